@@ -1,0 +1,48 @@
+import { Schema } from "effect"
+
+/** Printable ASCII without spaces, 1–128 characters: safe in a path, a header, a log line and a database. */
+const token = Schema.String.pipe(Schema.pattern(/^[\x21-\x7e]{1,128}$/, { message: () => "Expected 1 to 128 printable ASCII characters" }))
+
+/** The tenant that owns a record; on the wire it is `user_id`. */
+export const UserId = Schema.String.pipe(
+  Schema.pattern(/^[A-Za-z0-9._@-]{1,128}$/, { message: () => "Expected 1 to 128 letters, digits, dots, dashes, underscores or @" }),
+  Schema.brand("UserId")
+)
+export type UserId = typeof UserId.Type
+
+export const AgentId = token.pipe(Schema.brand("AgentId"))
+export type AgentId = typeof AgentId.Type
+
+export const CredentialId = token.pipe(Schema.brand("CredentialId"))
+export type CredentialId = typeof CredentialId.Type
+
+export const SessionId = token.pipe(Schema.brand("SessionId"))
+export type SessionId = typeof SessionId.Type
+
+export const RunId = token.pipe(Schema.brand("RunId"))
+export type RunId = typeof RunId.Type
+
+export const KeyId = token.pipe(Schema.brand("KeyId"))
+export type KeyId = typeof KeyId.Type
+
+export const WorkspaceId = token.pipe(Schema.brand("WorkspaceId"))
+export type WorkspaceId = typeof WorkspaceId.Type
+
+/** A message's id; the id of a reply (`reply_id`) is the id of its assistant message. */
+export const MessageId = token.pipe(Schema.brand("MessageId"))
+export type MessageId = typeof MessageId.Type
+
+/** Names one content block inside a message. */
+export const BlockId = token.pipe(Schema.brand("BlockId"))
+export type BlockId = typeof BlockId.Type
+
+/** The provider's id of a tool call, or ours when it gave none. */
+export const ToolCallId = token.pipe(Schema.brand("ToolCallId"))
+export type ToolCallId = typeof ToolCallId.Type
+
+/** UTC, milliseconds, `Z`: `2026-01-31T09:30:00.000Z`. Sorts as text. */
+export const Timestamp = Schema.String.pipe(
+  Schema.pattern(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, { message: () => "Expected a UTC time such as 2026-01-31T09:30:00.000Z" }),
+  Schema.brand("Timestamp")
+)
+export type Timestamp = typeof Timestamp.Type

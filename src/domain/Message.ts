@@ -1,0 +1,161 @@
+/** Messages and their content blocks, with the wire names of the AgentEvent vocabulary. */
+import { Schema } from "effect"
+import { BlockId, MessageId, Timestamp, ToolCallId } from "./Ids.ts"
+import { JsonObject } from "./Json.ts"
+import { PermissionRule } from "./Permission.ts"
+import { Usage } from "./Usage.ts"
+
+export const TextBlock = Schema.Struct({
+  type: Schema.Literal("text"),
+  id: BlockId,
+  text: Schema.String
+}).annotations({ identifier: "TextBlock" })
+export type TextBlock = typeof TextBlock.Type
+
+export const ThinkingBlock = Schema.Struct({
+  type: Schema.Literal("thinking"),
+  id: BlockId,
+  thinking: Schema.String,
+  /** What the provider wants back on the next call, such as a signature. */
+  provider_metadata: Schema.optional(JsonObject)
+}).annotations({ identifier: "ThinkingBlock" })
+export type ThinkingBlock = typeof ThinkingBlock.Type
+
+export const DataSource = Schema.Union(
+  Schema.Struct({ type: Schema.Literal("base64"), data: Schema.String, media_type: Schema.String }),
+  Schema.Struct({ type: Schema.Literal("url"), url: Schema.String, media_type: Schema.String })
+).annotations({ identifier: "DataSource" })
+export type DataSource = typeof DataSource.Type
+
+export const DataBlock = Schema.Struct({
+  type: Schema.Literal("data"),
+  id: BlockId,
+  name: Schema.optional(Schema.NullOr(Schema.String)),
+  source: DataSource
+}).annotations({ identifier: "DataBlock" })
+export type DataBlock = typeof DataBlock.Type
+
+/** Context put before the model that neither person nor model wrote. */
+export const HintBlock = Schema.Struct({
+  type: Schema.Literal("hint"),
+  id: BlockId,
+  hint: Schema.Union(Schema.String, Schema.Array(Schema.Union(TextBlock, DataBlock))),
+  source: Schema.optional(Schema.NullOr(Schema.String))
+}).annotations({ identifier: "HintBlock" })
+export type HintBlock = typeof HintBlock.Type
+
+export const ToolCallState = Schema.Literal("pending", "asking", "allowed", "submitted", "finished")
+export type ToolCallState = typeof ToolCallState.Type
+
+export const ToolCallBlock = Schema.Struct({
+  type: Schema.Literal("tool_call"),
+  id: ToolCallId,
+  name: Schema.String,
+  /** The arguments as JSON text, as the model wrote them. */
+  input: Schema.String,
+  state: ToolCallState,
+  suggested_rules: Schema.optionalWith(Schema.Array(PermissionRule), { default: () => [] })
+}).annotations({ identifier: "ToolCallBlock" })
+export type ToolCallBlock = typeof ToolCallBlock.Type
+
+export const ToolResultState = Schema.Literal("success", "error", "interrupted", "denied", "running")
+export type ToolResultState = typeof ToolResultState.Type
+
+export const ToolOutput = Schema.Union(Schema.String, Schema.Array(Schema.Union(TextBlock, DataBlock)))
+export type ToolOutput = typeof ToolOutput.Type
+
+/** Its `id` is the id of the tool call that it answers. */
+export const ToolResultBlock = Schema.Struct({
+  type: Schema.Literal("tool_result"),
+  id: ToolCallId,
+  name: Schema.String,
+  output: ToolOutput,
+  state: ToolResultState
+}).annotations({ identifier: "ToolResultBlock" })
+export type ToolResultBlock = typeof ToolResultBlock.Type
+
+export const ContentBlock = Schema.Union(TextBlock, ThinkingBlock, DataBlock, HintBlock, ToolCallBlock, ToolResultBlock)
+  .annotations({ identifier: "ContentBlock" })
+export type ContentBlock = typeof ContentBlock.Type
+
+export const FinishedReason = Schema.Literal("completed", "interrupted", "exceed_max_iters", "error", "max_tokens")
+export type FinishedReason = typeof FinishedReason.Type
+
+/** What went wrong, safe to show: a class and a sentence of ours, never a provider's body, a stack or a secret. */
+export const RunError = Schema.Struct({
+  /** `authentication`, `rate_limit`, `invalid_request`, `context_length`, `upstream`, `connection`, `setup`, `internal` … */
+  type: Schema.String,
+  code: Schema.String,
+  message: Schema.String,
+  retryable: Schema.Boolean
+}).annotations({ identifier: "RunError" })
+export type RunError = typeof RunError.Type
+
+export const Role = Schema.Literal("user", "assistant", "system")
+
+export const Message = Schema.Struct({
+  id: MessageId,
+  name: Schema.String,
+  role: Role,
+  content: Schema.Array(ContentBlock),
+  metadata: JsonObject,
+  created_at: Timestamp,
+  finished_at: Schema.NullOr(Timestamp),
+  usage: Schema.NullOr(Usage),
+  finished_reason: Schema.optional(FinishedReason),
+  error: Schema.optional(Schema.NullOr(RunError))
+}).annotations({ identifier: "Message" })
+export interface Message extends Schema.Schema.Type<typeof Message> {}
+
+/** Longest single text that a client may send, in characters, and most blocks in one message. */
+export const maxTextLength = 256 * 1024
+export const maxBlocks = 256
+
+const inputId = Schema.optional(Schema.NullOr(Schema.String.pipe(Schema.maxLength(128))))
+const inputText = Schema.String.pipe(Schema.maxLength(maxTextLength))
+
+export const InputBlock = Schema.Union(
+  Schema.Struct({ type: Schema.Literal("text"), id: inputId, text: inputText }),
+  Schema.Struct({
+    type: Schema.Literal("data"),
+    id: inputId,
+    name: Schema.optional(Schema.NullOr(Schema.String)),
+    source: DataSource
+  })
+).annotations({ identifier: "InputBlock" })
+
+/**
+ * A message as a client sends it: text or text and data blocks. Ids and times
+ * are the server's; what the client put there is not kept.
+ */
+export const InputMessage = Schema.Struct({
+  id: inputId,
+  name: Schema.optionalWith(Schema.String.pipe(Schema.maxLength(256)), { default: () => "user" }),
+  role: Schema.optionalWith(Schema.Literal("user", "assistant"), { default: () => "user" as const }),
+  content: Schema.Union(inputText, Schema.Array(InputBlock).pipe(Schema.maxItems(maxBlocks))),
+  metadata: Schema.optionalWith(JsonObject, { default: () => ({}), nullable: true }),
+  created_at: Schema.optional(Schema.NullOr(Schema.String))
+}).annotations({ identifier: "InputMessage" })
+export type InputMessage = typeof InputMessage.Type
+
+/** The stored form of a client's message. `blockId` is called once a block. */
+export const acceptMessage = (input: InputMessage, id: MessageId, now: Timestamp, blockId: () => BlockId): Message => ({
+  id,
+  name: input.name,
+  role: input.role,
+  content: typeof input.content === "string"
+    ? [{ type: "text", id: blockId(), text: input.content }]
+    : input.content.map((block): TextBlock | DataBlock => ({ ...block, id: blockId() })),
+  metadata: input.metadata,
+  created_at: now,
+  finished_at: now,
+  usage: null
+})
+
+/** The text of a message or a tool's output, without thinking, hints and data. */
+export const textOf = (content: Message["content"] | ToolOutput): string => {
+  if (typeof content === "string") return content
+  let text = ""
+  for (const block of content) if (block.type === "text") text += block.text
+  return text
+}

@@ -1,0 +1,44 @@
+import { Encoding, Either, Schema } from "effect"
+import { Malformed } from "./Errors.ts"
+
+/** Rows in one page when the client names no number, and at most. */
+export const defaultLimit = 100
+export const maxLimit = 200
+
+/** Keyset page request. `cursor` is the `next_cursor` of the page before. */
+export const PageRequest = Schema.Struct({
+  limit: Schema.optionalWith(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, maxLimit)), { default: () => defaultLimit }),
+  cursor: Schema.optional(Schema.String.pipe(Schema.maxLength(512)))
+})
+export type PageRequest = typeof PageRequest.Type
+
+export interface Page<A> {
+  readonly items: ReadonlyArray<A>
+  /** All rows that the list holds, not just this page's. */
+  readonly total: number
+  /** Absent on the last page. */
+  readonly next_cursor: string | null
+}
+
+/** A list on the wire: `{agents: [...], total, next_cursor}`. */
+export const listOf = <Plural extends string, A, I, R>(plural: Plural, item: Schema.Schema<A, I, R>) =>
+  Schema.Struct({
+    [plural]: Schema.Array(item),
+    total: Schema.Int,
+    next_cursor: Schema.NullOr(Schema.String)
+  } as { readonly [K in Plural]: Schema.Array$<Schema.Schema<A, I, R>> } & { readonly total: typeof Schema.Int; readonly next_cursor: Schema.NullOr<typeof Schema.String> })
+
+/** The opaque cursor after the row whose sort key is `key`. */
+export const cursorAfter = (key: string): string => Encoding.encodeBase64Url(key)
+
+/** The sort key inside a cursor of ours; anything else is `Malformed`. */
+export const keyOfCursor = (cursor: string): Either.Either<string, Malformed> =>
+  Encoding.decodeBase64UrlString(cursor).pipe(
+    Either.filterOrLeft((key) => /^[\x21-\x7e]{1,128}$/.test(key), () => null),
+    Either.mapLeft(() =>
+      new Malformed({
+        code: "invalid_cursor",
+        detail: "The cursor is not one that this server gave. Use the next_cursor of the page before, or leave it out."
+      })
+    )
+  )

@@ -1,0 +1,17 @@
+import { Context, Schema } from "effect"
+import { KeyId, UserId } from "./Ids.ts"
+
+/** `read` sees, `write` makes and changes records, `chat` sends inputs and stops runs, `admin` manages keys. */
+export const Scope = Schema.Literal("read", "write", "chat", "admin")
+export type Scope = typeof Scope.Type
+
+/** Who asks: the tenant, what it may do, and by which key. */
+export const Principal = Schema.Struct({
+  user_id: UserId,
+  scopes: Schema.Array(Scope),
+  key_id: Schema.NullOr(KeyId)
+})
+export type Principal = typeof Principal.Type
+
+/** Provided by the authentication middleware to every handler behind it. */
+export class CurrentPrincipal extends Context.Tag("stoa/domain/Principal/CurrentPrincipal")<CurrentPrincipal, Principal>() {}

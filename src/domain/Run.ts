@@ -1,0 +1,34 @@
+import { Schema } from "effect"
+import { AgentId, MessageId, RunId, SessionId, Timestamp, UserId } from "./Ids.ts"
+import { FinishedReason, Message, RunError } from "./Message.ts"
+import { Usage } from "./Usage.ts"
+
+/** `queued` waits its turn, `awaiting_*` is parked, `ended` has its terminal event in the log. */
+export const RunStatus = Schema.Literal("queued", "running", "awaiting_permission", "awaiting_external_result", "ended")
+export type RunStatus = typeof RunStatus.Type
+
+/** What one accepted input started. */
+export const Run = Schema.Struct({
+  id: RunId,
+  user_id: UserId,
+  session_id: SessionId,
+  agent_id: AgentId,
+  status: RunStatus,
+  reply_id: MessageId,
+  /** The messages that the client sent; empty means "go on". */
+  input: Schema.Array(Message),
+  /** The `seq` of the run's first event, RUN_QUEUED aside; null while it is queued. */
+  first_seq: Schema.NullOr(Schema.Int),
+  /** The `seq` of its terminal event. */
+  last_seq: Schema.NullOr(Schema.Int),
+  /** 1, and one more for each recovery after a crash. */
+  attempt: Schema.Int,
+  finished_reason: Schema.NullOr(FinishedReason),
+  error: Schema.NullOr(RunError),
+  usage: Schema.NullOr(Usage),
+  created_at: Timestamp,
+  updated_at: Timestamp,
+  started_at: Schema.NullOr(Timestamp),
+  ended_at: Schema.NullOr(Timestamp)
+}).annotations({ identifier: "Run" })
+export interface Run extends Schema.Schema.Type<typeof Run> {}

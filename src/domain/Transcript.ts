@@ -1,0 +1,204 @@
+/**
+ * The fold from events to a message: the same function for storage, clients
+ * and recovery. It never throws: an event of another reply, out of order or
+ * unknown leaves the message as it was.
+ */
+import type { AgentEvent } from "./Event.ts"
+import type { ContentBlock, DataBlock, Message, TextBlock, ThinkingBlock, ToolCallBlock, ToolResultBlock } from "./Message.ts"
+import { addUsage, noUsage } from "./Usage.ts"
+
+type ReplyStart = Extract<AgentEvent, { readonly type: "REPLY_START" }>
+
+/** The empty assistant message that a REPLY_START opens. */
+export const openReply = (event: ReplyStart): Message => ({
+  id: event.reply_id,
+  name: event.name,
+  role: "assistant",
+  content: [],
+  metadata: {},
+  created_at: event.created_at,
+  finished_at: null,
+  usage: null
+})
+
+const has = (message: Message, type: ContentBlock["type"], id: string) =>
+  message.content.some((block) => block.type === type && block.id === id)
+
+const add = (message: Message, block: ContentBlock): Message =>
+  has(message, block.type, block.id) ? message : { ...message, content: [...message.content, block] }
+
+/** Replaces the newest block of that type and id; searched from the end, where the open blocks are. */
+const change = <T extends ContentBlock["type"]>(
+  message: Message,
+  type: T,
+  id: string,
+  f: (block: Extract<ContentBlock, { readonly type: T }>) => ContentBlock
+): Message => {
+  for (let i = message.content.length - 1; i >= 0; i--) {
+    const block = message.content[i]!
+    if (block.type === type && block.id === id) {
+      const content = message.content.slice()
+      content[i] = f(block as Extract<ContentBlock, { readonly type: T }>)
+      return { ...message, content }
+    }
+  }
+  return message
+}
+
+const appendText = (result: ToolResultBlock, delta: string): ToolResultBlock => {
+  if (typeof result.output === "string") return { ...result, output: result.output + delta }
+  const last = result.output.at(-1)
+  return last?.type === "text"
+    ? { ...result, output: [...result.output.slice(0, -1), { ...last, text: last.text + delta }] }
+    : { ...result, output: [...result.output, { type: "text", id: result.id as string as TextBlock["id"], text: delta }] }
+}
+
+const appendData = (
+  result: ToolResultBlock,
+  event: Extract<AgentEvent, { readonly type: "TOOL_RESULT_DATA_DELTA" }>
+): ToolResultBlock => {
+  const output: ReadonlyArray<TextBlock | DataBlock> = typeof result.output === "string"
+    ? (result.output === "" ? [] : [{ type: "text", id: result.id as string as TextBlock["id"], text: result.output }])
+    : result.output
+  const known = output.findIndex((block) => block.type === "data" && block.id === event.block_id)
+  const before = output[known]
+  if (before?.type === "data" && before.source.type === "base64" && event.data != null) {
+    const source = { ...before.source, data: before.source.data + event.data }
+    return { ...result, output: output.map((block, i) => i === known ? { ...before, source } : block) }
+  }
+  if (known >= 0) return result
+  const media_type = event.media_type
+  if (event.data != null) {
+    return { ...result, output: [...output, { type: "data", id: event.block_id, source: { type: "base64", data: event.data, media_type } }] }
+  }
+  if (event.url != null) {
+    return { ...result, output: [...output, { type: "data", id: event.block_id, source: { type: "url", url: event.url, media_type } }] }
+  }
+  return result
+}
+
+const setState = (state: ToolCallBlock["state"]) => (call: ToolCallBlock): ToolCallBlock => ({ ...call, state })
+
+/** The message after one more event. */
+export const appendEvent = (message: Message, event: AgentEvent): Message => {
+  if (!("reply_id" in event) || event.reply_id !== message.id) return message
+  switch (event.type) {
+    case "TEXT_BLOCK_START":
+      return add(message, { type: "text", id: event.block_id, text: "" })
+    case "TEXT_BLOCK_DELTA":
+      return change(message, "text", event.block_id, (block): TextBlock => ({ ...block, text: block.text + event.delta }))
+    case "THINKING_BLOCK_START":
+      return add(message, { type: "thinking", id: event.block_id, thinking: "" })
+    case "THINKING_BLOCK_DELTA":
+      return change(message, "thinking", event.block_id, (block): ThinkingBlock => ({ ...block, thinking: block.thinking + event.delta }))
+    case "THINKING_BLOCK_END": {
+      const { provider_metadata } = event
+      return provider_metadata === undefined
+        ? message
+        : change(message, "thinking", event.block_id, (block): ThinkingBlock => ({ ...block, provider_metadata }))
+    }
+    case "DATA_BLOCK_START":
+      return add(message, { type: "data", id: event.block_id, source: { type: "base64", data: "", media_type: event.media_type } })
+    case "DATA_BLOCK_DELTA":
+      return change(message, "data", event.block_id, (block): DataBlock =>
+        block.source.type === "base64"
+          ? { ...block, source: { ...block.source, data: block.source.data + event.data } }
+          : block)
+    case "HINT_BLOCK":
+      return add(message, {
+        type: "hint",
+        id: event.block_id,
+        hint: event.hint,
+        ...(event.source !== undefined && { source: event.source })
+      })
+    case "TOOL_CALL_START":
+      return add(message, {
+        type: "tool_call",
+        id: event.tool_call_id,
+        name: event.tool_call_name,
+        input: "",
+        state: "pending",
+        suggested_rules: []
+      })
+    case "TOOL_CALL_DELTA":
+      return change(message, "tool_call", event.tool_call_id, (call): ToolCallBlock => ({ ...call, input: call.input + event.delta }))
+    case "TOOL_RESULT_START":
+      return add(message, {
+        type: "tool_result",
+        id: event.tool_call_id,
+        name: event.tool_call_name,
+        output: [],
+        state: "running"
+      })
+    case "TOOL_RESULT_TEXT_DELTA":
+      return change(message, "tool_result", event.tool_call_id, (result) => appendText(result, event.delta))
+    case "TOOL_RESULT_DATA_DELTA":
+      return change(message, "tool_result", event.tool_call_id, (result) => appendData(result, event))
+    case "TOOL_RESULT_END":
+      return change(
+        change(message, "tool_result", event.tool_call_id, (result): ToolResultBlock => ({ ...result, state: event.state })),
+        "tool_call",
+        event.tool_call_id,
+        setState("finished")
+      )
+    case "REQUIRE_USER_CONFIRM":
+      return event.tool_calls.reduce<Message>(
+        (m, call) => change(m, "tool_call", call.id, (old): ToolCallBlock => ({ ...old, state: "asking", suggested_rules: call.suggested_rules })),
+        message
+      )
+    case "REQUIRE_EXTERNAL_EXECUTION":
+      return event.tool_calls.reduce<Message>((m, call) => change(m, "tool_call", call.id, setState("submitted")), message)
+    case "USER_CONFIRM_RESULT":
+      return event.confirm_results.reduce<Message>(
+        (m, { confirmed, tool_call }) =>
+          change(m, "tool_call", tool_call.id, (old): ToolCallBlock =>
+            old.state === "asking"
+              ? { ...old, name: tool_call.name, input: tool_call.input, state: confirmed ? "allowed" : "finished" }
+              : old),
+        message
+      )
+    case "EXTERNAL_EXECUTION_RESULT":
+      return event.execution_results.reduce<Message>((m, result) => {
+        const finished = change(m, "tool_call", result.id, setState("finished"))
+        return has(finished, "tool_result", result.id)
+          ? change(finished, "tool_result", result.id, (old) => old.state === "running" ? result : old)
+          : add(finished, result)
+      }, message)
+    case "MODEL_CALL_END": {
+      const { input_tokens, output_tokens, cache_input_tokens, cache_creation_input_tokens, reasoning_tokens } = event
+      return {
+        ...message,
+        usage: addUsage(message.usage ?? noUsage, {
+          input_tokens,
+          output_tokens,
+          ...(cache_input_tokens !== undefined && { cache_input_tokens }),
+          ...(cache_creation_input_tokens !== undefined && { cache_creation_input_tokens }),
+          ...(reasoning_tokens !== undefined && { reasoning_tokens })
+        })
+      }
+    }
+    case "REPLY_END":
+      return { ...message, finished_at: event.created_at, finished_reason: event.finished_reason, error: event.error }
+    default:
+      return message
+  }
+}
+
+/** The messages that a stretch of a session's log tells of, oldest first. */
+export const messagesOf = (events: Iterable<AgentEvent>): ReadonlyArray<Message> => {
+  const messages: Array<Message> = []
+  const places = new Map<string, number>()
+  const put = (message: Message) => {
+    if (places.has(message.id)) return
+    places.set(message.id, messages.push(message) - 1)
+  }
+  for (const event of events) {
+    if (event.type === "USER_MESSAGE") put(event.message)
+    else if (event.type === "REPLY_START") put(openReply(event))
+    else if ("reply_id" in event) {
+      const place = places.get(event.reply_id)
+      if (place !== undefined) messages[place] = appendEvent(messages[place]!, event)
+    }
+  }
+  return messages
+}

@@ -1,0 +1,30 @@
+import { Schema } from "effect"
+
+const count = Schema.NonNegativeInt
+
+/** Tokens of one or more model calls. Absent counts were not reported by the provider. */
+export const Usage = Schema.Struct({
+  input_tokens: count,
+  output_tokens: count,
+  cache_input_tokens: Schema.optional(count),
+  cache_creation_input_tokens: Schema.optional(count),
+  reasoning_tokens: Schema.optional(count)
+})
+export type Usage = typeof Usage.Type
+
+export const noUsage: Usage = { input_tokens: 0, output_tokens: 0 }
+
+const sum = (a: number | undefined, b: number | undefined) => a === undefined && b === undefined ? undefined : (a ?? 0) + (b ?? 0)
+
+export const addUsage = (a: Usage, b: Usage): Usage => {
+  const cache_input_tokens = sum(a.cache_input_tokens, b.cache_input_tokens)
+  const cache_creation_input_tokens = sum(a.cache_creation_input_tokens, b.cache_creation_input_tokens)
+  const reasoning_tokens = sum(a.reasoning_tokens, b.reasoning_tokens)
+  return {
+    input_tokens: a.input_tokens + b.input_tokens,
+    output_tokens: a.output_tokens + b.output_tokens,
+    ...(cache_input_tokens !== undefined && { cache_input_tokens }),
+    ...(cache_creation_input_tokens !== undefined && { cache_creation_input_tokens }),
+    ...(reasoning_tokens !== undefined && { reasoning_tokens })
+  }
+}

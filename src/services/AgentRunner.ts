@@ -1,0 +1,32 @@
+import { Context, type Effect } from "effect"
+import type { Agent } from "../domain/Agent.ts"
+import type { EventDraft } from "../domain/Event.ts"
+import type { Message } from "../domain/Message.ts"
+import type { Ending, Reply } from "../domain/Reply.ts"
+import type { Run } from "../domain/Run.ts"
+import type { Session } from "../domain/Session.ts"
+import type { AppendRefused } from "./EventLog.ts"
+
+/** One reply to be made, or to be gone on with: `out.reply()` says how far it is. */
+export interface Turn {
+  readonly run: Run
+  readonly session: Session
+  readonly agent: Agent
+  /** The transcript before the reply, oldest first. */
+  readonly context: ReadonlyArray<Message>
+}
+
+/** Where a run's events go. */
+export interface Out {
+  readonly emit: (draft: EventDraft) => void
+  /** The reply with everything emitted so far. */
+  readonly reply: () => Reply
+  /** Everything emitted so far is in the log. */
+  readonly durable: Effect.Effect<void, AppendRefused>
+  readonly behind: () => Promise<void> | undefined
+}
+
+/** The loop of model calls and tool calls. It says how the reply ended; ending it is the caller's. */
+export class AgentRunner extends Context.Tag("stoa/services/AgentRunner")<AgentRunner, {
+  readonly run: (turn: Turn, out: Out) => Effect.Effect<Ending, AppendRefused>
+}>() {}

@@ -1,0 +1,15 @@
+import { Context, type Effect } from "effect"
+import type { Unauthenticated } from "../domain/Errors.ts"
+import type { Principal } from "../domain/Principal.ts"
+
+/** The parts of a request that may say who asks. */
+export interface Presented {
+  readonly authorization: string | undefined
+  /** The `X-User-ID` header. */
+  readonly user_id: string | undefined
+}
+
+/** Request → principal. Fails closed. */
+export class Auth extends Context.Tag("stoa/services/Auth")<Auth, {
+  readonly authenticate: (presented: Presented) => Effect.Effect<Principal, Unauthenticated>
+}>() {}

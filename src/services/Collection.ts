@@ -1,0 +1,129 @@
+/** Lifts rows into owned records: codec, ownership, pages and a cache, once for all nouns. */
+import { type Clock, Duration, Effect, Schema } from "effect"
+import { Conflict, NotFound } from "../domain/Errors.ts"
+import type { UserId } from "../domain/Ids.ts"
+import { cursorAfter, keyOfCursor, type PageRequest } from "../domain/Page.ts"
+import type { Collection, Driver, Order, Owned, Row, RowFilter, Table } from "./Storage.ts"
+
+/** Decoded records kept at most, of all nouns together; the least recently used goes first. */
+const cacheSize = 20_000
+
+/** Decoded records by table and id. A record read before a write began is not kept after it. */
+export const makeCache = (clock: Clock.Clock, ttl: Duration.Duration) => {
+  const entries = new Map<string, { readonly record: unknown; readonly until: number }>()
+  const life = Duration.toMillis(ttl)
+  let epoch = 0
+  return {
+    epoch: () => epoch,
+    get: (key: string): unknown => {
+      const entry = entries.get(key)
+      if (entry === undefined) return undefined
+      entries.delete(key)
+      if (entry.until < clock.unsafeCurrentTimeMillis()) return undefined
+      entries.set(key, entry)
+      return entry.record
+    },
+    keep: (key: string, record: unknown, since: number) => {
+      if (since !== epoch) return
+      entries.set(key, { record, until: clock.unsafeCurrentTimeMillis() + life })
+      if (entries.size > cacheSize) entries.delete(entries.keys().next().value!)
+    },
+    forget: (key: string) => {
+      epoch++
+      entries.delete(key)
+    },
+    forgetAll: () => {
+      epoch++
+      entries.clear()
+    }
+  }
+}
+
+type Cache = ReturnType<typeof makeCache>
+
+interface Noun<A, I> {
+  /** The word in `Agent '…' not found.` */
+  readonly noun: string
+  readonly table: Table
+  readonly schema: Schema.Schema<A, I>
+  readonly columns: (record: A) => Readonly<Record<string, string>>
+}
+
+/** Without a cache every read asks the driver. */
+export const makeCollection = <A extends Owned, I extends object, Columns extends string>(
+  driver: Driver,
+  cache: Cache | undefined,
+  { columns, noun, schema, table }: Noun<A, I>
+): Collection<A, Columns> => {
+  const decode = Schema.decodeUnknown(schema)
+  const encode = Schema.encode(schema)
+  const key = (id: string) => `${table.name} ${id}`
+  const read = (row: Row) => Effect.orDie(decode(row.data))
+  const missing = (id: string) => Effect.fail(NotFound.of(noun, id))
+
+  const write = (record: A): Effect.Effect<Row> =>
+    Effect.map(Effect.orDie(encode(record)), (data) => ({
+      id: record.id,
+      owner: record.user_id,
+      created_at: record.created_at,
+      updated_at: record.updated_at,
+      columns: columns(record),
+      data
+    }))
+
+  const fetch = (id: string): Effect.Effect<A, NotFound> =>
+    Effect.suspend(() => {
+      const known = cache?.get(key(id))
+      if (known !== undefined) return Effect.succeed(known as A)
+      const since = cache?.epoch() ?? 0
+      return driver.find(table, id).pipe(
+        Effect.flatMap((row) => row === undefined ? missing(id) : read(row)),
+        Effect.tap((record) => cache?.keep(key(id), record, since))
+      )
+    })
+
+  const list = Effect.fnUntraced(function*(filter: RowFilter, { cursor, limit }: PageRequest, order: Order) {
+    const after = cursor === undefined ? undefined : yield* keyOfCursor(cursor)
+    const rows = yield* driver.list(table, filter, { after, limit: limit + 1, order })
+    const items = yield* Effect.forEach(rows.slice(0, limit), read)
+    const more = rows.length > limit
+    const total = after === undefined && !more ? rows.length : yield* driver.count(table, filter)
+    return { items, total, next_cursor: more ? cursorAfter(items.at(-1)!.id) : null }
+  })
+
+  const modify = (id: string, owner: UserId | undefined, f: (record: A) => A) =>
+    driver.modify(table, id, (row) =>
+      owner !== undefined && row.owner !== owner
+        ? Effect.succeed(undefined)
+        : Effect.flatMap(read(row), (record) => write(f(record)))).pipe(
+        Effect.ensuring(Effect.sync(() => cache?.forget(key(id)))),
+        Effect.flatMap((row) => row === undefined ? missing(id) : read(row))
+      )
+
+  return {
+    get: (owner, id) => Effect.filterOrElse(fetch(id), (record) => record.user_id === owner, () => missing(id)),
+    list: (owner, page, where, order = "oldest") => list({ owner, where: { ...where } as Record<string, string> }, page, order),
+    insert: Effect.fnUntraced(function*(record) {
+      switch (yield* driver.insert(table, yield* write(record))) {
+        case "inserted":
+          return record
+        case "taken":
+          return yield* new Conflict({ code: "id_taken", detail: `${noun} '${record.id}' exists already.` })
+        case "orphan":
+          return yield* new NotFound({ detail: `What the ${noun.toLowerCase()} belongs to was not found.` })
+      }
+    }),
+    modify: (owner, id, f) => modify(id, owner, f),
+    remove: (owner, id) =>
+      driver.remove(table, owner, id).pipe(
+        Effect.ensuring(Effect.sync(() => cache?.forgetAll())),
+        Effect.filterOrElse((removed) => removed, () => missing(id)),
+        Effect.asVoid
+      ),
+    host: {
+      get: fetch,
+      list: (page, where, order = "oldest") => list({ where: { ...where } as Record<string, string> }, page, order),
+      modify: (id, f) => modify(id, undefined, f)
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import { Context, Data, type Effect } from "effect"
+import type { RunId, SessionId, UserId } from "../domain/Ids.ts"
+import type { Message } from "../domain/Message.ts"
+import type { Run } from "../domain/Run.ts"
+
+/** A stretch of a session's events, encoded once, as every subscriber gets them. */
+export interface LogPage {
+  readonly session_id: SessionId
+  /** 1-based and gapless within a session: `first_seq` is one more than the `last_seq` of the page before. */
+  readonly first_seq: number
+  readonly last_seq: number
+  /** All events of a page belong to one run, or to none. */
+  readonly run_id: RunId | null
+  /** The page's last event ends the run's stream: its reply has ended, or it is parked. */
+  readonly ends: boolean
+  /** Whole SSE frames, `id: <seq>\ndata: <json>\n\n` each. */
+  readonly frames: string
+}
+
+/** A message with its place in the transcript: the `seq` of the event that opened it. */
+export interface PlacedMessage {
+  readonly session_id: SessionId
+  readonly owner: UserId
+  readonly seq: number
+  readonly message: Message
+}
+
+/** What one flush writes: new pages, and the runs and messages that they change. */
+export interface LogBatch {
+  readonly pages: ReadonlyArray<LogPage>
+  readonly runs: ReadonlyArray<Run>
+  readonly messages: ReadonlyArray<PlacedMessage>
+}
+
+/** The batch collides with a page that somebody else wrote, or its session is gone. Nothing of it was written. */
+export class AppendRefused extends Data.TaggedError("AppendRefused")<{ readonly reason: "fenced" | "session_gone" }> {}
+
+/**
+ * The sessions' histories. A page's place is its key, so two writers of one
+ * session cannot both go on: the slower one is refused.
+ */
+export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
+  /** All of it or nothing, durable when it returns. Runs and messages are inserted or replaced by id. */
+  readonly append: (batch: LogBatch) => Effect.Effect<void, AppendRefused>
+  /** Pages with events after that `seq`, oldest first, at most `limit`; the first may begin before it. */
+  readonly read: (session: SessionId, after: number, limit: number) => Effect.Effect<ReadonlyArray<LogPage>>
+  /** The first `seq` that is still there and the last that was written; `last` is 0 and `first` 1 in a new session. */
+  readonly range: (session: SessionId) => Effect.Effect<{ readonly first: number; readonly last: number }>
+  /** The transcript, oldest first, from the `offset`th message on. */
+  readonly messages: (
+    session: SessionId,
+    page: { readonly offset: number; readonly limit: number }
+  ) => Effect.Effect<ReadonlyArray<PlacedMessage>>
+  /** The newest `limit` messages, oldest first. */
+  readonly recent: (session: SessionId, limit: number) => Effect.Effect<ReadonlyArray<PlacedMessage>>
+  /** Messages in the transcript. */
+  readonly countMessages: (session: SessionId) => Effect.Effect<number>
+  /** Runs that are queued or running, oldest first, of all owners: what a crash leaves behind. */
+  readonly unfinished: Effect.Effect<ReadonlyArray<Run>>
+  /** The session's runs that are not ended, oldest first. */
+  readonly open: (session: SessionId) => Effect.Effect<ReadonlyArray<Run>>
+}>() {}
+
+/** The frames of `page` with a `seq` above `after`. JSON holds no line break, so a blank line ends each frame. */
+export const framesAfter = (page: LogPage, after: number): string => {
+  let from = 0
+  for (let skip = after - page.first_seq + 1; skip > 0 && from < page.frames.length; skip--) {
+    from = page.frames.indexOf("\n\n", from) + 2
+  }
+  return page.frames.slice(from)
+}

@@ -1,0 +1,88 @@
+import { Context, type Effect, Schema } from "effect"
+import type { Invalid, NotFound } from "../domain/Errors.ts"
+import type { UserId } from "../domain/Ids.ts"
+import type { JsonObject } from "../domain/Json.ts"
+import type { Message } from "../domain/Message.ts"
+import type { ChatModelConfig, ModelCard } from "../domain/Model.ts"
+import type { Usage } from "../domain/Usage.ts"
+
+/** A tool as a model is told of it. */
+export interface ToolSpec {
+  readonly name: string
+  readonly description: string
+  /** JSON schema of the arguments. */
+  readonly parameters: JsonObject
+}
+
+export interface ModelCall {
+  readonly owner: UserId
+  readonly config: ChatModelConfig
+  readonly system: string
+  /** Oldest first. The last one may be the reply in the making, with its tool calls and results. */
+  readonly messages: ReadonlyArray<Message>
+  readonly tools: ReadonlyArray<ToolSpec>
+}
+
+export type StopReason = "stop" | "tool_calls" | "length" | "content_filter" | "other"
+
+/**
+ * A piece of a model's answer. Text and thinking of the same `block` belong
+ * together; a new `block` or `block_end` closes the one before. `finish` comes
+ * last, once.
+ */
+export type ModelPart =
+  | { readonly type: "text"; readonly block: string; readonly delta: string }
+  | { readonly type: "thinking"; readonly block: string; readonly delta: string }
+  | { readonly type: "block_end"; readonly block: string; readonly provider_metadata?: JsonObject }
+  | { readonly type: "data"; readonly media_type: string; readonly data: string }
+  | { readonly type: "tool_call_start"; readonly id: string; readonly name: string }
+  | { readonly type: "tool_call_delta"; readonly id: string; readonly delta: string }
+  | { readonly type: "tool_call_end"; readonly id: string }
+  | { readonly type: "finish"; readonly reason: StopReason; readonly usage: Usage }
+
+/** Takes a part at once; a promise asks the provider to wait, because the log is behind. */
+export type EmitPart = (part: ModelPart) => Promise<void> | undefined
+
+export const ModelErrorType = Schema.Literal(
+  "authentication",
+  "permission",
+  "rate_limit",
+  "invalid_request",
+  "context_length",
+  "upstream",
+  "connection",
+  "setup",
+  "unknown"
+)
+export type ModelErrorType = typeof ModelErrorType.Type
+
+/** A call that failed. `message` is a sentence of ours: no provider body, no secret. */
+export class ModelFailed extends Schema.TaggedError<ModelFailed>()("ModelFailed", {
+  type: ModelErrorType,
+  message: Schema.String,
+  retryable: Schema.Boolean,
+  /** Seconds, when the provider named them. */
+  retry_after: Schema.optional(Schema.Number)
+}) {}
+
+/** A credential's fields, told apart. */
+export interface CredentialFields {
+  readonly type: string
+  /** Empty when the client gave none. */
+  readonly name: string
+  readonly settings: JsonObject
+  readonly secrets: Readonly<Record<string, string>>
+}
+
+export class Models extends Context.Tag("stoa/services/Models")<Models, {
+  /** A JSON schema per credential type; secret fields are `format: password` and `writeOnly`. */
+  readonly schemas: ReadonlyArray<JsonObject>
+  /** Checks a credential's `data`. `kept` names the secret fields that are stored already and may be left out. */
+  readonly readCredential: (data: JsonObject, kept: ReadonlyArray<string>) => Effect.Effect<CredentialFields, Invalid>
+  /** The cards of one credential type. */
+  readonly cards: (type: string) => Effect.Effect<ReadonlyArray<ModelCard>, NotFound>
+  /** Whether a session could talk to this model: the credential is the owner's, of that type, and knows the model. */
+  readonly check: (owner: UserId, config: ChatModelConfig) => Effect.Effect<void, NotFound | Invalid>
+  /** Calls the model and hands over its answer piece by piece. Interrupting it ends the call. */
+  readonly stream: (call: ModelCall, emit: EmitPart) => Effect.Effect<void, ModelFailed>
+}>() {}

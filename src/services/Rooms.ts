@@ -1,0 +1,72 @@
+import { Context, type Effect, type PubSub, type Scope } from "effect"
+import type { Unavailable } from "../domain/Errors.ts"
+import type { AgentEvent, EventDraft } from "../domain/Event.ts"
+import type { RunId, SessionId, UserId } from "../domain/Ids.ts"
+import type { Message } from "../domain/Message.ts"
+import type { Run } from "../domain/Run.ts"
+import type { AppendRefused, LogPage } from "./EventLog.ts"
+
+/** The last metre to one subscriber: a socket, or whatever takes bytes at its own pace. */
+export interface Sink {
+  /** Takes whole frames. Never blocks. */
+  readonly write: (frames: Uint8Array) => void
+  /** Bytes taken and not yet gone out. */
+  readonly unread: () => number
+  /** Resolves when `unread` has fallen to where more is welcome. */
+  readonly drained: Effect.Effect<void>
+  /** Ends the stream after what was written, with a last comment if one is given. */
+  readonly end: (comment?: string) => void
+}
+
+export interface Subscription {
+  /** Frames with a greater `seq` than this. */
+  readonly after: number
+  /** Only the frames of this run, ending with its last; else everything, without end. */
+  readonly only?: RunId
+}
+
+/**
+ * The live end of one session's log. Events are emitted into it at once, get
+ * their place, and reach subscribers when they are in the log and not before.
+ */
+export interface Room {
+  readonly session_id: SessionId
+  readonly owner: UserId
+  /** The last `seq` in the log. */
+  readonly head: () => number
+  /** The transcript so far, oldest first, without a reply in the making. */
+  readonly context: () => ReadonlyArray<Message>
+  /**
+   * Adds an event of a run and answers the event with its `seq`. A delta of a
+   * block whose last delta still waits for the log joins that one.
+   */
+  readonly emit: (run: RunId | null, draft: EventDraft) => { readonly seq: number; readonly event: AgentEvent }
+  /** Writes the run's row with the events emitted so far. */
+  readonly record: (run: Run) => void
+  /** Puts a finished message into the transcript and the context, with the events emitted so far. `seq` opened it. */
+  readonly place: (seq: number, message: Message) => void
+  /**
+   * Waits until everything emitted, recorded and placed so far is durable.
+   * `AppendRefused`: another writer owns the session now, or it is deleted.
+   */
+  readonly durable: Effect.Effect<void, AppendRefused>
+  /** The same for an input that may still be refused: `Unavailable` when storage does not take it, and then nothing of it stays. */
+  readonly accepted: Effect.Effect<void, AppendRefused | Unavailable>
+  /** A promise while more waits for the log than is good; whoever produces events waits for it. */
+  readonly behind: () => Promise<void> | undefined
+  /** Replays from the log, then goes live, without a gap. Detaches when the scope closes. */
+  readonly attach: (sink: Sink, subscription: Subscription) => Effect.Effect<void, never, Scope.Scope>
+  /** Every page that has become durable, for consumers inside the process; a slow one loses the oldest. */
+  readonly pages: PubSub.PubSub<LogPage>
+}
+
+/** Rooms are caches: made from the log when first asked for, dropped when nobody has held one for a while. */
+export class Rooms extends Context.Tag("stoa/services/Rooms")<Rooms, {
+  readonly get: (session: { readonly id: SessionId; readonly user_id: UserId }) => Effect.Effect<Room, never, Scope.Scope>
+  /** Ends every subscriber's stream with a comment, and refuses new ones with the same. */
+  readonly close: (comment: string) => Effect.Effect<void>
+  /** Drops a deleted session's room and ends its streams. */
+  readonly forget: (session: SessionId) => Effect.Effect<void>
+  /** False while the log does not take what is written to it. */
+  readonly healthy: Effect.Effect<boolean>
+}>() {}

@@ -1,0 +1,42 @@
+import { Context, type Effect, type Scope } from "effect"
+import type { Accepted, ChatRequest } from "../domain/Chat.ts"
+import type { Conflict, Gone, Invalid, LimitReached, Malformed, NotFound, Unavailable } from "../domain/Errors.ts"
+import type { RunId, SessionId, UserId } from "../domain/Ids.ts"
+import type { Message } from "../domain/Message.ts"
+import type { Session, SessionStatus } from "../domain/Session.ts"
+import type { Sink, Subscription } from "./Rooms.ts"
+
+/** Why an input was not taken. Nothing of it was kept. */
+export type SendFailure = NotFound | Conflict | Invalid | LimitReached | Unavailable
+
+/**
+ * Live sessions: one run at a time, watched by any number of subscribers. Every
+ * door sends, watches and stops through here.
+ */
+export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionHub, {
+  /** Takes an input. When this returns, the input is durable, and its run goes on whoever leaves. */
+  readonly send: (owner: UserId, request: ChatRequest) => Effect.Effect<Accepted, SendFailure>
+  /**
+   * Replays, then follows, until the scope closes or `only`'s run ends. A cursor
+   * beyond the head is `Conflict`, one before what retention kept is `Gone`.
+   */
+  readonly attach: (
+    session: Session,
+    sink: Sink,
+    subscription: Subscription
+  ) => Effect.Effect<void, Malformed | Conflict | Gone, Scope.Scope>
+  /** Where the present run begins: subscribers without a cursor get frames after this. The head when idle. */
+  readonly liveEdge: (session: Session) => Effect.Effect<number>
+  /** Waits for a run to end or to park, and answers with its reply. */
+  readonly reply: (session: Session, run: RunId, after: number) => Effect.Effect<Message>
+  /** Stops the run, from anywhere. Idle is fine. */
+  readonly interrupt: (session: Session, queue: "keep" | "drop") => Effect.Effect<void>
+  readonly status: (session: Session) => Effect.Effect<SessionStatus>
+  /** The transcript, oldest first, the reply in the making last; `total` counts all of it. */
+  readonly messages: (
+    session: Session,
+    page: { readonly offset: number; readonly limit: number }
+  ) => Effect.Effect<{ readonly messages: ReadonlyArray<Message>; readonly total: number; readonly is_running: boolean }>
+  /** Stops what runs in a session that is about to be deleted, and ends its streams. */
+  readonly forget: (session: SessionId) => Effect.Effect<void>
+}>() {}

@@ -1,0 +1,142 @@
+import { Clock, Context, type Duration, Effect } from "effect"
+import { Agent } from "../domain/Agent.ts"
+import { ApiKey } from "../domain/ApiKey.ts"
+import { Credential } from "../domain/Credential.ts"
+import type { Conflict, Malformed, NotFound } from "../domain/Errors.ts"
+import type { Timestamp, UserId } from "../domain/Ids.ts"
+import type { Page, PageRequest } from "../domain/Page.ts"
+import { Run } from "../domain/Run.ts"
+import { Session } from "../domain/Session.ts"
+import { makeCache, makeCollection } from "./Collection.ts"
+
+/** What every stored record has. */
+export interface Owned {
+  readonly id: string
+  readonly user_id: UserId
+  readonly created_at: Timestamp
+  readonly updated_at: Timestamp
+}
+
+export type Order = "oldest" | "newest"
+
+/** Records of one noun, as their owner sees them. `Columns` are what a list can be narrowed by. */
+export interface Collection<A extends Owned, Columns extends string> {
+  /** Fails with `NotFound` when absent or owned by somebody else. */
+  readonly get: (owner: UserId, id: string) => Effect.Effect<A, NotFound>
+  /** In id order, which is age order. */
+  readonly list: (
+    owner: UserId,
+    page: PageRequest,
+    where?: { readonly [K in Columns]?: string },
+    order?: Order
+  ) => Effect.Effect<Page<A>, Malformed>
+  /** Fails with `Conflict` when the id is taken and with `NotFound` when a record that it refers to is gone. */
+  readonly insert: (record: A) => Effect.Effect<A, Conflict | NotFound>
+  /** Replaces a record with `f` of it, atomically. Owner, id and references stay. */
+  readonly modify: (owner: UserId, id: string, f: (record: A) => A) => Effect.Effect<A, NotFound>
+  /** Removes the record and everything that cannot be without it. */
+  readonly remove: (owner: UserId, id: string) => Effect.Effect<void, NotFound>
+  /** The same records across owners: for the host's own loops and for admins. */
+  readonly host: {
+    readonly get: (id: string) => Effect.Effect<A, NotFound>
+    readonly list: (page: PageRequest, where?: { readonly [K in Columns]?: string }, order?: Order) => Effect.Effect<Page<A>, Malformed>
+    readonly modify: (id: string, f: (record: A) => A) => Effect.Effect<A, NotFound>
+  }
+}
+
+/** Every noun that the host remembers, and what it refers to. */
+export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
+  readonly agents: Collection<Agent, never>
+  readonly credentials: Collection<Credential, "type">
+  readonly sessions: Collection<Session, "agent_id">
+  /** Written by `EventLog.append`, with the events that they tell of. */
+  readonly runs: Collection<Run, "session_id" | "status">
+  readonly keys: Collection<ApiKey, never>
+  /** Runs `effect` so that its writes land together or not at all. Nests. */
+  readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}>() {}
+
+/** A table as a driver sees it. */
+export interface Table {
+  readonly name: string
+  /** Columns copied out of the record for look-ups and references. */
+  readonly columns: ReadonlyArray<string>
+  /** `column` holds the id of a row in `table`; when that goes, so does this row. */
+  readonly references: ReadonlyArray<{ readonly column: string; readonly table: string }>
+}
+
+export const tables = {
+  agents: { name: "agents", columns: [], references: [] },
+  credentials: { name: "credentials", columns: ["type"], references: [] },
+  sessions: { name: "sessions", columns: ["agent_id"], references: [{ column: "agent_id", table: "agents" }] },
+  runs: { name: "runs", columns: ["session_id", "status"], references: [{ column: "session_id", table: "sessions" }] },
+  keys: { name: "keys", columns: [], references: [] }
+} as const satisfies Record<string, Table>
+
+export interface Row {
+  readonly id: string
+  readonly owner: string
+  readonly created_at: string
+  readonly updated_at: string
+  readonly columns: Readonly<Record<string, string>>
+  /** The encoded record. */
+  readonly data: object
+}
+
+export interface RowFilter {
+  readonly owner?: string
+  readonly where: Readonly<Record<string, string>>
+}
+
+/** What a backend provides. Lost connections and broken rows are defects. */
+export interface Driver {
+  readonly find: (table: Table, id: string) => Effect.Effect<Row | undefined>
+  /** Rows beyond the id `after` in the given order, at most `limit`. */
+  readonly list: (
+    table: Table,
+    filter: RowFilter,
+    page: { readonly after: string | undefined; readonly limit: number; readonly order: Order }
+  ) => Effect.Effect<ReadonlyArray<Row>>
+  readonly count: (table: Table, filter: RowFilter) => Effect.Effect<number>
+  readonly insert: (table: Table, row: Row) => Effect.Effect<"inserted" | "taken" | "orphan">
+  /** Reads, changes and writes one row with nothing in between; undefined when there is none. */
+  readonly modify: (table: Table, id: string, f: (row: Row) => Effect.Effect<Row | undefined>) => Effect.Effect<Row | undefined>
+  /** Whether there was such a row. */
+  readonly remove: (table: Table, owner: string, id: string) => Effect.Effect<boolean>
+  readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+
+/**
+ * Lifts a row driver into `Storage`. Decoded records may be served for `ttl`
+ * without asking the driver: for ever where this process is the only writer,
+ * about a second where others write too.
+ */
+export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effect<Context.Tag.Service<Storage>> =>
+  Effect.map(Effect.clock, (clock: Clock.Clock) => {
+    const cache = makeCache(clock, ttl)
+    const forgetting = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.ensuring(effect, Effect.sync(cache.forgetAll))
+    return Storage.of({
+      agents: makeCollection(driver, cache, { noun: "Agent", table: tables.agents, schema: Agent, columns: () => ({}) }),
+      credentials: makeCollection(driver, cache, {
+        noun: "Credential",
+        table: tables.credentials,
+        schema: Credential,
+        columns: ({ type }) => ({ type })
+      }),
+      sessions: makeCollection(driver, cache, {
+        noun: "Session",
+        table: tables.sessions,
+        schema: Session,
+        columns: ({ agent_id }) => ({ agent_id })
+      }),
+      runs: makeCollection(driver, undefined, {
+        noun: "Run",
+        table: tables.runs,
+        schema: Run,
+        columns: ({ session_id, status }) => ({ session_id, status })
+      }),
+      keys: makeCollection(driver, cache, { noun: "Key", table: tables.keys, schema: ApiKey, columns: () => ({}) }),
+      transaction: (effect) => forgetting(driver.transaction(effect))
+    })
+  })

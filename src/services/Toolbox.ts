@@ -1,0 +1,39 @@
+import { Context, type Effect } from "effect"
+import type { Agent } from "../domain/Agent.ts"
+import type { ToolCallBlock } from "../domain/Message.ts"
+import type { Session } from "../domain/Session.ts"
+import type { ToolSpec } from "./Models.ts"
+
+/** What a call does to the world. `none` and `read` may be run again after a crash. */
+export type ToolEffect = "none" | "read" | "write"
+
+/** A piece of a tool's output, as it is produced. */
+export type ToolPart =
+  | { readonly type: "text"; readonly delta: string }
+  | { readonly type: "data"; readonly block: string; readonly media_type: string; readonly data: string }
+
+export interface Tool extends ToolSpec {
+  readonly effect: ToolEffect
+  /** Running it twice is the same as running it once. */
+  readonly idempotent: boolean
+}
+
+export interface ToolCaller {
+  readonly session: Session
+  readonly agent: Agent
+}
+
+export class Toolbox extends Context.Tag("stoa/services/Toolbox")<Toolbox, {
+  /** The tools that an agent may call in a session. */
+  readonly list: (caller: ToolCaller) => Effect.Effect<ReadonlyArray<Tool>>
+  /**
+   * Runs a call, handing over its output as it comes. Never fails: an unknown
+   * tool, bad arguments and a tool that throws end as `error`, with a text that
+   * the model can read.
+   */
+  readonly call: (
+    caller: ToolCaller,
+    call: ToolCallBlock,
+    emit: (part: ToolPart) => void
+  ) => Effect.Effect<"success" | "error" | "denied">
+}>() {}
