@@ -48,7 +48,7 @@ export const tool = {
   vitest: at("node_modules/vitest/vitest.mjs")
 }
 
-const entries = (record = {}) => JSON.stringify(Object.entries(record).sort())
+const entries = (record = {}) => JSON.stringify(Object.entries(record).toSorted())
 
 /** True when node_modules holds the versions that the lock file names, and the lock file is package.json's. */
 const isInstalled = () => {
@@ -93,7 +93,7 @@ const files = (folder) =>
   fs.readdirSync(at(folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => path.relative(root, path.join(entry.parentPath ?? entry.path, entry.name)).replaceAll("\\", "/"))
-    .sort()
+    .toSorted()
 
 const stampFile = "dist/.stamp"
 
@@ -126,7 +126,8 @@ export const build = async ({ quiet = false } = {}) => {
   fs.rmSync(at(stampFile), { force: true })
   const compiled = await run(process.execPath, [tool.tsc, "-p", "tsconfig.build.json"], { stdio: piped })
   if (compiled.code !== 0) return compiled
-  for (const file of sources.filter((file) => !file.endsWith(".ts"))) {
+  for (const file of sources) {
+    if (file.endsWith(".ts")) continue
     fs.mkdirSync(path.dirname(at(built(file))), { recursive: true })
     fs.copyFileSync(at(file), at(built(file)))
   }

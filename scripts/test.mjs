@@ -6,7 +6,7 @@ import { build, install, piped, run, tool } from "./ready.mjs"
 
 const say = (line) => process.stdout.write(`${line}\n`)
 
-const color = process.stdout.isTTY && !process.env.NO_COLOR ? { FORCE_COLOR: "1" } : {}
+const color = process.stdout.isTTY && !process.env.NO_COLOR ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" }
 const env = { ...process.env, ...color }
 const node = (...args) => run(process.execPath, args, { stdio: piped, env })
 
@@ -23,6 +23,8 @@ const check = async (name, work) => {
   if (output.trim() !== "") say(`\n${output.trimEnd().replaceAll(/^(?=.)/gm, "    ")}\n`)
 }
 
+const effect = ["diagnostics", "--project", "tsconfig.json", "--format", "text", "--strict"]
+
 await install()
 
 say("Checking ...")
@@ -32,12 +34,13 @@ await Promise.all([
     .then(() => check("types", () => node(tool.tsc, "--noEmit", "-p", "tsconfig.json"))),
   check("lint", () => node(tool.oxlint, "src", "test", "bench", "scripts"))
     .then(() => check("format", () => node(tool.dprint, "check")))
-    .then(() => check("effect", () => node(tool.effect, "diagnostics", "--project", "tsconfig.json", "--format", "text")))
+    .then(() => check("effect", () => node(tool.effect, ...effect)))
     .then(() => check("unused", () => node(tool.knip)))
 ])
 
+const vitest = [tool.vitest, "run", ...process.argv.slice(2)]
 if (failed.includes("build")) say("  no tests are run: they need the build")
-else await check("tests", () => run(process.execPath, [tool.vitest, "run", ...process.argv.slice(2)], { stdio: "inherit" }))
+else await check("tests", () => run(process.execPath, vitest, { stdio: "inherit" }))
 
 if (failed.length > 0) say(`\nFailed: ${failed.join(", ")}`)
 process.exitCode = failed.length > 0 ? 1 : 0

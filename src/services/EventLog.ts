@@ -32,8 +32,14 @@ export interface LogBatch {
   readonly messages: ReadonlyArray<PlacedMessage>
 }
 
-/** The batch collides with a page that somebody else wrote, or its session is gone. Nothing of it was written. */
-export class AppendRefused extends Data.TaggedError("AppendRefused")<{ readonly reason: "fenced" | "session_gone" }> {}
+/**
+ * Nothing of the batch was written, and nothing will be: it collides with a page
+ * that somebody else wrote, its session is gone, storage cannot hold it, or it
+ * was taken back because storage did not answer.
+ */
+export class AppendRefused
+  extends Data.TaggedError("AppendRefused")<{ readonly reason: "fenced" | "session_gone" | "broken" | "withdrawn" }>
+{}
 
 /**
  * The sessions' histories. A page's place is its key, so two writers of one

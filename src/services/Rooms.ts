@@ -50,8 +50,12 @@ export interface Room {
    * `AppendRefused`: another writer owns the session now, or it is deleted.
    */
   readonly durable: Effect.Effect<void, AppendRefused>
-  /** The same for an input that may still be refused: `Unavailable` when storage does not take it, and then nothing of it stays. */
-  readonly accepted: Effect.Effect<void, AppendRefused | Unavailable>
+  /**
+   * The same for an input that may still be refused. `alone`: nothing but it
+   * waits here, so that when storage does not take it, nothing of it stays and
+   * it fails with `Unavailable`.
+   */
+  readonly accepted: (alone: boolean) => Effect.Effect<void, AppendRefused | Unavailable>
   /** A promise while more waits for the log than is good; whoever produces events waits for it. */
   readonly behind: () => Promise<void> | undefined
   /** Replays from the log, then goes live, without a gap. Detaches when the scope closes. */

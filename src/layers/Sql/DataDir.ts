@@ -28,10 +28,14 @@ const hints: Record<string, string> = {
   ENAMETOOLONG: "the path is too long; choose a shorter --data-dir"
 }
 
-const codeOf = (cause: unknown) =>
-  typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
-    ? Option.some(cause.code)
-    : Option.none()
+/** What PGlite's file system throws instead of a code: the numbers are WASI's. */
+const errnos: Record<number, string> = { 2: "EACCES", 19: "EDQUOT", 51: "ENOSPC", 63: "EPERM", 69: "EROFS" }
+
+const codeOf = (cause: unknown): Option.Option<string> => {
+  if (typeof cause !== "object" || cause === null) return Option.none()
+  if ("code" in cause && typeof cause.code === "string") return Option.some(cause.code)
+  return "errno" in cause && typeof cause.errno === "number" ? Option.fromNullable(errnos[cause.errno]) : Option.none()
+}
 
 export const unusable = (dataDir: string, cause: unknown, detail?: string) =>
   new DataDirUnusable({
@@ -56,10 +60,11 @@ export const ensure = (dataDir: string): Effect.Effect<string, DataDirUnusable> 
     return Fs.realpath(dataDir)
   })
 
-const exists = (path: string) => Fs.stat(path).then(() => true, (cause) => {
-  if (cause.code === "ENOENT") return false
-  throw cause
-})
+const exists = (path: string) =>
+  Fs.stat(path).then(() => true, (cause) => {
+    if (cause.code === "ENOENT") return false
+    throw cause
+  })
 
 /**
  * Makes `postgres/` ready to open; call it with the lock held. `complete` is to
@@ -83,12 +88,30 @@ export const prepare = Effect.fn("DataDir.prepare")(function*(dataDir: string) {
           "start the stoa that made it and move its data, or choose another --data-dir"
       )
     }
-    return { database, complete: Effect.void }
+    return { database, isNew: false, complete: Effect.void }
   }
   yield* attempt(dataDir, () => Fs.mkdir(database, { recursive: true, mode: 0o700 }))
   if ((yield* attempt(dataDir, () => Fs.readdir(database))).length > 0) {
-    return yield* unusable(dataDir, undefined, `${database} holds files that are no database; choose another --data-dir`)
+    return yield* unusable(
+      dataDir,
+      undefined,
+      `${database} holds files that are no database; choose another --data-dir`
+    )
   }
   yield* attempt(dataDir, () => Fs.writeFile(unfinished, "", { mode: 0o600 }))
-  return { database, complete: attempt(dataDir, () => Fs.rm(unfinished, { force: true })) }
+  return { database, isNew: true, complete: attempt(dataDir, () => Fs.rm(unfinished, { force: true })) }
 })
+
+/** PGlite could not open `postgres/`: PostgreSQL's own complaint says more than the exception. */
+export const broken = (dataDir: string, cause: unknown, said: ReadonlyArray<string>): DataDirUnusable => {
+  if (Option.isSome(codeOf(cause))) return unusable(dataDir, cause)
+  const complaint = said.map((line) => /(?:PANIC|FATAL|ERROR):\s*(.*)/.exec(line)?.[1]).findLast((line) =>
+    line !== undefined
+  )
+  return unusable(
+    dataDir,
+    cause,
+    `its database does not open${complaint === undefined ? "" : ` (${complaint})`}; ` +
+      "restore the folder from a copy, or choose another --data-dir"
+  )
+}

@@ -40,7 +40,10 @@ const answerMillis = 500
 /** Longest path a unix socket can have on every system. */
 const maxSocketPath = 100
 
-type Claim = { readonly _tag: "Held"; readonly server: Net.Server } | { readonly _tag: "Failed"; readonly cause: unknown }
+type Claim = { readonly _tag: "Held"; readonly server: Net.Server } | {
+  readonly _tag: "Failed"
+  readonly cause: unknown
+}
 
 const listen = (address: string) =>
   new Promise<Claim>((resolve) => {
@@ -127,7 +130,12 @@ export const acquire = (folder: string): Effect.Effect<void, DataDirLocked | Dat
   Effect.gen(function*() {
     let held = 0
     let failure: unknown
-    for (const { address, isFile } of yield* Effect.tryPromise({ try: () => addresses(folder), catch: (cause) => unusable(folder, cause) })) {
+    for (
+      const { address, isFile } of yield* Effect.tryPromise({
+        try: () => addresses(folder),
+        catch: (cause) => unusable(folder, cause)
+      })
+    ) {
       const outcome = yield* Effect.promise(() => claim(address, isFile))
       if ("alive" in outcome) {
         return yield* new DataDirLocked({ dataDir: folder, pid: outcome.alive ? outcome.pid : Option.none() })

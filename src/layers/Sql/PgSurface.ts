@@ -1,7 +1,7 @@
 /** What both PostgreSQL backends add to a `SqlClient` so that it can stand for a `PgClient`. */
-import { PgClient } from "@effect/sql-pg"
 import type { SqlClient } from "@effect/sql"
 import { Statement } from "@effect/sql"
+import { PgClient } from "@effect/sql-pg"
 import { Effect } from "effect"
 
 const jsonFragment = Statement.custom<PgClient.PgCustom>("PgJson")

@@ -7,19 +7,24 @@ import { Effect } from "effect"
 /** A statement on PGlite blocks the event loop; after this much of it, sockets and timers get theirs. */
 const sliceMillis = 5
 
+interface Ticket {
+  readonly start: () => void
+  state: "waiting" | "begun" | "withdrawn"
+}
+
 export class Turns {
   private busy = false
-  private readonly waiting: Array<() => void> = []
+  private readonly waiting: Array<Ticket> = []
   private sliceStart: number | undefined
 
-  enter(start: () => void): void {
-    if (this.busy) {
-      this.waiting.push(start)
-      return
-    }
-    this.busy = true
-    this.begin(start)
-  }
+  /** Waits for a turn, which lasts until `leave`. An interrupted wait takes none. */
+  readonly take: Effect.Effect<void> = Effect.async<void>((resume) => {
+    const ticket = this.enter(() => resume(Effect.void))
+    return Effect.sync(() => {
+      // Begun, and yet interrupted: the fiber never saw it.
+      if (!this.withdraw(ticket)) this.leave()
+    })
+  })
 
   leave(): void {
     const next = this.waiting.shift()
@@ -27,33 +32,13 @@ export class Turns {
     else this.begin(next)
   }
 
-  /** Removes a `start` that has not been called; false when it is no longer waiting. */
-  withdraw(start: () => void): boolean {
-    const at = this.waiting.indexOf(start)
-    if (at < 0) return false
-    this.waiting.splice(at, 1)
-    return true
-  }
-
-  /** Waits for a turn, which lasts until `leave`. An interrupted wait takes none. */
-  readonly take: Effect.Effect<void> = Effect.async<void>((resume) => {
-    let withdrawn = false
-    const start = () => withdrawn ? this.leave() : resume(Effect.void)
-    this.enter(start)
-    return Effect.sync(() => {
-      if (this.withdraw(start)) return
-      // Given in the same moment: either still to begin, or begun and never seen by the fiber.
-      withdrawn = true
-    })
-  })
-
   /**
    * One turn for `run`. Interruption before it withdraws; afterwards `run` goes
    * on to its end, and the next turn begins only then.
    */
   run<A, E>(run: () => Promise<A>, failure: (cause: unknown) => E): Effect.Effect<A, E> {
     return Effect.async<A, E>((resume) => {
-      const start = () => {
+      const ticket = this.enter(() => {
         run().then(
           (value) => {
             this.leave()
@@ -64,24 +49,51 @@ export class Turns {
             resume(Effect.fail(failure(cause)))
           }
         )
-      }
-      this.enter(start)
+      })
       return Effect.sync(() => {
-        this.withdraw(start)
+        this.withdraw(ticket)
       })
     })
   }
 
-  private begin(start: () => void): void {
+  private enter(start: () => void): Ticket {
+    const ticket: Ticket = { start, state: "waiting" }
+    if (this.busy) this.waiting.push(ticket)
+    else {
+      this.busy = true
+      this.begin(ticket)
+    }
+    return ticket
+  }
+
+  private begin(ticket: Ticket): void {
     if (this.sliceStart === undefined) {
       this.sliceStart = performance.now()
       setImmediate(() => {
         this.sliceStart = undefined
       })
     } else if (performance.now() - this.sliceStart > sliceMillis) {
-      setImmediate(start)
+      setImmediate(() => this.start(ticket))
       return
     }
-    start()
+    this.start(ticket)
+  }
+
+  private start(ticket: Ticket): void {
+    if (ticket.state === "withdrawn") {
+      this.leave()
+      return
+    }
+    ticket.state = "begun"
+    ticket.start()
+  }
+
+  /** False when its turn has begun. */
+  private withdraw(ticket: Ticket): boolean {
+    if (ticket.state === "begun") return false
+    ticket.state = "withdrawn"
+    const at = this.waiting.indexOf(ticket)
+    if (at >= 0) this.waiting.splice(at, 1)
+    return true
   }
 }

@@ -1,0 +1,150 @@
+/** The server that a command talks to: the options that name it, and a client of its API. */
+import { Options } from "@effect/cli"
+import { type HttpBody, HttpApiClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "@effect/platform"
+import { Duration, Effect, Option, Predicate, Redacted, Schema } from "effect"
+import { Api } from "../http/Api.ts"
+import { variable } from "./Env.ts"
+import { misused, Refused, Unreachable } from "./Failed.ts"
+import { version } from "./Version.ts"
+
+export const defaultUrl = "http://127.0.0.1:8000"
+
+/** Who is meant when there is no key and no user is named. */
+const defaultUser = "local"
+
+export const connection = {
+  url: Options.text("url").pipe(
+    Options.withPseudoName("URL"),
+    Options.withDescription(`The server (STOA_URL, default ${defaultUrl})`),
+    Options.optional
+  ),
+  key: Options.redacted("key").pipe(
+    Options.withPseudoName("KEY"),
+    Options.withDescription("An API key (better in STOA_API_KEY: command lines are visible to others)"),
+    Options.optional
+  ),
+  user: Options.text("user").pipe(
+    Options.withPseudoName("USER"),
+    Options.withDescription(`Whom to act for, without a key (STOA_USER, default ${defaultUser})`),
+    Options.optional
+  )
+}
+
+export interface ConnectionOptions {
+  readonly url: Option.Option<string>
+  readonly key: Option.Option<Redacted.Redacted>
+  readonly user: Option.Option<string>
+}
+
+/** Longest wait for the head of an answer. */
+const patience = Duration.seconds(30)
+
+const firstOf = (given: Option.Option<string>, name: string) =>
+  Option.isSome(given) ? Effect.succeed(given) : variable(name)
+
+const readUrl = Effect.fnUntraced(function*(given: Option.Option<string>) {
+  const text = Option.getOrElse(yield* firstOf(given, "STOA_URL"), () => defaultUrl)
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !["http:", "https:"].includes(url.protocol) || url.hostname === "") {
+    return yield* misused(`The server's URL should read like ${defaultUrl} (--url, STOA_URL).`)
+  }
+  if (url.username !== "" || url.password !== "") {
+    return yield* misused("The server's URL must not hold a user or a password: give a key in STOA_API_KEY.")
+  }
+  return url.origin + url.pathname.replace(/\/+$/, "")
+})
+
+/** The headers that say who asks. A key speaks for its own tenant, so no user goes with it. */
+const readIdentity = Effect.fnUntraced(function*({ key, user }: ConnectionOptions) {
+  const secret = yield* firstOf(Option.map(key, Redacted.value), "STOA_API_KEY")
+  if (Option.isSome(secret)) {
+    if (!/^[\x21-\x7e]{1,512}$/.test(secret.value)) {
+      return yield* misused("The API key has characters that no key has (--key, STOA_API_KEY).")
+    }
+    return { authorization: `Bearer ${secret.value}` }
+  }
+  const name = Option.getOrElse(yield* firstOf(user, "STOA_USER"), () => defaultUser)
+  return /^[A-Za-z0-9._@-]{1,128}$/.test(name)
+    ? { "x-user-id": name }
+    : yield* misused("The user should be 1 to 128 letters, digits, dots, dashes, underscores or @ (--user, STOA_USER).")
+})
+
+/** The system's code of a failed request: `ECONNREFUSED` … */
+const codeOf = (cause: unknown): string | undefined => {
+  if (!Predicate.isRecordOrArray(cause) && !(cause instanceof Error)) return undefined
+  if (Predicate.hasProperty(cause, "code") && typeof cause.code === "string") return cause.code
+  if (Predicate.hasProperty(cause, "errors") && Array.isArray(cause.errors)) return codeOf(cause.errors[0])
+  return Predicate.hasProperty(cause, "cause") ? codeOf(cause.cause) : undefined
+}
+
+const unreachable = (url: string, code: string | undefined): Unreachable => {
+  const message = () => {
+    switch (code) {
+      case "ECONNREFUSED":
+        return `no server at ${url}; start one with npm start, or name another with --url.`
+      case "ENOTFOUND":
+      case "EAI_AGAIN":
+        return `no host of the name in ${url} is known; check --url and the network.`
+      case "ETIMEDOUT":
+      case "UND_ERR_CONNECT_TIMEOUT":
+      case "UND_ERR_HEADERS_TIMEOUT":
+        return `${url} does not answer.`
+      default:
+        return `the connection to ${url} failed${code === undefined ? "" : ` (${code})`}.`
+    }
+  }
+  return new Unreachable({ isRefused: code === "ECONNREFUSED", message: message() })
+}
+
+const Problem = Schema.Struct({
+  detail: Schema.String,
+  errors: Schema.optional(Schema.Array(Schema.Struct({ path: Schema.String, message: Schema.String })))
+})
+
+/** A 4xx or 5xx answer as the error that it is. */
+const refusal = (url: string) => (response: HttpClientResponse.HttpClientResponse) =>
+  Effect.flatMap(Effect.option(Effect.flatMap(response.json, Schema.decodeUnknown(Problem))), (problem) => {
+    const retryAfter = Number(response.headers["retry-after"])
+    return new Refused({
+      status: response.status,
+      retryAfter: Number.isFinite(retryAfter) ? retryAfter : undefined,
+      message: Option.match(problem, {
+        onNone: () => `${url} answered with HTTP ${response.status}, and not as a Stoa server does.`,
+        onSome: ({ detail, errors = [] }) =>
+          errors.length === 0
+            ? detail
+            : `${detail} ${errors.map(({ message, path }) => `${path}: ${message}`).join("; ")}`
+      })
+    })
+  })
+
+/** `api` for one answer each; `http` for streams. Both fail with `Refused` and `Unreachable`. */
+export const connect = Effect.fn("Connection.connect")(function*(options: ConnectionOptions) {
+  const url = yield* readUrl(options.url)
+  const identity = yield* readIdentity(options)
+  const raw = (yield* HttpClient.HttpClient).pipe(
+    HttpClient.mapRequest((request) =>
+      request.pipe(
+        HttpClientRequest.prependUrl(url),
+        HttpClientRequest.setHeaders({ ...identity, "user-agent": `stoa/${version}` })
+      )
+    ),
+    HttpClient.transformResponse((answer) =>
+      answer.pipe(
+        Effect.catchTag("RequestError", ({ cause }) => Effect.fail(unreachable(url, codeOf(cause)))),
+        Effect.timeoutFail({ duration: patience, onTimeout: () => unreachable(url, "ETIMEDOUT") })
+      )
+    )
+  )
+  const http = HttpClient.transformResponse(
+    raw,
+    Effect.flatMap((response) =>
+      response.status >= 400 ? Effect.flatMap(refusal(url)(response), Effect.fail) : Effect.succeed(response)
+    )
+  )
+  const api = yield* HttpApiClient.makeWith(Api, { httpClient: http })
+  return { url, api, http, raw }
+})
+
+export interface Connection extends Effect.Effect.Success<ReturnType<typeof connect>> {}
+export type { HttpBody }

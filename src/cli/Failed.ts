@@ -1,0 +1,83 @@
+/**
+ * How a command ends. Every failure becomes one line on stderr and one of these
+ * exit codes; stacks, JSON and secrets stay inside.
+ */
+import { Data, ParseResult, Predicate } from "effect"
+
+export const exitCodes = {
+  ok: 0,
+  /** The server or the request failed. */
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  unauthorised: 4,
+  unreachable: 5,
+  interrupted: 130,
+  /** As shells say it of SIGTERM. */
+  terminated: 143
+} as const
+
+/** `message` is a sentence for the person at the terminal. */
+export class Failed extends Data.TaggedError("Failed")<{
+  readonly exitCode: number
+  readonly message: string
+}> {}
+
+export const failed = (message: string): Failed => new Failed({ exitCode: exitCodes.failed, message })
+export const misused = (message: string): Failed => new Failed({ exitCode: exitCodes.usage, message })
+export const notFound = (message: string): Failed => new Failed({ exitCode: exitCodes.notFound, message })
+
+/** The server said no. */
+export class Refused extends Data.TaggedError("Refused")<{
+  readonly status: number
+  readonly message: string
+  /** Seconds, when the server named them. */
+  readonly retryAfter: number | undefined
+}> {}
+
+/** There was no answer. */
+export class Unreachable extends Data.TaggedError("Unreachable")<{
+  /** Nobody listens there at all. */
+  readonly isRefused: boolean
+  readonly message: string
+}> {}
+
+const codeOfStatus = (status: number): number => {
+  switch (status) {
+    case 401:
+    case 403:
+      return exitCodes.unauthorised
+    case 404:
+    case 410:
+      return exitCodes.notFound
+    default:
+      return exitCodes.failed
+  }
+}
+
+/** What a decoder complains about, without the values. */
+export const complaintOf = (error: ParseResult.ParseError): string =>
+  ParseResult.ArrayFormatter.formatErrorSync(error)
+    .map(({ message, path }) => `${path.length === 0 ? "" : `${path.join(".")}: `}${message.replace(/, actual .*$/s, "")}`)
+    .join("; ")
+
+/** Longest line that an error may be. */
+const maxLine = 1000
+
+/** One line: no control characters, so that nothing from elsewhere steers the terminal. */
+const inOneLine = (text: string) => text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim().slice(0, maxLine)
+
+const describe = (error: unknown): Failed => {
+  if (error instanceof Failed) return error
+  if (error instanceof Refused) return new Failed({ exitCode: codeOfStatus(error.status), message: error.message })
+  if (error instanceof Unreachable) return new Failed({ exitCode: exitCodes.unreachable, message: error.message })
+  if (ParseResult.isParseError(error) || Predicate.isTagged(error, "ResponseError")) {
+    return failed("The server's answer was not understood. Is it a Stoa server, and of this version? See `stoa doctor`.")
+  }
+  return failed(error instanceof Error && error.message !== "" ? error.message : "Something unexpected happened.")
+}
+
+export const explain = (error: unknown): { readonly exitCode: number; readonly line: string } => {
+  const { exitCode, message } = describe(error)
+  return { exitCode, line: `stoa: ${inOneLine(message)}` }
+}

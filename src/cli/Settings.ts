@@ -1,0 +1,237 @@
+/**
+ * The settings of a start: flags, then environment, then `stoa.yaml`. Anything
+ * unknown or wrong stops the start, with a sentence that names the place and
+ * what was expected, and never the value: it may be a secret.
+ */
+import { FileSystem } from "@effect/platform"
+import { Data, Effect, Either, Option, Schema } from "effect"
+import { LineCounter, parseDocument } from "yaml"
+import { expectationOf, type SettingName, settingNames, Settings, type SettingsInput } from "../domain/Settings.ts"
+
+/** One sentence for each thing that is wrong. */
+export class SettingsRefused extends Data.TaggedError("SettingsRefused")<{
+  readonly problems: ReadonlyArray<string>
+}> {
+  override get message() {
+    return this.problems.join("\n")
+  }
+}
+
+/** Settings given on the command line; those left out are undefined. */
+export type Flags = { readonly [Name in SettingName]?: SettingsInput[Name] | undefined }
+
+export type Env = Readonly<Record<string, string | undefined>>
+
+export interface YamlText {
+  /** As the operator knows it. */
+  readonly path: string
+  readonly text: string
+}
+
+export const variableOf = (name: SettingName) => `STOA_${name.toUpperCase()}`
+
+const flagOf = (name: SettingName) => `--${name.replaceAll("_", "-")}`
+
+/** Settings that may be given as a file: `STOA_VAULT_KEY_FILE`. */
+const secrets = ["database_url", "vault_key"] as const satisfies ReadonlyArray<SettingName>
+
+const fileVariableOf = (name: SettingName) => `${variableOf(name)}_FILE`
+
+/** Read by the commands that talk to a server. */
+const clientVariables = ["STOA_URL", "STOA_API_KEY", "STOA_USER"]
+
+const variables = [...settingNames.map(variableOf), ...secrets.map(fileVariableOf), ...clientVariables]
+
+/** Kubernetes sets these in every pod beside a service that is called `stoa`. */
+const isKubernetes = (variable: string, value: string) =>
+  /^STOA_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_\w+)$/.test(variable) ||
+  (variable === "STOA_PORT" && /^(tcp|udp):\/\//.test(value))
+
+const numberOf = (text: string) => /^\d+(\.\d+)?$/.test(text) ? Number(text) : text
+const listOf = (text: string) => text.split(",").map((item) => item.trim()).filter((item) => item !== "")
+const truths = new Map([["true", true], ["1", true], ["false", false], ["0", false]])
+
+/** What a text in the environment means. */
+const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } = {
+  port: numberOf,
+  drain_seconds: numberOf,
+  cors_origins: listOf,
+  allowed_hosts: listOf,
+  trust_user_header: (text) => truths.get(text.toLowerCase()) ?? text
+}
+
+/** Edits between two words: insert, remove, replace, or swap two neighbours. */
+const distance = (a: string, b: string): number => {
+  const rows: Array<Array<number>> = [Array.from({ length: b.length + 1 }, (_, j) => j)]
+  const at = (i: number, j: number) => rows[i]?.[j] ?? Infinity
+  for (let i = 1; i <= a.length; i++) {
+    rows[i] = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const swapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? at(i - 2, j - 2) + 1 : Infinity
+      const replaced = at(i - 1, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      rows[i]![j] = Math.min(at(i - 1, j) + 1, at(i, j - 1) + 1, replaced, swapped)
+    }
+  }
+  return at(a.length, b.length)
+}
+
+/** Longest name that is compared with the known ones. */
+const maxName = 64
+
+const plain = (name: string) => name.toLowerCase().replace(/^stoa_/, "").replace(/[^a-z0-9]/g, "")
+
+const didYouMean = (name: string, known: ReadonlyArray<string>): string => {
+  const word = plain(name)
+  const near = word.length > maxName ? [] : known
+    .map((candidate) => ({ candidate, edits: distance(word, plain(candidate)) }))
+    .filter(({ candidate, edits }) => edits <= Math.max(1, Math.floor(plain(candidate).length / 3)))
+    .toSorted((a, b) => a.edits - b.edits)
+  return near[0] === undefined ? "" : ` Did you mean ${near[0].candidate}?`
+}
+
+/** A value and where it came from. */
+interface Found {
+  readonly source: string
+  readonly value: unknown
+}
+
+type Read = { readonly found: ReadonlyMap<string, Found>; readonly problems: ReadonlyArray<string> }
+
+const readFlags = (flags: Flags): Read => ({
+  found: new Map(
+    settingNames.flatMap((name) =>
+      flags[name] === undefined ? [] : [[name, { source: flagOf(name), value: flags[name] }]]
+    )
+  ),
+  problems: []
+})
+
+/** An empty variable counts as not set. */
+const readEnv = (env: Env): Read => {
+  const given = Object.entries(env).flatMap(([variable, value]) =>
+    variable.startsWith("STOA_") && value !== undefined && value !== "" && !isKubernetes(variable, value)
+      ? [[variable, value] as const]
+      : []
+  )
+  const values = new Map(given)
+  return {
+    found: new Map(settingNames.flatMap((name) => {
+      const text = values.get(variableOf(name))
+      if (text === undefined) return []
+      const source = values.has(fileVariableOf(name)) ? `The file named by ${fileVariableOf(name)}` : variableOf(name)
+      return [[name, { source, value: fromText[name]?.(text) ?? text }]]
+    })),
+    problems: given.flatMap(([variable]) =>
+      variables.includes(variable) ? [] : [`${variable}: there is no such variable.${didYouMean(variable, variables)}`]
+    )
+  }
+}
+
+/** A key without a value counts as not set. */
+const readYaml = ({ path, text }: YamlText): Read => {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { prettyErrors: false, lineCounter: lines })
+  const error = document.errors[0]
+  // yaml's own messages quote the text.
+  if (error !== undefined) {
+    return {
+      found: new Map(),
+      problems: [`${path}: line ${lines.linePos(error.pos[0]).line} is not valid YAML (${error.code}).`]
+    }
+  }
+  const whole: unknown = Either.getOrUndefined(Either.try(() => document.toJS() as unknown))
+  if (whole === null && document.contents === null) return { found: new Map(), problems: [] }
+  if (typeof whole !== "object" || whole === null || Array.isArray(whole)) {
+    return { found: new Map(), problems: [`${path}: expected settings, one \`name: value\` a line.`] }
+  }
+  const entries = Object.entries(whole)
+  return {
+    found: new Map(
+      entries.flatMap(([name, value]: [string, unknown]) =>
+        value === null ? [] : [[name, { source: `${name} in ${path}`, value }]]
+      )
+    ),
+    problems: entries.flatMap(([name]) =>
+      settingNames.some((known) => known === name)
+        ? []
+        : [`${name.slice(0, maxName)} in ${path}: there is no such setting.${didYouMean(name, settingNames)}`]
+    )
+  }
+}
+
+const decode = Schema.decodeUnknownEither(Settings)
+
+/** Decides the settings, with every problem of every source at once. */
+export const load = (
+  flags: Flags,
+  env: Env,
+  yaml: Option.Option<YamlText>
+): Either.Either<Settings, SettingsRefused> => {
+  const sources = [readFlags(flags), readEnv(env), ...Option.toArray(Option.map(yaml, readYaml))]
+  const problems = sources.flatMap((source) => source.problems)
+  const values: Record<string, unknown> = {}
+  for (const name of settingNames) {
+    // Also a value that a stronger source replaces must be right: it is wrong on the day the other goes.
+    for (const { found } of sources.toReversed()) {
+      const here = found.get(name)
+      if (here === undefined) continue
+      if (Either.isLeft(decode({ [name]: here.value }))) {
+        problems.push(`${here.source}: expected ${expectationOf(name)}.`)
+      }
+      values[name] = here.value
+    }
+  }
+  return problems.length > 0
+    ? Either.left(new SettingsRefused({ problems }))
+    : Either.mapLeft(decode(values), () => new SettingsRefused({ problems: ["The settings do not fit together."] }))
+}
+
+const refuse = (problem: string) => new SettingsRefused({ problems: [problem] })
+
+/** Puts the content of `STOA_VAULT_KEY_FILE` and its like where the variable itself would be. */
+const withSecretFiles = (env: Env) =>
+  Effect.reduce(
+    secrets,
+    env,
+    Effect.fnUntraced(function*(env: Env, name: SettingName) {
+      const [variable, fileVariable] = [variableOf(name), fileVariableOf(name)]
+      const path = env[fileVariable]
+      if (path === undefined || path === "") return env
+      if (env[variable] !== undefined && env[variable] !== "") {
+        return yield* refuse(`${variable} and ${fileVariable} are both set: keep one of them.`)
+      }
+      const { readFileString } = yield* FileSystem.FileSystem
+      const text = yield* Effect.mapError(readFileString(path), ({ message }) => refuse(`${fileVariable}: ${message}`))
+      if (text.trim() === "") return yield* refuse(`${fileVariable}: the file ${path} is empty.`)
+      return { ...env, [variable]: text.trim() }
+    })
+  )
+
+/** The file that is read when no other is named; it may be missing. */
+const defaultPath = "stoa.yaml"
+
+const readYamlFile = (config: string | undefined) =>
+  Effect.gen(function*() {
+    const { readFileString } = yield* FileSystem.FileSystem
+    const path = config ?? defaultPath
+    return yield* readFileString(path).pipe(
+      Effect.map((text) => Option.some({ path, text })),
+      Effect.catchAll((error) =>
+        config === undefined && error._tag === "SystemError" && error.reason === "NotFound"
+          ? Effect.succeed(Option.none<YamlText>())
+          : Effect.fail(refuse(`The settings file ${path} cannot be read: ${error.message}`))
+      )
+    )
+  })
+
+/** Reads the files and decides. `config` is the path of a settings file that must exist. */
+export const read = (options: {
+  readonly flags: Flags
+  readonly env: Env
+  readonly config: string | undefined
+}): Effect.Effect<Settings, SettingsRefused, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const yaml = yield* readYamlFile(options.config)
+    const env = yield* withSecretFiles(options.env)
+    return yield* load(options.flags, env, yaml)
+  })

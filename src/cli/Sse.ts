@@ -1,0 +1,103 @@
+/**
+ * Server-sent events, read as the HTML standard says: any line ending, any
+ * chunking. Lines and frames are bounded, so a broken server cannot fill the
+ * memory.
+ */
+import { Data, Effect, Stream } from "effect"
+
+export interface Frame {
+  /** The last id that the stream named. */
+  readonly id: string | undefined
+  readonly event: string
+  readonly data: string
+}
+
+/** A line or a frame is longer than the bound. */
+export class FrameTooLong extends Data.TaggedError("FrameTooLong")<{ readonly message: string }> {}
+
+/** Longest line and longest data of one frame, in characters: twice what the longest message takes as JSON. */
+export const maxLength = 16 * 1024 * 1024
+
+export class Parser {
+  private readonly decoder = new TextDecoder()
+  private readonly limit: number
+  private rest = ""
+  /** Where in `rest` no line ending is left. */
+  private searched = 0
+  private endedWithReturn = false
+  private id: string | undefined
+  private event = ""
+  private data: Array<string> = []
+  private length = 0
+
+  constructor(limit: number = maxLength) {
+    this.limit = limit
+  }
+
+  /** The frames that these bytes complete. Throws `FrameTooLong`. */
+  push(bytes: Uint8Array): ReadonlyArray<Frame> {
+    let text = this.decoder.decode(bytes, { stream: true })
+    if (text === "") return []
+    const isOneEnding = this.endedWithReturn && text.startsWith("\n")
+    this.endedWithReturn = text.endsWith("\r")
+    // A CRLF that was cut in two.
+    if (isOneEnding) text = text.slice(1)
+    this.rest += text
+    const frames: Array<Frame> = []
+    const endings = /\r\n|\n|\r/g
+    endings.lastIndex = this.searched
+    let from = 0
+    for (let ending = endings.exec(this.rest); ending !== null; ending = endings.exec(this.rest)) {
+      const frame = this.line(this.rest.slice(from, ending.index))
+      if (frame !== undefined) frames.push(frame)
+      from = endings.lastIndex
+    }
+    this.rest = this.rest.slice(from)
+    this.searched = this.rest.length
+    this.bound(this.rest.length)
+    return frames
+  }
+
+  private line(line: string): Frame | undefined {
+    this.bound(line.length)
+    if (line === "") return this.dispatch()
+    const colon = line.indexOf(":")
+    if (colon === 0) return undefined
+    const name = colon < 0 ? line : line.slice(0, colon)
+    const value = colon < 0 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1)
+    if (name === "data") {
+      this.length += value.length + 1
+      this.bound(this.length)
+      this.data.push(value)
+    } else if (name === "event") this.event = value
+    else if (name === "id" && !value.includes("\0")) this.id = value
+    return undefined
+  }
+
+  private dispatch(): Frame | undefined {
+    const frame = this.data.length === 0
+      ? undefined
+      : { id: this.id, event: this.event === "" ? "message" : this.event, data: this.data.join("\n") }
+    this.event = ""
+    this.data = []
+    this.length = 0
+    return frame
+  }
+
+  private bound(length: number) {
+    if (length > this.limit) {
+      throw new FrameTooLong({ message: `The server's stream has a frame of more than ${this.limit} characters.` })
+    }
+  }
+}
+
+/** The frames of a stream of bytes. A frame that the end cuts off is dropped. */
+export const frames = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Frame, E | FrameTooLong, R> =>
+  Stream.suspend(() => {
+    const parser = new Parser()
+    return Stream.mapConcatEffect(bytes, (chunk) =>
+      Effect.try({
+        try: () => parser.push(chunk),
+        catch: (cause) => cause instanceof FrameTooLong ? cause : new FrameTooLong({ message: String(cause) })
+      }))
+  })

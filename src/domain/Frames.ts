@@ -1,0 +1,10 @@
+import type { AgentEvent } from "./Event.ts"
+
+/** The events inside whole frames of ours, in order, with their `seq`. */
+export const eventsOf = (frames: string): ReadonlyArray<{ readonly seq: number; readonly event: AgentEvent }> =>
+  frames.split("\n\n").flatMap((frame) => {
+    const [id, data] = frame.split("\n")
+    return id?.startsWith("id: ") && data?.startsWith("data: ")
+      ? [{ seq: Number(id.slice(4)), event: JSON.parse(data.slice(6)) as AgentEvent }]
+      : []
+  })

@@ -1,0 +1,94 @@
+/** What an operator can choose about a server, and what follows from it. */
+import { Option, Schema, SchemaAST } from "effect"
+
+/** An address to listen on; a URL or a port does not belong here. */
+const host = Schema.String.pipe(Schema.pattern(/^[\w.:[\]%-]{1,255}$/)).annotations({
+  description: "an address or host name such as 127.0.0.1, without a port"
+})
+
+const port = Schema.Int.pipe(Schema.between(0, 65535)).annotations({
+  description: "a port from 0 to 65535, where 0 takes any free one"
+})
+
+const dataDir = Schema.String.pipe(Schema.pattern(/^[^\0]{1,4096}$/)).annotations({
+  description: "the path of a folder"
+})
+
+const databaseUrl = Schema.Redacted(Schema.String.pipe(Schema.pattern(/^postgres(ql)?:\/\/\S+$/))).annotations({
+  description: "a URL such as postgres://user:password@localhost:5432/stoa"
+})
+
+const trustUserHeader = Schema.Boolean.annotations({ description: "true or false" })
+
+/** Named ones only: with a trusted X-User-ID, `*` would let every web page act for every user. */
+const origin = Schema.String.pipe(Schema.pattern(/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*,]+$/))
+const corsOrigins = Schema.Array(origin).annotations({
+  description: "a list of origins such as https://app.example.com, lower case, without a path and without *"
+})
+
+const allowedHosts = Schema.Array(Schema.String.pipe(Schema.pattern(/^([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?$/)))
+  .annotations({
+    description: "a list of host names such as stoa.example.com, lower case, each with or without a port"
+  })
+
+const drainSeconds = Schema.Number.pipe(Schema.between(0, 600)).annotations({
+  description: "seconds from 0 to 600"
+})
+
+const vaultKey = Schema.Redacted(Schema.String.pipe(Schema.minLength(1))).annotations({
+  description: "32 bytes as base64 or hex, several separated by commas"
+})
+
+const logLevel = Schema.Literal("trace", "debug", "info", "warning", "error", "fatal", "none").annotations({
+  description: "one of trace, debug, info, warning, error, fatal and none"
+})
+
+export const Settings = Schema.Struct({
+  host: Schema.optionalWith(host, { exact: true, default: () => "127.0.0.1" }),
+  port: Schema.optionalWith(port, { exact: true, default: () => 8000 }),
+  /** Where the embedded database and the vault's key file are kept. */
+  data_dir: Schema.optionalWith(dataDir, { exact: true, default: () => ".stoa" }),
+  /** A PostgreSQL to use instead of the embedded one. */
+  database_url: Schema.optionalWith(databaseUrl, { exact: true }),
+  /** Says that a proxy in front sets X-User-ID, and that nobody else can reach this server. */
+  trust_user_header: Schema.optionalWith(trustUserHeader, { exact: true, default: () => false }),
+  /** Empty: loopback origins while listening on loopback, else none. */
+  cors_origins: Schema.optionalWith(corsOrigins, { exact: true, default: () => [] }),
+  /** Names that requests may be addressed to, beside loopback. */
+  allowed_hosts: Schema.optionalWith(allowedHosts, { exact: true, default: () => [] }),
+  /** How long runs may go on after a request to stop. */
+  drain_seconds: Schema.optionalWith(drainSeconds, { exact: true, default: () => 10 }),
+  /** The vault's keys, newest first; without them a key file in `data_dir` is made and used. */
+  vault_key: Schema.optionalWith(vaultKey, { exact: true }),
+  log_level: Schema.optionalWith(logLevel, { exact: true, default: () => "info" as const })
+})
+export interface Settings extends Schema.Schema.Type<typeof Settings> {}
+export type SettingsInput = typeof Settings.Encoded
+export type SettingName = keyof Settings
+
+export const settingNames = Object.keys(Settings.fields) as ReadonlyArray<SettingName>
+
+/** What a setting must be, in words that follow "expected". */
+export const expectationOf = (name: SettingName): string => {
+  const { ast } = Settings.fields[name]
+  const type = ast._tag === "PropertySignatureTransformation" ? ast.from.type : ast.type
+  return Option.getOrElse(SchemaAST.getDescriptionAnnotation(type), () => name)
+}
+
+/** Only this machine can reach the address. Unusual spellings of loopback count as public. */
+export const isLoopback = (host: string): boolean =>
+  /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?|\[?::ffff:127(\.\d{1,3}){3}\]?)$/i.test(host)
+
+/** Whether `X-User-ID` is believed. */
+export const trustsUserHeader = (settings: Settings): boolean => isLoopback(settings.host) || settings.trust_user_header
+
+/**
+ * Why a server must not start with these settings. On a public address somebody
+ * has to prove who asks: a proxy that sets X-User-ID, or keys.
+ * `hasKeys`: a usable API key exists, or the start makes the first one.
+ */
+export const refusal = (settings: Settings, hasKeys: boolean): string | undefined =>
+  hasKeys || trustsUserHeader(settings)
+    ? undefined
+    : `The address ${settings.host} is public, and nobody could prove who they are: make an API key first while ` +
+      "listening on 127.0.0.1, or set trust_user_header to true if a proxy in front of this server sets X-User-ID."

@@ -1,0 +1,19 @@
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/platform"
+import { Schema } from "effect"
+import { Agent, AgentDraft, AgentPatch } from "../../domain/Agent.ts"
+import { Malformed, NotFound } from "../../domain/Errors.ts"
+import { AgentId } from "../../domain/Ids.ts"
+import { listOf, PageRequest } from "../../domain/Page.ts"
+import { Authentication } from "./Authentication.ts"
+
+const id = HttpApiSchema.param("agent_id", AgentId)
+
+export class AgentsApi extends HttpApiGroup.make("agents")
+  .add(HttpApiEndpoint.get("list", "/agent").setUrlParams(PageRequest).addSuccess(listOf("agents", Agent)).addError(Malformed))
+  .add(HttpApiEndpoint.post("create", "/agent").setPayload(AgentDraft).addSuccess(Schema.Struct({ agent_id: AgentId }), { status: 201 }))
+  .add(HttpApiEndpoint.get("get")`/agent/${id}`.addSuccess(Agent).addError(NotFound))
+  .add(HttpApiEndpoint.patch("update")`/agent/${id}`.setPayload(AgentPatch).addSuccess(Agent).addError(NotFound))
+  .add(HttpApiEndpoint.del("remove")`/agent/${id}`.addError(NotFound))
+  .middleware(Authentication)
+  .annotate(OpenApi.Description, "Who an agent is: its name, its prompt, its limits.")
+{}

@@ -1,0 +1,19 @@
+import { HttpApiMiddleware, HttpApiSecurity, OpenApi } from "@effect/platform"
+import { Schema } from "effect"
+import { Forbidden, Unauthenticated } from "../../domain/Errors.ts"
+import { CurrentPrincipal } from "../../domain/Principal.ts"
+
+/** Every endpoint behind it knows who asks. How that is found out is the server's part. */
+export class Authentication extends HttpApiMiddleware.Tag<Authentication>()("stoa/http/api/Authentication", {
+  failure: Schema.Union(Unauthenticated, Forbidden),
+  provides: CurrentPrincipal,
+  security: {
+    key: HttpApiSecurity.bearer.pipe(HttpApiSecurity.annotate(OpenApi.Description, "An API key, `stoa_…`.")),
+    user: HttpApiSecurity.apiKey({ key: "x-user-id", in: "header" }).pipe(
+      HttpApiSecurity.annotate(
+        OpenApi.Description,
+        "The tenant. Trusted while the server listens on loopback, or behind a proxy that sets it."
+      )
+    )
+  }
+}) {}

@@ -1,0 +1,28 @@
+import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
+import { Schema } from "effect"
+import { Accepted, ChatRequest } from "../../domain/Chat.ts"
+import { Conflict, Invalid, LimitReached, NotFound, Unavailable } from "../../domain/Errors.ts"
+import { Authentication } from "./Authentication.ts"
+import { EventStream, streamsEvents } from "./EventStream.ts"
+
+export class ChatApi extends HttpApiGroup.make("chat")
+  .add(
+    HttpApiEndpoint.post("send", "/chat")
+      .setHeaders(Schema.Struct({ prefer: Schema.optional(Schema.String), accept: Schema.optional(Schema.String) }))
+      .setPayload(ChatRequest)
+      .addSuccess(EventStream)
+      .addSuccess(Accepted, { status: 202 })
+      .addError(NotFound)
+      .addError(Conflict)
+      .addError(Invalid)
+      .addError(LimitReached)
+      .addError(Unavailable)
+      .annotate(OpenApi.Transform, streamsEvents)
+      .annotate(
+        OpenApi.Description,
+        "Sends an input. Answers with the run's events up to REPLY_END; leaving changes nothing. "
+          + "`Prefer: respond-async` answers 202 at once, `Accept: application/json` waits and answers with the reply message."
+      )
+  )
+  .middleware(Authentication)
+{}

@@ -1,0 +1,30 @@
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/platform"
+import { Schema } from "effect"
+import { CredentialDraft, CredentialRecord } from "../../domain/Credential.ts"
+import { Malformed, NotFound } from "../../domain/Errors.ts"
+import { CredentialId } from "../../domain/Ids.ts"
+import { JsonObject } from "../../domain/Json.ts"
+import { listOf, PageRequest } from "../../domain/Page.ts"
+import { Authentication } from "./Authentication.ts"
+
+const id = HttpApiSchema.param("credential_id", CredentialId)
+
+export class CredentialsApi extends HttpApiGroup.make("credentials")
+  .add(
+    HttpApiEndpoint.get("list", "/credential").setUrlParams(PageRequest)
+      .addSuccess(listOf("credentials", CredentialRecord)).addError(Malformed)
+  )
+  .add(
+    HttpApiEndpoint.post("create", "/credential").setPayload(CredentialDraft)
+      .addSuccess(Schema.Struct({ credential_id: CredentialId }), { status: 201 })
+  )
+  .add(HttpApiEndpoint.get("get")`/credential/${id}`.addSuccess(CredentialRecord).addError(NotFound))
+  .add(HttpApiEndpoint.patch("update")`/credential/${id}`.setPayload(CredentialDraft).addSuccess(CredentialRecord).addError(NotFound))
+  .add(HttpApiEndpoint.del("remove")`/credential/${id}`.addError(NotFound))
+  .middleware(Authentication)
+  .add(
+    HttpApiEndpoint.get("schemas", "/credential/schemas").addSuccess(Schema.Struct({ schemas: Schema.Array(JsonObject) }))
+      .annotate(OpenApi.Description, "A JSON schema per credential type, for forms. Needs no identity.")
+  )
+  .annotate(OpenApi.Description, "How to reach a model provider. Secrets go in and never come out.")
+{}

@@ -1,0 +1,21 @@
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/platform"
+import { Schema } from "effect"
+import { Malformed, NotFound } from "../../domain/Errors.ts"
+import { RunId, SessionId } from "../../domain/Ids.ts"
+import { listOf, PageRequest } from "../../domain/Page.ts"
+import { Run, RunStatus } from "../../domain/Run.ts"
+import { Authentication } from "./Authentication.ts"
+
+const narrowed = Schema.Struct({ ...PageRequest.fields, status: Schema.optional(RunStatus) })
+const Runs = listOf("runs", Run)
+
+export class RunsApi extends HttpApiGroup.make("runs")
+  .add(HttpApiEndpoint.get("list", "/runs").setUrlParams(narrowed).addSuccess(Runs).addError(Malformed))
+  .add(HttpApiEndpoint.get("get")`/runs/${HttpApiSchema.param("run_id", RunId)}`.addSuccess(Run).addError(NotFound))
+  .add(
+    HttpApiEndpoint.get("ofSession")`/sessions/${HttpApiSchema.param("session_id", SessionId)}/runs`
+      .setUrlParams(narrowed).addSuccess(Runs).addError(NotFound).addError(Malformed)
+  )
+  .middleware(Authentication)
+  .annotate(OpenApi.Description, "What each accepted input started, newest first.")
+{}

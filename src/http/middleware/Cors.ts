@@ -1,0 +1,30 @@
+/** Lets the pages of admitted origins talk to the server. Others get no such headers, and their browsers keep them out. */
+import { HttpServerResponse } from "@effect/platform"
+
+type Headers = Readonly<Record<string, string>>
+
+const allowed = ["accept", "authorization", "content-type", "idempotency-key", "last-event-id", "prefer", "x-request-id", "x-user-id"]
+const exposed = ["location", "retry-after", "x-request-id"]
+
+const preflightSeconds = 600
+
+/** For every answer to an admitted page. */
+export const headersFor = (origin: string): Headers => ({
+  "access-control-allow-origin": origin,
+  "access-control-expose-headers": exposed.join(", ")
+})
+
+/** Answers OPTIONS: what the path can do, and to an admitted page that it may. */
+export const options = (methods: ReadonlyArray<string>, admitted: boolean): HttpServerResponse.HttpServerResponse => {
+  const allow = [...methods, "OPTIONS"].join(", ")
+  return HttpServerResponse.empty({
+    headers: {
+      allow,
+      ...(admitted && {
+        "access-control-allow-methods": allow,
+        "access-control-allow-headers": allowed.join(", "),
+        "access-control-max-age": String(preflightSeconds)
+      })
+    }
+  })
+}

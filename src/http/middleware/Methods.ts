@@ -1,0 +1,29 @@
+/** Which methods a path has, for the router only says that it found nothing. */
+import { HttpApi, HttpLayerRouter } from "@effect/platform"
+
+/** Ids are matched as they are, up to more than their length. */
+export const routerConfig = { ignoreTrailingSlash: true, ignoreDuplicateSlashes: false, caseSensitive: true, maxParamLength: 512 }
+
+interface Route {
+  readonly method: string
+  readonly path: HttpLayerRouter.PathInput
+}
+
+export const routesOf = (api: HttpApi.HttpApi.AnyWithProps): ReadonlyArray<Route> => {
+  const routes: Array<Route> = []
+  HttpApi.reflect(api, {
+    onGroup: () => {},
+    onEndpoint: ({ endpoint }) => void routes.push({ method: endpoint.method, path: endpoint.path as HttpLayerRouter.PathInput })
+  })
+  return routes
+}
+
+/** The methods of a URL's path, empty when there is no such path. */
+export const methodsOf = (routes: ReadonlyArray<Route>): (url: string) => ReadonlyArray<string> => {
+  const table = HttpLayerRouter.FindMyWay.make<true>(routerConfig)
+  for (const { method, path } of routes) table.on(method, path, true)
+  const methods = [...new Set(routes.map(({ method }) => method))]
+  return (url) =>
+    methods.filter((method) => table.find(method, url) !== undefined)
+      .flatMap((method) => method === "GET" ? ["GET", "HEAD"] : [method])
+}

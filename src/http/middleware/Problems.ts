@@ -1,0 +1,90 @@
+/** Every failure as an RFC 9457 problem document: what went wrong in a sentence, a code, and never a value that somebody sent. */
+import { HttpApiError, HttpServerResponse } from "@effect/platform"
+import {
+  Conflict,
+  type FieldProblem,
+  Forbidden,
+  Gone,
+  Internal,
+  Invalid,
+  LimitReached,
+  Malformed,
+  MethodNotAllowed,
+  NotFound,
+  TooLarge,
+  Unauthenticated,
+  Unavailable,
+  UnsupportedContent
+} from "../../domain/Errors.ts"
+
+const kinds = [
+  Conflict,
+  Forbidden,
+  Gone,
+  Internal,
+  Invalid,
+  LimitReached,
+  Malformed,
+  MethodNotAllowed,
+  NotFound,
+  TooLarge,
+  Unauthenticated,
+  Unavailable,
+  UnsupportedContent
+]
+
+export type Problem = InstanceType<(typeof kinds)[number]>
+
+export const isProblem = (u: unknown): u is Problem => kinds.some((kind) => u instanceof kind)
+
+export const internal = new Internal({ detail: "Something broke on our side. The request id finds it in the server's log." })
+
+/** Most field problems that an answer lists, and characters of a path. */
+const maxErrors = 20
+const maxPath = 200
+
+/** Fields that `detail` tells of. */
+const maxTold = 3
+
+/** The reason in a decoder's message, without the rejected value that it ends with. */
+const reasonOf = (message: string): string => {
+  if (message === "is missing") return "is missing"
+  const expected = /^Expected [\s\S]*?(?=, actual |$)/.exec(message)?.[0]
+  if (expected !== undefined) return expected
+  const decoded = /^Unable to decode [\s\S]* into (an? [\w ]+)$/.exec(message)?.[1]
+  return decoded === undefined ? "is not valid" : `Expected ${decoded}`
+}
+
+const tell = ({ message, path }: typeof FieldProblem.Type) => path === "" ? message : `${path}: ${message}`
+
+export const fromDecodeError = ({ issues }: HttpApiError.HttpApiDecodeError): Invalid => {
+  const reasons = new Map<string, typeof FieldProblem.Type>()
+  for (const { message, path } of issues.slice(0, maxErrors)) {
+    const problem = { path: path.join(".").slice(0, maxPath), message: reasonOf(message) }
+    reasons.set(tell(problem), problem)
+  }
+  const told = [...reasons.keys()]
+  return new Invalid({
+    detail: `The request is not valid. ${told.slice(0, maxTold).join("; ")}${told.length > maxTold ? " …" : ""}`,
+    errors: [...reasons.values()]
+  })
+}
+
+/** The error of a response that did not fit its own schema looks like a bad request; it is a defect of ours. */
+export const isOurs = ({ message }: HttpApiError.HttpApiDecodeError): boolean => message.startsWith("(<declaration schema>")
+
+export const respond = (problem: Problem, request_id: string, headers?: Readonly<Record<string, string>>) => {
+  const { _tag, code, detail, errors, retry_after, status, title, type } = problem
+  return HttpServerResponse.unsafeJson(
+    { type, title, status, detail, code, errors, retry_after, request_id, _tag },
+    {
+      status,
+      contentType: "application/problem+json",
+      headers: {
+        ...headers,
+        ...(retry_after !== undefined && { "retry-after": String(retry_after) }),
+        ...(status === 401 && { "www-authenticate": "Bearer" })
+      }
+    }
+  )
+}

@@ -1,0 +1,79 @@
+/** Turns the pieces of one model call into block events: what opens is closed, in the catalogue's order. */
+import type { EventDraft } from "../../domain/Event.ts"
+import type { BlockId, MessageId, ToolCallId } from "../../domain/Ids.ts"
+import type { JsonObject } from "../../domain/Json.ts"
+import type { ModelPart } from "../../services/Models.ts"
+
+interface Flow {
+  readonly kind: "TEXT_BLOCK" | "THINKING_BLOCK"
+  /** The provider's name of the block. */
+  readonly name: string
+  readonly id: BlockId
+}
+
+export interface Options {
+  readonly reply_id: MessageId
+  readonly emit: (draft: EventDraft) => void
+  readonly newBlock: () => BlockId
+  /** Whether the reply has a call of that id already; some providers count from zero in every answer. */
+  readonly isTaken: (id: string) => boolean
+}
+
+export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
+  let flow: Flow | undefined
+  const calls = new Map<string, ToolCallId>()
+
+  const endFlow = (provider_metadata?: JsonObject) => {
+    if (flow === undefined) return
+    const { id: block_id, kind } = flow
+    flow = undefined
+    if (kind === "TEXT_BLOCK") emit({ type: "TEXT_BLOCK_END", reply_id, block_id })
+    else emit({ type: "THINKING_BLOCK_END", reply_id, block_id, ...(provider_metadata && { provider_metadata }) })
+  }
+
+  const inFlow = (kind: Flow["kind"], name: string): BlockId => {
+    if (flow?.kind === kind && flow.name === name) return flow.id
+    endFlow()
+    flow = { kind, name, id: newBlock() }
+    emit({ type: `${kind}_START`, reply_id, block_id: flow.id })
+    return flow.id
+  }
+
+  return {
+    take: (part: Exclude<ModelPart, { readonly type: "finish" }>): void => {
+      switch (part.type) {
+        case "text":
+          if (part.delta === "") return
+          return emit({ type: "TEXT_BLOCK_DELTA", reply_id, block_id: inFlow("TEXT_BLOCK", part.block), delta: part.delta })
+        case "thinking":
+          if (part.delta === "") return
+          return emit({ type: "THINKING_BLOCK_DELTA", reply_id, block_id: inFlow("THINKING_BLOCK", part.block), delta: part.delta })
+        case "block_end":
+          return flow?.name === part.block ? endFlow(part.provider_metadata) : undefined
+        case "data": {
+          endFlow()
+          const block_id = newBlock()
+          emit({ type: "DATA_BLOCK_START", reply_id, block_id, media_type: part.media_type })
+          emit({ type: "DATA_BLOCK_DELTA", reply_id, block_id, data: part.data, media_type: part.media_type })
+          return emit({ type: "DATA_BLOCK_END", reply_id, block_id })
+        }
+        case "tool_call_start": {
+          endFlow()
+          const tool_call_id = (part.id === "" || isTaken(part.id) ? newBlock() : part.id) as string as ToolCallId
+          calls.set(part.id, tool_call_id)
+          return emit({ type: "TOOL_CALL_START", reply_id, tool_call_id, tool_call_name: part.name })
+        }
+        case "tool_call_delta": {
+          const tool_call_id = calls.get(part.id)
+          if (tool_call_id === undefined || part.delta === "") return
+          return emit({ type: "TOOL_CALL_DELTA", reply_id, tool_call_id, delta: part.delta })
+        }
+        case "tool_call_end": {
+          const tool_call_id = calls.get(part.id)
+          calls.delete(part.id)
+          return tool_call_id === undefined ? undefined : emit({ type: "TOOL_CALL_END", reply_id, tool_call_id })
+        }
+      }
+    }
+  }
+}

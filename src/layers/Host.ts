@@ -1,0 +1,89 @@
+/** The whole host behind the doors, and the only file that chooses how each part is done. */
+import { Effect, Layer, Redacted } from "effect"
+import { join } from "node:path"
+import { type Settings, trustsUserHeader } from "../domain/Settings.ts"
+import type { AgentRunner } from "../services/AgentRunner.ts"
+import type { ApiKeys } from "../services/ApiKeys.ts"
+import type { Auth } from "../services/Auth.ts"
+import type { EventLog } from "../services/EventLog.ts"
+import type { Models } from "../services/Models.ts"
+import type { Rooms } from "../services/Rooms.ts"
+import type { RunOwner } from "../services/RunOwner.ts"
+import type { SessionHub } from "../services/SessionHub.ts"
+import type { Storage } from "../services/Storage.ts"
+import type { Toolbox } from "../services/Toolbox.ts"
+import type { Vault } from "../services/Vault.ts"
+import * as AgentRunnerLoop from "./AgentRunner/Loop.ts"
+import * as ApiKeysStored from "./ApiKeys/Stored.ts"
+import * as AuthComposite from "./Auth/Composite.ts"
+import * as EventLogMemory from "./EventLog/Memory.ts"
+import * as EventLogSql from "./EventLog/Sql.ts"
+import * as Tables from "./Memory/Tables.ts"
+import * as ModelsRouter from "./Models/Router.ts"
+import * as RoomsLocal from "./Rooms/Local.ts"
+import * as RunOwnerLocal from "./RunOwner/Local.ts"
+import * as SessionHubLocal from "./SessionHub/Local.ts"
+import * as Pg from "./Sql/Pg.ts"
+import * as Pglite from "./Sql/Pglite.ts"
+import * as StorageMemory from "./Storage/Memory.ts"
+import * as StorageSql from "./Storage/Sql.ts"
+import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
+import * as VaultAesGcm from "./Vault/AesGcm.ts"
+
+export type Host =
+  | Storage
+  | EventLog
+  | Vault
+  | ApiKeys
+  | Auth
+  | Models
+  | Toolbox
+  | AgentRunner
+  | Rooms
+  | RunOwner
+  | SessionHub
+
+/** What remembers. */
+export const memory: Layer.Layer<Storage | EventLog> = Layer.merge(StorageMemory.layer, EventLogMemory.layer).pipe(
+  Layer.provide(Tables.layer)
+)
+
+/** The embedded database: this process is its only user, so what is read once stays true. */
+export const pglite = (options: Pglite.Options) =>
+  Layer.merge(StorageSql.layer({ shared: false }), EventLogSql.layer).pipe(Layer.provide(Pglite.layer(options)))
+
+/** A PostgreSQL server, which other processes may use too. */
+export const postgres = (options: Pg.Options) =>
+  Layer.merge(StorageSql.layer({ shared: true }), EventLogSql.layer).pipe(Layer.provide(Pg.layer(options)))
+
+/** The engine over any storage, vault and models. */
+export const engine = <E, R>(parts: Layer.Layer<Storage | EventLog | Vault | Models, E, R>, options: { readonly trusted: boolean }) =>
+  SessionHubLocal.layer.pipe(
+    Layer.provideMerge(RunOwnerLocal.layer),
+    Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer)),
+    Layer.provideMerge(ToolboxBuiltIn.layer),
+    Layer.provideMerge(AuthComposite.layer(options)),
+    Layer.provideMerge(ApiKeysStored.layer),
+    Layer.provideMerge(parts)
+  )
+
+const withModels = <A, E, R>(storage: Layer.Layer<Storage | EventLog, E, R>, vault: Layer.Layer<Vault, A>) =>
+  ModelsRouter.layerDefault.pipe(Layer.provideMerge(Layer.merge(storage, vault)))
+
+const throwAwayKey = Layer.unwrapEffect(Effect.sync(() =>
+  VaultAesGcm.layer({ keys: [Redacted.make(globalThis.crypto.getRandomValues(new Uint8Array(32)))] })
+)).pipe(Layer.orDie)
+
+/** Nothing outlives the process. */
+export const layerMemory: Layer.Layer<Host> = engine(withModels(memory, throwAwayKey), { trusted: true })
+
+/** The host that the settings ask for. */
+export const layer = (settings: Settings) => {
+  const storage = settings.database_url === undefined
+    ? pglite({ dataDir: settings.data_dir })
+    : postgres({ url: settings.database_url })
+  const vault = settings.vault_key === undefined
+    ? VaultAesGcm.layerFile(join(settings.data_dir, "vault.key"))
+    : VaultAesGcm.layerKey(settings.vault_key)
+  return engine(withModels(storage, vault), { trusted: trustsUserHeader(settings) })
+}

@@ -1,0 +1,122 @@
+/**
+ * Two models that need no key and no network: one talks, the other plays a
+ * script (its instructions are in `DemoScript.ts`). They are the first-run
+ * default, the load generator and the test double.
+ */
+import { setImmediate } from "node:timers/promises"
+import { Effect, Schema } from "effect"
+import { type Message, textOf } from "../../domain/Message.ts"
+import type { ModelCard } from "../../domain/Model.ts"
+import type { EmitPart, ModelFailed } from "../../services/Models.ts"
+import { NewId } from "../../services/NewId.ts"
+import { type Instruction, parse, playedParts, replyOf, type Step, steps } from "./DemoScript.ts"
+import { measure, words } from "./Measure.ts"
+import * as Provider from "./Provider.ts"
+
+/** Most text that `demo-chat` repeats, in characters. */
+const longestEcho = 4000
+
+/** Longest pause before a delta. */
+const maxDelay = 60_000
+
+/** Default pauses before a delta, in milliseconds. */
+const chatDelay = 20
+const scriptDelay = 0
+
+const parameters = (delay: number) =>
+  Schema.Struct({
+    delay_ms: Schema.optionalWith(
+      Schema.Number.pipe(Schema.between(0, maxDelay)).annotations({
+        title: "Delay",
+        description: `milliseconds before each delta, from 0 to ${maxDelay}`,
+        default: delay
+      }),
+      { exact: true }
+    )
+  })
+
+const card = (name: string, label: string, delay: number): ModelCard => ({
+  type: "chat_model",
+  name,
+  label,
+  status: "active",
+  deprecated_at: null,
+  input_types: ["text/plain"],
+  output_types: ["text/plain", "application/x-thinking"],
+  context_size: 128_000,
+  output_size: 128_000,
+  parameter_schema: Provider.jsonSchemaOf(parameters(delay)),
+  parameters_overrides: delay === chatDelay ? {} : { delay_ms: { default: delay } }
+})
+
+const chat = (told: string): ReadonlyArray<Instruction> => {
+  const echo = told.length > longestEcho ? `${told.slice(0, longestEcho)}…` : told
+  const greeting = "Hello! I am Stoa's demo model: I need no key, and I have no thoughts of my own."
+  return [{ do: "say", text: echo.trim() === "" ? greeting : `${greeting} You said: ${echo}` }]
+}
+
+/** The text of the newest message of a person. */
+const told = (messages: ReadonlyArray<Message>): string => {
+  for (let i = messages.length - 1; i >= 0; i--) {
+    const message = messages[i]!
+    if (message.role === "user") return textOf(message.content)
+  }
+  return ""
+}
+
+/**
+ * Hands over parts until the steps pause, fail or are used up. Without a pause
+ * there is one delta a turn of the event loop, as a socket would bring them.
+ */
+const handOver = async (from: Iterator<Step, void>, emit: EmitPart, signal: AbortSignal) => {
+  let deltas = 0
+  for (let next = from.next(); next.done !== true; next = from.next()) {
+    const step = next.value
+    if (step.type === "pause" || step.type === "fail") return step
+    // oxlint-disable-next-line no-await-in-loop
+    if ("delta" in step && deltas++ > 0) await setImmediate()
+    if (signal.aborted) return undefined
+    const behind = emit(step)
+    // oxlint-disable-next-line no-await-in-loop
+    if (behind !== undefined) await behind
+    if (signal.aborted) return undefined
+  }
+  return undefined
+}
+
+const perform = (from: Iterator<Step, void>, emit: EmitPart): Effect.Effect<void, ModelFailed> =>
+  Effect.flatMap(Effect.promise((signal) => handOver(from, emit, signal)), (stop) => {
+    if (stop === undefined) return Effect.void
+    if (stop.type === "fail") return Effect.fail(stop.failed)
+    return Effect.zipRight(Effect.sleep(stop.millis), perform(from, emit))
+  })
+
+/** The same steps with a pause before each delta. */
+function* paced(from: Iterable<Step>, millis: number): Generator<Step, void> {
+  for (const step of from) {
+    if ("delta" in step) yield { type: "pause", millis }
+    yield step
+  }
+}
+
+export const provider: Provider.Provider = Provider.make({
+  type: "demo_credential",
+  title: "Demo",
+  fields: Schema.Struct({}),
+  parameters: parameters(chatDelay),
+  cards: [card("demo-chat", "Demo chat", chatDelay), card("demo-script", "Demo script", scriptDelay)],
+  accepts: (model) => model === "demo-chat" || model === "demo-script",
+  stream: ({ messages, model, parameters, system }, emit) =>
+    Effect.flatMap(NewId, ({ short }) => {
+      const text = told(messages)
+      const scripted = model === "demo-script"
+      const script = scripted ? parse(text) : [chat(text)]
+      if ("failed" in script) return Effect.fail(script.failed)
+      const size = measure(messages)
+      const reply = replyOf(messages)
+      const given = { reply, messages: size.messages, chars: size.chars, words: size.words + words(system), newId: short }
+      const played = steps(script[scripted ? playedParts(reply) : 0] ?? [], given)
+      const delay = parameters.delay_ms ?? (scripted ? scriptDelay : chatDelay)
+      return perform(delay > 0 ? paced(played, delay) : played, emit)
+    })
+})

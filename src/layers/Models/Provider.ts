@@ -1,0 +1,148 @@
+/**
+ * What the router knows of one kind of credential and the models behind it.
+ * Two Effect schemas say which fields a credential and which parameters a call
+ * have; checks, JSON schemas and the list of secrets follow from them.
+ */
+import { Effect, JSONSchema, Option, Schema, SchemaAST } from "effect"
+import type { FieldProblem } from "../../domain/Errors.ts"
+import type { JsonObject } from "../../domain/Json.ts"
+import type { Message } from "../../domain/Message.ts"
+import type { ModelCard } from "../../domain/Model.ts"
+import { type EmitPart, ModelFailed, type ToolSpec } from "../../services/Models.ts"
+
+type Problems = ReadonlyArray<typeof FieldProblem.Type>
+
+export interface ProviderCall<Fields, Parameters> {
+  /** The credential's fields, secrets included. */
+  readonly credential: Fields
+  readonly model: string
+  readonly parameters: Parameters
+  readonly system: string
+  readonly messages: ReadonlyArray<Message>
+  readonly tools: ReadonlyArray<ToolSpec>
+}
+
+export interface Provider {
+  /** `demo_credential` */
+  readonly type: string
+  /** JSON schema of a credential's `data`. */
+  readonly schema: JsonObject
+  /** Names of the fields that are secret. */
+  readonly secrets: ReadonlySet<string>
+  readonly cards: ReadonlyArray<ModelCard>
+  readonly accepts: (model: string) => boolean
+  /** What is wrong with a credential's own fields: paths and reasons, never values. */
+  readonly fieldProblems: (fields: JsonObject) => Problems
+  readonly parameterProblems: (parameters: JsonObject) => Problems
+  readonly stream: (call: ProviderCall<JsonObject, JsonObject>, emit: EmitPart) => Effect.Effect<void, ModelFailed>
+}
+
+/** A struct whose values are themselves on the wire. A field's `description` completes "Expected …". */
+interface Fields<A> extends Schema.Schema<A> {
+  readonly fields: Schema.Struct.Fields
+}
+
+/** Marks a field as secret; goes into its `jsonSchema` annotation. */
+export const secret = { format: "password", writeOnly: true }
+
+interface Field {
+  readonly name: string
+  readonly required: boolean
+  readonly secret: boolean
+  readonly expected: string
+  readonly is: (value: unknown) => boolean
+}
+
+const fieldsOf = (ast: SchemaAST.AST): ReadonlyArray<Field> =>
+  SchemaAST.getPropertySignatures(ast).map(({ isOptional, name, type }) => ({
+    name: String(name),
+    required: !isOptional,
+    secret: Option.exists(SchemaAST.getJSONSchemaAnnotation(type), (schema) => "writeOnly" in schema),
+    expected: Option.getOrElse(SchemaAST.getDescriptionAnnotation(type), () => String(type)),
+    is: Schema.is(Schema.make(type))
+  }))
+
+/** Longest unknown name that an answer repeats. */
+const longestName = 64
+
+const problemsOf = (fields: ReadonlyArray<Field>) => {
+  const known = new Set(fields.map(({ name }) => name))
+  return (value: JsonObject): Problems => [
+    ...fields.flatMap(({ expected, is, name, required }) => {
+      if (!Object.hasOwn(value, name)) return required ? [{ path: name, message: "Missing." }] : []
+      return is(value[name]) ? [] : [{ path: name, message: `Expected ${expected}.` }]
+    }),
+    ...Object.keys(value)
+      .filter((name) => !known.has(name))
+      .map((name) => ({ path: name.slice(0, longestName), message: "Not a field that is known here." }))
+  ]
+}
+
+/** The JSON schema of a struct, as an object of its own. */
+export const jsonSchemaOf = <A>(fields: Fields<A>): { readonly properties: JsonObject; readonly [key: string]: unknown } => {
+  const { $schema: _, ...schema } = { properties: {}, ...JSONSchema.make(fields) }
+  return schema
+}
+
+const setup = (what: string) =>
+  new ModelFailed({
+    type: "setup",
+    message: `${what} Change it with a PATCH of the credential or of the session's chat_model_config.`,
+    retryable: false
+  })
+
+export interface Definition<Credential extends object, Parameters extends object> {
+  readonly type: string
+  readonly title: string
+  readonly fields: Fields<Credential>
+  readonly parameters: Fields<Parameters>
+  readonly cards: ReadonlyArray<ModelCard>
+  readonly accepts: (model: string) => boolean
+  /** `credential` and `parameters` have been checked. */
+  readonly stream: (call: ProviderCall<Credential, Parameters>, emit: EmitPart) => Effect.Effect<void, ModelFailed>
+}
+
+export const make = <Credential extends object, Parameters extends object>(
+  definition: Definition<Credential, Parameters>
+): Provider => {
+  const { title, type } = definition
+  const fields = fieldsOf(definition.fields.ast)
+  const { properties, required, ...schema } = jsonSchemaOf(definition.fields)
+  const fieldProblems = problemsOf(fields)
+  const parameterProblems = problemsOf(fieldsOf(definition.parameters.ast))
+  // What was checked before is known by its identity, so a turn pays for it once.
+  const sound = new WeakSet<object>()
+  const check = (value: JsonObject, problems: (value: JsonObject) => Problems) => {
+    if (sound.has(value)) return undefined
+    const [first] = problems(value)
+    if (first === undefined) sound.add(value)
+    return first
+  }
+  return {
+    type,
+    schema: {
+      title,
+      ...schema,
+      properties: {
+        type: { const: type, type: "string", default: type },
+        id: { type: "string", readOnly: true },
+        name: { title: "Name", type: "string", maxLength: 256, default: "" },
+        ...properties
+      },
+      required: ["type", ...(Array.isArray(required) ? required : [])]
+    },
+    secrets: new Set(fields.filter(({ secret }) => secret).map(({ name }) => name)),
+    cards: definition.cards,
+    accepts: definition.accepts,
+    fieldProblems,
+    parameterProblems,
+    stream: (call, emit) =>
+      Effect.suspend(() => {
+        const field = check(call.credential, fieldProblems)
+        if (field !== undefined) return Effect.fail(setup(`The credential's field '${field.path}' is missing or wrong.`))
+        const parameter = check(call.parameters, parameterProblems)
+        if (parameter !== undefined) return Effect.fail(setup(`The model's parameter '${parameter.path}' is unknown or wrong.`))
+        return definition.stream(call as ProviderCall<JsonObject, JsonObject> & ProviderCall<Credential, Parameters>, emit)
+      })
+  }
+}

@@ -1,0 +1,175 @@
+/** Models behind the owners' credentials: finds the provider of a credential's type and hands it the opened secrets. */
+import { Effect, Layer, Schema } from "effect"
+import { type Credential, masked } from "../../domain/Credential.ts"
+import { type FieldProblem, Invalid, NotFound } from "../../domain/Errors.ts"
+import type { UserId } from "../../domain/Ids.ts"
+import type { JsonObject } from "../../domain/Json.ts"
+import type { ChatModelConfig } from "../../domain/Model.ts"
+import { ModelFailed, Models } from "../../services/Models.ts"
+import { Storage } from "../../services/Storage.ts"
+import { Vault } from "../../services/Vault.ts"
+import * as Demo from "./Demo.ts"
+import * as OpenAiCompatible from "./OpenAiCompatible.ts"
+import type { Provider } from "./Provider.ts"
+
+type Problem = typeof FieldProblem.Type
+
+/** Most fields in a credential's data. */
+const maxFields = 64
+
+/** Longest name of a credential, in characters. */
+const maxName = 256
+
+/** Credentials whose opened secrets are kept in memory; the least recently used goes first. */
+const maxOpened = 10_000
+
+const Secrets = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.String }))
+
+const invalid = (detail: string, errors: ReadonlyArray<Problem>) => Effect.fail(new Invalid({ detail, errors }))
+
+const within = (path: string) => (problem: Problem): Problem => ({ ...problem, path: `${path}.${problem.path}` })
+
+const setup = (message: string) => new ModelFailed({ type: "setup", message, retryable: false })
+
+/** Text without the blanks around it; null and blank text mean the same as nothing. */
+const given = (value: unknown): unknown => {
+  const trimmed = typeof value === "string" ? value.trim() : value
+  return trimmed === "" || trimmed === null ? undefined : trimmed
+}
+
+export const make = (list: ReadonlyArray<Provider>) =>
+  Effect.gen(function*() {
+    const { credentials } = yield* Storage
+    const vault = yield* Vault
+    const providers = new Map(list.map((provider) => [provider.type, provider]))
+    const types = [...providers.keys()].join(", ")
+
+    const readCredential = (data: JsonObject, kept: ReadonlyArray<string>) =>
+      Effect.suspend(() => {
+        const { id: _, name: givenName, type, ...rest } = data
+        const provider = typeof type === "string" ? providers.get(type) : undefined
+        if (provider === undefined) {
+          return invalid("The credential's type is not known.", [{ path: "data.type", message: `Expected one of: ${types}.` }])
+        }
+        const entries = Object.entries(rest)
+        if (entries.length > maxFields) {
+          return invalid("The credential has too many fields.", [{ path: "data", message: `Expected at most ${maxFields} fields.` }])
+        }
+        const problems: Array<Problem> = []
+        const name = given(givenName) ?? ""
+        if (typeof name !== "string" || name.length > maxName) {
+          problems.push({ path: "data.name", message: `Expected a text of at most ${maxName} characters.` })
+        }
+        const fields: Record<string, unknown> = {}
+        const left = new Set(kept.filter((field) => provider.secrets.has(field)))
+        for (const [field, value] of entries) {
+          const set = given(value)
+          if (set === undefined) continue
+          if (set !== masked || !provider.secrets.has(field)) fields[field] = set
+          else if (!left.has(field)) {
+            left.add(field)
+            problems.push({ path: `data.${field}`, message: "This stands for a stored secret, and there is none: send the secret itself." })
+          }
+        }
+        for (const problem of provider.fieldProblems(fields)) {
+          if (!left.has(problem.path) || Object.hasOwn(fields, problem.path)) problems.push(within("data")(problem))
+        }
+        if (problems.length > 0) return invalid("The credential's data has missing or wrong fields.", problems)
+        const settings: Record<string, unknown> = {}
+        const secrets: Record<string, string> = {}
+        for (const [field, value] of Object.entries(fields)) {
+          if (provider.secrets.has(field)) secrets[field] = String(value)
+          else settings[field] = value
+        }
+        return Effect.succeed({ type: provider.type, name: String(name), settings, secrets })
+      })
+
+    const check = Effect.fn("Models.check")(function*(owner: UserId, config: ChatModelConfig) {
+      const at = within("chat_model_config")
+      const { type } = yield* credentials.get(owner, config.credential_id)
+      if (type !== config.type) {
+        return yield* invalid("The credential is of another type.", [at({ path: "type", message: "Expected the credential's own type." })])
+      }
+      const provider = providers.get(type)
+      if (provider === undefined) {
+        return yield* invalid(`Credentials of this type are not served here; these are: ${types}.`, [
+          at({ path: "type", message: `Expected one of: ${types}.` })
+        ])
+      }
+      if (!provider.accepts(config.model)) {
+        const known = provider.cards.map(({ name }) => name).join(", ")
+        return yield* invalid(`The model is not one of ${type}'s: ${known}.`, [
+          at({ path: "model", message: `Expected one of: ${known}.` })
+        ])
+      }
+      const problems = provider.parameterProblems(config.parameters)
+      if (problems.length > 0) {
+        return yield* invalid(
+          `The model's parameters are not valid: ${problems.map(({ path }) => path).join(", ")}.`,
+          problems.map(within("parameters")).map(at)
+        )
+      }
+    })
+
+    const opened = new Map<string, { readonly of: Credential; readonly fields: JsonObject }>()
+
+    const unseal = (credential: Credential) =>
+      credential.sealed === null
+        ? Effect.succeed({})
+        : vault.open(credential.sealed, { owner: credential.user_id, record: `credentials/${credential.id}` }).pipe(
+          Effect.flatMap(Schema.decode(Secrets)),
+          Effect.mapError(() =>
+            setup("The credential's secrets cannot be opened with this server's key: save them again with a PATCH of the credential.")
+          )
+        )
+
+    /** The credential's settings and secrets: the same object until the credential changes. */
+    const open = (credential: Credential): Effect.Effect<JsonObject, ModelFailed> => {
+      const known = opened.get(credential.id)
+      opened.delete(credential.id)
+      if (known !== undefined && known.of.updated_at === credential.updated_at && known.of.sealed === credential.sealed) {
+        opened.set(credential.id, known)
+        return Effect.succeed(known.fields)
+      }
+      return Effect.map(unseal(credential), (secrets) => {
+        const fields = { ...credential.settings, ...secrets }
+        opened.set(credential.id, { of: credential, fields })
+        if (opened.size > maxOpened) opened.delete(opened.keys().next().value!)
+        return fields
+      })
+    }
+
+    return Models.of({
+      schemas: list.map(({ schema }) => schema),
+      readCredential,
+      cards: (type) => {
+        const provider = providers.get(type)
+        return provider === undefined ? Effect.fail(NotFound.of("Provider", type)) : Effect.succeed(provider.cards)
+      },
+      check,
+      stream: ({ config, messages, owner, system, tools }, emit) =>
+        credentials.get(owner, config.credential_id).pipe(
+          Effect.mapError(() =>
+            setup("The session's credential does not exist any more: give the session another one with a PATCH of its chat_model_config.")
+          ),
+          Effect.flatMap((credential) => {
+            const provider = providers.get(credential.type)
+            return provider === undefined || credential.type !== config.type || !provider.accepts(config.model)
+              ? Effect.fail(
+                setup("The session's model does not fit its credential: choose another with a PATCH of its chat_model_config.")
+              )
+              : Effect.flatMap(open(credential), (fields) =>
+                provider.stream(
+                  { credential: fields, model: config.model, parameters: config.parameters, system, messages, tools },
+                  emit
+                ))
+          })
+        )
+    })
+  })
+
+export const layer = (providers: ReadonlyArray<Provider>): Layer.Layer<Models, never, Storage | Vault> =>
+  Layer.effect(Models, make(providers))
+
+/** Every provider that Stoa brings. */
+export const layerDefault: Layer.Layer<Models, never, Storage | Vault> = layer([Demo.provider, OpenAiCompatible.provider])

@@ -1,0 +1,11 @@
+/** Readiness of this process; false until somebody says otherwise. */
+import { Effect, Layer, MutableRef } from "effect"
+import { Readiness } from "../../services/Readiness.ts"
+
+export const layer: Layer.Layer<Readiness> = Layer.sync(Readiness, () => {
+  const ready = MutableRef.make(false)
+  return Readiness.of({
+    isReady: () => MutableRef.get(ready),
+    set: (value) => Effect.sync(() => MutableRef.set(ready, value))
+  })
+})

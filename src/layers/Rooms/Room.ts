@@ -1,0 +1,343 @@
+/**
+ * One session's live end. Everything here happens between two turns of the
+ * event loop, so a subscriber joins and a page goes out with nothing in between.
+ */
+import { type Clock, Deferred, Effect, FiberId, type PubSub } from "effect"
+import { Unavailable } from "../../domain/Errors.ts"
+import { type AgentEvent, endsStream, type EventDraft, frame } from "../../domain/Event.ts"
+import type { RunId, SessionId, Timestamp, UserId } from "../../domain/Ids.ts"
+import type { Message } from "../../domain/Message.ts"
+import type { Run } from "../../domain/Run.ts"
+import { AppendRefused, type EventLog, framesAfter, type LogBatch, type LogPage, type PlacedMessage } from "../../services/EventLog.ts"
+import type { NewId } from "../../services/NewId.ts"
+import { timestampOf } from "../../services/Now.ts"
+import type { Room, Sink, Subscription } from "../../services/Rooms.ts"
+import type { Source } from "./Writer.ts"
+
+/** Bytes that a subscriber may leave unread before it is cut off; it resumes by its last id. */
+const maxUnread = 256 * 1024
+
+/** Bytes of pages kept in memory for those who join: more is read from the log. */
+const maxTail = 128 * 1024
+
+/** Characters of frames in one page, about: a flood is many pages rather than a huge one. */
+const maxPage = 256 * 1024
+
+/** Characters that may wait for the log before producers are asked to wait. */
+const maxWaiting = 1024 * 1024
+
+/** Pages read from the log at a time while replaying. */
+const replayPages = 64
+
+
+interface Waiting {
+  readonly run: RunId | null
+  readonly seq: number
+  readonly event: AgentEvent
+}
+
+interface Subscriber {
+  readonly sink: Sink
+  readonly only: RunId | undefined
+}
+
+interface Tail {
+  readonly page: LogPage
+  readonly bytes: Uint8Array
+}
+
+type Joinable = Extract<
+  EventDraft,
+  { readonly type: "TEXT_BLOCK_DELTA" | "THINKING_BLOCK_DELTA" | "TOOL_CALL_DELTA" | "TOOL_RESULT_TEXT_DELTA" }
+>
+
+/** What may be joined with what: deltas of the same block. Undefined for every other event. */
+const joinKey = (draft: EventDraft): string | undefined => {
+  switch (draft.type) {
+    case "TEXT_BLOCK_DELTA":
+    case "THINKING_BLOCK_DELTA":
+      return draft.block_id
+    case "TOOL_CALL_DELTA":
+      return draft.tool_call_id
+    case "TOOL_RESULT_TEXT_DELTA":
+      return `result ${draft.tool_call_id}`
+    default:
+      return undefined
+  }
+}
+
+const encoder = new TextEncoder()
+
+const notTaken = new Unavailable({
+  code: "storage_unavailable",
+  detail: "Storage does not take the input now; nothing of it was kept. Try again.",
+  retry_after: 2
+})
+
+export interface Options {
+  readonly session_id: SessionId
+  readonly owner: UserId
+  readonly head: number
+  readonly context: ReadonlyArray<Message>
+  readonly log: typeof EventLog.Service
+  readonly newId: typeof NewId.Service
+  readonly clock: Clock.Clock
+  readonly pages: PubSub.PubSub<LogPage>
+  readonly wake: (source: Source) => void
+  /** Why no stream may begin any more, if so. */
+  readonly closed: () => string | undefined
+  /** The room cannot go on; the next one is made from the log. */
+  readonly onDead: () => void
+}
+
+export class LiveRoom implements Room, Source {
+  readonly session_id: SessionId
+  readonly owner: UserId
+  readonly pages: PubSub.PubSub<LogPage>
+  readonly #options: Options
+  readonly #subscribers = new Set<Subscriber>()
+  readonly #context: Array<Message>
+
+  #seq: number
+  #head: number
+  #waiting: Array<Waiting> = []
+  #waitingSize = 0
+  #joinable = new Map<string, Waiting>()
+  #runs = new Map<RunId, Run>()
+  #placed: Array<PlacedMessage> = []
+
+  /** Counts what was emitted, recorded and placed; `#durable` is how much of that is in the log. */
+  #version = 0
+  #taken = 0
+  #durable = 0
+  #waiters: Array<{ readonly version: number; readonly done: Deferred.Deferred<void, AppendRefused> }> = []
+  /** All that waits is one input that nobody has been promised yet. */
+  #accepting = false
+  #slow: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
+
+  #tail: Array<Tail> = []
+  #tailSize = 0
+  #dead: AppendRefused | undefined
+  #lastMillis = 0
+  #lastTimestamp = "" as Timestamp
+
+  constructor(options: Options) {
+    this.#options = options
+    this.session_id = options.session_id
+    this.owner = options.owner
+    this.pages = options.pages
+    this.#seq = options.head
+    this.#head = options.head
+    this.#context = [...options.context]
+  }
+
+  head = () => this.#head
+  context = (): ReadonlyArray<Message> => this.#context
+
+  emit(run: RunId | null, draft: EventDraft) {
+    const key = joinKey(draft)
+    if (key !== undefined) {
+      const { delta } = draft as Joinable
+      this.#waitingSize += delta.length
+      const before = this.#joinable.get(key)
+      if (before !== undefined) {
+        const joined = before.event as { id: string; created_at: Timestamp; delta: string }
+        joined.delta += delta
+        this.#version++
+        return { seq: before.seq, event: { id: joined.id, created_at: joined.created_at, ...draft } as AgentEvent }
+      }
+    }
+    const event = { id: this.#options.newId.short(), created_at: this.#now(), ...draft } as AgentEvent
+    const one: Waiting = { run, seq: ++this.#seq, event }
+    this.#waiting.push(one)
+    this.#waitingSize += 256
+    if (key !== undefined) this.#joinable.set(key, one)
+    else if (this.#joinable.size > 0) this.#joinable.clear()
+    this.#changed()
+    return { seq: one.seq, event }
+  }
+
+  record(run: Run) {
+    this.#runs.set(run.id, run)
+    this.#changed()
+  }
+
+  place(seq: number, message: Message) {
+    this.#placed.push({ session_id: this.session_id, owner: this.owner, seq, message })
+    this.#context.push(message)
+    this.#changed()
+  }
+
+  behind = (): Promise<void> | undefined => {
+    if (this.#waitingSize < maxWaiting) return undefined
+    if (this.#slow === undefined) {
+      let resolve = () => {}
+      const promise = new Promise<void>((go) => {
+        resolve = go
+      })
+      this.#slow = { promise, resolve }
+    }
+    return this.#slow.promise
+  }
+
+  durable: Effect.Effect<void, AppendRefused> = Effect.suspend(() => {
+    if (this.#dead !== undefined) return Effect.fail(this.#dead)
+    if (this.#durable >= this.#version) return Effect.void
+    const done = Deferred.unsafeMake<void, AppendRefused>(FiberId.none)
+    this.#waiters.push({ version: this.#version, done })
+    return Deferred.await(done)
+  })
+
+  accepted = (alone: boolean): Effect.Effect<void, AppendRefused | Unavailable> =>
+    Effect.suspend(() => {
+      if (alone) this.#accepting = true
+      return this.durable
+    }).pipe(
+      Effect.ensuring(Effect.sync(() => {
+        if (alone) this.#accepting = false
+      })),
+      Effect.mapError((refused) => refused.reason === "withdrawn" || refused.reason === "broken" ? notTaken : refused)
+    )
+
+  attach(sink: Sink, { after, only }: Subscription) {
+    return Effect.gen(this, function*() {
+      let cursor = after
+      while (this.#dead === undefined && cursor + 1 < this.#tailStart()) {
+        const pages = yield* this.#options.log.read(this.session_id, cursor, replayPages)
+        if (pages.length === 0) break
+        for (const page of pages) {
+          if (only === undefined || page.run_id === only) sink.write(encoder.encode(framesAfter(page, cursor)))
+          if (only !== undefined && page.run_id === only && page.ends) return sink.end()
+          cursor = page.last_seq
+        }
+        yield* sink.drained
+      }
+      const closed = this.#dead === undefined ? this.#options.closed() : "closing"
+      if (closed !== undefined) return sink.end(closed)
+      for (const { bytes, page } of this.#tail) {
+        if (page.last_seq <= cursor || (only !== undefined && page.run_id !== only)) continue
+        sink.write(page.first_seq > cursor ? bytes : encoder.encode(framesAfter(page, cursor)))
+        if (only !== undefined && page.ends) return sink.end()
+      }
+      const subscriber = { sink, only }
+      this.#subscribers.add(subscriber)
+      yield* Effect.addFinalizer(() => Effect.sync(() => this.#subscribers.delete(subscriber)))
+    })
+  }
+
+  /** Ends every stream; with a reason, nothing more can be written either. */
+  close(comment: string, reason?: AppendRefused["reason"]) {
+    for (const { sink } of this.#subscribers) sink.end(comment)
+    this.#subscribers.clear()
+    if (reason !== undefined) this.#die(new AppendRefused({ reason }))
+  }
+
+  take(): LogBatch {
+    const pages = this.#pagesOf(this.#waiting)
+    const batch = { pages, runs: [...this.#runs.values()], messages: this.#placed }
+    this.#waiting = []
+    this.#joinable.clear()
+    this.#runs = new Map()
+    this.#placed = []
+    this.#taken = this.#version
+    return batch
+  }
+
+  committed(batch: LogBatch) {
+    this.#durable = this.#taken
+    this.#waitingSize = this.#waiting.reduce((size, { event }) => size + ("delta" in event ? event.delta.length : 0) + 256, 0)
+    for (const page of batch.pages) this.#publish(page)
+    this.#settle()
+    if (this.#slow !== undefined && this.#waitingSize < maxWaiting) {
+      this.#slow.resolve()
+      this.#slow = undefined
+    }
+  }
+
+  refused(error: AppendRefused) {
+    this.#die(error)
+  }
+
+  /** An input that nobody was promised yet is given up; a run that is under way waits for storage to come back. */
+  withdraw(): boolean {
+    if (this.#accepting) this.#die(new AppendRefused({ reason: "withdrawn" }))
+    return this.#dead !== undefined
+  }
+
+  #now(): Timestamp {
+    const millis = this.#options.clock.unsafeCurrentTimeMillis()
+    if (millis !== this.#lastMillis) {
+      this.#lastMillis = millis
+      this.#lastTimestamp = timestampOf(millis)
+    }
+    return this.#lastTimestamp
+  }
+
+  #tailStart() {
+    return this.#tail[0]?.page.first_seq ?? this.#head + 1
+  }
+
+  #changed() {
+    this.#version++
+    if (this.#dead === undefined) this.#options.wake(this)
+  }
+
+  /** Consecutive events of one run make a page; it ends with the event that ends the run's stream. */
+  #pagesOf(waiting: ReadonlyArray<Waiting>): ReadonlyArray<LogPage> {
+    const pages: Array<LogPage> = []
+    for (let i = 0; i < waiting.length;) {
+      const { run, seq: first_seq } = waiting[i]!
+      let frames = ""
+      let ends = false
+      let last_seq = first_seq
+      for (; i < waiting.length && waiting[i]!.run === run && !ends && frames.length < maxPage; i++) {
+        const { event, seq } = waiting[i]!
+        frames += frame(seq, JSON.stringify(event))
+        ends = endsStream(event.type)
+        last_seq = seq
+      }
+      pages.push({ session_id: this.session_id, first_seq, last_seq, run_id: run, ends, frames })
+    }
+    return pages
+  }
+
+  #publish(page: LogPage) {
+    const bytes = encoder.encode(page.frames)
+    this.#head = page.last_seq
+    this.#tail.push({ page, bytes })
+    this.#tailSize += bytes.length
+    while (this.#tailSize > maxTail && this.#tail.length > 1) this.#tailSize -= this.#tail.shift()!.bytes.length
+    for (const subscriber of this.#subscribers) this.#deliver(subscriber, page, bytes)
+    this.pages.unsafeOffer(page)
+  }
+
+  #deliver(subscriber: Subscriber, page: LogPage, bytes: Uint8Array) {
+    const { only, sink } = subscriber
+    if (only !== undefined && page.run_id !== only) return
+    sink.write(bytes)
+    if (only !== undefined && page.ends) {
+      this.#subscribers.delete(subscriber)
+      sink.end()
+    } else if (sink.unread() > maxUnread) {
+      this.#subscribers.delete(subscriber)
+      sink.end("lagging")
+    }
+  }
+
+  #settle() {
+    const waiters = this.#waiters
+    this.#waiters = waiters.filter(({ version }) => version > this.#durable)
+    for (const { done, version } of waiters) if (version <= this.#durable) Deferred.unsafeDone(done, Effect.void)
+  }
+
+  #die(error: AppendRefused) {
+    if (this.#dead !== undefined) return
+    this.#dead = error
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const { done } of waiters) Deferred.unsafeDone(done, Effect.fail(error))
+    this.#slow?.resolve()
+    this.close("closing")
+    this.#options.onDead()
+  }
+}

@@ -1,0 +1,74 @@
+/** What a built-in tool is made of: one schema is its validator, its types and what the model is told. */
+import { Data, Effect, JSONSchema, ParseResult, Schema } from "effect"
+import type { JsonObject } from "../../domain/Json.ts"
+import type { Tool, ToolCaller, ToolEffect } from "../../services/Toolbox.ts"
+
+/** The tool could not do it. `message` is for the model. */
+export class ToolFailed extends Data.TaggedError("ToolFailed")<{ readonly message: string }> {}
+
+export interface BuiltInTool {
+  readonly tool: Tool
+  /** Runs with the arguments as the model wrote them; answers with a text for it. */
+  readonly run: (input: string, caller: ToolCaller) => Effect.Effect<string, ToolFailed>
+}
+
+interface Definition<A, I> {
+  readonly name: string
+  readonly description: string
+  readonly effect: ToolEffect
+  readonly idempotent: boolean
+  /** Give optional fields `exact: true`, or the model is told of nulls and undefined. */
+  readonly parameters: Schema.Schema<A, I>
+  readonly run: (args: A, caller: ToolCaller) => Effect.Effect<string, ToolFailed>
+}
+
+/** Longest arguments, in characters. */
+const maxInput = 1024 * 1024
+
+/** Longest sentence about what is wrong with arguments, in characters. */
+const maxProblem = 2_000
+
+/** Without the titles that checks such as `maxLength(64)` leave behind. */
+const untitled = (schema: unknown): unknown => {
+  if (Array.isArray(schema)) return schema.map(untitled)
+  if (typeof schema !== "object" || schema === null) return schema
+  return Object.fromEntries(
+    Object.entries(schema)
+      .filter(([key, value]) => key !== "title" || typeof value !== "string")
+      .map(([key, value]) => [key, untitled(value)])
+  )
+}
+
+export const parametersOf = <A, I>(schema: Schema.Schema<A, I>): JsonObject => {
+  const { $schema: _, ...parameters } = JSONSchema.make(schema)
+  return untitled(parameters) as JsonObject
+}
+
+const problemsOf = (error: ParseResult.ParseError) =>
+  ParseResult.ArrayFormatter.formatErrorSync(error)
+    .map(({ message, path }) => path.length === 0 ? message : `${path.join(".")}: ${message}`)
+    .join("; ")
+
+const parse = (name: string, input: string): Effect.Effect<unknown, ToolFailed> =>
+  Effect.try({
+    try: (): unknown => input.trim() === "" ? {} : JSON.parse(input),
+    catch: () => invalid(name, "the arguments are not valid JSON")
+  })
+
+const invalid = (name: string, problem: string) =>
+  new ToolFailed({ message: `Input validation failed for tool '${name}': ${problem.slice(0, maxProblem)}` })
+
+export const define = <A, I>(
+  { parameters, run, ...spec }: Definition<A, I>
+): BuiltInTool => {
+  const decode = Schema.decodeUnknown(parameters, { errors: "all", onExcessProperty: "error" })
+  return {
+    tool: { ...spec, parameters: parametersOf(parameters) },
+    run: Effect.fnUntraced(function*(input, caller) {
+      if (input.length > maxInput) return yield* invalid(spec.name, `the arguments exceed ${maxInput} characters`)
+      const value = yield* parse(spec.name, input)
+      const args = yield* Effect.mapError(decode(value), (error) => invalid(spec.name, problemsOf(error)))
+      return yield* run(args, caller)
+    })
+  }
+}

@@ -1,0 +1,47 @@
+import { Effect, Schema } from "effect"
+import { define, ToolFailed } from "./BuiltInTool.ts"
+import { constantNames, evaluate, functionNames } from "./Evaluate.ts"
+
+/** Longest expression, in characters. */
+const maxExpression = 1_000
+
+/** Digits of a double that can be relied on; `0.1 + 0.2` is 0.3 with them. */
+const digits = 15
+
+/** From here on plain notation would show digits that are not known. */
+const exponential = 1e15
+
+const textOf = (value: number) => {
+  if (Number.isSafeInteger(value)) return String(value)
+  const reliable = Number(value.toPrecision(digits))
+  return Math.abs(reliable) < exponential ? String(reliable) : reliable.toExponential()
+}
+
+export const calculate = define({
+  name: "Calculate",
+  description: `Calculates an arithmetic expression with real numbers to ${digits} digits. ` +
+    `Operators: + - * / ^ % mod !. Functions: ${functionNames.join(", ")}. Constants: ${constantNames.join(", ")}.`,
+  effect: "none",
+  idempotent: true,
+  parameters: Schema.Struct({
+    expression: Schema.String.pipe(Schema.minLength(1), Schema.maxLength(maxExpression)).annotations({
+      description: "For example `sqrt(2) * (3 + 4)^2`."
+    })
+  }),
+  // mathjs is only its parser here, and loaded by the first call.
+  run: ({ expression }) =>
+    Effect.promise(() => import("mathjs/number")).pipe(
+      Effect.flatMap(({ parse }) => Effect.try(() => evaluate(parse(expression)))),
+      Effect.mapError(({ error }) => new ToolFailed({ message: sentence(error) })),
+      Effect.filterOrFail(
+        Number.isFinite,
+        () => new ToolFailed({ message: "The result is not a finite real number." })
+      ),
+      Effect.map(textOf)
+    )
+})
+
+const sentence = (error: unknown) => {
+  if (error instanceof RangeError) return "The expression is nested too deeply."
+  return `The expression cannot be calculated: ${error instanceof Error ? error.message : String(error)}`
+}

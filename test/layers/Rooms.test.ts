@@ -1,0 +1,214 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Layer } from "effect"
+import { eventsOf } from "../../src/domain/Frames.ts"
+import type { BlockId, MessageId, RunId, SessionId, UserId } from "../../src/domain/Ids.ts"
+import * as RoomsLocal from "../../src/layers/Rooms/Local.ts"
+import { AppendRefused, EventLog, type LogBatch, type LogPage } from "../../src/services/EventLog.ts"
+import { type Room, Rooms } from "../../src/services/Rooms.ts"
+import { watcher } from "../support/hub.ts"
+
+type Append = (batch: LogBatch) => Effect.Effect<void, AppendRefused>
+
+/** A log in an array, whose `append` a test may stand in front of. */
+const fakeLog = () => {
+  const pages: Array<LogPage> = []
+  const batches: Array<LogBatch> = []
+  const keep: Append = (batch) =>
+    Effect.sync(() => {
+      batches.push(batch)
+      pages.push(...batch.pages)
+    })
+  const control = { append: keep, keep, pages, batches }
+  const log = EventLog.of({
+    append: (batch) => control.append(batch),
+    read: (session, after, limit) =>
+      Effect.sync(() => pages.filter((page) => page.session_id === session && page.last_seq > after).slice(0, limit)),
+    range: (session) =>
+      Effect.sync(() => ({ first: 1, last: pages.findLast((page) => page.session_id === session)?.last_seq ?? 0 })),
+    messages: () => Effect.succeed([]),
+    recent: () => Effect.succeed([]),
+    countMessages: () => Effect.succeed(0),
+    unfinished: Effect.succeed([]),
+    open: () => Effect.succeed([])
+  })
+  return { control, layer: RoomsLocal.layer.pipe(Layer.provide(Layer.succeed(EventLog, log))) }
+}
+
+const run = "run" as RunId
+const delta = (text: string, block = "b") =>
+  ({ type: "TEXT_BLOCK_DELTA", reply_id: "r" as MessageId, block_id: block as BlockId, delta: text }) as const
+
+const roomOf = (name: string) =>
+  Effect.flatMap(Rooms, (rooms) => rooms.get({ id: name as SessionId, user_id: "ada" as UserId }))
+
+const custom = (room: Room, name: string) => room.emit(run, { type: "CUSTOM", name, value: null })
+
+const promise = (
+  title: string,
+  body: (control: ReturnType<typeof fakeLog>["control"]) => Effect.Effect<void, unknown, Rooms | import("effect").Scope.Scope>
+) =>
+  it.live(title, () => {
+    const { control, layer } = fakeLog()
+    return body(control).pipe(Effect.scoped, Effect.provide(layer), Effect.timeout("10 seconds"))
+  })
+
+describe("Rooms", () => {
+  promise("show nobody an event before the log has it", (control) =>
+    Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      control.append = (batch) => Effect.zipRight(Deferred.await(gate), control.keep(batch))
+      const room = yield* roomOf("s")
+      const seen = watcher()
+      yield* room.attach(seen, { after: 0 })
+      custom(room, "a")
+      yield* Effect.sleep("30 millis")
+      assert.strictEqual(seen.frames(), "")
+      assert.strictEqual(room.head(), 0)
+      yield* Deferred.succeed(gate, undefined)
+      yield* room.durable
+      assert.deepStrictEqual(seen.events().map(({ seq }) => seq), [1])
+    }))
+
+  promise("write what many sessions have waiting in one batch", (control) =>
+    Effect.gen(function*() {
+      const rooms = yield* Effect.forEach(Array.from({ length: 20 }, (_, i) => `s${i}`), roomOf)
+      for (const room of rooms) custom(room, "a")
+      yield* Effect.forEach(rooms, (room) => room.durable)
+      assert.strictEqual(control.batches.length, 1)
+      assert.strictEqual(control.batches[0]!.pages.length, 20)
+    }))
+
+  promise("join deltas of a block that wait together, and lose no text", (control) =>
+    Effect.gen(function*() {
+      const room = yield* roomOf("s")
+      for (const word of ["a", "b", "c"]) room.emit(run, delta(word))
+      for (const word of ["x", "y"]) room.emit(run, delta(word, "other"))
+      room.emit(run, delta("d"))
+      custom(room, "end")
+      room.emit(run, delta("e"))
+      yield* room.durable
+      const events = control.pages.flatMap((page) => eventsOf(page.frames))
+      assert.deepStrictEqual(events.map(({ seq }) => seq), [1, 2, 3, 4])
+      assert.deepStrictEqual(
+        events.map(({ event }) => event.type === "TEXT_BLOCK_DELTA" ? `${event.block_id}:${event.delta}` : event.type),
+        ["b:abcd", "other:xy", "CUSTOM", "b:e"]
+      )
+    }))
+
+  promise("end a page where a run ends, and where another begins", (control) =>
+    Effect.gen(function*() {
+      const room = yield* roomOf("s")
+      custom(room, "a")
+      room.emit("other" as RunId, { type: "RUN_QUEUED", session_id: room.session_id, run_id: "other" as RunId })
+      custom(room, "b")
+      room.emit(run, { type: "RUN_PARKED", session_id: room.session_id, run_id: run, reply_id: "r" as MessageId, waiting_for: "user_confirmation" })
+      custom(room, "c")
+      yield* room.durable
+      assert.deepStrictEqual(
+        control.pages.map(({ ends, first_seq, last_seq, run_id }) => [first_seq, last_seq, run_id, ends]),
+        [[1, 1, "run", false], [2, 2, "other", false], [3, 4, "run", true], [5, 5, "run", false]]
+      )
+    }))
+
+  promise("stop a writer whose session has another owner", (control) =>
+    Effect.gen(function*() {
+      const room = yield* roomOf("s")
+      const seen = watcher()
+      yield* room.attach(seen, { after: 0 })
+      control.append = () => Effect.fail(new AppendRefused({ reason: "fenced" }))
+      custom(room, "a")
+      const error = yield* Effect.flip(room.durable)
+      assert.deepInclude(error, { _tag: "AppendRefused", reason: "fenced" })
+      assert.strictEqual(yield* Deferred.await(seen.ended), "closing")
+      assert.strictEqual(seen.frames(), "")
+    }))
+
+  promise("let one session's refusal touch no other", (control) =>
+    Effect.gen(function*() {
+      control.append = (batch) =>
+        batch.pages.some((page) => page.session_id === "bad")
+          ? Effect.fail(new AppendRefused({ reason: "fenced" }))
+          : control.keep(batch)
+      const good = yield* roomOf("good")
+      const bad = yield* roomOf("bad")
+      custom(bad, "a")
+      custom(good, "a")
+      yield* good.durable
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(bad.durable)))
+      assert.deepStrictEqual(control.pages.map(({ session_id }) => session_id), ["good"])
+    }))
+
+  promise("refuse a new input while storage is away, keep nothing of it, and take it afterwards", (control) =>
+    Effect.gen(function*() {
+      const rooms = yield* Rooms
+      control.append = () => Effect.die("disk full")
+      const room = yield* roomOf("s")
+      custom(room, "lost")
+      const error = yield* Effect.flip(room.accepted(true))
+      assert.deepInclude(error, { _tag: "Unavailable", code: "storage_unavailable" })
+      assert.isFalse(yield* rooms.healthy)
+      control.append = control.keep
+      const again = yield* roomOf("s")
+      custom(again, "kept")
+      yield* again.accepted(true)
+      assert.isTrue(yield* rooms.healthy)
+      assert.deepStrictEqual(control.pages.flatMap((page) => eventsOf(page.frames)).map(({ event, seq }) => [seq, "name" in event && event.name]), [[1, "kept"]])
+    }))
+
+  promise("hold a run's events while storage is away, and lose and repeat none", (control) =>
+    Effect.gen(function*() {
+      const room = yield* roomOf("s")
+      const seen = watcher()
+      yield* room.attach(seen, { after: 0 })
+      custom(room, "before")
+      yield* room.durable
+      control.append = () => Effect.die("connection lost")
+      for (let i = 0; i < 5; i++) {
+        custom(room, `during ${i}`)
+        yield* Effect.sleep("20 millis")
+      }
+      control.append = control.keep
+      yield* room.durable
+      assert.deepStrictEqual(seen.events().map(({ seq }) => seq), [1, 2, 3, 4, 5, 6])
+    }))
+
+  promise("ask producers to wait when a mebibyte waits for the log", (control) =>
+    Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      control.append = (batch) => Effect.zipRight(Deferred.await(gate), control.keep(batch))
+      const room = yield* roomOf("s")
+      assert.isUndefined(room.behind())
+      room.emit(run, delta("x".repeat(1024 * 1024)))
+      const behind = room.behind()
+      assert.isDefined(behind)
+      yield* Deferred.succeed(gate, undefined)
+      yield* Effect.promise(() => behind!)
+      assert.isUndefined(room.behind())
+    }))
+
+  promise("replay from the log what memory no longer holds, then go live", (control) =>
+    Effect.gen(function*() {
+      const room = yield* roomOf("s")
+      for (let i = 0; i < 40; i++) {
+        room.emit(run, { type: "CUSTOM", name: "big", value: "x".repeat(10_000) })
+        yield* room.durable
+      }
+      const seen = watcher()
+      yield* room.attach(seen, { after: 3 })
+      custom(room, "live")
+      yield* room.durable
+      assert.deepStrictEqual(seen.events().map(({ seq }) => seq), Array.from({ length: 38 }, (_, i) => i + 4))
+      assert.strictEqual(control.pages.length, 41)
+    }))
+
+  promise("end all streams when the server stops, and begin no new ones", () =>
+    Effect.gen(function*() {
+      const rooms = yield* Rooms
+      const room = yield* roomOf("s")
+      const [before, after] = [watcher(), watcher()]
+      yield* room.attach(before, { after: 0 })
+      yield* rooms.close("stopping")
+      yield* room.attach(after, { after: 0 })
+      assert.deepStrictEqual([yield* Deferred.await(before.ended), yield* Deferred.await(after.ended)], ["stopping", "stopping"])
+    }))
+})
