@@ -1,6 +1,6 @@
 /** The server that a command talks to: the options that name it, and a client of its API. */
 import { Options } from "@effect/cli"
-import { type HttpBody, HttpApiClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "@effect/platform"
+import { HttpApiClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "@effect/platform"
 import { Duration, Effect, Option, Predicate, Redacted, Schema } from "effect"
 import { Api } from "../http/Api.ts"
 import { variable } from "./Env.ts"
@@ -71,7 +71,6 @@ const readIdentity = Effect.fnUntraced(function*({ key, user }: ConnectionOption
 
 /** The system's code of a failed request: `ECONNREFUSED` … */
 const codeOf = (cause: unknown): string | undefined => {
-  if (!Predicate.isRecordOrArray(cause) && !(cause instanceof Error)) return undefined
   if (Predicate.hasProperty(cause, "code") && typeof cause.code === "string") return cause.code
   if (Predicate.hasProperty(cause, "errors") && Array.isArray(cause.errors)) return codeOf(cause.errors[0])
   return Predicate.hasProperty(cause, "cause") ? codeOf(cause.cause) : undefined
@@ -147,4 +146,3 @@ export const connect = Effect.fn("Connection.connect")(function*(options: Connec
 })
 
 export interface Connection extends Effect.Effect.Success<ReturnType<typeof connect>> {}
-export type { HttpBody }

@@ -5,6 +5,7 @@ import { Message } from "../domain/Message.ts"
 import { AgentsApi } from "./api/Agents.ts"
 import { ChatApi } from "./api/Chat.ts"
 import { CredentialsApi } from "./api/Credentials.ts"
+import { documentsProblems } from "./api/Document.ts"
 import { HealthApi } from "./api/Health.ts"
 import { KeysApi } from "./api/Keys.ts"
 import { MessagesApi } from "./api/Messages.ts"
@@ -35,4 +36,5 @@ export class Api extends HttpApi.make("stoa")
   .annotate(OpenApi.Version, "0.1.0")
   .annotate(OpenApi.Description, "The open server where agents live.")
   .annotate(HttpApi.AdditionalSchemas, [AgentEvent, Message])
+  .annotate(OpenApi.Transform, documentsProblems)
 {}

@@ -34,7 +34,7 @@ export interface WireResponse {
   readonly off: (event: "drain", listener: () => void) => unknown
 }
 
-const isWireRequest = (source: object): source is WireRequest =>
+const isWireRequest = (source: unknown): source is WireRequest =>
   Predicate.hasProperty(source, "rawHeaders") && Array.isArray(source.rawHeaders) && Predicate.hasProperty(source, "resume")
 
 const isWireResponse = (response: unknown): response is WireResponse =>

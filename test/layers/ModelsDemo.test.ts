@@ -103,7 +103,8 @@ describe("demo-script", () => {
       assert.deepStrictEqual(starts.map(({ name }) => name), ["echo", "clock"])
       const [first, second] = starts.map(({ id }) => id)
       assert.notStrictEqual(first, second)
-      const args = (id: string | undefined) => parts.flatMap((part) => part.type === "tool_call_delta" && part.id === id ? [part.delta] : [])
+      const args = (id: string | undefined) =>
+        parts.flatMap((part) => part.type === "tool_call_delta" && part.id === id ? [part.delta] : [])
       assert.strictEqual(args(first).length, 4)
       assert.strictEqual(args(first).join(""), long)
       assert.deepStrictEqual(args(second), ["{}"])
@@ -195,7 +196,16 @@ describe("demo-script", () => {
     }))
 
   for (
-    const line of ["repeat x y", "repeat 3", "repeat 1000001 x", "call", "sleep long", "sleep 3600001", "fail oddly", "json {"]
+    const line of [
+      "repeat x y",
+      "repeat 3",
+      "repeat 1000001 x",
+      "call",
+      "sleep long",
+      "sleep 3600001",
+      "fail oddly",
+      "json {"
+    ]
   ) {
     it.effect(`refuses a broken line before anything is said: ${line}`, () =>
       Effect.gen(function*() {

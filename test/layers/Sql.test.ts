@@ -15,6 +15,7 @@ import * as Pg from "../../src/layers/Sql/Pg.ts"
 import * as Pglite from "../../src/layers/Sql/Pglite.ts"
 import * as PgliteUpkeep from "../../src/layers/Sql/PgliteUpkeep.ts"
 import { Prepared } from "../../src/layers/Sql/Prepared.ts"
+import { Turns } from "../../src/layers/Sql/Turns.ts"
 import { freshDatabase, type Postgres, startPostgres } from "../support/Postgres.ts"
 
 type Sql = SqlClient.SqlClient | PgClient.PgClient | Prepared
@@ -623,6 +624,21 @@ describe("Pglite", () => {
         from pg_stat_user_tables where relname = 'worn'`
       assert.deepStrictEqual(stats, { n_dead_tup: "0", vacuumed: true, analyzed: true })
     }).pipe(Effect.provide(Pglite.layer({ dataDir: undefined }))), 60_000)
+})
+
+describe("Turns", () => {
+  it.live("passes a turn on when its taker was interrupted in the moment it was given", () =>
+    Effect.gen(function*() {
+      const turns = new Turns()
+      yield* turns.take
+      const taker = yield* Effect.fork(
+        Effect.uninterruptibleMask((restore) => Effect.zipRight(restore(turns.take), Effect.sync(() => turns.leave())))
+      )
+      yield* Effect.sleep(1)
+      turns.leave()
+      yield* Fiber.interrupt(taker)
+      yield* Effect.timeout(turns.take, "1 second")
+    }))
 })
 
 describe("Pg", () => {

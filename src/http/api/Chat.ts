@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { Accepted, ChatRequest } from "../../domain/Chat.ts"
 import { Conflict, Invalid, LimitReached, NotFound, Unavailable } from "../../domain/Errors.ts"
 import { Authentication } from "./Authentication.ts"
-import { EventStream, streamsEvents } from "./EventStream.ts"
+import { EventStream, streamsEventsOr } from "./EventStream.ts"
 
 export class ChatApi extends HttpApiGroup.make("chat")
   .add(
@@ -17,7 +17,7 @@ export class ChatApi extends HttpApiGroup.make("chat")
       .addError(Invalid)
       .addError(LimitReached)
       .addError(Unavailable)
-      .annotate(OpenApi.Transform, streamsEvents)
+      .annotate(OpenApi.Transform, streamsEventsOr("Message"))
       .annotate(
         OpenApi.Description,
         "Sends an input. Answers with the run's events up to REPLY_END; leaving changes nothing. "

@@ -1,7 +1,7 @@
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
 import { CredentialDraft, CredentialRecord } from "../../domain/Credential.ts"
-import { Malformed, NotFound } from "../../domain/Errors.ts"
+import { Conflict, Malformed, NotFound } from "../../domain/Errors.ts"
 import { CredentialId } from "../../domain/Ids.ts"
 import { JsonObject } from "../../domain/Json.ts"
 import { listOf, PageRequest } from "../../domain/Page.ts"
@@ -19,7 +19,13 @@ export class CredentialsApi extends HttpApiGroup.make("credentials")
       .addSuccess(Schema.Struct({ credential_id: CredentialId }), { status: 201 })
   )
   .add(HttpApiEndpoint.get("get")`/credential/${id}`.addSuccess(CredentialRecord).addError(NotFound))
-  .add(HttpApiEndpoint.patch("update")`/credential/${id}`.setPayload(CredentialDraft).addSuccess(CredentialRecord).addError(NotFound))
+  .add(
+    HttpApiEndpoint.patch("update")`/credential/${id}`.setPayload(CredentialDraft)
+      .addSuccess(CredentialRecord)
+      .addError(NotFound)
+      .addError(Conflict)
+      .annotate(OpenApi.Description, "Replaces it all, except that secrets that are absent or masked stay as they are.")
+  )
   .add(HttpApiEndpoint.del("remove")`/credential/${id}`.addError(NotFound))
   .middleware(Authentication)
   .add(

@@ -24,3 +24,10 @@ export const streamsEvents: Context.Tag.Service<typeof OpenApi.Transform> = (ope
   content["text/event-stream"] = { schema: { type: "string" }, itemSchema: item, "x-item-schema": item }
   return operation
 }
+
+/** The same for an operation that can also answer with one JSON value. */
+export const streamsEventsOr = (schema: string): typeof streamsEvents => (operation) => {
+  const described = streamsEvents(operation) as Operation
+  described.responses["200"]!.content!["application/json"] = { schema: { $ref: `#/components/schemas/${schema}` } }
+  return described
+}

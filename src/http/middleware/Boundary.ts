@@ -2,9 +2,9 @@
  * The outermost function around the router. Whatever happens inside, a client
  * gets an answer with a request id, and every failure is a problem document.
  */
-import { type HttpApi, HttpApiError, HttpApp, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Cause, Context, Effect, HashSet, Option, type Scope } from "effect"
-import { Forbidden, Malformed, MethodNotAllowed, NotFound, Unavailable } from "../../domain/Errors.ts"
+import { HttpApiError, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { Cause, Context, Effect, HashSet, type Scope } from "effect"
+import { Forbidden, MethodNotAllowed, NotFound, Unavailable } from "../../domain/Errors.ts"
 import { NewId } from "../../services/NewId.ts"
 import { Readiness } from "../../services/Readiness.ts"
 import * as Body from "./Body.ts"
@@ -17,28 +17,44 @@ import { ResponseHeaders } from "./ResponseHeaders.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 type Response = HttpServerResponse.HttpServerResponse
+type App<E> = Effect.Effect<Response, E, Request | Scope.Scope>
 
+export interface Options extends Hosts.Admission {
+  /** All that the router knows. */
+  readonly routes: ReadonlyArray<Route>
+}
+
+/** A client's own request id is taken over in this form. */
 const acceptedId = /^[A-Za-z0-9._-]{1,64}$/
-
-const retrySeconds = 5
 
 const notReady = new Unavailable({
   detail: "The server is starting or shutting down and takes no inputs now. Try again.",
-  retry_after: retrySeconds
+  retry_after: 5
 })
 
-const pathOf = (url: string) => url.split("?", 1)[0]!
+const hostRefused = new Forbidden({
+  code: "host_not_allowed",
+  detail: "The server does not answer to this Host. Use localhost, or name the host in STOA_ALLOWED_HOSTS."
+})
 
-/** Stopping a run is welcome even when nothing new is. */
-const bringsWork = ({ method, url }: Request) => HttpMethodHasBody(method) && !/\/interrupt\/?$/.test(pathOf(url))
+const originRefused = new Forbidden({
+  code: "origin_not_allowed",
+  detail: "Pages of this origin may not talk to the server. Name the origin in STOA_CORS_ORIGINS."
+})
 
-const HttpMethodHasBody = (method: string) => method !== "GET" && method !== "HEAD"
+const noSuchPath = new NotFound({
+  code: "no_such_path",
+  detail: "There is nothing at this path. GET /openapi.json lists what there is."
+})
+
+const bodyless = new Set(["GET", "HEAD", "OPTIONS"])
+
+const pathOf = ({ url }: Request) => url.split("?", 1)[0]!
+
+/** Stopping a run is welcome even while nothing new is. */
+const bringsWork = (request: Request) => !bodyless.has(request.method) && !/\/interrupt\/?$/.test(pathOf(request))
 
 const isClientGone = (cause: Cause.Cause<unknown>) => HashSet.has(Cause.interruptors(cause), HttpServerError.clientAbortFiberId)
-
-export interface Options extends Hosts.Admission {
-  readonly routes: ReadonlyArray<Route>
-}
 
 export const make = Effect.fnUntraced(function*(options: Options) {
   const newId = yield* NewId
@@ -61,60 +77,56 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     ...(origin !== undefined && admitsOrigin(origin) && Cors.headersFor(origin))
   })
 
+  /** Why a request is not even shown to the router. */
   const refusal = (request: Request): Problem | undefined => {
-    const { host, origin } = request.headers
     const problem = malformation(request)
     if (problem !== undefined) return problem
-    if (host !== undefined && !admitsHost(host)) {
-      return new Forbidden({
-        code: "host_not_allowed",
-        detail: "The server does not answer to this Host. Use localhost, or name the host in STOA_ALLOWED_HOSTS."
-      })
-    }
-    if (options.loopback && origin !== undefined && !admitsOrigin(origin) && !Hosts.isSameOrigin(origin, host)) {
-      return new Forbidden({
-        code: "origin_not_allowed",
-        detail: "Pages of this origin may not talk to the server. Name the origin in STOA_CORS_ORIGINS."
-      })
-    }
-    if (!HttpMethodHasBody(request.method)) return undefined
-    return !readiness.isReady() && bringsWork(request) ? notReady : Body.refuse(request)
+    const { host, origin } = request.headers
+    if (host !== undefined && !admitsHost(host)) return hostRefused
+    if (options.loopback && origin !== undefined && !admitsOrigin(origin) && !Hosts.isSameOrigin(origin, host)) return originRefused
+    if (!readiness.isReady() && bringsWork(request)) return notReady
+    return bodyless.has(request.method) ? undefined : Body.refuse(request)
   }
 
-  /** A path that no route has for this method. */
-  const unrouted = (request: Request) => {
-    const methods = methodsAt(request.url)
-    if (request.method === "OPTIONS" && methods.length > 0) {
-      const { origin } = request.headers
-      return Cors.options(methods, origin !== undefined && admitsOrigin(origin))
-    }
-    return methods.length === 0
-      ? new NotFound({ code: "no_such_path", detail: "There is nothing at this path. GET /openapi.json lists what there is." })
-      : new MethodNotAllowed({ detail: `This path answers to ${methods.join(", ")}.` })
-  }
-
-  return <E>(app: Effect.Effect<Response, E, Request | Scope.Scope>): Effect.Effect<Response, E, Request | Scope.Scope> =>
+  return <E>(app: App<E>): App<E> =>
     Effect.withFiberRuntime((fiber) => {
       const request = Context.unsafeGet(fiber.currentContext, HttpServerRequest.HttpServerRequest)
       const id = idOf(request)
       const headers = headersOf(request, id)
-      const answer = (problem: Problem) => HttpServerResponse.setHeaders(respond(problem, id), headers)
-      const refused = refusal(request)
-      if (refused !== undefined) return Effect.succeed(answer(refused))
+      const complete = (response: Response) => HttpServerResponse.setHeaders(response, headers)
+      const answer = (problem: Problem, more?: Readonly<Record<string, string>>) => complete(respond(problem, id, more))
 
-      const broken = (cause: Cause.Cause<unknown>) =>
-        Effect.logError("A request broke", cause).pipe(
-          Effect.annotateLogs({ request_id: id, method: request.method, path: pathOf(request.url) }),
+      const unrouted = () => {
+        const methods = methodsAt(request.url)
+        if (methods.length === 0) return answer(noSuchPath)
+        if (request.method === "OPTIONS") return complete(Cors.options(methods, "access-control-allow-origin" in headers))
+        const allow = methods.join(", ")
+        return answer(new MethodNotAllowed({ detail: `This path answers to ${allow}.` }), { allow })
+      }
+
+      const broken = (...what: ReadonlyArray<unknown>) =>
+        Effect.logError("A request broke", ...what).pipe(
+          Effect.annotateLogs({ request_id: id, method: request.method, path: pathOf(request) }),
           Effect.as(answer(internal))
         )
 
       const failed = (cause: Cause.Cause<E>): Effect.Effect<Response, E> => {
         if (isClientGone(cause)) return Effect.failCause(cause)
+        if (Cause.isInterruptedOnly(cause)) return Effect.succeed(answer(notReady))
         const error: unknown = Cause.squash(cause)
         if (isProblem(error)) return Effect.succeed(answer(error))
-        return broken(cause)
+        if (error instanceof HttpServerError.RouteNotFound) return Effect.succeed(unrouted())
+        if (!(error instanceof HttpApiError.HttpApiDecodeError)) return broken(cause)
+        const invalid = fromDecodeError(error)
+        return isOurs(error) ? broken("The answer does not fit its schema.", invalid.errors) : Effect.succeed(answer(invalid))
       }
 
-      return Effect.void as never
+      const refused = refusal(request)
+      if (refused !== undefined) return Effect.succeed(answer(refused))
+      const given = Context.make(ResponseHeaders, headers)
+      return app.pipe(
+        Effect.provide(bodyless.has(request.method) ? given : Context.add(given, HttpServerRequest.HttpServerRequest, Body.bounded(request))),
+        Effect.matchCauseEffect({ onSuccess: (response) => Effect.succeed(complete(response)), onFailure: failed })
+      )
     })
 })

@@ -1,15 +1,17 @@
 /** Which methods a path has, for the router only says that it found nothing. */
-import { HttpApi, HttpLayerRouter } from "@effect/platform"
+import { HttpApi, type HttpApiGroup, HttpLayerRouter } from "@effect/platform"
 
 /** Ids are matched as they are, up to more than their length. */
 export const routerConfig = { ignoreTrailingSlash: true, ignoreDuplicateSlashes: false, caseSensitive: true, maxParamLength: 512 }
 
-interface Route {
+export interface Route {
   readonly method: string
   readonly path: HttpLayerRouter.PathInput
 }
 
-export const routesOf = (api: HttpApi.HttpApi.AnyWithProps): ReadonlyArray<Route> => {
+export const routesOf = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R>(
+  api: HttpApi.HttpApi<Id, Groups, E, R>
+): ReadonlyArray<Route> => {
   const routes: Array<Route> = []
   HttpApi.reflect(api, {
     onGroup: () => {},

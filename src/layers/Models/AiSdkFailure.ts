@@ -8,11 +8,11 @@ import { type ModelErrorType, ModelFailed } from "../../services/Models.ts"
 /** Longest time that a provider's `Retry-After` is believed, in seconds: a day. */
 const longestRetryAfter = 86_400
 
-const failed = (type: ModelErrorType, retryable: boolean, message: string) => new ModelFailed({ type, retryable, message })
+const failed = (type: ModelErrorType, retryable: boolean, message: string) =>
+  new ModelFailed({ type, retryable, message })
 
 /** The answer began and did not end. */
-export const cut = (): ModelFailed =>
-  failed("upstream", true, "The provider's answer broke off before its end (cut).")
+export const cut = (): ModelFailed => failed("upstream", true, "The provider's answer broke off before its end (cut).")
 
 /** Nothing came for too long. */
 export const silent = (seconds: number, begun: boolean): ModelFailed =>
@@ -22,17 +22,17 @@ export const silent = (seconds: number, begun: boolean): ModelFailed =>
 
 const garbage = () =>
   failed(
-  "upstream",
-  true,
-  "The provider's answer could not be understood. Check that the credential's base_url is that of the right API."
-)
+    "upstream",
+    true,
+    "The provider's answer could not be understood. Check that the credential's base_url is that of the right API."
+  )
 
 const contextLength = () =>
   failed(
-  "context_length",
-  false,
-  "The conversation is too long for the model. Start a new session, or choose a model with a larger context."
-)
+    "context_length",
+    false,
+    "The conversation is too long for the model. Start a new session, or choose a model with a larger context."
+  )
 
 const tooLong = /context[ _](length|window|size)|maximum (context|prompt)|prompt is too long|too many (input )?tokens/i
 
@@ -96,11 +96,17 @@ const refused = (status: number, body: string, headers: unknown, now: number): M
     case 403:
       return failed("permission", false, "The provider does not let this credential use the model (403).")
     case 404:
-      return failed("invalid_request", false, "The provider does not know the model or the address (404): check the model's name and the base_url.")
+      return failed(
+        "invalid_request",
+        false,
+        "The provider does not know the model or the address (404): check the model's name and the base_url."
+      )
     case 408:
       return failed("connection", true, "The provider gave up waiting for the request (408).")
     case 429: {
-      if (/insufficient_quota/i.test(body)) return failed("rate_limit", false, "The account's quota at the provider is used up (429).")
+      if (/insufficient_quota/i.test(body)) {
+        return failed("rate_limit", false, "The account's quota at the provider is used up (429).")
+      }
       const seconds = retryAfter(headers, now)
       const type = "rate_limit"
       const message = "The provider asks for fewer requests (429)."
@@ -109,7 +115,13 @@ const refused = (status: number, body: string, headers: unknown, now: number): M
   }
   if (status >= 500) return failed("upstream", true, `The provider failed (${status}).`)
   if (tooLong.test(body)) return contextLength()
-  if (status >= 400) return failed("invalid_request", false, `The provider refused the request (${status}): check the model and its parameters.`)
+  if (status >= 400) {
+    return failed(
+      "invalid_request",
+      false,
+      `The provider refused the request (${status}): check the model and its parameters.`
+    )
+  }
   return failed("upstream", false, `The provider answered with a status that was not expected (${status}).`)
 }
 

@@ -2,7 +2,12 @@
  * Our messages as an AI SDK prompt. A message never changes, so each is
  * converted once, however many turns it is part of.
  */
-import type { LanguageModelV3FilePart, LanguageModelV3Message, LanguageModelV3Prompt, LanguageModelV3TextPart } from "@ai-sdk/provider"
+import type {
+  LanguageModelV3FilePart,
+  LanguageModelV3Message,
+  LanguageModelV3Prompt,
+  LanguageModelV3TextPart
+} from "@ai-sdk/provider"
 import {
   type DataBlock,
   type Message,
@@ -29,11 +34,16 @@ const fileOf = ({ name, source }: DataBlock): LanguageModelV3FilePart | Language
   const mediaType = source.media_type.toLowerCase()
   const allowed = sendable.find(([pattern]) => pattern.test(mediaType))
   const filename = name == null ? {} : { filename: name }
-  if (allowed !== undefined && source.type === "base64") return { type: "file", mediaType, data: source.data, ...filename }
+  if (allowed !== undefined && source.type === "base64") {
+    return { type: "file", mediaType, data: source.data, ...filename }
+  }
   if (allowed?.[1] === true && source.type === "url" && URL.canParse(source.url)) {
     return { type: "file", mediaType, data: new URL(source.url), ...filename }
   }
-  return { type: "text", text: `[${name ?? "A file"} of type ${mediaType} is not shown: the model cannot take it in this form.]` }
+  return {
+    type: "text",
+    text: `[${name ?? "A file"} of type ${mediaType} is not shown: the model cannot take it in this form.]`
+  }
 }
 
 const userParts = (content: ToolOutput): Array<UserPart> => {
@@ -91,7 +101,9 @@ const dataOf = (call: ToolCallBlock, result: ToolResultBlock | undefined): Reado
  */
 const assistant = ({ content, finished_at }: Message): ReadonlyArray<LanguageModelV3Message> => {
   const messages: Array<LanguageModelV3Message> = []
-  const results = new Map(content.flatMap((block) => block.type === "tool_result" ? [[block.id as string, block] as const] : []))
+  const results = new Map(
+    content.flatMap((block) => block.type === "tool_result" ? [[block.id as string, block] as const] : [])
+  )
   let parts: Array<AssistantPart> = []
   let calls: Array<ToolCallBlock> = []
   const close = () => {

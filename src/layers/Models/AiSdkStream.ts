@@ -8,7 +8,6 @@ import type {
 } from "@ai-sdk/provider"
 import { type Clock, Duration, Effect, Schema } from "effect"
 import { ToolCallId } from "../../domain/Ids.ts"
-import type { Message } from "../../domain/Message.ts"
 import type { Usage } from "../../domain/Usage.ts"
 import type { EmitPart, ModelFailed, ModelPart, StopReason } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
@@ -51,14 +50,12 @@ const reasonOf = ({ unified }: LanguageModelV3FinishReason, called: boolean): St
 
 /**
  * Our parts of the SDK's. Blocks get numbers of their own, because it uses a
- * name again; calls keep the provider's id unless the reply has one like it.
+ * name again; calls keep the provider's id if it can be one of ours.
  */
-const translator = (messages: ReadonlyArray<Message>, newId: () => string) => {
+const translator = (newId: () => string) => {
   /** By the SDK's name, with `t` or `r` before it. */
   const blocks = new Map<string, string>()
   const calls = new Map<string, string>()
-  const taken = new Set<string>()
-  for (const block of messages.at(-1)?.content ?? []) if (block.type === "tool_call") taken.add(block.id)
   let numbers = 0
 
   const openBlock = (id: string) => {
@@ -67,8 +64,7 @@ const translator = (messages: ReadonlyArray<Message>, newId: () => string) => {
     return block
   }
   const openCall = (given: string) => {
-    const id = isCallId(given) && !taken.has(given) ? given : `call_${newId()}`
-    taken.add(id)
+    const id = isCallId(given) ? given : `call_${newId()}`
     calls.set(given, id)
     return id
   }
@@ -84,7 +80,11 @@ const translator = (messages: ReadonlyArray<Message>, newId: () => string) => {
         return give({ type: "text", block: blocks.get(`t${part.id}`) ?? openBlock(`t${part.id}`), delta: part.delta })
       case "reasoning-delta":
         if (part.delta === "") return
-        return give({ type: "thinking", block: blocks.get(`r${part.id}`) ?? openBlock(`r${part.id}`), delta: part.delta })
+        return give({
+          type: "thinking",
+          block: blocks.get(`r${part.id}`) ?? openBlock(`r${part.id}`),
+          delta: part.delta
+        })
       case "text-end":
       case "reasoning-end": {
         const block = blocks.get(`${part.type[0]}${part.id}`)
@@ -132,20 +132,19 @@ interface Progress {
 interface Call {
   readonly model: LanguageModelV3
   readonly options: LanguageModelV3CallOptions
-  readonly messages: ReadonlyArray<Message>
   readonly emit: EmitPart
 }
 
 /** Hands over the whole answer; what went wrong is the value. */
 const readAll = async (
-  { emit, messages, model, options }: Call,
+  { emit, model, options }: Call,
   progress: Progress,
   newId: () => string,
   clock: Clock.Clock,
   signal: AbortSignal
 ): Promise<ModelFailed | undefined> => {
   const failure = (error: unknown) => failureOf(error, progress.parts > 0, clock.unsafeCurrentTimeMillis())
-  const translate = translator(messages, newId)
+  const translate = translator(newId)
   let behind: Promise<void> | undefined
   const give = (part: ModelPart) => {
     const wait = emit(part)

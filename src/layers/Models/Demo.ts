@@ -3,8 +3,8 @@
  * script (its instructions are in `DemoScript.ts`). They are the first-run
  * default, the load generator and the test double.
  */
-import { setImmediate } from "node:timers/promises"
 import { Effect, Schema } from "effect"
+import { setImmediate } from "node:timers/promises"
 import { type Message, textOf } from "../../domain/Message.ts"
 import type { ModelCard } from "../../domain/Model.ts"
 import type { EmitPart, ModelFailed } from "../../services/Models.ts"
@@ -114,7 +114,13 @@ export const provider: Provider.Provider = Provider.make({
       if ("failed" in script) return Effect.fail(script.failed)
       const size = measure(messages)
       const reply = replyOf(messages)
-      const given = { reply, messages: size.messages, chars: size.chars, words: size.words + words(system), newId: short }
+      const given = {
+        reply,
+        messages: size.messages,
+        chars: size.chars,
+        words: size.words + words(system),
+        newId: short
+      }
       const played = steps(script[scripted ? playedParts(reply) : 0] ?? [], given)
       const delay = parameters.delay_ms ?? (scripted ? scriptDelay : chatDelay)
       return perform(delay > 0 ? paced(played, delay) : played, emit)

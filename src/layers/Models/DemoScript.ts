@@ -47,7 +47,9 @@ const fragment = 16
 /** Most deltas of a call's arguments. */
 const maxFragments = 4
 
-const kinds: Readonly<Record<string, { readonly type: ModelErrorType; readonly retryable: boolean; readonly message: string }>> = {
+const kinds: Readonly<
+  Record<string, { readonly type: ModelErrorType; readonly retryable: boolean; readonly message: string }>
+> = {
   authentication: { type: "authentication", retryable: false, message: "The provider does not accept the credential." },
   rate_limit: { type: "rate_limit", retryable: true, message: "The provider asks for fewer requests." },
   invalid_request: { type: "invalid_request", retryable: false, message: "The provider refused the request." },
@@ -88,7 +90,9 @@ const instruction = (line: string): Instruction | string | undefined => {
       return { do: word, text: rest }
     case "repeat": {
       const [times, text] = leadingNumber(rest.trimStart(), maxRepeat) ?? []
-      if (times === undefined || text === undefined || text === "") return `'repeat' needs a number up to ${maxRepeat} and a text`
+      if (times === undefined || text === undefined || text === "") {
+        return `'repeat' needs a number up to ${maxRepeat} and a text`
+      }
       return { do: "repeat", times, text }
     }
     case "call": {
@@ -148,7 +152,7 @@ export const replyOf = (messages: ReadonlyArray<Message>): Message | undefined =
 
 /**
  * How many parts of the script a reply has behind it: each ended with tool
- * results. A call that was cut off and is made again plays the same part again.
+ * results. A part that was cut off before its first call is played again.
  */
 export const playedParts = (reply: Message | undefined): number => {
   let parts = 0

@@ -37,7 +37,10 @@ const Fields = Schema.Struct({
 
 const number = (least: number, most: number, title: string) =>
   Schema.optionalWith(
-    Schema.Number.pipe(Schema.between(least, most)).annotations({ title, description: `a number from ${least} to ${most}` }),
+    Schema.Number.pipe(Schema.between(least, most)).annotations({
+      title,
+      description: `a number from ${least} to ${most}`
+    }),
     { exact: true }
   )
 
@@ -133,7 +136,7 @@ export const make = (patience: AiSdkStream.Patience): Provider.Provider => {
           prompt: promptOf(system, messages),
           ...(tools.length > 0 && { tools: tools.map(toolOf) })
         }
-        return AiSdkStream.stream({ model, options, messages, emit }, patience)
+        return AiSdkStream.stream({ model, options, emit }, patience)
       })
   })
 }

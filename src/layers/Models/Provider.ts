@@ -62,8 +62,9 @@ const fieldsOf = (ast: SchemaAST.AST): ReadonlyArray<Field> =>
     is: Schema.is(Schema.make(type))
   }))
 
-/** Longest unknown name that an answer repeats. */
+/** Longest unknown name that an answer repeats, and most of them. */
 const longestName = 64
+const maxUnknown = 16
 
 const problemsOf = (fields: ReadonlyArray<Field>) => {
   const known = new Set(fields.map(({ name }) => name))
@@ -74,14 +75,26 @@ const problemsOf = (fields: ReadonlyArray<Field>) => {
     }),
     ...Object.keys(value)
       .filter((name) => !known.has(name))
+      .slice(0, maxUnknown)
       .map((name) => ({ path: name.slice(0, longestName), message: "Not a field that is known here." }))
   ]
 }
 
-/** The JSON schema of a struct, as an object of its own. */
-export const jsonSchemaOf = <A>(fields: Fields<A>): { readonly properties: JsonObject; readonly [key: string]: unknown } => {
-  const { $schema: _, ...schema } = { properties: {}, ...JSONSchema.make(fields) }
-  return schema
+/** The first problem. What had none is known by its identity, so a turn does not pay for it again. */
+const once = (problems: (value: JsonObject) => Problems) => {
+  const sound = new WeakSet<object>()
+  return (value: JsonObject) => {
+    if (sound.has(value)) return undefined
+    const [first] = problems(value)
+    if (first === undefined) sound.add(value)
+    return first
+  }
+}
+
+/** The JSON schema of a struct. It names no other schema: fields have no identifiers. */
+export const jsonSchemaOf = <A>(fields: Fields<A>) => {
+  const { properties, required } = { properties: {}, required: [], ...JSONSchema.make(fields) }
+  return { type: "object", properties, required, additionalProperties: false }
 }
 
 const setup = (what: string) =>
@@ -110,14 +123,8 @@ export const make = <Credential extends object, Parameters extends object>(
   const { properties, required, ...schema } = jsonSchemaOf(definition.fields)
   const fieldProblems = problemsOf(fields)
   const parameterProblems = problemsOf(fieldsOf(definition.parameters.ast))
-  // What was checked before is known by its identity, so a turn pays for it once.
-  const sound = new WeakSet<object>()
-  const check = (value: JsonObject, problems: (value: JsonObject) => Problems) => {
-    if (sound.has(value)) return undefined
-    const [first] = problems(value)
-    if (first === undefined) sound.add(value)
-    return first
-  }
+  const fieldProblem = once(fieldProblems)
+  const parameterProblem = once(parameterProblems)
   return {
     type,
     schema: {
@@ -129,7 +136,7 @@ export const make = <Credential extends object, Parameters extends object>(
         name: { title: "Name", type: "string", maxLength: 256, default: "" },
         ...properties
       },
-      required: ["type", ...(Array.isArray(required) ? required : [])]
+      required: ["type", ...required]
     },
     secrets: new Set(fields.filter(({ secret }) => secret).map(({ name }) => name)),
     cards: definition.cards,
@@ -138,11 +145,18 @@ export const make = <Credential extends object, Parameters extends object>(
     parameterProblems,
     stream: (call, emit) =>
       Effect.suspend(() => {
-        const field = check(call.credential, fieldProblems)
-        if (field !== undefined) return Effect.fail(setup(`The credential's field '${field.path}' is missing or wrong.`))
-        const parameter = check(call.parameters, parameterProblems)
-        if (parameter !== undefined) return Effect.fail(setup(`The model's parameter '${parameter.path}' is unknown or wrong.`))
-        return definition.stream(call as ProviderCall<JsonObject, JsonObject> & ProviderCall<Credential, Parameters>, emit)
+        const field = fieldProblem(call.credential)
+        if (field !== undefined) {
+          return Effect.fail(setup(`The credential's field '${field.path}' is missing or wrong.`))
+        }
+        const parameter = parameterProblem(call.parameters)
+        if (parameter !== undefined) {
+          return Effect.fail(setup(`The model's parameter '${parameter.path}' is unknown or wrong.`))
+        }
+        return definition.stream(
+          call as ProviderCall<JsonObject, JsonObject> & ProviderCall<Credential, Parameters>,
+          emit
+        )
       })
   }
 }

@@ -49,11 +49,17 @@ export const make = (list: ReadonlyArray<Provider>) =>
         const { id: _, name: givenName, type, ...rest } = data
         const provider = typeof type === "string" ? providers.get(type) : undefined
         if (provider === undefined) {
-          return invalid("The credential's type is not known.", [{ path: "data.type", message: `Expected one of: ${types}.` }])
+          return invalid("The credential's type is not known.", [{
+            path: "data.type",
+            message: `Expected one of: ${types}.`
+          }])
         }
         const entries = Object.entries(rest)
         if (entries.length > maxFields) {
-          return invalid("The credential has too many fields.", [{ path: "data", message: `Expected at most ${maxFields} fields.` }])
+          return invalid("The credential has too many fields.", [{
+            path: "data",
+            message: `Expected at most ${maxFields} fields.`
+          }])
         }
         const problems: Array<Problem> = []
         const name = given(givenName) ?? ""
@@ -68,7 +74,10 @@ export const make = (list: ReadonlyArray<Provider>) =>
           if (set !== masked || !provider.secrets.has(field)) fields[field] = set
           else if (!left.has(field)) {
             left.add(field)
-            problems.push({ path: `data.${field}`, message: "This stands for a stored secret, and there is none: send the secret itself." })
+            problems.push({
+              path: `data.${field}`,
+              message: "This stands for a stored secret, and there is none: send the secret itself."
+            })
           }
         }
         for (const problem of provider.fieldProblems(fields)) {
@@ -88,7 +97,9 @@ export const make = (list: ReadonlyArray<Provider>) =>
       const at = within("chat_model_config")
       const { type } = yield* credentials.get(owner, config.credential_id)
       if (type !== config.type) {
-        return yield* invalid("The credential is of another type.", [at({ path: "type", message: "Expected the credential's own type." })])
+        return yield* invalid("The credential is of another type.", [
+          at({ path: "type", message: "Expected the credential's own type." })
+        ])
       }
       const provider = providers.get(type)
       if (provider === undefined) {
@@ -119,7 +130,9 @@ export const make = (list: ReadonlyArray<Provider>) =>
         : vault.open(credential.sealed, { owner: credential.user_id, record: `credentials/${credential.id}` }).pipe(
           Effect.flatMap(Schema.decode(Secrets)),
           Effect.mapError(() =>
-            setup("The credential's secrets cannot be opened with this server's key: save them again with a PATCH of the credential.")
+            setup(
+              "The credential's secrets cannot be opened with this server's key: save them again with a PATCH of the credential."
+            )
           )
         )
 
@@ -127,7 +140,9 @@ export const make = (list: ReadonlyArray<Provider>) =>
     const open = (credential: Credential): Effect.Effect<JsonObject, ModelFailed> => {
       const known = opened.get(credential.id)
       opened.delete(credential.id)
-      if (known !== undefined && known.of.updated_at === credential.updated_at && known.of.sealed === credential.sealed) {
+      if (
+        known !== undefined && known.of.updated_at === credential.updated_at && known.of.sealed === credential.sealed
+      ) {
         opened.set(credential.id, known)
         return Effect.succeed(known.fields)
       }
@@ -150,13 +165,17 @@ export const make = (list: ReadonlyArray<Provider>) =>
       stream: ({ config, messages, owner, system, tools }, emit) =>
         credentials.get(owner, config.credential_id).pipe(
           Effect.mapError(() =>
-            setup("The session's credential does not exist any more: give the session another one with a PATCH of its chat_model_config.")
+            setup(
+              "The session's credential does not exist any more: give the session another one with a PATCH of its chat_model_config."
+            )
           ),
           Effect.flatMap((credential) => {
             const provider = providers.get(credential.type)
             return provider === undefined || credential.type !== config.type || !provider.accepts(config.model)
               ? Effect.fail(
-                setup("The session's model does not fit its credential: choose another with a PATCH of its chat_model_config.")
+                setup(
+                  "The session's model does not fit its credential: choose another with a PATCH of its chat_model_config."
+                )
               )
               : Effect.flatMap(open(credential), (fields) =>
                 provider.stream(
@@ -172,4 +191,7 @@ export const layer = (providers: ReadonlyArray<Provider>): Layer.Layer<Models, n
   Layer.effect(Models, make(providers))
 
 /** Every provider that Stoa brings. */
-export const layerDefault: Layer.Layer<Models, never, Storage | Vault> = layer([Demo.provider, OpenAiCompatible.provider])
+export const layerDefault: Layer.Layer<Models, never, Storage | Vault> = layer([
+  Demo.provider,
+  OpenAiCompatible.provider
+])

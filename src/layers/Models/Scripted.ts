@@ -23,7 +23,11 @@ const make = (script: ReadonlyArray<Entry>) => {
     stream: Effect.fnUntraced(function*(call, emit) {
       const entry = script[calls.push(call) - 1]
       if (entry === undefined) {
-        return yield* new ModelFailed({ type: "unknown", message: "The script has no answer to this call.", retryable: false })
+        return yield* new ModelFailed({
+          type: "unknown",
+          message: "The script has no answer to this call.",
+          retryable: false
+        })
       }
       for (const part of Array.isArray(entry) ? (entry as ReadonlyArray<ModelPart | Stop>) : [entry as Stop]) {
         if (part === "hang") return yield* Effect.never
@@ -36,4 +40,5 @@ const make = (script: ReadonlyArray<Entry>) => {
   return Context.make(Models, models).pipe(Context.add(Calls, calls))
 }
 
-export const layer = (script: ReadonlyArray<Entry>): Layer.Layer<Models | Calls> => Layer.syncContext(() => make(script))
+export const layer = (script: ReadonlyArray<Entry>): Layer.Layer<Models | Calls> =>
+  Layer.syncContext(() => make(script))

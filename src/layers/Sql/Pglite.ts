@@ -65,7 +65,7 @@ const open = Effect.fn("Pglite.open")(function*(dataDir: string | undefined) {
     return yield* create((from) => Effect.promise(() => PGlite.create({ ...from, parsers, startParams })), Effect.void)
   }
   const folder = yield* DataDir.ensure(dataDir)
-  yield* Effect.void
+  yield* DirectoryLock.acquire(folder)
   const prepared = yield* DataDir.prepare(folder)
   const said: Array<string> = []
   const start = (from: { readonly loadDataDir?: Blob }) =>

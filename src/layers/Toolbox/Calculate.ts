@@ -1,3 +1,4 @@
+/** Arithmetic for models. mathjs is only the parser here, and is loaded by the first call. */
 import { Effect, Schema } from "effect"
 import { define, ToolFailed } from "./BuiltInTool.ts"
 import { constantNames, evaluate, functionNames } from "./Evaluate.ts"
@@ -28,7 +29,6 @@ export const calculate = define({
       description: "For example `sqrt(2) * (3 + 4)^2`."
     })
   }),
-  // mathjs is only its parser here, and loaded by the first call.
   run: ({ expression }) =>
     Effect.promise(() => import("mathjs/number")).pipe(
       Effect.flatMap(({ parse }) => Effect.try(() => evaluate(parse(expression)))),

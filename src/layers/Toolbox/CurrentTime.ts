@@ -1,3 +1,4 @@
+/** The time, which models do not know by themselves. */
 import { DateTime, Effect, Option, Schema } from "effect"
 import { define, ToolFailed } from "./BuiltInTool.ts"
 

@@ -41,10 +41,11 @@ const unless = async (codes: ReadonlyArray<string>, act: () => Promise<unknown>)
   }
 }
 
-const syncFolder = async (path: string) => {
+/** Onto the disk, so that a power cut cannot take the only key away. Windows has no such call for folders. */
+const sync = async (path: string) => {
   if (process.platform === "win32") return
-  const folder = await Fs.open(path)
-  await folder.sync().finally(() => folder.close())
+  const handle = await Fs.open(path)
+  await handle.sync().finally(() => handle.close())
 }
 
 /** Written aside and linked into place: nobody ever reads half a key, and the first link wins. */
@@ -58,13 +59,16 @@ const makeFile = async (path: string) => {
     await file.sync()
     await file.close()
     const noLinks = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]
-    const linked = await unless(noLinks, () => unless(["EEXIST"], () => Fs.link(aside, path)))
-    if (!linked) await unless(["EEXIST"], () => Fs.copyFile(aside, path, constants.COPYFILE_EXCL))
+    const canLink = await unless(noLinks, () => unless(["EEXIST"], () => Fs.link(aside, path)))
+    if (!canLink) {
+      await unless(["EEXIST"], () => Fs.copyFile(aside, path, constants.COPYFILE_EXCL))
+      await sync(path)
+    }
   } finally {
     await file.close().catch(() => {})
     await Fs.rm(aside, { force: true })
   }
-  await syncFolder(folder)
+  await sync(folder)
 }
 
 const readFile = Effect.fnUntraced(function*(path: string) {

@@ -1,0 +1,252 @@
+/** The rows that put a server under load. */
+import type { Door, Session } from "./Door.ts"
+import { type Figure, type Limit, median, type Plan, quantile } from "./Figures.ts"
+import * as Load from "./Load.ts"
+
+export interface Row {
+  /** For `--only`. */
+  readonly id: string
+  readonly what: string
+  readonly reach: string
+  readonly on: ReadonlyArray<Door["backend"]>
+  readonly limits: (backend: Door["backend"]) => Readonly<Record<string, Limit>>
+  /** It needs a server that did nothing else before. */
+  readonly fresh?: boolean
+  readonly measure: (door: Door, plan: Plan, profile: string | undefined) => Promise<ReadonlyArray<Figure>>
+}
+
+const fifty = "repeat 50 word "
+
+/** Microseconds of the server's CPU time for the work. */
+const cpuOf = async (door: Door, work: () => Promise<unknown>): Promise<number> => {
+  const before = await door.child.ask("cpu")
+  await work()
+  return await door.child.ask("cpu") - before
+}
+
+const openMany = (door: Door, count: number, delay: number): Promise<ReadonlyArray<Session>> =>
+  Promise.all(Array.from({ length: count }, () => door.open(delay)))
+
+/** Every session runs the script so many times, one run after the other. */
+const runAll = (sessions: ReadonlyArray<Session>, script: string, times: number): Promise<unknown> =>
+  Promise.all(sessions.map(async (session) => {
+    for (let i = 0; i < times; i++) await session.run(script)
+  }))
+
+const workers = 16
+
+/** Lets the server's code get hot. */
+const warmUp = async (door: Door, plan: Plan) => runAll(await openMany(door, workers, 0), fifty, plan.warmUp)
+
+const wholeRun: Row = {
+  id: "run",
+  what: "server CPU of a 50-delta run, 16 at once",
+  reach: "≤ 1 ms, ≤ 4 × raw; durable ≤ 1.5 ms",
+  on: ["raw", "memory", "pglite", "postgres"],
+  limits: (backend) => ({ "": backend === "memory" ? { most: 1, timesRaw: 4 } : { most: 1.5 } }),
+  measure: async (door, plan, profile) => {
+    await warmUp(door, plan)
+    if (profile !== undefined) await door.child.ask("profile")
+    const costs: Array<number> = []
+    for (let round = 0; round < plan.rounds; round++) {
+      const sessions = await openMany(door, workers, 0)
+      await runAll(sessions, fifty, 1)
+      costs.push(await cpuOf(door, () => runAll(sessions, fifty, plan.runs)) / (workers * plan.runs))
+    }
+    if (profile !== undefined) await door.child.ask("profiled", `${profile}/${door.backend}.cpuprofile`)
+    return [{ name: "", value: median(costs) / 1000, unit: "ms" }]
+  }
+}
+
+const framesIn = (text: string): number => text.split("\ndata: ").length - 1
+
+const hasEnded = (text: string): boolean => text.slice(-1000).includes("\"REPLY_END\"")
+
+const fanOut: Row = {
+  id: "fan-out",
+  what: "CPU per delivered event, 100 subscribers",
+  reach: "≤ 1.5 × raw",
+  on: ["raw", "memory", "pglite", "postgres"],
+  limits: () => ({ "": { timesRaw: 1.5 } }),
+  measure: async (door, plan) => {
+    const session = await door.open(4)
+    const watches = await Promise.all(Array.from({ length: 100 }, () => Load.watch(door.port, session.stream)))
+    const costs: Array<number> = []
+    // One round more than is counted: the first is to get warm.
+    for (let round = 0; round <= plan.rounds; round++) {
+      for (const { forget } of watches) forget()
+      const cpu = await cpuOf(
+        door,
+        () => Promise.all([session.run("repeat 200 word "), ...watches.map(({ until }) => until(hasEnded))])
+      )
+      const delivered = watches.reduce((sum, { text }) => sum + framesIn(text()), framesIn(watches[0]!.text()))
+      if (round > 0) costs.push(cpu / delivered)
+    }
+    for (const { leave } of watches) leave()
+    return [{ name: "", value: median(costs), unit: "µs" }]
+  }
+}
+
+/** Milliseconds before each delta. */
+const pace = 20
+
+const firstDelta: Row = {
+  id: "first-delta",
+  what: "added time to the first delta, 16 sessions at 20 ms a delta",
+  reach: "p50 ≤ 3 ms, p99 ≤ 20 ms",
+  on: ["raw", "memory", "pglite", "postgres"],
+  limits: () => ({ p50: { most: 3 }, p99: { most: 20 } }),
+  measure: async (door, plan) => {
+    await warmUp(door, plan)
+    const sessions = await openMany(door, workers, pace)
+    const added: Array<number> = []
+    await Promise.all(sessions.map(async (session, i) => {
+      // So that they do not all begin in the same millisecond.
+      await new Promise((resolve) => setTimeout(resolve, i * 11))
+      for (let run = 0; run <= plan.rounds * 4; run++) {
+        const reply = await session.run("repeat 5 word ")
+        if (run > 0) added.push(reply.firstDelta - pace)
+      }
+    }))
+    return [
+      { name: "p50", value: quantile(added, 0.5), unit: "ms" },
+      { name: "p99", value: quantile(added, 0.99), unit: "ms" }
+    ]
+  }
+}
+
+const crowd: Row = {
+  id: "crowd",
+  what: "256 at once, no delay: time to the first delta",
+  reach: "p50 ≤ 200 ms",
+  on: ["raw", "memory", "pglite", "postgres"],
+  limits: () => ({ p50: { most: 200 } }),
+  measure: async (door, plan) => {
+    const sessions = await openMany(door, 256, 0)
+    const times: Array<number> = []
+    for (let round = 0; round <= plan.rounds; round++) {
+      const replies = await Promise.all(sessions.map((session) => session.run(fifty)))
+      if (round > 0) times.push(...replies.map((reply) => reply.firstDelta))
+    }
+    return [{ name: "p50", value: quantile(times, 0.5), unit: "ms" }, {
+      name: "p99",
+      value: quantile(times, 0.99),
+      unit: "ms"
+    }]
+  }
+}
+
+/** Streams are opened so many at a time, and spread over so many sessions. */
+const batch = 100
+const idleSessions = 100
+
+const idle: Row = {
+  id: "idle",
+  what: "memory per idle subscriber (heap + external; RSS)",
+  reach: "≤ 32 KB; 10,000 on one process",
+  on: ["raw", "memory"],
+  limits: () => ({ "1k": { most: 32 }, "10k": { most: 32 } }),
+  fresh: true,
+  measure: async (door, plan) => {
+    const sessions = await openMany(door, idleSessions, 0)
+    const paths = sessions.map(({ stream }) => stream)
+    await runAll(sessions, fifty, 1)
+    const openBatch = (count: number) =>
+      Promise.all(Array.from({ length: count }, (_, i) => Load.idle(door.port, paths[i % paths.length]!)))
+    const first = await openBatch(2 * batch)
+    for (const socket of first) socket.destroy()
+    const before = await door.child.ask("memory")
+    const sockets: Array<Awaited<ReturnType<typeof Load.idle>>> = []
+    const figures: Array<Figure> = []
+    for (const count of plan.subscribers) {
+      while (sockets.length < count) sockets.push(...await openBatch(batch))
+      const after = await door.child.ask("memory")
+      const perStream = (bytes: number) => bytes / 1024 / count
+      const name = `${count / 1000}k`
+      figures.push(
+        { name, value: perStream(after.heap + after.external - before.heap - before.external), unit: "KB" },
+        { name: `rss ${name}`, value: perStream(after.rss - before.rss), unit: "KB" }
+      )
+    }
+    for (const socket of sockets) socket.destroy()
+    return figures
+  }
+}
+
+/** Turns that are measured around turn 10 and around turn 400. */
+const window = 20
+
+const longSession: Row = {
+  id: "turn-400",
+  what: "CPU of turn 400 of a session against turn 10",
+  reach: "≤ 1.2 ×",
+  on: ["memory", "pglite"],
+  limits: () => ({ "": { most: 1.2 } }),
+  measure: async (door, plan) => {
+    await warmUp(door, plan)
+    await warmUp(door, plan)
+    const sessions = await openMany(door, plan.longSessions, 0)
+    await runAll(sessions, fifty, 1)
+    const early = await cpuOf(door, () => runAll(sessions, fifty, window))
+    await runAll(sessions, fifty, 400 - window - window / 2 - 1)
+    const late = await cpuOf(door, () => runAll(sessions, fifty, window))
+    return [{ name: "", value: late / early, unit: "×" }]
+  }
+}
+
+const wire: Row = {
+  id: "wire",
+  what: "bytes on the wire of a 50-delta reply",
+  reach: "≤ 12 KB",
+  on: ["raw", "memory"],
+  limits: () => ({ "": { most: 12 } }),
+  measure: async (door) => {
+    const session = await door.open(8)
+    const { bytes, text } = await session.run(fifty)
+    const deltas = text.split("\"TEXT_BLOCK_DELTA\"").length - 1
+    if (deltas < 50) throw new Error(`Deltas were joined: ${deltas} of 50 came`)
+    return [{ name: "", value: bytes / 1000, unit: "KB" }]
+  }
+}
+
+/** Blocks of the script that fills a log; each makes three events: start, delta, end. */
+const blocksPerRun = 250
+
+const replay: Row = {
+  id: "replay",
+  what: "replay of 10,000 events: time, and CPU per event",
+  reach: "≤ 100 ms, ≤ 5 µs",
+  on: ["memory", "pglite", "postgres"],
+  limits: () => ({ time: { most: 100 }, CPU: { most: 5 } }),
+  measure: async (door, plan) => {
+    const session = await door.open(0)
+    // Deltas of different blocks are never joined, so there are as many events as we want.
+    const script = Array.from({ length: blocksPerRun }, (_, i) => i % 2 === 0 ? "think hm" : "say word").join("\n")
+    let last = 0
+    while (last < 10_000) last = Number(/id: (\d+)\n.*\n\n$/.exec((await session.run(script)).text)![1])
+    const times: Array<number> = []
+    const costs: Array<number> = []
+    for (let round = 0; round <= plan.rounds; round++) {
+      let time = 0
+      const cpu = await cpuOf(door, async () => {
+        const since = performance.now()
+        const watch = await Load.watch(door.port, `${session.stream}?after=0`)
+        await watch.until((text) => text.slice(-1000).includes(`id: ${last}\n`))
+        time = performance.now() - since
+        if (framesIn(watch.text()) !== last) {
+          throw new Error(`${framesIn(watch.text())} of ${last} events were replayed`)
+        }
+        watch.leave()
+      })
+      if (round === 0) continue
+      times.push(time * 10_000 / last)
+      costs.push(cpu / last)
+    }
+    return [
+      { name: "time", value: median(times), unit: "ms" },
+      { name: "CPU", value: median(costs), unit: "µs" }
+    ]
+  }
+}
+
+export const rows: ReadonlyArray<Row> = [wholeRun, fanOut, firstDelta, crowd, longSession, wire, replay, idle]

@@ -1,0 +1,48 @@
+/**
+ * Stoa under test, from the build, wired as `serve` does it: `server.ts memory`,
+ * `server.ts pglite <data folder>`, `server.ts postgres <data folder> <url>`.
+ */
+import { HttpServer } from "@effect/platform"
+import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
+import { Effect, Layer, Logger, LogLevel, Schema } from "effect"
+import { createServer } from "node:http"
+import type * as SettingsModule from "../src/domain/Settings.ts"
+import type * as ServerModule from "../src/http/Server.ts"
+import type * as HostModule from "../src/layers/Host.ts"
+import type * as ReadinessLocalModule from "../src/layers/Readiness/Local.ts"
+import type * as ReadinessModule from "../src/services/Readiness.ts"
+import { serving } from "./Probe.ts"
+
+// The build, not the sources: a compiler that works while modules load would change what is measured.
+const built = (file: string) => import(new URL(`../dist/${file}`, import.meta.url).href)
+const Host: typeof HostModule = await built("layers/Host.js")
+const Server: typeof ServerModule = await built("http/Server.js")
+const ReadinessLocal: typeof ReadinessLocalModule = await built("layers/Readiness/Local.js")
+const { Readiness }: typeof ReadinessModule = await built("services/Readiness.js")
+const { Settings }: typeof SettingsModule = await built("domain/Settings.js")
+
+const [backend, data_dir, database_url] = process.argv.slice(2)
+
+const host = backend === "memory" ? Host.layerMemory : Host.layer(
+  Schema.decodeSync(Settings)({
+    ...(data_dir !== undefined && { data_dir }),
+    ...(database_url !== undefined && { database_url })
+  })
+)
+
+const listening = Effect.gen(function*() {
+  const { address } = yield* HttpServer.HttpServer
+  yield* (yield* Readiness).set(true)
+  if (address._tag === "TcpAddress") serving(address.port, () => process.kill(process.pid, "SIGTERM"))
+})
+
+const server = Layer.mergeAll(
+  Server.layer({ loopback: true, corsOrigins: [], allowedHosts: [] }),
+  Layer.effectDiscard(listening)
+).pipe(
+  Layer.provide(NodeHttpServer.layer(() => createServer({ keepAliveTimeout: 30_000 }), { host: "127.0.0.1", port: 0 })),
+  Layer.provide(Layer.merge(host, ReadinessLocal.layer)),
+  Layer.provide(Logger.minimumLogLevel(LogLevel.Warning))
+)
+
+NodeRuntime.runMain(Layer.launch(server), { disablePrettyLogger: true })

@@ -1,0 +1,104 @@
+import { Args, Command, Options } from "@effect/cli"
+import { DateTime, Duration, Effect, Option } from "effect"
+import { ApiKeyDraft, type ApiKeyRecord } from "../../domain/ApiKey.ts"
+import { KeyId, UserId } from "../../domain/Ids.ts"
+import { Scope } from "../../domain/Principal.ts"
+import { connect, connection } from "../Connection.ts"
+import { misused } from "../Failed.ts"
+import { confirm, decode, idsArgument, optionalText, pathId, yes } from "../Inputs.ts"
+import { type Column, output, print, printAll } from "../Output.ts"
+import { all, limit } from "../Paging.ts"
+import { Screen } from "../Screen.ts"
+
+const columns: ReadonlyArray<Column<ApiKeyRecord>> = [
+  ["id", ({ id }) => id],
+  ["user", ({ user_id }) => user_id],
+  ["name", ({ name }) => name],
+  ["scopes", ({ scopes }) => scopes.join(",")],
+  ["created", ({ created_at }) => created_at],
+  ["last used", ({ last_used_at }) => last_used_at],
+  ["ends", ({ expires_at, revoked_at }) => revoked_at === null ? expires_at : `revoked ${revoked_at}`]
+]
+
+const list = Command.make(
+  "list",
+  { of: optionalText("of", "USER", "Keys of this user only"), ...limit, ...output, ...connection },
+  (options) =>
+    Effect.gen(function*() {
+      const { api } = yield* connect(options)
+      const user = yield* Effect.transposeMapOption(options.of, (id) => decode(UserId, id))
+      yield* printAll(
+        options.output,
+        columns,
+        all(options.limit, (params) =>
+          Effect.map(
+            api.keys.list({ urlParams: { ...params, ...Option.isSome(user) && { user_id: user.value } } }),
+            ({ keys, next_cursor }) => ({ items: keys, next: next_cursor })
+          ))
+      )
+    })
+).pipe(Command.withDescription("List API keys (needs the scope admin)"))
+
+const units = { m: "minutes", h: "hours", d: "days", w: "weeks" } as const
+
+/** `90d` from now, or a date. */
+const expiry = Effect.fnUntraced(function*(text: string) {
+  const [, count, unit] = /^(\d{1,5})([mhdw])$/.exec(text) ?? []
+  const time = count === undefined
+    ? /^\d{4}-\d\d-\d\d/.test(text) ? DateTime.make(text) : Option.none()
+    : Option.some(
+      DateTime.addDuration(yield* DateTime.now, Duration.decode(`${Number(count)} ${units[unit as keyof typeof units]}`))
+    )
+  return Option.isSome(time)
+    ? DateTime.formatIso(time.value)
+    : yield* misused("--expires takes a time from now, such as 12h or 90d, or a date such as 2030-01-31.")
+})
+
+const create = Command.make(
+  "create",
+  {
+    userId: Args.text({ name: "user" }).pipe(Args.withDescription("The user that the key speaks for")),
+    name: optionalText("name", "TEXT", "What it is for"),
+    scopes: Options.choice("scope", Scope.literals).pipe(
+      Options.withDescription("What it may do, repeated (default: read, write and chat)"),
+      Options.repeated
+    ),
+    expires: optionalText("expires", "TIME", "When it ends: 12h, 90d or a date (default: never)"),
+    ...output,
+    ...connection
+  },
+  (options) =>
+    Effect.gen(function*() {
+      const { api } = yield* connect(options)
+      const expires_at = yield* Effect.transposeMapOption(options.expires, expiry)
+      const payload = yield* decode(ApiKeyDraft, {
+        user_id: options.userId,
+        ...Option.isSome(options.name) && { name: options.name.value },
+        ...options.scopes.length > 0 && { scopes: options.scopes },
+        ...Option.isSome(expires_at) && { expires_at: expires_at.value }
+      })
+      const issued = yield* api.keys.create({ payload })
+      yield* print(options.output, issued, `${issued.key}\n`)
+      if (options.output === "table") {
+        yield* (yield* Screen).err(`This is the only time the key is shown. Its id is ${issued.id}.\n`)
+      }
+    })
+).pipe(Command.withDescription("Issue an API key, and print it once (needs the scope admin)"))
+
+const revoke = Command.make(
+  "revoke",
+  { ids: idsArgument("key-id", "The keys' ids"), ...yes, ...output, ...connection },
+  (options) =>
+    Effect.gen(function*() {
+      const { api } = yield* connect(options)
+      const ids = yield* Effect.forEach(options.ids, (id) => pathId(KeyId, "key", id))
+      yield* confirm(`Revoke ${options.ids.join(", ")} for ever?`, options.yes)
+      const revoked = yield* Effect.forEach(ids, (key_id) => api.keys.revoke({ path: { key_id } }))
+      yield* printAll(options.output, columns, revoked)
+    })
+).pipe(Command.withDescription("End API keys at once (needs the scope admin)"))
+
+export const keys = Command.make("keys").pipe(
+  Command.withDescription("API keys of all users, for admins"),
+  Command.withSubcommands([list, create, revoke])
+)

@@ -1,0 +1,244 @@
+/** The process: settings, layers, the first start's key, and an orderly end. */
+import { Command, Options } from "@effect/cli"
+import { HttpServer, type HttpServerError } from "@effect/platform"
+import { NodeFileSystem, NodeHttpServer } from "@effect/platform-node"
+import { Clock, Console, Data, Duration, Effect, Layer, Logger, LogLevel, Option, Predicate, Schedule, Schema } from "effect"
+import { createServer, type Server as NodeServer } from "node:http"
+import { resolve } from "node:path"
+import { AgentDraft } from "../../domain/Agent.ts"
+import { AgentId, CredentialId, SessionId, UserId, WorkspaceId } from "../../domain/Ids.ts"
+import { permissionContext } from "../../domain/Permission.ts"
+import type { Session } from "../../domain/Session.ts"
+import { isLoopback, refusal, type Settings, trustsUserHeader } from "../../domain/Settings.ts"
+import * as Server from "../../http/Server.ts"
+import * as Host from "../../layers/Host.ts"
+import * as ReadinessLocal from "../../layers/Readiness/Local.ts"
+import { ApiKeys } from "../../services/ApiKeys.ts"
+import { NewId } from "../../services/NewId.ts"
+import { now } from "../../services/Now.ts"
+import { Readiness } from "../../services/Readiness.ts"
+import { Rooms } from "../../services/Rooms.ts"
+import { RunOwner } from "../../services/RunOwner.ts"
+import { Storage } from "../../services/Storage.ts"
+import { Env } from "../Env.ts"
+import * as SettingsSource from "../Settings.ts"
+import { version } from "../Version.ts"
+
+/** Whom `stoa chat` and the printed `curl` speak for when nobody says otherwise. */
+const localUser = UserId.make("local")
+
+/** Time for connections to end by themselves once their streams have ended. */
+const closingTime = Duration.seconds(1)
+
+export class CannotListen extends Data.TaggedError("CannotListen")<{ readonly message: string }> {}
+
+const cannotListen = ({ host, port }: Settings) => (error: HttpServerError.ServeError) => {
+  const code = Predicate.hasProperty(error.cause, "code") ? error.cause.code : undefined
+  switch (code) {
+    case "EADDRINUSE":
+      return new CannotListen({ message: `Port ${port} on ${host} is in use. Stop what uses it, or choose another with --port.` })
+    case "EACCES":
+      return new CannotListen({ message: `This user may not listen on port ${port}. Choose one above 1023 with --port.` })
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return new CannotListen({ message: `${host} is no address of this machine. Choose another with --host.` })
+    default:
+      return new CannotListen({ message: `The server cannot listen on ${host}:${port} (${String(code ?? "unknown")}).` })
+  }
+}
+
+/** The key that manages keys, made when there is none yet. */
+const firstKey = Effect.gen(function*() {
+  const { keys } = yield* Storage
+  const apiKeys = yield* ApiKeys
+  const { total } = yield* Effect.orDie(keys.host.list({ limit: 1, cursor: undefined }))
+  if (total > 0) return undefined
+  const { key } = yield* apiKeys.issue({
+    user_id: UserId.make("admin"),
+    name: "first start",
+    scopes: ["read", "write", "chat", "admin"],
+    expires_at: null
+  })
+  return key
+})
+
+/** Something to talk to at once: an agent with the demo model. */
+const firstSession = Effect.gen(function*() {
+  const storage = yield* Storage
+  const newId = yield* NewId
+  const at = yield* now
+  const millis = yield* Clock.currentTimeMillis
+  const owned = { user_id: localUser, created_at: at, updated_at: at }
+  const agent_id = AgentId.make(newId.record(millis))
+  const credential_id = CredentialId.make(newId.record(millis))
+  const session_id = SessionId.make(newId.record(millis))
+  yield* storage.agents.insert({
+    ...owned,
+    id: agent_id,
+    data: { id: agent_id, ...Schema.decodeSync(AgentDraft)({ name: "assistant" }) }
+  })
+  yield* storage.credentials.insert({
+    ...owned,
+    id: credential_id,
+    type: "demo_credential",
+    name: "Demo",
+    settings: {},
+    secrets: [],
+    sealed: null
+  })
+  yield* storage.sessions.insert({
+    ...owned,
+    id: session_id,
+    agent_id,
+    source: "user",
+    source_schedule_id: null,
+    config: {
+      workspace_id: WorkspaceId.make(newId.record(millis)),
+      name: "first conversation",
+      chat_model_config: { type: "demo_credential", credential_id, model: "demo-chat", parameters: {} }
+    },
+    state: { session_id, permission_context: permissionContext("default") }
+  })
+}).pipe(Effect.orDie)
+
+const newestSession = Effect.gen(function*() {
+  const { sessions } = yield* Storage
+  const { items } = yield* Effect.orDie(sessions.list(localUser, { limit: 10, cursor: undefined }, {}, "newest"))
+  return items.find(({ config }) => config.chat_model_config !== null)
+})
+
+const curlOf = (url: string, session: Session) => {
+  const body = JSON.stringify({ agent_id: session.agent_id, session_id: session.id, input: { content: "hello" } })
+  return `curl -N ${url}/chat -H 'x-user-id: ${localUser}' -H 'content-type: application/json' -d '${body}'`
+}
+
+const banner = (settings: Settings, url: string, key: string | undefined, session: Session | undefined) =>
+  [
+    `Stoa ${version} listens on ${url}`,
+    "",
+    `  Docs     ${url}/docs`,
+    settings.database_url === undefined
+      ? `  Data     ${resolve(settings.data_dir)} (embedded: safe against kill -9, not against a power cut; for that set STOA_DATABASE_URL)`
+      : "  Data     PostgreSQL",
+    ...(key === undefined ? [] : [
+      `  Admin    ${key}`,
+      "           This key manages API keys and is shown this once: keep it, and use it as STOA_API_KEY."
+    ]),
+    ...(session === undefined || !trustsUserHeader(settings) ? [] : ["", "Try it:", "", `  ${curlOf(url, session)}`]),
+    ""
+  ].join("\n")
+
+/** Where clients on this machine reach a server that listens there. */
+const urlOf = ({ host }: Settings, port: number) => {
+  const name = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host
+  return `http://${name.includes(":") && !name.startsWith("[") ? `[${name}]` : name}:${port}`
+}
+
+/** Waits until no connection is left, or cuts those that are. */
+const closeConnections = (node: NodeServer) =>
+  Effect.async<number>((resume) => {
+    node.closeIdleConnections()
+    node.getConnections((_, count) => resume(Effect.succeed(count)))
+  }).pipe(
+    Effect.repeat({ until: (count) => count === 0, schedule: Schedule.spaced("20 millis") }),
+    Effect.timeoutOption(closingTime),
+    Effect.zipRight(Effect.sync(() => node.closeAllConnections()))
+  )
+
+const run = (settings: Settings, node: NodeServer) =>
+  Effect.gen(function*() {
+    const owner = yield* RunOwner
+    const rooms = yield* Rooms
+    const readiness = yield* Readiness
+    const { address } = yield* HttpServer.HttpServer
+    const port = address._tag === "TcpAddress" ? address.port : settings.port
+    const key = yield* firstKey
+    const why = refusal(settings, true)
+    if (why !== undefined) return yield* new CannotListen({ message: why })
+    if (key !== undefined && trustsUserHeader(settings)) yield* firstSession
+
+    yield* Effect.addFinalizer(() =>
+      readiness.set(false).pipe(
+        Effect.zipRight(owner.drain(settings.drain_seconds)),
+        Effect.zipRight(rooms.close("stopping")),
+        Effect.zipRight(closeConnections(node))
+      )
+    )
+    yield* owner.recover
+    yield* readiness.set(true)
+    yield* Console.log(banner(settings, urlOf(settings, port), key, yield* newestSession))
+    return yield* Effect.never
+  }).pipe(Effect.scoped)
+
+/** Headers of one request, in bytes, and how long a connection may idle, in milliseconds. */
+const nodeOptions = { maxHeaderSize: 16 * 1024, keepAliveTimeout: 30_000 }
+
+/** Serves until it is interrupted. */
+export const launch = (settings: Settings) => {
+  const node = createServer(nodeOptions)
+  const listening = NodeHttpServer.layer(() => node, { port: settings.port, host: settings.host }).pipe(
+    Layer.mapError(cannotListen(settings))
+  )
+  const door = Server.layer({
+    loopback: isLoopback(settings.host),
+    corsOrigins: settings.cors_origins,
+    allowedHosts: settings.allowed_hosts
+  }).pipe(Layer.provideMerge(listening))
+  return run(settings, node).pipe(
+    Effect.provide(door.pipe(Layer.provideMerge(Layer.merge(Host.layer(settings), ReadinessLocal.layer)))),
+    Logger.withMinimumLogLevel(LogLevel.fromLiteral(levelNames[settings.log_level]))
+  )
+}
+
+const levelNames = {
+  trace: "Trace",
+  debug: "Debug",
+  info: "Info",
+  warning: "Warning",
+  error: "Error",
+  fatal: "Fatal",
+  none: "None"
+} as const
+
+const text = (name: string, description: string) =>
+  Options.text(name).pipe(Options.withDescription(description), Options.optional)
+
+const options = {
+  host: text("host", "Address to listen on (default 127.0.0.1)"),
+  port: Options.integer("port").pipe(Options.withDescription("Port; 0 takes a free one (default 8000)"), Options.optional),
+  data_dir: text("data-dir", "Folder of the embedded database and the vault's key (default .stoa)"),
+  trust_user_header: Options.boolean("trust-user-header").pipe(
+    Options.withDescription("A proxy in front sets X-User-ID, and nobody else can reach this server"),
+    Options.optional
+  ),
+  cors_origins: text("cors-origins", "Browser origins that may call, separated by commas"),
+  allowed_hosts: text("allowed-hosts", "Names that requests may be addressed to, separated by commas"),
+  drain_seconds: Options.float("drain-seconds").pipe(
+    Options.withDescription("How long runs may go on after a request to stop (default 10)"),
+    Options.optional
+  ),
+  log_level: text("log-level", "trace, debug, info, warning, error, fatal or none (default info)"),
+  config: text("config", "A settings file (default stoa.yaml, when there is one)")
+}
+
+const list = (text: Option.Option<string>) =>
+  Option.getOrUndefined(Option.map(text, (names) => names.split(",").map((name) => name.trim()).filter((name) => name !== "")))
+
+export const serve = Command.make("serve", options, (flags) =>
+  Effect.gen(function*() {
+    const settings = yield* SettingsSource.read({
+      flags: {
+        host: Option.getOrUndefined(flags.host),
+        port: Option.getOrUndefined(flags.port),
+        data_dir: Option.getOrUndefined(flags.data_dir),
+        trust_user_header: Option.getOrUndefined(flags.trust_user_header),
+        cors_origins: list(flags.cors_origins),
+        allowed_hosts: list(flags.allowed_hosts),
+        drain_seconds: Option.getOrUndefined(flags.drain_seconds),
+        log_level: Option.getOrUndefined(flags.log_level) as SettingsSource.Flags["log_level"]
+      },
+      env: yield* Env,
+      config: Option.getOrUndefined(flags.config)
+    })
+    return yield* launch(settings)
+  }).pipe(Effect.provide(NodeFileSystem.layer))).pipe(Command.withDescription("Run the server"))

@@ -1,0 +1,66 @@
+/** The native door as one layer: routes, documents, and the boundary around them. */
+import { HttpApiScalar, HttpApiSwagger, HttpLayerRouter, HttpMiddleware, HttpServer, HttpServerResponse, OpenApi } from "@effect/platform"
+import { Effect, Layer, Schema } from "effect"
+import { Api } from "./Api.ts"
+import * as Agents from "./handlers/Agents.ts"
+import * as Chat from "./handlers/Chat.ts"
+import * as Credentials from "./handlers/Credentials.ts"
+import * as Health from "./handlers/Health.ts"
+import * as Keys from "./handlers/Keys.ts"
+import * as Messages from "./handlers/Messages.ts"
+import * as Models from "./handlers/Models.ts"
+import * as Runs from "./handlers/Runs.ts"
+import * as Sessions from "./handlers/Sessions.ts"
+import * as Authentication from "./middleware/Authentication.ts"
+import * as Boundary from "./middleware/Boundary.ts"
+import type { Admission } from "./middleware/Hosts.ts"
+import { routerConfig, routesOf } from "./middleware/Methods.ts"
+import { Sse } from "./Sse.ts"
+
+export type Options = Admission
+
+/** The same routes without their errors: a failure then comes out of the router as it is, and the boundary alone writes it. */
+const bare = (api: typeof Api): typeof Api => {
+  const groups = Object.entries(api.groups).map(([name, group]) => {
+    const endpoints = Object.entries(group.endpoints).map(([name, endpoint]) => [name, { ...endpoint, errorSchema: Schema.Never }])
+    return [name, { endpoints: Object.fromEntries(endpoints), errorSchema: Schema.Never }]
+  })
+  return { groups: Object.fromEntries(groups), errorSchema: Schema.Never, middlewares: api.middlewares } as unknown as typeof Api
+}
+
+const handlers = Layer.mergeAll(
+  Agents.layer,
+  Chat.layer,
+  Credentials.layer,
+  Health.layer,
+  Keys.layer,
+  Messages.layer,
+  Models.layer,
+  Runs.layer,
+  Sessions.layer
+).pipe(Layer.provide([Authentication.layer, Sse.layer]))
+
+const documents = Layer.mergeAll(
+  HttpApiScalar.layerHttpLayerRouter({ api: Api, path: "/docs" }),
+  HttpApiSwagger.layerHttpLayerRouter({ api: Api, path: "/docs/swagger" }),
+  HttpLayerRouter.add("GET", "/openapi.json", Effect.sync(() => HttpServerResponse.unsafeJson(OpenApi.fromApi(Api))))
+)
+
+const routes = [
+  ...routesOf(Api),
+  ...(["/docs", "/docs/swagger", "/openapi.json"] as const).map((path) => ({ method: "GET", path }))
+]
+
+/** Serves until its scope closes. It takes inputs while `Readiness` says so; whoever closes it ends the streams first. */
+export const layer = (options: Options) =>
+  Effect.gen(function*() {
+    const router = yield* HttpLayerRouter.HttpRouter
+    const boundary = yield* Boundary.make({ ...options, routes })
+    return HttpServer.serve(boundary(router.asHttpEffect()))
+  }).pipe(
+    Layer.unwrapEffect,
+    Layer.provide(Layer.mergeAll(HttpLayerRouter.addHttpApi(bare(Api)).pipe(Layer.provide(handlers)), documents)),
+    Layer.provide(HttpLayerRouter.layer),
+    Layer.provide(Layer.succeed(HttpLayerRouter.RouterConfig, routerConfig)),
+    HttpMiddleware.withTracerDisabledWhen(() => true)
+  )

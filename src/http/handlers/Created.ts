@@ -1,0 +1,5 @@
+import { HttpServerResponse } from "@effect/platform"
+
+/** 201 with the new record's id and where to read it. */
+export const created = (body: Readonly<Record<string, string>>, location: string) =>
+  HttpServerResponse.unsafeJson(body, { status: 201, headers: { location } })

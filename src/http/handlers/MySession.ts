@@ -1,0 +1,14 @@
+/** The session that a request is about, if it is the asker's. */
+import { Effect } from "effect"
+import { NotFound } from "../../domain/Errors.ts"
+import type { AgentId, SessionId } from "../../domain/Ids.ts"
+import { CurrentPrincipal } from "../../domain/Principal.ts"
+import { Storage } from "../../services/Storage.ts"
+
+export const make = Effect.map(Storage, ({ sessions }) =>
+/** A given agent must be the session's. */
+(id: SessionId, agent?: AgentId) =>
+  CurrentPrincipal.pipe(
+    Effect.flatMap(({ user_id }) => sessions.get(user_id, id)),
+    Effect.filterOrFail(({ agent_id }) => agent === undefined || agent === agent_id, () => NotFound.of("Session", id))
+  ))

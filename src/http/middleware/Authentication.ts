@@ -1,0 +1,28 @@
+/** Finds out who asks, and whether they may: the route says which scope it needs. */
+import { HttpRouter, HttpServerRequest } from "@effect/platform"
+import { Effect, Layer } from "effect"
+import { Forbidden } from "../../domain/Errors.ts"
+import type { Scope } from "../../domain/Principal.ts"
+import { Auth } from "../../services/Auth.ts"
+import { Authentication } from "../api/Authentication.ts"
+
+/** `path` is the route's, such as `/keys/:key_id`: a request's own path can be spelled in many ways. */
+const scopeOf = ({ method, path }: HttpRouter.Route<unknown, unknown>): Scope => {
+  if (path.startsWith("/keys")) return "admin"
+  if (method === "GET") return "read"
+  return path === "/chat" || path.endsWith("/interrupt") ? "chat" : "write"
+}
+
+export const layer: Layer.Layer<Authentication, never, Auth> = Layer.effect(
+  Authentication,
+  Effect.map(Auth, (auth) => {
+    const authenticate = Effect.gen(function*() {
+      const { headers } = yield* HttpServerRequest.HttpServerRequest
+      const principal = yield* auth.authenticate({ authorization: headers["authorization"], user_id: headers["x-user-id"] })
+      const needed = scopeOf((yield* HttpRouter.RouteContext).route)
+      if (principal.scopes.includes(needed)) return principal
+      return yield* new Forbidden({ code: "scope_missing", detail: `This needs an API key with the scope '${needed}'.` })
+    })
+    return { key: () => authenticate, user: () => authenticate }
+  })
+)

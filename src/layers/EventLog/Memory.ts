@@ -1,0 +1,80 @@
+/** The sessions' histories in this process. */
+import { Effect, Layer, Schema } from "effect"
+import { Run } from "../../domain/Run.ts"
+import { AppendRefused, EventLog, type LogBatch, type PlacedMessage } from "../../services/EventLog.ts"
+import { type Row, tables } from "../../services/Storage.ts"
+import { firstBeyond, type Store, Tables } from "../Memory/Tables.ts"
+
+const decodeRun = Schema.decodeUnknownSync(Run)
+
+const runOf = (row: Row): Run => decodeRun(row.data)
+
+const byId = (a: Run, b: Run) => a.id < b.id ? -1 : 1
+
+/** A run's encoded form is itself. */
+const rowOf = (run: Run): Row => ({
+  id: run.id,
+  owner: run.user_id,
+  created_at: run.created_at,
+  updated_at: run.updated_at,
+  columns: { session_id: run.session_id, status: run.status },
+  data: run
+})
+
+const refusal = (store: Store, { messages, pages, runs }: LogBatch): AppendRefused["reason"] | undefined => {
+  const sessions = store.rows(tables.sessions.name).byId
+  const isGone = ({ session_id }: { readonly session_id: string }) => !sessions.has(session_id)
+  if (runs.some(isGone) || messages.some(isGone) || pages.some(isGone)) return "session_gone"
+  const taken = new Set<string>()
+  for (const { first_seq, session_id } of pages) {
+    const key = `${session_id} ${first_seq}`
+    const known = store.log(session_id).pages
+    if (taken.has(key) || known[firstBeyond(known, (page) => page.first_seq >= first_seq)]?.first_seq === first_seq) return "fenced"
+    taken.add(key)
+  }
+  return messages.some((placed) => isMisplaced(store, placed)) ? "fenced" : undefined
+}
+
+/** Another message is where this one is to go. */
+const isMisplaced = (store: Store, { message, seq, session_id }: PlacedMessage) => {
+  const { messages, places } = store.log(session_id)
+  return !places.has(message.id) && messages[firstBeyond(messages, (other) => other.seq >= seq)]?.seq === seq
+}
+
+export const make = Effect.map(Tables, (store) =>
+  EventLog.of({
+    append: (batch) =>
+      Effect.flatMap(
+        store.run(() => {
+          const reason = refusal(store, batch)
+          if (reason === undefined) {
+            for (const run of batch.runs) store.put(tables.runs, rowOf(run))
+            batch.messages.forEach((message) => store.putMessage(message))
+            batch.pages.forEach((page) => store.putPage(page))
+          }
+          return reason
+        }),
+        (reason) => reason === undefined ? Effect.void : new AppendRefused({ reason })
+      ),
+    read: (session, after, limit) =>
+      store.run(() => {
+        const { pages } = store.log(session)
+        const from = firstBeyond(pages, ({ last_seq }) => last_seq > after)
+        return pages.slice(from, from + limit)
+      }),
+    range: (session) =>
+      store.run(() => {
+        const { pages } = store.log(session)
+        return { first: pages[0]?.first_seq ?? 1, last: pages.at(-1)?.last_seq ?? 0 }
+      }),
+    messages: (session, { limit, offset }) => store.run(() => store.log(session).messages.slice(offset, offset + limit)),
+    recent: (session, limit) => store.run(() => limit === 0 ? [] : store.log(session).messages.slice(-limit)),
+    countMessages: (session) => store.run(() => store.log(session).messages.length),
+    unfinished: store.run(() =>
+      store.rows(tables.runs.name).where({}).map(runOf).filter(({ status }) => status === "queued" || status === "running").sort(byId)
+    ),
+    open: (session) =>
+      store.run(() => store.rows(tables.runs.name).where({ session_id: session }).map(runOf).filter(({ status }) => status !== "ended").sort(byId))
+  }))
+
+export const layer: Layer.Layer<EventLog, never, Tables> = Layer.effect(EventLog, make)

@@ -1,0 +1,64 @@
+/** Records in this process. */
+import { Duration, Effect, Layer } from "effect"
+import { type Driver, fromDriver, type Row, type RowFilter, Storage, type Table } from "../../services/Storage.ts"
+import { type Store, Tables } from "../Memory/Tables.ts"
+
+const matching = ({ owner, where }: RowFilter) => owner === undefined ? where : { ...where, owner }
+
+const byId = (a: Row, b: Row) => a.id < b.id ? -1 : 1
+
+/** The row after a change: what it is and what it refers to stays. */
+const changed = (table: Table, before: Row, after: Row): Row => ({
+  ...after,
+  id: before.id,
+  owner: before.owner,
+  columns: {
+    ...after.columns,
+    ...Object.fromEntries(table.references.map(({ column }) => [column, before.columns[column]!]))
+  }
+})
+
+const driver = (store: Store): Driver => {
+  const isOrphan = (table: Table, row: Row) =>
+    table.references.some(({ column, table }) => !store.rows(table).byId.has(row.columns[column]!))
+
+  return {
+    find: (table, id) => store.run(() => store.rows(table.name).byId.get(id)),
+    list: (table, filter, { after, limit, order }) =>
+      store.run(() => {
+        const rows = store.rows(table.name).where(matching(filter)).filter(({ id }) =>
+          after === undefined || (order === "oldest" ? id > after : id < after)
+        ).sort(byId)
+        return (order === "oldest" ? rows : rows.reverse()).slice(0, limit)
+      }),
+    count: (table, filter) => store.run(() => store.rows(table.name).where(matching(filter)).length),
+    insert: (table, row) =>
+      store.run(() => {
+        if (isOrphan(table, row)) return "orphan"
+        if (store.rows(table.name).byId.has(row.id)) return "taken"
+        store.put(table, row)
+        return "inserted"
+      }),
+    modify: (table, id, f) =>
+      store.transaction(Effect.gen(function*() {
+        const before = store.rows(table.name).byId.get(id)
+        const wanted = before && (yield* f(before))
+        if (before === undefined || wanted === undefined) return undefined
+        const after = changed(table, before, wanted)
+        store.put(table, after)
+        return after
+      })),
+    remove: (table, owner, id) =>
+      store.run(() => {
+        const row = store.rows(table.name).byId.get(id)
+        if (row?.owner !== owner) return false
+        store.drop(table, row)
+        return true
+      }),
+    transaction: (effect) => store.transaction(effect)
+  }
+}
+
+export const make = Effect.flatMap(Tables, (store) => fromDriver(driver(store), Duration.infinity))
+
+export const layer: Layer.Layer<Storage, never, Tables> = Layer.effect(Storage, make)

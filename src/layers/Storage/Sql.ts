@@ -1,0 +1,150 @@
+/** Records in PostgreSQL: one statement per call, the row's columns copied out of the document. */
+import { SqlClient, type SqlError } from "@effect/sql"
+import { Duration, Effect, Layer } from "effect"
+import { type Driver, fromDriver, type Row, type RowFilter, Storage, type Table } from "../../services/Storage.ts"
+import { Prepared } from "../Sql/Prepared.ts"
+import { retryDeadlock } from "./SqlState.ts"
+
+export interface Options {
+  /** Other processes write to the database too. */
+  readonly shared: boolean
+}
+
+/** How stale a record may be that another process has changed. */
+const sharedTtl = Duration.seconds(1)
+
+/** `text` cannot hold NUL. No id has one, so an id with one must stay unknown. */
+const text = (value: string) => value.includes("\0") ? value.replaceAll("\0", "\ufffd") : value
+
+const columnsOf = (table: Table) => ["id", "owner", "created_at", "updated_at", "data", ...table.columns]
+
+const select = (table: Table) => `select ${columnsOf(table).join(", ")} from ${table.name}`
+
+interface Stored extends Record<string, unknown> {
+  readonly id: string
+  readonly owner: string
+  readonly created_at: Date
+  readonly updated_at: Date
+  readonly data: string
+}
+
+const rowOf = (table: Table, stored: Stored): Row => ({
+  id: stored.id,
+  owner: stored.owner,
+  created_at: stored.created_at.toISOString(),
+  updated_at: stored.updated_at.toISOString(),
+  columns: Object.fromEntries(table.columns.map((column) => [column, stored[column] as string])),
+  data: JSON.parse(stored.data)
+})
+
+const valuesOf = (table: Table, row: Row) => [
+  row.id,
+  row.owner,
+  row.created_at,
+  row.updated_at,
+  JSON.stringify(row.data),
+  ...table.columns.map((column) => text(row.columns[column]!))
+]
+
+const placeholders = (from: number, count: number) => Array.from({ length: count }, (_, i) => `$${from + i}`)
+
+/** The parents are locked first, so that a missing one is an answer and not an error, which would spoil the transaction around it. */
+const insertText = (table: Table) => {
+  const columns = columnsOf(table)
+  const parents = table.references.map(({ column, table: parent }) =>
+    `p_${column} as materialized (select id from ${parent} where id = $${columns.indexOf(column) + 1} for key share)`
+  )
+  const from = table.references.map(({ column }) => `p_${column}`)
+  const fresh = `fresh as (insert into ${table.name} (${columns.join(", ")})
+    select ${types(table, placeholders(1, columns.length)).join(", ")}${from.length > 0 ? ` from ${from.join(", ")}` : ""}
+    on conflict (id) do nothing returning id)`
+  const there = from.map((parent) => `exists (select from ${parent})`).join(" and ") || "true"
+  return `with ${[...parents, fresh].join(", ")} select exists (select from fresh) as inserted, ${there} as has_parents`
+}
+
+/** A `select` list does not take its types from the table. */
+const types = (table: Table, values: ReadonlyArray<string>) =>
+  columnsOf(table).map((column, i) => `${values[i]}::${column.endsWith("_at") ? "timestamptz" : "text"}`)
+
+const updateText = (table: Table) => {
+  const fixed = ["id", "owner", "created_at", ...table.references.map(({ column }) => column)]
+  const columns = columnsOf(table)
+  const changes = columns.filter((column) => !fixed.includes(column)).map((column) => `${column} = $${columns.indexOf(column) + 1}`)
+  return `update ${table.name} set ${changes.join(", ")} where id = $1`
+}
+
+const conditions = ({ owner, where }: RowFilter) => {
+  const entries = Object.entries(owner === undefined ? where : { owner, ...where })
+  return {
+    texts: entries.map(([column], i) => `${column} = $${i + 1}`),
+    params: entries.map(([, value]) => text(value))
+  }
+}
+
+const whereText = (texts: ReadonlyArray<string>) => texts.length === 0 ? "" : ` where ${texts.join(" and ")}`
+
+export const driver = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  const prepared = yield* Prepared
+  const execute = <Result extends object>(statement: string, params: ReadonlyArray<unknown>) =>
+    prepared.execute<Result>(statement, params)
+
+  const transaction = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    sql.withTransaction(Effect.mapError(effect, (error) => ({ _tag: "Own" as const, error }))).pipe(
+      Effect.catchAll((failure) => failure._tag === "Own" ? Effect.fail(failure.error) : Effect.die(failure))
+    )
+
+  return {
+    find: (table, id) =>
+      Effect.map(
+        Effect.orDie(execute<Stored>(`${select(table)} where id = $1`, [text(id)])),
+        ([stored]) => stored && rowOf(table, stored)
+      ),
+    list: (table, filter, { after, limit, order }) => {
+      const { params, texts } = conditions(filter)
+      const beyond = after === undefined ? [] : [`id ${order === "oldest" ? ">" : "<"} $${params.length + 1}`]
+      const values = after === undefined ? params : [...params, text(after)]
+      const direction = order === "oldest" ? "asc" : "desc"
+      const statement = `${select(table)}${whereText([...texts, ...beyond])} order by id ${direction} limit $${values.length + 1}`
+      return Effect.map(
+        Effect.orDie(execute<Stored>(statement, [...values, limit])),
+        (rows) => rows.map((stored) => rowOf(table, stored))
+      )
+    },
+    count: (table, filter) => {
+      const { params, texts } = conditions(filter)
+      // A statement without parameters cannot be prepared everywhere.
+      const statement = `select count(*)::int as count from ${table.name}${whereText([...texts, `$${params.length + 1}::boolean`])}`
+      return Effect.map(
+        Effect.orDie(execute<{ readonly count: number }>(statement, [...params, true])),
+        ([row]) => row!.count
+      )
+    },
+    insert: (table, row) =>
+      Effect.map(
+        Effect.orDie(execute<{ readonly inserted: boolean; readonly has_parents: boolean }>(insertText(table), valuesOf(table, row))),
+        ([outcome]) => outcome!.inserted ? "inserted" : outcome!.has_parents ? "taken" : "orphan"
+      ),
+    modify: (table, id, f) =>
+      transaction(Effect.gen(function*() {
+        const [stored] = yield* Effect.orDie(execute<Stored>(`${select(table)} where id = $1 for no key update`, [text(id)]))
+        if (stored === undefined) return undefined
+        const before = rowOf(table, stored)
+        const row = yield* f(before)
+        if (row === undefined) return undefined
+        yield* Effect.orDie(execute(updateText(table), valuesOf(table, { ...row, id: before.id })))
+        return row
+      })),
+    remove: (table, owner, id) =>
+      Effect.map(
+        Effect.orDie(retryDeadlock(
+          execute(`delete from ${table.name} where id = $1 and owner = $2 returning id`, [text(id), text(owner)])
+        )),
+        (rows) => rows.length > 0
+      ),
+    transaction
+  } satisfies Driver
+})
+
+export const layer = ({ shared }: Options): Layer.Layer<Storage, never, SqlClient.SqlClient | Prepared> =>
+  Layer.effect(Storage, Effect.flatMap(driver, (driver) => fromDriver(driver, shared ? sharedTtl : Duration.infinity)))

@@ -1,0 +1,180 @@
+import { assert, describe, it } from "@effect/vitest"
+import { execFile } from "node:child_process"
+import { readdir, readFile, writeFile } from "node:fs/promises"
+import { createServer } from "node:net"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { clientOf, startServer, stoa, temporaryFolder } from "../support/Server.ts"
+
+const sh = (command: string) => promisify(execFile)("sh", ["-c", command], { timeout: 20_000 })
+
+const withFolder = async (use: (path: string) => Promise<void>) => {
+  const folder = await temporaryFolder()
+  try {
+    await use(folder.path)
+  } finally {
+    await folder.remove()
+  }
+}
+
+const textOf = (frames: ReadonlyArray<{ readonly event: { readonly type: string } }>) =>
+  frames.map(({ event }) => event.type === "TEXT_BLOCK_DELTA" ? (event as unknown as { delta: string }).delta : "").join("")
+
+const filesBelow = async (folder: string): Promise<ReadonlyArray<string>> => {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true })
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+}
+
+describe("The built server", () => {
+  it("prints a curl that works as printed, and streams to REPLY_END", () =>
+    withFolder(async (folder) => {
+      const server = await startServer(["--data-dir", folder])
+      const command = /^\s*(curl .*)$/m.exec(server.output())?.[1]
+      assert.isDefined(command, server.output())
+      const { stdout } = await sh(command!)
+      assert.include(stdout, "\"type\":\"REPLY_END\"")
+      assert.strictEqual(await server.kill("SIGTERM"), 0)
+    }))
+
+  it("keeps agent, session and transcript over kill -9, and goes on with the run that was cut off", () =>
+    withFolder(async (folder) => {
+      const first = await startServer(["--data-dir", folder])
+      const before = clientOf(first.url)
+      const talk = await before.converse("demo-script", { delay_ms: 10 })
+      const done = await before.stream("/chat", { method: "POST", body: JSON.stringify({ ...talk, input: { content: "say finished" } }) })
+      await done.end()
+      const cut = await before.stream("/chat", { method: "POST", body: JSON.stringify({ ...talk, input: { content: "repeat 100 word " } }) })
+      await cut.until((frame) => frame !== undefined && textOf(cut.frames).length > 50)
+      await first.kill("SIGKILL")
+      await cut.end()
+
+      const second = await startServer(["--data-dir", folder])
+      const after = clientOf(second.url)
+      const seen = cut.frames.at(-1)!.seq
+      const rest = await after.stream(`/sessions/${talk.session_id}/stream?after=${seen}`)
+      await rest.until((frame) => frame?.event.type === "REPLY_END")
+      rest.leave()
+      assert.deepStrictEqual(rest.frames.map(({ seq }) => seq), rest.frames.map((_, i) => seen + 1 + i))
+      assert.include(rest.frames.map(({ event }) => event.type), "RUN_RESUMED")
+      assert.deepInclude(rest.frames.at(-1)!.event, { type: "REPLY_END", finished_reason: "completed" })
+      const { messages } = await after.must("GET", `/sessions/${talk.session_id}/messages`)
+      assert.deepStrictEqual(messages.map((message: { role: string }) => message.role), ["user", "assistant", "user", "assistant"])
+      const said = messages[3].content.filter((block: { type: string }) => block.type === "text").map((block: { text: string }) => block.text).join("")
+      assert.isTrue(said.startsWith(textOf(cut.frames)))
+      assert.strictEqual((await after.must("GET", "/agent")).agents.length, 1)
+      const { runs } = await after.must("GET", `/sessions/${talk.session_id}/runs`)
+      assert.deepStrictEqual(runs.map((run: { status: string; attempt: number }) => [run.status, run.attempt]), [["ended", 2], ["ended", 1]])
+      await second.kill("SIGTERM")
+    }))
+
+  it("lets no second process into its data folder, and says what to do", () =>
+    withFolder(async (folder) => {
+      const server = await startServer(["--data-dir", folder])
+      const { code, stderr, stdout } = await stoa(["serve", "--port", "0", "--data-dir", folder])
+      assert.strictEqual(code, 1)
+      assert.include(stderr + stdout, folder)
+      assert.include(stderr, "--data-dir")
+      assert.strictEqual((await clientOf(server.url).call("GET", "/health")).status, 200)
+      await server.kill("SIGTERM")
+    }))
+
+  it("says which port is taken, and how to choose another", () =>
+    withFolder(async (folder) => {
+      const other = createServer().listen(0, "127.0.0.1")
+      await new Promise((listening) => other.once("listening", listening))
+      const { port } = other.address() as { port: number }
+      const { code, stderr } = await stoa(["serve", "--port", String(port), "--data-dir", folder])
+      other.close()
+      assert.strictEqual(code, 1)
+      assert.include(stderr, String(port))
+      assert.include(stderr, "--port")
+    }))
+
+  it("refuses a data folder that is a file, with a sentence", () =>
+    withFolder(async (folder) => {
+      const file = join(folder, "file")
+      await writeFile(file, "")
+      const { code, stderr } = await stoa(["serve", "--port", "0", "--data-dir", file])
+      assert.strictEqual(code, 1)
+      assert.include(stderr, file)
+      assert.notInclude(stderr, "    at ")
+    }))
+
+  it("refuses an unknown setting and a bad value by name", () =>
+    withFolder(async (folder) => {
+      const unknown = await stoa(["serve", "--data-dir", folder], { env: { STOA_PROT: "9" } })
+      assert.notStrictEqual(unknown.code, 0)
+      assert.include(unknown.stderr, "STOA_PROT")
+      const bad = await stoa(["serve", "--data-dir", folder], { env: { STOA_PORT: "many" } })
+      assert.notStrictEqual(bad.code, 0)
+      assert.include(bad.stderr, "STOA_PORT")
+    }))
+
+  it("ends with 0 on SIGTERM although streams are open, and ends those whole", () =>
+    withFolder(async (folder) => {
+      const server = await startServer(["--data-dir", folder, "--drain-seconds", "0"])
+      const client = clientOf(server.url)
+      const talk = await client.converse("demo-script", { delay_ms: 20 })
+      const chat = await client.stream("/chat", { method: "POST", body: JSON.stringify({ ...talk, input: { content: "repeat 10000 word " } }) })
+      const watching = await client.stream(`/sessions/${talk.session_id}/stream?after=0`)
+      await chat.until((frame) => frame?.event.type === "TEXT_BLOCK_DELTA")
+      const asked = performance.now()
+      const code = await server.kill("SIGTERM")
+      assert.strictEqual(code, 0, server.output())
+      assert.isBelow(performance.now() - asked, 5_000)
+      await Promise.all([chat.end(), watching.end()])
+      assert.deepStrictEqual([chat.broken(), watching.broken()], [false, false])
+    }))
+
+  it("prints an admin key once, which makes other keys", () =>
+    withFolder(async (folder) => {
+      const first = await startServer(["--data-dir", folder])
+      const key = /stoa_\S+/.exec(first.output())?.[0]
+      assert.isDefined(key)
+      const made = await stoa(["keys", "create", "--user", "grace", "--name", "laptop", "-o", "json", "--url", first.url], {
+        env: { STOA_API_KEY: key! }
+      })
+      assert.strictEqual(made.code, 0, made.stderr)
+      const { key: issued } = JSON.parse(made.stdout)
+      const answer = await fetch(`${first.url}/agent`, { headers: { authorization: `Bearer ${issued}` } })
+      assert.strictEqual(answer.status, 200)
+      await first.kill("SIGTERM")
+      const second = await startServer(["--data-dir", folder])
+      assert.notInclude(second.output(), "stoa_")
+      assert.strictEqual((await fetch(`${second.url}/agent`, { headers: { authorization: `Bearer ${issued}` } })).status, 200)
+      await second.kill("SIGTERM")
+    }))
+
+  it("leaves a planted secret nowhere: not in answers, not in what it prints, not in its data", () =>
+    withFolder(async (folder) => {
+      const secret = "sk-planted-4711-never-to-be-seen"
+      const server = await startServer(["--data-dir", folder], { env: { STOA_LOG_LEVEL: "debug" } })
+      const client = clientOf(server.url)
+      const data = { type: "openai_compatible_credential", base_url: "http://127.0.0.1:9/v1", api_key: secret }
+      const made = await client.call("POST", "/credential", { data })
+      assert.strictEqual(made.status, 201)
+      const id = made.json.credential_id
+      const { agent_id } = await client.must("POST", "/agent", { name: "Friday" })
+      const { session_id } = await client.must("POST", "/sessions", {
+        agent_id,
+        chat_model_config: { type: data.type, credential_id: id, model: "any" }
+      })
+      const chat = await client.stream("/chat", { method: "POST", body: JSON.stringify({ agent_id, session_id, input: { content: "hi" } }) })
+      await chat.end()
+      assert.deepInclude(chat.frames.at(-1)!.event, { type: "REPLY_END", finished_reason: "error" })
+      const answers = [
+        made.text,
+        (await client.call("GET", `/credential/${id}`)).text,
+        (await client.call("GET", "/credential")).text,
+        (await client.call("PATCH", `/credential/${id}`, { data: { ...data, base_url: 7 } })).text,
+        (await client.call("POST", "/credential", { data: { type: "no_such_type", api_key: secret } })).text,
+        (await client.call("POST", "/credential", { data: { ...data, api_key: [secret] } })).text,
+        JSON.stringify(chat.frames)
+      ]
+      await server.kill("SIGTERM")
+      for (const answer of [...answers, server.output()]) assert.notInclude(answer, secret)
+      for (const file of await filesBelow(folder)) {
+        assert.isFalse((await readFile(file)).includes(secret), file)
+      }
+    }))
+})

@@ -1,0 +1,195 @@
+/** The built server in a process of its own, over real HTTP. */
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+import type { AgentEvent } from "../../src/domain/Event.ts"
+
+const main = resolve(import.meta.dirname, "../../dist/cli/main.js")
+
+/** Longest wait for a server to say where it listens, or to go away, in milliseconds. */
+const patience = 30_000
+
+export interface Server {
+  readonly url: string
+  readonly pid: number
+  /** What it has printed, both streams. */
+  readonly output: () => string
+  readonly kill: (signal: NodeJS.Signals) => Promise<number | null>
+  readonly exited: Promise<number | null>
+}
+
+const cleanEnv = (env: Record<string, string>): NodeJS.ProcessEnv => ({
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("STOA_"))),
+  ...env
+})
+
+/** Runs a command of the built program to its end. */
+export const stoa = (args: ReadonlyArray<string>, options: { readonly env?: Record<string, string>; readonly cwd?: string } = {}) =>
+  new Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>((done, fail) => {
+    const child = spawn(process.execPath, [main, ...args], {
+      env: cleanEnv(options.env ?? {}),
+      cwd: options.cwd ?? tmpdir(),
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let stdout = ""
+    let stderr = ""
+    const timer = setTimeout(() => child.kill("SIGKILL"), patience)
+    child.stdout.on("data", (chunk) => stdout += chunk)
+    child.stderr.on("data", (chunk) => stderr += chunk)
+    child.on("error", fail)
+    child.on("close", (code) => {
+      clearTimeout(timer)
+      done({ code, stdout, stderr })
+    })
+  })
+
+const running = new Set<ChildProcess>()
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL")
+})
+
+/** Resolves when it listens; rejects with what it printed when it ends before. */
+export const startServer = (
+  args: ReadonlyArray<string>,
+  options: { readonly env?: Record<string, string>; readonly cwd?: string } = {}
+): Promise<Server> =>
+  new Promise((done, fail) => {
+    const child = spawn(process.execPath, [main, "serve", "--port", "0", ...args], {
+      env: cleanEnv(options.env ?? {}),
+      cwd: options.cwd ?? tmpdir(),
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    running.add(child)
+    let output = ""
+    const exited = new Promise<number | null>((end) =>
+      child.on("close", (code) => {
+        running.delete(child)
+        end(code)
+      })
+    )
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL")
+      fail(new Error(`The server did not start:\n${output}`))
+    }, patience)
+    void exited.then((code) => {
+      clearTimeout(timer)
+      fail(new Error(`The server ended with ${code}:\n${output}`))
+    })
+    const read = (chunk: Buffer) => {
+      output += chunk.toString()
+      const url = /listens on (http:\/\/\S+)/.exec(output)?.[1]
+      if (url === undefined) return
+      clearTimeout(timer)
+      done({
+        url,
+        pid: child.pid!,
+        output: () => output,
+        exited,
+        kill: (signal) => {
+          child.kill(signal)
+          return exited
+        }
+      })
+    }
+    child.stdout.on("data", read)
+    child.stderr.on("data", read)
+  })
+
+export const temporaryFolder = async () => {
+  const path = await mkdtemp(join(tmpdir(), "stoa-test-"))
+  return { path, remove: () => rm(path, { recursive: true, force: true }) }
+}
+
+/** A client as somebody would write it by hand: fetch, JSON, a user. */
+export const clientOf = (url: string, user = "ada") => {
+  const headers = { "x-user-id": user, "content-type": "application/json" }
+  const call = async (method: string, path: string, body?: unknown) => {
+    const response = await fetch(url + path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) })
+    const text = await response.text()
+    return { status: response.status, headers: response.headers, text, json: text === "" ? undefined : safeJson(text) }
+  }
+  const must = async (method: string, path: string, body?: unknown) => {
+    const answer = await call(method, path, body)
+    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`)
+    return answer.json
+  }
+  return {
+    headers,
+    call,
+    must,
+    /** An agent and a session that talks to a demo model. */
+    converse: async (model = "demo-script", parameters: object = {}) => {
+      const { agent_id } = await must("POST", "/agent/", { name: "Friday" })
+      const { credential_id } = await must("POST", "/credential/", { data: { type: "demo_credential" } })
+      const { session_id } = await must("POST", "/sessions/", {
+        agent_id,
+        chat_model_config: { type: "demo_credential", credential_id, model, parameters }
+      })
+      return { agent_id: agent_id as string, credential_id: credential_id as string, session_id: session_id as string }
+    },
+    stream: (path: string, init: RequestInit = {}) => stream(url + path, { ...init, headers: { ...headers, ...init.headers } })
+  }
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+const safeJson = (text: string): any => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+export interface Frame {
+  readonly seq: number
+  readonly event: AgentEvent
+}
+
+/** Reads server-sent events until they end, `until` says enough, or the connection breaks. */
+export const stream = async (url: string, init: RequestInit) => {
+  const leave = new AbortController()
+  const response = await fetch(url, { ...init, signal: leave.signal })
+  const frames: Array<Frame> = []
+  const comments: Array<string> = []
+  let broken = false
+  const decoder = new TextDecoder()
+  let rest = ""
+  const reader = response.body!.getReader()
+  const next = async (): Promise<boolean> => {
+    try {
+      const { done, value } = await reader.read()
+      if (done) return false
+      rest += decoder.decode(value, { stream: true })
+    } catch {
+      broken = true
+      return false
+    }
+    for (let end = rest.indexOf("\n\n"); end >= 0; end = rest.indexOf("\n\n")) {
+      const frame = rest.slice(0, end)
+      rest = rest.slice(end + 2)
+      if (frame.startsWith(":")) comments.push(frame.slice(1).trim())
+      else {
+        const [id, data] = frame.split("\n")
+        frames.push({ seq: Number(id!.slice(4)), event: JSON.parse(data!.slice(6)) as AgentEvent })
+      }
+    }
+    return true
+  }
+  return {
+    response,
+    frames,
+    comments,
+    broken: () => broken,
+    leave: () => leave.abort(),
+    /** Reads on until the condition holds or nothing more comes. */
+    until: async (enough: (frame: Frame | undefined) => boolean) => {
+      while (!enough(frames.at(-1)) && await next());
+      return frames
+    },
+    end: async () => {
+      while (await next());
+      return frames
+    }
+  }
+}
