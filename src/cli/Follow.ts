@@ -4,11 +4,11 @@
  * nothing comes twice; only so often, though.
  */
 import { HttpClientRequest } from "@effect/platform"
-import { Data, Duration, Effect, Either, Option, Predicate, Schema, Stream } from "effect"
+import { Clock, Data, Duration, Effect, Either, Option, Predicate, Schema, Stream } from "effect"
 import { AgentEvent } from "../domain/Event.ts"
 import type { JsonObject } from "../domain/Json.ts"
 import type { Connection } from "./Connection.ts"
-import { failed, type Failed, Refused, Unreachable } from "./Failed.ts"
+import { type Refused, Unreachable } from "./Failed.ts"
 import { type Frame, frames, type FrameTooLong } from "./Sse.ts"
 
 export interface Followed {
@@ -30,7 +30,12 @@ const longestPause = Duration.seconds(5)
 /** Longest that a `Retry-After` is obeyed. */
 const longestRetryAfter = 30
 
-class Lost extends Data.TaggedError("Lost")<{ readonly cause: unknown }> {}
+/** A connection that held this long was a good one, whatever it brought. */
+const steady = Duration.seconds(10)
+
+class Lost extends Data.TaggedError("Lost")<{ readonly message: string }> {}
+
+type Trouble = Lost | Refused | Unreachable | FrameTooLong
 
 const decode = Schema.decodeUnknownOption(AgentEvent)
 
@@ -43,84 +48,79 @@ const read = (frame: Frame): Option.Option<Followed> => {
 }
 
 /** Worth another attempt: the server is away, starting, draining, or at its limit. */
-const isPassing = (error: Lost | Refused | Unreachable | FrameTooLong) =>
+const isPassing = (error: Trouble) =>
   error._tag === "Lost" || error._tag === "Unreachable" ||
   (error._tag === "Refused" && [429, 502, 503, 504].includes(error.status))
 
-const pauseBefore = (attempt: number, error: Lost | Refused | Unreachable | FrameTooLong | undefined) =>
-  error?._tag === "Refused" && error.retryAfter !== undefined
+const pauseBefore = (attempt: number, error: Trouble) =>
+  error._tag === "Refused" && error.retryAfter !== undefined
     ? Duration.seconds(Math.min(error.retryAfter, longestRetryAfter))
     : Duration.min(Duration.times(firstPause, 2 ** (attempt - 1)), longestPause)
 
-/** Hands over each event after `after` (none: the present run's, from its start) until `seen` answers true. */
-export const follow = <E, R>(
+const giveUp = (url: string, error: Trouble): Refused | Unreachable | FrameTooLong =>
+  error._tag === "Lost"
+    ? new Unreachable({ isRefused: false, message: `the connection to ${url} was lost again and again.` })
+    : error
+
+export interface FollowOptions<R> {
+  readonly session: string
+  /** Begin after this event; none: with the present run, from its start. */
+  readonly after: Option.Option<number>
+  /** The server has just been there, so that it is away is not final. */
+  readonly isExpected: boolean
+  /** The connection is lost and will be made again. */
+  readonly onLost: Effect.Effect<void, never, R>
+  /** Answers true to end. */
+  readonly onEvent: (followed: Followed) => Effect.Effect<boolean, never, R>
+}
+
+export const follow = <R>(
   { http, url }: Connection,
-  options: {
-    readonly session: string
-    readonly after: Option.Option<number>
-    /** Called when the connection is lost, before it is made again. */
-    readonly onLost: Effect.Effect<void, never, R>
-  },
-  seen: (followed: Followed) => Effect.Effect<boolean, E, R>
-): Effect.Effect<void, E | Failed | Refused | Unreachable | FrameTooLong, R> =>
-  Effect.suspend(() => {
-    const path = `/sessions/${encodeURIComponent(options.session)}/stream`
-    let last = options.after
+  { after, isExpected, onEvent, onLost, session }: FollowOptions<R>
+): Effect.Effect<void, Refused | Unreachable | FrameTooLong, R> =>
+  Effect.gen(function*() {
+    const request = HttpClientRequest.get(`/sessions/${encodeURIComponent(session)}/stream`, {
+      headers: { accept: "text/event-stream" }
+    })
+    let last = Option.getOrUndefined(after)
+    let wasThere = isExpected
     let isDone = false
+    let attempts = 0
+    let since = 0
 
     const once = Effect.gen(function*() {
       const response = yield* http.execute(
-        HttpClientRequest.get(path).pipe(
-          HttpClientRequest.setHeader("accept", "text/event-stream"),
-          Option.match(last, {
-            onNone: () => (request) => request,
-            onSome: (seq) => HttpClientRequest.setHeader("last-event-id", String(seq))
-          })
-        )
+        last === undefined ? request : HttpClientRequest.setHeader(request, "last-event-id", String(last))
       )
+      wasThere = true
+      since = yield* Clock.currentTimeMillis
       const bytes = response.stream.pipe(
-        Stream.mapError((cause) => new Lost({ cause })),
-        Stream.timeoutFail(() => new Lost({ cause: "silence" }), silence)
+        Stream.mapError(({ message }) => new Lost({ message })),
+        Stream.timeoutFail(() => new Lost({ message: "silence" }), silence)
       )
       yield* frames(bytes).pipe(
         Stream.filterMap(read),
-        Stream.filter(({ seq }) => Option.isNone(last) || seq > last.value),
+        Stream.filter(({ seq }) => last === undefined || seq > last),
         Stream.runForEachWhile((followed) => {
-          last = Option.some(followed.seq)
-          attempt = 0
-          return Effect.map(seen(followed), (done) => !(isDone = done))
+          last = followed.seq
+          attempts = 0
+          return Effect.map(onEvent(followed), (isEnd) => !(isDone = isEnd))
         })
       )
-    }).pipe(Effect.catchTag("ResponseError", "RequestError", (cause) => new Lost({ cause })))
+      return yield* new Lost({ message: "end" })
+    }).pipe(
+      Effect.catchTag("RequestError", "ResponseError", ({ message }) => new Lost({ message })),
+      Effect.flip
+    )
 
-    let attempt = 0
-    const again = (error: Lost | Refused | Unreachable | FrameTooLong | undefined): Effect.Effect<
-      void,
-      E | Failed | Refused | Unreachable | FrameTooLong,
-      R
-    > =>
-      Effect.gen(function*() {
-        attempt++
-        if (attempt === 1) yield* options.onLost
-        if (attempt > maxAttempts) {
-          return yield* error === undefined || error._tag === "Lost"
-            ? new Unreachable({ isRefused: false, message: `the connection to ${url} is lost again and again.` })
-            : error
-        }
-        yield* Effect.sleep(pauseBefore(attempt, error))
-        return yield* connected
-      })
-
-    const connected: Effect.Effect<void, E | Failed | Refused | Unreachable | FrameTooLong, R> = Effect.matchEffect(once, {
-      onSuccess: () => isDone ? Effect.void : again(undefined),
-      onFailure: (error) =>
-        isFollowError(error)
-          ? isPassing(error) ? again(error) : error._tag === "Lost" ? failed("The stream ended.") : Effect.fail(error)
-          : Effect.fail(error)
-    })
-    return connected
+    while (true) {
+      const error = yield* once
+      if (isDone) return
+      if (!isPassing(error) || (!wasThere && error._tag === "Unreachable")) return yield* giveUp(url, error)
+      if ((yield* Clock.currentTimeMillis) - since > Duration.toMillis(steady) && error._tag === "Lost") attempts = 0
+      attempts++
+      if (attempts === 1) yield* onLost
+      if (attempts > maxAttempts) return yield* giveUp(url, error)
+      yield* Effect.sleep(pauseBefore(attempts, error))
+    }
   })
-
-const isFollowError = (error: unknown): error is Lost | Refused | Unreachable | FrameTooLong =>
-  error instanceof Lost || error instanceof Refused || error instanceof Unreachable ||
-  Predicate.isTagged(error, "FrameTooLong")

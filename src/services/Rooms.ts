@@ -50,6 +50,8 @@ export interface Room {
    * `AppendRefused`: another writer owns the session now, or it is deleted.
    */
   readonly durable: Effect.Effect<void, AppendRefused>
+  /** Calls once when all that is durable, before any subscriber sees it; never when it is refused. */
+  readonly whenDurable: (call: () => void) => void
   /**
    * The same for an input that may still be refused. `alone`: nothing but it
    * waits here, so that when storage does not take it, nothing of it stays and

@@ -134,6 +134,16 @@ describe("SessionHub", () => {
         assert.strictEqual((yield* hub.messages(session, { offset: 0, limit: 50 })).total, 2)
       }))
 
+    it.effect("takes the next input as soon as somebody has seen the run end", () =>
+      Effect.gen(function*() {
+        const session = yield* conversation()
+        for (const n of numbers(1, 30)) {
+          const accepted = yield* say(session, `say ${n}`, "reject")
+          const seen = yield* watch(session, { after: accepted.seq, only: accepted.run_id })
+          yield* Deferred.await(seen.ended)
+        }
+      }).pipe(Effect.scoped))
+
     it.effect("bounds how many inputs wait", () =>
       Effect.gen(function*() {
         const hub = yield* SessionHub

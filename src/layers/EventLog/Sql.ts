@@ -6,6 +6,7 @@
  */
 import type { SqlError } from "@effect/sql"
 import { Effect, Layer, Schema } from "effect"
+import type { SessionId, UserId } from "../../domain/Ids.ts"
 import { Message } from "../../domain/Message.ts"
 import { Run } from "../../domain/Run.ts"
 import { AppendRefused, EventLog, type LogBatch, type LogPage, type PlacedMessage } from "../../services/EventLog.ts"
@@ -15,16 +16,12 @@ import { foreignKeyViolation, retryDeadlock, stateOf, uniqueViolation } from "..
 /** Between the items of a joined column: JSON escapes it, frames are JSON, ids are printable. */
 const separator = "\x1f"
 
-/** A column of the batch: how it is sent, and how the statement takes it apart. */
+/** A column of the batch. Null only where the kind is `text`. */
 interface Column<A> {
   readonly name: string
   readonly kind: "text" | "integer" | "boolean" | "timestamptz"
-  readonly of: (item: A) => string | number | boolean
+  readonly of: (item: A) => string | number | boolean | null
 }
-
-const texts = (items: ReadonlyArray<unknown>) => items.join(separator)
-
-const array = (items: ReadonlyArray<unknown>) => `{${items.join(",")}}`
 
 interface Part<A> {
   readonly table: string
@@ -41,7 +38,7 @@ const runs: Part<Run> = {
     { name: "status", kind: "text", of: (run) => run.status },
     { name: "created_at", kind: "timestamptz", of: (run) => run.created_at },
     { name: "updated_at", kind: "timestamptz", of: (run) => run.updated_at },
-    // Its encoded form is itself.
+    // The encoded form of a run and of a message is itself.
     { name: "data", kind: "text", of: (run) => JSON.stringify(run) }
   ],
   onConflict: "on conflict (id) do update set status = excluded.status, updated_at = excluded.updated_at, data = excluded.data"
@@ -65,14 +62,14 @@ const pages: Part<LogPage> = {
     { name: "session_id", kind: "text", of: (page) => page.session_id },
     { name: "first_seq", kind: "integer", of: (page) => page.first_seq },
     { name: "last_seq", kind: "integer", of: (page) => page.last_seq },
-    { name: "run_id", kind: "text", of: (page) => page.run_id ?? "" },
+    { name: "run_id", kind: "text", of: (page) => page.run_id },
     { name: "ends", kind: "boolean", of: (page) => page.ends },
     { name: "frames", kind: "text", of: (page) => page.frames }
   ],
   onConflict: ""
 }
 
-const statement = <A>({ columns, onConflict, table }: Part<A>, firstParam: number) => {
+const insertText = ({ columns, onConflict, table }: Part<never>, firstParam: number) => {
   const values = columns.map(({ kind }, i) => {
     const param = `$${firstParam + i}`
     return kind === "text" ? `string_to_table(${param}, e'\\x1f', '')` : `unnest(${param}::${kind}[])`
@@ -80,9 +77,112 @@ const statement = <A>({ columns, onConflict, table }: Part<A>, firstParam: numbe
   return `insert into ${table} (${columns.map(({ name }) => name).join(", ")}) select ${values.join(", ")} ${onConflict}`
 }
 
-const params = <A>({ columns }: Part<A>, items: ReadonlyArray<A>) =>
-  columns.map(({ kind, of }) => kind === "text" ? texts(items.map(of)) : array(items.map(of)))
+const paramsOf = <A>({ columns }: Part<A>, items: ReadonlyArray<A>): ReadonlyArray<string> =>
+  columns.map(({ kind, of }) => kind === "text" ? items.map(of).join(separator) : `{${items.map(of).join(",")}}`)
+
+const maskOf = (batch: LogBatch) =>
+  (batch.runs.length > 0 ? 1 : 0) | (batch.messages.length > 0 ? 2 : 0) | (batch.pages.length > 0 ? 4 : 0)
+
+/** One text for each set of parts that are there, so that it stays prepared. */
+const appendText = (mask: number): string => {
+  let firstParam = 1
+  const inserts = [runs, messages, pages].filter((_, i) => mask & (1 << i)).map((part) => {
+    const insert = insertText(part, firstParam)
+    firstParam += part.columns.length
+    return insert
+  })
+  const before = inserts.slice(0, -1).map((insert, i) => `part${i} as (${insert})`)
+  return `${before.length > 0 ? `with ${before.join(", ")} ` : ""}${inserts.at(-1)}`
+}
+
+const appendTexts = Array.from({ length: 8 }, (_, mask) => appendText(mask))
 
 /** The last one of each id: a statement cannot write a row twice. */
-const lastById = <A>(items: ReadonlyArray<A>, idOf: (item: A) => string): ReadonlyArray<A> =>
+const lastOfEach = <A>(items: ReadonlyArray<A>, idOf: (item: A) => string): ReadonlyArray<A> =>
   items.length < 2 ? items : [...new Map(items.map((item) => [idOf(item), item])).values()]
+
+const refused = (error: SqlError.SqlError): Effect.Effect<never, AppendRefused> => {
+  switch (stateOf(error)) {
+    case uniqueViolation:
+      return Effect.fail(new AppendRefused({ reason: "fenced" }))
+    case foreignKeyViolation:
+      return Effect.fail(new AppendRefused({ reason: "session_gone" }))
+    default:
+      return Effect.die(error)
+  }
+}
+
+/** From the page that holds the event after `$2`, found by the key and not by counting from the beginning. */
+const readText = `
+  select first_seq, last_seq, run_id, ends, frames from log_pages
+  where session_id = $1 and last_seq > $2 and first_seq >= coalesce(
+    (select max(first_seq) from log_pages where session_id = $1 and first_seq <= $2 + 1), 1)
+  order by first_seq limit $3`
+
+const rangeText = `
+  select coalesce((select min(first_seq) from log_pages where session_id = $1), 1) as first,
+    coalesce((select last_seq from log_pages where session_id = $1 order by first_seq desc limit 1), 0) as last`
+
+const messagesText = "select seq, owner, data from messages where session_id = $1 order by seq offset $2 limit $3"
+
+const recentText = "select seq, owner, data from messages where session_id = $1 order by seq desc limit $2"
+
+const countText = "select count(*)::int as count from messages where session_id = $1"
+
+const unfinishedText = "select data from runs where status <> 'ended' and status in ('queued', 'running') order by id"
+
+const openText = "select data from runs where session_id = $1 and status <> 'ended' order by id"
+
+const decodeRun = Schema.decodeSync(Schema.parseJson(Run))
+const decodeMessage = Schema.decodeSync(Schema.parseJson(Message))
+
+interface Document {
+  readonly data: string
+}
+
+interface StoredMessage extends Document {
+  readonly seq: number
+  readonly owner: UserId
+}
+
+export const make = Effect.map(Prepared, ({ execute }) => {
+  const rows = <Row extends object>(statement: string, params: ReadonlyArray<unknown>) => Effect.orDie(execute<Row>(statement, params))
+
+  const runsOf = (documents: ReadonlyArray<Document>) => documents.map(({ data }) => decodeRun(data))
+
+  const placed = (session_id: SessionId) => ({ data, owner, seq }: StoredMessage): PlacedMessage => ({
+    session_id,
+    owner,
+    seq,
+    message: decodeMessage(data)
+  })
+
+  return EventLog.of({
+    append: (batch) => {
+      const mask = maskOf(batch)
+      if (mask === 0) return Effect.void
+      const params = [
+        ...(mask & 1 ? paramsOf(runs, lastOfEach(batch.runs, ({ id }) => id)) : []),
+        ...(mask & 2 ? paramsOf(messages, lastOfEach(batch.messages, ({ message, session_id }) => `${session_id} ${message.id}`)) : []),
+        ...(mask & 4 ? paramsOf(pages, batch.pages) : [])
+      ]
+      return Effect.asVoid(Effect.catchAll(retryDeadlock(execute(appendTexts[mask]!, params)), refused))
+    },
+    read: (session_id, after, limit) =>
+      Effect.map(
+        rows<Omit<LogPage, "session_id">>(readText, [session_id, after, limit]),
+        (stored) => stored.map((page) => ({ session_id, ...page }))
+      ),
+    range: (session) =>
+      Effect.map(rows<{ readonly first: number; readonly last: number }>(rangeText, [session]), ([range]) => range!),
+    messages: (session, { limit, offset }) =>
+      Effect.map(rows<StoredMessage>(messagesText, [session, offset, limit]), (stored) => stored.map(placed(session))),
+    recent: (session, limit) =>
+      Effect.map(rows<StoredMessage>(recentText, [session, limit]), (stored) => stored.map(placed(session)).reverse()),
+    countMessages: (session) => Effect.map(rows<{ readonly count: number }>(countText, [session]), ([row]) => row!.count),
+    unfinished: Effect.map(rows<Document>(unfinishedText, []), runsOf),
+    open: (session) => Effect.map(rows<Document>(openText, [session]), runsOf)
+  })
+})
+
+export const layer: Layer.Layer<EventLog, never, Prepared> = Layer.effect(EventLog, make)

@@ -111,6 +111,7 @@ export class LiveRoom implements Room, Source {
   #taken = 0
   #durable = 0
   #waiters: Array<{ readonly version: number; readonly done: Deferred.Deferred<void, AppendRefused> }> = []
+  #calls: Array<{ readonly version: number; readonly call: () => void }> = []
   /** All that waits is one input that nobody has been promised yet. */
   #accepting = false
   #slow: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
@@ -188,6 +189,10 @@ export class LiveRoom implements Room, Source {
     return Deferred.await(done)
   })
 
+  whenDurable = (call: () => void): void => {
+    this.#calls.push({ version: this.#version, call })
+  }
+
   accepted = (alone: boolean): Effect.Effect<void, AppendRefused | Unavailable> =>
     Effect.suspend(() => {
       if (alone) this.#accepting = true
@@ -246,6 +251,9 @@ export class LiveRoom implements Room, Source {
   committed(batch: LogBatch) {
     this.#durable = this.#taken
     this.#waitingSize = this.#waiting.reduce((size, { event }) => size + ("delta" in event ? event.delta.length : 0) + 256, 0)
+    const calls = this.#calls
+    this.#calls = calls.filter(({ version }) => version > this.#durable)
+    for (const { call, version } of calls) if (version <= this.#durable) call()
     for (const page of batch.pages) this.#publish(page)
     this.#settle()
     if (this.#slow !== undefined && this.#waitingSize < maxWaiting) {

@@ -168,13 +168,22 @@ export const make = Effect.gen(function*() {
     )
   }
 
+  /** The session is free, or the next run's, before anybody sees that the run has ended. */
+  const handOver = (seat: Seat) => {
+    const next = leaving ? undefined : seat.queue.shift()
+    if (next === undefined) seats.delete(seat.room.session_id)
+    else seat.current = begin(seat.room, next)
+  }
+
   /** Drives the seat's run to its end. False when it is not ours to end: another owner has it, or the next start shall. */
-  const drive = Effect.fnUntraced(function*({ current, room }: Seat) {
+  const drive = Effect.fnUntraced(function*(seat: Seat) {
+    const { current, room } = seat
     const fiber = yield* Effect.fork(Effect.interruptible(current.stopped ? Effect.interrupt : work(room, current)))
     current.work = fiber
     const exit = yield* Fiber.await(fiber)
     if (Exit.isFailure(exit) && (Option.isSome(Cause.failureOption(exit.cause)) || (leaving && !current.stopped))) return false
     end(room, current, yield* endingOf(exit, current))
+    room.whenDurable(() => handOver(seat))
     return Exit.isSuccess(yield* Effect.exit(room.durable))
   })
 
@@ -186,11 +195,9 @@ export const make = Effect.gen(function*() {
       for (;;) {
         const { current } = seat
         const ended = yield* drive(seat)
-        const next = ended && !leaving ? seat.queue.shift() : undefined
-        if (next === undefined) seats.delete(id)
-        else seat.current = begin(seat.room, next)
+        if (!ended && seats.get(id) === seat) seats.delete(id)
         yield* Deferred.succeed(current.ended, undefined)
-        if (next === undefined) return
+        if (seat.current === current) return
       }
     })).pipe(Effect.scoped)
   }

@@ -1,5 +1,5 @@
 /** Records in PostgreSQL: one statement per call, the row's columns copied out of the document. */
-import { SqlClient, type SqlError } from "@effect/sql"
+import { SqlClient } from "@effect/sql"
 import { Duration, Effect, Layer } from "effect"
 import { type Driver, fromDriver, type Row, type RowFilter, Storage, type Table } from "../../services/Storage.ts"
 import { Prepared } from "../Sql/Prepared.ts"
@@ -46,31 +46,39 @@ const valuesOf = (table: Table, row: Row) => [
   ...table.columns.map((column) => text(row.columns[column]!))
 ]
 
-const placeholders = (from: number, count: number) => Array.from({ length: count }, (_, i) => `$${from + i}`)
-
-/** The parents are locked first, so that a missing one is an answer and not an error, which would spoil the transaction around it. */
+/**
+ * The parents are locked first, so that a missing one is an answer and not an
+ * error, which would spoil the transaction around it.
+ */
 const insertText = (table: Table) => {
   const columns = columnsOf(table)
-  const parents = table.references.map(({ column, table: parent }) =>
-    `p_${column} as materialized (select id from ${parent} where id = $${columns.indexOf(column) + 1} for key share)`
-  )
-  const from = table.references.map(({ column }) => `p_${column}`)
-  const fresh = `fresh as (insert into ${table.name} (${columns.join(", ")})
-    select ${types(table, placeholders(1, columns.length)).join(", ")}${from.length > 0 ? ` from ${from.join(", ")}` : ""}
-    on conflict (id) do nothing returning id)`
-  const there = from.map((parent) => `exists (select from ${parent})`).join(" and ") || "true"
-  return `with ${[...parents, fresh].join(", ")} select exists (select from fresh) as inserted, ${there} as has_parents`
+  // A `select` list does not take its types from the table.
+  const values = columns.map((column, i) => `$${i + 1}::${column.endsWith("_at") ? "timestamptz" : "text"}`)
+  const parents = table.references.map(({ column, table: parent }) => ({
+    name: `the_${column}`,
+    text: `select id from ${parent} where id = $${columns.indexOf(column) + 1} for key share`
+  }))
+  const from = parents.length === 0 ? "" : `from ${parents.map(({ name }) => name).join(", ")}`
+  const steps = [
+    ...parents.map(({ name, text }) => `${name} as materialized (${text})`),
+    `fresh as (insert into ${table.name} (${columns.join(", ")}) select ${values.join(", ")} ${from} on conflict (id) do nothing returning id)`
+  ]
+  const hasParents = parents.map(({ name }) => `exists (select from ${name})`).join(" and ") || "true"
+  return `with ${steps.join(", ")} select exists (select from fresh) as inserted, ${hasParents} as has_parents`
 }
 
-/** A `select` list does not take its types from the table. */
-const types = (table: Table, values: ReadonlyArray<string>) =>
-  columnsOf(table).map((column, i) => `${values[i]}::${column.endsWith("_at") ? "timestamptz" : "text"}`)
+/** What may change: neither owner nor references. */
+const changeable = (table: Table) =>
+  columnsOf(table).map((column, i) => ({ column, i })).filter(({ column }) =>
+    !["id", "owner", "created_at", ...table.references.map((reference) => reference.column)].includes(column)
+  )
 
-const updateText = (table: Table) => {
-  const fixed = ["id", "owner", "created_at", ...table.references.map(({ column }) => column)]
-  const columns = columnsOf(table)
-  const changes = columns.filter((column) => !fixed.includes(column)).map((column) => `${column} = $${columns.indexOf(column) + 1}`)
-  return `update ${table.name} set ${changes.join(", ")} where id = $1`
+const updateText = (table: Table) =>
+  `update ${table.name} set ${changeable(table).map(({ column }, i) => `${column} = $${i + 2}`).join(", ")} where id = $1`
+
+const updateValues = (table: Table, id: string, row: Row) => {
+  const values = valuesOf(table, row)
+  return [id, ...changeable(table).map(({ i }) => values[i])]
 }
 
 const conditions = ({ owner, where }: RowFilter) => {
@@ -113,10 +121,9 @@ export const driver = Effect.gen(function*() {
     },
     count: (table, filter) => {
       const { params, texts } = conditions(filter)
-      // A statement without parameters cannot be prepared everywhere.
-      const statement = `select count(*)::int as count from ${table.name}${whereText([...texts, `$${params.length + 1}::boolean`])}`
+      const statement = `select count(*)::int as count from ${table.name}${whereText(texts)}`
       return Effect.map(
-        Effect.orDie(execute<{ readonly count: number }>(statement, [...params, true])),
+        Effect.orDie(execute<{ readonly count: number }>(statement, params)),
         ([row]) => row!.count
       )
     },
@@ -132,7 +139,7 @@ export const driver = Effect.gen(function*() {
         const before = rowOf(table, stored)
         const row = yield* f(before)
         if (row === undefined) return undefined
-        yield* Effect.orDie(execute(updateText(table), valuesOf(table, { ...row, id: before.id })))
+        yield* Effect.orDie(execute(updateText(table), updateValues(table, before.id, row)))
         return row
       })),
     remove: (table, owner, id) =>
