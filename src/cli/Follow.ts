@@ -109,7 +109,7 @@ export const follow = <R>(
       )
       return yield* new Lost({ message: "end" })
     }).pipe(
-      Effect.catchTag("RequestError", "ResponseError", ({ message }) => new Lost({ message })),
+      Effect.catchTag("ResponseError", ({ message }) => new Lost({ message })),
       Effect.flip
     )
 

@@ -1,0 +1,163 @@
+import { Args, Command, Options } from "@effect/cli"
+import { DateTime, Effect, Option, Schema, Stream } from "effect"
+import { type Agent, AgentDraft } from "../../domain/Agent.ts"
+import { AgentId, SessionId } from "../../domain/Ids.ts"
+import type { SessionView } from "../../domain/Session.ts"
+import { turn } from "../Chat.ts"
+import { connect, type Connection, connection } from "../Connection.ts"
+import { exitCodes, explain, misused, notFound } from "../Failed.ts"
+import { decode, optionalText, pathId } from "../Inputs.ts"
+import { modelName, resolve } from "../Model.ts"
+import { all } from "../Paging.ts"
+import { dim, Screen } from "../Screen.ts"
+
+/** Who is talked to when nobody is named. */
+const defaultAgent = "assistant"
+const defaultModel = "demo:demo-chat"
+
+const options = {
+  agent: optionalText("agent", "ID|NAME", `The agent (default: ${defaultAgent}, made when there is none)`),
+  session: optionalText("session", "ID", "The session (default: the agent's newest)"),
+  fresh: Options.boolean("new").pipe(Options.withDescription("Begin a new session")),
+  model: optionalText("model", "PROVIDER:MODEL", `The model (default: the session's, or ${defaultModel})`),
+  quiet: Options.boolean("quiet").pipe(
+    Options.withAlias("q"),
+    Options.withDescription("Print the reply's text only, without thoughts and tool calls")
+  ),
+  output: Options.choice("output", ["text", "json", "ndjson"]).pipe(
+    Options.withAlias("o"),
+    Options.withDescription("The reply as text, as one JSON message, or every event as a line of JSON"),
+    Options.withDefault("text" as const)
+  ),
+  ...connection
+}
+
+/** The newest agent that is called so. */
+const agentNamed = ({ api }: Connection, name: string) =>
+  Stream.runFold(
+    all(Option.none(), (urlParams) =>
+      Effect.map(api.agents.list({ urlParams }), ({ agents, next_cursor }) => ({
+        items: agents.filter(({ data }) => data.name === name),
+        next: next_cursor
+      }))),
+    Option.none<Agent>(),
+    (found, agent) => Option.exists(found, ({ created_at }) => created_at >= agent.created_at) ? found : Option.some(agent)
+  )
+
+const agentWithId = ({ api }: Connection, id: string) =>
+  Schema.is(AgentId)(id)
+    ? Effect.flatMap(pathId(AgentId, "agent", id), (agent_id) =>
+      Effect.asSome(api.agents.get({ path: { agent_id } })).pipe(
+        Effect.catchTag("Refused", (error) => error.status === 404 ? Effect.succeedNone : Effect.fail(error))
+      ))
+    : Effect.succeedNone
+
+const findAgent = Effect.fnUntraced(function*(connected: Connection, wanted: Option.Option<string>) {
+  if (Option.isSome(wanted)) {
+    const byId = yield* agentWithId(connected, wanted.value)
+    const found = Option.isSome(byId) ? byId : yield* agentNamed(connected, wanted.value)
+    return Option.isSome(found) ? found.value.id : yield* notFound(`There is no agent with the id or name ${wanted.value}.`)
+  }
+  const found = yield* agentNamed(connected, defaultAgent)
+  if (Option.isSome(found)) return found.value.id
+  const payload = yield* decode(AgentDraft, { name: defaultAgent })
+  return (yield* connected.api.agents.create({ payload })).agent_id
+})
+
+/** Gives the session the model that is asked for, or the default one if it has none. */
+const withModel = Effect.fnUntraced(function*(connected: Connection, session: SessionView, model: Option.Option<string>) {
+  const current = session.config.chat_model_config
+  if (current !== null && Option.isNone(model)) return session
+  const chat_model_config = yield* resolve(connected, Option.getOrElse(model, () => defaultModel), Option.none())
+  if (modelName(current) === modelName(chat_model_config)) return session
+  return yield* connected.api.sessions.update({
+    path: { session_id: yield* pathId(SessionId, "session", session.id) },
+    urlParams: {},
+    payload: { chat_model_config }
+  })
+})
+
+const findSession = Effect.fnUntraced(function*(
+  connected: Connection,
+  wanted: {
+    readonly agent: Option.Option<string>
+    readonly session: Option.Option<string>
+    readonly fresh: boolean
+    readonly model: Option.Option<string>
+  }
+) {
+  const { sessions } = connected.api
+  if (Option.isSome(wanted.session)) {
+    const session_id = yield* pathId(SessionId, "session", wanted.session.value)
+    const agent_id = yield* Effect.transposeMapOption(wanted.agent, (agent) => findAgent(connected, Option.some(agent)))
+    const urlParams = Option.isSome(agent_id) ? { agent_id: agent_id.value } : {}
+    return yield* withModel(connected, yield* sessions.get({ path: { session_id }, urlParams }), wanted.model)
+  }
+  const agent_id = yield* findAgent(connected, wanted.agent)
+  const newest = wanted.fresh ? [] : (yield* sessions.list({ urlParams: { agent_id, limit: 1 } })).sessions
+  if (newest[0] !== undefined) return yield* withModel(connected, newest[0], wanted.model)
+  const chat_model_config = yield* resolve(
+    connected,
+    Option.getOrElse(wanted.model, () => defaultModel),
+    Option.none()
+  )
+  const { session_id } = yield* sessions.create({
+    payload: { agent_id, name: `Chat of ${DateTime.formatIso(yield* DateTime.now).slice(0, 16)}`, chat_model_config }
+  })
+  return yield* sessions.get({ path: { session_id }, urlParams: {} })
+})
+
+type Say = (text: string) => ReturnType<typeof turn>
+
+/** Until /exit or Ctrl-D. A run that fails is told and does not end the conversation. */
+const converse = Effect.fnUntraced(function*(say: Say) {
+  const screen = yield* Screen
+  const { next } = yield* screen.conversation
+  while (true) {
+    const line = Option.map(yield* next("> "), (text) => text.trim())
+    if (Option.isNone(line)) return yield* screen.err("\n")
+    if (line.value === "/exit" || line.value === "/quit") return
+    if (line.value === "") continue
+    // A second Ctrl-C leaves; the first one only ended that run.
+    yield* Effect.catchAll(say(line.value), (error) => {
+      const { exitCode, line } = explain(error)
+      return exitCode === exitCodes.interrupted ? Effect.void : screen.err(`${line}\n`)
+    })
+  }
+}, Effect.scoped)
+
+export const chat = Command.make(
+  "chat",
+  {
+    text: Args.text({ name: "text" }).pipe(
+      Args.withDescription("What to say; - reads standard input; without it, a conversation on the terminal"),
+      Args.repeated
+    ),
+    ...options
+  },
+  (options) =>
+    Effect.gen(function*() {
+      const screen = yield* Screen
+      if (Option.isSome(options.session) && options.fresh) return yield* misused("Give --session or --new, not both.")
+      const given = options.text.length === 1 && options.text[0] === "-" ? yield* screen.input : options.text.join(" ")
+      if (given.trim() === "" && (options.text.length > 0 || !screen.isInteractive)) {
+        return yield* misused("Nothing to say: give a text, or - to read it from standard input.")
+      }
+      const connected = yield* connect(options)
+      const session = yield* findSession(connected, options)
+      const say: Say = (text) =>
+        turn(connected, {
+          agent: session.agent_id,
+          session: session.id,
+          text,
+          format: options.output,
+          isQuiet: options.quiet
+        })
+      if (options.text.length > 0) return yield* say(given)
+      if (!options.quiet) {
+        const about = `session ${session.id}, ${modelName(session.config.chat_model_config)}; /exit leaves, Ctrl-C stops a reply`
+        yield* screen.err(`${dim(about, screen.hasColour.err)}\n`)
+      }
+      yield* converse(say)
+    })
+).pipe(Command.withDescription("Talk to an agent"))

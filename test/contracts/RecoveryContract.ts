@@ -1,0 +1,165 @@
+/** What a second life of the host does with what the first one left behind, over any storage. */
+import { assert, layer } from "@effect/vitest"
+import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
+import type { AgentEvent } from "../../src/domain/Event.ts"
+import { eventsOf } from "../../src/domain/Frames.ts"
+import { textOf } from "../../src/domain/Message.ts"
+import type { Session } from "../../src/domain/Session.ts"
+import * as Host from "../../src/layers/Host.ts"
+import * as ModelsRouter from "../../src/layers/Models/Router.ts"
+import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
+import { EventLog } from "../../src/services/EventLog.ts"
+import { RunOwner } from "../../src/services/RunOwner.ts"
+import { SessionHub } from "../../src/services/SessionHub.ts"
+import { Storage } from "../../src/services/Storage.ts"
+import { conversation, say, watch } from "../support/hub.ts"
+
+const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(32).fill(7))] }))
+
+/** A host over storage that outlives it. `end` leaves its runs as they are. */
+const live = Effect.gen(function*() {
+  const storage = yield* Effect.context<Storage | EventLog>()
+  const parts = ModelsRouter.layerDefault.pipe(
+    Layer.provideMerge(Layer.merge(Layer.succeedContext(Context.pick(Storage, EventLog)(storage)), vault))
+  )
+  const scope = yield* Scope.make()
+  const host = yield* Layer.buildWithScope(Host.engine(parts, { trusted: true }), scope)
+  return {
+    do: <A, E>(effect: Effect.Effect<A, E, Host.Host>) => Effect.provide(effect, host),
+    end: Scope.close(scope, Exit.void)
+  }
+})
+
+const everything = (session: Session) =>
+  Effect.map(
+    Effect.flatMap(EventLog, (log) => log.read(session.id, 0, 10_000)),
+    (pages) => pages.flatMap((page) => eventsOf(page.frames))
+  )
+
+const isGapless = (events: ReadonlyArray<{ readonly seq: number }>) =>
+  assert.deepStrictEqual(events.map(({ seq }) => seq), events.map((_, i) => i + 1))
+
+const typesOf = (events: ReadonlyArray<{ readonly event: AgentEvent }>) => events.map(({ event }) => event.type)
+
+/** Starts `text`, leaves when `until` is seen, lives again, and waits for the run to end. */
+const interrupted = (text: string, until: (event: AgentEvent) => boolean, parameters: Record<string, unknown> = { delay_ms: 5 }) =>
+  Effect.gen(function*() {
+    const first = yield* live
+    const session = yield* first.do(conversation("demo-script", { parameters }))
+    const accepted = yield* first.do(say(session, text))
+    yield* first.do(Effect.gen(function*() {
+      const seen = yield* watch(session, { after: accepted.seq, only: accepted.run_id })
+      yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => seen.events().some(({ event }) => until(event)) })
+    }).pipe(Effect.scoped))
+    yield* first.end
+    const before = yield* everything(session)
+    const second = yield* live
+    yield* second.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
+    const reply = yield* second.do(Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq)))
+    const after = yield* everything(session)
+    yield* second.end
+    isGapless(after)
+    assert.deepStrictEqual(after.slice(0, before.length), before)
+    return { session, accepted, reply, before, fresh: after.slice(before.length) }
+  })
+
+export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog, E>) =>
+  layer(storage, { timeout: "60 seconds", excludeTestServices: true })(`Recovery: ${name}`, (it) => {
+    it.effect("makes the model call that was cut off again, and keeps what it had said", () =>
+      Effect.gen(function*() {
+        const { before, fresh, reply, session } = yield* interrupted("repeat 60 word ", (event) => event.type === "TEXT_BLOCK_DELTA")
+        assert.notInclude(typesOf(before), "REPLY_END")
+        assert.strictEqual(fresh[0]!.event.type, "RUN_RESUMED")
+        assert.deepInclude(fresh.at(-1)!.event, { type: "REPLY_END", finished_reason: "completed" })
+        const said = before.map(({ event }) => event.type === "TEXT_BLOCK_DELTA" ? event.delta : "").join("")
+        assert.isTrue(textOf(reply.content).startsWith(said))
+        const { runs } = yield* Storage
+        const { items } = yield* runs.list(session.user_id, { limit: 10, cursor: undefined })
+        assert.deepInclude(items[0], { status: "ended", finished_reason: "completed", attempt: 2 })
+      }))
+
+    it.effect("does not run a tool again whose result is in the log", () =>
+      Effect.gen(function*() {
+        const script = "call Calculate {\"expression\":\"6*7\"}\nthen\nrepeat 60 word "
+        const { fresh, reply } = yield* interrupted(script, (event) => event.type === "TEXT_BLOCK_DELTA")
+        assert.notInclude(typesOf(fresh), "TOOL_RESULT_START")
+        assert.strictEqual(reply.content.filter(({ type }) => type === "tool_result").length, 1)
+        assert.strictEqual(reply.finished_reason, "completed")
+      }))
+
+    it.effect("runs the inputs that waited, in their order", () =>
+      Effect.gen(function*() {
+        const first = yield* live
+        const session = yield* first.do(conversation("demo-script", { parameters: { delay_ms: 5 } }))
+        yield* first.do(say(session, "repeat 50 a "))
+        yield* first.do(say(session, "say two"))
+        const third = yield* first.do(say(session, "say three"))
+        yield* first.end
+        const second = yield* live
+        yield* second.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
+        yield* second.do(Effect.flatMap(SessionHub, (hub) => hub.reply(session, third.run_id, third.seq)))
+        const log = yield* EventLog
+        const placed = yield* log.recent(session.id, 100)
+        assert.deepStrictEqual(placed.map(({ message }) => message.role), ["user", "assistant", "user", "assistant", "user", "assistant"])
+        assert.deepStrictEqual(placed.slice(2).map(({ message }) => textOf(message.content)), ["say two", "two", "say three", "three"])
+        isGapless(yield* everything(session))
+        yield* second.end
+      }))
+
+    it.effect("gives a run up that was cut off three times, and says so", () =>
+      Effect.gen(function*() {
+        const first = yield* live
+        const session = yield* first.do(conversation("demo-script"))
+        const accepted = yield* first.do(say(session, "sleep 60000"))
+        yield* first.end
+        for (const _ of [2, 3]) {
+          const again = yield* live
+          yield* again.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
+          yield* Effect.sleep("50 millis")
+          yield* again.end
+        }
+        const last = yield* live
+        yield* last.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
+        const reply = yield* last.do(Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq)))
+        assert.strictEqual(reply.finished_reason, "error")
+        assert.strictEqual(reply.error?.code, "crash_loop")
+        const next = yield* last.do(say(session, "say fine"))
+        const fine = yield* last.do(Effect.flatMap(SessionHub, (hub) => hub.reply(session, next.run_id, next.seq)))
+        assert.strictEqual(textOf(fine.content), "fine")
+        isGapless(yield* everything(session))
+        yield* last.end
+      }))
+
+    it.effect("has nothing to do where every run has ended", () =>
+      Effect.gen(function*() {
+        const first = yield* live
+        const session = yield* first.do(conversation("demo-script"))
+        const accepted = yield* first.do(say(session, "say x"))
+        yield* first.do(Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq)))
+        yield* first.end
+        const before = yield* everything(session)
+        const second = yield* live
+        yield* second.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
+        yield* Effect.sleep("50 millis")
+        yield* second.end
+        assert.deepStrictEqual(yield* everything(session), before)
+      }))
+
+    it.effect("fences off a host that has lost its session to another, which goes on undisturbed", () =>
+      Effect.gen(function*() {
+        const first = yield* live
+        const session = yield* first.do(conversation("demo-script", { parameters: { delay_ms: 5 } }))
+        const accepted = yield* first.do(say(session, "repeat 100 word "))
+        yield* Effect.sleep("50 millis")
+        const second = yield* live
+        yield* second.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
+        const reply = yield* second.do(Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq)))
+        assert.strictEqual(reply.finished_reason, "completed")
+        const events = yield* everything(session)
+        isGapless(events)
+        assert.strictEqual(typesOf(events).filter((type) => type === "REPLY_END").length, 1)
+        yield* first.end
+        yield* second.end
+      }))
+  })
+
