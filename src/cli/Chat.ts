@@ -2,7 +2,7 @@
 import { Deferred, Effect, Option, Queue } from "effect"
 import type { Accepted } from "../domain/Chat.ts"
 import { type AgentEvent, endsStream } from "../domain/Event.ts"
-import type { AgentId, SessionId } from "../domain/Ids.ts"
+import { type AgentId, SessionId } from "../domain/Ids.ts"
 import type { Message, RunError } from "../domain/Message.ts"
 import { appendEvent, openReply } from "../domain/Transcript.ts"
 import type { Connection } from "./Connection.ts"
@@ -156,7 +156,7 @@ const stopper = Effect.fnUntraced(function*({ api }: Connection, session: Sessio
   yield* Effect.forkScoped(Effect.gen(function*() {
     yield* Queue.take(presses)
     if (screen.isTerminal.err) yield* screen.err(dim("\n(stopping; Ctrl-C again leaves)\n", screen.hasColour.err))
-    const path = { session_id: session }
+    const path = { session_id: SessionId.make(encodeURIComponent(session)) }
     yield* Effect.forkScoped(Effect.ignore(api.sessions.interrupt({ path, urlParams: { queue: "keep" } })))
     yield* Queue.take(presses)
     yield* Deferred.fail(left, new Failed({ exitCode: exitCodes.interrupted, message: "Interrupted." }))

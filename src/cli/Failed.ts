@@ -74,6 +74,7 @@ const describe = (error: unknown): Failed => {
   if (ParseResult.isParseError(error) || Predicate.isTagged(error, "ResponseError")) {
     return failed("The server's answer was not understood. Is it a Stoa server, and of this version? See `stoa doctor`.")
   }
+  if (Predicate.isTagged(error, "SettingsRefused") && error instanceof Error) return misused(error.message)
   return failed(error instanceof Error && error.message !== "" ? error.message : "Something unexpected happened.")
 }
 

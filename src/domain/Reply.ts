@@ -97,7 +97,7 @@ const order = ["TEXT_BLOCK", "THINKING_BLOCK", "DATA_BLOCK", "TOOL_CALL"]
 export const closeOpen = (reply: Reply): ReadonlyArray<EventDraft> => {
   const reply_id = reply.message.id
   const ends = [...reply.open.values()]
-    .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
+    .toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
     .map(({ id, kind }) =>
       (kind === "TOOL_CALL"
         ? { type: "TOOL_CALL_END", reply_id, tool_call_id: id }

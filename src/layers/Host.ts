@@ -1,4 +1,5 @@
 /** The whole host behind the doors, and the only file that chooses how each part is done. */
+import type { SqlClient } from "@effect/sql"
 import { Effect, Layer, Redacted } from "effect"
 import { join } from "node:path"
 import { type Settings, trustsUserHeader } from "../domain/Settings.ts"
@@ -23,8 +24,11 @@ import * as ModelsRouter from "./Models/Router.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
 import * as RunOwnerLocal from "./RunOwner/Local.ts"
 import * as SessionHubLocal from "./SessionHub/Local.ts"
+import * as Migrations from "./Sql/Migrations.ts"
+import * as migrations from "./Sql/migrations/All.ts"
 import * as Pg from "./Sql/Pg.ts"
 import * as Pglite from "./Sql/Pglite.ts"
+import type { Prepared } from "./Sql/Prepared.ts"
 import * as StorageMemory from "./Storage/Memory.ts"
 import * as StorageSql from "./Storage/Sql.ts"
 import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
@@ -48,13 +52,23 @@ export const memory: Layer.Layer<Storage | EventLog> = Layer.merge(StorageMemory
   Layer.provide(Tables.layer)
 )
 
+/** The SQL layers over a database that is brought up to date first. */
+const sql = <E>(client: Layer.Layer<SqlClient.SqlClient | Prepared, E>, options: StorageSql.Options) =>
+  Layer.merge(StorageSql.layer(options), EventLogSql.layer).pipe(
+    Layer.provide(Layer.effectDiscard(Migrations.migrate(migrations.all))),
+    Layer.provide(client)
+  )
+
 /** The embedded database: this process is its only user, so what is read once stays true. */
 export const pglite = (options: Pglite.Options) =>
-  Layer.merge(StorageSql.layer({ shared: false }), EventLogSql.layer).pipe(Layer.provide(Pglite.layer(options)))
+  sql(Pglite.layer(options), { shared: false })
 
 /** A PostgreSQL server, which other processes may use too. */
 export const postgres = (options: Pg.Options) =>
-  Layer.merge(StorageSql.layer({ shared: true }), EventLogSql.layer).pipe(Layer.provide(Pg.layer(options)))
+  sql(Pg.layer(options), { shared: true })
+
+/** Why what remembers could not be opened. */
+type StorageRefused = Layer.Layer.Error<ReturnType<typeof pglite>> | Layer.Layer.Error<ReturnType<typeof postgres>>
 
 /** The engine over any storage, vault and models. */
 export const engine = <E, R>(parts: Layer.Layer<Storage | EventLog | Vault | Models, E, R>, options: { readonly trusted: boolean }) =>
@@ -79,7 +93,7 @@ export const layerMemory: Layer.Layer<Host> = engine(withModels(memory, throwAwa
 
 /** The host that the settings ask for. */
 export const layer = (settings: Settings) => {
-  const storage = settings.database_url === undefined
+  const storage: Layer.Layer<Storage | EventLog, StorageRefused> = settings.database_url === undefined
     ? pglite({ dataDir: settings.data_dir })
     : postgres({ url: settings.database_url })
   const vault = settings.vault_key === undefined

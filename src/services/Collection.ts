@@ -94,7 +94,7 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
   const modify = (id: string, owner: UserId | undefined, f: (record: A) => A) =>
     driver.modify(table, id, (row) =>
       owner !== undefined && row.owner !== owner
-        ? Effect.succeed(undefined)
+        ? Effect.as(Effect.void, undefined)
         : Effect.flatMap(read(row), (record) => write(f(record)))).pipe(
         Effect.ensuring(Effect.sync(() => cache?.forget(key(id)))),
         Effect.flatMap((row) => row === undefined ? missing(id) : read(row))

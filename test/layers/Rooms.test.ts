@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Layer } from "effect"
+import { Deferred, Effect, Exit, Layer, type Scope } from "effect"
 import { eventsOf } from "../../src/domain/Frames.ts"
 import type { BlockId, MessageId, RunId, SessionId, UserId } from "../../src/domain/Ids.ts"
 import * as RoomsLocal from "../../src/layers/Rooms/Local.ts"
@@ -45,7 +45,7 @@ const custom = (room: Room, name: string) => room.emit(run, { type: "CUSTOM", na
 
 const promise = (
   title: string,
-  body: (control: ReturnType<typeof fakeLog>["control"]) => Effect.Effect<void, unknown, Rooms | import("effect").Scope.Scope>
+  body: (control: ReturnType<typeof fakeLog>["control"]) => Effect.Effect<void, unknown, Rooms | Scope.Scope>
 ) =>
   it.live(title, () => {
     const { control, layer } = fakeLog()
@@ -105,8 +105,8 @@ describe("Rooms", () => {
       custom(room, "c")
       yield* room.durable
       assert.deepStrictEqual(
-        control.pages.map(({ ends, first_seq, last_seq, run_id }) => [first_seq, last_seq, run_id, ends]),
-        [[1, 1, "run", false], [2, 2, "other", false], [3, 4, "run", true], [5, 5, "run", false]]
+        control.pages.map(({ ends, first_seq, last_seq, run_id }) => `${first_seq}-${last_seq} ${run_id} ${ends}`),
+        ["1-1 run false", "2-2 other false", "3-4 run true", "5-5 run false"]
       )
     }))
 

@@ -52,7 +52,7 @@ export const conversation = Effect.fnUntraced(function*(
   const user_id = `owner-${next++}-${id().slice(-6)}` as UserId
   const agent_id = id() as AgentId
   const credential_id = id() as CredentialId
-  const draft = Schema.decodeSync(AgentDraft)({ name: "Friday", react_config: { max_iters: options.max_iters ?? 20 } })
+  const draft = yield* Schema.decode(AgentDraft)({ name: "Friday", react_config: { max_iters: options.max_iters ?? 20 } })
   yield* storage.agents.insert({ id: agent_id, user_id, created_at: at, updated_at: at, data: { id: agent_id, ...draft } })
   yield* storage.credentials.insert({
     id: credential_id,

@@ -1,9 +1,9 @@
-import { Args, Command, Options } from "@effect/cli"
+import { Command, Options } from "@effect/cli"
 import { DateTime, Duration, Effect, Option } from "effect"
 import { ApiKeyDraft, type ApiKeyRecord } from "../../domain/ApiKey.ts"
 import { KeyId, UserId } from "../../domain/Ids.ts"
 import { Scope } from "../../domain/Principal.ts"
-import { connect, connection } from "../Connection.ts"
+import { connect, connection, type ConnectionOptions } from "../Connection.ts"
 import { misused } from "../Failed.ts"
 import { confirm, decode, idsArgument, optionalText, pathId, yes } from "../Inputs.ts"
 import { type Column, output, print, printAll } from "../Output.ts"
@@ -20,13 +20,19 @@ const columns: ReadonlyArray<Column<ApiKeyRecord>> = [
   ["ends", ({ expires_at, revoked_at }) => revoked_at === null ? expires_at : `revoked ${revoked_at}`]
 ]
 
+/** Whom a key speaks for is said here; who asks is the admin key's own user. */
+const common = { url: connection.url, key: connection.key, ...output }
+
+const asAdmin = (options: Omit<ConnectionOptions, "user">) =>
+  connect({ url: options.url, key: options.key, user: Option.none() })
+
 const list = Command.make(
   "list",
-  { of: optionalText("of", "USER", "Keys of this user only"), ...limit, ...output, ...connection },
+  { user: optionalText("user", "USER", "Keys of this user only"), ...limit, ...common },
   (options) =>
     Effect.gen(function*() {
-      const { api } = yield* connect(options)
-      const user = yield* Effect.transposeMapOption(options.of, (id) => decode(UserId, id))
+      const { api } = yield* asAdmin(options)
+      const user = yield* Effect.transposeMapOption(options.user, (id) => decode(UserId, id))
       yield* printAll(
         options.output,
         columns,
@@ -57,22 +63,21 @@ const expiry = Effect.fnUntraced(function*(text: string) {
 const create = Command.make(
   "create",
   {
-    userId: Args.text({ name: "user" }).pipe(Args.withDescription("The user that the key speaks for")),
+    user: Options.text("user").pipe(Options.withPseudoName("USER"), Options.withDescription("Whom the key speaks for")),
     name: optionalText("name", "TEXT", "What it is for"),
     scopes: Options.choice("scope", Scope.literals).pipe(
       Options.withDescription("What it may do, repeated (default: read, write and chat)"),
       Options.repeated
     ),
     expires: optionalText("expires", "TIME", "When it ends: 12h, 90d or a date (default: never)"),
-    ...output,
-    ...connection
+    ...common
   },
   (options) =>
     Effect.gen(function*() {
-      const { api } = yield* connect(options)
+      const { api } = yield* asAdmin(options)
       const expires_at = yield* Effect.transposeMapOption(options.expires, expiry)
       const payload = yield* decode(ApiKeyDraft, {
-        user_id: options.userId,
+        user_id: options.user,
         ...Option.isSome(options.name) && { name: options.name.value },
         ...options.scopes.length > 0 && { scopes: options.scopes },
         ...Option.isSome(expires_at) && { expires_at: expires_at.value }
@@ -87,10 +92,10 @@ const create = Command.make(
 
 const revoke = Command.make(
   "revoke",
-  { ids: idsArgument("key-id", "The keys' ids"), ...yes, ...output, ...connection },
+  { ids: idsArgument("key-id", "The keys' ids"), ...yes, ...common },
   (options) =>
     Effect.gen(function*() {
-      const { api } = yield* connect(options)
+      const { api } = yield* asAdmin(options)
       const ids = yield* Effect.forEach(options.ids, (id) => pathId(KeyId, "key", id))
       yield* confirm(`Revoke ${options.ids.join(", ")} for ever?`, options.yes)
       const revoked = yield* Effect.forEach(ids, (key_id) => api.keys.revoke({ path: { key_id } }))

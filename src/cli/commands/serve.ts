@@ -72,11 +72,8 @@ const firstSession = Effect.gen(function*() {
   const agent_id = AgentId.make(newId.record(millis))
   const credential_id = CredentialId.make(newId.record(millis))
   const session_id = SessionId.make(newId.record(millis))
-  yield* storage.agents.insert({
-    ...owned,
-    id: agent_id,
-    data: { id: agent_id, ...Schema.decodeSync(AgentDraft)({ name: "assistant" }) }
-  })
+  const draft = yield* Schema.decode(AgentDraft)({ name: "assistant" })
+  yield* storage.agents.insert({ ...owned, id: agent_id, data: { id: agent_id, ...draft } })
   yield* storage.credentials.insert({
     ...owned,
     id: credential_id,

@@ -1,4 +1,4 @@
-import { HttpApiSchema, OpenApi } from "@effect/platform"
+import { HttpApiSchema, type OpenApi } from "@effect/platform"
 import type { Context } from "effect"
 import { Schema } from "effect"
 

@@ -3,7 +3,7 @@
  * gets an answer with a request id, and every failure is a problem document.
  */
 import { HttpApiError, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Cause, Context, Effect, HashSet, type Scope } from "effect"
+import { Cause, Context, Effect, HashSet, Scope } from "effect"
 import { Forbidden, MethodNotAllowed, NotFound, Unavailable } from "../../domain/Errors.ts"
 import { NewId } from "../../services/NewId.ts"
 import { Readiness } from "../../services/Readiness.ts"
@@ -59,14 +59,13 @@ const isClientGone = (cause: Cause.Cause<unknown>) => HashSet.has(Cause.interrup
 export const make = Effect.fnUntraced(function*(options: Options) {
   const newId = yield* NewId
   const readiness = yield* Readiness
-  const clock = yield* Effect.clock
   const admitsHost = Hosts.admitsHost(options)
   const admitsOrigin = Hosts.admitsOrigin(options)
   const methodsAt = methodsOf(options.routes)
 
   const idOf = ({ headers }: Request) => {
     const given = headers["x-request-id"]
-    return given !== undefined && acceptedId.test(given) ? given : newId.record(clock.unsafeCurrentTimeMillis())
+    return given !== undefined && acceptedId.test(given) ? given : newId.short()
   }
 
   const headersOf = ({ headers: { origin } }: Request, id: string): Readonly<Record<string, string>> => ({
@@ -123,10 +122,14 @@ export const make = Effect.fnUntraced(function*(options: Options) {
 
       const refused = refusal(request)
       if (refused !== undefined) return Effect.succeed(answer(refused))
-      const given = Context.make(ResponseHeaders, headers)
-      return app.pipe(
-        Effect.provide(bodyless.has(request.method) ? given : Context.add(given, HttpServerRequest.HttpServerRequest, Body.bounded(request))),
-        Effect.matchCauseEffect({ onSuccess: (response) => Effect.succeed(complete(response)), onFailure: failed })
+      // What the router gets is all that it needs: every merge of contexts inside copies this one.
+      const context = Context.make(HttpServerRequest.HttpServerRequest, bodyless.has(request.method) ? request : Body.bounded(request)).pipe(
+        Context.add(Scope.Scope, Context.unsafeGet(fiber.currentContext, Scope.Scope)),
+        Context.add(ResponseHeaders, headers)
       )
+      return Effect.matchCauseEffect(Effect.mapInputContext(app, () => context), {
+        onSuccess: (response) => Effect.succeed(complete(response)),
+        onFailure: failed
+      })
     })
 })

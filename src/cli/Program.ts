@@ -1,0 +1,77 @@
+/** The process around a command: its services, its signals, its exit code. */
+import { FetchHttpClient } from "@effect/platform"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
+import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
+import { makeRunMain } from "@effect/platform/Runtime"
+import { Effect, Exit, Layer } from "effect"
+import * as App from "./App.ts"
+import { serveStub, withServe } from "./Commands.ts"
+import { CtrlC } from "./CtrlC.ts"
+import { exitCodes } from "./Failed.ts"
+import * as Screen from "./Screen.ts"
+
+/** Who has taken Ctrl-C; the last one gets it. */
+const takers: Array<() => void> = []
+
+const ctrlC = Layer.succeed(CtrlC, {
+  take: (pressed) =>
+    Effect.asVoid(Effect.acquireRelease(
+      Effect.sync(() => takers.push(pressed)),
+      () => Effect.sync(() => takers.splice(takers.indexOf(pressed), 1))
+    ))
+})
+
+const services = Layer.mergeAll(
+  ctrlC,
+  Screen.layer,
+  FetchHttpClient.layer,
+  NodeFileSystem.layer,
+  NodePath.layer,
+  NodeTerminal.layer
+)
+
+type Signal = "SIGINT" | "SIGTERM"
+
+/**
+ * The first signal ends the command in order; the next one finds Node's own
+ * handling, which ends the process at once. A server that was asked to stop and
+ * did has done its work.
+ */
+const runMain = (isServer: boolean) =>
+  makeRunMain(({ fiber }) => {
+    const keepAlive = setInterval(() => {}, 2 ** 31 - 1)
+    let received: Signal | undefined
+    const onSignal = (signal: Signal) => {
+      const pressed = signal === "SIGINT" ? takers.at(-1) : undefined
+      if (pressed !== undefined) return pressed()
+      received = signal
+      process.removeAllListeners("SIGINT")
+      process.removeAllListeners("SIGTERM")
+      fiber.unsafeInterruptAsFork(fiber.id())
+    }
+    process.on("SIGINT", onSignal)
+    process.on("SIGTERM", onSignal)
+    fiber.addObserver((exit) => {
+      clearInterval(keepAlive)
+      const code = Exit.isSuccess(exit) && typeof exit.value === "number" ? exit.value :
+        isServer && received !== undefined ? exitCodes.ok :
+        received === "SIGTERM" ? exitCodes.terminated : exitCodes.interrupted
+      // What was printed leaves first.
+      process.stdout.write("", () => process.stderr.write("", () => process.exit(code)))
+    })
+  })
+
+/** `stoa … | head` ends when head has seen enough. */
+const onPipe = (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? exitCodes.ok : exitCodes.failed)
+
+export const main = async (words: ReadonlyArray<string>) => {
+  process.stdout.on("error", onPipe)
+  process.stderr.on("error", onPipe)
+  const isServer = words[0] === "serve"
+  const needsServe = words.includes("serve") || words.includes("--completions")
+  const run = needsServe
+    ? App.run(withServe((await import("./commands/serve.ts")).serve))(words)
+    : App.run(withServe(serveStub))(words)
+  runMain(isServer)(Effect.provide(run, services), { disableErrorReporting: true })
+}
