@@ -17,7 +17,7 @@ export interface Limit {
 /** How much is measured. */
 export interface Plan {
   readonly rounds: number
-  /** Runs of one worker in a round, and before the first. */
+  /** Runs of one worker in a round, and before the first round. */
   readonly runs: number
   readonly warmUp: number
   /** Numbers of idle subscribers. */
@@ -30,8 +30,8 @@ export interface Plan {
 
 export const whole: Plan = {
   rounds: 5,
-  runs: 15,
-  warmUp: 40,
+  runs: 20,
+  warmUp: 200,
   subscribers: [1_000, 10_000],
   longSessions: 6,
   restarts: 3,
@@ -40,8 +40,8 @@ export const whole: Plan = {
 
 export const quick: Plan = {
   rounds: 3,
-  runs: 8,
-  warmUp: 15,
+  runs: 10,
+  warmUp: 100,
   subscribers: [1_000],
   longSessions: 2,
   restarts: 1,

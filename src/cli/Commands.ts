@@ -1,4 +1,4 @@
-/** Everything that can be typed after `stoa`. `serve` is handed in, because it alone loads a whole server. */
+/** Everything that can be typed after `stoa`. */
 import { Command } from "@effect/cli"
 import { Effect } from "effect"
 import { agents } from "./commands/agents.ts"
@@ -13,8 +13,16 @@ import { version } from "./commands/version.ts"
 
 const stoa = Command.make("stoa").pipe(Command.withDescription("the open server where agents live"))
 
-export const withServe = <R, E, A>(serve: Command.Command<"serve", R, E, A>) =>
-  Command.withSubcommands(stoa, [serve, chat, agents, sessions, credentials, models, keys, db, doctor, version])
+const clients = [chat, agents, sessions, credentials, models, keys, db, doctor, version] as const
 
-/** Stands for `serve` in lists of commands. */
-export const serveStub = Command.make("serve", {}, () => Effect.void).pipe(Command.withDescription("Run the server"))
+/** Everything but the server itself, which is only named. */
+export const withoutServer = Command.withSubcommands(stoa, [
+  Command.make("serve").pipe(Command.withDescription("Run the server")),
+  ...clients
+])
+
+/** Loads a whole server. */
+export const withServer = Effect.map(
+  Effect.promise(() => import("./commands/serve.ts")),
+  ({ serve }) => Command.withSubcommands(stoa, [serve, ...clients])
+)

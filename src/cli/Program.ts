@@ -6,7 +6,7 @@ import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import { makeRunMain } from "@effect/platform/Runtime"
 import { Effect, Exit, Layer } from "effect"
 import * as App from "./App.ts"
-import { serveStub, withServe } from "./Commands.ts"
+import { withoutServer, withServer } from "./Commands.ts"
 import { CtrlC } from "./CtrlC.ts"
 import { exitCodes } from "./Failed.ts"
 import * as Screen from "./Screen.ts"
@@ -65,13 +65,13 @@ const runMain = (isServer: boolean) =>
 /** `stoa … | head` ends when head has seen enough. */
 const onPipe = (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? exitCodes.ok : exitCodes.failed)
 
-export const main = async (words: ReadonlyArray<string>) => {
+export const main = (words: ReadonlyArray<string>) => {
   process.stdout.on("error", onPipe)
   process.stderr.on("error", onPipe)
   const isServer = words[0] === "serve"
-  const needsServe = words.includes("serve") || words.includes("--completions")
-  const run = needsServe
-    ? App.run(withServe((await import("./commands/serve.ts")).serve))(words)
-    : App.run(withServe(serveStub))(words)
+  const needsServer = words.includes("serve") || words.includes("--completions")
+  const run = needsServer
+    ? Effect.flatMap(withServer, (commands) => App.run(commands)(words))
+    : App.run(withoutServer)(words)
   runMain(isServer)(Effect.provide(run, services), { disableErrorReporting: true })
 }

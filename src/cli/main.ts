@@ -5,4 +5,4 @@ import { versionLine } from "./Version.ts"
 const words = process.argv.slice(2)
 
 if (words.length === 1 && (words[0] === "version" || words[0] === "--version")) process.stdout.write(`${versionLine}\n`)
-else await (await import("./Program.ts")).main(words)
+else (await import("./Program.ts")).main(words)

@@ -4,12 +4,15 @@
  */
 import { Command } from "@effect/cli"
 import { FileSystem, HttpClientResponse } from "@effect/platform"
+import type { SqlClient } from "@effect/sql"
 import { Effect, Layer, Option, Redacted } from "effect"
 import { join } from "node:path"
 import { Health } from "../../domain/Health.ts"
 import type { Settings } from "../../domain/Settings.ts"
+import type { DataDirUnusable } from "../../layers/Sql/DataDir.ts"
 import type { DataDirLocked } from "../../layers/Sql/DirectoryLock.ts"
 import type { MigrationStatus } from "../../layers/Sql/Migrations.ts"
+import type { DatabaseUnreachable } from "../../layers/Sql/Pg.ts"
 import { connect, connection, type ConnectionOptions } from "../Connection.ts"
 import { failed } from "../Failed.ts"
 import { type Column, output, print, printAll } from "../Output.ts"
@@ -21,12 +24,18 @@ const migrations = Effect.promise(() =>
 )
 
 /** The database that the settings name. */
-export const database = (settings: Settings) =>
-  Layer.unwrapEffect(Effect.promise(async () => {
-    const url = settings.database_url
-    if (url !== undefined) return (await import("../../layers/Sql/Pg.ts")).layer({ url, maxConnections: 2 })
-    return (await import("../../layers/Sql/Pglite.ts")).layer({ dataDir: settings.data_dir })
-  }))
+const database = (
+  { data_dir, database_url }: Settings
+): Layer.Layer<SqlClient.SqlClient, DatabaseUnreachable | DataDirLocked | DataDirUnusable> =>
+  database_url === undefined
+    ? Layer.unwrapEffect(Effect.map(
+      Effect.promise(() => import("../../layers/Sql/Pglite.ts")),
+      ({ layer }) => layer({ dataDir: data_dir })
+    ))
+    : Layer.unwrapEffect(Effect.map(
+      Effect.promise(() => import("../../layers/Sql/Pg.ts")),
+      ({ layer }) => layer({ url: database_url, maxConnections: 2 })
+    ))
 
 /** Opening an embedded database makes it; looking must not. */
 const isThere = (settings: Settings) =>
@@ -49,7 +58,7 @@ const columns: ReadonlyArray<Column<MigrationStatus>> = [
 ]
 
 /** PostgreSQL's own sentence says more than the library's. */
-const sqlFailed = (error: { readonly cause: unknown }) =>
+const sqlFailed = (error: { readonly cause?: unknown }) =>
   failed(`The database refused a statement: ${error.cause instanceof Error ? error.cause.message : "unknown"}.`)
 
 const askHolder = (options: ConnectionOptions, locked: DataDirLocked) =>
@@ -73,7 +82,7 @@ const status = Command.make(
         Effect.flatMap((steps) => printAll(options.output, columns, steps)),
         Effect.catchTags({
           SqlError: sqlFailed,
-          DataDirLocked: (locked) =>
+          DataDirLocked: (locked: DataDirLocked) =>
             Effect.flatMap(askHolder(options, locked), (holder) => {
               const parts = Object.entries(holder.components).map(([name, state]) => `${name} ${state}`).join(", ")
               return print(

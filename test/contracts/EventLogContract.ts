@@ -1,0 +1,316 @@
+/** What every EventLog layer promises, over the Storage that holds its sessions. */
+import { assert, it } from "@effect/vitest"
+import { Effect, FastCheck, type Layer } from "effect"
+import type { MessageId, RunId, SessionId } from "../../src/domain/Ids.ts"
+import type { RunStatus } from "../../src/domain/Run.ts"
+import { EventLog, framesAfter, type LogBatch, type LogPage } from "../../src/services/EventLog.ts"
+import { Storage } from "../../src/services/Storage.ts"
+import {
+  agentOf,
+  freshId,
+  freshOwner,
+  framesOf,
+  later,
+  messageOf,
+  pageOf,
+  placedOf,
+  runOf,
+  sessionOf,
+  strangeTexts
+} from "../support/fixtures.ts"
+
+const newSession = Effect.gen(function*() {
+  const storage = yield* Storage
+  const agent = yield* storage.agents.insert(agentOf(freshOwner()))
+  return yield* storage.sessions.insert(sessionOf(agent))
+})
+
+const batch = (parts: Partial<LogBatch>): LogBatch => ({ pages: [], runs: [], messages: [], ...parts })
+
+export const eventLogContract = <E>(name: string, layer: Layer.Layer<Storage | EventLog, E>): void =>
+  it.layer(layer, { timeout: "120 seconds", excludeTestServices: true })(`EventLog contract: ${name}`, (it) => {
+    it.effect("reads pages back as they were written, gapless", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const run = runOf(session)
+        const pages: ReadonlyArray<LogPage> = [
+          pageOf(session, 1, 1),
+          pageOf(session, 2, 10, { run_id: run.id }),
+          pageOf(session, 11, 11, { run_id: run.id, ends: true }),
+          pageOf(session, 12, 300)
+        ]
+        yield* log.append(batch({ pages: [pages[0]!], runs: [run] }))
+        yield* log.append(batch({ pages: [pages[1]!, pages[2]!] }))
+        yield* log.append(batch({ pages: [pages[3]!] }))
+        const read = yield* log.read(session.id, 0, 10)
+        assert.deepStrictEqual(read, pages)
+        read.forEach((page, i) => assert.strictEqual(page.first_seq, (read[i - 1]?.last_seq ?? 0) + 1))
+        assert.deepStrictEqual(yield* log.range(session.id), { first: 1, last: 300 })
+      }))
+
+    it.effect("reads after any cursor, from the middle of a page too, and no more than asked", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const pages = [pageOf(session, 1, 3), pageOf(session, 4, 4), pageOf(session, 5, 9), pageOf(session, 10, 12)]
+        yield* log.append(batch({ pages }))
+        yield* log.append(batch({ pages: [pageOf(yield* newSession, 1, 50)] }))
+        for (let after = 0; after <= 14; after++) {
+          const wanted = pages.filter(({ last_seq }) => last_seq > after)
+          for (const limit of [1, 2, 100]) {
+            assert.deepStrictEqual(yield* log.read(session.id, after, limit), wanted.slice(0, limit))
+          }
+          assert.strictEqual(wanted.map((page) => framesAfter(page, after)).join(""), after < 12 ? framesOf(after + 1, 12) : "")
+        }
+      }))
+
+    it.effect("has nothing of a new session, nor of none", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        for (const id of [(yield* newSession).id, freshId() as SessionId]) {
+          assert.deepStrictEqual(yield* log.range(id), { first: 1, last: 0 })
+          assert.deepStrictEqual(yield* log.read(id, 0, 10), [])
+          assert.deepStrictEqual(yield* log.messages(id, { offset: 0, limit: 10 }), [])
+          assert.deepStrictEqual(yield* log.recent(id, 10), [])
+          assert.strictEqual(yield* log.countMessages(id), 0)
+          assert.deepStrictEqual(yield* log.open(id), [])
+        }
+      }))
+
+    it.effect("writes nothing for an empty batch", () => Effect.flatMap(EventLog, (log) => log.append(batch({}))))
+
+    it.effect("refuses the slower of two writers, and writes nothing of its batch", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const storage = yield* Storage
+        const [session, other] = [yield* newSession, yield* newSession]
+        const first = pageOf(session, 1, 3)
+        yield* log.append(batch({ pages: [first] }))
+        const run = runOf(session)
+        const refused = yield* Effect.flip(log.append({
+          pages: [pageOf(other, 1, 2), pageOf(session, 1, 5, { frames: framesOf(1, 5, "zombie") })],
+          runs: [run, runOf(other)],
+          messages: [placedOf(other, 1, messageOf("lost"))]
+        }))
+        assert.strictEqual(refused.reason, "fenced")
+        assert.deepStrictEqual(yield* log.read(session.id, 0, 10), [first])
+        assert.deepStrictEqual(yield* log.read(other.id, 0, 10), [])
+        assert.strictEqual(yield* log.countMessages(other.id), 0)
+        assert.deepStrictEqual(yield* log.open(other.id), [])
+        assert.strictEqual((yield* Effect.flip(storage.runs.get(session.user_id, run.id)))._tag, "NotFound")
+        yield* log.append(batch({ pages: [pageOf(session, 4, 4), pageOf(other, 1, 1)] }))
+      }))
+
+    it.effect("lets one of many writers of the same page through", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const outcomes = yield* Effect.forEach(Array.from({ length: 8 }), (_, i) =>
+          Effect.either(log.append(batch({ pages: [pageOf(session, 1, 1 + i)] }))), { concurrency: "unbounded" })
+        assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag).toSorted(), [...Array(7).fill("Left"), "Right"])
+        assert.strictEqual((yield* log.read(session.id, 0, 10)).length, 1)
+      }))
+
+    it.effect("refuses a batch that puts another message where one is", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const message = messageOf("mine")
+        yield* log.append(batch({ messages: [placedOf(session, 1, message)] }))
+        const refused = yield* Effect.flip(log.append(batch({ messages: [placedOf(session, 1, messageOf("other"))] })))
+        assert.strictEqual(refused.reason, "fenced")
+        assert.deepStrictEqual((yield* log.recent(session.id, 5)).map((placed) => placed.message), [message])
+      }))
+
+    it.effect("refuses what belongs to a session that is gone", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const { sessions } = yield* Storage
+        const [gone, other] = [yield* newSession, yield* newSession]
+        yield* sessions.remove(gone.user_id, gone.id)
+        const parts: ReadonlyArray<Partial<LogBatch>> = [
+          { pages: [pageOf(gone, 1, 1)] },
+          { runs: [runOf(gone)] },
+          { messages: [placedOf(gone, 1, messageOf("hi"))] }
+        ]
+        for (const part of parts) {
+          const pages = [pageOf(other, 1, 1), ...part.pages ?? []]
+          assert.strictEqual((yield* Effect.flip(log.append(batch({ ...part, pages })))).reason, "session_gone")
+          assert.deepStrictEqual(yield* log.read(other.id, 0, 10), [])
+        }
+      }))
+
+    it.effect("never leaves a part behind when a session goes while it is written to", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const { runs, sessions } = yield* Storage
+        for (let round = 0; round < 10; round++) {
+          const session = yield* newSession
+          const run = runOf(session)
+          yield* log.append(batch({ pages: [pageOf(session, 1, 1)], runs: [run] }))
+          const writes = Array.from({ length: 6 }, (_, i) =>
+            Effect.either(log.append(batch({ pages: [pageOf(session, 2 + i, 2 + i)], runs: [{ ...run, attempt: i + 2 }] }))))
+          const [outcomes] = yield* Effect.all(
+            [
+              Effect.all(writes, { concurrency: "unbounded" }),
+              Effect.delay(sessions.remove(session.user_id, session.id), round % 3)
+            ],
+            { concurrency: "unbounded" }
+          )
+          for (const outcome of outcomes) if (outcome._tag === "Left") assert.strictEqual(outcome.left.reason, "session_gone")
+          assert.deepStrictEqual(yield* log.range(session.id), { first: 1, last: 0 })
+          assert.strictEqual((yield* Effect.flip(runs.get(session.user_id, run.id)))._tag, "NotFound")
+        }
+      }))
+
+    it.effect("inserts runs and replaces them, as Storage shows them", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const { runs } = yield* Storage
+        const session = yield* newSession
+        const run = runOf(session, { status: "queued", first_seq: null, started_at: null })
+        yield* log.append(batch({ runs: [run] }))
+        assert.deepStrictEqual(yield* runs.get(session.user_id, run.id), run)
+        const ended = { ...run, status: "ended", last_seq: 9, finished_reason: "completed", updated_at: later, ended_at: later } as const
+        const other = runOf(session)
+        yield* log.append(batch({ pages: [pageOf(session, 1, 9)], runs: [ended, other] }))
+        assert.deepStrictEqual(yield* runs.get(session.user_id, run.id), ended)
+        assert.deepStrictEqual((yield* runs.list(session.user_id, { limit: 5 }, { session_id: session.id })).items, [ended, other])
+        assert.deepStrictEqual((yield* runs.list(session.user_id, { limit: 5 }, { status: "ended" })).items, [ended])
+      }))
+
+    it.effect("keeps the last of what one batch says twice", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const { runs } = yield* Storage
+        const session = yield* newSession
+        const run = runOf(session)
+        const message = messageOf("", { role: "assistant", finished_at: null })
+        yield* log.append(batch({
+          runs: [run, { ...run, status: "ended" }],
+          messages: [placedOf(session, 1, message), placedOf(session, 1, { ...message, finished_at: later })]
+        }))
+        assert.strictEqual((yield* runs.get(session.user_id, run.id)).status, "ended")
+        assert.deepStrictEqual((yield* log.recent(session.id, 5)).map((placed) => placed.message.finished_at), [later])
+      }))
+
+    it.effect("lists the runs that a crash would leave behind, and the open ones of a session", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const [session, other] = [yield* newSession, yield* newSession]
+        const statuses: ReadonlyArray<RunStatus> = ["running", "ended", "queued", "awaiting_permission", "queued", "awaiting_external_result"]
+        const all = statuses.map((status, i) => runOf(i === 4 ? other : session, { status }))
+        yield* log.append(batch({ runs: all.toReversed() }))
+        const ours = new Set<string>([session.id, other.id])
+        const unfinished = (yield* log.unfinished).filter(({ session_id }) => ours.has(session_id))
+        assert.deepStrictEqual(unfinished, [all[0]!, all[2]!, all[4]!])
+        assert.deepStrictEqual(yield* log.open(session.id), [all[0]!, all[2]!, all[3]!, all[5]!])
+        yield* log.append(batch({ runs: [{ ...all[0]!, status: "ended" }] }))
+        assert.deepStrictEqual((yield* log.open(session.id)).map(({ id }) => id), [all[2]!.id, all[3]!.id, all[5]!.id])
+      }))
+
+    it.effect("keeps the transcript in the order of its places", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const placed = [1, 4, 9, 10, 30].map((seq) => placedOf(session, seq, messageOf(`at ${seq}`)))
+        yield* log.append(batch({ messages: [placed[1]!, placed[0]!] }))
+        yield* log.append(batch({ messages: [placed[4]!] }))
+        yield* log.append(batch({ messages: [placed[2]!, placed[3]!] }))
+        yield* log.append(batch({ messages: [placedOf(yield* newSession, 1, messageOf("elsewhere"))] }))
+        const finished = { ...placed[1]!, message: { ...placed[1]!.message, finished_at: later, content: [] } }
+        yield* log.append(batch({ messages: [finished] }))
+        const all = placed.with(1, finished)
+        assert.strictEqual(yield* log.countMessages(session.id), 5)
+        for (let offset = 0; offset <= 6; offset++) {
+          for (let limit = 0; limit <= 6; limit++) {
+            assert.deepStrictEqual(yield* log.messages(session.id, { offset, limit }), all.slice(offset, offset + limit))
+          }
+        }
+        for (let limit = 0; limit <= 6; limit++) {
+          assert.deepStrictEqual(yield* log.recent(session.id, limit), all.slice(Math.max(0, all.length - limit)))
+        }
+      }))
+
+    it.effect("keeps the same message id in two sessions apart", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const [a, b] = [yield* newSession, yield* newSession]
+        const id = freshId() as MessageId
+        yield* log.append(batch({ messages: [placedOf(a, 1, messageOf("a", { id })), placedOf(b, 1, messageOf("b", { id }))] }))
+        assert.strictEqual((yield* log.recent(a.id, 1))[0]?.message.content[0]?.id, "b1")
+        assert.deepStrictEqual(
+          [yield* log.recent(a.id, 1), yield* log.recent(b.id, 1)].map(([placed]) => placed?.message.content[0]),
+          ["a", "b"].map((text) => messageOf(text).content[0])
+        )
+      }))
+
+    it.effect("keeps any text byte for byte, in pages, messages and runs", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const { runs } = yield* Storage
+        for (const text of strangeTexts) {
+          const session = yield* newSession
+          const message = messageOf(text, { name: text, metadata: { [text]: [text] } })
+          const run = runOf(session, { input: [message], error: { type: "upstream", code: "x", message: text, retryable: false } })
+          const page = pageOf(session, 1, 3, { frames: framesOf(1, 3, text) })
+          yield* log.append({ pages: [page], runs: [run], messages: [placedOf(session, 1, message)] })
+          assert.deepStrictEqual(yield* log.read(session.id, 0, 1), [page])
+          assert.deepStrictEqual(yield* log.recent(session.id, 1), [placedOf(session, 1, message)])
+          assert.deepStrictEqual(yield* runs.get(session.user_id, run.id), run)
+          assert.deepStrictEqual(yield* log.open(session.id), [run])
+        }
+      }))
+
+    it.effect("takes ids with any printable character", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const id = `${freshId()},{}"'\\()|$1` as RunId
+        const page = pageOf(session, 1, 1, { run_id: id })
+        const placed = placedOf(session, 1, messageOf("hi", { id: id as string as MessageId }))
+        yield* log.append({ pages: [page], runs: [runOf(session, { id })], messages: [placed] })
+        assert.deepStrictEqual(yield* log.read(session.id, 0, 1), [page])
+        assert.strictEqual((yield* log.open(session.id))[0]?.id, id)
+        assert.deepStrictEqual(yield* log.recent(session.id, 1), [placed])
+      }))
+
+    it.effect("takes a flush of many sessions at once", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const sessions = yield* Effect.all(Array.from({ length: 60 }, () => newSession))
+        const lengths = sessions.map((_, i) => i % 7 + 1)
+        const pages = sessions.map((session, i) => pageOf(session, 1, lengths[i]!))
+        const runs = sessions.map((session) => runOf(session))
+        yield* log.append({ pages, runs, messages: sessions.map((session) => placedOf(session, 1, messageOf("hi"))) })
+        for (const [i, session] of sessions.entries()) {
+          assert.deepStrictEqual(yield* log.read(session.id, 0, 5), [pages[i]!])
+          assert.deepStrictEqual(yield* log.open(session.id), [runs[i]!])
+        }
+      }))
+
+    it.effect("a transaction that fails takes its pages along", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const storage = yield* Storage
+        const session = yield* newSession
+        yield* Effect.ignore(storage.transaction(Effect.zipRight(log.append(batch({ pages: [pageOf(session, 1, 1)] })), Effect.fail("no"))))
+        assert.deepStrictEqual(yield* log.range(session.id), { first: 1, last: 0 })
+        yield* storage.transaction(log.append(batch({ pages: [pageOf(session, 1, 2)] })))
+        assert.deepStrictEqual(yield* log.range(session.id), { first: 1, last: 2 })
+      }))
+  })
+
+/** `framesAfter` needs no layer: it cuts what was written anywhere. */
+export const framesAfterProperty = (): void =>
+  it.prop(
+    "framesAfter cuts a page where splitting it would",
+    [FastCheck.array(FastCheck.jsonValue(), { minLength: 1, maxLength: 12 }), FastCheck.nat(1_000_000), FastCheck.integer({ min: -2, max: 15 })],
+    ([events, before, skip]) => {
+      const first_seq = before + 1
+      const frames = events.map((event, i) => `id: ${first_seq + i}\ndata: ${JSON.stringify(event)}\n\n`)
+      const page = pageOf({ id: "s" as SessionId }, first_seq, before + events.length, { frames: frames.join("") })
+      assert.strictEqual(framesAfter(page, before + skip), frames.slice(Math.max(0, skip)).join(""))
+    }
+  )

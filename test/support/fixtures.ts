@@ -1,0 +1,151 @@
+/** Records to put into a host: complete, valid, and each with ids of its own, so that tests can share one backend. */
+import { Schema } from "effect"
+import { randomBytes } from "node:crypto"
+import { type Agent, AgentDraft } from "../../src/domain/Agent.ts"
+import type { ApiKey } from "../../src/domain/ApiKey.ts"
+import type { Credential } from "../../src/domain/Credential.ts"
+import { frame } from "../../src/domain/Event.ts"
+import type { AgentId, BlockId, CredentialId, KeyId, MessageId, RunId, SessionId, Timestamp, UserId, WorkspaceId } from "../../src/domain/Ids.ts"
+import type { Message } from "../../src/domain/Message.ts"
+import { permissionContext } from "../../src/domain/Permission.ts"
+import type { Run } from "../../src/domain/Run.ts"
+import type { Session } from "../../src/domain/Session.ts"
+import type { LogPage, PlacedMessage } from "../../src/services/EventLog.ts"
+
+export const time = "2026-01-31T09:30:00.000Z" as Timestamp
+export const later = "2026-01-31T09:30:01.500Z" as Timestamp
+
+const prefix = randomBytes(8).toString("hex")
+let made = 0
+
+/** 32 hexadecimal digits, each greater than the one before. */
+export const freshId = (): string => prefix + (++made).toString(16).padStart(16, "0")
+
+export const freshOwner = (): UserId => `owner-${freshId()}` as UserId
+
+export const agentOf = (owner: UserId, data: Partial<Agent["data"]> = {}): Agent => {
+  const id = freshId() as AgentId
+  return {
+    id,
+    user_id: owner,
+    created_at: time,
+    updated_at: time,
+    data: { id, ...Schema.decodeSync(AgentDraft)({ name: "Zeno" }), ...data }
+  }
+}
+
+export const credentialOf = (owner: UserId, changes: Partial<Credential> = {}): Credential => ({
+  id: freshId() as CredentialId,
+  user_id: owner,
+  created_at: time,
+  updated_at: time,
+  type: "demo_credential",
+  name: "Demo",
+  settings: {},
+  secrets: [],
+  sealed: null,
+  ...changes
+})
+
+export const sessionOf = (agent: Agent): Session => {
+  const id = freshId() as SessionId
+  return {
+    id,
+    user_id: agent.user_id,
+    agent_id: agent.id,
+    created_at: time,
+    updated_at: time,
+    source: "user",
+    source_schedule_id: null,
+    config: { workspace_id: freshId() as WorkspaceId, name: "Porch", chat_model_config: null },
+    state: { session_id: id, permission_context: permissionContext("default") }
+  }
+}
+
+export const messageOf = (text: string, changes: Partial<Message> = {}): Message => ({
+  id: freshId() as MessageId,
+  name: "user",
+  role: "user",
+  content: [{ type: "text", id: "b1" as BlockId, text }],
+  metadata: {},
+  created_at: time,
+  finished_at: time,
+  usage: null,
+  ...changes
+})
+
+export const runOf = (session: Session, changes: Partial<Run> = {}): Run => ({
+  id: freshId() as RunId,
+  user_id: session.user_id,
+  session_id: session.id,
+  agent_id: session.agent_id,
+  status: "running",
+  reply_id: freshId() as MessageId,
+  input: [messageOf("Good morning")],
+  first_seq: 1,
+  last_seq: null,
+  attempt: 1,
+  finished_reason: null,
+  error: null,
+  usage: null,
+  created_at: time,
+  updated_at: time,
+  started_at: time,
+  ended_at: null,
+  ...changes
+})
+
+export const keyOf = (owner: UserId, changes: Partial<ApiKey> = {}): ApiKey => ({
+  id: freshId() as KeyId,
+  user_id: owner,
+  name: "laptop",
+  scopes: ["read", "chat"],
+  created_at: time,
+  updated_at: time,
+  expires_at: null,
+  last_used_at: null,
+  revoked_at: null,
+  hash: "9Zm0",
+  ...changes
+})
+
+export const placedOf = (session: Session, seq: number, message: Message): PlacedMessage => ({
+  session_id: session.id,
+  owner: session.user_id,
+  seq,
+  message
+})
+
+/** The events `first` to `last` of a session, each saying its own number. */
+export const framesOf = (first: number, last: number, text = "event"): string =>
+  Array.from({ length: last - first + 1 }, (_, i) => frame(first + i, JSON.stringify({ text, n: first + i }))).join("")
+
+export const pageOf = (
+  session: { readonly id: SessionId },
+  first_seq: number,
+  last_seq: number,
+  changes: Partial<LogPage> = {}
+): LogPage => ({
+  session_id: session.id,
+  first_seq,
+  last_seq,
+  run_id: null,
+  ends: false,
+  frames: framesOf(first_seq, last_seq),
+  ...changes
+})
+
+/** What a person or a model may write, and a database may not like. */
+export const strangeTexts: ReadonlyArray<string> = [
+  "",
+  "\0",
+  "before\0after",
+  "\ud800",
+  "low \udc00 before high \ud83d",
+  "🏛️ Στοά 👩‍👩‍👧‍👦 \u202e\ufeff",
+  "\"quoted\" 'single' \\ back\\\\slash \\u0000 \\x1f",
+  "{\"json\": [null]}, {NULL,\"\"} $1 ; -- '",
+  "\x1f\x1e\x01\x7f\t\r\n\r\n\u2028\u2029",
+  "id: 7\ndata: {}\n\n",
+  "é".repeat(100_000)
+]
