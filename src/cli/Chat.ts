@@ -93,50 +93,53 @@ const outcome = (end: End | undefined, wasStopped: boolean): Option.Option<Faile
 }
 
 /** Fails when the reply does not complete. */
-export const turn = Effect.fn("Chat.turn")(function*(connection: Connection, { agent, format, isQuiet, session, text }: Turn) {
-  const screen = yield* Screen
-  const accepted = yield* connection.api.chat.send({
-    headers: { prefer: "respond-async", accept: "application/json" },
-    payload: {
-      agent_id: agent,
-      session_id: session,
-      input: { role: "user", name: "user", content: text, metadata: {} },
-      on_busy: "enqueue"
-    }
-  })
-  if (typeof accepted === "string") return yield* failed("The server does not answer as this program expects.")
-
-  const { close, tell } = yield* teller(isQuiet)
-  const isOurs = belongsTo(accepted.run_id)
-  let reply: Message | undefined
-  let end: End | undefined
-  const onEvent = ({ event, json }: Followed) =>
-    Effect.gen(function*() {
-      if (Option.isNone(event)) return false
-      const { value } = event
-      if (!isOurs(value)) return false
-      if (format === "ndjson") yield* screen.out(`${JSON.stringify(json)}\n`)
-      else if (format === "text") yield* tell(value)
-      if (value.type === "REPLY_START" && value.run_id === accepted.run_id) reply = openReply(value)
-      else if (reply !== undefined) reply = appendEvent(reply, value)
-      if (!isEnd(value, accepted)) return false
-      end = value
-      return true
+export const turn = Effect.fn("Chat.turn")(
+  function*(connection: Connection, { agent, format, isQuiet, session, text }: Turn) {
+    const screen = yield* Screen
+    const accepted = yield* connection.api.chat.send({
+      headers: { prefer: "respond-async", accept: "application/json" },
+      payload: {
+        agent_id: agent,
+        session_id: session,
+        input: { role: "user", name: "user", content: text, metadata: {} },
+        on_busy: "enqueue"
+      }
     })
+    if (typeof accepted === "string") return yield* failed("The server does not answer as this program expects.")
 
-  const stop = yield* stopper(connection, session)
-  yield* follow(connection, {
-    session,
-    after: Option.some(accepted.seq),
-    isExpected: true,
-    onLost: lostNotice,
-    onEvent
-  }).pipe(Effect.raceFirst(Deferred.await(stop.left)), Effect.ensuring(close))
+    const { close, tell } = yield* teller(isQuiet)
+    const isOurs = belongsTo(accepted.run_id)
+    let reply: Message | undefined
+    let end: End | undefined
+    const onEvent = ({ event, json }: Followed) =>
+      Effect.gen(function*() {
+        if (Option.isNone(event)) return false
+        const { value } = event
+        if (!isOurs(value)) return false
+        if (format === "ndjson") yield* screen.out(`${JSON.stringify(json)}\n`)
+        else if (format === "text") yield* tell(value)
+        if (value.type === "REPLY_START" && value.run_id === accepted.run_id) reply = openReply(value)
+        else if (reply !== undefined) reply = appendEvent(reply, value)
+        if (!isEnd(value, accepted)) return false
+        end = value
+        return true
+      })
 
-  const failure = outcome(end, stop.wasPressed())
-  if (format === "json" && reply !== undefined) yield* screen.out(`${JSON.stringify(reply, undefined, 2)}\n`)
-  if (Option.isSome(failure)) return yield* failure.value
-}, Effect.scoped)
+    const stop = yield* stopper(connection, session)
+    yield* follow(connection, {
+      session,
+      after: Option.some(accepted.seq),
+      isExpected: true,
+      onLost: lostNotice,
+      onEvent
+    }).pipe(Effect.raceFirst(Deferred.await(stop.left)), Effect.ensuring(close))
+
+    const failure = outcome(end, stop.wasPressed())
+    if (format === "json" && reply !== undefined) yield* screen.out(`${JSON.stringify(reply, undefined, 2)}\n`)
+    if (Option.isSome(failure)) return yield* failure.value
+  },
+  Effect.scoped
+)
 
 const isEnd = (event: AgentEvent, { run_id }: Accepted): event is End =>
   endsStream(event.type) && "run_id" in event && event.run_id === run_id &&

@@ -11,8 +11,10 @@ const groupCase = /^(\s+)([\w-]+(?:,[\w-]+)+),([\w-]+)\)$/
 
 const mend = (line: string) =>
   line
-    .replace(groupCase, (_, indent: string, group: string, name: string) => `${indent}${group.replaceAll(",", "__")},${name})`)
-    .replace(/^(\s+opts=".*)"$/, (opts) => opts.replaceAll(/ (--wizard|--log-level)(?=[ "])/g, ""))
+    .replace(groupCase, (_, indent: string, group: string, name: string) =>
+      `${indent}${group.replaceAll(",", "__")},${name})`)
+    .replace(/^(\s+opts=".*)"$/, (opts) =>
+      opts.replaceAll(/ (--wizard|--log-level)(?=[ "])/g, ""))
 
 export const script = <Name extends string, R, E, A>(root: Command.Command<Name, R, E, A>, shell: string) => {
   const lines = () => {

@@ -58,7 +58,9 @@ const codeOfStatus = (status: number): number => {
 /** What a decoder complains about, without the values. */
 export const complaintOf = (error: ParseResult.ParseError): string =>
   ParseResult.ArrayFormatter.formatErrorSync(error)
-    .map(({ message, path }) => `${path.length === 0 ? "" : `${path.join(".")}: `}${message.replace(/, actual .*$/s, "")}`)
+    .map(({ message, path }) =>
+      `${path.length === 0 ? "" : `${path.join(".")}: `}${message.replace(/, actual .*$/s, "")}`
+    )
     .join("; ")
 
 /** Longest line that an error may be. */
@@ -72,7 +74,9 @@ const describe = (error: unknown): Failed => {
   if (error instanceof Refused) return new Failed({ exitCode: codeOfStatus(error.status), message: error.message })
   if (error instanceof Unreachable) return new Failed({ exitCode: exitCodes.unreachable, message: error.message })
   if (ParseResult.isParseError(error) || Predicate.isTagged(error, "ResponseError")) {
-    return failed("The server's answer was not understood. Is it a Stoa server, and of this version? See `stoa doctor`.")
+    return failed(
+      "The server's answer was not understood. Is it a Stoa server, and of this version? See `stoa doctor`."
+    )
   }
   if (Predicate.isTagged(error, "SettingsRefused") && error instanceof Error) return misused(error.message)
   return failed(error instanceof Error && error.message !== "" ? error.message : "Something unexpected happened.")

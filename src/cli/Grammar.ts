@@ -20,8 +20,10 @@ export interface Option {
 }
 
 export interface Argument {
-  /** `<id>...` */
+  /** `<id>...`, in brackets when it may be left out. */
   readonly term: string
+  /** One line can hold more than one of it. */
+  readonly isRepeated: boolean
   readonly description: string
 }
 
@@ -71,14 +73,27 @@ const paragraphs = (doc: HelpDoc.HelpDoc): ReadonlyArray<string> => {
 
 export const textOf = (doc: HelpDoc.HelpDoc): string => paragraphs(doc).join(" ")
 
-const definitions = (doc: HelpDoc.HelpDoc): ReadonlyArray<readonly [term: string, description: string]> => {
+interface Definition {
+  readonly term: string
+  readonly description: string
+  readonly isOptional: boolean
+}
+
+/** How @effect/cli says that something may be left out or repeated. */
+const isAboutNumber = (text: string) => /^This (setting|option|argument) /.test(text)
+
+const definitions = (doc: HelpDoc.HelpDoc): ReadonlyArray<Definition> => {
   switch (doc._tag) {
     case "DescriptionList":
-      return doc.definitions.map(([term, description]) => [
-        textOfSpan(term).trim(),
-        // The first says what its type is, those that begin so what its number is.
-        paragraphs(description).slice(1).filter((text) => !/^This (setting|option|argument) /.test(text)).join(" ")
-      ])
+      return doc.definitions.map(([term, description]) => {
+        // The first says what its type is.
+        const texts = paragraphs(description).slice(1)
+        return {
+          term: textOfSpan(term).trim(),
+          description: texts.filter((text) => !isAboutNumber(text)).join(" "),
+          isOptional: texts.some((text) => isAboutNumber(text) && /optional|zero/.test(text))
+        }
+      })
     case "Sequence":
       return [...definitions(doc.left), ...definitions(doc.right)]
     default:
@@ -87,10 +102,16 @@ const definitions = (doc: HelpDoc.HelpDoc): ReadonlyArray<readonly [term: string
 }
 
 /** From `(-o, --output table | json)` or `--set NAME=VALUE...`. */
-const optionOf = ([term, description]: readonly [string, string]): Option => {
+const optionOf = ({ description, term }: Definition): Option => {
   const [, names = "", value = ""] = /^\(?((?:--?[\w-]+(?:, )?)+)\s*(.*?)\)?$/.exec(term) ?? []
   return { names: names.split(", ").map((name) => name.trim()), value: value.replaceAll(" | ", "|"), description }
 }
+
+const argumentOf = ({ description, isOptional, term }: Definition): Argument => ({
+  term: isOptional ? `[${term}]` : term,
+  description,
+  isRepeated: term.includes("...")
+})
 
 const nodeOf = (descriptor: Descriptor): Node => {
   switch (descriptor._tag) {
@@ -103,7 +124,7 @@ const nodeOf = (descriptor: Descriptor): Node => {
         name: descriptor.name,
         description: textOf(descriptor.description),
         options: definitions(Options.getHelp(descriptor.options)).map(optionOf),
-        arguments: definitions(Args.getHelp(descriptor.args)).map(([term, description]) => ({ term, description })),
+        arguments: definitions(Args.getHelp(descriptor.args)).map(argumentOf),
         children: []
       }
   }
@@ -169,6 +190,13 @@ const readLeaf = (path: ReadonlyArray<Node>, words: ReadonlyArray<string>): Eith
     if (value === undefined) return refuse(path, `The option ${name} needs a value.`)
     options.push(name, value)
   }
+  const { length } = leaf.arguments
+  if (rest.length > length && !leaf.arguments.some(({ isRepeated }) => isRepeated)) {
+    return refuse(
+      path,
+      `${nameOf(path)} takes ${length === 0 ? "no arguments" : length === 1 ? "one argument" : `${length} arguments`}.`
+    )
+  }
   const line = [...path.map((node) => node.name), ...options, ...(rest.length === 0 ? [] : ["--", ...rest])]
   return Either.right({ _tag: "Run", line })
 }
@@ -187,7 +215,11 @@ const readFrom = (path: ReadonlyArray<Node>, words: ReadonlyArray<string>): Eith
   }
   return word.startsWith("-")
     ? refuse(path, `Options come after the command, as in ${nameOf(path)} ${here.children[0]!.name} --help.`)
-    : refuse(path, `There is no command ${nameOf(path)} ${word.slice(0, 40)}.${near(word, here.children.map(({ name }) => name))}`)
+    : refuse(
+      path,
+      `There is no command ${nameOf(path)} ${word.slice(0, 40)}.${near(word, here.children.map(({ name }) => name))}`
+    )
 }
 
-export const parse = (root: Node, words: ReadonlyArray<string>): Either.Either<Request, Failed> => readFrom([root], words)
+export const parse = (root: Node, words: ReadonlyArray<string>): Either.Either<Request, Failed> =>
+  readFrom([root], words)

@@ -20,8 +20,10 @@ const maxTerm = 30
 const columns = (rows: ReadonlyArray<readonly [string, string]>): string => {
   const width = Math.max(...rows.map(([term]) => term.length).filter((length) => length <= maxTerm), 0)
   return rows.map(([term, description]) =>
-    description === "" ? `  ${term}` :
-      term.length > maxTerm ? `  ${term}\n  ${" ".repeat(width)}  ${description}` :
+    description === "" ?
+      `  ${term}` :
+      term.length > maxTerm ?
+      `  ${term}\n  ${" ".repeat(width)}  ${description}` :
       `  ${term.padEnd(width)}  ${description}`
   ).join("\n")
 }

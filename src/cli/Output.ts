@@ -15,7 +15,8 @@ export type Format = "table" | "json" | "ndjson"
 /** A column of a table, or a line of a single record. */
 export type Column<A> = readonly [title: string, of: (record: A) => unknown]
 
-const wide = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uff01-\uff60]/u
+const wide =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uff01-\uff60]/u
 const noWidth = /[\p{Mn}\p{Me}\p{Cf}]/u
 
 const widthOf = (text: string): number => {
@@ -54,7 +55,9 @@ export const tableOf = <A>(
 ): string => {
   const titles = columns.map(([title]) => title.toUpperCase())
   const rows = records.map((record) => columns.map(([, of]) => cell(of(record))))
-  const widths = titles.map((title, i) => rows.reduce((width, row) => Math.max(width, widthOf(row[i]!)), widthOf(title)))
+  const widths = titles.map((title, i) =>
+    rows.reduce((width, row) => Math.max(width, widthOf(row[i]!)), widthOf(title))
+  )
   const before = widths.slice(0, -1).reduce((sum, width) => sum + width + gap, 0)
   const left = Option.match(style.width, {
     onNone: () => Infinity,
@@ -75,8 +78,10 @@ const compact = (value: unknown) => `${JSON.stringify(value)}\n`
 
 /** `table` is what people get; programs get `value` as JSON. */
 export const print = (format: Format, value: unknown, table: string): Effect.Effect<void, never, Screen> =>
-  Effect.flatMap(Screen, (screen) =>
-    screen.out(format === "table" ? table : format === "json" ? pretty(value) : compact(value)))
+  Effect.flatMap(
+    Screen,
+    (screen) => screen.out(format === "table" ? table : format === "json" ? pretty(value) : compact(value))
+  )
 
 export const printRecord = <A>(
   format: Format,
@@ -88,11 +93,10 @@ export const printRecord = <A>(
 export const printAll = <A, E, R>(
   format: Format,
   columns: ReadonlyArray<Column<A>>,
-  source: ReadonlyArray<A> | Stream.Stream<A, E, R>
+  records: Stream.Stream<A, E, R>
 ): Effect.Effect<void, E, R | Screen> =>
-  Effect.flatMap(Screen, (screen) => {
-    const records = Stream.StreamTypeId in source ? source : Stream.fromIterable(source)
-    return format === "ndjson"
+  Effect.flatMap(Screen, (screen) =>
+    format === "ndjson"
       ? Stream.runForEach(records, (record) => screen.out(compact(record)))
       : Effect.flatMap(Stream.runCollect(records), (chunk) => {
         const all = [...chunk]
@@ -100,5 +104,4 @@ export const printAll = <A, E, R>(
         return all.length === 0 && screen.isTerminal.out
           ? screen.err("Nothing there.\n")
           : screen.out(tableOf(columns, all, { hasColour: screen.hasColour.out, width: screen.width }))
-      })
-  })
+      }))

@@ -40,7 +40,6 @@ type Signal = "SIGINT" | "SIGTERM"
  */
 const runMain = (isServer: boolean) =>
   makeRunMain(({ fiber }) => {
-    const keepAlive = setInterval(() => {}, 2 ** 31 - 1)
     let received: Signal | undefined
     const onSignal = (signal: Signal) => {
       const pressed = signal === "SIGINT" ? takers.at(-1) : undefined
@@ -53,10 +52,13 @@ const runMain = (isServer: boolean) =>
     process.on("SIGINT", onSignal)
     process.on("SIGTERM", onSignal)
     fiber.addObserver((exit) => {
-      clearInterval(keepAlive)
-      const code = Exit.isSuccess(exit) && typeof exit.value === "number" ? exit.value :
-        isServer && received !== undefined ? exitCodes.ok :
-        received === "SIGTERM" ? exitCodes.terminated : exitCodes.interrupted
+      const code = Exit.isSuccess(exit) && typeof exit.value === "number" ?
+        exit.value :
+        isServer && received !== undefined ?
+        exitCodes.ok :
+        received === "SIGTERM"
+        ? exitCodes.terminated
+        : exitCodes.interrupted
       // What was printed leaves first.
       process.stdout.write("", () => process.stderr.write("", () => process.exit(code)))
     })
@@ -73,5 +75,7 @@ export const main = (words: ReadonlyArray<string>) => {
   const run = needsServer
     ? Effect.flatMap(withServer, (commands) => App.run(commands)(words))
     : App.run(withoutServer)(words)
-  runMain(isServer)(Effect.provide(run, services), { disableErrorReporting: true })
+  // Beside the command something that never ends: Node would leave while only a promise is waited for.
+  const command = Effect.scoped(Effect.zipRight(Effect.forkScoped(Effect.never), run))
+  runMain(isServer)(Effect.provide(command, services), { disableErrorReporting: true })
 }

@@ -101,7 +101,9 @@ const openConversation = Effect.gen(function*() {
           Effect.zipRight(setRaw(true), Effect.sync(() => lines.resume())),
           Effect.zipLeft(
             line(lines, prompt),
-            Effect.suspend(() => isOver ? Effect.void : Effect.zipRight(Effect.sync(() => lines.pause()), setRaw(false)))
+            Effect.suspend(() =>
+              isOver ? Effect.void : Effect.zipRight(Effect.sync(() => lines.pause()), setRaw(false))
+            )
           )
         )
       )

@@ -69,11 +69,17 @@ export const tell = (telling: Telling, event: AgentEvent): Step => {
     case "DATA_BLOCK_START":
       return note(telling, `[${event.media_type}]`)
     case "TOOL_CALL_START":
-      return [{ ...telling, calls: { ...telling.calls, [event.tool_call_id]: { name: event.tool_call_name, input: "" } } }, []]
+      return [{
+        ...telling,
+        calls: { ...telling.calls, [event.tool_call_id]: { name: event.tool_call_name, input: "" } }
+      }, []]
     case "TOOL_CALL_DELTA": {
       const call = telling.calls[event.tool_call_id]
       return call === undefined ? [telling, []] : [
-        { ...telling, calls: { ...telling.calls, [event.tool_call_id]: { ...call, input: append(call.input, event.delta) } } },
+        {
+          ...telling,
+          calls: { ...telling.calls, [event.tool_call_id]: { ...call, input: append(call.input, event.delta) } }
+        },
         []
       ]
     }

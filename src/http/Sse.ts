@@ -4,7 +4,7 @@
  * memory. The request's fiber only waits; leaving interrupts it.
  */
 import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Context, Effect, Layer, Schedule } from "effect"
+import { Context, Effect, Layer, Schedule, type Scope } from "effect"
 import type { Sink } from "../services/Rooms.ts"
 import { ResponseHeaders } from "./middleware/ResponseHeaders.ts"
 import { responseOf, type WireResponse } from "./Wire.ts"
@@ -106,11 +106,20 @@ class EventResponse implements Sink {
   }
 }
 
+/**
+ * Waits for the end of a stream that has begun. The boundary does so, and not the
+ * handler: far outside, a waiting fiber keeps a fraction of the memory.
+ */
+export const followed = (response: HttpServerResponse.HttpServerResponse): Effect.Effect<HttpServerResponse.HttpServerResponse> | undefined =>
+  response.body._tag === "Raw" && response.body.body instanceof EventResponse
+    ? Effect.as(Effect.interruptible(response.body.body.ended), HttpServerResponse.empty())
+    : undefined
+
 export class Sse extends Context.Tag("stoa/http/Sse")<Sse, {
   /** Answers the request with what `attach` writes, until the sink is ended or the client leaves. */
   readonly respond: <E, R>(
     attach: (sink: Sink) => Effect.Effect<void, E, R>
-  ) => Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | HttpServerRequest.HttpServerRequest>
+  ) => Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | HttpServerRequest.HttpServerRequest | Scope.Scope>
 }>() {
   static readonly layer: Layer.Layer<Sse> = Layer.scoped(
     Sse,
@@ -134,17 +143,15 @@ export class Sse extends Context.Tag("stoa/http/Sse")<Sse, {
           const stream = new EventResponse(responseOf(request), { ...(yield* ResponseHeaders), ...streamHeaders })
           const slot = slots[now]!
           slot.add(stream)
-          return yield* attach(stream).pipe(
-            Effect.zipRight(Effect.suspend(() => {
-              stream.open()
-              return stream.ended
-            })),
-            Effect.ensuring(Effect.sync(() => {
+          yield* Effect.addFinalizer(() =>
+            Effect.sync(() => {
               slot.delete(stream)
               if (stream.close()) leaving.add(stream)
-            })),
-            Effect.as(HttpServerResponse.empty())
+            })
           )
+          yield* attach(stream)
+          stream.open()
+          return HttpServerResponse.raw(stream)
         })
       }
     })

@@ -88,8 +88,12 @@ const throwAwayKey = Layer.unwrapEffect(Effect.sync(() =>
   VaultAesGcm.layer({ keys: [Redacted.make(globalThis.crypto.getRandomValues(new Uint8Array(32)))] })
 )).pipe(Layer.orDie)
 
+/** A host over this storage, with a vault that nothing opens afterwards. */
+export const over = <E, R>(storage: Layer.Layer<Storage | EventLog, E, R>): Layer.Layer<Host, E, R> =>
+  engine(withModels(storage, throwAwayKey), { trusted: true })
+
 /** Nothing outlives the process. */
-export const layerMemory: Layer.Layer<Host> = engine(withModels(memory, throwAwayKey), { trusted: true })
+export const layerMemory: Layer.Layer<Host> = over(memory)
 
 /** The host that the settings ask for. */
 export const layer = (settings: Settings) => {

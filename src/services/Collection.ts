@@ -1,5 +1,5 @@
 /** Lifts rows into owned records: codec, ownership, pages and a cache, once for all nouns. */
-import { type Clock, Duration, Effect, Schema } from "effect"
+import { type Clock, Context, Duration, Effect, Schema } from "effect"
 import { Conflict, NotFound } from "../domain/Errors.ts"
 import type { UserId } from "../domain/Ids.ts"
 import { cursorAfter, keyOfCursor, type PageRequest } from "../domain/Page.ts"
@@ -41,6 +41,11 @@ export const makeCache = (clock: Clock.Clock, ttl: Duration.Duration) => {
 
 type Cache = ReturnType<typeof makeCache>
 
+/** What a transaction reads may never land, so it neither comes from the cache nor goes there. */
+export class InTransaction extends Context.Reference<InTransaction>()("stoa/services/Collection/InTransaction", {
+  defaultValue: () => false
+}) {}
+
 interface Noun<A, I> {
   /** The word in `Agent '…' not found.` */
   readonly noun: string
@@ -71,15 +76,16 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
       data
     }))
 
+  const find = (id: string): Effect.Effect<A, NotFound> =>
+    Effect.flatMap(driver.find(table, id), (row) => row === undefined ? missing(id) : read(row))
+
   const fetch = (id: string): Effect.Effect<A, NotFound> =>
-    Effect.suspend(() => {
-      const known = cache?.get(key(id))
+    Effect.flatMap(InTransaction, (inside) => {
+      if (cache === undefined || inside) return find(id)
+      const known = cache.get(key(id))
       if (known !== undefined) return Effect.succeed(known as A)
-      const since = cache?.epoch() ?? 0
-      return driver.find(table, id).pipe(
-        Effect.flatMap((row) => row === undefined ? missing(id) : read(row)),
-        Effect.tap((record) => cache?.keep(key(id), record, since))
-      )
+      const since = cache.epoch()
+      return Effect.tap(find(id), (record) => cache.keep(key(id), record, since))
     })
 
   const list = Effect.fnUntraced(function*(filter: RowFilter, { cursor, limit }: PageRequest, order: Order) {

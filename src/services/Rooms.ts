@@ -52,6 +52,8 @@ export interface Room {
   readonly durable: Effect.Effect<void, AppendRefused>
   /** Calls once when all that is durable, before any subscriber sees it; never when it is refused. */
   readonly whenDurable: (call: () => void) => void
+  /** Calls once when nothing more can be written here: another writer owns the session, it is deleted, or the input was refused. */
+  readonly whenRefused: (call: () => void) => void
   /**
    * The same for an input that may still be refused. `alone`: nothing but it
    * waits here, so that when storage does not take it, nothing of it stays and

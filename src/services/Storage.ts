@@ -7,7 +7,7 @@ import type { Timestamp, UserId } from "../domain/Ids.ts"
 import type { Page, PageRequest } from "../domain/Page.ts"
 import { Run } from "../domain/Run.ts"
 import { Session } from "../domain/Session.ts"
-import { makeCache, makeCollection } from "./Collection.ts"
+import { InTransaction, makeCache, makeCollection } from "./Collection.ts"
 
 /** What every stored record has. */
 export interface Owned {
@@ -137,6 +137,6 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         columns: ({ session_id, status }) => ({ session_id, status })
       }),
       keys: makeCollection(driver, cache, { noun: "Key", table: tables.keys, schema: ApiKey, columns: () => ({}) }),
-      transaction: (effect) => forgetting(driver.transaction(effect))
+      transaction: (effect) => forgetting(driver.transaction(Effect.provideService(effect, InTransaction, true)))
     })
   })

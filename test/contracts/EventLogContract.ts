@@ -1,5 +1,5 @@
 /** What every EventLog layer promises, over the Storage that holds its sessions. */
-import { assert, it } from "@effect/vitest"
+import { assert, it, layer } from "@effect/vitest"
 import { Effect, FastCheck, type Layer } from "effect"
 import type { MessageId, RunId, SessionId } from "../../src/domain/Ids.ts"
 import type { RunStatus } from "../../src/domain/Run.ts"
@@ -27,8 +27,8 @@ const newSession = Effect.gen(function*() {
 
 const batch = (parts: Partial<LogBatch>): LogBatch => ({ pages: [], runs: [], messages: [], ...parts })
 
-export const eventLogContract = <E>(name: string, layer: Layer.Layer<Storage | EventLog, E>): void =>
-  it.layer(layer, { timeout: "120 seconds", excludeTestServices: true })(`EventLog contract: ${name}`, (it) => {
+export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage | EventLog, E>): void =>
+  layer(backend, { timeout: "120 seconds", excludeTestServices: true })(`EventLog contract: ${name}`, (it) => {
     it.effect("reads pages back as they were written, gapless", () =>
       Effect.gen(function*() {
         const log = yield* EventLog

@@ -1,8 +1,8 @@
 /** What every Storage layer promises. */
-import { assert, it } from "@effect/vitest"
+import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, type Layer } from "effect"
 import type { Agent } from "../../src/domain/Agent.ts"
-import type { Conflict, NotFound } from "../../src/domain/Errors.ts"
+import type { Conflict, Malformed, NotFound } from "../../src/domain/Errors.ts"
 import type { UserId } from "../../src/domain/Ids.ts"
 import type { Page } from "../../src/domain/Page.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
@@ -30,18 +30,32 @@ const rename = (name: string) => (agent: Agent) => named(agent, name)
 const walk = <A, E, R>(list: (cursor: string | undefined) => Effect.Effect<Page<A>, E, R>) =>
   Effect.gen(function*() {
     const pages: Array<Page<A>> = []
-    let cursor: string | null | undefined
+    let cursor: string | undefined
     do {
       const page: Page<A> = yield* list(cursor)
       pages.push(page)
-      cursor = page.next_cursor
-    } while (cursor !== null)
+      cursor = page.next_cursor ?? undefined
+    } while (cursor !== undefined)
     return pages
   })
 
 const request = (limit: number, cursor?: string) => ({ limit, ...(cursor !== undefined && { cursor }) })
 
-/** One record of each noun and what keeps it. */
+/** A stored record and what its collection does with it. */
+interface Check {
+  readonly noun: string
+  readonly id: string
+  readonly owner: UserId
+  readonly record: Owned
+  readonly get: (by: UserId) => Effect.Effect<Owned, NotFound>
+  readonly hostGet: Effect.Effect<Owned, NotFound>
+  readonly list: (by: UserId) => Effect.Effect<Page<Owned>, Malformed>
+  readonly again: () => Effect.Effect<Owned, Conflict | NotFound>
+  readonly touch: (by: UserId) => Effect.Effect<Owned, NotFound>
+  readonly remove: (by: UserId) => Effect.Effect<void, NotFound>
+}
+
+/** One of each noun, children first. */
 const oneOfEach = Effect.gen(function*() {
   const storage = yield* Storage
   const owner = freshOwner()
@@ -50,17 +64,17 @@ const oneOfEach = Effect.gen(function*() {
   const credential = yield* storage.credentials.insert(credentialOf(owner))
   const run = yield* storage.runs.insert(runOf(session))
   const key = yield* storage.keys.insert(keyOf(owner))
-  const check = <A extends Owned, Columns extends string>(noun: string, collection: Collection<A, Columns>, record: A) => ({
+  const check = <A extends Owned, Columns extends string>(noun: string, collection: Collection<A, Columns>, record: A): Check => ({
     noun,
     id: record.id,
     owner,
     record,
-    get: (by: UserId): Effect.Effect<A, NotFound> => collection.get(by, record.id),
+    get: (by) => collection.get(by, record.id),
     hostGet: collection.host.get(record.id),
-    list: (by: UserId) => collection.list(by, request(10)),
-    again: (): Effect.Effect<A, Conflict | NotFound> => collection.insert(record),
-    touch: (by: UserId): Effect.Effect<A, NotFound> => collection.modify(by, record.id, (a) => ({ ...a, updated_at: later })),
-    remove: (by: UserId) => collection.remove(by, record.id)
+    list: (by) => collection.list(by, request(10)),
+    again: () => collection.insert(record),
+    touch: (by) => collection.modify(by, record.id, (a) => ({ ...a, updated_at: later })),
+    remove: (by) => collection.remove(by, record.id)
   })
   return [
     check("Run", storage.runs, run),
@@ -71,14 +85,14 @@ const oneOfEach = Effect.gen(function*() {
   ]
 })
 
-export const storageContract = <E>(name: string, layer: Layer.Layer<Storage | EventLog, E>): void =>
-  it.layer(layer, { timeout: "120 seconds", excludeTestServices: true })(`Storage contract: ${name}`, (it) => {
+export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | EventLog, E>): void =>
+  layer(backend, { timeout: "120 seconds", excludeTestServices: true })(`Storage contract: ${name}`, (it) => {
     it.effect("returns what was inserted, to its owner and to the host", () =>
       Effect.gen(function*() {
         for (const { get, hostGet, list, owner, record } of yield* oneOfEach) {
-          assert.deepStrictEqual<unknown>(yield* get(owner), record)
-          assert.deepStrictEqual<unknown>(yield* hostGet, record)
-          assert.deepStrictEqual<unknown>(yield* list(owner), { items: [record], total: 1, next_cursor: null })
+          assert.deepStrictEqual(yield* get(owner), record)
+          assert.deepStrictEqual(yield* hostGet, record)
+          assert.deepStrictEqual(yield* list(owner), { items: [record], total: 1, next_cursor: null })
         }
       }))
 
@@ -86,13 +100,13 @@ export const storageContract = <E>(name: string, layer: Layer.Layer<Storage | Ev
       Effect.gen(function*() {
         for (const { get, id, list, noun, owner, record, remove, touch } of yield* oneOfEach) {
           const other = freshOwner()
-          for (const attempt of [get(other), touch(other), remove(other)]) {
+          for (const attempt of [get(other), touch(other), remove(other)] as const) {
             const error = yield* Effect.flip(attempt)
             assert.strictEqual(error._tag, "NotFound")
             assert.strictEqual(error.detail, `${noun} '${id}' not found.`)
           }
-          assert.deepStrictEqual<unknown>(yield* list(other), { items: [], total: 0, next_cursor: null })
-          assert.deepStrictEqual<unknown>(yield* get(owner), record)
+          assert.deepStrictEqual(yield* list(other), { items: [], total: 0, next_cursor: null })
+          assert.deepStrictEqual(yield* get(owner), record)
         }
       }))
 
@@ -101,7 +115,7 @@ export const storageContract = <E>(name: string, layer: Layer.Layer<Storage | Ev
         for (const { again, get, owner, record } of yield* oneOfEach) {
           const error = yield* Effect.flip(again())
           assert.deepStrictEqual([error._tag, error.code], ["Conflict", "id_taken"])
-          assert.deepStrictEqual<unknown>(yield* get(owner), record)
+          assert.deepStrictEqual(yield* get(owner), record)
         }
         const { agents } = yield* Storage
         const agent = yield* agents.insert(agentOf(freshOwner()))

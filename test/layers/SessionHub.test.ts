@@ -1,5 +1,5 @@
 import { assert, describe, layer } from "@effect/vitest"
-import { Deferred, Effect } from "effect"
+import { Context, Deferred, Effect, Layer } from "effect"
 import { textOf } from "../../src/domain/Message.ts"
 import * as Host from "../../src/layers/Host.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
@@ -9,8 +9,18 @@ import { conversation, converse, say, watch } from "../support/hub.ts"
 
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
 
+/** Sessions whose log takes nothing, as on a full disk. */
+const broken = new Set<string>()
+
+const storage = Layer.map(Host.memory, (context) => {
+  const log = Context.get(context, EventLog)
+  const append: typeof log.append = (batch) =>
+    batch.pages.some(({ session_id }) => broken.has(session_id)) ? Effect.die("no space left on device") : log.append(batch)
+  return Context.add(context, EventLog, { ...log, append })
+})
+
 describe("SessionHub", () => {
-  layer(Host.layerMemory, { excludeTestServices: true })("over memory", (it) => {
+  layer(Host.over(storage), { excludeTestServices: true })("over memory", (it) => {
     it.effect("streams a turn from its input to REPLY_END, gapless, and ends", () =>
       Effect.gen(function*() {
         const session = yield* conversation()
@@ -234,6 +244,24 @@ describe("SessionHub", () => {
         assert.deepInclude(seen.events().at(-1)!.event, { type: "REPLY_END", finished_reason: "interrupted" })
         assert.strictEqual((yield* Effect.flip(say(session, "say x")))._tag, "NotFound")
       }).pipe(Effect.scoped))
+
+    it.effect("leaves nothing behind of an input that storage does not take, and takes the next", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const hub = yield* SessionHub
+        const session = yield* conversation("demo-script", { parameters: { delay_ms: 5 } })
+        broken.add(session.id)
+        for (const _ of [1, 2, 3]) {
+          const error = yield* Effect.flip(say(session, "repeat 1000 word "))
+          assert.deepInclude(error, { _tag: "Unavailable", code: "storage_unavailable" })
+          assert.strictEqual(yield* hub.status(session), "idle")
+        }
+        broken.delete(session.id)
+        const { events, seqs } = yield* converse(session, "say fine")
+        assert.deepInclude(events.at(-1), { type: "REPLY_END", finished_reason: "completed" })
+        assert.strictEqual(seqs[0], 1)
+        assert.strictEqual((yield* log.range(session.id)).last, seqs.at(-1))
+      }))
 
     it.effect("hides sessions from other owners", () =>
       Effect.gen(function*() {

@@ -43,14 +43,20 @@ const promptOf = (options: { readonly prompt: Option.Option<string>; readonly pr
 
 const agentId = idArgument("agent-id", "The agent's id")
 
-const list = Command.make("list", { ...limit, ...common }, (options) =>
-  Effect.flatMap(connect(options), ({ api }) =>
-    printAll(
-      options.output,
-      columns,
-      all(options.limit, (urlParams) =>
-        Effect.map(api.agents.list({ urlParams }), ({ agents, next_cursor }) => ({ items: agents, next: next_cursor })))
-    ))
+const list = Command.make(
+  "list",
+  { ...limit, ...common },
+  (options) =>
+    Effect.flatMap(connect(options), ({ api }) =>
+      printAll(
+        options.output,
+        columns,
+        all(options.limit, (urlParams) =>
+          Effect.map(
+            api.agents.list({ urlParams }),
+            ({ agents, next_cursor }) => ({ items: agents, next: next_cursor })
+          ))
+      ))
 ).pipe(Command.withDescription("List your agents"))
 
 const get = Command.make("get", { id: agentId, ...common }, (options) =>
@@ -70,7 +76,10 @@ const create = Command.make(
       const payload = yield* decode(AgentDraft, {
         name: options.name,
         ...Option.match(prompt, { onNone: () => ({}), onSome: (system_prompt) => ({ system_prompt }) }),
-        ...Option.match(options.maxIters, { onNone: () => ({}), onSome: (max_iters) => ({ react_config: { max_iters } }) })
+        ...Option.match(options.maxIters, {
+          onNone: () => ({}),
+          onSome: (max_iters) => ({ react_config: { max_iters } })
+        })
       })
       const made = yield* api.agents.create({ payload })
       yield* print(options.output, made, `${made.agent_id}\n`)

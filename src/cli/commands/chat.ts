@@ -41,14 +41,16 @@ const agentNamed = ({ api }: Connection, name: string) =>
         next: next_cursor
       }))),
     Option.none<Agent>(),
-    (found, agent) => Option.exists(found, ({ created_at }) => created_at >= agent.created_at) ? found : Option.some(agent)
+    (found, agent) =>
+      Option.exists(found, ({ created_at }) => created_at >= agent.created_at) ? found : Option.some(agent)
   )
 
 const agentWithId = ({ api }: Connection, id: string) =>
   Schema.is(AgentId)(id)
     ? Effect.flatMap(pathId(AgentId, "agent", id), (agent_id) =>
       Effect.asSome(api.agents.get({ path: { agent_id } })).pipe(
-        Effect.catchTag("Refused", (error) => error.status === 404 ? Effect.succeedNone : Effect.fail(error))
+        Effect.catchTag("Refused", (error) =>
+          error.status === 404 ? Effect.succeedNone : Effect.fail(error))
       ))
     : Effect.succeedNone
 
@@ -56,7 +58,9 @@ const findAgent = Effect.fnUntraced(function*(connected: Connection, wanted: Opt
   if (Option.isSome(wanted)) {
     const byId = yield* agentWithId(connected, wanted.value)
     const found = Option.isSome(byId) ? byId : yield* agentNamed(connected, wanted.value)
-    return Option.isSome(found) ? found.value.id : yield* notFound(`There is no agent with the id or name ${wanted.value}.`)
+    return Option.isSome(found)
+      ? found.value.id
+      : yield* notFound(`There is no agent with the id or name ${wanted.value}.`)
   }
   const found = yield* agentNamed(connected, defaultAgent)
   if (Option.isSome(found)) return found.value.id
@@ -65,17 +69,19 @@ const findAgent = Effect.fnUntraced(function*(connected: Connection, wanted: Opt
 })
 
 /** Gives the session the model that is asked for, or the default one if it has none. */
-const withModel = Effect.fnUntraced(function*(connected: Connection, session: SessionView, model: Option.Option<string>) {
-  const current = session.config.chat_model_config
-  if (current !== null && Option.isNone(model)) return session
-  const chat_model_config = yield* resolve(connected, Option.getOrElse(model, () => defaultModel), Option.none())
-  if (modelName(current) === modelName(chat_model_config)) return session
-  return yield* connected.api.sessions.update({
-    path: { session_id: yield* pathId(SessionId, "session", session.id) },
-    urlParams: {},
-    payload: { chat_model_config }
-  })
-})
+const withModel = Effect.fnUntraced(
+  function*(connected: Connection, session: SessionView, model: Option.Option<string>) {
+    const current = session.config.chat_model_config
+    if (current !== null && Option.isNone(model)) return session
+    const chat_model_config = yield* resolve(connected, Option.getOrElse(model, () => defaultModel), Option.none())
+    if (modelName(current) === modelName(chat_model_config)) return session
+    return yield* connected.api.sessions.update({
+      path: { session_id: yield* pathId(SessionId, "session", session.id) },
+      urlParams: {},
+      payload: { chat_model_config }
+    })
+  }
+)
 
 const findSession = Effect.fnUntraced(function*(
   connected: Connection,
@@ -155,7 +161,9 @@ export const chat = Command.make(
         })
       if (options.text.length > 0) return yield* say(given)
       if (!options.quiet) {
-        const about = `session ${session.id}, ${modelName(session.config.chat_model_config)}; /exit leaves, Ctrl-C stops a reply`
+        const about = `session ${session.id}, ${
+          modelName(session.config.chat_model_config)
+        }; /exit leaves, Ctrl-C stops a reply`
         yield* screen.err(`${dim(about, screen.hasColour.err)}\n`)
       }
       yield* converse(say)

@@ -1,5 +1,5 @@
 import { Command, Options } from "@effect/cli"
-import { Effect, Option, Predicate } from "effect"
+import { Effect, Option, Predicate, Stream } from "effect"
 import type { CredentialRecord } from "../../domain/Credential.ts"
 import { CredentialId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
@@ -64,7 +64,8 @@ const schemaOf = (schemas: ReadonlyArray<JsonObject>, type: string): JsonObject 
   schemas.find((schema) => {
     const properties = schema["properties"]
     const own = Predicate.isRecord(properties) ? properties["type"] : undefined
-    return Predicate.isRecord(own) && (own["const"] === type || (Array.isArray(own["enum"]) && own["enum"].includes(type)))
+    return Predicate.isRecord(own) &&
+      (own["const"] === type || (Array.isArray(own["enum"]) && own["enum"].includes(type)))
   })
 
 /** Texts are what their schema says: `delay_ms=20` is a number where a number belongs. */
@@ -93,8 +94,10 @@ const valuesOf = Effect.fnUntraced(function*(
     return yield* misused("Standard input can be one secret only: give the others as files.")
   }
   const schema = set.length === 0 ? undefined : schemaOf((yield* api.credentials.schemas()).schemas, type)
-  const secrets = yield* Effect.forEach(files, ([name, path]) =>
-    Effect.map(secretOf(name, path), (secret) => [name, secret] as const))
+  const secrets = yield* Effect.forEach(
+    files,
+    ([name, path]) => Effect.map(secretOf(name, path), (secret) => [name, secret] as const)
+  )
   return {
     ...Option.match(options.name, { onNone: () => ({}), onSome: (name) => ({ name }) }),
     ...Object.fromEntries(set.map(([name, text]) => [name, typed(schema, name, text)])),
@@ -104,17 +107,20 @@ const valuesOf = Effect.fnUntraced(function*(
 
 const credentialId = idArgument("credential-id", "The credential's id")
 
-const list = Command.make("list", { ...limit, ...common }, (options) =>
-  Effect.flatMap(connect(options), ({ api }) =>
-    printAll(
-      options.output,
-      columns,
-      all(options.limit, (urlParams) =>
-        Effect.map(api.credentials.list({ urlParams }), ({ credentials, next_cursor }) => ({
-          items: credentials,
-          next: next_cursor
-        })))
-    ))
+const list = Command.make(
+  "list",
+  { ...limit, ...common },
+  (options) =>
+    Effect.flatMap(connect(options), ({ api }) =>
+      printAll(
+        options.output,
+        columns,
+        all(options.limit, (urlParams) =>
+          Effect.map(api.credentials.list({ urlParams }), ({ credentials, next_cursor }) => ({
+            items: credentials,
+            next: next_cursor
+          })))
+      ))
 ).pipe(Command.withDescription("List your credentials, without their secrets"))
 
 const get = Command.make("get", { id: credentialId, ...common }, (options) =>
@@ -170,7 +176,9 @@ const remove = Command.make(
       const { api } = yield* connect(options)
       const ids = yield* Effect.forEach(options.ids, (id) => pathId(CredentialId, "credential", id))
       yield* confirm(`Delete ${options.ids.join(", ")}? Sessions that use it will fail.`, options.yes)
-      yield* Effect.forEach(ids, (credential_id) => api.credentials.remove({ path: { credential_id } }), { discard: true })
+      yield* Effect.forEach(ids, (credential_id) => api.credentials.remove({ path: { credential_id } }), {
+        discard: true
+      })
     })
 ).pipe(Command.withDescription("Delete credentials"))
 
@@ -210,7 +218,7 @@ const schemas = Command.make(
       yield* printAll(
         options.output,
         [["type", typeIn], ["fields (* required)", (schema) => fieldsOf(schema).join(", ")]],
-        shown
+        Stream.fromIterable(shown)
       )
     })
 ).pipe(Command.withDescription("Which types there are, and their fields"))

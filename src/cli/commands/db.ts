@@ -5,7 +5,7 @@
 import { Command } from "@effect/cli"
 import { FileSystem, HttpClientResponse } from "@effect/platform"
 import type { SqlClient } from "@effect/sql"
-import { Effect, Layer, Option, Redacted } from "effect"
+import { Effect, Layer, Option, Redacted, Stream } from "effect"
 import { join } from "node:path"
 import { Health } from "../../domain/Health.ts"
 import type { Settings } from "../../domain/Settings.ts"
@@ -75,14 +75,18 @@ const status = Command.make(
     Effect.gen(function*() {
       const settings = yield* readSettings(options)
       if (!(yield* isThere(settings))) {
-        return yield* print(options.output, [], `There is no database in ${settings.data_dir} yet: the first start makes it.\n`)
+        return yield* print(
+          options.output,
+          [],
+          `There is no database in ${settings.data_dir} yet: the first start makes it.\n`
+        )
       }
       const [{ status }, { all }] = yield* migrations
       yield* Effect.provide(status(all), database(settings)).pipe(
-        Effect.flatMap((steps) => printAll(options.output, columns, steps)),
+        Effect.flatMap((steps) => printAll(options.output, columns, Stream.fromIterable(steps))),
         Effect.catchTags({
           SqlError: sqlFailed,
-          DataDirLocked: (locked: DataDirLocked) =>
+          DataDirLocked: (locked) =>
             Effect.flatMap(askHolder(options, locked), (holder) => {
               const parts = Object.entries(holder.components).map(([name, state]) => `${name} ${state}`).join(", ")
               return print(
@@ -101,7 +105,11 @@ const upgrade = Command.make("upgrade", { ...settingsOptions, ...output }, (opti
   Effect.gen(function*() {
     const settings = yield* readSettings(options)
     if (!(yield* isThere(settings))) {
-      return yield* print(options.output, [], `There is no database in ${settings.data_dir} yet: the first start makes it.\n`)
+      return yield* print(
+        options.output,
+        [],
+        `There is no database in ${settings.data_dir} yet: the first start makes it.\n`
+      )
     }
     const [{ migrate }, { all }] = yield* migrations
     const done = yield* Effect.provide(migrate(all), database(settings)).pipe(

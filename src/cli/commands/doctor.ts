@@ -56,8 +56,7 @@ const others = 0o077
 const dataDir = Effect.fnUntraced(function*({ data_dir }: Settings) {
   const files = yield* FileSystem.FileSystem
   const folder = resolve(data_dir)
-  const canWrite = (path: string) =>
-    Effect.isSuccess(files.access(path, { readable: true, writable: true }))
+  const canWrite = (path: string) => Effect.isSuccess(files.access(path, { readable: true, writable: true }))
   const info = yield* Effect.option(files.stat(folder))
   if (Option.isNone(info)) {
     let parent = dirname(folder)
@@ -76,10 +75,13 @@ const dataDir = Effect.fnUntraced(function*({ data_dir }: Settings) {
     return warn("data", `${folder} is open to other users`, `Run chmod 700 ${folder}.`)
   }
   const pid = yield* holder(folder)
-  return ok("data", Option.match(pid, {
-    onNone: () => `${folder}, not in use`,
-    onSome: (pid) => `${folder}, in use by process ${pid}`
-  }))
+  return ok(
+    "data",
+    Option.match(pid, {
+      onNone: () => `${folder}, not in use`,
+      onSome: (pid) => `${folder}, in use by process ${pid}`
+    })
+  )
 })
 
 const vaultKey = Effect.fnUntraced(function*({ data_dir, vault_key }: Settings) {
@@ -89,7 +91,11 @@ const vaultKey = Effect.fnUntraced(function*({ data_dir, vault_key }: Settings) 
   const info = yield* Effect.option(files.stat(path))
   if (Option.isNone(info)) {
     return (yield* Effect.orElseSucceed(files.exists(join(data_dir, "postgres")), () => false))
-      ? warn("vault", `${path} is missing beside a database`, "Put the key file back: nothing else opens the stored secrets.")
+      ? warn(
+        "vault",
+        `${path} is missing beside a database`,
+        "Put the key file back: nothing else opens the stored secrets."
+      )
       : ok("vault", `${path} is made by the first start`)
   }
   return process.platform !== "win32" && (info.value.mode & others) !== 0
@@ -131,11 +137,19 @@ const server = (options: ConnectionOptions) =>
     const health = yield* Effect.flatMap(raw.get("/health"), HttpClientResponse.schemaBodyJson(Health))
     const broken = Object.entries(health.components).filter(([, state]) => state === "not_ready").map(([name]) => name)
     if (health.status !== "ok") {
-      return fail("server", `${url} is not ready${broken.length === 0 ? "" : `: ${broken.join(", ")}`}`, "Look into its log.")
+      return fail(
+        "server",
+        `${url} is not ready${broken.length === 0 ? "" : `: ${broken.join(", ")}`}`,
+        "Look into its log."
+      )
     }
     return health.version === version
       ? ok("server", `${url} answers, version ${health.version}`)
-      : warn("server", `${url} has version ${health.version}, this is ${version}`, "Use the same version on both sides.")
+      : warn(
+        "server",
+        `${url} has version ${health.version}, this is ${version}`,
+        "Use the same version on both sides."
+      )
   }).pipe(
     Effect.catchTags({
       Unreachable: ({ isRefused, message }) =>
@@ -147,7 +161,7 @@ const server = (options: ConnectionOptions) =>
         ),
       Failed: ({ message }) => Effect.succeed(fail("server", message, "Correct the option or the variable."))
     }),
-    Effect.catchAll(() => Effect.succeed(fail("server", "What answers is no Stoa server", "Check --url.")))
+    Effect.orElseSucceed(() => fail("server", "What answers is no Stoa server", "Check --url."))
   )
 
 const marks = { ok: green, warn: yellow, fail: red }
@@ -160,9 +174,10 @@ export const doctor = Command.make(
       const screen = yield* Screen
       const settings = yield* Effect.either(readSettings(options))
       const ofSettings = Either.match(settings, {
-        onLeft: ({ problems }) => [
-          ...problems.map((problem) => Effect.succeed(fail("settings", problem, "Correct it; the server does not start.")))
-        ],
+        onLeft: ({ problems }) =>
+          problems.map((problem) =>
+            Effect.succeed(fail("settings", problem, "Correct it; the server does not start."))
+          ),
         onRight: (settings) => [
           Effect.succeed(ok("settings", "Valid")),
           dataDir(settings),

@@ -1,5 +1,5 @@
 import { Command, Options } from "@effect/cli"
-import { DateTime, Duration, Effect, Option } from "effect"
+import { DateTime, Duration, Effect, Option, Stream } from "effect"
 import { ApiKeyDraft, type ApiKeyRecord } from "../../domain/ApiKey.ts"
 import { KeyId, UserId } from "../../domain/Ids.ts"
 import { Scope } from "../../domain/Principal.ts"
@@ -53,7 +53,10 @@ const expiry = Effect.fnUntraced(function*(text: string) {
   const time = count === undefined
     ? /^\d{4}-\d\d-\d\d/.test(text) ? DateTime.make(text) : Option.none()
     : Option.some(
-      DateTime.addDuration(yield* DateTime.now, Duration.decode(`${Number(count)} ${units[unit as keyof typeof units]}`))
+      DateTime.addDuration(
+        yield* DateTime.now,
+        Duration.decode(`${Number(count)} ${units[unit as keyof typeof units]}`)
+      )
     )
   return Option.isSome(time)
     ? DateTime.formatIso(time.value)
@@ -99,7 +102,7 @@ const revoke = Command.make(
       const ids = yield* Effect.forEach(options.ids, (id) => pathId(KeyId, "key", id))
       yield* confirm(`Revoke ${options.ids.join(", ")} for ever?`, options.yes)
       const revoked = yield* Effect.forEach(ids, (key_id) => api.keys.revoke({ path: { key_id } }))
-      yield* printAll(options.output, columns, revoked)
+      yield* printAll(options.output, columns, Stream.fromIterable(revoked))
     })
 ).pipe(Command.withDescription("End API keys at once (needs the scope admin)"))
 

@@ -20,7 +20,12 @@ const columns: ReadonlyArray<Column<Offer>> = [
 
 const list = Command.make(
   "list",
-  { provider: optionalText("provider", "NAME", "Of this provider only, such as demo"), ...limit, ...output, ...connection },
+  {
+    provider: optionalText("provider", "NAME", "Of this provider only, such as demo"),
+    ...limit,
+    ...output,
+    ...connection
+  },
   (options) =>
     Effect.gen(function*() {
       const { api } = yield* connect(options)
@@ -30,7 +35,15 @@ const list = Command.make(
       const offers = Stream.mapConcatEffect(Stream.fromIterable(providers), (provider) =>
         Effect.map(api.models.list({ urlParams: { provider } }), ({ models }) =>
           models.map((model): Offer => ({ provider: providerOf(provider), ...model }))))
-      yield* printAll(options.output, columns, Stream.take(offers, Option.getOrElse(options.limit, () => Infinity)))
+      yield* printAll(
+        options.output,
+        columns,
+        Stream.take(
+          offers,
+          Option.getOrElse(options.limit, () =>
+            Infinity)
+        )
+      )
     })
 ).pipe(Command.withDescription("List what can be talked to, as --model takes it"))
 

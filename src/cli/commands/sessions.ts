@@ -87,8 +87,10 @@ const create = Command.make(
         return yield* misused("--credential goes with --model.")
       }
       const agent_id = yield* decode(AgentId, options.agent)
-      const model = yield* Effect.transposeMapOption(options.model, (text) => resolve(connected, text, options.credential))
-      const workspace = yield* Effect.transposeMapOption(options.workspace, (id) => decode(WorkspaceId, id))
+      const model = yield* Effect.transposeMapOption(options.model, (text) =>
+        resolve(connected, text, options.credential))
+      const workspace = yield* Effect.transposeMapOption(options.workspace, (id) =>
+        decode(WorkspaceId, id))
       const payload = yield* decode(SessionDraft, {
         agent_id,
         name: Option.getOrUndefined(options.name),
@@ -115,14 +117,22 @@ const update = Command.make(
   (options) =>
     Effect.gen(function*() {
       const connected = yield* connect(options)
-      if (options.noModel && Option.isSome(options.model)) return yield* misused("Give --model or --no-model, not both.")
+      if (options.noModel && Option.isSome(options.model)) {
+        return yield* misused("Give --model or --no-model, not both.")
+      }
       if (Option.isSome(options.credential) && Option.isNone(options.model)) {
         return yield* misused("--credential goes with --model.")
       }
-      if (Option.isNone(options.name) && Option.isNone(options.model) && Option.isNone(options.permissions) && !options.noModel) {
+      if (
+        Option.isNone(options.name) && Option.isNone(options.model) && Option.isNone(options.permissions) &&
+        !options.noModel
+      ) {
         return yield* misused("Nothing to change: give --name, --model, --no-model or --permissions.")
       }
-      const model = yield* Effect.transposeMapOption(options.model, (text) => resolve(connected, text, options.credential))
+      const model = yield* Effect.transposeMapOption(
+        options.model,
+        (text) => resolve(connected, text, options.credential)
+      )
       const payload = yield* decode(SessionPatch, {
         name: Option.getOrUndefined(options.name),
         permission_mode: Option.getOrUndefined(options.permissions),

@@ -7,6 +7,7 @@ import { Cause, Context, Effect, HashSet, Scope } from "effect"
 import { Forbidden, MethodNotAllowed, NotFound, Unavailable } from "../../domain/Errors.ts"
 import { NewId } from "../../services/NewId.ts"
 import { Readiness } from "../../services/Readiness.ts"
+import { followed } from "../Sse.ts"
 import * as Body from "./Body.ts"
 import * as Cors from "./Cors.ts"
 import * as Hosts from "./Hosts.ts"
@@ -128,7 +129,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         Context.add(ResponseHeaders, headers)
       )
       return Effect.matchCauseEffect(Effect.mapInputContext(app, () => context), {
-        onSuccess: (response) => Effect.succeed(complete(response)),
+        onSuccess: (response) => followed(response) ?? Effect.succeed(complete(response)),
         onFailure: failed
       })
     })

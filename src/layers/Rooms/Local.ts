@@ -70,7 +70,7 @@ export const make = Effect.gen(function*() {
         for (const room of live.values()) room.close(comment)
       }),
     forget: (session) => Effect.sync(() => live.get(session)?.close("session deleted", "session_gone")),
-    healthy: Effect.sync(writer.healthy)
+    healthy: writer.healthy
   })
 })
 

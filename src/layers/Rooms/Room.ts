@@ -112,6 +112,7 @@ export class LiveRoom implements Room, Source {
   #durable = 0
   #waiters: Array<{ readonly version: number; readonly done: Deferred.Deferred<void, AppendRefused> }> = []
   #calls: Array<{ readonly version: number; readonly call: () => void }> = []
+  #lostCalls: Array<() => void> = []
   /** All that waits is one input that nobody has been promised yet. */
   #accepting = false
   #slow: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
@@ -191,6 +192,11 @@ export class LiveRoom implements Room, Source {
 
   whenDurable = (call: () => void): void => {
     this.#calls.push({ version: this.#version, call })
+  }
+
+  whenRefused = (call: () => void): void => {
+    if (this.#dead === undefined) this.#lostCalls.push(call)
+    else call()
   }
 
   accepted = (alone: boolean): Effect.Effect<void, AppendRefused | Unavailable> =>
@@ -341,6 +347,9 @@ export class LiveRoom implements Room, Source {
   #die(error: AppendRefused) {
     if (this.#dead !== undefined) return
     this.#dead = error
+    const calls = this.#lostCalls
+    this.#lostCalls = []
+    for (const call of calls) call()
     const waiters = this.#waiters
     this.#waiters = []
     for (const { done } of waiters) Deferred.unsafeDone(done, Effect.fail(error))

@@ -44,6 +44,9 @@ const nextTurn = Effect.async<void>((resume) => {
   return Effect.sync(() => clearImmediate(immediate))
 })
 
+/** How long a failure speaks against storage when nothing has been tried since, in milliseconds. */
+const doubt = 10_000
+
 /** Failed flushes after which each source is tried alone, so that one broken batch does not hold up all. */
 const patience = 4
 
@@ -52,6 +55,7 @@ export const make = Effect.fnUntraced(function*(log: Log) {
   const latch = yield* Effect.makeLatch(false)
   let stuck: ReadonlyArray<Taken> = []
   let failures = 0
+  let failedAt = 0
 
   const alone = (taken: ReadonlyArray<Taken>) =>
     Effect.map(Effect.forEach(taken, (one) => write([one])), (left) => left.flat())
@@ -64,7 +68,11 @@ export const make = Effect.fnUntraced(function*(log: Log) {
         return Effect.succeed([])
       }
       const refusal = Cause.failureOption(exit.cause)
-      if (refusal._tag === "None") return Effect.as(Effect.logError("The log does not take what is written", exit.cause), taken)
+      if (refusal._tag === "None") {
+        // Once for each time that storage goes away, not for each attempt.
+        const say = failures === 0 ? Effect.logError : Effect.logDebug
+        return Effect.as(say("The log does not take what is written", exit.cause), taken)
+      }
       if (taken.length > 1) return alone(taken)
       taken[0]!.source.refused(refusal.value)
       return Effect.succeed([])
@@ -83,6 +91,7 @@ export const make = Effect.fnUntraced(function*(log: Log) {
       return []
     }
     failures++
+    failedAt = yield* Clock.currentTimeMillis
     return left.filter(({ source }) => !source.withdraw())
   })
 
@@ -103,7 +112,8 @@ export const make = Effect.fnUntraced(function*(log: Log) {
   })
 
   // Pacing is about the machine, not about the time that events tell of.
-  yield* Effect.forkScoped(Effect.withClock(Effect.forever(flush), Clock.make()))
+  const live = Clock.make()
+  yield* Effect.forkScoped(Effect.withClock(Effect.forever(flush), live))
 
   return {
     /** The source has something to write. */
@@ -111,6 +121,7 @@ export const make = Effect.fnUntraced(function*(log: Log) {
       waiting.add(source)
       latch.unsafeOpen()
     },
-    healthy: () => failures === 0
+    /** The last flush went through; or nothing waits, and the last failure is long past. */
+    healthy: Effect.map(live.currentTimeMillis, (now) => failures === 0 || (stuck.length === 0 && now - failedAt > doubt))
   }
 })

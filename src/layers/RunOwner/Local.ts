@@ -54,6 +54,8 @@ interface Seat {
   readonly room: Room
   current: Current
   readonly queue: Array<Waiting>
+  /** The room takes nothing more: whatever runs here has no place to go. */
+  lost: boolean
 }
 
 type ReplyStart = Extract<AgentEvent, { readonly type: "REPLY_START" }>
@@ -178,9 +180,10 @@ export const make = Effect.gen(function*() {
   /** Drives the seat's run to its end. False when it is not ours to end: another owner has it, or the next start shall. */
   const drive = Effect.fnUntraced(function*(seat: Seat) {
     const { current, room } = seat
-    const fiber = yield* Effect.fork(Effect.interruptible(current.stopped ? Effect.interrupt : work(room, current)))
+    const fiber = yield* Effect.fork(Effect.interruptible(current.stopped || seat.lost ? Effect.interrupt : work(room, current)))
     current.work = fiber
     const exit = yield* Fiber.await(fiber)
+    if (seat.lost) return false
     if (Exit.isFailure(exit) && (Option.isSome(Cause.failureOption(exit.cause)) || (leaving && !current.stopped))) return false
     end(room, current, yield* endingOf(exit, current))
     room.whenDurable(() => handOver(seat))
@@ -203,8 +206,13 @@ export const make = Effect.gen(function*() {
   }
 
   const sit = (room: Room, current: Current, queue: Array<Waiting>) => {
-    const seat = { room, current, queue }
+    const seat: Seat = { room, current, queue, lost: false }
     seats.set(room.session_id, seat)
+    room.whenRefused(() => {
+      seat.lost = true
+      if (seats.get(room.session_id) === seat) seats.delete(room.session_id)
+      seat.current.work?.unsafeInterruptAsFork(FiberId.none)
+    })
     fork(room.session_id, occupy(seat))
   }
 
