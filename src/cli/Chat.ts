@@ -7,7 +7,7 @@ import type { Message, RunError } from "../domain/Message.ts"
 import { appendEvent, openReply } from "../domain/Transcript.ts"
 import type { Connection } from "./Connection.ts"
 import { CtrlC } from "./CtrlC.ts"
-import { exitCodes, Failed, failed } from "./Failed.ts"
+import { exitCodes, Failed, failed, Stopped } from "./Failed.ts"
 import { follow, type Followed } from "./Follow.ts"
 import { dim, Screen } from "./Screen.ts"
 import * as Telling from "./Telling.ts"
@@ -67,9 +67,12 @@ type End = Extract<AgentEvent, { readonly type: "REPLY_END" | "RUN_PARKED" }>
 
 const sentence = (error: RunError | null) => error?.message ?? "The run failed."
 
+const left = new Failed({ exitCode: exitCodes.interrupted, message: "Interrupted." })
+
 /** What the end of a run means for the command. */
-const outcome = (end: End | undefined, wasStopped: boolean): Option.Option<Failed> => {
-  if (wasStopped) return Option.some(new Failed({ exitCode: exitCodes.interrupted, message: "Interrupted." }))
+const outcome = (end: End | undefined, presses: number): Option.Option<Failed | Stopped> => {
+  if (presses > 1) return Option.some(left)
+  if (presses > 0) return Option.some(new Stopped())
   if (end === undefined) return Option.some(failed("The stream ended before the reply did."))
   if (end.type === "RUN_PARKED") {
     return Option.some(failed(
@@ -132,9 +135,9 @@ export const turn = Effect.fn("Chat.turn")(
       isExpected: true,
       onLost: lostNotice,
       onEvent
-    }).pipe(Effect.raceFirst(Deferred.await(stop.left)), Effect.ensuring(close))
+    }).pipe(Effect.raceFirst(Deferred.await(stop.isLeft)), Effect.ensuring(close))
 
-    const failure = outcome(end, stop.wasPressed())
+    const failure = outcome(end, stop.presses())
     if (format === "json" && reply !== undefined) yield* screen.out(`${JSON.stringify(reply, undefined, 2)}\n`)
     if (Option.isSome(failure)) return yield* failure.value
   },
@@ -149,20 +152,20 @@ const isEnd = (event: AgentEvent, { run_id }: Accepted): event is End =>
 const stopper = Effect.fnUntraced(function*({ api }: Connection, session: SessionId) {
   const screen = yield* Screen
   const ctrlC = yield* CtrlC
-  const presses = yield* Queue.unbounded<void>()
-  const left = yield* Deferred.make<never, Failed>()
-  let wasPressed = false
+  const queue = yield* Queue.unbounded<void>()
+  const isLeft = yield* Deferred.make<never, Failed>()
+  let presses = 0
   yield* ctrlC.take(() => {
-    wasPressed = true
-    Queue.unsafeOffer(presses, undefined)
+    presses++
+    Queue.unsafeOffer(queue, undefined)
   })
   yield* Effect.forkScoped(Effect.gen(function*() {
-    yield* Queue.take(presses)
+    yield* Queue.take(queue)
     if (screen.isTerminal.err) yield* screen.err(dim("\n(stopping; Ctrl-C again leaves)\n", screen.hasColour.err))
     const path = { session_id: SessionId.make(encodeURIComponent(session)) }
     yield* Effect.forkScoped(Effect.ignore(api.sessions.interrupt({ path, urlParams: { queue: "keep" } })))
-    yield* Queue.take(presses)
-    yield* Deferred.fail(left, new Failed({ exitCode: exitCodes.interrupted, message: "Interrupted." }))
+    yield* Queue.take(queue)
+    yield* Deferred.fail(isLeft, left)
   }))
-  return { left, wasPressed: () => wasPressed }
+  return { isLeft, presses: () => presses }
 })

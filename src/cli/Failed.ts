@@ -27,6 +27,9 @@ export const failed = (message: string): Failed => new Failed({ exitCode: exitCo
 export const misused = (message: string): Failed => new Failed({ exitCode: exitCodes.usage, message })
 export const notFound = (message: string): Failed => new Failed({ exitCode: exitCodes.notFound, message })
 
+/** A run ended because Ctrl-C asked for it. */
+export class Stopped extends Data.TaggedError("Stopped")<{}> {}
+
 /** The server said no. */
 export class Refused extends Data.TaggedError("Refused")<{
   readonly status: number
@@ -71,6 +74,7 @@ const inOneLine = (text: string) => text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ")
 
 const describe = (error: unknown): Failed => {
   if (error instanceof Failed) return error
+  if (error instanceof Stopped) return new Failed({ exitCode: exitCodes.interrupted, message: "Interrupted." })
   if (error instanceof Refused) return new Failed({ exitCode: codeOfStatus(error.status), message: error.message })
   if (error instanceof Unreachable) return new Failed({ exitCode: exitCodes.unreachable, message: error.message })
   if (ParseResult.isParseError(error) || Predicate.isTagged(error, "ResponseError")) {

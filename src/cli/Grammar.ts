@@ -181,14 +181,16 @@ const readLeaf = (path: ReadonlyArray<Node>, words: ReadonlyArray<string>): Eith
         `There is no option ${name.slice(0, 40)}.${near(name, leaf.options.flatMap(({ names }) => names))}`
       )
     }
+    // The short one: @effect/cli takes `--log-level`, also a command's own, for itself.
+    const canonical = option.names[0]!
     if (option.value === "") {
       if (equals >= 0) return refuse(path, `The option ${name} takes no value.`)
-      options.push(name)
+      options.push(canonical)
       continue
     }
     const value = equals < 0 ? words[++i] : word.slice(equals + 1)
     if (value === undefined) return refuse(path, `The option ${name} needs a value.`)
-    options.push(name, value)
+    options.push(canonical, value)
   }
   const { length } = leaf.arguments
   if (rest.length > length && !leaf.arguments.some(({ isRepeated }) => isRepeated)) {

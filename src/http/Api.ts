@@ -1,5 +1,14 @@
 import { HttpApi, OpenApi } from "@effect/platform"
-import { Internal, Invalid, LimitReached, Malformed, MethodNotAllowed, TooLarge, Unavailable, UnsupportedContent } from "../domain/Errors.ts"
+import {
+  Internal,
+  Invalid,
+  LimitReached,
+  Malformed,
+  MethodNotAllowed,
+  TooLarge,
+  Unavailable,
+  UnsupportedContent
+} from "../domain/Errors.ts"
 import { AgentEvent } from "../domain/Event.ts"
 import { Message } from "../domain/Message.ts"
 import { AgentsApi } from "./api/Agents.ts"

@@ -1,6 +1,14 @@
 /** The native door as one layer: routes, documents, and the boundary around them. */
-import { HttpApiScalar, HttpApiSwagger, HttpLayerRouter, HttpMiddleware, HttpServer, HttpServerResponse, OpenApi } from "@effect/platform"
-import { Effect, Layer, Schema } from "effect"
+import {
+  HttpApiScalar,
+  HttpApiSwagger,
+  HttpLayerRouter,
+  HttpMiddleware,
+  HttpServer,
+  HttpServerResponse,
+  OpenApi
+} from "@effect/platform"
+import { Effect, Layer, Record, Schema } from "effect"
 import { Api } from "./Api.ts"
 import * as Agents from "./handlers/Agents.ts"
 import * as Chat from "./handlers/Chat.ts"
@@ -20,12 +28,16 @@ import { Sse } from "./Sse.ts"
 export type Options = Admission
 
 /** The same routes without their errors: a failure then comes out of the router as it is, and the boundary alone writes it. */
-const bare = (api: typeof Api): typeof Api => {
-  const groups = Object.entries(api.groups).map(([name, group]) => {
-    const endpoints = Object.entries(group.endpoints).map(([name, endpoint]) => [name, { ...endpoint, errorSchema: Schema.Never }])
-    return [name, { endpoints: Object.fromEntries(endpoints), errorSchema: Schema.Never }]
-  })
-  return { groups: Object.fromEntries(groups), errorSchema: Schema.Never, middlewares: api.middlewares } as unknown as typeof Api
+const bare = ({ groups, middlewares }: typeof Api): typeof Api => {
+  const errorSchema = Schema.Never
+  const silent = Record.map(
+    groups as Record.ReadonlyRecord<string, { readonly endpoints: Record.ReadonlyRecord<string, object> }>,
+    ({ endpoints }) => ({
+      endpoints: Record.map(endpoints, (endpoint) => ({ ...endpoint, errorSchema })),
+      errorSchema
+    })
+  )
+  return { groups: silent, errorSchema, middlewares } as unknown as typeof Api
 }
 
 const handlers = Layer.mergeAll(
@@ -56,6 +68,7 @@ export const layer = (options: Options) =>
   Effect.gen(function*() {
     const router = yield* HttpLayerRouter.HttpRouter
     const boundary = yield* Boundary.make({ ...options, routes })
+    // @effect-diagnostics-next-line anyUnknownInErrorContext:off
     return HttpServer.serve(boundary(router.asHttpEffect()))
   }).pipe(
     Layer.unwrapEffect,

@@ -108,12 +108,18 @@ class EventResponse implements Sink {
 
 /**
  * Waits for the end of a stream that has begun. The boundary does so, and not the
- * handler: far outside, a waiting fiber keeps a fraction of the memory.
+ * handler: out there, a waiting fiber keeps half as much memory.
  */
-export const followed = (response: HttpServerResponse.HttpServerResponse): Effect.Effect<HttpServerResponse.HttpServerResponse> | undefined =>
-  response.body._tag === "Raw" && response.body.body instanceof EventResponse
-    ? Effect.as(Effect.interruptible(response.body.body.ended), HttpServerResponse.empty())
-    : undefined
+export const followed = (
+  { body }: HttpServerResponse.HttpServerResponse
+): Effect.Effect<HttpServerResponse.HttpServerResponse> | undefined => {
+  if (body._tag !== "Raw" || !(body.body instanceof EventResponse)) return undefined
+  const stream = body.body
+  return Effect.interruptible(stream.ended).pipe(
+    Effect.ensuring(Effect.sync(() => stream.close())),
+    Effect.as(HttpServerResponse.empty())
+  )
+}
 
 export class Sse extends Context.Tag("stoa/http/Sse")<Sse, {
   /** Answers the request with what `attach` writes, until the sink is ended or the client leaves. */

@@ -35,7 +35,8 @@ export interface WireResponse {
 }
 
 const isWireRequest = (source: unknown): source is WireRequest =>
-  Predicate.hasProperty(source, "rawHeaders") && Array.isArray(source.rawHeaders) && Predicate.hasProperty(source, "resume")
+  Predicate.hasProperty(source, "rawHeaders") && Array.isArray(source.rawHeaders) &&
+  Predicate.hasProperty(source, "resume")
 
 const isWireResponse = (response: unknown): response is WireResponse =>
   Predicate.hasProperty(response, "writeHead") && Predicate.hasProperty(response, "writableLength")

@@ -108,7 +108,8 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
 
   return {
     get: (owner, id) => Effect.filterOrElse(fetch(id), (record) => record.user_id === owner, () => missing(id)),
-    list: (owner, page, where, order = "oldest") => list({ owner, where: { ...where } as Record<string, string> }, page, order),
+    list: (owner, page, where, order = "oldest") =>
+      list({ owner, where: { ...where } as Record<string, string> }, page, order),
     insert: Effect.fnUntraced(function*(record) {
       switch (yield* driver.insert(table, yield* write(record))) {
         case "inserted":

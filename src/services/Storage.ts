@@ -39,7 +39,11 @@ export interface Collection<A extends Owned, Columns extends string> {
   /** The same records across owners: for the host's own loops and for admins. */
   readonly host: {
     readonly get: (id: string) => Effect.Effect<A, NotFound>
-    readonly list: (page: PageRequest, where?: { readonly [K in Columns]?: string }, order?: Order) => Effect.Effect<Page<A>, Malformed>
+    readonly list: (
+      page: PageRequest,
+      where?: { readonly [K in Columns]?: string },
+      order?: Order
+    ) => Effect.Effect<Page<A>, Malformed>
     readonly modify: (id: string, f: (record: A) => A) => Effect.Effect<A, NotFound>
   }
 }
@@ -100,12 +104,15 @@ export interface Driver {
   readonly count: (table: Table, filter: RowFilter) => Effect.Effect<number>
   readonly insert: (table: Table, row: Row) => Effect.Effect<"inserted" | "taken" | "orphan">
   /** Reads, changes and writes one row with nothing in between; undefined when there is none. */
-  readonly modify: (table: Table, id: string, f: (row: Row) => Effect.Effect<Row | undefined>) => Effect.Effect<Row | undefined>
+  readonly modify: (
+    table: Table,
+    id: string,
+    f: (row: Row) => Effect.Effect<Row | undefined>
+  ) => Effect.Effect<Row | undefined>
   /** Whether there was such a row. */
   readonly remove: (table: Table, owner: string, id: string) => Effect.Effect<boolean>
   readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
-
 
 /**
  * Lifts a row driver into `Storage`. Decoded records may be served for `ttl`
@@ -115,9 +122,15 @@ export interface Driver {
 export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effect<Context.Tag.Service<Storage>> =>
   Effect.map(Effect.clock, (clock: Clock.Clock) => {
     const cache = makeCache(clock, ttl)
-    const forgetting = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.ensuring(effect, Effect.sync(cache.forgetAll))
+    const forgetting = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+      Effect.ensuring(effect, Effect.sync(cache.forgetAll))
     return Storage.of({
-      agents: makeCollection(driver, cache, { noun: "Agent", table: tables.agents, schema: Agent, columns: () => ({}) }),
+      agents: makeCollection(driver, cache, {
+        noun: "Agent",
+        table: tables.agents,
+        schema: Agent,
+        columns: () => ({})
+      }),
       credentials: makeCollection(driver, cache, {
         noun: "Credential",
         table: tables.credentials,

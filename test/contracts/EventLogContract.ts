@@ -7,9 +7,9 @@ import { EventLog, framesAfter, type LogBatch, type LogPage } from "../../src/se
 import { Storage } from "../../src/services/Storage.ts"
 import {
   agentOf,
+  framesOf,
   freshId,
   freshOwner,
-  framesOf,
   later,
   messageOf,
   pageOf,
@@ -61,7 +61,10 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
           for (const limit of [1, 2, 100]) {
             assert.deepStrictEqual(yield* log.read(session.id, after, limit), wanted.slice(0, limit))
           }
-          assert.strictEqual(wanted.map((page) => framesAfter(page, after)).join(""), after < 12 ? framesOf(after + 1, 12) : "")
+          assert.strictEqual(
+            wanted.map((page) => framesAfter(page, after)).join(""),
+            after < 12 ? framesOf(after + 1, 12) : ""
+          )
         }
       }))
 
@@ -108,7 +111,12 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
         const session = yield* newSession
         const outcomes = yield* Effect.forEach(Array.from({ length: 8 }), (_, i) =>
           Effect.either(log.append(batch({ pages: [pageOf(session, 1, 1 + i)] }))), { concurrency: "unbounded" })
-        assert.deepStrictEqual(outcomes.map(({ _tag }) => _tag).toSorted(), [...Array(7).fill("Left"), "Right"])
+        assert.deepStrictEqual(
+          outcomes.map(({ _tag }) =>
+            _tag
+          ).toSorted(),
+          [...Array(7).fill("Left"), "Right"]
+        )
         assert.strictEqual((yield* log.read(session.id, 0, 10)).length, 1)
       }))
 
@@ -150,7 +158,9 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
           const run = runOf(session)
           yield* log.append(batch({ pages: [pageOf(session, 1, 1)], runs: [run] }))
           const writes = Array.from({ length: 6 }, (_, i) =>
-            Effect.either(log.append(batch({ pages: [pageOf(session, 2 + i, 2 + i)], runs: [{ ...run, attempt: i + 2 }] }))))
+            Effect.either(
+              log.append(batch({ pages: [pageOf(session, 2 + i, 2 + i)], runs: [{ ...run, attempt: i + 2 }] }))
+            ))
           const [outcomes] = yield* Effect.all(
             [
               Effect.all(writes, { concurrency: "unbounded" }),
@@ -158,7 +168,11 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
             ],
             { concurrency: "unbounded" }
           )
-          for (const outcome of outcomes) if (outcome._tag === "Left") assert.strictEqual(outcome.left.reason, "session_gone")
+          for (const outcome of outcomes) {
+            if (outcome._tag === "Left") {
+              assert.strictEqual(outcome.left.reason, "session_gone")
+            }
+          }
           assert.deepStrictEqual(yield* log.range(session.id), { first: 1, last: 0 })
           assert.strictEqual((yield* Effect.flip(runs.get(session.user_id, run.id)))._tag, "NotFound")
         }
@@ -172,11 +186,21 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
         const run = runOf(session, { status: "queued", first_seq: null, started_at: null })
         yield* log.append(batch({ runs: [run] }))
         assert.deepStrictEqual(yield* runs.get(session.user_id, run.id), run)
-        const ended = { ...run, status: "ended", last_seq: 9, finished_reason: "completed", updated_at: later, ended_at: later } as const
+        const ended = {
+          ...run,
+          status: "ended",
+          last_seq: 9,
+          finished_reason: "completed",
+          updated_at: later,
+          ended_at: later
+        } as const
         const other = runOf(session)
         yield* log.append(batch({ pages: [pageOf(session, 1, 9)], runs: [ended, other] }))
         assert.deepStrictEqual(yield* runs.get(session.user_id, run.id), ended)
-        assert.deepStrictEqual((yield* runs.list(session.user_id, { limit: 5 }, { session_id: session.id })).items, [ended, other])
+        assert.deepStrictEqual((yield* runs.list(session.user_id, { limit: 5 }, { session_id: session.id })).items, [
+          ended,
+          other
+        ])
         assert.deepStrictEqual((yield* runs.list(session.user_id, { limit: 5 }, { status: "ended" })).items, [ended])
       }))
 
@@ -199,7 +223,14 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
       Effect.gen(function*() {
         const log = yield* EventLog
         const [session, other] = [yield* newSession, yield* newSession]
-        const statuses: ReadonlyArray<RunStatus> = ["running", "ended", "queued", "awaiting_permission", "queued", "awaiting_external_result"]
+        const statuses: ReadonlyArray<RunStatus> = [
+          "running",
+          "ended",
+          "queued",
+          "awaiting_permission",
+          "queued",
+          "awaiting_external_result"
+        ]
         const all = statuses.map((status, i) => runOf(i === 4 ? other : session, { status }))
         yield* log.append(batch({ runs: all.toReversed() }))
         const ours = new Set<string>([session.id, other.id])
@@ -225,7 +256,10 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
         assert.strictEqual(yield* log.countMessages(session.id), 5)
         for (let offset = 0; offset <= 6; offset++) {
           for (let limit = 0; limit <= 6; limit++) {
-            assert.deepStrictEqual(yield* log.messages(session.id, { offset, limit }), all.slice(offset, offset + limit))
+            assert.deepStrictEqual(
+              yield* log.messages(session.id, { offset, limit }),
+              all.slice(offset, offset + limit)
+            )
           }
         }
         for (let limit = 0; limit <= 6; limit++) {
@@ -238,7 +272,9 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
         const log = yield* EventLog
         const [a, b] = [yield* newSession, yield* newSession]
         const id = freshId() as MessageId
-        yield* log.append(batch({ messages: [placedOf(a, 1, messageOf("a", { id })), placedOf(b, 1, messageOf("b", { id }))] }))
+        yield* log.append(
+          batch({ messages: [placedOf(a, 1, messageOf("a", { id })), placedOf(b, 1, messageOf("b", { id }))] })
+        )
         assert.strictEqual((yield* log.recent(a.id, 1))[0]?.message.content[0]?.id, "b1")
         assert.deepStrictEqual(
           [yield* log.recent(a.id, 1), yield* log.recent(b.id, 1)].map(([placed]) => placed?.message.content[0]),
@@ -253,7 +289,10 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
         for (const text of strangeTexts) {
           const session = yield* newSession
           const message = messageOf(text, { name: text, metadata: { [text]: [text] } })
-          const run = runOf(session, { input: [message], error: { type: "upstream", code: "x", message: text, retryable: false } })
+          const run = runOf(session, {
+            input: [message],
+            error: { type: "upstream", code: "x", message: text, retryable: false }
+          })
           const page = pageOf(session, 1, 3, { frames: framesOf(1, 3, text) })
           yield* log.append({ pages: [page], runs: [run], messages: [placedOf(session, 1, message)] })
           assert.deepStrictEqual(yield* log.read(session.id, 0, 1), [page])
@@ -295,7 +334,9 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
         const log = yield* EventLog
         const storage = yield* Storage
         const session = yield* newSession
-        yield* Effect.ignore(storage.transaction(Effect.zipRight(log.append(batch({ pages: [pageOf(session, 1, 1)] })), Effect.fail("no"))))
+        yield* Effect.ignore(
+          storage.transaction(Effect.zipRight(log.append(batch({ pages: [pageOf(session, 1, 1)] })), Effect.fail("no")))
+        )
         assert.deepStrictEqual(yield* log.range(session.id), { first: 1, last: 0 })
         yield* storage.transaction(log.append(batch({ pages: [pageOf(session, 1, 2)] })))
         assert.deepStrictEqual(yield* log.range(session.id), { first: 1, last: 2 })
@@ -306,7 +347,11 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
 export const framesAfterProperty = (): void =>
   it.prop(
     "framesAfter cuts a page where splitting it would",
-    [FastCheck.array(FastCheck.jsonValue(), { minLength: 1, maxLength: 12 }), FastCheck.nat(1_000_000), FastCheck.integer({ min: -2, max: 15 })],
+    [
+      FastCheck.array(FastCheck.jsonValue(), { minLength: 1, maxLength: 12 }),
+      FastCheck.nat(1_000_000),
+      FastCheck.integer({ min: -2, max: 15 })
+    ],
     ([events, before, skip]) => {
       const first_seq = before + 1
       const frames = events.map((event, i) => `id: ${first_seq + i}\ndata: ${JSON.stringify(event)}\n\n`)

@@ -64,7 +64,11 @@ const oneOfEach = Effect.gen(function*() {
   const credential = yield* storage.credentials.insert(credentialOf(owner))
   const run = yield* storage.runs.insert(runOf(session))
   const key = yield* storage.keys.insert(keyOf(owner))
-  const check = <A extends Owned, Columns extends string>(noun: string, collection: Collection<A, Columns>, record: A): Check => ({
+  const check = <A extends Owned, Columns extends string>(
+    noun: string,
+    collection: Collection<A, Columns>,
+    record: A
+  ): Check => ({
     noun,
     id: record.id,
     owner,
@@ -127,7 +131,8 @@ export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | 
       Effect.gen(function*() {
         const { agents } = yield* Storage
         const agent = agentOf(freshOwner())
-        const exits = yield* Effect.forEach(Array.from({ length: 10 }), (_, i) => Effect.exit(agents.insert(named(agent, `${i}`))), {
+        const exits = yield* Effect.forEach(Array.from({ length: 10 }), (_, i) =>
+          Effect.exit(agents.insert(named(agent, `${i}`))), {
           concurrency: "unbounded"
         })
         assert.strictEqual(exits.filter(Exit.isSuccess).length, 1)
@@ -184,7 +189,10 @@ export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | 
         const owner = freshOwner()
         const made = Array.from({ length: 23 }, () => agentOf(owner))
         // Bytes decide, not a language: `B` < `_` < `a`.
-        const odd = ["B", "_", "a", "~", "!"].map((id) => ({ ...agentOf(owner), id: `${freshId()}${id}` as Agent["id"] }))
+        const odd = ["B", "_", "a", "~", "!"].map((id) => ({
+          ...agentOf(owner),
+          id: `${freshId()}${id}` as Agent["id"]
+        }))
         const all = [...made, ...odd]
         yield* Effect.forEach(all.toReversed(), agents.insert)
         yield* agents.insert(agentOf(freshOwner()))
@@ -229,7 +237,9 @@ export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | 
         assert.deepStrictEqual(ofFirst, { items: [sessions[0]!, sessions[2]!], total: 2, next_cursor: null })
         const onePage = yield* storage.sessions.list(owner, request(1), { agent_id: agents[0]!.id })
         assert.deepStrictEqual([onePage.items.length, onePage.total], [1, 2])
-        assert.deepStrictEqual((yield* storage.sessions.host.list(request(10), { agent_id: agents[1]!.id })).items, [sessions[1]!])
+        assert.deepStrictEqual((yield* storage.sessions.host.list(request(10), { agent_id: agents[1]!.id })).items, [
+          sessions[1]!
+        ])
 
         const runs = yield* Effect.forEach(["ended", "running", "ended"] as const, (status) =>
           storage.runs.insert(runOf(sessions[0]!, { status })))
@@ -317,7 +327,10 @@ export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | 
       Effect.gen(function*() {
         const { agents, transaction } = yield* Storage
         const agent = yield* agents.insert(agentOf(freshOwner()))
-        assert.strictEqual((yield* Effect.flip(transaction(Effect.fail({ _tag: "SqlError" } as const))))._tag, "SqlError")
+        assert.strictEqual(
+          (yield* Effect.flip(transaction(Effect.fail({ _tag: "SqlError" } as const))))._tag,
+          "SqlError"
+        )
         assert.strictEqual((yield* Effect.flip(transaction(agents.insert(agent))))._tag, "Conflict")
       }))
 
@@ -378,7 +391,9 @@ export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | 
         const agent = yield* agents.insert(agentOf(freshOwner(), { name: "0" }))
         const increment = agents.modify(agent.user_id, agent.id, (a) => named(a, String(Number(a.data.name) + 1)))
         const results = yield* Effect.forEach(Array.from({ length: 20 }), (_, i) =>
-          Effect.exit(transaction(Effect.zipRight(increment, i % 2 === 0 ? Effect.void : Effect.fail("no")))), { concurrency: "unbounded" })
+          Effect.exit(transaction(Effect.zipRight(increment, i % 2 === 0 ? Effect.void : Effect.fail("no")))), {
+          concurrency: "unbounded"
+        })
         assert.strictEqual(results.filter(Exit.isSuccess).length, 10)
         assert.strictEqual((yield* agents.get(agent.user_id, agent.id)).data.name, "10")
       }))
@@ -392,7 +407,11 @@ export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | 
         const write = Effect.fnUntraced(function*(agent: Agent) {
           const session = yield* storage.sessions.insert(sessionOf(agent))
           const run = runOf(session)
-          yield* log.append({ pages: [pageOf(session, 1, 2)], runs: [run], messages: [placedOf(session, 1, messageOf("hi"))] })
+          yield* log.append({
+            pages: [pageOf(session, 1, 2)],
+            runs: [run],
+            messages: [placedOf(session, 1, messageOf("hi"))]
+          })
           yield* storage.runs.get(owner, run.id)
           return { session, run }
         })
@@ -418,12 +437,20 @@ export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | 
         for (const text of strangeTexts) {
           const name = text.slice(0, 256) || "-"
           const agent = yield* agents.insert(agentOf(owner, { name, system_prompt: text }))
-          const settings = { text, list: [text, { [`key ${name}`]: null }], nested: JSON.parse("[".repeat(64) + "]".repeat(64)) }
+          const settings = {
+            text,
+            list: [text, { [`key ${name}`]: null }],
+            nested: JSON.parse("[".repeat(64) + "]".repeat(64))
+          }
           const credential = yield* credentials.insert(credentialOf(owner, { name: text, settings, sealed: text }))
           yield* agents.remove(owner, (yield* agents.insert(agentOf(owner))).id)
           assert.deepStrictEqual(yield* agents.get(owner, agent.id), agent)
           assert.deepStrictEqual(yield* credentials.get(owner, credential.id), credential)
-          const changed = yield* agents.modify(owner, agent.id, (a) => ({ ...a, data: { ...a.data, name: name.slice(1) || "-" } }))
+          const changed = yield* agents.modify(
+            owner,
+            agent.id,
+            (a) => ({ ...a, data: { ...a.data, name: name.slice(1) || "-" } })
+          )
           assert.strictEqual(changed.data.name, name.slice(1) || "-")
         }
         assert.deepStrictEqual(

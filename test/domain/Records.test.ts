@@ -34,7 +34,7 @@ describe("Cursors", () => {
   })
 
   it.prop("are a key or malformed, whatever a client makes up", [FastCheck.string({ unit: "binary" })], ([text]) => {
-    for (const cursor of [text, cursorAfter(text.toWellFormed())]) {
+    for (const cursor of [text, cursorAfter(text)]) {
       const key = keyOfCursor(cursor)
       if (Either.isRight(key)) assert.isTrue(Schema.is(AgentId)(key.right))
       else assert.strictEqual(key.left.code, "invalid_cursor")
@@ -60,15 +60,19 @@ describe("Names of credentials", () => {
 })
 
 describe("A patch of an agent", () => {
-  it.prop("changes what it names; null and absent keep", [arbitrary(Agent), arbitrary(AgentPatch)], ([agent, patch]) => {
-    const patched = patchAgent(agent, patch, later)
-    const keys = ["name", "system_prompt", "context_config", "react_config"] as const
-    for (const key of keys) assert.deepStrictEqual<unknown>(patched.data[key], patch[key] ?? agent.data[key])
-    assert.deepStrictEqual({ ...patched, data: agent.data, updated_at: agent.updated_at }, agent)
-    assert.strictEqual(patched.updated_at, later)
-    assert.strictEqual(patched.data.id, agent.data.id)
-    assert.isTrue(Schema.is(Agent)(patched))
-  })
+  it.prop(
+    "changes what it names; null and absent keep",
+    [arbitrary(Agent), arbitrary(AgentPatch)],
+    ([agent, patch]) => {
+      const patched = patchAgent(agent, patch, later)
+      const keys = ["name", "system_prompt", "context_config", "react_config"] as const
+      for (const key of keys) assert.deepStrictEqual<unknown>(patched.data[key], patch[key] ?? agent.data[key])
+      assert.deepStrictEqual({ ...patched, data: agent.data, updated_at: agent.updated_at }, agent)
+      assert.strictEqual(patched.updated_at, later)
+      assert.strictEqual(patched.data.id, agent.data.id)
+      assert.isTrue(Schema.is(Agent)(patched))
+    }
+  )
 
   it.prop("of nothing keeps everything but the time", [arbitrary(Agent)], ([agent]) => {
     const nothing: AgentPatch = { name: null, system_prompt: null, context_config: null, react_config: null }
@@ -93,10 +97,15 @@ describe("A patch of a session", () => {
   it.prop("changes what it names", [arbitrary(Session), arbitrary(SessionPatch)], ([session, patch]) => {
     const patched = patchSession(session, patch, later)
     assert.strictEqual(patched.config.name, patch.name ?? session.config.name)
-    assert.strictEqual(patched.state.permission_context.mode, patch.permission_mode ?? session.state.permission_context.mode)
+    assert.strictEqual(
+      patched.state.permission_context.mode,
+      patch.permission_mode ?? session.state.permission_context.mode
+    )
     assert.deepStrictEqual(
       patched.config.chat_model_config,
-      "chat_model_config" in patch && patch.chat_model_config !== undefined ? patch.chat_model_config : session.config.chat_model_config
+      "chat_model_config" in patch && patch.chat_model_config !== undefined
+        ? patch.chat_model_config
+        : session.config.chat_model_config
     )
     assert.deepStrictEqual(
       { ...patched, config: session.config, state: session.state, updated_at: session.updated_at },
@@ -108,7 +117,10 @@ describe("A patch of a session", () => {
   it.prop("takes the model away with null, and with null only", [arbitrary(Session)], ([session]) => {
     assert.isNull(patchSession(session, { chat_model_config: null }, later).config.chat_model_config)
     assert.deepStrictEqual(patchSession(session, {}, later), { ...session, updated_at: later })
-    assert.deepStrictEqual(patchSession(session, { name: null, permission_mode: null }, later), { ...session, updated_at: later })
+    assert.deepStrictEqual(patchSession(session, { name: null, permission_mode: null }, later), {
+      ...session,
+      updated_at: later
+    })
   })
 })
 
@@ -144,10 +156,15 @@ describe("A client's message", () => {
     assert.isTrue(Schema.is(Message)(message))
     assert.strictEqual(message.id, "m")
     assert.deepStrictEqual([message.created_at, message.finished_at], [time, time])
-    assert.deepStrictEqual<ReadonlyArray<string>>(message.content.map(({ id }) => id), message.content.map((_, i) => `b${i + 1}`))
+    assert.deepStrictEqual<ReadonlyArray<string>>(
+      message.content.map(({ id }) => id),
+      message.content.map((_, i) => `b${i + 1}`)
+    )
     assert.strictEqual(
       textOf(message.content),
-      typeof input.content === "string" ? input.content : input.content.map((block) => block.type === "text" ? block.text : "").join("")
+      typeof input.content === "string"
+        ? input.content
+        : input.content.map((block) => block.type === "text" ? block.text : "").join("")
     )
   })
 })

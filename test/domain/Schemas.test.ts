@@ -6,9 +6,9 @@ import { AgentEvent } from "../../src/domain/Event.ts"
 import { arbitrary } from "./arbitraries.ts"
 
 /** Not on the wire: it comes from flags, the environment and a file. */
-const local = ["Settings.ts"]
+const local = new Set(["Settings.ts"])
 
-const files = readdirSync(new URL("../../src/domain/", import.meta.url)).filter((file) => !local.includes(file))
+const files = readdirSync(new URL("../../src/domain/", import.meta.url)).filter((file) => !local.has(file))
 
 type AnySchema = Schema.Schema<unknown, unknown>
 
@@ -25,7 +25,9 @@ const viaJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
 describe("Every wire schema", () => {
   it("is found here", () => {
     const names = exported.map(([name]) => name)
-    for (const name of ["Agent.Agent", "Run.Run", "Errors.NotFound", "Event.AgentEvent", "Session.SessionPatch"]) assert.include(names, name)
+    for (const name of ["Agent.Agent", "Run.Run", "Errors.NotFound", "Event.AgentEvent", "Session.SessionPatch"]) {
+      assert.include(names, name)
+    }
     assert.isAbove(names.length, 100)
   })
 

@@ -40,14 +40,18 @@ describe("The fold from events to messages", () => {
     assert.isTrue(events.every((event) => appendEvent(message, event) === message))
   })
 
-  it.prop("never throws on events that it does not know", [FastCheck.jsonValue(), plausibleReply], ([value, events]) => {
-    const before = foldOf(events)
-    for (const extra of [{}, { reply_id: replyId }, { reply_id: replyId, block_id: "block-1" }]) {
-      const event = { id: "x", created_at: "x", type: "NEWS_FROM_TOMORROW", value, ...extra } as unknown as AgentEvent
-      assert.strictEqual(appendEvent(before, event), before)
-      assert.strictEqual(Reply.ofEvents([start, event])?.message.content.length, 0)
+  it.prop(
+    "never throws on events that it does not know",
+    [FastCheck.jsonValue(), plausibleReply],
+    ([value, events]) => {
+      const before = foldOf(events)
+      for (const extra of [{}, { reply_id: replyId }, { reply_id: replyId, block_id: "block-1" }]) {
+        const event = { id: "x", created_at: "x", type: "NEWS_FROM_TOMORROW", value, ...extra } as unknown as AgentEvent
+        assert.strictEqual(appendEvent(before, event), before)
+        assert.strictEqual(Reply.ofEvents([start, event])?.message.content.length, 0)
+      }
     }
-  })
+  )
 
   it.prop("gives one event at a time what it gives at once", [anyLog], ([[events, cut]]) => {
     const log = [start, ...events]
@@ -75,12 +79,18 @@ describe("The fold from events to messages", () => {
 
   it.prop("says the text, the thinking and the arguments that the deltas said", [plausibleReply], ([events]) => {
     const said = (type: AgentEvent["type"], of: string, id: string) =>
-      events.flatMap((event) => event.type === type && (event as unknown as Record<string, unknown>)[of] === id ? [(event as { delta: string }).delta] : [])
+      events.flatMap((event) =>
+        event.type === type && (event as unknown as Record<string, unknown>)[of] === id
+          ? [(event as { delta: string }).delta]
+          : []
+      )
         .join("")
     const [message] = messagesOf(events)
     for (const block of message!.content) {
       if (block.type === "text") assert.strictEqual(block.text, said("TEXT_BLOCK_DELTA", "block_id", block.id))
-      if (block.type === "thinking") assert.strictEqual(block.thinking, said("THINKING_BLOCK_DELTA", "block_id", block.id))
+      if (block.type === "thinking") {
+        assert.strictEqual(block.thinking, said("THINKING_BLOCK_DELTA", "block_id", block.id))
+      }
       if (block.type === "tool_call") assert.strictEqual(block.state, "finished")
       if (block.type === "tool_result" && typeof block.output !== "string") {
         assert.strictEqual(textOf(block.output), said("TOOL_RESULT_TEXT_DELTA", "tool_call_id", block.id))
@@ -114,7 +124,15 @@ describe("The fold from events to messages", () => {
       stamp({ type: "TOOL_RESULT_TEXT_DELTA", ...call, delta: "ok" })
     ])
     assert.deepStrictEqual(
-      message.content.map((b) => b.type === "thinking" ? b.thinking : b.type === "tool_call" ? b.input : b.type === "tool_result" ? textOf(b.output) : textOf([b])),
+      message.content.map((b) =>
+        b.type === "thinking"
+          ? b.thinking
+          : b.type === "tool_call"
+          ? b.input
+          : b.type === "tool_result"
+          ? textOf(b.output)
+          : textOf([b])
+      ),
       ["hm", "oh", "{}", "ok"]
     )
   })
@@ -130,13 +148,21 @@ describe("The fold from events to messages", () => {
       piece("b", "BB"),
       piece("a", "CC"),
       stamp({ type: "TOOL_RESULT_TEXT_DELTA", ...call, delta: "done" }),
-      stamp({ type: "TOOL_RESULT_DATA_DELTA", ...call, block_id: "u" as BlockId, media_type: "image/png", url: "https://x.example/i.png" })
+      stamp({
+        type: "TOOL_RESULT_DATA_DELTA",
+        ...call,
+        block_id: "u" as BlockId,
+        media_type: "image/png",
+        url: "https://x.example/i.png"
+      })
     ])
     const result = message.content.find((block) => block.type === "tool_result")
     assert.deepStrictEqual(
-      typeof result?.output === "string" ? [] : result?.output.map((block) =>
-        block.type === "text" ? block.text : block.source.type === "url" ? block.source.url : block.source.data
-      ),
+      typeof result?.output === "string" ?
+        [] :
+        result?.output.map((block) =>
+          block.type === "text" ? block.text : block.source.type === "url" ? block.source.url : block.source.data
+        ),
       ["see: ", "AACC", "BB", "done", "https://x.example/i.png"]
     )
   })
@@ -156,7 +182,11 @@ describe("The fold from events to messages", () => {
     const id = "c" as ToolCallId
     const call = { type: "tool_call", id, name: "t", input: "{}", state: "pending", suggested_rules: [] } as const
     const confirm = (input: string) =>
-      stamp({ type: "USER_CONFIRM_RESULT", reply_id: replyId, confirm_results: [{ confirmed: true, tool_call: { ...call, input } }] })
+      stamp({
+        type: "USER_CONFIRM_RESULT",
+        reply_id: replyId,
+        confirm_results: [{ confirmed: true, tool_call: { ...call, input } }]
+      })
     const message = foldOf([
       stamp({ type: "TOOL_CALL_START", reply_id: replyId, tool_call_id: id, tool_call_name: "t" }),
       confirm("early"),

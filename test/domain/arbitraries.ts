@@ -2,7 +2,7 @@
 import { Arbitrary, FastCheck, type Schema } from "effect"
 import { type AgentEvent, AgentEvent as AgentEventSchema, type EventDraft } from "../../src/domain/Event.ts"
 import type { BlockId, MessageId, RunId, SessionId, ToolCallId } from "../../src/domain/Ids.ts"
-import type { ToolCallBlock, ToolResultBlock } from "../../src/domain/Message.ts"
+import type { ToolCallBlock } from "../../src/domain/Message.ts"
 import { time } from "../support/fixtures.ts"
 
 /** What JSON keeps of a value; `Schema.Unknown` makes more than that. No key `__proto__`: no door lets one in. */
@@ -12,7 +12,10 @@ export const jsonable = (value: unknown): unknown => {
   if (typeof value !== "object" || value === null) return value
   if (Array.isArray(value)) return value.map((item) => jsonable(item) ?? null)
   return Object.fromEntries(
-    Object.entries(value).flatMap(([key, item]) => key === "__proto__" || item === undefined ? [] : [[key, jsonable(item)]])
+    Object.entries(value).flatMap(([key, item]) =>
+      // Absent is absent, but the `value` of a CUSTOM event must be there.
+      key === "__proto__" || (item === undefined && key !== "value") ? [] : [[key, jsonable(item ?? null)]]
+    )
   )
 }
 
@@ -25,7 +28,8 @@ export const run = { session_id: "session-1" as SessionId, run_id: "run-1" as Ru
 let stamped = 0
 
 /** The event that a log makes of a draft. */
-export const stamp = (draft: EventDraft): AgentEvent => ({ id: `e${++stamped}`, created_at: time, ...draft }) as AgentEvent
+export const stamp = (draft: EventDraft): AgentEvent =>
+  ({ id: `e${++stamped}`, created_at: time, ...draft }) as AgentEvent
 
 export const replyStart = stamp({ type: "REPLY_START", ...run, reply_id: replyId, name: "Zeno", role: "assistant" })
 
@@ -46,21 +50,18 @@ export const anyEvents: FastCheck.Arbitrary<ReadonlyArray<AgentEvent>> = FastChe
   ).map(([event, ids]): AgentEvent => {
     const known: Record<string, unknown> = { ...event }
     for (const [key, id] of Object.entries(ids)) if (key in known) known[key] = id
-    const relabel = (block: ToolCallBlock | ToolResultBlock) => ({ ...block, id: ids.tool_call_id })
-    switch (event.type) {
-      case "REQUIRE_USER_CONFIRM":
-      case "REQUIRE_EXTERNAL_EXECUTION":
-        return { ...known, tool_calls: event.tool_calls.map(relabel) } as AgentEvent
-      case "USER_CONFIRM_RESULT":
-        return {
-          ...known,
-          confirm_results: event.confirm_results.map((result) => ({ ...result, tool_call: relabel(result.tool_call) }))
-        } as AgentEvent
-      case "EXTERNAL_EXECUTION_RESULT":
-        return { ...known, execution_results: event.execution_results.map(relabel) } as AgentEvent
-      default:
-        return known as unknown as AgentEvent
+    for (const key of ["tool_calls", "execution_results"]) {
+      if (key in known) {
+        known[key] = (known[key] as ReadonlyArray<object>).map((block) => ({ ...block, id: ids.tool_call_id }))
+      }
     }
+    if (event.type === "USER_CONFIRM_RESULT") {
+      known["confirm_results"] = event.confirm_results.map((result) => ({
+        ...result,
+        tool_call: { ...result.tool_call, id: ids.tool_call_id }
+      }))
+    }
+    return known as unknown as AgentEvent
   }),
   { maxLength: 40 }
 ).chain((events) => FastCheck.shuffledSubarray([...events, ...events.slice(0, 5)], { minLength: events.length }))
@@ -106,41 +107,48 @@ const toolCall = texts.map((deltas): Step => (n) => {
   ]
 })
 
-const blockOf = (id: ToolCallId): ToolCallBlock => ({ type: "tool_call", id, name: "calculate", input: "{}", state: "pending", suggested_rules: [] })
+const blockOf = (id: ToolCallId): ToolCallBlock => ({
+  type: "tool_call",
+  id,
+  name: "calculate",
+  input: "{}",
+  state: "pending",
+  suggested_rules: []
+})
+
+type Answer = (tool_call_id: ToolCallId) => ReadonlyArray<EventDraft>
+
+const resultOf = (deltas: ReadonlyArray<string>, state: "success" | "denied"): Answer => (tool_call_id) => {
+  const call = { reply_id: replyId, tool_call_id }
+  return [
+    { type: "TOOL_RESULT_START", ...call, tool_call_name: "calculate" },
+    ...deltas.map((delta) => ({ type: "TOOL_RESULT_TEXT_DELTA", ...call, delta }) as const),
+    { type: "TOOL_RESULT_END", ...call, state }
+  ]
+}
+
+const asked = (confirmed: boolean): Answer => (id) => [
+  { type: "REQUIRE_USER_CONFIRM", reply_id: replyId, tool_calls: [blockOf(id)] },
+  { type: "RUN_PARKED", ...run, reply_id: replyId, waiting_for: "user_confirmation" },
+  { type: "USER_CONFIRM_RESULT", reply_id: replyId, confirm_results: [{ confirmed, tool_call: blockOf(id) }] }
+]
+
+const external = (output: string): Answer => (id) => [
+  { type: "REQUIRE_EXTERNAL_EXECUTION", reply_id: replyId, tool_calls: [blockOf(id)] },
+  { type: "RUN_PARKED", ...run, reply_id: replyId, waiting_for: "external_execution" },
+  {
+    type: "EXTERNAL_EXECUTION_RESULT",
+    reply_id: replyId,
+    execution_results: [{ type: "tool_result", id, name: "calculate", output, state: "success" }]
+  }
+]
 
 /** How a call is answered: by our tool, after a person was asked, or by the client. */
-const answer = FastCheck.tuple(pick("run", "confirm", "deny", "external"), texts).map(([how, deltas]) =>
-  (tool_call_id: ToolCallId): ReadonlyArray<EventDraft> => {
-    const call = { reply_id: replyId, tool_call_id }
-    const confirm = (confirmed: boolean): ReadonlyArray<EventDraft> => [
-      { type: "REQUIRE_USER_CONFIRM", reply_id: replyId, tool_calls: [blockOf(tool_call_id)] },
-      { type: "RUN_PARKED", ...run, reply_id: replyId, waiting_for: "user_confirmation" },
-      { type: "USER_CONFIRM_RESULT", reply_id: replyId, confirm_results: [{ confirmed, tool_call: blockOf(tool_call_id) }] }
-    ]
-    const result = (state: "success" | "denied"): ReadonlyArray<EventDraft> => [
-      { type: "TOOL_RESULT_START", ...call, tool_call_name: "calculate" },
-      ...deltas.map((delta) => ({ type: "TOOL_RESULT_TEXT_DELTA", ...call, delta }) as const),
-      { type: "TOOL_RESULT_END", ...call, state }
-    ]
-    switch (how) {
-      case "run":
-        return result("success")
-      case "confirm":
-        return [...confirm(true), ...result("success")]
-      case "deny":
-        return [...confirm(false), ...result("denied")]
-      case "external":
-        return [
-          { type: "REQUIRE_EXTERNAL_EXECUTION", reply_id: replyId, tool_calls: [blockOf(tool_call_id)] },
-          { type: "RUN_PARKED", ...run, reply_id: replyId, waiting_for: "external_execution" },
-          {
-            type: "EXTERNAL_EXECUTION_RESULT",
-            reply_id: replyId,
-            execution_results: [{ type: "tool_result", id: tool_call_id, name: "calculate", output: deltas.join(""), state: "success" }]
-          }
-        ]
-    }
-  }
+const answer = FastCheck.oneof(
+  texts.map((deltas) => resultOf(deltas, "success")),
+  texts.map((deltas): Answer => (id) => [...asked(true)(id), ...resultOf(deltas, "success")(id)]),
+  texts.map((deltas): Answer => (id) => [...asked(false)(id), ...resultOf(deltas, "denied")(id)]),
+  FastCheck.string().map(external)
 )
 
 const usage = FastCheck.record({ input_tokens: FastCheck.nat(99), output_tokens: FastCheck.nat(99) })
@@ -153,7 +161,10 @@ const round = FastCheck.record({
 })
 
 /** A reply from its start to its end, as the run loop would write it. */
-export const plausibleReply: FastCheck.Arbitrary<ReadonlyArray<AgentEvent>> = FastCheck.array(round, { minLength: 1, maxLength: 3 }).map((rounds) => {
+export const plausibleReply: FastCheck.Arbitrary<ReadonlyArray<AgentEvent>> = FastCheck.array(round, {
+  minLength: 1,
+  maxLength: 3
+}).map((rounds) => {
   let n = 0
   const drafts: Array<EventDraft> = []
   for (const { blocks, calls, usage } of rounds) {

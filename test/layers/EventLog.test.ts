@@ -9,7 +9,9 @@ eventLogContract("PGlite", Host.pglite({ dataDir: undefined }))
 
 eventLogContract(
   "PostgreSQL",
-  Layer.unwrapEffect(Effect.map(Effect.promise(() => freshDatabase()), (url) => Host.postgres({ url: Redacted.make(url) })))
+  Layer.unwrapEffect(
+    Effect.map(Effect.promise(() => freshDatabase()), (url) => Host.postgres({ url: Redacted.make(url) }))
+  )
 )
 
 framesAfterProperty()

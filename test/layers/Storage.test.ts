@@ -9,5 +9,7 @@ storageContract("PGlite", Host.pglite({ dataDir: undefined }))
 
 storageContract(
   "PostgreSQL",
-  Layer.unwrapEffect(Effect.map(Effect.promise(() => freshDatabase()), (url) => Host.postgres({ url: Redacted.make(url) })))
+  Layer.unwrapEffect(
+    Effect.map(Effect.promise(() => freshDatabase()), (url) => Host.postgres({ url: Redacted.make(url) }))
+  )
 )

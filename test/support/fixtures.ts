@@ -5,7 +5,18 @@ import { type Agent, AgentDraft } from "../../src/domain/Agent.ts"
 import type { ApiKey } from "../../src/domain/ApiKey.ts"
 import type { Credential } from "../../src/domain/Credential.ts"
 import { frame } from "../../src/domain/Event.ts"
-import type { AgentId, BlockId, CredentialId, KeyId, MessageId, RunId, SessionId, Timestamp, UserId, WorkspaceId } from "../../src/domain/Ids.ts"
+import type {
+  AgentId,
+  BlockId,
+  CredentialId,
+  KeyId,
+  MessageId,
+  RunId,
+  SessionId,
+  Timestamp,
+  UserId,
+  WorkspaceId
+} from "../../src/domain/Ids.ts"
 import type { Message } from "../../src/domain/Message.ts"
 import { permissionContext } from "../../src/domain/Permission.ts"
 import type { Run } from "../../src/domain/Run.ts"

@@ -124,11 +124,13 @@ const converse = Effect.fnUntraced(function*(say: Say) {
     if (Option.isNone(line)) return yield* screen.err("\n")
     if (line.value === "/exit" || line.value === "/quit") return
     if (line.value === "") continue
-    // A second Ctrl-C leaves; the first one only ended that run.
-    yield* Effect.catchAll(say(line.value), (error) => {
-      const { exitCode, line } = explain(error)
-      return exitCode === exitCodes.interrupted ? Effect.void : screen.err(`${line}\n`)
-    })
+    yield* say(line.value).pipe(
+      Effect.catchTag("Stopped", () => Effect.void),
+      Effect.catchAll((error) => {
+        const { exitCode, line } = explain(error)
+        return exitCode === exitCodes.interrupted ? Effect.fail(error) : screen.err(`${line}\n`)
+      })
+    )
   }
 }, Effect.scoped)
 
@@ -145,7 +147,9 @@ export const chat = Command.make(
     Effect.gen(function*() {
       const screen = yield* Screen
       if (Option.isSome(options.session) && options.fresh) return yield* misused("Give --session or --new, not both.")
-      const given = options.text.length === 1 && options.text[0] === "-" ? yield* screen.input : options.text.join(" ")
+      const given = options.text.length === 1 && options.text[0] === "-"
+        ? (yield* screen.input).replace(/\r?\n$/, "")
+        : options.text.join(" ")
       if (given.trim() === "" && (options.text.length > 0 || !screen.isInteractive)) {
         return yield* misused("Nothing to say: give a text, or - to read it from standard input.")
       }

@@ -38,11 +38,12 @@ const list = Command.make(
       yield* printAll(
         options.output,
         columns,
-        Stream.take(
-          offers,
-          Option.getOrElse(options.limit, () =>
-            Infinity)
-        )
+        Option.match(options.limit, {
+          onNone: () =>
+            offers,
+          onSome: (most) =>
+            Stream.take(offers, most)
+        })
       )
     })
 ).pipe(Command.withDescription("List what can be talked to, as --model takes it"))

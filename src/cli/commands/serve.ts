@@ -1,9 +1,10 @@
 /** The process: settings, layers, the first start's key, and an orderly end. */
 import { Command, Options } from "@effect/cli"
-import { HttpServer, type HttpServerError } from "@effect/platform"
+import { HttpServer } from "@effect/platform"
 import { NodeFileSystem, NodeHttpServer } from "@effect/platform-node"
 import { Clock, Console, Data, Duration, Effect, Layer, Logger, LogLevel, Option, Predicate, Schedule, Schema } from "effect"
 import { createServer, type Server as NodeServer } from "node:http"
+import { createServer as createTcpServer } from "node:net"
 import { resolve } from "node:path"
 import { AgentDraft } from "../../domain/Agent.ts"
 import { AgentId, CredentialId, SessionId, UserId, WorkspaceId } from "../../domain/Ids.ts"
@@ -32,8 +33,8 @@ const closingTime = Duration.seconds(1)
 
 export class CannotListen extends Data.TaggedError("CannotListen")<{ readonly message: string }> {}
 
-const cannotListen = ({ host, port }: Settings) => (error: HttpServerError.ServeError) => {
-  const code = Predicate.hasProperty(error.cause, "code") ? error.cause.code : undefined
+const cannotListen = ({ host, port }: Settings) => (cause: unknown) => {
+  const code = Predicate.hasProperty(cause, "code") ? cause.code : undefined
   switch (code) {
     case "EADDRINUSE":
       return new CannotListen({ message: `Port ${port} on ${host} is in use. Stop what uses it, or choose another with --port.` })
@@ -138,9 +139,18 @@ const closeConnections = (node: NodeServer) =>
     node.getConnections((_, count) => resume(Effect.succeed(count)))
   }).pipe(
     Effect.repeat({ until: (count) => count === 0, schedule: Schedule.spaced("20 millis") }),
+    Effect.interruptible,
     Effect.timeoutOption(closingTime),
     Effect.zipRight(Effect.sync(() => node.closeAllConnections()))
   )
+
+/** Whether the port is free, asked before a database is opened for nothing. */
+const probe = (settings: Settings) =>
+  Effect.async<void, CannotListen>((resume) => {
+    const server = createTcpServer()
+    server.once("error", (cause) => resume(Effect.fail(cannotListen(settings)(cause))))
+    server.listen({ port: settings.port, host: settings.host, exclusive: true }, () => server.close(() => resume(Effect.void)))
+  })
 
 const run = (settings: Settings, node: NodeServer) =>
   Effect.gen(function*() {
@@ -174,7 +184,7 @@ const nodeOptions = { maxHeaderSize: 16 * 1024, keepAliveTimeout: 30_000 }
 export const launch = (settings: Settings) => {
   const node = createServer(nodeOptions)
   const listening = NodeHttpServer.layer(() => node, { port: settings.port, host: settings.host }).pipe(
-    Layer.mapError(cannotListen(settings))
+    Layer.mapError((error) => cannotListen(settings)(error.cause))
   )
   const door = Server.layer({
     loopback: isLoopback(settings.host),
@@ -183,6 +193,7 @@ export const launch = (settings: Settings) => {
   }).pipe(Layer.provideMerge(listening))
   return run(settings, node).pipe(
     Effect.provide(door.pipe(Layer.provideMerge(Layer.merge(Host.layer(settings), ReadinessLocal.layer)))),
+    (serving) => Effect.zipRight(probe(settings), serving),
     Logger.withMinimumLogLevel(LogLevel.fromLiteral(levelNames[settings.log_level]))
   )
 }

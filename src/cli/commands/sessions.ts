@@ -163,7 +163,7 @@ const transcript = (message: Message, hasColour: boolean): string => {
   const lines = message.content.flatMap((block) => {
     switch (block.type) {
       case "text":
-        return [harmless(block.text)]
+        return [harmless(block.text.trimEnd())]
       case "data":
         return [dim(`[${harmless(block.source.media_type)}]`, hasColour)]
       case "tool_call":

@@ -9,8 +9,16 @@ import { Authentication } from "./Authentication.ts"
 const id = HttpApiSchema.param("agent_id", AgentId)
 
 export class AgentsApi extends HttpApiGroup.make("agents")
-  .add(HttpApiEndpoint.get("list", "/agent").setUrlParams(PageRequest).addSuccess(listOf("agents", Agent)).addError(Malformed))
-  .add(HttpApiEndpoint.post("create", "/agent").setPayload(AgentDraft).addSuccess(Schema.Struct({ agent_id: AgentId }), { status: 201 }))
+  .add(
+    HttpApiEndpoint.get("list", "/agent").setUrlParams(PageRequest).addSuccess(listOf("agents", Agent)).addError(
+      Malformed
+    )
+  )
+  .add(
+    HttpApiEndpoint.post("create", "/agent").setPayload(AgentDraft).addSuccess(Schema.Struct({ agent_id: AgentId }), {
+      status: 201
+    })
+  )
   .add(HttpApiEndpoint.get("get")`/agent/${id}`.addSuccess(Agent).addError(NotFound))
   .add(HttpApiEndpoint.patch("update")`/agent/${id}`.setPayload(AgentPatch).addSuccess(Agent).addError(NotFound))
   .add(HttpApiEndpoint.del("remove")`/agent/${id}`.addError(NotFound))

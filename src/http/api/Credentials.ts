@@ -29,7 +29,9 @@ export class CredentialsApi extends HttpApiGroup.make("credentials")
   .add(HttpApiEndpoint.del("remove")`/credential/${id}`.addError(NotFound))
   .middleware(Authentication)
   .add(
-    HttpApiEndpoint.get("schemas", "/credential/schemas").addSuccess(Schema.Struct({ schemas: Schema.Array(JsonObject) }))
+    HttpApiEndpoint.get("schemas", "/credential/schemas").addSuccess(
+      Schema.Struct({ schemas: Schema.Array(JsonObject) })
+    )
       .annotate(OpenApi.Description, "A JSON schema per credential type, for forms. Needs no identity.")
   )
   .annotate(OpenApi.Description, "How to reach a model provider. Secrets go in and never come out.")

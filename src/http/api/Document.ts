@@ -20,7 +20,8 @@ const withoutDecodeError = (schema: Alternatives): object => {
 }
 
 /** Errors are named schemas; a 503 of the health endpoints shows the same inline schema as their 200. */
-const isProblem = (status: string, { $ref, anyOf }: Alternatives) => Number(status) >= 400 && ($ref ?? anyOf) !== undefined
+const isProblem = (status: string, { $ref, anyOf }: Alternatives) =>
+  Number(status) >= 400 && ($ref ?? anyOf) !== undefined
 
 export const documentsProblems: Transform = (document) => {
   const spec = document as unknown as OpenApi.OpenAPISpec
@@ -30,7 +31,9 @@ export const documentsProblems: Transform = (document) => {
         const content = response.content as Record<string, { readonly schema: Alternatives }> | undefined
         const json = content?.["application/json"]
         if (json === undefined || !isProblem(status, json.schema)) continue
-        Object.assign(response, { content: { "application/problem+json": { schema: withoutDecodeError(json.schema) } } })
+        Object.assign(response, {
+          content: { "application/problem+json": { schema: withoutDecodeError(json.schema) } }
+        })
         if (status === "400") response.description = "The request could not be read."
       }
     }

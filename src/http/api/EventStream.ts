@@ -11,7 +11,9 @@ interface Operation {
   readonly responses: Record<string, { content?: Record<string, object> }>
 }
 
-const describesFrames = Schema.is(Schema.Struct({ responses: Schema.Struct({ "200": Schema.Struct({ content: Schema.Object }) }) }))
+const describesFrames = Schema.is(
+  Schema.Struct({ responses: Schema.Struct({ "200": Schema.Struct({ content: Schema.Object }) }) })
+)
 
 /**
  * Says in the OpenAPI document what the frames of a stream hold. `itemSchema` is

@@ -11,8 +11,12 @@ export class MessagesApi extends HttpApiGroup.make("messages")
     HttpApiEndpoint.get("list")`/sessions/${HttpApiSchema.param("session_id", SessionId)}/messages`
       .setUrlParams(Schema.Struct({
         agent_id: Schema.optional(AgentId),
-        offset: Schema.optionalWith(Schema.NumberFromString.pipe(Schema.int(), Schema.nonNegative()), { default: () => 0 }),
-        limit: Schema.optionalWith(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, maxLimit)), { default: () => 50 })
+        offset: Schema.optionalWith(Schema.NumberFromString.pipe(Schema.int(), Schema.nonNegative()), {
+          default: () => 0
+        }),
+        limit: Schema.optionalWith(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, maxLimit)), {
+          default: () => 50
+        })
       }))
       .addSuccess(Schema.Struct({
         messages: Schema.Array(Message),

@@ -53,7 +53,9 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
   )
   .add(
     HttpApiEndpoint.get("stream")`/sessions/${id}/stream`
-      .setUrlParams(Schema.Struct({ ...ofAgent.fields, after: Schema.optional(Schema.String.pipe(Schema.maxLength(32))) }))
+      .setUrlParams(
+        Schema.Struct({ ...ofAgent.fields, after: Schema.optional(Schema.String.pipe(Schema.maxLength(32))) })
+      )
       .setHeaders(Schema.Struct({ "last-event-id": Schema.optional(Schema.String.pipe(Schema.maxLength(32))) }))
       .addSuccess(EventStream)
       .addError(NotFound)

@@ -18,30 +18,45 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
     const newId = yield* NewId
 
     return handlers
-      .handle("list", Effect.fnUntraced(function*({ urlParams }) {
-        const { user_id } = yield* CurrentPrincipal
-        const { items, ...rest } = yield* agents.list(user_id, urlParams)
-        return { agents: items, ...rest }
-      }))
-      .handle("create", Effect.fnUntraced(function*({ payload }) {
-        const { user_id } = yield* CurrentPrincipal
-        const millis = yield* Clock.currentTimeMillis
-        const at = timestampOf(millis)
-        const id = AgentId.make(newId.record(millis))
-        yield* Effect.orDie(agents.insert({ id, user_id, created_at: at, updated_at: at, data: { id, ...payload } }))
-        return created({ agent_id: id }, `/agent/${id}`)
-      }))
-      .handle("get", ({ path }) => Effect.flatMap(CurrentPrincipal, ({ user_id }) => agents.get(user_id, path.agent_id)))
-      .handle("update", Effect.fnUntraced(function*({ path, payload }) {
-        const { user_id } = yield* CurrentPrincipal
-        const at = yield* now
-        return yield* agents.modify(user_id, path.agent_id, (agent) => patchAgent(agent, payload, at))
-      }))
-      .handle("remove", Effect.fnUntraced(function*({ path: { agent_id } }) {
-        const { user_id } = yield* CurrentPrincipal
-        yield* agents.get(user_id, agent_id)
-        const going = yield* Effect.orDie(everything((page) => sessions.list(user_id, page, { agent_id })))
-        yield* Effect.forEach(going, ({ id }) => hub.forget(id), { concurrency: 16, discard: true })
-        yield* agents.remove(user_id, agent_id)
-      }))
+      .handle(
+        "list",
+        Effect.fnUntraced(function*({ urlParams }) {
+          const { user_id } = yield* CurrentPrincipal
+          const { items, ...rest } = yield* agents.list(user_id, urlParams)
+          return { agents: items, ...rest }
+        })
+      )
+      .handle(
+        "create",
+        Effect.fnUntraced(function*({ payload }) {
+          const { user_id } = yield* CurrentPrincipal
+          const millis = yield* Clock.currentTimeMillis
+          const at = timestampOf(millis)
+          const id = AgentId.make(newId.record(millis))
+          yield* Effect.orDie(agents.insert({ id, user_id, created_at: at, updated_at: at, data: { id, ...payload } }))
+          return created({ agent_id: id }, `/agent/${id}`)
+        })
+      )
+      .handle(
+        "get",
+        ({ path }) => Effect.flatMap(CurrentPrincipal, ({ user_id }) => agents.get(user_id, path.agent_id))
+      )
+      .handle(
+        "update",
+        Effect.fnUntraced(function*({ path, payload }) {
+          const { user_id } = yield* CurrentPrincipal
+          const at = yield* now
+          return yield* agents.modify(user_id, path.agent_id, (agent) => patchAgent(agent, payload, at))
+        })
+      )
+      .handle(
+        "remove",
+        Effect.fnUntraced(function*({ path: { agent_id } }) {
+          const { user_id } = yield* CurrentPrincipal
+          yield* agents.get(user_id, agent_id)
+          const going = yield* Effect.orDie(everything((page) => sessions.list(user_id, page, { agent_id })))
+          yield* Effect.forEach(going, ({ id }) => hub.forget(id), { concurrency: 16, discard: true })
+          yield* agents.remove(user_id, agent_id)
+        })
+      )
   }))

@@ -6,7 +6,8 @@ import { Storage } from "../../services/Storage.ts"
 import { Api } from "../Api.ts"
 import { Sse } from "../Sse.ts"
 
-const prefersAsync = (prefer: string | undefined) => prefer !== undefined && /(^|,)\s*respond-async\s*($|[,;])/i.test(prefer)
+const prefersAsync = (prefer: string | undefined) =>
+  prefer !== undefined && /(^|,)\s*respond-async\s*($|[,;])/i.test(prefer)
 
 const prefersJson = (accept: string | undefined) =>
   accept !== undefined && accept.includes("application/json") && !accept.includes("text/event-stream")
@@ -17,21 +18,24 @@ export const layer = HttpApiBuilder.group(Api, "chat", (handlers) =>
     const hub = yield* SessionHub
     const sse = yield* Sse
 
-    return handlers.handle("send", Effect.fnUntraced(function*({ headers, payload }) {
-      const { user_id } = yield* CurrentPrincipal
-      const accepted = yield* hub.send(user_id, payload)
-      const { run_id, seq } = accepted
-      if (prefersAsync(headers.prefer)) {
-        const location = { location: `/runs/${run_id}`, "preference-applied": "respond-async" }
-        return HttpServerResponse.unsafeJson(accepted, { status: 202, headers: location })
-      }
-      const session = yield* sessions.get(user_id, payload.session_id)
-      return prefersJson(headers.accept)
-        ? HttpServerResponse.unsafeJson(yield* hub.reply(session, run_id, seq))
-        : yield* Effect.catchTag(
-          sse.respond((sink) => hub.attach(session, sink, { after: seq, only: run_id })),
-          "Gone",
-          Effect.die
-        )
-    }))
+    return handlers.handle(
+      "send",
+      Effect.fnUntraced(function*({ headers, payload }) {
+        const { user_id } = yield* CurrentPrincipal
+        const accepted = yield* hub.send(user_id, payload)
+        const { run_id, seq } = accepted
+        if (prefersAsync(headers.prefer)) {
+          const location = { location: `/runs/${run_id}`, "preference-applied": "respond-async" }
+          return HttpServerResponse.unsafeJson(accepted, { status: 202, headers: location })
+        }
+        const session = yield* sessions.get(user_id, payload.session_id)
+        return prefersJson(headers.accept)
+          ? HttpServerResponse.unsafeJson(yield* hub.reply(session, run_id, seq))
+          : yield* Effect.catchTag(
+            sse.respond((sink) => hub.attach(session, sink, { after: seq, only: run_id })),
+            "Gone",
+            Effect.die
+          )
+      })
+    )
   }))

@@ -32,14 +32,19 @@ export const layer = HttpApiBuilder.group(Api, "credentials", (handlers) =>
     const open = ({ id, sealed, user_id }: Credential) =>
       sealed === null
         ? Effect.succeed({})
-        : Effect.mapError(Effect.flatMap(vault.open(sealed, sealedFor(user_id, id)), Schema.decode(Secrets)), () => unreadable)
+        : Effect.mapError(
+          Effect.flatMap(vault.open(sealed, sealedFor(user_id, id)), Schema.decode(Secrets)),
+          () => unreadable
+        )
 
     /** The stored form of a credential's fields. */
-    const fieldsOf = Effect.fnUntraced(function*(owner: UserId, id: CredentialId, { name, secrets, settings, type }: CredentialFields) {
-      const names = Object.keys(secrets)
-      const sealed = names.length === 0 ? null : yield* vault.seal(JSON.stringify(secrets), sealedFor(owner, id))
-      return { type, name: name === "" ? yield* nameFor(owner, type) : name, settings, secrets: names, sealed }
-    })
+    const fieldsOf = Effect.fnUntraced(
+      function*(owner: UserId, id: CredentialId, { name, secrets, settings, type }: CredentialFields) {
+        const names = Object.keys(secrets)
+        const sealed = names.length === 0 ? null : yield* vault.seal(JSON.stringify(secrets), sealedFor(owner, id))
+        return { type, name: name === "" ? yield* nameFor(owner, type) : name, settings, secrets: names, sealed }
+      }
+    )
 
     const nameFor = (owner: UserId, type: string) =>
       everything((page) => credentials.list(owner, page)).pipe(
@@ -48,35 +53,55 @@ export const layer = HttpApiBuilder.group(Api, "credentials", (handlers) =>
       )
 
     return handlers
-      .handle("list", Effect.fnUntraced(function*({ urlParams }) {
-        const { user_id } = yield* CurrentPrincipal
-        const { items, ...rest } = yield* credentials.list(user_id, urlParams)
-        return { credentials: items.map(present), ...rest }
-      }))
-      .handle("create", Effect.fnUntraced(function*({ payload }) {
-        const { user_id } = yield* CurrentPrincipal
-        const millis = yield* Clock.currentTimeMillis
-        const at = timestampOf(millis)
-        const id = CredentialId.make(newId.record(millis))
-        const fields = yield* fieldsOf(user_id, id, yield* models.readCredential(payload.data, []))
-        yield* Effect.orDie(credentials.insert({ id, user_id, created_at: at, updated_at: at, ...fields }))
-        return created({ credential_id: id }, `/credential/${id}`)
-      }))
+      .handle(
+        "list",
+        Effect.fnUntraced(function*({ urlParams }) {
+          const { user_id } = yield* CurrentPrincipal
+          const { items, ...rest } = yield* credentials.list(user_id, urlParams)
+          return { credentials: items.map(present), ...rest }
+        })
+      )
+      .handle(
+        "create",
+        Effect.fnUntraced(function*({ payload }) {
+          const { user_id } = yield* CurrentPrincipal
+          const millis = yield* Clock.currentTimeMillis
+          const at = timestampOf(millis)
+          const id = CredentialId.make(newId.record(millis))
+          const fields = yield* fieldsOf(user_id, id, yield* models.readCredential(payload.data, []))
+          yield* Effect.orDie(credentials.insert({ id, user_id, created_at: at, updated_at: at, ...fields }))
+          return created({ credential_id: id }, `/credential/${id}`)
+        })
+      )
       .handle("get", ({ path }) =>
-        Effect.flatMap(CurrentPrincipal, ({ user_id }) => Effect.map(credentials.get(user_id, path.credential_id), present)))
-      .handle("update", Effect.fnUntraced(function*({ path, payload: { data } }) {
-        const { user_id } = yield* CurrentPrincipal
-        const before = yield* credentials.get(user_id, path.credential_id)
-        const isSameType = data["type"] === before.type
-        const read = yield* models.readCredential(data, isSameType ? before.secrets : [])
-        const isComplete = !isSameType || before.secrets.every((name) => name in read.secrets)
-        const secrets = isComplete ? read.secrets : { ...yield* open(before), ...read.secrets }
-        const name = read.name === "" && isSameType ? before.name : read.name
-        const fields = yield* fieldsOf(user_id, before.id, { ...read, name, secrets })
-        const at = yield* now
-        return present(yield* credentials.modify(user_id, before.id, (credential) => ({ ...credential, ...fields, updated_at: at })))
-      }))
-      .handle("remove", ({ path }) =>
-        Effect.flatMap(CurrentPrincipal, ({ user_id }) => credentials.remove(user_id, path.credential_id)))
+        Effect.flatMap(
+          CurrentPrincipal,
+          ({ user_id }) => Effect.map(credentials.get(user_id, path.credential_id), present)
+        ))
+      .handle(
+        "update",
+        Effect.fnUntraced(function*({ path, payload: { data } }) {
+          const { user_id } = yield* CurrentPrincipal
+          const before = yield* credentials.get(user_id, path.credential_id)
+          const isSameType = data["type"] === before.type
+          const read = yield* models.readCredential(data, isSameType ? before.secrets : [])
+          const isComplete = !isSameType || before.secrets.every((name) => name in read.secrets)
+          const secrets = isComplete ? read.secrets : { ...yield* open(before), ...read.secrets }
+          const name = read.name === "" && isSameType ? before.name : read.name
+          const fields = yield* fieldsOf(user_id, before.id, { ...read, name, secrets })
+          const at = yield* now
+          return present(
+            yield* credentials.modify(
+              user_id,
+              before.id,
+              (credential) => ({ ...credential, ...fields, updated_at: at })
+            )
+          )
+        })
+      )
+      .handle(
+        "remove",
+        ({ path }) => Effect.flatMap(CurrentPrincipal, ({ user_id }) => credentials.remove(user_id, path.credential_id))
+      )
       .handle("schemas", () => Effect.succeed({ schemas: models.schemas }))
   }))

@@ -33,18 +33,21 @@ export const layer = HttpApiBuilder.group(Api, "health", (handlers) =>
     )
 
     return handlers
-      .handle("health", Effect.fnUntraced(function*() {
-        const ok = {
-          storage: yield* storage,
-          event_log: yield* rooms.healthy,
-          models: schemas.length > 0,
-          intake: readiness.isReady()
-        }
-        const status = state(Object.values(ok).every((is) => is))
-        const components = Record.map(ok, state)
-        const health: Health = { status, version, time: yield* now, components }
-        return HttpServerResponse.unsafeJson(health, { status: status === "ok" ? 200 : 503 })
-      }))
+      .handle(
+        "health",
+        Effect.fnUntraced(function*() {
+          const ok = {
+            storage: yield* storage,
+            event_log: yield* rooms.healthy,
+            models: schemas.length > 0,
+            intake: readiness.isReady()
+          }
+          const status = state(Object.values(ok).every((is) => is))
+          const components = Record.map(ok, state)
+          const health: Health = { status, version, time: yield* now, components }
+          return HttpServerResponse.unsafeJson(health, { status: status === "ok" ? 200 : 503 })
+        })
+      )
       .handle("readiness", () =>
         Effect.sync(() =>
           readiness.isReady()

@@ -14,15 +14,21 @@ export const layer = HttpApiBuilder.group(Api, "runs", (handlers) =>
     const mine = yield* MySession.make
 
     return handlers
-      .handle("list", Effect.fnUntraced(function*({ urlParams: { status, ...page } }) {
-        const { user_id } = yield* CurrentPrincipal
-        const { items, ...rest } = yield* runs.list(user_id, page, by(status), "newest")
-        return { runs: items, ...rest }
-      }))
+      .handle(
+        "list",
+        Effect.fnUntraced(function*({ urlParams: { status, ...page } }) {
+          const { user_id } = yield* CurrentPrincipal
+          const { items, ...rest } = yield* runs.list(user_id, page, by(status), "newest")
+          return { runs: items, ...rest }
+        })
+      )
       .handle("get", ({ path }) => Effect.flatMap(CurrentPrincipal, ({ user_id }) => runs.get(user_id, path.run_id)))
-      .handle("ofSession", Effect.fnUntraced(function*({ path, urlParams: { status, ...page } }) {
-        const { id: session_id, user_id } = yield* mine(path.session_id)
-        const { items, ...rest } = yield* runs.list(user_id, page, { session_id, ...by(status) }, "newest")
-        return { runs: items, ...rest }
-      }))
+      .handle(
+        "ofSession",
+        Effect.fnUntraced(function*({ path, urlParams: { status, ...page } }) {
+          const { id: session_id, user_id } = yield* mine(path.session_id)
+          const { items, ...rest } = yield* runs.list(user_id, page, { session_id, ...by(status) }, "newest")
+          return { runs: items, ...rest }
+        })
+      )
   }))

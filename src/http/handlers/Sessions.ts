@@ -51,63 +51,88 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
     })
 
     return handlers
-      .handle("list", Effect.fnUntraced(function*({ urlParams: { agent_id, ...page } }) {
-        const { user_id } = yield* CurrentPrincipal
-        if (agent_id !== undefined) yield* agents.get(user_id, agent_id)
-        const { items, ...rest } = yield* sessions.list(user_id, page, agent_id === undefined ? {} : { agent_id }, "newest")
-        return { sessions: yield* Effect.forEach(items, view), ...rest }
-      }))
-      .handle("create", Effect.fnUntraced(function*({ payload: { agent_id, chat_model_config = null, name, workspace_id } }) {
-        const { user_id } = yield* CurrentPrincipal
-        yield* agents.get(user_id, agent_id)
-        if (chat_model_config !== null) yield* models.check(user_id, chat_model_config)
-        const millis = yield* Clock.currentTimeMillis
-        const at = timestampOf(millis)
-        const id = SessionId.make(newId.record(millis))
-        const session: Session = {
-          id,
-          user_id,
-          agent_id,
-          created_at: at,
-          updated_at: at,
-          source: "user",
-          source_schedule_id: null,
-          config: {
-            workspace_id: workspace_id ?? WorkspaceId.make(newId.record(millis)),
-            name: name ?? at.slice(0, 19).replace("T", " "),
-            chat_model_config
-          },
-          state: { session_id: id, permission_context: permissionContext("default") }
-        }
-        yield* Effect.catchTag(sessions.insert(session), "Conflict", Effect.die)
-        return created({ session_id: id }, `/sessions/${id}`)
-      }))
+      .handle(
+        "list",
+        Effect.fnUntraced(function*({ urlParams: { agent_id, ...page } }) {
+          const { user_id } = yield* CurrentPrincipal
+          if (agent_id !== undefined) yield* agents.get(user_id, agent_id)
+          const { items, ...rest } = yield* sessions.list(
+            user_id,
+            page,
+            agent_id === undefined ? {} : { agent_id },
+            "newest"
+          )
+          return { sessions: yield* Effect.forEach(items, view), ...rest }
+        })
+      )
+      .handle(
+        "create",
+        Effect.fnUntraced(function*({ payload: { agent_id, chat_model_config = null, name, workspace_id } }) {
+          const { user_id } = yield* CurrentPrincipal
+          yield* agents.get(user_id, agent_id)
+          if (chat_model_config !== null) yield* models.check(user_id, chat_model_config)
+          const millis = yield* Clock.currentTimeMillis
+          const at = timestampOf(millis)
+          const id = SessionId.make(newId.record(millis))
+          const session: Session = {
+            id,
+            user_id,
+            agent_id,
+            created_at: at,
+            updated_at: at,
+            source: "user",
+            source_schedule_id: null,
+            config: {
+              workspace_id: workspace_id ?? WorkspaceId.make(newId.record(millis)),
+              name: name ?? at.slice(0, 19).replace("T", " "),
+              chat_model_config
+            },
+            state: { session_id: id, permission_context: permissionContext("default") }
+          }
+          yield* Effect.catchTag(sessions.insert(session), "Conflict", Effect.die)
+          return created({ session_id: id }, `/sessions/${id}`)
+        })
+      )
       .handle("get", ({ path, urlParams }) => Effect.flatMap(mine(path.session_id, urlParams.agent_id), view))
-      .handle("update", Effect.fnUntraced(function*({ path, payload, urlParams }) {
-        const session = yield* mine(path.session_id, urlParams.agent_id)
-        if (changesTheRun(payload) && (yield* hub.status(session)) === "running") return yield* running
-        if (payload.chat_model_config != null) yield* models.check(session.user_id, payload.chat_model_config)
-        const at = yield* now
-        return yield* view(yield* sessions.modify(session.user_id, session.id, (before) => patchSession(before, payload, at)))
-      }))
-      .handle("remove", Effect.fnUntraced(function*({ path, urlParams }) {
-        const session = yield* mine(path.session_id, urlParams.agent_id)
-        yield* hub.forget(session.id)
-        yield* sessions.remove(session.user_id, session.id)
-      }))
+      .handle(
+        "update",
+        Effect.fnUntraced(function*({ path, payload, urlParams }) {
+          const session = yield* mine(path.session_id, urlParams.agent_id)
+          if (changesTheRun(payload) && (yield* hub.status(session)) === "running") return yield* running
+          if (payload.chat_model_config != null) yield* models.check(session.user_id, payload.chat_model_config)
+          const at = yield* now
+          return yield* view(
+            yield* sessions.modify(session.user_id, session.id, (before) => patchSession(before, payload, at))
+          )
+        })
+      )
+      .handle(
+        "remove",
+        Effect.fnUntraced(function*({ path, urlParams }) {
+          const session = yield* mine(path.session_id, urlParams.agent_id)
+          yield* hub.forget(session.id)
+          yield* sessions.remove(session.user_id, session.id)
+        })
+      )
       .handle("status", ({ path, urlParams }) =>
         Effect.map(
           Effect.flatMap(mine(path.session_id, urlParams.agent_id), hub.status),
           (status) => ({ session_id: path.session_id, status })
         ))
-      .handle("interrupt", Effect.fnUntraced(function*({ path, urlParams }) {
-        const session = yield* mine(path.session_id, urlParams.agent_id)
-        yield* hub.interrupt(session, urlParams.queue)
-        return { session_id: session.id }
-      }))
-      .handle("stream", Effect.fnUntraced(function*({ headers, path, urlParams }) {
-        const session = yield* mine(path.session_id, urlParams.agent_id)
-        const after = yield* cursorOf(session, urlParams.after ?? (headers["last-event-id"] || undefined))
-        return yield* sse.respond((sink) => hub.attach(session, sink, { after }))
-      }))
+      .handle(
+        "interrupt",
+        Effect.fnUntraced(function*({ path, urlParams }) {
+          const session = yield* mine(path.session_id, urlParams.agent_id)
+          yield* hub.interrupt(session, urlParams.queue)
+          return { session_id: session.id }
+        })
+      )
+      .handle(
+        "stream",
+        Effect.fnUntraced(function*({ headers, path, urlParams }) {
+          const session = yield* mine(path.session_id, urlParams.agent_id)
+          const after = yield* cursorOf(session, urlParams.after ?? (headers["last-event-id"] || undefined))
+          return yield* sse.respond((sink) => hub.attach(session, sink, { after }))
+        })
+      )
   }))

@@ -18,10 +18,16 @@ export const layer: Layer.Layer<Authentication, never, Auth> = Layer.effect(
   Effect.map(Auth, (auth) => {
     const authenticate = Effect.gen(function*() {
       const { headers } = yield* HttpServerRequest.HttpServerRequest
-      const principal = yield* auth.authenticate({ authorization: headers["authorization"], user_id: headers["x-user-id"] })
+      const principal = yield* auth.authenticate({
+        authorization: headers["authorization"],
+        user_id: headers["x-user-id"]
+      })
       const needed = scopeOf((yield* HttpRouter.RouteContext).route)
       if (principal.scopes.includes(needed)) return principal
-      return yield* new Forbidden({ code: "scope_missing", detail: `This needs an API key with the scope '${needed}'.` })
+      return yield* new Forbidden({
+        code: "scope_missing",
+        detail: `This needs an API key with the scope '${needed}'.`
+      })
     })
     return { key: () => authenticate, user: () => authenticate }
   })

@@ -30,7 +30,9 @@ export const refuse = (request: HttpServerRequest.HttpServerRequest): Problem | 
   if (!hasContent(request)) return undefined
   const { headers } = request
   if (Number(headers["content-length"] ?? 0) > maxBytes) return tooLarge
-  if (headers["upgrade"] !== undefined) return malformed("A request with a body cannot ask for another protocol.", "upgrade_refused")
+  if (headers["upgrade"] !== undefined) {
+    return malformed("A request with a body cannot ask for another protocol.", "upgrade_refused")
+  }
   const isJson = json.test(headers["content-type"] ?? "")
   const isPlain = (headers["content-encoding"] ?? "identity") === "identity"
   return isJson && isPlain
@@ -59,7 +61,9 @@ export const excess = (value: unknown): Invalid | undefined => {
   let members = 0
   const visit = (value: unknown, depth: number): Invalid | undefined => {
     if (typeof value === "string") {
-      return value.length > maxString ? invalid("string_too_long", `A text is longer than ${maxString} characters.`) : undefined
+      return value.length > maxString
+        ? invalid("string_too_long", `A text is longer than ${maxString} characters.`)
+        : undefined
     }
     if (typeof value !== "object" || value === null) return undefined
     if (depth === maxDepth) return invalid("too_deep", `The body is nested more than ${maxDepth} levels deep.`)

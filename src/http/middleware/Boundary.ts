@@ -55,7 +55,8 @@ const pathOf = ({ url }: Request) => url.split("?", 1)[0]!
 /** Stopping a run is welcome even while nothing new is. */
 const bringsWork = (request: Request) => !bodyless.has(request.method) && !/\/interrupt\/?$/.test(pathOf(request))
 
-const isClientGone = (cause: Cause.Cause<unknown>) => HashSet.has(Cause.interruptors(cause), HttpServerError.clientAbortFiberId)
+const isClientGone = (cause: Cause.Cause<unknown>) =>
+  HashSet.has(Cause.interruptors(cause), HttpServerError.clientAbortFiberId)
 
 export const make = Effect.fnUntraced(function*(options: Options) {
   const newId = yield* NewId
@@ -83,12 +84,14 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     if (problem !== undefined) return problem
     const { host, origin } = request.headers
     if (host !== undefined && !admitsHost(host)) return hostRefused
-    if (options.loopback && origin !== undefined && !admitsOrigin(origin) && !Hosts.isSameOrigin(origin, host)) return originRefused
+    if (options.loopback && origin !== undefined && !admitsOrigin(origin) && !Hosts.isSameOrigin(origin, host)) {
+      return originRefused
+    }
     if (!readiness.isReady() && bringsWork(request)) return notReady
     return bodyless.has(request.method) ? undefined : Body.refuse(request)
   }
 
-  return <E>(app: App<E>): App<E> =>
+  return <E>(app: App<E>): App<never> =>
     Effect.withFiberRuntime((fiber) => {
       const request = Context.unsafeGet(fiber.currentContext, HttpServerRequest.HttpServerRequest)
       const id = idOf(request)
@@ -99,7 +102,9 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       const unrouted = () => {
         const methods = methodsAt(request.url)
         if (methods.length === 0) return answer(noSuchPath)
-        if (request.method === "OPTIONS") return complete(Cors.options(methods, "access-control-allow-origin" in headers))
+        if (request.method === "OPTIONS") {
+          return complete(Cors.options(methods, "access-control-allow-origin" in headers))
+        }
         const allow = methods.join(", ")
         return answer(new MethodNotAllowed({ detail: `This path answers to ${allow}.` }), { allow })
       }
@@ -110,21 +115,26 @@ export const make = Effect.fnUntraced(function*(options: Options) {
           Effect.as(answer(internal))
         )
 
-      const failed = (cause: Cause.Cause<E>): Effect.Effect<Response, E> => {
-        if (isClientGone(cause)) return Effect.failCause(cause)
+      const failed = (cause: Cause.Cause<E>): Effect.Effect<Response> => {
+        if (isClientGone(cause)) return Effect.interruptWith(HttpServerError.clientAbortFiberId)
         if (Cause.isInterruptedOnly(cause)) return Effect.succeed(answer(notReady))
         const error: unknown = Cause.squash(cause)
         if (isProblem(error)) return Effect.succeed(answer(error))
         if (error instanceof HttpServerError.RouteNotFound) return Effect.succeed(unrouted())
         if (!(error instanceof HttpApiError.HttpApiDecodeError)) return broken(cause)
         const invalid = fromDecodeError(error)
-        return isOurs(error) ? broken("The answer does not fit its schema.", invalid.errors) : Effect.succeed(answer(invalid))
+        return isOurs(error)
+          ? broken("The answer does not fit its schema.", invalid.errors)
+          : Effect.succeed(answer(invalid))
       }
 
       const refused = refusal(request)
       if (refused !== undefined) return Effect.succeed(answer(refused))
       // What the router gets is all that it needs: every merge of contexts inside copies this one.
-      const context = Context.make(HttpServerRequest.HttpServerRequest, bodyless.has(request.method) ? request : Body.bounded(request)).pipe(
+      const context = Context.make(
+        HttpServerRequest.HttpServerRequest,
+        bodyless.has(request.method) ? request : Body.bounded(request)
+      ).pipe(
         Context.add(Scope.Scope, Context.unsafeGet(fiber.currentContext, Scope.Scope)),
         Context.add(ResponseHeaders, headers)
       )

@@ -3,7 +3,16 @@ import { HttpServerResponse } from "@effect/platform"
 
 type Headers = Readonly<Record<string, string>>
 
-const allowed = ["accept", "authorization", "content-type", "idempotency-key", "last-event-id", "prefer", "x-request-id", "x-user-id"]
+const allowed = [
+  "accept",
+  "authorization",
+  "content-type",
+  "idempotency-key",
+  "last-event-id",
+  "prefer",
+  "x-request-id",
+  "x-user-id"
+]
 const exposed = ["location", "retry-after", "x-request-id"]
 
 const preflightSeconds = 600

@@ -18,12 +18,14 @@ const withoutPort = (host: string) => host.replace(/:\d+$/, "")
 export const admitsHost = ({ allowedHosts, loopback }: Admission): (host: string) => boolean => {
   const names = new Set(allowedHosts.map((host) => host.toLowerCase()))
   if (!loopback && names.size === 0) return () => true
-  return (host) => loopbackHost.test(host) || names.has(host.toLowerCase()) || names.has(withoutPort(host.toLowerCase()))
+  return (host) =>
+    loopbackHost.test(host) || names.has(host.toLowerCase()) || names.has(withoutPort(host.toLowerCase()))
 }
 
 export const admitsOrigin = ({ corsOrigins, loopback }: Admission): (origin: string) => boolean => {
   const origins = new Set(corsOrigins.map((origin) => origin.toLowerCase()))
-  return (origin) => origins.has(origin.toLowerCase()) || (loopback && origins.size === 0 && loopbackOrigin.test(origin))
+  return (origin) =>
+    origins.has(origin.toLowerCase()) || (loopback && origins.size === 0 && loopbackOrigin.test(origin))
 }
 
 export const isSameOrigin = (origin: string, host: string | undefined): boolean =>

@@ -6,7 +6,15 @@ import { requestOf } from "../Wire.ts"
 const maxHeaders = 100
 
 /** Headers that say who asks, where, or how much: two of them may be believed by two different readers. */
-const single = new Set(["host", "authorization", "content-length", "content-type", "transfer-encoding", "x-user-id", "origin"])
+const single = new Set([
+  "host",
+  "authorization",
+  "content-length",
+  "content-type",
+  "transfer-encoding",
+  "x-user-id",
+  "origin"
+])
 
 const lengths = new Set(Array.from(single, (name) => name.length))
 
@@ -37,10 +45,14 @@ const malformed = (code: string, detail: string) => new Malformed({ code, detail
 
 export const malformation = (request: HttpServerRequest.HttpServerRequest): Malformed | undefined => {
   const { rawHeaders } = requestOf(request)
-  if (rawHeaders.length > maxHeaders * 2) return malformed("too_many_headers", `The request has more than ${maxHeaders} headers.`)
+  if (rawHeaders.length > maxHeaders * 2) {
+    return malformed("too_many_headers", `The request has more than ${maxHeaders} headers.`)
+  }
   const name = doubled(rawHeaders)
   if (name !== undefined) return malformed("doubled_header", `The header ${name} must come once.`)
-  if (!request.url.startsWith("/")) return malformed("malformed_target", "The request's target must be a path: /agent, not http://host/agent.")
+  if (!request.url.startsWith("/")) {
+    return malformed("malformed_target", "The request's target must be a path: /agent, not http://host/agent.")
+  }
   if (!isEncoded(request.url)) return malformed("malformed_path", "The path is not percent-encoded UTF-8.")
   return undefined
 }

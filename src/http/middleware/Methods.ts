@@ -2,7 +2,12 @@
 import { HttpApi, type HttpApiGroup, HttpLayerRouter } from "@effect/platform"
 
 /** Ids are matched as they are, up to more than their length. */
-export const routerConfig = { ignoreTrailingSlash: true, ignoreDuplicateSlashes: false, caseSensitive: true, maxParamLength: 512 }
+export const routerConfig = {
+  ignoreTrailingSlash: true,
+  ignoreDuplicateSlashes: false,
+  caseSensitive: true,
+  maxParamLength: 512
+}
 
 export interface Route {
   readonly method: string
@@ -15,7 +20,8 @@ export const routesOf = <Id extends string, Groups extends HttpApiGroup.HttpApiG
   const routes: Array<Route> = []
   HttpApi.reflect(api, {
     onGroup: () => {},
-    onEndpoint: ({ endpoint }) => void routes.push({ method: endpoint.method, path: endpoint.path as HttpLayerRouter.PathInput })
+    onEndpoint: ({ endpoint }) =>
+      void routes.push({ method: endpoint.method, path: endpoint.path as HttpLayerRouter.PathInput })
   })
   return routes
 }

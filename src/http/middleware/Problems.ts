@@ -1,5 +1,6 @@
 /** Every failure as an RFC 9457 problem document: what went wrong in a sentence, a code, and never a value that somebody sent. */
-import { HttpApiError, HttpServerResponse } from "@effect/platform"
+import type { HttpApiError } from "@effect/platform"
+import { HttpServerResponse } from "@effect/platform"
 import {
   Conflict,
   type FieldProblem,
@@ -37,7 +38,9 @@ export type Problem = InstanceType<(typeof kinds)[number]>
 
 export const isProblem = (u: unknown): u is Problem => kinds.some((kind) => u instanceof kind)
 
-export const internal = new Internal({ detail: "Something broke on our side. The request id finds it in the server's log." })
+export const internal = new Internal({
+  detail: "Something broke on our side. The request id finds it in the server's log."
+})
 
 /** Most field problems that an answer lists, and characters of a path. */
 const maxErrors = 20
@@ -59,9 +62,10 @@ const tell = ({ message, path }: typeof FieldProblem.Type) => path === "" ? mess
 
 export const fromDecodeError = ({ issues }: HttpApiError.HttpApiDecodeError): Invalid => {
   const reasons = new Map<string, typeof FieldProblem.Type>()
-  for (const { message, path } of issues.slice(0, maxErrors)) {
+  for (const { message, path } of issues) {
     const problem = { path: path.join(".").slice(0, maxPath), message: reasonOf(message) }
-    reasons.set(tell(problem), problem)
+    // The other half of an optional field: it could have been left out.
+    if (problem.message !== "Expected undefined" && reasons.size < maxErrors) reasons.set(tell(problem), problem)
   }
   const told = [...reasons.keys()]
   return new Invalid({
@@ -71,7 +75,8 @@ export const fromDecodeError = ({ issues }: HttpApiError.HttpApiDecodeError): In
 }
 
 /** The error of a response that did not fit its own schema looks like a bad request; it is a defect of ours. */
-export const isOurs = ({ message }: HttpApiError.HttpApiDecodeError): boolean => message.startsWith("(<declaration schema>")
+export const isOurs = ({ message }: HttpApiError.HttpApiDecodeError): boolean =>
+  message.startsWith("(<declaration schema>")
 
 export const respond = (problem: Problem, request_id: string, headers?: Readonly<Record<string, string>>) => {
   const { _tag, code, detail, errors, retry_after, status, title, type } = problem

@@ -29,7 +29,9 @@ const refusal = (store: Store, { messages, pages, runs }: LogBatch): AppendRefus
   for (const { first_seq, session_id } of pages) {
     const key = `${session_id} ${first_seq}`
     const known = store.log(session_id).pages
-    if (taken.has(key) || known[firstBeyond(known, (page) => page.first_seq >= first_seq)]?.first_seq === first_seq) return "fenced"
+    if (taken.has(key) || known[firstBeyond(known, (page) => page.first_seq >= first_seq)]?.first_seq === first_seq) {
+      return "fenced"
+    }
     taken.add(key)
   }
   return messages.some((placed) => isMisplaced(store, placed)) ? "fenced" : undefined
@@ -67,14 +69,21 @@ export const make = Effect.map(Tables, (store) =>
         const { pages } = store.log(session)
         return { first: pages[0]?.first_seq ?? 1, last: pages.at(-1)?.last_seq ?? 0 }
       }),
-    messages: (session, { limit, offset }) => store.run(() => store.log(session).messages.slice(offset, offset + limit)),
+    messages: (session, { limit, offset }) =>
+      store.run(() => store.log(session).messages.slice(offset, offset + limit)),
     recent: (session, limit) => store.run(() => limit === 0 ? [] : store.log(session).messages.slice(-limit)),
     countMessages: (session) => store.run(() => store.log(session).messages.length),
     unfinished: store.run(() =>
-      store.rows(tables.runs.name).where({}).map(runOf).filter(({ status }) => status === "queued" || status === "running").sort(byId)
+      store.rows(tables.runs.name).where({}).map(runOf).filter(({ status }) =>
+        status === "queued" || status === "running"
+      ).toSorted(byId)
     ),
     open: (session) =>
-      store.run(() => store.rows(tables.runs.name).where({ session_id: session }).map(runOf).filter(({ status }) => status !== "ended").sort(byId))
+      store.run(() =>
+        store.rows(tables.runs.name).where({ session_id: session }).map(runOf).filter(({ status }) =>
+          status !== "ended"
+        ).toSorted(byId)
+      )
   }))
 
 export const layer: Layer.Layer<EventLog, never, Tables> = Layer.effect(EventLog, make)

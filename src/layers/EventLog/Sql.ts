@@ -11,7 +11,7 @@ import { Message } from "../../domain/Message.ts"
 import { Run } from "../../domain/Run.ts"
 import { AppendRefused, EventLog, type LogBatch, type LogPage, type PlacedMessage } from "../../services/EventLog.ts"
 import { Prepared } from "../Sql/Prepared.ts"
-import { foreignKeyViolation, retryDeadlock, stateOf, uniqueViolation } from "../Storage/SqlState.ts"
+import { foreignKeyViolation, retryDeadlock, stateOf, uniqueViolation } from "../Sql/SqlState.ts"
 
 /** Between the items of a joined column: JSON escapes it, frames are JSON, ids are printable. */
 const separator = "\x1f"
@@ -41,7 +41,8 @@ const runs: Part<Run> = {
     // The encoded form of a run and of a message is itself.
     { name: "data", kind: "text", of: (run) => JSON.stringify(run) }
   ],
-  onConflict: "on conflict (id) do update set status = excluded.status, updated_at = excluded.updated_at, data = excluded.data"
+  onConflict:
+    "on conflict (id) do update set status = excluded.status, updated_at = excluded.updated_at, data = excluded.data"
 }
 
 const messages: Part<PlacedMessage> = {
@@ -74,7 +75,9 @@ const insertText = ({ columns, onConflict, table }: Part<never>, firstParam: num
     const param = `$${firstParam + i}`
     return kind === "text" ? `string_to_table(${param}, e'\\x1f', '')` : `unnest(${param}::${kind}[])`
   })
-  return `insert into ${table} (${columns.map(({ name }) => name).join(", ")}) select ${values.join(", ")} ${onConflict}`
+  return `insert into ${table} (${columns.map(({ name }) => name).join(", ")}) select ${
+    values.join(", ")
+  } ${onConflict}`
 }
 
 const paramsOf = <A>({ columns }: Part<A>, items: ReadonlyArray<A>): ReadonlyArray<string> =>
@@ -146,7 +149,8 @@ interface StoredMessage extends Document {
 }
 
 export const make = Effect.map(Prepared, ({ execute }) => {
-  const rows = <Row extends object>(statement: string, params: ReadonlyArray<unknown>) => Effect.orDie(execute<Row>(statement, params))
+  const rows = <Row extends object>(statement: string, params: ReadonlyArray<unknown>) =>
+    Effect.orDie(execute<Row>(statement, params))
 
   const runsOf = (documents: ReadonlyArray<Document>) => documents.map(({ data }) => decodeRun(data))
 
@@ -163,7 +167,9 @@ export const make = Effect.map(Prepared, ({ execute }) => {
       if (mask === 0) return Effect.void
       const params = [
         ...(mask & 1 ? paramsOf(runs, lastOfEach(batch.runs, ({ id }) => id)) : []),
-        ...(mask & 2 ? paramsOf(messages, lastOfEach(batch.messages, ({ message, session_id }) => `${session_id} ${message.id}`)) : []),
+        ...(mask & 2
+          ? paramsOf(messages, lastOfEach(batch.messages, ({ message, session_id }) => `${session_id} ${message.id}`))
+          : []),
         ...(mask & 4 ? paramsOf(pages, batch.pages) : [])
       ]
       return Effect.asVoid(Effect.catchAll(retryDeadlock(execute(appendTexts[mask]!, params)), refused))
@@ -178,8 +184,12 @@ export const make = Effect.map(Prepared, ({ execute }) => {
     messages: (session, { limit, offset }) =>
       Effect.map(rows<StoredMessage>(messagesText, [session, offset, limit]), (stored) => stored.map(placed(session))),
     recent: (session, limit) =>
-      Effect.map(rows<StoredMessage>(recentText, [session, limit]), (stored) => stored.map(placed(session)).reverse()),
-    countMessages: (session) => Effect.map(rows<{ readonly count: number }>(countText, [session]), ([row]) => row!.count),
+      Effect.map(
+        rows<StoredMessage>(recentText, [session, limit]),
+        (stored) => stored.toReversed().map(placed(session))
+      ),
+    countMessages: (session) =>
+      Effect.map(rows<{ readonly count: number }>(countText, [session]), ([row]) => row!.count),
     unfinished: Effect.map(rows<Document>(unfinishedText, []), runsOf),
     open: (session) => Effect.map(rows<Document>(openText, [session]), runsOf)
   })

@@ -35,7 +35,9 @@ class Rows {
   private readonly groups: ReadonlyMap<string, Map<string, Map<string, Row>>>
 
   constructor(table: Table) {
-    this.groups = new Map(["owner", ...table.references.map(({ column }) => column)].map((column) => [column, new Map()]))
+    this.groups = new Map(
+      ["owner", ...table.references.map(({ column }) => column)].map((column) => [column, new Map()])
+    )
   }
 
   put(row: Row): void {
@@ -160,8 +162,9 @@ export class Store {
   /** Runs `f`, which nothing interleaves, outside of other fibers' transactions. */
   run<A>(f: () => A): Effect.Effect<A> {
     return Effect.flatMap(CurrentLevel, (level) =>
+      // At once: a transaction may begin whenever this fiber yields.
       this.undo === undefined || this.isInside(level)
-        ? Effect.sync(f)
+        ? Effect.succeed(f())
         : this.turn.withPermits(1)(Effect.sync(f)))
   }
 

@@ -347,7 +347,7 @@ export const make = Effect.gen(function*() {
       Effect.suspend(() => {
         closing = true
         return FiberMap.awaitEmpty(fibers)
-      }).pipe(Effect.timeoutOption(Duration.seconds(seconds)), Effect.zipRight(leave))
+      }).pipe(Effect.interruptible, Effect.timeoutOption(Duration.seconds(seconds)), Effect.zipRight(leave))
   })
 })
 

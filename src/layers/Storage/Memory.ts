@@ -28,8 +28,8 @@ const driver = (store: Store): Driver => {
       store.run(() => {
         const rows = store.rows(table.name).where(matching(filter)).filter(({ id }) =>
           after === undefined || (order === "oldest" ? id > after : id < after)
-        ).sort(byId)
-        return (order === "oldest" ? rows : rows.reverse()).slice(0, limit)
+        ).toSorted(byId)
+        return (order === "oldest" ? rows : rows.toReversed()).slice(0, limit)
       }),
     count: (table, filter) => store.run(() => store.rows(table.name).where(matching(filter)).length),
     insert: (table, row) =>

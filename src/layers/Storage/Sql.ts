@@ -3,7 +3,7 @@ import { SqlClient } from "@effect/sql"
 import { Duration, Effect, Layer } from "effect"
 import { type Driver, fromDriver, type Row, type RowFilter, Storage, type Table } from "../../services/Storage.ts"
 import { Prepared } from "../Sql/Prepared.ts"
-import { retryDeadlock } from "./SqlState.ts"
+import { retryDeadlock } from "../Sql/SqlState.ts"
 
 export interface Options {
   /** Other processes write to the database too. */
@@ -61,7 +61,9 @@ const insertText = (table: Table) => {
   const from = parents.length === 0 ? "" : `from ${parents.map(({ name }) => name).join(", ")}`
   const steps = [
     ...parents.map(({ name, text }) => `${name} as materialized (${text})`),
-    `fresh as (insert into ${table.name} (${columns.join(", ")}) select ${values.join(", ")} ${from} on conflict (id) do nothing returning id)`
+    `fresh as (insert into ${table.name} (${columns.join(", ")}) select ${
+      values.join(", ")
+    } ${from} on conflict (id) do nothing returning id)`
   ]
   const hasParents = parents.map(({ name }) => `exists (select from ${name})`).join(" and ") || "true"
   return `with ${steps.join(", ")} select exists (select from fresh) as inserted, ${hasParents} as has_parents`
@@ -74,7 +76,9 @@ const changeable = (table: Table) =>
   )
 
 const updateText = (table: Table) =>
-  `update ${table.name} set ${changeable(table).map(({ column }, i) => `${column} = $${i + 2}`).join(", ")} where id = $1`
+  `update ${table.name} set ${
+    changeable(table).map(({ column }, i) => `${column} = $${i + 2}`).join(", ")
+  } where id = $1`
 
 const updateValues = (table: Table, id: string, row: Row) => {
   const values = valuesOf(table, row)
@@ -113,7 +117,9 @@ export const driver = Effect.gen(function*() {
       const beyond = after === undefined ? [] : [`id ${order === "oldest" ? ">" : "<"} $${params.length + 1}`]
       const values = after === undefined ? params : [...params, text(after)]
       const direction = order === "oldest" ? "asc" : "desc"
-      const statement = `${select(table)}${whereText([...texts, ...beyond])} order by id ${direction} limit $${values.length + 1}`
+      const statement = `${select(table)}${whereText([...texts, ...beyond])} order by id ${direction} limit $${
+        values.length + 1
+      }`
       return Effect.map(
         Effect.orDie(execute<Stored>(statement, [...values, limit])),
         (rows) => rows.map((stored) => rowOf(table, stored))
@@ -129,12 +135,19 @@ export const driver = Effect.gen(function*() {
     },
     insert: (table, row) =>
       Effect.map(
-        Effect.orDie(execute<{ readonly inserted: boolean; readonly has_parents: boolean }>(insertText(table), valuesOf(table, row))),
+        Effect.orDie(
+          execute<{ readonly inserted: boolean; readonly has_parents: boolean }>(
+            insertText(table),
+            valuesOf(table, row)
+          )
+        ),
         ([outcome]) => outcome!.inserted ? "inserted" : outcome!.has_parents ? "taken" : "orphan"
       ),
     modify: (table, id, f) =>
       transaction(Effect.gen(function*() {
-        const [stored] = yield* Effect.orDie(execute<Stored>(`${select(table)} where id = $1 for no key update`, [text(id)]))
+        const [stored] = yield* Effect.orDie(
+          execute<Stored>(`${select(table)} where id = $1 for no key update`, [text(id)])
+        )
         if (stored === undefined) return undefined
         const before = rowOf(table, stored)
         const row = yield* f(before)

@@ -14,5 +14,7 @@ export const stateOf = ({ cause }: SqlError.SqlError): string | undefined =>
   cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : undefined
 
 /** Removing a session and writing into it can wait for each other. For single statements outside of transactions. */
-export const retryDeadlock = <A, R>(statement: Effect.Effect<A, SqlError.SqlError, R>): Effect.Effect<A, SqlError.SqlError, R> =>
+export const retryDeadlock = <A, R>(
+  statement: Effect.Effect<A, SqlError.SqlError, R>
+): Effect.Effect<A, SqlError.SqlError, R> =>
   Effect.retry(statement, { while: (error) => stateOf(error) === deadlock, times: maxDeadlocks })
