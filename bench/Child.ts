@@ -55,7 +55,7 @@ export const within = <A>(millis: number, what: string, work: Promise<A>): Promi
 
 export interface Child {
   readonly port: number
-  readonly ask: <Ask extends keyof Answers>(ask: Ask, file?: string) => Promise<Answers[Ask]>
+  readonly ask: <Ask extends keyof Answers>(ask: Ask, about?: string) => Promise<Answers[Ask]>
   readonly stop: () => Promise<void>
 }
 
@@ -89,14 +89,14 @@ export const start = async (entry: string, args: ReadonlyArray<string>): Promise
   )
   return {
     port,
-    ask: (ask, file) =>
+    ask: (ask, about) =>
       within(
         patience,
         `Asking ${entry} for its ${ask}`,
         new Promise((resolve, reject) => {
           const id = ++asked
           waiting.set(id, { resolve, reject })
-          child.send({ id, ask, file })
+          child.send({ id, ask, about })
         })
       ),
     stop: async () => {

@@ -19,12 +19,15 @@ export interface Answers {
   readonly profile: null
   /** Ends it and writes it to the file. */
   readonly profiled: null
+  /** Fills the log of the session. */
+  readonly fill: null
 }
 
 export interface Question {
   readonly id: number
   readonly ask: keyof Answers
-  readonly file?: string
+  /** A file or a session. */
+  readonly about?: string
 }
 
 export type Report =
@@ -46,7 +49,11 @@ const memory = async (): Promise<Memory> => {
 
 const session = new Session()
 
-const answer = async ({ ask, file }: Question): Promise<Answers[keyof Answers]> => {
+type Fill = (session: string) => Promise<unknown>
+
+const cannotFill: Fill = () => Promise.reject(new Error("This server has no log"))
+
+const answer = async ({ about, ask }: Question, fill: Fill): Promise<Answers[keyof Answers]> => {
   switch (ask) {
     case "cpu": {
       const { system, user } = process.cpuUsage()
@@ -62,10 +69,13 @@ const answer = async ({ ask, file }: Question): Promise<Answers[keyof Answers]> 
       return null
     case "profiled": {
       const { profile } = await session.post("Profiler.stop")
-      await Fs.writeFile(file!, JSON.stringify(profile))
+      await Fs.writeFile(about!, JSON.stringify(profile))
       session.disconnect()
       return null
     }
+    case "fill":
+      await fill(about!)
+      return null
   }
 }
 
@@ -74,9 +84,9 @@ const report = (message: Report) => {
 }
 
 /** Tells the parent where the server listens, and answers it from then on. `stop` is run when the parent is gone. */
-export const serving = (port: number, stop: () => void): void => {
+export const serving = (port: number, stop: () => void, fill: Fill = cannotFill): void => {
   process.on("message", (question: Question) => {
-    answer(question).then(
+    answer(question, fill).then(
       (answer) => report({ id: question.id, answer }),
       (cause: unknown) => report({ id: question.id, failed: String(cause) })
     )

@@ -217,6 +217,31 @@ const wire: Row = {
   }
 }
 
+/** Reads a session's events from the first to the last, again and again. */
+const replayed = async (door: Door, { stream }: Session, last: number, plan: Plan): Promise<ReadonlyArray<Figure>> => {
+  const times: Array<number> = []
+  const costs: Array<number> = []
+  for (let round = 0; round <= plan.rounds; round++) {
+    let time = 0
+    const cpu = await cpuOf(door, async () => {
+      const since = performance.now()
+      const watch = await Load.watch(door.port, `${stream}?after=0`)
+      await watch.until((text) => text.slice(-1000).includes(`id: ${last}\n`))
+      time = performance.now() - since
+      if (framesIn(watch.text()) !== last) throw new Error(`${framesIn(watch.text())} of ${last} events were replayed`)
+      watch.leave()
+    })
+    // The first is to get warm.
+    if (round === 0) continue
+    times.push(time * 10_000 / last)
+    costs.push(cpu / last)
+  }
+  return [
+    { name: "time", value: median(times), unit: "ms" },
+    { name: "CPU", value: median(costs), unit: "µs" }
+  ]
+}
+
 /** Blocks of the script that fills a log; each makes three events: start, delta, end. */
 const blocksPerRun = 250
 
@@ -232,29 +257,32 @@ const replay: Row = {
     const script = Array.from({ length: blocksPerRun }, (_, i) => i % 2 === 0 ? "think hm" : "say word").join("\n")
     let last = 0
     while (last < 10_000) last = Number(/id: (\d+)\n.*\n\n$/.exec((await session.run(script)).text)![1])
-    const times: Array<number> = []
-    const costs: Array<number> = []
-    for (let round = 0; round <= plan.rounds; round++) {
-      let time = 0
-      const cpu = await cpuOf(door, async () => {
-        const since = performance.now()
-        const watch = await Load.watch(door.port, `${session.stream}?after=0`)
-        await watch.until((text) => text.slice(-1000).includes(`id: ${last}\n`))
-        time = performance.now() - since
-        if (framesIn(watch.text()) !== last) {
-          throw new Error(`${framesIn(watch.text())} of ${last} events were replayed`)
-        }
-        watch.leave()
-      })
-      if (round === 0) continue
-      times.push(time * 10_000 / last)
-      costs.push(cpu / last)
-    }
-    return [
-      { name: "time", value: median(times), unit: "ms" },
-      { name: "CPU", value: median(costs), unit: "µs" }
-    ]
+    return replayed(door, session, last, plan)
   }
 }
 
-export const rows: ReadonlyArray<Row> = [wholeRun, fanOut, firstDelta, crowd, longSession, wire, replay, idle]
+/** The same log in as many pieces as it can have. */
+const slowReplay: Row = {
+  id: "replay-pages",
+  what: "the same, each event stored by itself (by fixture)",
+  reach: "≤ 100 ms, ≤ 5 µs",
+  on: ["memory", "pglite", "postgres"],
+  limits: () => ({ time: { most: 100 }, CPU: { most: 5 } }),
+  measure: async (door, plan) => {
+    const session = await door.open(0)
+    await door.child.ask("fill", session.id)
+    return replayed(door, session, 10_000, plan)
+  }
+}
+
+export const rows: ReadonlyArray<Row> = [
+  wholeRun,
+  fanOut,
+  firstDelta,
+  crowd,
+  longSession,
+  wire,
+  replay,
+  slowReplay,
+  idle
+]

@@ -4,12 +4,15 @@
  */
 import { HttpServer } from "@effect/platform"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
-import { Effect, Layer, Logger, LogLevel, Schema } from "effect"
+import { Effect, Layer, Logger, LogLevel, Runtime, Schema } from "effect"
 import { createServer } from "node:http"
+import type * as EventModule from "../src/domain/Event.ts"
+import type { SessionId } from "../src/domain/Ids.ts"
 import type * as SettingsModule from "../src/domain/Settings.ts"
 import type * as ServerModule from "../src/http/Server.ts"
 import type * as HostModule from "../src/layers/Host.ts"
 import type * as ReadinessLocalModule from "../src/layers/Readiness/Local.ts"
+import type * as EventLogModule from "../src/services/EventLog.ts"
 import type * as ReadinessModule from "../src/services/Readiness.ts"
 import { serving } from "./Probe.ts"
 
@@ -18,6 +21,8 @@ const built = (file: string) => import(new URL(`../dist/${file}`, import.meta.ur
 const Host: typeof HostModule = await built("layers/Host.js")
 const Server: typeof ServerModule = await built("http/Server.js")
 const ReadinessLocal: typeof ReadinessLocalModule = await built("layers/Readiness/Local.js")
+const { EventLog }: typeof EventLogModule = await built("services/EventLog.js")
+const { frame }: typeof EventModule = await built("domain/Event.js")
 const { Readiness }: typeof ReadinessModule = await built("services/Readiness.js")
 const { Settings }: typeof SettingsModule = await built("domain/Settings.js")
 
@@ -30,10 +35,37 @@ const host = backend === "memory" ? Host.layerMemory : Host.layer(
   })
 )
 
+/** Events of a filled log, and how many are written at a time. */
+const filled = 10_000
+const written = 500
+
+/** Writes a log as a slow model leaves it: a page for each event. */
+const fill = Effect.fnUntraced(function*(session: string) {
+  const log = yield* EventLog
+  const session_id = session as SessionId
+  const json = JSON.stringify({
+    id: "0123456789",
+    created_at: "2026-01-31T09:30:00.000Z",
+    type: "TEXT_BLOCK_DELTA",
+    reply_id: "0123456789abcdef0123456789abcdef",
+    block_id: "0123456789",
+    delta: "word "
+  })
+  for (let from = 1; from <= filled; from += written) {
+    const pages = Array.from({ length: written }, (_, i) => {
+      const seq = from + i
+      return { session_id, first_seq: seq, last_seq: seq, run_id: null, ends: false, frames: frame(seq, json) }
+    })
+    yield* log.append({ pages, runs: [], messages: [] })
+  }
+})
+
 const listening = Effect.gen(function*() {
   const { address } = yield* HttpServer.HttpServer
+  const run = Runtime.runPromise(yield* Effect.runtime<EventLogModule.EventLog>())
   yield* (yield* Readiness).set(true)
-  if (address._tag === "TcpAddress") serving(address.port, () => process.kill(process.pid, "SIGTERM"))
+  if (address._tag !== "TcpAddress") return
+  serving(address.port, () => process.kill(process.pid, "SIGTERM"), (session) => run(fill(session)))
 })
 
 const server = Layer.mergeAll(

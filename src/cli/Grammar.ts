@@ -155,10 +155,14 @@ const refuse = (path: ReadonlyArray<Node>, problem: string): Either.Either<never
 
 const isHelp = (word: string) => word === "--help" || word === "-h"
 
+/** What @effect/cli takes for itself wherever it stands. */
+const isBuiltIn = (word: string) => /^(-h|--(help|version|wizard|completions|log-level))(=|$)/.test(word)
+
 /** The words after a command's name: its options first, whatever looks like an option but is none refused. */
 const readLeaf = (path: ReadonlyArray<Node>, words: ReadonlyArray<string>): Either.Either<Request, Failed> => {
   const leaf = path.at(-1)!
   const options: Array<string> = []
+  const values: Array<string> = []
   const rest: Array<string> = []
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!
@@ -191,7 +195,10 @@ const readLeaf = (path: ReadonlyArray<Node>, words: ReadonlyArray<string>): Eith
     const value = equals < 0 ? words[++i] : word.slice(equals + 1)
     if (value === undefined) return refuse(path, `The option ${name} needs a value.`)
     options.push(canonical, value)
+    values.push(value)
   }
+  const misread = [...values, ...rest].find(isBuiltIn)
+  if (misread !== undefined) return refuse(path, `${misread} can be neither an argument nor a value.`)
   const { length } = leaf.arguments
   if (rest.length > length && !leaf.arguments.some(({ isRepeated }) => isRepeated)) {
     return refuse(

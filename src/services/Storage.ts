@@ -1,4 +1,4 @@
-import { Clock, Context, type Duration, Effect } from "effect"
+import { type Clock, Context, type Duration, Effect } from "effect"
 import { Agent } from "../domain/Agent.ts"
 import { ApiKey } from "../domain/ApiKey.ts"
 import { Credential } from "../domain/Credential.ts"

@@ -58,14 +58,16 @@ const reasonOf = (message: string): string => {
   return decoded === undefined ? "is not valid" : `Expected ${decoded}`
 }
 
+/** The other half of an optional field: it could have been left out. */
+const leftOut = /^Expected (undefined|null)$/
+
 const tell = ({ message, path }: typeof FieldProblem.Type) => path === "" ? message : `${path}: ${message}`
 
 export const fromDecodeError = ({ issues }: HttpApiError.HttpApiDecodeError): Invalid => {
   const reasons = new Map<string, typeof FieldProblem.Type>()
   for (const { message, path } of issues) {
     const problem = { path: path.join(".").slice(0, maxPath), message: reasonOf(message) }
-    // The other half of an optional field: it could have been left out.
-    if (problem.message !== "Expected undefined" && reasons.size < maxErrors) reasons.set(tell(problem), problem)
+    if (!leftOut.test(problem.message) && reasons.size < maxErrors) reasons.set(tell(problem), problem)
   }
   const told = [...reasons.keys()]
   return new Invalid({

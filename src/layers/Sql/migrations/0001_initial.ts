@@ -49,7 +49,7 @@ const statements = [
     unique (session_id, id)
   )`,
 
-  // The primary key is the fence. Pages are written once and read whole: up to 8 KB they stay in the row, as they are.
+  // The primary key is the fence.
   `create table log_pages (
     session_id text collate "C" not null references sessions on delete cascade,
     first_seq integer not null,
@@ -58,7 +58,13 @@ const statements = [
     ends boolean not null,
     frames text not null,
     primary key (session_id, first_seq)
-  ) with (toast_tuple_target = 8160)`
+  )`,
+
+  // Written while somebody waits: up to 8 KB in the row, more beside it, never compressed, which takes longer than the rest.
+  ...[["runs", "data"], ["messages", "data"], ["log_pages", "frames"]].flatMap(([table, column]) => [
+    `alter table ${table} set (toast_tuple_target = 8160)`,
+    `alter table ${table} alter column ${column} set storage external`
+  ])
 ]
 
 export const initial: Effect.Effect<void, SqlError.SqlError, SqlClient.SqlClient> = Effect.flatMap(

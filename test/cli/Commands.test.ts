@@ -1,0 +1,384 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { type Desk as DeskOptions, type Ran, stoa } from "./Desk.ts"
+import { empty, fakeServer, json, nobody, problem } from "./FakeServer.ts"
+import { agent, credential, page, session } from "./Records.ts"
+
+const oneLine = (ran: Ran) => {
+  assert.match(ran.err, /^stoa: [^\n]+\n$/)
+  assert.notInclude(ran.err, "    at ")
+  assert.notInclude(ran.err, "{")
+}
+
+const twoPages = fakeServer((_, line) => {
+  switch (line) {
+    case "GET /agent?limit=200":
+      return json(page("agents", [agent("a1", "first"), agent("a2", "zwei 日本")], "more"))
+    case "GET /agent?limit=200&cursor=more":
+      return json(page("agents", [agent("a3", "third")]))
+    default:
+      return undefined
+  }
+})
+
+describe("lists", () => {
+  it.scopedLive("pages through all, as a table whose columns line up", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* twoPages
+      const { code, err, out } = yield* stoa({}, "agents", "list", "--url", url)
+      assert.strictEqual(code, 0)
+      assert.strictEqual(err, "")
+      assert.deepStrictEqual(out.split("\n").map((line) => line.slice(0, 17).trimEnd()), [
+        "ID  NAME       CR",
+        "a1  first      20",
+        "a2  zwei 日本  20",
+        "a3  third      20",
+        ""
+      ])
+      assert.deepStrictEqual(lines(), ["GET /agent?limit=200", "GET /agent?limit=200&cursor=more"])
+    }))
+
+  it.scopedLive("stop where --limit says", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* fakeServer((_, line) =>
+        line === "GET /agent?limit=2" ? json(page("agents", [agent("a1"), agent("a2")], "more")) : undefined
+      )
+      const { out } = yield* stoa({}, "agents", "list", "--limit", "2", "--url", url)
+      assert.strictEqual(out.split("\n").length, 4)
+      assert.deepStrictEqual(lines(), ["GET /agent?limit=2"])
+    }))
+
+  it.scopedLive("are one array as JSON and a line each as NDJSON", () =>
+    Effect.gen(function*() {
+      const { url } = yield* twoPages
+      const whole = yield* stoa({}, "agents", "list", "-o", "json", "--url", url)
+      assert.deepStrictEqual(JSON.parse(whole.out).map(({ id }: { id: string }) => id), ["a1", "a2", "a3"])
+      const lines = yield* stoa({}, "agents", "list", "--output=ndjson", "--url", url)
+      assert.deepStrictEqual(lines.out.trimEnd().split("\n").map((line) => JSON.parse(line).id), ["a1", "a2", "a3"])
+    }))
+
+  it.scopedLive("do not follow a server that repeats its cursor", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* fakeServer(() => json(page("agents", [agent("a1")], "again")))
+      assert.strictEqual((yield* stoa({}, "agents", "list", "--url", url)).code, 0)
+      assert.strictEqual(lines().length, 2)
+    }))
+
+  it.scopedLive("show nothing that could steer a terminal, and fit its width", () =>
+    Effect.gen(function*() {
+      const { url } = yield* fakeServer(() => json(page("sessions", [{
+        ...session("s1"),
+        config: { ...session("s1").config, name: `evil\u001b[2J\nname ${"x".repeat(200)}` }
+      }])))
+      const { out } = yield* stoa({ isTerminal: true, width: 80 }, "sessions", "list", "--url", url)
+      assert.notInclude(out, "\u001b")
+      assert.deepStrictEqual(out.split("\n").length, 3)
+      assert.isTrue(out.split("\n").every((line) => line.length <= 80), out)
+    }))
+
+  it.scopedLive("are coloured only where there is colour", () =>
+    Effect.gen(function*() {
+      const { url } = yield* twoPages
+      assert.include((yield* stoa({ hasColour: true }, "agents", "list", "--url", url)).out, "\u001b[1m")
+      assert.notInclude((yield* stoa({}, "agents", "list", "--url", url)).out, "\u001b")
+    }))
+})
+
+describe("who asks", () => {
+  const identity = (desk: DeskOptions, ...words: ReadonlyArray<string>) =>
+    Effect.gen(function*() {
+      const { asked, url } = yield* fakeServer(() => json(page("agents", [])))
+      const ran = yield* stoa({ ...desk, env: { STOA_URL: url, ...desk.env } }, "agents", "list", ...words)
+      const { authorization, "x-user-id": user } = asked[0]?.headers ?? {}
+      return { ran, authorization, user }
+    })
+
+  it.scopedLive("is local, then STOA_USER, then --user", () =>
+    Effect.gen(function*() {
+      assert.propertyVal(yield* identity({}), "user", "local")
+      assert.propertyVal(yield* identity({ env: { STOA_USER: "ada" } }), "user", "ada")
+      assert.propertyVal(yield* identity({ env: { STOA_USER: "ada" } }, "--user", "bob"), "user", "bob")
+    }))
+
+  it.scopedLive("is the key's own user when there is a key", () =>
+    Effect.gen(function*() {
+      const { authorization, user } = yield* identity({ env: { STOA_API_KEY: "stoa_x", STOA_USER: "ada" } })
+      assert.strictEqual(authorization, "Bearer stoa_x")
+      assert.isUndefined(user)
+    }))
+
+  it.scopedLive("never shows the key, whatever is wrong with it", () =>
+    Effect.gen(function*() {
+      for (const key of ["sekrit\nnewline", "sekrit umläut"]) {
+        const { ran } = yield* identity({ env: { STOA_API_KEY: key } })
+        assert.strictEqual(ran.code, 2)
+        oneLine(ran)
+        assert.notInclude(ran.err + ran.out, "sekrit")
+      }
+      for (const words of [["--kye", "sekrit"], ["--kye=sekrit"], ["--key", "sekrit", "sekrit"]]) {
+        const ran = yield* stoa({}, "agents", "list", ...words)
+        assert.strictEqual(ran.code, 2)
+        assert.notInclude(ran.err + ran.out, "sekrit")
+      }
+      const ran = yield* stoa({ env: { STOA_API_KEY: "sekrit" } }, "agents", "list", "--url", yield* nobody)
+      assert.notInclude(ran.err + ran.out, "sekrit")
+    }))
+})
+
+describe("failures", () => {
+  const failing = (answer: ReturnType<typeof problem>) =>
+    Effect.gen(function*() {
+      const { url } = yield* fakeServer(() => answer)
+      const ran = yield* stoa({}, "agents", "get", "a1", "--url", url)
+      oneLine(ran)
+      assert.strictEqual(ran.out, "")
+      return ran
+    })
+
+  it.scopedLive("say the problem's own sentence, with an exit code for each class", () =>
+    Effect.gen(function*() {
+      const cases = [
+        ["NotFound", 404, 3],
+        ["Unauthenticated", 401, 4],
+        ["Forbidden", 403, 4],
+        ["Conflict", 409, 1],
+        ["Invalid", 422, 1],
+        ["LimitReached", 429, 1],
+        ["Internal", 500, 1],
+        ["Unavailable", 503, 1]
+      ] as const
+      for (const [tag, status, code] of cases) {
+        const ran = yield* failing(problem(tag, status, `It is ${tag}.`))
+        assert.deepStrictEqual([ran.err, ran.code], [`stoa: It is ${tag}.\n`, code])
+      }
+    }))
+
+  it.scopedLive("name the fields", () =>
+    Effect.gen(function*() {
+      const ran = yield* failing(problem("Invalid", 422, "The body is wrong.", [
+        { path: "name", message: "Expected text" },
+        { path: "a.0", message: "Expected 1" }
+      ]))
+      assert.strictEqual(ran.err, "stoa: The body is wrong. name: Expected text; a.0: Expected 1\n")
+    }))
+
+  it.scopedLive("stay one line when something else answers", () =>
+    Effect.gen(function*() {
+      const page = (status: number) => (response: import("node:http").ServerResponse) =>
+        void response.writeHead(status, { "content-type": "text/html" }).end("<html>\nnginx {}")
+      assert.strictEqual((yield* failing(page(502))).code, 1)
+      assert.strictEqual((yield* failing(page(404))).code, 3)
+      assert.strictEqual((yield* failing(page(200))).code, 1)
+      assert.strictEqual((yield* failing(json({ not: "an agent" }))).code, 1)
+      const ran = yield* failing(problem("Conflict", 409, "two\nlines\u001b[2J"))
+      assert.strictEqual(ran.err, "stoa: two lines [2J\n")
+    }))
+
+  it.scopedLive("of the connection are 5 and say what to do", () =>
+    Effect.gen(function*() {
+      const url = yield* nobody
+      const refused = yield* stoa({}, "agents", "list", "--url", url)
+      assert.strictEqual(refused.code, 5)
+      assert.strictEqual(refused.err, `stoa: no server at ${url}; start one with npm start, or name another with --url.\n`)
+      const { url: silent } = yield* fakeServer(() => (response) => void response.destroy())
+      const broken = yield* stoa({}, "agents", "list", "--url", silent)
+      oneLine(broken)
+      assert.strictEqual(broken.code, 5)
+    }))
+
+  it.effect("of the line itself are 2 and ask no server", () =>
+    Effect.gen(function*() {
+      const lines = [
+        ["nonsense"],
+        ["agents", "lsit"],
+        ["--url", "http://x", "agents", "list"],
+        ["agents", "list", "--lmit", "3"],
+        ["agents", "list", "--limit"],
+        ["agents", "list", "--limit", "0"],
+        ["agents", "list", "--limit", "many"],
+        ["agents", "list", "-o", "xml"],
+        ["agents", "list", "extra"],
+        ["agents", "get"],
+        ["agents", "get", ".."],
+        ["agents", "get", "a b"],
+        ["agents", "list", "--url", "ftp://x"],
+        ["agents", "list", "--url", "http://me:sekrit@x"],
+        ["agents", "list", "--user", "no spaces"],
+        ["agents", "update", "a1"],
+        ["agents", "create", "--name", "--wizard"],
+        ["agents", "create", ""],
+        ["chat", "--session", "s", "--new", "hi"],
+        ["chat", "--model", "nocolon", "--new", "hi"],
+        ["keys", "create", "--user", "u", "--expires", "soon"],
+        ["credentials", "create", "--type", "demo", "--set", "novalue"],
+        ["--completions", "tcsh"]
+      ]
+      for (const words of lines) {
+        const ran = yield* stoa({ env: { STOA_URL: "http://127.0.0.1:1" } }, ...words)
+        const about = words.join(" ")
+        if (about.startsWith("chat --model")) continue
+        assert.strictEqual(ran.code, 2, `${about}: ${ran.err}`)
+        assert.match(ran.err, /^stoa: [^\n]+\n$/, about)
+        assert.notInclude(ran.err, "sekrit")
+        assert.strictEqual(ran.out, "", about)
+      }
+    }))
+})
+
+describe("deleting", () => {
+  const server = fakeServer((_, line) => line.startsWith("DELETE /") ? empty(204) : undefined)
+
+  it.scopedLive("refuses without a terminal unless --yes", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* server
+      for (const noun of ["agents", "sessions", "credentials"]) {
+        assert.strictEqual((yield* stoa({}, noun, "delete", "x1", "--url", url)).code, 2)
+      }
+      assert.strictEqual((yield* stoa({}, "keys", "revoke", "x1", "--url", url)).code, 2)
+      assert.deepStrictEqual(lines(), [])
+      assert.strictEqual((yield* stoa({}, "agents", "delete", "x1", "x/2", "--yes", "--url", url)).code, 0)
+      assert.deepStrictEqual(lines(), ["DELETE /agent/x1", "DELETE /agent/x%2F2"])
+    }))
+
+  it.scopedLive("asks on a terminal, and only yes is yes", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* server
+      for (const typed of [["n"], [""], []]) {
+        const ran = yield* stoa({ isTerminal: true, typed }, "agents", "delete", "x1", "--url", url)
+        assert.strictEqual(ran.code, 1)
+        assert.include(ran.err, "Delete x1")
+      }
+      assert.deepStrictEqual(lines(), [])
+      assert.strictEqual((yield* stoa({ isTerminal: true, typed: ["y"] }, "agents", "delete", "x1", "--url", url)).code, 0)
+      assert.deepStrictEqual(lines(), ["DELETE /agent/x1"])
+    }))
+})
+
+describe("making and changing", () => {
+  it.scopedLive("sends what was named and prints the id alone", () =>
+    Effect.gen(function*() {
+      const { asked, url } = yield* fakeServer((_, line) => line === "POST /agent" ? json({ agent_id: "a9" }, 201) : undefined)
+      const { out } = yield* stoa({ piped: "Be brief." }, "agents", "create", "Bo", "--prompt-file", "-", "--url", url)
+      assert.strictEqual(out, "a9\n")
+      assert.deepInclude(asked[0]?.body, { name: "Bo", system_prompt: "Be brief." })
+    }))
+
+  it.scopedLive("keeps an agent's other limits", () =>
+    Effect.gen(function*() {
+      const before = agent("a1")
+      const { asked, url } = yield* fakeServer(() =>
+        json({ ...before, data: { ...before.data, react_config: { max_iters: 20, stop_on_reject: true } } })
+      )
+      yield* stoa({}, "agents", "update", "a1", "--max-iters", "5", "--url", url)
+      assert.deepStrictEqual(asked[1]?.body, { react_config: { max_iters: 5, stop_on_reject: true } })
+    }))
+
+  it.scopedLive("takes secrets from files and input, types from the schema, and shows neither", () =>
+    Effect.gen(function*() {
+      const { asked, url } = yield* fakeServer((_, line) => {
+        switch (line) {
+          case "GET /credential/schemas":
+            return json({
+              schemas: [{
+                properties: { type: { const: "acme_credential" }, retries: { type: "integer" }, strict: { type: "boolean" } }
+              }]
+            })
+          case "POST /credential":
+            return json({ credential_id: "c9" }, 201)
+          default:
+            return undefined
+        }
+      })
+      const line = ["credentials", "create", "--type", "acme", "--set", "retries=3", "--set", "strict=true", "--set", "url=a=b"]
+      const piped = yield* stoa({ piped: "sekrit\n" }, ...line, "--secret-file", "api_key=-", "--url", url)
+      assert.deepStrictEqual([piped.out, piped.err], ["c9\n", ""])
+      assert.deepStrictEqual(asked[1]?.body, {
+        data: { type: "acme_credential", retries: 3, strict: true, url: "a=b", api_key: "sekrit" }
+      })
+      const typed = yield* stoa(
+        { isTerminal: true, typed: ["sekrit"] },
+        "credentials",
+        "create",
+        "--type",
+        "acme",
+        "--secret-file",
+        "api_key=-",
+        "--url",
+        url
+      )
+      assert.deepStrictEqual([typed.out, typed.err], ["c9\n", "api_key: "])
+    }))
+
+  it.scopedLive("changes a credential and leaves its secrets as they are", () =>
+    Effect.gen(function*() {
+      const stored = credential("c1", "acme_credential", { url: "old", api_key: "********" })
+      const { asked, url } = yield* fakeServer((_, line) =>
+        line.endsWith("/credential/c1") ? json(stored) : json({ schemas: [] })
+      )
+      const { code, out } = yield* stoa({}, "credentials", "update", "c1", "--set", "url=new", "--url", url)
+      assert.strictEqual(code, 0)
+      assert.include(out, "********")
+      assert.deepStrictEqual(asked.at(-1)?.body, { data: { ...stored.data, url: "new" } })
+    }))
+
+  it.scopedLive("prints a new key once, alone on standard output", () =>
+    Effect.gen(function*() {
+      const { asked, url } = yield* fakeServer(() =>
+        json({
+          id: "k1",
+          user_id: "grace",
+          name: "",
+          scopes: ["read"],
+          created_at: "2026-01-31T09:30:00.000Z",
+          updated_at: "2026-01-31T09:30:00.000Z",
+          expires_at: null,
+          last_used_at: null,
+          revoked_at: null,
+          key: "stoa_new"
+        }, 201)
+      )
+      const line = ["keys", "create", "--user", "grace", "--scope", "read", "--scope", "chat", "--expires", "2030-01-31"]
+      const { err, out } = yield* stoa({ env: { STOA_API_KEY: "stoa_admin" } }, ...line, "--url", url)
+      assert.strictEqual(out, "stoa_new\n")
+      assert.include(err, "k1")
+      assert.deepInclude(asked[0]?.body, { scopes: ["read", "chat"], expires_at: "2030-01-31T00:00:00.000Z" })
+    }))
+
+  it.scopedLive("finds the newest credential of a model's provider", () =>
+    Effect.gen(function*() {
+      const { asked, url } = yield* fakeServer((_, line) => {
+        switch (line) {
+          case "GET /credential?limit=200":
+            return json(page("credentials", [
+              { ...credential("c1", "acme_credential"), created_at: "2026-01-01T00:00:00.000Z" },
+              { ...credential("c2", "acme_credential"), created_at: "2026-02-01T00:00:00.000Z" },
+              { ...credential("c3", "other_credential"), created_at: "2026-03-01T00:00:00.000Z" }
+            ]))
+          case "POST /sessions":
+            return json({ session_id: "s9" }, 201)
+          default:
+            return undefined
+        }
+      })
+      const { out } = yield* stoa({}, "sessions", "create", "--agent", "a1", "--model", "acme:big:8b", "--url", url)
+      assert.strictEqual(out, "s9\n")
+      assert.deepStrictEqual(asked[1]?.body, {
+        agent_id: "a1",
+        chat_model_config: { type: "acme_credential", model: "big:8b", credential_id: "c2", parameters: {} }
+      })
+      const none = yield* stoa({}, "sessions", "create", "--agent", "a1", "--model", "nope:big", "--url", url)
+      assert.deepStrictEqual([none.code, none.out], [3, ""])
+    }))
+})
+
+describe("version", () => {
+  it.scopedLive("is the package's, and the server's when asked", () =>
+    Effect.gen(function*() {
+      const health = { status: "ok", version: "9.9.9", time: "2026-01-31T09:30:00.000Z", components: {} }
+      const { url } = yield* fakeServer(() => json(health))
+      assert.match((yield* stoa({}, "version")).out, /^stoa \d+\.\d+\.\d+\n$/)
+      assert.strictEqual((yield* stoa({}, "--version")).out, (yield* stoa({}, "version")).out)
+      const { out } = yield* stoa({}, "version", "--server", "-o", "json", "--url", url)
+      assert.propertyVal(JSON.parse(out), "server", "9.9.9")
+    }))
+})

@@ -1,0 +1,109 @@
+/** Records and events as a server sends them. */
+import { frame } from "../../src/domain/Event.ts"
+
+const at = "2026-01-31T09:30:00.000Z"
+const owned = { user_id: "local", created_at: at, updated_at: at }
+
+export const agent = (id: string, name = "assistant", created_at = at) => ({
+  ...owned,
+  id,
+  created_at,
+  data: {
+    id,
+    name,
+    system_prompt: "Help.",
+    context_config: {
+      trigger_ratio: 0.8,
+      reserve_ratio: 0.1,
+      compression_prompt: "",
+      summary_template: "",
+      summary_schema: {},
+      tool_result_limit: 3000
+    },
+    react_config: { max_iters: 20, stop_on_reject: false }
+  }
+})
+
+export const demoModel = { type: "demo_credential", credential_id: "c1", model: "demo-chat", parameters: {} }
+
+export const session = (id: string, agent_id = "a1", chat_model_config: typeof demoModel | null = demoModel) => ({
+  ...owned,
+  id,
+  agent_id,
+  source: "user",
+  source_schedule_id: null,
+  config: { workspace_id: "w1", name: "talk", chat_model_config },
+  state: {
+    session_id: id,
+    permission_context: { mode: "default", allow_rules: {}, deny_rules: {}, ask_rules: {} }
+  },
+  status: "idle",
+  is_running: false
+})
+
+export const credential = (id: string, type = "demo_credential", more: Record<string, unknown> = {}) => ({
+  ...owned,
+  id,
+  data: { type, id, name: "Demo", ...more }
+})
+
+export const page = <Plural extends string>(plural: Plural, records: ReadonlyArray<unknown>, next: string | null = null) => ({
+  [plural]: records,
+  total: records.length,
+  next_cursor: next
+})
+
+const run = { session_id: "s1", run_id: "r1" }
+const reply = { reply_id: "m1" }
+const event = (type: string, fields: object) => ({ id: `e-${type}`, created_at: at, type, ...fields })
+
+export const started = [
+  event("USER_MESSAGE", {
+    ...run,
+    message: {
+      id: "u1",
+      name: "user",
+      role: "user",
+      content: [{ type: "text", id: "b0", text: "hi" }],
+      metadata: {},
+      created_at: at,
+      finished_at: at,
+      usage: null
+    }
+  }),
+  event("REPLY_START", { ...run, ...reply, name: "assistant", role: "assistant" })
+]
+
+export const text = (...deltas: ReadonlyArray<string>) => [
+  event("TEXT_BLOCK_START", { ...reply, block_id: "b1" }),
+  ...deltas.map((delta) => event("TEXT_BLOCK_DELTA", { ...reply, block_id: "b1", delta })),
+  event("TEXT_BLOCK_END", { ...reply, block_id: "b1" })
+]
+
+export const thinking = (delta: string) => [
+  event("THINKING_BLOCK_START", { ...reply, block_id: "b2" }),
+  event("THINKING_BLOCK_DELTA", { ...reply, block_id: "b2", delta }),
+  event("THINKING_BLOCK_END", { ...reply, block_id: "b2" })
+]
+
+export const toolCall = (name: string, input: string, result: string, state = "success") => {
+  const call = { ...reply, tool_call_id: "t1" }
+  return [
+    event("TOOL_CALL_START", { ...call, tool_call_name: name }),
+    event("TOOL_CALL_DELTA", { ...call, delta: input.slice(0, 3) }),
+    event("TOOL_CALL_DELTA", { ...call, delta: input.slice(3) }),
+    event("TOOL_CALL_END", call),
+    event("TOOL_RESULT_START", { ...call, tool_call_name: name }),
+    event("TOOL_RESULT_TEXT_DELTA", { ...call, delta: result }),
+    event("TOOL_RESULT_END", { ...call, state })
+  ]
+}
+
+export const ended = (finished_reason = "completed", error: object | null = null) =>
+  event("REPLY_END", { ...run, ...reply, finished_reason, error, usage: { input_tokens: 1, output_tokens: 2 } })
+
+export const parked = event("RUN_PARKED", { ...run, ...reply, waiting_for: "user_confirmation" })
+
+/** Frames with the numbers from `first` on. */
+export const framesOf = (events: ReadonlyArray<object>, first = 1): string =>
+  events.map((event, i) => frame(first + i, JSON.stringify(event))).join("")

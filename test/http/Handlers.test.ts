@@ -1,0 +1,488 @@
+import { assert, describe, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import type { CredentialId, KeyId, SessionId, Timestamp, UserId } from "../../src/domain/Ids.ts"
+import { Storage } from "../../src/services/Storage.ts"
+import { Vault } from "../../src/services/Vault.ts"
+import * as TestHost from "../support/TestHost.ts"
+
+const { TestHost: Host } = TestHost
+
+let owners = 0
+const someone = () => `owner-${owners++}`
+
+const secret = "sk-planted-2342"
+
+const openAi = (more: Record<string, unknown> = {}) => ({
+  type: "openai_compatible_credential",
+  base_url: "http://127.0.0.1:9/v1",
+  ...more
+})
+
+/** A user with an agent, the demo model and a session. */
+const settled = Effect.gen(function*() {
+  const { client } = yield* Host
+  const user = someone()
+  const api = yield* client(user)
+  const { agent_id } = yield* api.agents.create({ payload: { name: "Friday" } })
+  const { credential_id } = yield* api.credentials.create({ payload: { data: { type: "demo_credential" } } })
+  const chat_model_config = (model = "demo-chat", parameters: Record<string, unknown> = { delay_ms: 0 }) => ({
+    type: "demo_credential",
+    credential_id,
+    model,
+    parameters
+  })
+  const { session_id } = yield* api.sessions.create({ payload: { agent_id, chat_model_config: chat_model_config() } })
+  return { user, api, agent_id, credential_id, session_id, chat_model_config }
+})
+
+const headers = { prefer: "respond-async" }
+
+layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) => {
+  describe("Agents", () => {
+    it.effect("makes an agent with system A's defaults, reads it, and says where it is", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const made = yield* call("POST", "/agent/", { user: "ada", body: { name: "Friday" } })
+        assert.strictEqual(made.status, 201)
+        assert.match(made.json.agent_id, /^[0-9a-f]{32}$/)
+        assert.strictEqual(made.headers["location"], `/agent/${made.json.agent_id}`)
+        const { json } = yield* call("GET", `/agent/${made.json.agent_id}`, { user: "ada" })
+        assert.deepInclude(json, { id: made.json.agent_id, user_id: "ada" })
+        assert.deepInclude(json.data, {
+          name: "Friday",
+          system_prompt: "You're a helpful assistant.",
+          react_config: { max_iters: 20, stop_on_reject: false }
+        })
+        assert.match(json.created_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+      }))
+
+    it.effect("keeps what a patch leaves out or sets to null", () =>
+      Effect.gen(function*() {
+        const { agent_id, api } = yield* settled
+        const before = yield* api.agents.get({ path: { agent_id } })
+        const patched = yield* api.agents.update({ path: { agent_id }, payload: { name: "Monday", system_prompt: null } })
+        assert.deepStrictEqual(patched.data, { ...before.data, name: "Monday" })
+        assert.strictEqual(patched.created_at, before.created_at)
+      }))
+
+    it.effect("lists them page by page", () =>
+      Effect.gen(function*() {
+        const { client } = yield* Host
+        const api = yield* client(someone())
+        for (let i = 0; i < 5; i++) yield* api.agents.create({ payload: { name: `agent ${i}` } })
+        const names: Array<string> = []
+        let cursor: string | null | undefined
+        do {
+          const page = yield* api.agents.list({ urlParams: { limit: 2, ...(cursor != null && { cursor }) } })
+          assert.strictEqual(page.total, 5)
+          names.push(...page.agents.map(({ data }) => data.name))
+          cursor = page.next_cursor
+        } while (cursor !== null)
+        assert.deepStrictEqual(names, ["agent 0", "agent 1", "agent 2", "agent 3", "agent 4"])
+      }))
+
+    it.effect("refuses a cursor that is none of ours", () =>
+      Effect.gen(function*() {
+        const { client } = yield* Host
+        const api = yield* client("ada")
+        const error = yield* Effect.flip(api.agents.list({ urlParams: { limit: 2, cursor: "!!" } }))
+        assert.deepInclude(error, { _tag: "Malformed", code: "invalid_cursor" })
+      }))
+
+    it.effect("takes its sessions along, even while they run, and ends their streams", () =>
+      Effect.scoped(Effect.gen(function*() {
+        const { watch } = yield* Host
+        const { agent_id, api, chat_model_config, user } = yield* settled
+        const { session_id } = yield* api.sessions.create({
+          payload: { agent_id, chat_model_config: chat_model_config("demo-chat", { delay_ms: 60_000 }) }
+        })
+        const { run_id } = yield* api.chat.send({ headers, payload: { agent_id, session_id, input: { content: "hi" } } }) as any
+        const watching = yield* watch("GET", `/sessions/${session_id}/stream`, { user })
+        yield* api.agents.remove({ path: { agent_id } })
+        yield* watching.ended
+        assert.deepInclude(yield* Effect.flip(api.sessions.get({ path: { session_id }, urlParams: {} })), { _tag: "NotFound" })
+        assert.deepInclude(yield* Effect.flip(api.runs.get({ path: { run_id } })), { _tag: "NotFound" })
+        assert.deepInclude(yield* Effect.flip(api.agents.remove({ path: { agent_id } })), {
+          _tag: "NotFound",
+          detail: `Agent '${agent_id}' not found.`
+        })
+      })))
+  })
+
+  describe("Credentials", () => {
+    it.effect("lists what each type needs, to anybody", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const { json } = yield* call("GET", "/credential/schemas")
+        const types = json.schemas.map((schema: any) => schema.properties.type.const)
+        assert.includeMembers(types, ["demo_credential", "openai_compatible_credential"])
+      }))
+
+    it.effect("names them when the client does not", () =>
+      Effect.gen(function*() {
+        const { client } = yield* Host
+        const api = yield* client(someone())
+        const make = (name?: string) => api.credentials.create({ payload: { data: { type: "demo_credential", name } } })
+        yield* make()
+        yield* make("mine")
+        yield* make("")
+        yield* make()
+        const { credentials } = yield* api.credentials.list({ urlParams: { limit: 10 } })
+        assert.deepStrictEqual(credentials.map(({ data }) => data["name"]), ["Demo", "mine", "Demo (2)", "Demo (3)"])
+      }))
+
+    it.effect("never shows a secret and never stores it in clear", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const user = someone()
+        const made = yield* call("POST", "/credential", { user, body: { data: openAi({ api_key: secret }) } })
+        const id = made.json.credential_id
+        const answers = [
+          made,
+          yield* call("GET", `/credential/${id}`, { user }),
+          yield* call("GET", "/credential", { user }),
+          yield* call("PATCH", `/credential/${id}`, { user, body: { data: openAi({ api_key: secret }) } })
+        ]
+        for (const { text } of answers) assert.notInclude(text, secret)
+        assert.strictEqual(answers[1]!.json.data.api_key, "********")
+        const { credentials } = yield* Storage
+        assert.notInclude(JSON.stringify(yield* credentials.host.get(id)), secret)
+      }))
+
+    it.effect("keeps stored secrets when a patch leaves them out or masks them, and replaces the rest", () =>
+      Effect.gen(function*() {
+        const { client } = yield* Host
+        const { credentials } = yield* Storage
+        const vault = yield* Vault
+        const user = someone()
+        const api = yield* client(user)
+        const { credential_id } = yield* api.credentials.create({ payload: { data: openAi({ name: "mine", api_key: secret }) } })
+        const stored = Effect.gen(function*() {
+          const { sealed } = yield* credentials.host.get(credential_id)
+          return yield* vault.open(sealed!, { owner: user as UserId, record: `credentials/${credential_id}` })
+        })
+        const patch = (more: Record<string, unknown>) =>
+          api.credentials.update({ path: { credential_id }, payload: { data: openAi(more) } })
+
+        const masked = yield* patch({ api_key: "********", base_url: "http://127.0.0.1:10/v1" })
+        assert.deepInclude(masked.data, { base_url: "http://127.0.0.1:10/v1", name: "mine", api_key: "********" })
+        assert.include(yield* stored, secret)
+        yield* patch({})
+        assert.include(yield* stored, secret)
+        yield* patch({ api_key: "sk-new" })
+        assert.include(yield* stored, "sk-new")
+        assert.notInclude(yield* stored, secret)
+      }))
+
+    it.effect("refuses a mask where nothing is stored, an unknown type and a missing field", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        for (const data of [openAi({ api_key: "********" }), { type: "no_such" }, {}, openAi({ base_url: undefined }), openAi({ api_key: [secret] })]) {
+          const answer = yield* call("POST", "/credential", { user: "ada", body: { data } })
+          assert.strictEqual(answer.status, 422, JSON.stringify(data))
+          assert.isNotEmpty(answer.json.errors)
+          assert.notInclude(answer.text, secret)
+        }
+      }))
+
+    it.effect("says so when the stored secrets cannot be opened any more", () =>
+      Effect.gen(function*() {
+        const { client } = yield* Host
+        const { credentials } = yield* Storage
+        const user = someone()
+        const api = yield* client(user)
+        const { credential_id } = yield* api.credentials.create({ payload: { data: openAi({ api_key: secret }) } })
+        yield* credentials.modify(user as UserId, credential_id, (credential) => ({ ...credential, sealed: "broken" }))
+        const patch = (more: Record<string, unknown>) =>
+          api.credentials.update({ path: { credential_id }, payload: { data: openAi(more) } })
+        assert.deepInclude(yield* Effect.flip(patch({})), { _tag: "Conflict", code: "credential_unreadable" })
+        yield* patch({ api_key: "sk-new" })
+      }))
+
+    it.effect("removes them", () =>
+      Effect.gen(function*() {
+        const { api, credential_id } = yield* settled
+        yield* api.credentials.remove({ path: { credential_id } })
+        assert.deepInclude(yield* Effect.flip(api.credentials.get({ path: { credential_id } })), { _tag: "NotFound" })
+      }))
+  })
+
+  it.effect("lists the models of a type, to anybody", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      const { json, status } = yield* call("GET", "/model/?provider=demo_credential")
+      assert.strictEqual(status, 200)
+      assert.strictEqual(json.total, json.models.length)
+      const unknown = yield* call("GET", "/model/?provider=nope")
+      assert.deepInclude(unknown.json, { status: 404, detail: "Provider 'nope' not found." })
+      assert.strictEqual((yield* call("GET", "/model/")).status, 422)
+    }))
+
+  describe("Sessions", () => {
+    it.effect("makes one with system A's shape", () =>
+      Effect.gen(function*() {
+        const { agent_id, api, user } = yield* settled
+        const { session_id } = yield* api.sessions.create({ payload: { agent_id } })
+        const session = yield* api.sessions.get({ path: { session_id }, urlParams: { agent_id } })
+        assert.deepInclude(session, { id: session_id, user_id: user, agent_id, source: "user", source_schedule_id: null, status: "idle", is_running: false })
+        assert.match(session.config.name, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/)
+        assert.match(session.config.workspace_id, /^[0-9a-f]{32}$/)
+        assert.isNull(session.config.chat_model_config)
+        assert.strictEqual(session.state.session_id, session_id)
+        assert.strictEqual(session.state.permission_context.mode, "default")
+      }))
+
+    it.effect("checks agent, credential and model first", () =>
+      Effect.gen(function*() {
+        const { agent_id, api, chat_model_config } = yield* settled
+        const fails = (payload: any) => Effect.flip(api.sessions.create({ payload }))
+        assert.deepInclude(yield* fails({ agent_id: "none" }), { _tag: "NotFound", detail: "Agent 'none' not found." })
+        assert.deepInclude(
+          yield* fails({ agent_id, chat_model_config: { ...chat_model_config(), credential_id: "none" as CredentialId } }),
+          { _tag: "NotFound", detail: "Credential 'none' not found." }
+        )
+        assert.deepInclude(yield* fails({ agent_id, chat_model_config: chat_model_config("no-model") }), { _tag: "Invalid" })
+      }))
+
+    it.effect("lists the newest first, all of them or those of an agent", () =>
+      Effect.gen(function*() {
+        const { agent_id, api, session_id } = yield* settled
+        const other = yield* api.agents.create({ payload: { name: "other" } })
+        const second = yield* api.sessions.create({ payload: { agent_id: other.agent_id } })
+        const ids = (urlParams: any) =>
+          Effect.map(api.sessions.list({ urlParams: { limit: 10, ...urlParams } }), ({ sessions }) => sessions.map(({ id }) => id))
+        assert.deepStrictEqual(yield* ids({}), [second.session_id, session_id])
+        assert.deepStrictEqual(yield* ids({ agent_id }), [session_id])
+        assert.deepInclude(yield* Effect.flip(ids({ agent_id: "none" })), { _tag: "NotFound", detail: "Agent 'none' not found." })
+      }))
+
+    it.effect("is not found under another agent", () =>
+      Effect.gen(function*() {
+        const { agent_id, api, session_id } = yield* settled
+        const other = (yield* api.agents.create({ payload: { name: "other" } })).agent_id
+        const path = { session_id }
+        const urlParams = { agent_id: other }
+        const attempts: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
+          api.sessions.get({ path, urlParams }),
+          api.sessions.update({ path, urlParams, payload: { name: "new" } }),
+          api.sessions.remove({ path, urlParams }),
+          api.sessions.status({ path, urlParams }),
+          api.sessions.interrupt({ path, urlParams: { ...urlParams, queue: "keep" } }),
+          api.messages.list({ path, urlParams: { ...urlParams, offset: 0, limit: 10 } }),
+          api.chat.send({ headers, payload: { agent_id: other, session_id, input: { content: "hi" } } })
+        ]
+        for (const attempt of attempts) {
+          assert.deepInclude(yield* Effect.flip(attempt) as any, { _tag: "NotFound", detail: `Session '${session_id}' not found.` })
+        }
+        assert.strictEqual((yield* api.sessions.get({ path, urlParams: { agent_id } })).id, session_id)
+      }))
+
+    it.effect("changes name, model and permission mode", () =>
+      Effect.gen(function*() {
+        const { api, chat_model_config, session_id } = yield* settled
+        const patch = (payload: any) => api.sessions.update({ path: { session_id }, urlParams: {}, payload })
+        assert.strictEqual((yield* patch({ name: "new", permission_mode: "explore" })).state.permission_context.mode, "explore")
+        const same = yield* patch({ name: null, permission_mode: null })
+        assert.deepInclude(same.config, { name: "new" })
+        assert.strictEqual(same.state.permission_context.mode, "explore")
+        assert.isNull((yield* patch({ chat_model_config: null })).config.chat_model_config)
+        assert.deepInclude(yield* Effect.flip(patch({ chat_model_config: chat_model_config("no-model") })), { _tag: "Invalid" })
+        assert.strictEqual((yield* patch({ chat_model_config: chat_model_config() })).config.chat_model_config?.model, "demo-chat")
+      }))
+
+    it.effect("refuses another model while it runs, but not another name", () =>
+      Effect.gen(function*() {
+        const { agent_id, api, chat_model_config } = yield* settled
+        const config = chat_model_config("demo-chat", { delay_ms: 60_000 })
+        const { session_id } = yield* api.sessions.create({ payload: { agent_id, chat_model_config: config } })
+        yield* api.chat.send({ headers, payload: { agent_id, session_id, input: { content: "hi" } } })
+        const patch = (payload: any) => api.sessions.update({ path: { session_id }, urlParams: {}, payload })
+        const refused = {
+          _tag: "Conflict",
+          code: "session_running",
+          detail: "Cannot modify session configuration while the session is running."
+        }
+        assert.deepInclude(yield* Effect.flip(patch({ chat_model_config: chat_model_config() })), refused)
+        assert.deepInclude(yield* Effect.flip(patch({ chat_model_config: null })), refused)
+        assert.deepInclude(yield* Effect.flip(patch({ permission_mode: "bypass" })), refused)
+        assert.deepInclude(yield* patch({ name: "renamed" }), { status: "running", is_running: true })
+        assert.strictEqual((yield* api.sessions.status({ path: { session_id }, urlParams: {} })).status, "running")
+        assert.deepStrictEqual(yield* api.sessions.interrupt({ path: { session_id }, urlParams: { queue: "drop" } }), { session_id })
+        assert.strictEqual((yield* api.sessions.status({ path: { session_id }, urlParams: {} })).status, "idle")
+        yield* patch({ chat_model_config: chat_model_config() })
+      }))
+
+    it.effect("is gone when removed, with what belongs to it", () =>
+      Effect.gen(function*() {
+        const { api, session_id } = yield* settled
+        yield* api.sessions.remove({ path: { session_id }, urlParams: {} })
+        for (
+          const attempt of [
+            api.sessions.get({ path: { session_id }, urlParams: {} }),
+            api.sessions.remove({ path: { session_id }, urlParams: {} }),
+            api.messages.list({ path: { session_id }, urlParams: { offset: 0, limit: 1 } })
+          ] as ReadonlyArray<Effect.Effect<unknown, unknown>>
+        ) assert.deepInclude(yield* Effect.flip(attempt) as any, { _tag: "NotFound" })
+      }))
+
+    it.effect("may be interrupted while idle", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const { session_id, user } = yield* settled
+        assert.deepInclude(yield* call("POST", `/sessions/${session_id}/interrupt`, { user }), { status: 202, json: { session_id } })
+        assert.strictEqual((yield* call("POST", `/sessions/${session_id}/interrupt?queue=burn`, { user })).status, 422)
+      }))
+  })
+
+  describe("Chat, messages and runs", () => {
+    it.effect("answers 202 at once when the client prefers that", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const { agent_id, session_id, user } = yield* settled
+        const body = { agent_id, session_id, input: { content: "hello" } }
+        const answer = yield* call("POST", "/chat/", { user, body, headers: { prefer: "respond-async, wait=10" } })
+        assert.strictEqual(answer.status, 202)
+        assert.hasAllKeys(answer.json, ["session_id", "run_id", "seq"])
+        assert.strictEqual(answer.headers["location"], `/runs/${answer.json.run_id}`)
+        assert.strictEqual(answer.headers["preference-applied"], "respond-async")
+      }))
+
+    it.effect("waits and answers with the reply when the client accepts JSON", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const { agent_id, api, session_id, user } = yield* settled
+        const body = { agent_id, session_id, input: { content: "hello" } }
+        const { json, status } = yield* call("POST", "/chat", { user, body, headers: { accept: "application/json" } })
+        assert.strictEqual(status, 200)
+        assert.deepInclude(json, { role: "assistant", name: "Friday", finished_reason: "completed" })
+        const page = yield* api.messages.list({ path: { session_id }, urlParams: { offset: 0, limit: 50 } })
+        assert.deepStrictEqual(page.messages.map(({ role }) => role), ["user", "assistant"])
+        assert.deepStrictEqual(page.messages[1], json)
+        assert.deepInclude(page, { total: 2, has_more: false, is_running: false })
+        const second = yield* api.messages.list({ path: { session_id }, urlParams: { offset: 1, limit: 1 } })
+        assert.deepStrictEqual(second.messages, [page.messages[1]])
+        const first = yield* api.messages.list({ path: { session_id }, urlParams: { offset: 0, limit: 1 } })
+        assert.isTrue(first.has_more)
+      }))
+
+    it.effect("needs the input's key, a model, and takes null, arrays and system A's messages", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const { agent_id, api, session_id, user } = yield* settled
+        const send = (body: Record<string, unknown>) =>
+          call("POST", "/chat", { user, body: { agent_id, session_id, ...body }, headers: { accept: "application/json" } })
+        assert.strictEqual((yield* send({})).status, 422)
+        assert.strictEqual((yield* send({ input: 5 })).status, 422)
+        assert.strictEqual((yield* send({ input: { role: "system", content: "x" } })).status, 422)
+        const message = {
+          id: "a",
+          name: "ada",
+          role: "user",
+          content: [{ type: "text", id: "b", text: "hi" }],
+          metadata: {},
+          created_at: "2026-01-31T09:30:00.123456",
+          finished_at: null,
+          usage: null
+        }
+        for (const input of [message, [message], null]) assert.strictEqual((yield* send({ input })).status, 200)
+        yield* api.sessions.update({ path: { session_id }, urlParams: {}, payload: { chat_model_config: null } })
+        assert.deepInclude((yield* send({ input: null })).json, { status: 409, code: "model_not_configured" })
+      }))
+
+    it.effect("tells what each input started, newest first", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const { agent_id, api, session_id, user } = yield* settled
+        const send = (text: string) =>
+          call("POST", "/chat", { user, body: { agent_id, session_id, input: { content: text } }, headers: { accept: "application/json" } })
+        yield* send("one")
+        yield* send("two")
+        const { runs, total } = yield* api.runs.ofSession({ path: { session_id }, urlParams: { limit: 10 } })
+        assert.strictEqual(total, 2)
+        assert.deepStrictEqual(runs.map(({ input }) => (input[0]!.content[0] as { text: string }).text), ["two", "one"])
+        assert.deepStrictEqual((yield* api.runs.list({ urlParams: { limit: 10 } })).runs, runs)
+        assert.deepStrictEqual((yield* api.runs.list({ urlParams: { limit: 10, status: "ended" } })).runs, runs)
+        assert.deepStrictEqual((yield* api.runs.list({ urlParams: { limit: 10, status: "queued" } })).runs, [])
+        assert.deepStrictEqual(yield* api.runs.get({ path: { run_id: runs[0]!.id } }), runs[0])
+      }))
+  })
+
+  describe("Keys", () => {
+    const admin = Effect.gen(function*() {
+      const { clientWithKey } = yield* Host
+      const { ApiKeys } = yield* Effect.promise(() => import("../../src/services/ApiKeys.ts"))
+      const { issue } = yield* ApiKeys
+      const { key } = yield* issue({ user_id: "root" as UserId, name: "root", scopes: ["read", "admin"], expires_at: null })
+      return yield* clientWithKey(key)
+    })
+
+    it.effect("lets an admin issue keys for a tenant, and nobody else", () =>
+      Effect.gen(function*() {
+        const { client, clientWithKey } = yield* Host
+        const keys = yield* admin
+        const user = someone() as UserId
+        const issued = yield* keys.keys.create({ payload: { user_id: user, name: "laptop", scopes: ["read"] } })
+        assert.match(issued.key, /^stoa_/)
+        const api = yield* clientWithKey(issued.key)
+        assert.strictEqual((yield* api.agents.list({ urlParams: { limit: 1 } })).total, 0)
+        assert.deepInclude(yield* Effect.flip(api.agents.create({ payload: { name: "x" } })), {
+          _tag: "Forbidden",
+          code: "scope_missing",
+          detail: "This needs an API key with the scope 'write'."
+        })
+        assert.deepInclude(yield* Effect.flip((yield* client(user)).keys.list({ urlParams: { limit: 1 } })), { _tag: "Forbidden" })
+      }))
+
+    it.effect("lists them without their hash, of all tenants or one", () =>
+      Effect.gen(function*() {
+        const { keys } = yield* admin
+        const user = someone() as UserId
+        const { id } = yield* keys.create({ payload: { user_id: user } })
+        const mine = yield* keys.list({ urlParams: { limit: 200, user_id: user } })
+        assert.deepStrictEqual(mine.keys.map((key) => key.id), [id])
+        assert.notProperty(mine.keys[0], "hash")
+        assert.notProperty(mine.keys[0], "key")
+        const all = yield* keys.list({ urlParams: { limit: 200 } })
+        assert.isAbove(all.total, 1)
+      }))
+
+    it.effect("ends a revoked key at once; revoking twice changes nothing", () =>
+      Effect.gen(function*() {
+        const { clientWithKey } = yield* Host
+        const { keys } = yield* admin
+        const { id, key } = yield* keys.create({ payload: { user_id: someone() as UserId } })
+        const api = yield* clientWithKey(key)
+        yield* api.agents.list({ urlParams: { limit: 1 } })
+        const revoked = yield* keys.revoke({ path: { key_id: id } })
+        assert.isNotNull(revoked.revoked_at)
+        assert.deepInclude(yield* Effect.flip(api.agents.list({ urlParams: { limit: 1 } })), { _tag: "Unauthenticated" })
+        assert.strictEqual((yield* keys.revoke({ path: { key_id: id } })).revoked_at, revoked.revoked_at as Timestamp)
+        assert.deepInclude(yield* Effect.flip(keys.revoke({ path: { key_id: "none" as KeyId } })), { _tag: "NotFound" })
+      }))
+  })
+
+  it.effect("says how it is", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      const { json, status } = yield* call("GET", "/health")
+      assert.strictEqual(status, 200)
+      assert.deepInclude(json, {
+        status: "ok",
+        version: "0.1.0",
+        components: { storage: "ok", event_log: "ok", models: "ok", intake: "ok" }
+      })
+      assert.deepInclude(yield* call("GET", "/readiness"), { status: 200, json: { status: "ok" } })
+      assert.deepInclude(yield* call("GET", "/liveness"), { status: 200, json: { status: "ok" } })
+    }))
+
+  it.effect("decodes its own problems in the derived client", () =>
+    Effect.gen(function*() {
+      const { client } = yield* Host
+      const api = yield* client("ada")
+      const error = yield* Effect.flip(api.sessions.get({ path: { session_id: "none" as SessionId }, urlParams: {} }))
+      assert.deepInclude(error, { _tag: "NotFound", status: 404, code: "not_found", detail: "Session 'none' not found." })
+      assert.isString((error as { readonly request_id?: string }).request_id)
+      const invalid = yield* Effect.flip(api.models.list({ urlParams: { provider: "x".repeat(128) + "y" } as never }))
+      assert.strictEqual(invalid._tag, "ParseError")
+    }))
+})

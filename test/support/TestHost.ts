@@ -1,0 +1,203 @@
+/** The whole host in memory behind a real socket, and ways to talk to it: typed, plain, and byte by byte. */
+import { FetchHttpClient, HttpApiClient, HttpClient, HttpClientRequest, HttpServer } from "@effect/platform"
+import { NodeHttpServer } from "@effect/platform-node"
+import { Cause, Context, Effect, Layer, Logger } from "effect"
+import { createServer } from "node:http"
+import { connect } from "node:net"
+import { Api } from "../../src/http/Api.ts"
+import * as Server from "../../src/http/Server.ts"
+import { answerUnreadable } from "../../src/http/Unreadable.ts"
+import * as Host from "../../src/layers/Host.ts"
+import * as ReadinessLocal from "../../src/layers/Readiness/Local.ts"
+import { Readiness } from "../../src/services/Readiness.ts"
+
+/** Longest wait for bytes, in milliseconds. */
+const patience = 10_000
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly text: string
+  /** The body as JSON; undefined when it is none. */
+  readonly json: any
+}
+
+export interface Call {
+  readonly user?: string
+  readonly body?: unknown
+  /** Sent as it is. */
+  readonly text?: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const jsonOf = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const read = (raw: string): Answer => {
+  const [head = "", ...rest] = raw.split("\r\n\r\n")
+  const [line = "", ...lines] = head.split("\r\n")
+  const text = rest.join("\r\n\r\n")
+  const headers = Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 1).trim()])
+  )
+  return { status: Number(line.split(" ")[1]), headers, text, json: jsonOf(text) }
+}
+
+/** A stream as it arrives. */
+export interface Watching {
+  readonly status: number
+  readonly headers: Headers
+  /** Everything so far. */
+  readonly text: () => string
+  readonly until: (seen: (text: string) => boolean) => Effect.Effect<string>
+  /** The text when the server has ended the stream. */
+  readonly ended: Effect.Effect<string>
+  readonly leave: () => void
+}
+
+const door = Effect.gen(function*() {
+  const { address } = yield* HttpServer.HttpServer
+  const readiness = yield* Readiness
+  const port = address._tag === "TcpAddress" ? address.port : 0
+  const url = `http://127.0.0.1:${port}`
+  const context = yield* Effect.context<HttpClient.HttpClient>()
+
+  const headersOf = ({ body, headers, user }: Call) => ({
+    ...(user !== undefined && { "x-user-id": user }),
+    ...(body !== undefined && { "content-type": "application/json" }),
+    ...headers
+  })
+
+  const call = (method: string, path: string, options: Call = {}): Effect.Effect<Answer> =>
+    Effect.promise(async (signal) => {
+      const body = options.text ?? (options.body === undefined ? null : JSON.stringify(options.body))
+      const response = await fetch(url + path, { method, headers: headersOf(options), body, signal })
+      const text = await response.text()
+      return { status: response.status, headers: Object.fromEntries(response.headers), text, json: jsonOf(text) }
+    })
+
+  /** Opens a stream; leaving the scope leaves the stream. */
+  const watch = (method: string, path: string, options: Call = {}) =>
+    Effect.gen(function*() {
+      const leaving = yield* Effect.acquireRelease(
+        Effect.sync(() => new AbortController()),
+        (controller) => Effect.sync(() => controller.abort())
+      )
+      const response = yield* Effect.promise(() =>
+        fetch(url + path, {
+          method,
+          headers: headersOf(options),
+          body: options.body === undefined ? null : JSON.stringify(options.body),
+          signal: leaving.signal
+        })
+      )
+      const decoder = new TextDecoder()
+      let text = ""
+      let done = false
+      let told = () => {}
+      const pump = async () => {
+        for await (const chunk of response.body!) {
+          text += decoder.decode(chunk, { stream: true })
+          told()
+        }
+      }
+      void pump().catch(() => {}).then(() => {
+        done = true
+        told()
+      })
+      const until = (seen: (text: string) => boolean): Effect.Effect<string> =>
+        Effect.async<string>((resume) => {
+          told = () => {
+            if (seen(text)) resume(Effect.succeed(text))
+            else if (done) resume(Effect.die(new Error(`The stream ended before that: ${text}`)))
+          }
+          told()
+        }).pipe(Effect.timeoutFail({ duration: patience, onTimeout: () => new Error(`Not seen in: ${text}`) }), Effect.orDie)
+      const watching: Watching = {
+        status: response.status,
+        headers: response.headers,
+        text: () => text,
+        until,
+        ended: until(() => done),
+        leave: () => leaving.abort()
+      }
+      return watching
+    })
+
+  /** Sends bytes as they are, and reads until the server closes. */
+  const raw = (...parts: ReadonlyArray<string | Buffer>): Effect.Effect<Answer> =>
+    Effect.async<Answer, Error>((resume) => {
+      let got = ""
+      const socket = connect(port, "127.0.0.1", () => {
+        for (const part of parts) socket.write(part)
+      })
+      socket.setTimeout(patience, () => socket.destroy(new Error(`No answer in time. So far: ${got}`)))
+      socket.on("data", (chunk) => got += chunk.toString())
+      socket.on("close", () => resume(Effect.succeed(read(got))))
+      socket.on("error", (error) => resume(Effect.fail(error)))
+      return Effect.sync(() => socket.destroy())
+    }).pipe(Effect.orDie)
+
+  const clientOf = (headers: Readonly<Record<string, string>>) =>
+    HttpApiClient.make(Api, {
+      baseUrl: url,
+      transformClient: HttpClient.mapRequest(HttpClientRequest.setHeaders(headers))
+    }).pipe(Effect.provide(context))
+
+  return {
+    port,
+    url,
+    call,
+    watch,
+    raw,
+    client: (user: string) => clientOf({ "x-user-id": user }),
+    clientWithKey: (key: string) => clientOf({ authorization: `Bearer ${key}` }),
+    setReady: readiness.set
+  }
+})
+
+export class TestHost extends Context.Tag("stoa/test/support/TestHost")<TestHost, Effect.Effect.Success<typeof door>>() {}
+
+/** A free port on loopback; closing it waits for nobody. */
+export const socket = Layer.unwrapEffect(Effect.sync(() => {
+  const node = createServer()
+  node.on("clientError", answerUnreadable)
+  const cut = Layer.scopedDiscard(Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections())))
+  return Layer.provideMerge(cut, NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1" }))
+}))
+
+/** Ready from the start. */
+export const readiness = Layer.provideMerge(
+  Layer.effectDiscard(Effect.flatMap(Readiness, ({ set }) => set(true))),
+  ReadinessLocal.layer
+)
+
+export const talkTo = Layer.effect(TestHost, door).pipe(Layer.provide(FetchHttpClient.layer))
+
+export interface TestHostOptions extends Partial<Server.Options> {
+  readonly host?: Layer.Layer<Host.Host>
+}
+
+export const layer = ({ host = Host.layerMemory, ...options }: TestHostOptions = {}) =>
+  talkTo.pipe(
+    Layer.provideMerge(Server.layer({ loopback: true, corsOrigins: [], allowedHosts: [], ...options })),
+    Layer.provideMerge(Layer.mergeAll(host, readiness, socket))
+  )
+
+/** What has been logged, as text. */
+export class Logged extends Context.Tag("stoa/test/support/Logged")<Logged, ReadonlyArray<string>>() {}
+
+export const logged = Layer.unwrapEffect(Effect.sync(() => {
+  const lines: Array<string> = []
+  const logger = Logger.make(({ annotations, cause, logLevel, message }) => {
+    lines.push(
+      [logLevel.label, JSON.stringify(message), Cause.pretty(cause), JSON.stringify([...annotations])].join(" ")
+    )
+  })
+  return Layer.merge(Logger.replace(Logger.defaultLogger, logger), Layer.succeed(Logged, lines))
+}))
