@@ -89,7 +89,7 @@ const definitions = (doc: HelpDoc.HelpDoc): ReadonlyArray<Definition> => {
         // The first says what its type is.
         const texts = paragraphs(description).slice(1)
         return {
-          term: textOfSpan(term).trim(),
+          term: textOfSpan(term).trim().replace(/ \d+\+$/, "..."),
           description: texts.filter((text) => !isAboutNumber(text)).join(" "),
           isOptional: texts.some((text) => isAboutNumber(text) && /optional|zero/.test(text))
         }

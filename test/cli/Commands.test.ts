@@ -28,11 +28,11 @@ describe("lists", () => {
       const { code, err, out } = yield* stoa({}, "agents", "list", "--url", url)
       assert.strictEqual(code, 0)
       assert.strictEqual(err, "")
-      assert.deepStrictEqual(out.split("\n").map((line) => line.slice(0, 17).trimEnd()), [
-        "ID  NAME       CR",
-        "a1  first      20",
-        "a2  zwei 日本  20",
-        "a3  third      20",
+      assert.deepStrictEqual(out.split("\n").map((line) => line.split("20")[0]), [
+        "ID  NAME       CREATED                   UPDATED",
+        "a1  first      ",
+        "a2  zwei 日本  ",
+        "a3  third      ",
         ""
       ])
       assert.deepStrictEqual(lines(), ["GET /agent?limit=200", "GET /agent?limit=200&cursor=more"])

@@ -14,7 +14,7 @@ describe("help", () => {
   it.live("tells of every command, option and argument", () =>
     Effect.gen(function*() {
       const all = leaves(Grammar.read(yield* withServer))
-      assert.isAbove(all.length, 30)
+      assert.isAtLeast(all.length, 30)
       for (const [name, node] of all) {
         assert.notStrictEqual(node.description, "", name)
         for (const { description, term } of node.arguments) assert.notStrictEqual(description, "", `${name} ${term}`)

@@ -145,19 +145,21 @@ export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage |
         assert.deepStrictEqual(yield* everything(session), before)
       }))
 
-    it.effect("fences off a host that has lost its session to another, which goes on undisturbed", () =>
+    it.effect("lets one of two hosts that drive the same run go on, and ends the other's part without a trace", () =>
       Effect.gen(function*() {
         const first = yield* live
         const session = yield* first.do(conversation("demo-script", { parameters: { delay_ms: 5 } }))
-        const accepted = yield* first.do(say(session, "repeat 100 word "))
+        yield* first.do(say(session, "repeat 100 word "))
         yield* Effect.sleep("50 millis")
         const second = yield* live
         yield* second.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
-        const reply = yield* second.do(Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq)))
-        assert.strictEqual(reply.finished_reason, "completed")
-        const events = yield* everything(session)
-        isGapless(events)
-        assert.strictEqual(typesOf(events).filter((type) => type === "REPLY_END").length, 1)
+        const events = yield* Effect.repeat(Effect.delay(everything(session), "20 millis"), {
+          until: (seen) => typesOf(seen).includes("REPLY_END")
+        })
+        yield* Effect.sleep("100 millis")
+        isGapless(yield* everything(session))
+        assert.strictEqual((yield* everything(session)).length, events.length)
+        assert.deepInclude(events.at(-1)!.event, { type: "REPLY_END", finished_reason: "completed" })
         yield* first.end
         yield* second.end
       }))

@@ -281,6 +281,12 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
         for (const headers of twice) isProblem(yield* raw(request("GET /agent HTTP/1.1", ...headers)), 400, "doubled_header")
       }))
 
+    it.effect("refuses a request without a host", () =>
+      Effect.gen(function*() {
+        const { raw } = yield* Host
+        isProblem(yield* raw(request("GET /liveness HTTP/1.1")), 400, "host_missing")
+      }))
+
     it.effect("refuses an absolute target", () =>
       Effect.gen(function*() {
         const { raw } = yield* Host
@@ -304,7 +310,6 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
         const { raw } = yield* Host
         const bad = [
           "hello\r\n\r\n",
-          request("GET /liveness HTTP/1.1"),
           request("POST /agent HTTP/1.1", "Host: localhost", "Content-Length: 1", "Content-Length: 2"),
           request("POST /agent HTTP/1.1", "Host: localhost", "Content-Length: 1", "Transfer-Encoding: chunked"),
           request("GET /liveness HTTP/1.1", "Host: localhost", "Bad Header: 1")

