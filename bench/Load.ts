@@ -91,43 +91,50 @@ export const reply = async (request: Request): Promise<Reply> => {
 export interface Watch {
   /** What came so far. */
   readonly text: () => string
-  /** Resolves when `test` holds of what came, which it is asked of after every piece. */
-  readonly until: (test: (text: string) => boolean) => Promise<void>
+  /** Resolves when `test` holds of the last of what came, about two thousand characters of it. */
+  readonly until: (test: (tail: string) => boolean) => Promise<void>
   readonly forget: () => void
   readonly leave: () => void
 }
 
+/** Characters that a test of what came last is given. */
+const tailLength = 2_000
+
 /** Follows a stream; resolves when its first bytes are there. */
 export const watch = (port: number, path: string): Promise<Watch> =>
   new Promise((resolve, reject) => {
-    let text = ""
+    let pieces: Array<string> = []
+    // Apart, because a look at the end of a long text that is being put together copies all of it.
+    let tail = ""
     let check = () => {}
     let fail = reject
     const sent = Http.request({ ...options({ port, method: "GET", path }), agent: false }, (response) => {
       response.setEncoding("utf8")
       response.on("data", (piece: string) => {
-        text += piece
-        if (response.statusCode !== 200) return fail(new Error(`GET ${path}: ${response.statusCode} ${text}`))
+        pieces.push(piece)
+        tail = (piece.length < tailLength ? tail + piece : piece).slice(-tailLength)
+        if (response.statusCode !== 200) return fail(new Error(`GET ${path}: ${response.statusCode} ${piece}`))
         resolve(following)
         check()
       })
       response.on("error", (cause) => fail(cause))
-      response.on("close", () => fail(new Error(`The stream ended: ${text.slice(-200)}`)))
+      response.on("close", () => fail(new Error(`The stream ended: ${tail}`)))
     })
     const following: Watch = {
-      text: () => text,
+      text: () => pieces.join(""),
       until: (test) =>
         new Promise((done, failed) => {
           fail = failed
           check = () => {
-            if (!test(text)) return
+            if (!test(tail)) return
             check = () => {}
             done()
           }
           check()
         }),
       forget: () => {
-        text = ""
+        pieces = []
+        tail = ""
       },
       leave: () => {
         fail = () => {}

@@ -69,7 +69,7 @@ const wholeRun: Row = {
 
 const framesIn = (text: string): number => text.split("\ndata: ").length - 1
 
-const hasEnded = (text: string): boolean => text.slice(-1000).includes("\"REPLY_END\"")
+const hasEnded = (tail: string): boolean => tail.includes("\"REPLY_END\"")
 
 const fanOut: Row = {
   id: "fan-out",
@@ -78,6 +78,7 @@ const fanOut: Row = {
   on: ["raw", "memory", "pglite", "postgres"],
   limits: () => ({ "": { timesRaw: 1.5 } }),
   measure: async (door, plan) => {
+    await warmUp(door, plan)
     const session = await door.open(4)
     const watches = await Promise.all(Array.from({ length: 100 }, () => Load.watch(door.port, session.stream)))
     const costs: Array<number> = []
@@ -131,6 +132,7 @@ const crowd: Row = {
   on: ["raw", "memory", "pglite", "postgres"],
   limits: () => ({ p50: { most: 200 } }),
   measure: async (door, plan) => {
+    await warmUp(door, plan)
     const sessions = await openMany(door, 256, 0)
     const times: Array<number> = []
     for (let round = 0; round <= plan.rounds; round++) {
@@ -226,7 +228,7 @@ const replayed = async (door: Door, { stream }: Session, last: number, plan: Pla
     const cpu = await cpuOf(door, async () => {
       const since = performance.now()
       const watch = await Load.watch(door.port, `${stream}?after=0`)
-      await watch.until((text) => text.slice(-1000).includes(`id: ${last}\n`))
+      await watch.until((tail) => tail.includes(`id: ${last}\n`))
       time = performance.now() - since
       if (framesIn(watch.text()) !== last) throw new Error(`${framesIn(watch.text())} of ${last} events were replayed`)
       watch.leave()

@@ -69,7 +69,7 @@ const killed = async (dataDir: string, databaseUrl: string | undefined): Promise
   const before = await Load.watch(first.port, session.stream)
   // Killing the server cuts this answer off, too.
   session.run("repeat 1000 word ").catch(() => {})
-  await within(patience, "The run's start", before.until((text) => deltasIn(text) >= 10))
+  await within(patience, "The run's start", before.until(() => deltasIn(before.text()) >= 10))
   const seq = lastSeq(before.text())
   before.leave()
   await stop(first, "SIGKILL")
@@ -80,7 +80,8 @@ const killed = async (dataDir: string, databaseUrl: string | undefined): Promise
   await within(
     patience,
     "The run's going on",
-    after.until((text) => {
+    after.until(() => {
+      const text = after.text()
       const resumed = text.indexOf("\"RUN_RESUMED\"")
       return resumed !== -1 && text.includes("\"TEXT_BLOCK_DELTA\"", resumed)
     })

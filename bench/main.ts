@@ -15,6 +15,7 @@ import { type Figure, type Limit, type Plan, quick, whole } from "./Figures.ts"
 import * as Load from "./Load.ts"
 import type { Template } from "./raw.ts"
 import { type Row, rows } from "./Rows.ts"
+import type { Arguments } from "./server.ts"
 import * as Starts from "./Starts.ts"
 import { json, type Outcome, table } from "./Table.ts"
 
@@ -130,15 +131,16 @@ const capture = async (): Promise<string> => {
 let servers = 0
 let captured: Promise<string> | undefined
 
-const openDoor = async (backend: Backend): Promise<Door> => {
-  if (backend === "raw") return ofRaw(stopLater(await start("raw.ts", [await (captured ??= capture())])))
-  const where = backend === "pglite"
-    ? [Path.join(folder, `data-${++servers}`)]
-    : backend === "postgres"
-    ? [Path.join(folder, `data-${++servers}`), await databaseUrl()]
-    : []
-  return ofStoa(backend, stopLater(await start("server.ts", [backend, ...where])))
+const argumentsFor = async (backend: Exclude<Backend, "raw">): Promise<Arguments> => {
+  if (backend === "memory") return [backend]
+  const dataDir = Path.join(folder, `data-${++servers}`)
+  return backend === "pglite" ? [backend, dataDir] : [backend, dataDir, await databaseUrl()]
 }
+
+const openDoor = async (backend: Backend): Promise<Door> =>
+  backend === "raw"
+    ? ofRaw(stopLater(await start("raw.ts", [await (captured ??= capture())])))
+    : ofStoa(backend, stopLater(await start("server.ts", await argumentsFor(backend))))
 
 /** The server that rows share, until the next one is asked for. */
 const doors = new Map<Backend, Promise<Door>>()
@@ -171,7 +173,7 @@ try {
   for (const backends of [["raw", "memory"], ["pglite"], ["postgres"]] as const) {
     for (const { outcome, row } of loaded) {
       for (const backend of backends) {
-        if (row.on.includes(backend) && plan.backends.includes(backend)) {
+        if (row.on.includes(backend) && plan.backends(row.id).includes(backend)) {
           say(`${row.id} on ${backend} ...`)
           await measure(row, outcome, backend)
         }
@@ -182,7 +184,7 @@ try {
     }
   }
   for (const backend of ["pglite", "postgres"] as const) {
-    if (started.length === 0 || !plan.backends.includes(backend)) continue
+    if (started.length === 0 || !plan.backends("starts").includes(backend)) continue
     say(`starts on ${backend} ...`)
     try {
       const figures = await Starts.measure(backend === "postgres" ? await databaseUrl() : undefined, plan)

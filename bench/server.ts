@@ -26,7 +26,12 @@ const { frame }: typeof EventModule = await built("domain/Event.js")
 const { Readiness }: typeof ReadinessModule = await built("services/Readiness.js")
 const { Settings }: typeof SettingsModule = await built("domain/Settings.js")
 
-const [backend, data_dir, database_url] = process.argv.slice(2)
+export type Arguments =
+  | readonly ["memory"]
+  | readonly ["pglite", dataDir: string]
+  | readonly ["postgres", dataDir: string, url: string]
+
+const [backend, data_dir, database_url] = process.argv.slice(2) as unknown as Arguments
 
 const host = backend === "memory" ? Host.layerMemory : Host.layer(
   Schema.decodeSync(Settings)({

@@ -7,7 +7,7 @@ import { variable } from "./Env.ts"
 import { misused, Refused, Unreachable } from "./Failed.ts"
 import { version } from "./Version.ts"
 
-export const defaultUrl = "http://127.0.0.1:8000"
+const defaultUrl = "http://127.0.0.1:8000"
 
 /** Who is meant when there is no key and no user is named. */
 const defaultUser = "local"

@@ -48,7 +48,7 @@ const cut = (text: string, width: number): string => {
 const gap = 2
 
 /** The last column is cut where the terminal ends; elsewhere nothing is. */
-export const tableOf = <A>(
+const tableOf = <A>(
   columns: ReadonlyArray<Column<A>>,
   records: ReadonlyArray<A>,
   style: { readonly hasColour: boolean; readonly width: Option.Option<number> }

@@ -16,7 +16,7 @@ export interface Frame {
 export class FrameTooLong extends Data.TaggedError("FrameTooLong")<{ readonly message: string }> {}
 
 /** Longest line and longest data of one frame, in characters: twice what the longest message takes as JSON. */
-export const maxLength = 16 * 1024 * 1024
+const maxLength = 16 * 1024 * 1024
 
 export class Parser {
   private readonly decoder = new TextDecoder()

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Schedule } from "effect"
+import type { ServerResponse } from "node:http"
 import { type Desk as DeskOptions, seat, stoa } from "./Desk.ts"
 import { type Answer, type Asked, empty, fakeServer, json, problem, sse } from "./FakeServer.ts"
 import * as Records from "./Records.ts"
@@ -23,7 +24,7 @@ const talkative = (
         return json(Records.page("sessions", [Records.session("s1")]))
       case "POST /chat":
         return json({ session_id: "s1", run_id: "r1", seq: 10 }, 202)
-      case "POST /sessions/s1/interrupt":
+      case "POST /sessions/s1/interrupt?queue=keep":
         return json({ session_id: "s1" }, 202)
       default:
         return undefined
@@ -52,7 +53,7 @@ describe("chat", () => {
         "GET /sessions/s1/stream"
       ])
       assert.deepInclude(asked[2]?.body, { agent_id: "a1", session_id: "s1" })
-      assert.propertyVal((asked[2]?.body as { input: object }).input, "content", "hi there")
+      assert.nestedPropertyVal(asked[2]?.body, "input.content", "hi there")
       assert.strictEqual(asked[3]?.headers["last-event-id"], "10")
     }))
 
@@ -83,7 +84,9 @@ describe("chat", () => {
   it.scopedLive("prints raw events as NDJSON and the reply message as JSON", () =>
     Effect.gen(function*() {
       const events = [...started, ...text("a", "b"), ended()]
-      const lines = (yield* chat(stream(events), {}, "hi", "-o", "ndjson")).out.trimEnd().split("\n").map((line) => JSON.parse(line))
+      const lines = (yield* chat(stream(events), {}, "hi", "-o", "ndjson")).out.trimEnd().split("\n").map((line) =>
+        JSON.parse(line)
+      )
       assert.deepStrictEqual(lines, events.map((event, i) => ({ seq: 11 + i, ...event })))
       const reply = JSON.parse((yield* chat(stream(events), {}, "hi", "-o", "json")).out)
       assert.deepInclude(reply, { id: "m1", role: "assistant", finished_reason: "completed" })
@@ -111,7 +114,13 @@ describe("chat", () => {
   it.scopedLive("leaves out the run before it, when it had to wait", () =>
     Effect.gen(function*() {
       const other = (event: object) => ({ ...event, reply_id: "m0", ..."run_id" in event && { run_id: "r0" } })
-      const queued = { id: "q", created_at: "2026-01-31T09:30:00.000Z", type: "RUN_QUEUED", session_id: "s1", run_id: "r1" }
+      const queued = {
+        id: "q",
+        created_at: "2026-01-31T09:30:00.000Z",
+        type: "RUN_QUEUED",
+        session_id: "s1",
+        run_id: "r1"
+      }
       const events = [queued, ...text("theirs").map(other), other(ended()), ...started, ...text("ours"), ended()]
       const ran = yield* chat(stream(events), {}, "hi")
       assert.deepStrictEqual(ran, { code: 0, out: "ours\n", err: "(waits for the run before it)\n" })
@@ -167,8 +176,10 @@ describe("chat", () => {
 
   it.scopedLive("finds an agent by id, then by name, else 3", () =>
     Effect.gen(function*() {
-      const { lines, url } = yield* talkative([stream([...started, ended()]), stream([...started, ended()])], (_, line) =>
-        line === "GET /agent/a1" ? json(Records.agent("a1")) : undefined)
+      const { lines, url } = yield* talkative(
+        [stream([...started, ended()]), stream([...started, ended()])],
+        (_, line) => line === "GET /agent/a1" ? json(Records.agent("a1")) : undefined
+      )
       assert.strictEqual((yield* stoa({}, "chat", "hi", "--agent", "a1", "--url", url)).code, 0)
       assert.notInclude(lines(), "GET /agent?limit=200")
       assert.strictEqual((yield* stoa({}, "chat", "hi", "--agent", "assistant", "--url", url)).code, 0)
@@ -189,7 +200,7 @@ describe("chat without a terminal", () => {
     Effect.gen(function*() {
       const { asked, url } = yield* talkative([stream([...started, ended()])])
       assert.strictEqual((yield* stoa({ piped: "line 1\nline 2\n" }, "chat", "-", "--url", url)).code, 0)
-      assert.propertyVal((asked[2]?.body as { input: object }).input, "content", "line 1\nline 2")
+      assert.nestedPropertyVal(asked[2]?.body, "input.content", "line 1\nline 2")
     }))
 
   it.scopedLive("does not ask a server for an empty text", () =>
@@ -227,7 +238,7 @@ describe("a conversation", () => {
 /** Runs `chat` and presses Ctrl-C once `part` is on the screen, `times` times. */
 const pressing = (times: number, typed: ReadonlyArray<string> | undefined, stopped: boolean) =>
   Effect.gen(function*() {
-    const streams: Array<import("node:http").ServerResponse> = []
+    const streams: Array<ServerResponse> = []
     const { lines, url } = yield* talkative([], (_, line) => {
       if (line.startsWith("GET /sessions/s1/stream")) {
         return (response) => {
@@ -235,7 +246,7 @@ const pressing = (times: number, typed: ReadonlyArray<string> | undefined, stopp
           stream([...started, ...text("part").slice(0, 2)], "waits")(response)
         }
       }
-      if (line !== "POST /sessions/s1/interrupt" || !stopped) return undefined
+      if (line !== "POST /sessions/s1/interrupt?queue=keep" || !stopped) return undefined
       return (response) => {
         json({ session_id: "s1" }, 202)(response)
         streams.at(-1)?.write(framesOf([ended("interrupted")], 15))
@@ -249,7 +260,7 @@ const pressing = (times: number, typed: ReadonlyArray<string> | undefined, stopp
     yield* until(() => desk.shown().out.includes("part"))
     for (let i = 0; i < times; i++) {
       assert.isTrue(desk.press())
-      yield* until(() => lines().includes("POST /sessions/s1/interrupt"))
+      yield* until(() => lines().includes("POST /sessions/s1/interrupt?queue=keep"))
     }
     return { ran: yield* Fiber.join(fiber), lines: lines(), press: desk.press }
   })
@@ -259,7 +270,7 @@ describe("Ctrl-C", () => {
     Effect.gen(function*() {
       const { lines, press, ran } = yield* pressing(1, undefined, true)
       assert.deepStrictEqual(ran, { code: 130, out: "part\n", err: "stoa: Interrupted.\n" })
-      assert.include(lines, "POST /sessions/s1/interrupt")
+      assert.include(lines, "POST /sessions/s1/interrupt?queue=keep")
       assert.isFalse(press())
     }))
 
@@ -299,7 +310,9 @@ describe("a lost connection", () => {
       ])
       const ran = yield* stoa({}, "chat", "hi", "--url", url)
       assert.deepStrictEqual([ran.code, ran.out], [0, "one two three\n"])
-      const cursors = asked.filter(({ path }) => path.endsWith("/stream")).map(({ headers }) => headers["last-event-id"])
+      const cursors = asked.filter(({ path }) => path.endsWith("/stream")).map(({ headers }) =>
+        headers["last-event-id"]
+      )
       assert.deepStrictEqual(cursors, ["10", "14"])
     }))
 

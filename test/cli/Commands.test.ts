@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import type { ServerResponse } from "node:http"
 import { type Desk as DeskOptions, type Ran, stoa } from "./Desk.ts"
 import { empty, fakeServer, json, nobody, problem } from "./FakeServer.ts"
 import { agent, credential, page, session } from "./Records.ts"
@@ -66,10 +67,12 @@ describe("lists", () => {
 
   it.scopedLive("show nothing that could steer a terminal, and fit its width", () =>
     Effect.gen(function*() {
-      const { url } = yield* fakeServer(() => json(page("sessions", [{
-        ...session("s1"),
-        config: { ...session("s1").config, name: `evil\u001b[2J\nname ${"x".repeat(200)}` }
-      }])))
+      const { url } = yield* fakeServer(() =>
+        json(page("sessions", [{
+          ...session("s1"),
+          config: { ...session("s1").config, name: `evil\u001b[2J\nname ${"x".repeat(200)}` }
+        }]))
+      )
       const { out } = yield* stoa({ isTerminal: true, width: 80 }, "sessions", "list", "--url", url)
       assert.notInclude(out, "\u001b")
       assert.deepStrictEqual(out.split("\n").length, 3)
@@ -164,7 +167,7 @@ describe("failures", () => {
 
   it.scopedLive("stay one line when something else answers", () =>
     Effect.gen(function*() {
-      const page = (status: number) => (response: import("node:http").ServerResponse) =>
+      const page = (status: number) => (response: ServerResponse) =>
         void response.writeHead(status, { "content-type": "text/html" }).end("<html>\nnginx {}")
       assert.strictEqual((yield* failing(page(502))).code, 1)
       assert.strictEqual((yield* failing(page(404))).code, 3)
@@ -179,7 +182,10 @@ describe("failures", () => {
       const url = yield* nobody
       const refused = yield* stoa({}, "agents", "list", "--url", url)
       assert.strictEqual(refused.code, 5)
-      assert.strictEqual(refused.err, `stoa: no server at ${url}; start one with npm start, or name another with --url.\n`)
+      assert.strictEqual(
+        refused.err,
+        `stoa: no server at ${url}; start one with npm start, or name another with --url.\n`
+      )
       const { url: silent } = yield* fakeServer(() => (response) => void response.destroy())
       const broken = yield* stoa({}, "agents", "list", "--url", silent)
       oneLine(broken)
@@ -249,7 +255,10 @@ describe("deleting", () => {
         assert.include(ran.err, "Delete x1")
       }
       assert.deepStrictEqual(lines(), [])
-      assert.strictEqual((yield* stoa({ isTerminal: true, typed: ["y"] }, "agents", "delete", "x1", "--url", url)).code, 0)
+      assert.strictEqual(
+        (yield* stoa({ isTerminal: true, typed: ["y"] }, "agents", "delete", "x1", "--url", url)).code,
+        0
+      )
       assert.deepStrictEqual(lines(), ["DELETE /agent/x1"])
     }))
 })
@@ -257,7 +266,9 @@ describe("deleting", () => {
 describe("making and changing", () => {
   it.scopedLive("sends what was named and prints the id alone", () =>
     Effect.gen(function*() {
-      const { asked, url } = yield* fakeServer((_, line) => line === "POST /agent" ? json({ agent_id: "a9" }, 201) : undefined)
+      const { asked, url } = yield* fakeServer((_, line) =>
+        line === "POST /agent" ? json({ agent_id: "a9" }, 201) : undefined
+      )
       const { out } = yield* stoa({ piped: "Be brief." }, "agents", "create", "Bo", "--prompt-file", "-", "--url", url)
       assert.strictEqual(out, "a9\n")
       assert.deepInclude(asked[0]?.body, { name: "Bo", system_prompt: "Be brief." })
@@ -280,7 +291,11 @@ describe("making and changing", () => {
           case "GET /credential/schemas":
             return json({
               schemas: [{
-                properties: { type: { const: "acme_credential" }, retries: { type: "integer" }, strict: { type: "boolean" } }
+                properties: {
+                  type: { const: "acme_credential" },
+                  retries: { type: "integer" },
+                  strict: { type: "boolean" }
+                }
               }]
             })
           case "POST /credential":
@@ -289,7 +304,18 @@ describe("making and changing", () => {
             return undefined
         }
       })
-      const line = ["credentials", "create", "--type", "acme", "--set", "retries=3", "--set", "strict=true", "--set", "url=a=b"]
+      const line = [
+        "credentials",
+        "create",
+        "--type",
+        "acme",
+        "--set",
+        "retries=3",
+        "--set",
+        "strict=true",
+        "--set",
+        "url=a=b"
+      ]
       const piped = yield* stoa({ piped: "sekrit\n" }, ...line, "--secret-file", "api_key=-", "--url", url)
       assert.deepStrictEqual([piped.out, piped.err], ["c9\n", ""])
       assert.deepStrictEqual(asked[1]?.body, {
@@ -337,7 +363,18 @@ describe("making and changing", () => {
           key: "stoa_new"
         }, 201)
       )
-      const line = ["keys", "create", "--user", "grace", "--scope", "read", "--scope", "chat", "--expires", "2030-01-31"]
+      const line = [
+        "keys",
+        "create",
+        "--user",
+        "grace",
+        "--scope",
+        "read",
+        "--scope",
+        "chat",
+        "--expires",
+        "2030-01-31"
+      ]
       const { err, out } = yield* stoa({ env: { STOA_API_KEY: "stoa_admin" } }, ...line, "--url", url)
       assert.strictEqual(out, "stoa_new\n")
       assert.include(err, "k1")

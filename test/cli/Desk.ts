@@ -1,5 +1,5 @@
 /** A command run as a person would, with a screen and a keyboard that the test holds. */
-import { CliApp } from "@effect/cli"
+import type { CliApp } from "@effect/cli"
 import { FetchHttpClient, type HttpClient } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { Effect, Layer, Option } from "effect"

@@ -14,7 +14,9 @@ const folder = Effect.acquireRelease(
 
 interface Report {
   readonly ok: boolean
-  readonly checks: ReadonlyArray<{ readonly name: string; readonly result: string; readonly message: string; readonly fix?: string }>
+  readonly checks: ReadonlyArray<
+    { readonly name: string; readonly result: string; readonly message: string; readonly fix?: string }
+  >
 }
 
 const healthy = fakeServer(() =>

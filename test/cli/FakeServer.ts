@@ -31,7 +31,8 @@ export const problem = (
   status: number,
   detail: string,
   errors?: ReadonlyArray<{ readonly path: string; readonly message: string }>
-): Answer => json({ _tag: tag, type: "about:blank", title: tag, status, detail, code: tag.toLowerCase(), errors }, status)
+): Answer =>
+  json({ _tag: tag, type: "about:blank", title: tag, status, detail, code: tag.toLowerCase(), errors }, status)
 
 /** How a stream goes on after its frames: it ends, breaks in the middle of a frame, or says nothing more. */
 export const sse = (frames: string, then: "ends" | "breaks" | "waits" = "ends"): Answer => (response) => {

@@ -1,5 +1,5 @@
-import { assert, describe, it } from "@effect/vitest"
 import { HttpClient, HttpClientResponse } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Stream, TestClock } from "effect"
 import { connect } from "../../src/cli/Connection.ts"
 import { Env } from "../../src/cli/Env.ts"
@@ -56,7 +56,11 @@ describe("follow", () => {
       yield* settle
       yield* pass(12)
       const result = yield* Fiber.join(fiber)
-      assert.propertyVal(Option.getOrThrow(Option.liftPredicate(result, (r) => r._tag === "Left")).left, "_tag", "Unreachable")
+      assert.propertyVal(
+        Option.getOrThrow(Option.liftPredicate(result, (r) => r._tag === "Left")).left,
+        "_tag",
+        "Unreachable"
+      )
       assert.strictEqual(requests(), 9)
       assert.strictEqual(lost(), 1)
     }))

@@ -27,7 +27,11 @@ describe("help", () => {
 
   it.effect("is printed for the program, a group and a command, without colours in a pipe", () =>
     Effect.gen(function*() {
-      const lines = [[], ["--help"], ["-h"], ["help"], ["agents"], ["help", "agents", "list"], ["agents", "list", "--help"]]
+      const lines = [[], ["--help"], ["-h"], ["help"], ["agents"], ["help", "agents", "list"], [
+        "agents",
+        "list",
+        "--help"
+      ]]
       for (const words of lines) {
         const { code, err, out } = yield* stoa({}, ...words)
         assert.deepStrictEqual([code, err], [0, ""], words.join(" "))

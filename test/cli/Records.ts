@@ -47,7 +47,11 @@ export const credential = (id: string, type = "demo_credential", more: Record<st
   data: { type, id, name: "Demo", ...more }
 })
 
-export const page = <Plural extends string>(plural: Plural, records: ReadonlyArray<unknown>, next: string | null = null) => ({
+export const page = <Plural extends string>(
+  plural: Plural,
+  records: ReadonlyArray<unknown>,
+  next: string | null = null
+) => ({
   [plural]: records,
   total: records.length,
   next_cursor: next

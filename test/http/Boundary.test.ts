@@ -3,6 +3,8 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Layer, Logger, LogLevel } from "effect"
 import { Conflict, Unavailable } from "../../src/domain/Errors.ts"
 import * as Boundary from "../../src/http/middleware/Boundary.ts"
+import * as HostLayer from "../../src/layers/Host.ts"
+import { Models } from "../../src/services/Models.ts"
 import * as TestHost from "../support/TestHost.ts"
 
 const { Logged, TestHost: Host } = TestHost
@@ -80,7 +82,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
     it.effect("says where and why", () =>
       Effect.gen(function*() {
         const { call } = yield* Host
-        const errors = (body: unknown) => Effect.map(call("POST", "/agent", { user: "ada", body }), ({ json }) => json.errors)
+        const errors = (body: unknown) =>
+          Effect.map(call("POST", "/agent", { user: "ada", body }), ({ json }) => json.errors)
         assert.deepStrictEqual(yield* errors({}), [{ path: "name", message: "is missing" }])
         assert.deepStrictEqual(yield* errors({ name: "" }), [
           { path: "name", message: "Expected a string at least 1 character(s) long" }
@@ -93,7 +96,17 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
     it.effect("refuses wrong query parameters and headers without their values", () =>
       Effect.gen(function*() {
         const { call } = yield* Host
-        for (const query of ["limit=0", "limit=201", `limit=${planted}`, "limit=1&limit=2", "limit=", "limit=1e9", "limit=-1"]) {
+        for (
+          const query of [
+            "limit=0",
+            "limit=201",
+            `limit=${planted}`,
+            "limit=1&limit=2",
+            "limit=",
+            "limit=1e9",
+            "limit=-1"
+          ]
+        ) {
           const answer = yield* call("GET", `/agent?${query}`, { user: "ada" })
           isProblem(answer, 422, "invalid")
           assert.deepStrictEqual(answer.json.errors.map(({ path }: { path: string }) => path), ["limit"])
@@ -172,14 +185,20 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
           "application/octet-stream"
         ]
         for (const type of types) {
-          isProblem(yield* call("POST", "/agent", post(body, { "content-type": type })), 415, "unsupported_content_type")
+          isProblem(
+            yield* call("POST", "/agent", post(body, { "content-type": type })),
+            415,
+            "unsupported_content_type"
+          )
         }
         isProblem(
           yield* call("POST", "/agent", post(body, { "content-encoding": "gzip" })),
           415,
           "unsupported_content_type"
         )
-        for (const type of ["application/json;charset=UTF-8", "Application/JSON", "application/json; charset=\"utf-8\""]) {
+        for (
+          const type of ["application/json;charset=UTF-8", "Application/JSON", "application/json; charset=\"utf-8\""]
+        ) {
           assert.strictEqual((yield* call("POST", "/agent", post(body, { "content-type": type }))).status, 201, type)
         }
       }))
@@ -194,7 +213,9 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
     it.effect("takes a missing body, whatever its content type, for no JSON at all", () =>
       Effect.gen(function*() {
         const { call } = yield* Host
-        for (const type of ["application/json", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded"]) {
+        for (
+          const type of ["application/json", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded"]
+        ) {
           isProblem(yield* call("POST", "/agent", { user: "ada", headers: { "content-type": type } }), 422, "invalid")
         }
         isProblem(yield* call("POST", "/agent", { user: "ada" }), 422, "invalid")
@@ -204,7 +225,11 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
     it.effect("asks who it is before it reads a body", () =>
       Effect.gen(function*() {
         const { call } = yield* Host
-        isProblem(yield* call("POST", "/agent", { text: "{", headers: { "content-type": "application/json" } }), 401, "unauthenticated")
+        isProblem(
+          yield* call("POST", "/agent", { text: "{", headers: { "content-type": "application/json" } }),
+          401,
+          "unauthenticated"
+        )
       }))
 
     it.effect("refuses a body behind a protocol upgrade, which never arrives", () =>
@@ -256,7 +281,11 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
       Effect.gen(function*() {
         const { raw } = yield* Host
         for (const path of ["/agent/%", "/agent/%zz", "/agent/%ff", "/agent/%c0%ae"]) {
-          isProblem(yield* raw(request(`GET ${path} HTTP/1.1`, "Host: localhost", "X-User-ID: ada")), 400, "malformed_path")
+          isProblem(
+            yield* raw(request(`GET ${path} HTTP/1.1`, "Host: localhost", "X-User-ID: ada")),
+            400,
+            "malformed_path"
+          )
         }
       }))
 
@@ -278,7 +307,9 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
           ["Host: localhost", "Authorization: Bearer a", "authorization: Bearer b"],
           ["Host: localhost", "X-User-ID: ada", "Origin: http://localhost", "Origin: http://evil.example"]
         ]
-        for (const headers of twice) isProblem(yield* raw(request("GET /agent HTTP/1.1", ...headers)), 400, "doubled_header")
+        for (const headers of twice) {
+          isProblem(yield* raw(request("GET /agent HTTP/1.1", ...headers)), 400, "doubled_header")
+        }
       }))
 
     it.effect("refuses a request without a host", () =>
@@ -290,7 +321,11 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
     it.effect("refuses an absolute target", () =>
       Effect.gen(function*() {
         const { raw } = yield* Host
-        isProblem(yield* raw(request("GET http://evil.example/agent HTTP/1.1", "Host: localhost")), 400, "malformed_target")
+        isProblem(
+          yield* raw(request("GET http://evil.example/agent HTTP/1.1", "Host: localhost")),
+          400,
+          "malformed_target"
+        )
         isProblem(yield* raw(request("OPTIONS * HTTP/1.1", "Host: localhost")), 400, "malformed_target")
       }))
 
@@ -298,7 +333,11 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
       Effect.gen(function*() {
         const { raw } = yield* Host
         const lines = (n: number) => Array.from({ length: n }, (_, i) => `X-${i}: 1`)
-        isProblem(yield* raw(request("GET /liveness HTTP/1.1", "Host: localhost", ...lines(101))), 400, "too_many_headers")
+        isProblem(
+          yield* raw(request("GET /liveness HTTP/1.1", "Host: localhost", ...lines(101))),
+          400,
+          "too_many_headers"
+        )
         assert.strictEqual((yield* raw(request("GET /liveness HTTP/1.1", "Host: localhost", ...lines(90)))).status, 200)
         const answer = yield* raw(request("GET /liveness HTTP/1.1", "Host: localhost", `X: ${"y".repeat(20_000)}`))
         assert.strictEqual(answer.status, 431)
@@ -329,7 +368,11 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
         )
         for (const id of ids) assert.match(String(id), /^[A-Za-z0-9._-]{8,64}$/)
         assert.strictEqual(new Set(ids).size, ids.length)
-        const given = (id: string) => Effect.map(call("GET", "/nope", { headers: { "x-request-id": id } }), ({ headers }) => headers["x-request-id"])
+        const given = (id: string) =>
+          Effect.map(
+            call("GET", "/nope", { headers: { "x-request-id": id } }),
+            ({ headers }) => headers["x-request-id"]
+          )
         assert.strictEqual(yield* given("trace-1.2_3"), "trace-1.2_3")
         for (const id of ["a b", "x".repeat(65), "<script>", "a,b"]) assert.notStrictEqual(yield* given(id), id)
       }))
@@ -352,7 +395,17 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
         for (const host of ["localhost", "127.0.0.1", "[::1]", `localhost:${port}`, "LOCALHOST:1"]) {
           assert.strictEqual((yield* raw(hosted(host))).status, 200, host)
         }
-        for (const host of ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "127.0.0.2", "0.0.0.0", "localhost:80:80", ""]) {
+        for (
+          const host of [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "127.0.0.2",
+            "0.0.0.0",
+            "localhost:80:80",
+            ""
+          ]
+        ) {
           isProblem(yield* raw(hosted(host)), 403, "host_not_allowed")
         }
       }))
@@ -365,9 +418,17 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
         assert.strictEqual(answer.headers["access-control-allow-origin"], origin)
         assert.strictEqual(answer.headers["vary"], "Origin")
         assert.include(answer.headers["access-control-expose-headers"], "x-request-id")
-        assert.strictEqual((yield* call("GET", "/nope", { headers: { origin } })).headers["access-control-allow-origin"], origin)
+        assert.strictEqual(
+          (yield* call("GET", "/nope", { headers: { origin } })).headers["access-control-allow-origin"],
+          origin
+        )
         const preflight = yield* raw(
-          request("OPTIONS /chat HTTP/1.1", "Host: localhost", `Origin: ${origin}`, "Access-Control-Request-Method: POST")
+          request(
+            "OPTIONS /chat HTTP/1.1",
+            "Host: localhost",
+            `Origin: ${origin}`,
+            "Access-Control-Request-Method: POST"
+          )
         )
         assert.strictEqual(preflight.status, 204)
         assert.deepInclude(preflight.headers, {
@@ -382,11 +443,18 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
       Effect.gen(function*() {
         const { raw } = yield* Host
         for (const origin of ["https://evil.example", "null", "http://localhost.evil.example", "file://"]) {
-          const answer = yield* raw(request("GET /agent HTTP/1.1", "Host: localhost", "X-User-ID: ada", `Origin: ${origin}`))
+          const answer = yield* raw(
+            request("GET /agent HTTP/1.1", "Host: localhost", "X-User-ID: ada", `Origin: ${origin}`)
+          )
           isProblem(answer, 403, "origin_not_allowed")
           assert.notProperty(answer.headers, "access-control-allow-origin")
           const preflight = yield* raw(
-            request("OPTIONS /chat HTTP/1.1", "Host: localhost", `Origin: ${origin}`, "Access-Control-Request-Method: POST")
+            request(
+              "OPTIONS /chat HTTP/1.1",
+              "Host: localhost",
+              `Origin: ${origin}`,
+              "Access-Control-Request-Method: POST"
+            )
           )
           assert.notProperty(preflight.headers, "access-control-allow-origin")
         }
@@ -410,7 +478,8 @@ layer(
   it.effect("answers to its configured names", () =>
     Effect.gen(function*() {
       const { raw } = yield* Host
-      const status = (host: string) => Effect.map(raw(request("GET /liveness HTTP/1.1", `Host: ${host}`)), (answer) => answer.status)
+      const status = (host: string) =>
+        Effect.map(raw(request("GET /liveness HTTP/1.1", `Host: ${host}`)), (answer) => answer.status)
       assert.strictEqual(yield* status("stoa.example.com"), 200)
       assert.strictEqual(yield* status("stoa.example.com:8443"), 200)
       assert.strictEqual(yield* status("evil.example"), 403)
@@ -420,7 +489,8 @@ layer(
     Effect.gen(function*() {
       const { call } = yield* Host
       const allowed = (origin: string) =>
-        Effect.map(call("GET", "/liveness", { headers: { origin } }), ({ headers }) => headers["access-control-allow-origin"])
+        Effect.map(call("GET", "/liveness", { headers: { origin } }), ({ headers }) =>
+          headers["access-control-allow-origin"])
       assert.strictEqual(yield* allowed("https://app.example.com"), "https://app.example.com")
       assert.isUndefined(yield* allowed("http://localhost:3000"))
       assert.isUndefined(yield* allowed("https://evil.example"))
@@ -432,7 +502,12 @@ layer(TestHost.layer(), { excludeTestServices: true })("A server that is not rea
     Effect.gen(function*() {
       const { call, raw, setReady } = yield* Host
       yield* setReady(false)
-      for (const [method, path] of [["POST", "/agent"], ["POST", "/chat"], ["PATCH", "/agent/x"], ["DELETE", "/agent/x"]] as const) {
+      for (
+        const [method, path] of [["POST", "/agent"], ["POST", "/chat"], ["PATCH", "/agent/x"], [
+          "DELETE",
+          "/agent/x"
+        ]] as const
+      ) {
         const answer = yield* call(method, path, { user: "ada", body: {} })
         isProblem(answer, 503, "unavailable")
         assert.strictEqual(answer.headers["retry-after"], "5")
@@ -453,12 +528,41 @@ layer(TestHost.layer(), { excludeTestServices: true })("A server that is not rea
     }))
 })
 
+const brokenCards = Layer.effect(
+  Models,
+  Effect.map(Models, (models) =>
+    Models.of({
+      ...models,
+      cards: (type) =>
+        Effect.map(models.cards(type), (cards) => cards.map((card) => ({ ...card, context_size: 0.5, label: planted })))
+    }))
+)
+
+layer(
+  TestHost.layer({ host: Layer.provideMerge(brokenCards, HostLayer.layerMemory) }).pipe(
+    Layer.provideMerge(TestHost.logged)
+  ),
+  { excludeTestServices: true }
+)("An answer that does not fit its schema", (it) => {
+  it.effect("is our fault, not the client's, and the log says where without the value", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      const lines = yield* Logged
+      isProblem(yield* call("GET", "/model?provider=demo_credential"), 500, "internal")
+      const line = lines.find((line) => line.includes("does not fit"))
+      assert.include(line, "context_size")
+      assert.notInclude(line, planted)
+    }))
+})
+
 const breaking = Layer.unwrapEffect(Effect.gen(function*() {
   const boundary = yield* Boundary.make({ loopback: true, corsOrigins: [], allowedHosts: [], routes: [] })
   const apps: Record<string, Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>> = {
     "/defect": Effect.die(new Error(`the database said ${planted}`)),
     "/unknown": Effect.fail({ secret: planted }),
-    "/conflict": Effect.fail(new Conflict({ code: "session_running", detail: "It runs.", errors: [{ path: "a", message: "b" }] })),
+    "/conflict": Effect.fail(
+      new Conflict({ code: "session_running", detail: "It runs.", errors: [{ path: "a", message: "b" }] })
+    ),
     "/unavailable": Effect.die(new Unavailable({ detail: "Later.", retry_after: 7 })),
     "/interrupted": Effect.interrupt,
     "/slow": Effect.interruptible(Effect.never)

@@ -39,7 +39,7 @@ const openAi = (more: Record<string, unknown> = {}) => ({
 /** A user with an agent, the demo model and a session. */
 const settled = Effect.gen(function*() {
   const { client } = yield* Host
-  const user = someone()
+  const user = UserId.make(someone())
   const api = yield* client(user)
   const { agent_id } = yield* api.agents.create({ payload: agent({ name: "Friday" }) })
   const { credential_id } = yield* api.credentials.create({ payload: { data: { type: "demo_credential" } } })
@@ -76,7 +76,10 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
       Effect.gen(function*() {
         const { agent_id, api } = yield* settled
         const before = yield* api.agents.get({ path: { agent_id } })
-        const patched = yield* api.agents.update({ path: { agent_id }, payload: { name: "Monday", system_prompt: null } })
+        const patched = yield* api.agents.update({
+          path: { agent_id },
+          payload: { name: "Monday", system_prompt: null }
+        })
         assert.deepStrictEqual(patched.data, { ...before.data, name: "Monday" })
         assert.strictEqual(patched.created_at, before.created_at)
       }))
@@ -101,7 +104,10 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
       Effect.gen(function*() {
         const { client } = yield* Host
         const api = yield* client("ada")
-        yield* fails(api.agents.list({ urlParams: { limit: 2, cursor: "!!" } }), { _tag: "Malformed", code: "invalid_cursor" })
+        yield* fails(api.agents.list({ urlParams: { limit: 2, cursor: "!!" } }), {
+          _tag: "Malformed",
+          code: "invalid_cursor"
+        })
       }))
 
     it.scoped("takes its sessions along, even while they run, and ends their streams", () =>
@@ -118,7 +124,10 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         yield* watching.ended
         yield* fails(api.sessions.get({ path: { session_id }, urlParams: {} }), { _tag: "NotFound" })
         yield* fails(api.runs.get({ path: { run_id: runs[0]!.id } }), { _tag: "NotFound" })
-        yield* fails(api.agents.remove({ path: { agent_id } }), { _tag: "NotFound", detail: `Agent '${agent_id}' not found.` })
+        yield* fails(api.agents.remove({ path: { agent_id } }), {
+          _tag: "NotFound",
+          detail: `Agent '${agent_id}' not found.`
+        })
       }))
   })
 
@@ -127,7 +136,9 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
       Effect.gen(function*() {
         const { call } = yield* Host
         const { json } = yield* call("GET", "/credential/schemas")
-        const types = json.schemas.map((schema: { properties: { type: { const: string } } }) => schema.properties.type.const)
+        const types = json.schemas.map((schema: { properties: { type: { const: string } } }) =>
+          schema.properties.type.const
+        )
         assert.includeMembers(types, ["demo_credential", "openai_compatible_credential"])
       }))
 
@@ -169,7 +180,9 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         const vault = yield* Vault
         const user = someone()
         const api = yield* client(user)
-        const { credential_id } = yield* api.credentials.create({ payload: { data: openAi({ name: "mine", api_key: secret }) } })
+        const { credential_id } = yield* api.credentials.create({
+          payload: { data: openAi({ name: "mine", api_key: secret }) }
+        })
         const stored = Effect.gen(function*() {
           const { sealed } = yield* credentials.host.get(credential_id)
           return yield* vault.open(sealed!, { owner: user as UserId, record: `credentials/${credential_id}` })
@@ -190,7 +203,15 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
     it.effect("refuses a mask where nothing is stored, an unknown type and a missing field", () =>
       Effect.gen(function*() {
         const { call } = yield* Host
-        for (const data of [openAi({ api_key: "********" }), { type: "no_such" }, {}, openAi({ base_url: undefined }), openAi({ api_key: [secret] })]) {
+        for (
+          const data of [
+            openAi({ api_key: "********" }),
+            { type: "no_such" },
+            {},
+            openAi({ base_url: undefined }),
+            openAi({ api_key: [secret] })
+          ]
+        ) {
           const answer = yield* call("POST", "/credential", { user: "ada", body: { data } })
           assert.strictEqual(answer.status, 422, JSON.stringify(data))
           assert.isNotEmpty(answer.json.errors)
@@ -237,7 +258,15 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         const { agent_id, api, user } = yield* settled
         const { session_id } = yield* api.sessions.create({ payload: { agent_id } })
         const session = yield* api.sessions.get({ path: { session_id }, urlParams: { agent_id } })
-        assert.deepInclude(session, { id: session_id, user_id: user, agent_id, source: "user", source_schedule_id: null, status: "idle", is_running: false })
+        assert.deepInclude(session, {
+          id: session_id,
+          user_id: user,
+          agent_id,
+          source: "user",
+          source_schedule_id: null,
+          status: "idle",
+          is_running: false
+        })
         assert.match(session.config.name, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/)
         assert.match(session.config.workspace_id, /^[0-9a-f]{32}$/)
         assert.isNull(session.config.chat_model_config)
@@ -250,10 +279,13 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         const { agent_id, api, chat_model_config } = yield* settled
         const make = (payload: SessionDraft) => api.sessions.create({ payload })
         yield* fails(make({ agent_id: "none" as AgentId }), { _tag: "NotFound", detail: "Agent 'none' not found." })
-        yield* fails(make({ agent_id, chat_model_config: { ...chat_model_config(), credential_id: "none" as CredentialId } }), {
-          _tag: "NotFound",
-          detail: "Credential 'none' not found."
-        })
+        yield* fails(
+          make({ agent_id, chat_model_config: { ...chat_model_config(), credential_id: "none" as CredentialId } }),
+          {
+            _tag: "NotFound",
+            detail: "Credential 'none' not found."
+          }
+        )
         yield* fails(make({ agent_id, chat_model_config: chat_model_config("no-model") }), { _tag: "Invalid" })
       }))
 
@@ -263,7 +295,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         const other = yield* api.agents.create({ payload: agent({ name: "other" }) })
         const second = yield* api.sessions.create({ payload: { agent_id: other.agent_id } })
         const ids = (of: { readonly agent_id?: AgentId }) =>
-          Effect.map(api.sessions.list({ urlParams: { limit: 10, ...of } }), ({ sessions }) => sessions.map(({ id }) => id))
+          Effect.map(api.sessions.list({ urlParams: { limit: 10, ...of } }), ({ sessions }) =>
+            sessions.map(({ id }) => id))
         assert.deepStrictEqual(yield* ids({}), [second.session_id, session_id])
         assert.deepStrictEqual(yield* ids({ agent_id }), [session_id])
         yield* fails(ids({ agent_id: "none" as AgentId }), { _tag: "NotFound", detail: "Agent 'none' not found." })
@@ -291,13 +324,19 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
       Effect.gen(function*() {
         const { api, chat_model_config, session_id } = yield* settled
         const patch = (payload: SessionPatch) => api.sessions.update({ path: { session_id }, urlParams: {}, payload })
-        assert.strictEqual((yield* patch({ name: "new", permission_mode: "explore" })).state.permission_context.mode, "explore")
+        assert.strictEqual(
+          (yield* patch({ name: "new", permission_mode: "explore" })).state.permission_context.mode,
+          "explore"
+        )
         const same = yield* patch({ name: null, permission_mode: null })
         assert.deepInclude(same.config, { name: "new" })
         assert.strictEqual(same.state.permission_context.mode, "explore")
         assert.isNull((yield* patch({ chat_model_config: null })).config.chat_model_config)
         yield* fails(patch({ chat_model_config: chat_model_config("no-model") }), { _tag: "Invalid" })
-        assert.strictEqual((yield* patch({ chat_model_config: chat_model_config() })).config.chat_model_config?.model, "demo-chat")
+        assert.strictEqual(
+          (yield* patch({ chat_model_config: chat_model_config() })).config.chat_model_config?.model,
+          "demo-chat"
+        )
       }))
 
     it.effect("refuses another model while it runs, but not another name", () =>
@@ -317,7 +356,9 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         yield* fails(patch({ permission_mode: "bypass" }), refused)
         assert.deepInclude(yield* patch({ name: "renamed" }), { status: "running", is_running: true })
         assert.strictEqual((yield* api.sessions.status({ path: { session_id }, urlParams: {} })).status, "running")
-        assert.deepStrictEqual(yield* api.sessions.interrupt({ path: { session_id }, urlParams: { queue: "drop" } }), { session_id })
+        assert.deepStrictEqual(yield* api.sessions.interrupt({ path: { session_id }, urlParams: { queue: "drop" } }), {
+          session_id
+        })
         assert.strictEqual((yield* api.sessions.status({ path: { session_id }, urlParams: {} })).status, "idle")
         yield* patch({ chat_model_config: chat_model_config() })
       }))
@@ -328,14 +369,19 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         yield* api.sessions.remove({ path: { session_id }, urlParams: {} })
         yield* fails(api.sessions.get({ path: { session_id }, urlParams: {} }), { _tag: "NotFound" })
         yield* fails(api.sessions.remove({ path: { session_id }, urlParams: {} }), { _tag: "NotFound" })
-        yield* fails(api.messages.list({ path: { session_id }, urlParams: { offset: 0, limit: 1 } }), { _tag: "NotFound" })
+        yield* fails(api.messages.list({ path: { session_id }, urlParams: { offset: 0, limit: 1 } }), {
+          _tag: "NotFound"
+        })
       }))
 
     it.effect("may be interrupted while idle", () =>
       Effect.gen(function*() {
         const { call } = yield* Host
         const { session_id, user } = yield* settled
-        assert.deepInclude(yield* call("POST", `/sessions/${session_id}/interrupt`, { user }), { status: 202, json: { session_id } })
+        assert.deepInclude(yield* call("POST", `/sessions/${session_id}/interrupt`, { user }), {
+          status: 202,
+          json: { session_id }
+        })
         assert.strictEqual((yield* call("POST", `/sessions/${session_id}/interrupt?queue=burn`, { user })).status, 422)
       }))
   })
@@ -366,7 +412,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         assert.deepStrictEqual(page.messages[1], json)
         assert.deepInclude(page, { total: 2, has_more: false, is_running: false })
         const second = yield* api.messages.list({ path: { session_id }, urlParams: { offset: 1, limit: 1 } })
-        assert.deepStrictEqual(second.messages, [page.messages[1]])
+        assert.deepStrictEqual(second.messages, page.messages.slice(1))
         const first = yield* api.messages.list({ path: { session_id }, urlParams: { offset: 0, limit: 1 } })
         assert.isTrue(first.has_more)
       }))
@@ -376,7 +422,11 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         const { call } = yield* Host
         const { agent_id, api, session_id, user } = yield* settled
         const send = (body: Record<string, unknown>) =>
-          call("POST", "/chat", { user, body: { agent_id, session_id, ...body }, headers: { accept: "application/json" } })
+          call("POST", "/chat", {
+            user,
+            body: { agent_id, session_id, ...body },
+            headers: { accept: "application/json" }
+          })
         assert.strictEqual((yield* send({})).status, 422)
         assert.strictEqual((yield* send({ input: 5 })).status, 422)
         assert.strictEqual((yield* send({ input: { role: "system", content: "x" } })).status, 422)
@@ -400,7 +450,11 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         const { call } = yield* Host
         const { agent_id, api, session_id, user } = yield* settled
         const send = (text: string) =>
-          call("POST", "/chat", { user, body: { agent_id, session_id, input: { content: text } }, headers: { accept: "application/json" } })
+          call("POST", "/chat", {
+            user,
+            body: { agent_id, session_id, input: { content: text } },
+            headers: { accept: "application/json" }
+          })
         yield* send("one")
         yield* send("two")
         const { runs, total } = yield* api.runs.ofSession({ path: { session_id }, urlParams: { limit: 10 } })
@@ -417,7 +471,12 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
     const admin = Effect.gen(function*() {
       const { clientWithKey } = yield* Host
       const { issue } = yield* ApiKeys
-      const { key } = yield* issue({ user_id: "root" as UserId, name: "root", scopes: ["read", "admin"], expires_at: null })
+      const { key } = yield* issue({
+        user_id: "root" as UserId,
+        name: "root",
+        scopes: ["read", "admin"],
+        expires_at: null
+      })
       return yield* clientWithKey(key)
     })
 
@@ -489,7 +548,9 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
       assert.deepInclude(error, { status: 404, code: "not_found", detail: "Session 'none' not found." })
       assert.isString(error.request_id)
       const { credential_id } = yield* api.credentials.create({ payload: { data: { type: "demo_credential" } } })
-      const invalid = yield* Effect.flip(api.credentials.update({ path: { credential_id }, payload: { data: { type: "nope" } } }))
+      const invalid = yield* Effect.flip(
+        api.credentials.update({ path: { credential_id }, payload: { data: { type: "nope" } } })
+      )
       assert.instanceOf(invalid, Invalid)
       assert.deepStrictEqual(invalid.errors?.map(({ path }) => path), ["data.type"])
     }))

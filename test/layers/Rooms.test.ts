@@ -123,6 +123,22 @@ describe("Rooms", () => {
       assert.strictEqual(seen.frames(), "")
     }))
 
+  promise("write nothing that comes after a refused page", (control) =>
+    Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      control.append = () => Effect.zipRight(Deferred.await(gate), new AppendRefused({ reason: "fenced" }))
+      const room = yield* roomOf("s")
+      custom(room, "refused")
+      yield* Effect.sleep("30 millis")
+      custom(room, "after")
+      control.append = control.keep
+      yield* Deferred.succeed(gate, undefined)
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(room.durable)))
+      custom(room, "late")
+      yield* Effect.sleep("30 millis")
+      assert.deepStrictEqual(control.pages, [])
+    }))
+
   promise("let one session's refusal touch no other", (control) =>
     Effect.gen(function*() {
       control.append = (batch) =>

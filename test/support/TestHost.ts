@@ -117,7 +117,10 @@ const door = Effect.gen(function*() {
             else if (done) resume(Effect.die(new Error(`The stream ended before that: ${text}`)))
           }
           told()
-        }).pipe(Effect.timeoutFail({ duration: patience, onTimeout: () => new Error(`Not seen in: ${text}`) }), Effect.orDie)
+        }).pipe(
+          Effect.timeoutFail({ duration: patience, onTimeout: () => new Error(`Not seen in: ${text}`) }),
+          Effect.orDie
+        )
       const watching: Watching = {
         status: response.status,
         headers: response.headers,
@@ -161,7 +164,9 @@ const door = Effect.gen(function*() {
   }
 })
 
-export class TestHost extends Context.Tag("stoa/test/support/TestHost")<TestHost, Effect.Effect.Success<typeof door>>() {}
+export class TestHost
+  extends Context.Tag("stoa/test/support/TestHost")<TestHost, Effect.Effect.Success<typeof door>>()
+{}
 
 /** A free port on loopback; closing it waits for nobody. */
 export const socket = Layer.unwrapEffect(Effect.sync(() => {

@@ -23,6 +23,10 @@ const ok = (name: string, message: string): Check => ({ name, result: "ok", mess
 const warn = (name: string, message: string, fix: string): Check => ({ name, result: "warn", message, fix })
 const fail = (name: string, message: string, fix: string): Check => ({ name, result: "fail", message, fix })
 
+/** The message as a sentence, and the fix after it. */
+const textOf = ({ fix, message }: Check) =>
+  fix === undefined ? message : `${message}${/[.?!]$/.test(message) ? "" : "."} ${fix}`
+
 /** As package.json's `engines` says. */
 const leastNode = [20, 19] as const
 
@@ -115,7 +119,7 @@ const database = (settings: Settings) =>
       Effect.flatMap(({ reach }) => reach(settings)),
       Effect.map(Option.match({
         onNone: () => ok("database", "PostgreSQL answers"),
-        onSome: (message) => fail("database", message, "Correct STOA_DATABASE_URL, or start that database.")
+        onSome: (message): Check => ({ name: "database", result: "fail", message })
       }))
     )
 
@@ -187,9 +191,9 @@ export const doctor = Command.make(
         ]
       })
       const checks = yield* Effect.all([node, user, ...ofSettings, server(options)], { concurrency: 4 })
-      const line = ({ fix, message, name, result }: Check) =>
-        `${marks[result](result.padEnd(4), screen.hasColour.out)}  ${name.padEnd(8)}  ${message}${
-          fix === undefined ? "" : `. ${fix}`
+      const line = (check: Check) =>
+        `${marks[check.result](check.result.padEnd(4), screen.hasColour.out)}  ${check.name.padEnd(8)}  ${
+          textOf(check)
         }\n`
       yield* options.output === "table"
         ? screen.out(checks.map(line).join(""))

@@ -244,6 +244,8 @@ export class LiveRoom implements Room, Source {
   }
 
   take(): LogBatch {
+    // What was emitted after a refused page has no place: written, it could hide the gap before it.
+    if (this.#dead !== undefined) return { pages: [], runs: [], messages: [] }
     const pages = this.#pagesOf(this.#waiting)
     const batch = { pages, runs: [...this.#runs.values()], messages: this.#placed }
     this.#waiting = []

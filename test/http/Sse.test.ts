@@ -1,0 +1,223 @@
+import { assert, layer } from "@effect/vitest"
+import { Deferred, Effect, Layer } from "effect"
+import { connect } from "node:net"
+import { eventsOf } from "../../src/domain/Frames.ts"
+import * as Host from "../../src/layers/Host.ts"
+import { Rooms } from "../../src/services/Rooms.ts"
+import { SessionHub } from "../../src/services/SessionHub.ts"
+import * as TestHost from "../support/TestHost.ts"
+
+const { TestHost: Door } = TestHost
+
+let owners = 0
+
+/** A user with a session that talks to the demo model. */
+const talk = Effect.fnUntraced(function*(model = "demo-script", parameters: Record<string, unknown> = {}) {
+  const { call } = yield* Door
+  const user = `owner-${owners++}`
+  const { agent_id } = (yield* call("POST", "/agent", { user, body: { name: "Friday" } })).json
+  const { credential_id } =
+    (yield* call("POST", "/credential", { user, body: { data: { type: "demo_credential" } } })).json
+  const chat_model_config = { type: "demo_credential", credential_id, model, parameters }
+  const { session_id } = (yield* call("POST", "/sessions", { user, body: { agent_id, chat_model_config } })).json
+  return {
+    user,
+    session_id,
+    stream: `/sessions/${session_id}/stream`,
+    body: (content: string) => ({ agent_id, session_id, input: { content } })
+  }
+})
+
+const seqsOf = (text: string) => eventsOf(text).map(({ seq }) => seq)
+
+const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 }, (_, i) => first + i)
+
+const lastOf = (text: string) => eventsOf(text).at(-1)?.event.type
+
+/** How many subscribers each session has at the door. */
+const subscribers = new Map<string, number>()
+
+const counting = Layer.effect(
+  SessionHub,
+  Effect.map(SessionHub, (hub) =>
+    SessionHub.of({
+      ...hub,
+      attach: (session, sink, subscription) => {
+        const count = (by: number) =>
+          Effect.sync(() => subscribers.set(session.id, (subscribers.get(session.id) ?? 0) + by))
+        return Effect.zipRight(
+          Effect.acquireRelease(count(1), () => count(-1)),
+          hub.attach(session, sink, subscription)
+        )
+      }
+    }))
+)
+
+layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), { excludeTestServices: true })(
+  "Streams",
+  (it) => {
+    it.scoped("begin at once, say what they are, and hold frames of an id and a line of JSON", () =>
+      Effect.gen(function*() {
+        const { watch } = yield* Door
+        const { body, user } = yield* talk()
+        const chat = yield* watch("POST", "/chat", { user, body: body("think hm\nsay hello\nworld") })
+        const text = yield* chat.ended
+        assert.strictEqual(chat.status, 200)
+        assert.deepInclude(Object.fromEntries(chat.headers), {
+          "content-type": "text/event-stream; charset=utf-8",
+          "cache-control": "no-cache",
+          "x-accel-buffering": "no",
+          "x-content-type-options": "nosniff"
+        })
+        assert.isNull(chat.headers.get("content-encoding"))
+        assert.isNotNull(chat.headers.get("x-request-id"))
+        assert.isTrue(text.startsWith(": ok\n\n"))
+        assert.isTrue(text.endsWith("\n\n"))
+        assert.notInclude(text, "\r")
+        for (const frame of text.slice(": ok\n\n".length, -2).split("\n\n")) {
+          assert.match(frame, /^id: [1-9]\d*\ndata: \{[^\n]*\}$/)
+        }
+        assert.deepStrictEqual(seqsOf(text), upTo(seqsOf(text).length))
+        assert.strictEqual(eventsOf(text)[0]!.event.type, "USER_MESSAGE")
+        assert.strictEqual(lastOf(text), "REPLY_END")
+      }))
+
+    it.scoped("begin before anything has happened", () =>
+      Effect.gen(function*() {
+        const { watch } = yield* Door
+        const { stream, user } = yield* talk()
+        const watching = yield* watch("GET", stream, { user })
+        assert.strictEqual(yield* watching.until((text) => text !== ""), ": ok\n\n")
+      }))
+
+    it.scoped("show everybody the same bytes, whenever they come", () =>
+      Effect.gen(function*() {
+        const { watch } = yield* Door
+        const { body, stream, user } = yield* talk("demo-chat", { delay_ms: 5 })
+        const early = yield* watch("GET", stream, { user })
+        const chat = yield* watch("POST", "/chat", { user, body: body("hello") })
+        yield* chat.until((text) => text.includes("TEXT_BLOCK_DELTA"))
+        const joining = yield* watch("GET", stream, { user })
+        const replaying = yield* watch("GET", `${stream}?after=0`, { user })
+        const whole = yield* chat.ended
+        const late = yield* watch("GET", `${stream}?after=0`, { user })
+        for (const watching of [early, joining, replaying, late]) {
+          assert.strictEqual(yield* watching.until((text) => text.includes("REPLY_END")), whole)
+        }
+      }))
+
+    it.scoped("go on after the last id, by query or header, and the query wins", () =>
+      Effect.gen(function*() {
+        const { watch } = yield* Door
+        const { body, stream, user } = yield* talk()
+        const whole = yield* (yield* watch("POST", "/chat", { user, body: body("say hello") })).ended
+        const last = seqsOf(whole).at(-1)!
+        const after = (path: string, headers: Record<string, string> = {}) =>
+          Effect.gen(function*() {
+            const watching = yield* watch("GET", stream + path, { user, headers })
+            return seqsOf(yield* watching.until((text) => text.includes("REPLY_END")))
+          })
+        assert.deepStrictEqual(yield* after("?after=3"), upTo(last, 4))
+        assert.deepStrictEqual(yield* after("", { "last-event-id": "4" }), upTo(last, 5))
+        assert.deepStrictEqual(yield* after("?after=2", { "last-event-id": "4" }), upTo(last, 3))
+        const live = yield* watch("GET", `${stream}?after=${last}`, { user })
+        yield* (yield* watch("POST", "/chat", { user, body: body("say again") })).ended
+        assert.deepStrictEqual(
+          seqsOf(yield* live.until((text) => text.includes("REPLY_END"))),
+          upTo(last + seqsOf(live.text()).length, last + 1)
+        )
+      }))
+
+    it.effect("refuse a cursor that is none, with the range of those that are", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Door
+        const { stream, user } = yield* talk()
+        for (const cursor of ["abc", "-1", "1.5", "", "1e3", "0x1", "9".repeat(16), "%20", "1%00"]) {
+          const { json } = yield* call("GET", `${stream}?after=${cursor}`, { user })
+          assert.deepInclude(json, { status: 400, code: "invalid_cursor" }, cursor)
+          assert.include(json.detail, "from 0 to 0")
+        }
+        const { json } = yield* call("GET", stream, { user, headers: { "last-event-id": "x" } })
+        assert.deepInclude(json, { status: 400, code: "invalid_cursor" })
+        assert.deepInclude((yield* call("GET", `${stream}?after=1`, { user })).json, {
+          status: 409,
+          code: "cursor_ahead"
+        })
+      }))
+
+    it.effect("answer HEAD with their headers alone", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Door
+        const { session_id, stream, user } = yield* talk()
+        const { headers, status, text } = yield* call("HEAD", stream, { user })
+        assert.deepInclude({ status, text }, { status: 200, text: "" })
+        assert.include(headers["content-type"], "text/event-stream")
+        assert.strictEqual(subscribers.get(session_id) ?? 0, 0)
+      }))
+
+    it.scoped("are left within 100 ms, and leaving does not stop the run", () =>
+      Effect.gen(function*() {
+        const { call, watch } = yield* Door
+        const { body, session_id, stream, user } = yield* talk()
+        const watching = yield* watch("GET", stream, { user })
+        const chat = yield* watch("POST", "/chat", { user, body: body("say one\nsleep 400\nsay two") })
+        yield* chat.until((text) => text.includes("TEXT_BLOCK_DELTA"))
+        assert.strictEqual(subscribers.get(session_id), 2)
+        chat.leave()
+        watching.leave()
+        yield* Effect.sleep("100 millis")
+        assert.strictEqual(subscribers.get(session_id), 0)
+        const status = Effect.map(call("GET", `/sessions/${session_id}/status`, { user }), ({ json }) => json.status)
+        assert.strictEqual(yield* status, "running")
+        const again = yield* watch("GET", `${stream}?after=0`, { user })
+        const { event } = eventsOf(yield* again.until((text) => text.includes("REPLY_END"))).at(-1)!
+        assert.deepInclude(event, { type: "REPLY_END", finished_reason: "completed" })
+      }))
+
+    it.scoped("replay a long history, in order and without a gap", () =>
+      Effect.gen(function*() {
+        const { call, watch } = yield* Door
+        const { body, session_id, stream, user } = yield* talk()
+        for (let i = 0; i < 4; i++) {
+          const lines = Array.from({ length: 20 }, () => `say ${"x".repeat(10_000)}`).join("\n")
+          yield* call("POST", "/chat", { user, body: body(lines), headers: { accept: "application/json" } })
+        }
+        const { json } = yield* call("GET", `/sessions/${session_id}/runs`, { user })
+        const last = json.runs[0].last_seq
+        const watching = yield* watch("GET", `${stream}?after=0`, { user })
+        const text = yield* watching.until((text) => text.includes(`id: ${last}\n`) && text.endsWith("\n\n"))
+        assert.isAbove(text.length, 1_000_000)
+        assert.deepStrictEqual(seqsOf(text), upTo(last))
+      }))
+
+    it.scoped("tell what went wrong in the stream, ending it properly", () =>
+      Effect.gen(function*() {
+        const { watch } = yield* Door
+        const { body, user } = yield* talk()
+        const text = yield* (yield* watch("POST", "/chat", { user, body: body("say a\nfail rate_limit") })).ended
+        assert.deepInclude(eventsOf(text).at(-1)!.event, { type: "REPLY_END", finished_reason: "error" })
+      }))
+
+    it.scoped("end with a comment when the server stops, and their connections with them", () =>
+      Effect.gen(function*() {
+        const { port } = yield* Door
+        const { stream, user } = yield* talk()
+        const { close } = yield* Rooms
+        const ended = yield* Deferred.make<string>()
+        const socket = connect(port, "127.0.0.1")
+        let got = ""
+        const begun = new Promise<void>((resolve) =>
+          socket.on("data", (chunk) => {
+            got += chunk.toString()
+            if (got.includes(": ok")) resolve()
+          })
+        )
+        socket.on("close", () => Deferred.unsafeDone(ended, Effect.succeed(got)))
+        socket.write(`GET ${stream} HTTP/1.1\r\nHost: localhost\r\nX-User-ID: ${user}\r\n\r\n`)
+        yield* Effect.promise(() => begun)
+        yield* close("stopping")
+        const text = yield* Effect.timeout(Deferred.await(ended), "1 second")
+        assert.include(text, ": stopping\n\n")
+      }))
+  }
+)

@@ -1,0 +1,212 @@
+/** Nobody sees or touches what is not theirs. Generated from the API: an endpoint that is added is covered. */
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import type { UserId } from "../../src/domain/Ids.ts"
+import { ApiKeys } from "../../src/services/ApiKeys.ts"
+import { type Endpoint, endpoints, fill } from "../support/endpoints.ts"
+import * as TestHost from "../support/TestHost.ts"
+
+const { TestHost: Host } = TestHost
+
+/** Open to everybody; whatever else there is asks who it is. */
+const open = ["credentials.schemas", "health.health", "health.liveness", "health.readiness", "models.list"]
+
+const withIds = endpoints.filter(({ params }) => params.length > 0)
+
+/** An id of the right shape that nobody has. */
+const nobodys = "0".repeat(32)
+
+/** Ada's things, one of each kind that a path can name, with a run under way. */
+const adasWorld = Effect.gen(function*() {
+  const { call } = yield* Host
+  const { issue } = yield* ApiKeys
+  const user = "ada"
+  const { agent_id } = (yield* call("POST", "/agent", { user, body: { name: "Ada's" } })).json
+  const data = { type: "openai_compatible_credential", base_url: "http://127.0.0.1:9/v1", api_key: "sk-ada" }
+  yield* call("POST", "/credential", { user, body: { data } })
+  const { credential_id } =
+    (yield* call("POST", "/credential", { user, body: { data: { type: "demo_credential" } } })).json
+  const chat_model_config = {
+    type: "demo_credential",
+    credential_id,
+    model: "demo-chat",
+    parameters: { delay_ms: 60_000 }
+  }
+  const { session_id } = (yield* call("POST", "/sessions", { user, body: { agent_id, chat_model_config } })).json
+  const body = { agent_id, session_id, input: { content: "my secret plan" } }
+  const { run_id } = (yield* call("POST", "/chat", { user, body, headers: { prefer: "respond-async" } })).json
+  const { id: key_id } = yield* issue({ user_id: user as UserId, name: "", scopes: ["read"], expires_at: null })
+  return { agent_id, credential_id, session_id, run_id, key_id }
+})
+
+/** All that Ada can see of it. */
+const seenByAda = Effect.gen(function*() {
+  const { call } = yield* Host
+  const { sessions } = (yield* call("GET", "/sessions", { user: "ada" })).json
+  const paths = [
+    "/agent",
+    "/credential",
+    "/sessions",
+    "/runs",
+    ...sessions.flatMap(({ id }: { id: string }) => [`/sessions/${id}/messages`, `/sessions/${id}/runs`])
+  ]
+  return yield* Effect.forEach(paths, (path) => Effect.map(call("GET", path, { user: "ada" }), ({ json }) => json))
+})
+
+const say = (endpoint: Endpoint, path: string, call: TestHost.Call) =>
+  Effect.flatMap(
+    Host,
+    (host) => host.call(endpoint.method, path, { ...call, ...(endpoint.body !== undefined && { body: endpoint.body }) })
+  )
+
+/** Without what differs for every request, and with one word for every id. */
+const shape = ({ json, status }: TestHost.Answer, id: string) => ({
+  status,
+  json: { ...json, request_id: "", detail: json.detail.replaceAll(id, "<id>") }
+})
+
+layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
+  for (const endpoint of withIds) {
+    it.effect(`${endpoint.name} answers for another's id what it answers for nobody's, and changes nothing`, () =>
+      Effect.gen(function*() {
+        const ids: Readonly<Record<string, string>> = yield* adasWorld
+        assert.containsAllKeys(ids, [...endpoint.params], "Ada has no thing of that kind yet: add one to adasWorld")
+        const before = yield* seenByAda
+        const last = endpoint.params.at(-1)!
+        const foreign = yield* say(endpoint, fill(endpoint, ids), { user: "grace" })
+        const missing = yield* say(endpoint, fill(endpoint, { ...ids, [last]: nobodys }), { user: "grace" })
+        // Keys are an admin's, and Grace is none.
+        assert.strictEqual(foreign.status, endpoint.group === "keys" ? 403 : 404, foreign.text)
+        assert.deepStrictEqual(shape(foreign, ids[last]!), shape(missing, nobodys))
+        assert.notInclude(foreign.text, "ada")
+        assert.deepStrictEqual(yield* seenByAda, before)
+      }))
+  }
+
+  it.effect("answers for another's agent, session or credential in a body or query as for nobody's", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      const ids = yield* adasWorld
+      const user = "grace"
+      const { agent_id } = (yield* call("POST", "/agent", { user, body: { name: "Grace's" } })).json
+      const before = yield* seenByAda
+      const config = { type: "demo_credential", credential_id: ids.credential_id, model: "demo-chat" }
+      const { session_id } = (yield* call("POST", "/sessions", { user, body: { agent_id } })).json
+      const attempts: ReadonlyArray<readonly [string, string, unknown?]> = [
+        ["GET", `/sessions?agent_id=${ids.agent_id}`],
+        ["POST", "/sessions", { agent_id: ids.agent_id }],
+        ["POST", "/sessions", { agent_id, chat_model_config: config }],
+        ["PATCH", `/sessions/${session_id}`, { chat_model_config: config }],
+        ["GET", `/sessions/${session_id}?agent_id=${ids.agent_id}`],
+        ["POST", "/chat", { agent_id: ids.agent_id, session_id: ids.session_id, input: { content: "hi" } }],
+        ["POST", "/chat", { agent_id, session_id: ids.session_id, input: { content: "hi" } }],
+        ["POST", "/chat", { agent_id: ids.agent_id, session_id, input: { content: "hi" } }]
+      ]
+      for (const [method, path, body] of attempts) {
+        const answer = yield* call(method, path, { user, body })
+        assert.deepInclude(answer.json, { status: 404, code: "not_found" }, `${method} ${path}`)
+      }
+      assert.deepStrictEqual(yield* seenByAda, before)
+    }))
+
+  it.effect("lists each user only their own", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      yield* adasWorld
+      for (const { method, name, params, path } of endpoints) {
+        if (
+          method !== "GET" || params.length > 0 || !name.endsWith(".list") || name === "models.list" ||
+          name === "keys.list"
+        ) continue
+        const { json, status } = yield* call("GET", path, { user: "newcomer" })
+        assert.strictEqual(status, 200, name)
+        assert.strictEqual(json.total, 0, name)
+      }
+    }))
+
+  it.effect("asks who it is on every endpoint but the open ones", () =>
+    Effect.gen(function*() {
+      const ids = yield* adasWorld
+      const before = yield* seenByAda
+      for (const endpoint of endpoints) {
+        const answer = yield* say(endpoint, fill(endpoint, ids), {})
+        if (open.includes(endpoint.name)) assert.notStrictEqual(answer.status, 401, endpoint.name)
+        else assert.deepInclude(answer.json, { status: 401, code: "unauthenticated" }, endpoint.name)
+        assert.strictEqual(endpoint.isBehindAuthentication, !open.includes(endpoint.name), endpoint.name)
+      }
+      assert.deepStrictEqual(yield* seenByAda, before)
+    }))
+
+  it.effect("refuses a revoked, an unknown and a broken key on every endpoint, whatever X-User-ID says", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      const { issue } = yield* ApiKeys
+      const ids = yield* adasWorld
+      const admin = yield* issue({ user_id: "root" as UserId, name: "", scopes: ["admin"], expires_at: null })
+      const mine = yield* issue({
+        user_id: "ada" as UserId,
+        name: "",
+        scopes: ["read", "write", "chat"],
+        expires_at: null
+      })
+      yield* call("DELETE", `/keys/${mine.id}`, { headers: { authorization: `Bearer ${admin.key}` } })
+      const before = yield* seenByAda
+      for (
+        const authorization of [
+          `Bearer ${mine.key}`,
+          `Bearer ${mine.key.slice(0, -1)}`,
+          "Bearer",
+          "Basic YTpi",
+          "Bearer x y"
+        ]
+      ) {
+        for (const endpoint of endpoints.filter(({ isBehindAuthentication }) => isBehindAuthentication)) {
+          const answer = yield* say(endpoint, fill(endpoint, ids), { user: "ada", headers: { authorization } })
+          assert.strictEqual(answer.status, 401, `${endpoint.name} ${authorization}`)
+        }
+      }
+      assert.deepStrictEqual(yield* seenByAda, before)
+    }))
+
+  it.effect("needs the scope that the endpoint is for", () =>
+    Effect.gen(function*() {
+      const { issue } = yield* ApiKeys
+      const ids: Readonly<Record<string, string>> = Object.fromEntries(
+        ["agent_id", "credential_id", "session_id", "run_id", "key_id"].map((name) => [name, nobodys])
+      )
+      const scopes = ["read", "write", "chat", "admin"] as const
+      const neededBy: Record<string, Array<string>> = {}
+      for (const scope of scopes) {
+        const { key } = yield* issue({ user_id: "ada" as UserId, name: "", scopes: [scope], expires_at: null })
+        for (const endpoint of endpoints.filter(({ isBehindAuthentication }) => isBehindAuthentication)) {
+          const answer = yield* say(endpoint, fill(endpoint, ids), { headers: { authorization: `Bearer ${key}` } })
+          if (answer.status !== 403) (neededBy[endpoint.name] ??= []).push(scope)
+        }
+      }
+      for (const { group, isBehindAuthentication, method, name } of endpoints) {
+        if (!isBehindAuthentication) continue
+        const expected = group === "keys"
+          ? "admin"
+          : method === "GET"
+          ? "read"
+          : name === "chat.send" || name === "sessions.interrupt"
+          ? "chat"
+          : "write"
+        assert.deepStrictEqual(neededBy[name], [expected], name)
+      }
+    }))
+
+  it.effect("answers every path with and without a trailing slash", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      const ids = { agent_id: nobodys, credential_id: nobodys, session_id: nobodys, run_id: nobodys, key_id: nobodys }
+      for (const endpoint of endpoints) {
+        const path = fill(endpoint, ids)
+        const options = { user: "ada", ...(endpoint.body !== undefined && { body: {} }) }
+        const plain = yield* call(endpoint.method, path, options)
+        const slashed = yield* call(endpoint.method, `${path}/`, options)
+        assert.strictEqual(slashed.status, plain.status, endpoint.name)
+        assert.notStrictEqual(slashed.json?.code, "no_such_path", endpoint.name)
+      }
+    }))
+})
