@@ -208,25 +208,34 @@ const levelNames = {
   none: "None"
 } as const
 
-const text = (name: string, description: string) =>
-  Options.text(name).pipe(Options.withDescription(description), Options.optional)
+const text = (name: string, value: string, description: string) =>
+  Options.text(name).pipe(Options.withPseudoName(value), Options.withDescription(description))
 
 const options = {
-  host: text("host", "Address to listen on (default 127.0.0.1)"),
-  port: Options.integer("port").pipe(Options.withDescription("Port; 0 takes a free one (default 8000)"), Options.optional),
-  data_dir: text("data-dir", "Folder of the embedded database and the vault's key (default .stoa)"),
+  host: Options.optional(text("host", "HOST", "Address to listen on (default 127.0.0.1)")),
+  port: Options.integer("port").pipe(
+    Options.withPseudoName("PORT"),
+    Options.withDescription("Port; 0 takes a free one (default 8000)"),
+    Options.optional
+  ),
+  data_dir: Options.optional(text("data-dir", "FOLDER", "Folder of the embedded database and the vault's key (default .stoa)")),
   trust_user_header: Options.boolean("trust-user-header").pipe(
     Options.withDescription("A proxy in front sets X-User-ID, and nobody else can reach this server"),
     Options.optional
   ),
-  cors_origins: text("cors-origins", "Browser origins that may call, separated by commas"),
-  allowed_hosts: text("allowed-hosts", "Names that requests may be addressed to, separated by commas"),
+  cors_origins: Options.optional(text("cors-origins", "ORIGINS", "Browser origins that may call, separated by commas")),
+  allowed_hosts: Options.optional(text("allowed-hosts", "HOSTS", "Names that requests may be addressed to, separated by commas")),
   drain_seconds: Options.float("drain-seconds").pipe(
+    Options.withPseudoName("SECONDS"),
     Options.withDescription("How long runs may go on after a request to stop (default 10)"),
     Options.optional
   ),
-  log_level: text("log-level", "trace, debug, info, warning, error, fatal or none (default info)"),
-  config: text("config", "A settings file (default stoa.yaml, when there is one)")
+  // By its short name it gets past the library's own option of this name.
+  log_level: text("log-level", "LEVEL", "trace, debug, info, warning, error, fatal or none (default info)").pipe(
+    Options.withAlias("l"),
+    Options.optional
+  ),
+  config: Options.optional(text("config", "FILE", "A settings file (default stoa.yaml, when there is one)"))
 }
 
 const list = (text: Option.Option<string>) =>
