@@ -2,12 +2,13 @@ import { Schema } from "effect"
 import { AgentId, Timestamp, UserId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 
-const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: NoInfer<A>) => Schema.optionalWith(schema, { default: () => value, nullable: true })
+const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: NoInfer<A>) =>
+  Schema.optionalWith(schema, { default: () => value, nullable: true })
 
 const shortText = (maximum: number) => ({ type: "string", maxLength: maximum })
 
 /** When and how the context is compacted. Ratios are of the model's context size; the limit is in tokens. */
-export const ContextConfig = Schema.Struct({
+const ContextConfig = Schema.Struct({
   trigger_ratio: withDefault(Schema.Number.pipe(Schema.greaterThan(0), Schema.lessThan(0.9)), 0.8),
   reserve_ratio: withDefault(Schema.Number.pipe(Schema.greaterThanOrEqualTo(0), Schema.lessThan(0.9)), 0.1),
   compression_prompt: withDefault(
@@ -35,7 +36,7 @@ export const ContextConfig = Schema.Struct({
 /** Most rounds of model call and tool calls that an agent may be given. */
 const maxMaxIters = 1000
 
-export const ReActConfig = Schema.Struct({
+const ReActConfig = Schema.Struct({
   /** Rounds of model call and tool calls before the run gives up. */
   max_iters: withDefault(Schema.Int.pipe(Schema.between(1, maxMaxIters)), 20),
   stop_on_reject: withDefault(Schema.Boolean, false)
@@ -44,7 +45,7 @@ export const ReActConfig = Schema.Struct({
 const name = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(256))
 const prompt = Schema.String.pipe(Schema.maxLength(128 * 1024))
 
-export const AgentData = Schema.Struct({
+const AgentData = Schema.Struct({
   id: AgentId,
   name,
   system_prompt: prompt,

@@ -34,7 +34,9 @@ export const ApiKeyDraft = Schema.Struct({
 export type ApiKeyDraft = typeof ApiKeyDraft.Type
 
 /** The only answer that ever holds the key itself. */
-export const IssuedKey = Schema.Struct({ ...ApiKeyRecord.fields, key: Schema.String }).annotations({ identifier: "IssuedKey" })
+export const IssuedKey = Schema.Struct({ ...ApiKeyRecord.fields, key: Schema.String }).annotations({
+  identifier: "IssuedKey"
+})
 export type IssuedKey = typeof IssuedKey.Type
 
 /** A key may be used now: neither revoked nor expired. Times sort as text. */

@@ -10,7 +10,7 @@ export type OnBusy = typeof OnBusy.Type
 const maxInputMessages = 100
 
 /** A message, several, or null to go on without one. The key must be there. */
-export const ChatInput = Schema.Union(
+const ChatInput = Schema.Union(
   InputMessage,
   Schema.Array(InputMessage).pipe(Schema.maxItems(maxInputMessages)),
   Schema.Null

@@ -7,7 +7,15 @@
 import { Schema } from "effect"
 import { BlockId, MessageId, RunId, SessionId, Timestamp, ToolCallId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
-import { FinishedReason, HintBlock, Message, RunError, ToolCallBlock, ToolResultBlock, ToolResultState } from "./Message.ts"
+import {
+  FinishedReason,
+  HintBlock,
+  Message,
+  RunError,
+  ToolCallBlock,
+  ToolResultBlock,
+  ToolResultState
+} from "./Message.ts"
 import { PermissionRule } from "./Permission.ts"
 import { Usage } from "./Usage.ts"
 
@@ -31,7 +39,12 @@ const run = { session_id: SessionId, run_id: RunId }
 export const RunQueued = event("RUN_QUEUED", run)
 /** The input as every subscriber sees it. */
 export const UserMessage = event("USER_MESSAGE", { ...run, message: Message })
-export const ReplyStart = event("REPLY_START", { ...run, ...reply, name: Schema.String, role: Schema.Literal("assistant") })
+export const ReplyStart = event("REPLY_START", {
+  ...run,
+  ...reply,
+  name: Schema.String,
+  role: Schema.Literal("assistant")
+})
 /** The terminal event of a reply. It always comes. */
 export const ReplyEnd = event("REPLY_END", {
   ...run,
@@ -63,7 +76,10 @@ export const TextBlockEnd = event("TEXT_BLOCK_END", block)
 export const ThinkingBlockStart = event("THINKING_BLOCK_START", block)
 export const ThinkingBlockDelta = event("THINKING_BLOCK_DELTA", { ...block, delta: Schema.String })
 /** `provider_metadata` is what the provider wants back on the next call. */
-export const ThinkingBlockEnd = event("THINKING_BLOCK_END", { ...block, provider_metadata: Schema.optional(JsonObject) })
+export const ThinkingBlockEnd = event("THINKING_BLOCK_END", {
+  ...block,
+  provider_metadata: Schema.optional(JsonObject)
+})
 
 export const DataBlockStart = event("DATA_BLOCK_START", { ...block, media_type: Schema.String })
 /** `data` is a piece of base64 whose pieces concatenate. */
@@ -90,7 +106,10 @@ export const ToolResultEnd = event("TOOL_RESULT_END", { ...call, state: ToolResu
 export const ExceedMaxIters = event("EXCEED_MAX_ITERS", { ...reply, name: Schema.String })
 
 export const RequireUserConfirm = event("REQUIRE_USER_CONFIRM", { ...reply, tool_calls: Schema.Array(ToolCallBlock) })
-export const RequireExternalExecution = event("REQUIRE_EXTERNAL_EXECUTION", { ...reply, tool_calls: Schema.Array(ToolCallBlock) })
+export const RequireExternalExecution = event("REQUIRE_EXTERNAL_EXECUTION", {
+  ...reply,
+  tool_calls: Schema.Array(ToolCallBlock)
+})
 export const UserConfirmResult = event("USER_CONFIRM_RESULT", {
   ...reply,
   confirm_results: Schema.Array(Schema.Struct({

@@ -1,11 +1,15 @@
 import { Schema } from "effect"
 
 /** Printable ASCII without spaces, 1–128 characters: safe in a path, a header, a log line and a database. */
-const token = Schema.String.pipe(Schema.pattern(/^[\x21-\x7e]{1,128}$/, { message: () => "Expected 1 to 128 printable ASCII characters" }))
+const token = Schema.String.pipe(
+  Schema.pattern(/^[\x21-\x7e]{1,128}$/, { message: () => "Expected 1 to 128 printable ASCII characters" })
+)
 
 /** The tenant that owns a record; on the wire it is `user_id`. */
 export const UserId = Schema.String.pipe(
-  Schema.pattern(/^[A-Za-z0-9._@-]{1,128}$/, { message: () => "Expected 1 to 128 letters, digits, dots, dashes, underscores or @" }),
+  Schema.pattern(/^[A-Za-z0-9._@-]{1,128}$/, {
+    message: () => "Expected 1 to 128 letters, digits, dots, dashes, underscores or @"
+  }),
   Schema.brand("UserId")
 )
 export type UserId = typeof UserId.Type
@@ -42,7 +46,9 @@ export type ToolCallId = typeof ToolCallId.Type
 
 /** UTC, milliseconds, `Z`: `2026-01-31T09:30:00.000Z`. Sorts as text. */
 export const Timestamp = Schema.String.pipe(
-  Schema.pattern(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, { message: () => "Expected a UTC time such as 2026-01-31T09:30:00.000Z" }),
+  Schema.pattern(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, {
+    message: () => "Expected a UTC time such as 2026-01-31T09:30:00.000Z"
+  }),
   Schema.brand("Timestamp")
 )
 export type Timestamp = typeof Timestamp.Type

@@ -21,7 +21,7 @@ export const ThinkingBlock = Schema.Struct({
 }).annotations({ identifier: "ThinkingBlock" })
 export type ThinkingBlock = typeof ThinkingBlock.Type
 
-export const DataSource = Schema.Union(
+const DataSource = Schema.Union(
   Schema.Struct({ type: Schema.Literal("base64"), data: Schema.String, media_type: Schema.String }),
   Schema.Struct({ type: Schema.Literal("url"), url: Schema.String, media_type: Schema.String })
 ).annotations({ identifier: "DataSource" })
@@ -44,7 +44,7 @@ export const HintBlock = Schema.Struct({
 }).annotations({ identifier: "HintBlock" })
 export type HintBlock = typeof HintBlock.Type
 
-export const ToolCallState = Schema.Literal("pending", "asking", "allowed", "submitted", "finished")
+const ToolCallState = Schema.Literal("pending", "asking", "allowed", "submitted", "finished")
 export type ToolCallState = typeof ToolCallState.Type
 
 export const ToolCallBlock = Schema.Struct({
@@ -91,7 +91,7 @@ export const RunError = Schema.Struct({
 }).annotations({ identifier: "RunError" })
 export type RunError = typeof RunError.Type
 
-export const Role = Schema.Literal("user", "assistant", "system")
+const Role = Schema.Literal("user", "assistant", "system")
 
 export const Message = Schema.Struct({
   id: MessageId,
@@ -108,13 +108,13 @@ export const Message = Schema.Struct({
 export interface Message extends Schema.Schema.Type<typeof Message> {}
 
 /** Longest single text that a client may send, in characters, and most blocks in one message. */
-export const maxTextLength = 256 * 1024
-export const maxBlocks = 256
+const maxTextLength = 256 * 1024
+const maxBlocks = 256
 
 const inputId = Schema.optional(Schema.NullOr(Schema.String.pipe(Schema.maxLength(128))))
 const inputText = Schema.String.pipe(Schema.maxLength(maxTextLength))
 
-export const InputBlock = Schema.Union(
+const InputBlock = Schema.Union(
   Schema.Struct({ type: Schema.Literal("text"), id: inputId, text: inputText }),
   Schema.Struct({
     type: Schema.Literal("data"),

@@ -1,13 +1,15 @@
-import { Encoding, Either, Schema } from "effect"
+import { Either, Encoding, Schema } from "effect"
 import { Malformed } from "./Errors.ts"
 
 /** Rows in one page when the client names no number, and at most. */
-export const defaultLimit = 100
+const defaultLimit = 100
 export const maxLimit = 200
 
 /** Keyset page request. `cursor` is the `next_cursor` of the page before. */
 export const PageRequest = Schema.Struct({
-  limit: Schema.optionalWith(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, maxLimit)), { default: () => defaultLimit }),
+  limit: Schema.optionalWith(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, maxLimit)), {
+    default: () => defaultLimit
+  }),
   cursor: Schema.optional(Schema.String.pipe(Schema.maxLength(512)))
 })
 export type PageRequest = typeof PageRequest.Type
@@ -22,11 +24,16 @@ export interface Page<A> {
 
 /** A list on the wire: `{agents: [...], total, next_cursor}`. */
 export const listOf = <Plural extends string, A, I, R>(plural: Plural, item: Schema.Schema<A, I, R>) =>
-  Schema.Struct({
-    [plural]: Schema.Array(item),
-    total: Schema.Int,
-    next_cursor: Schema.NullOr(Schema.String)
-  } as { readonly [K in Plural]: Schema.Array$<Schema.Schema<A, I, R>> } & { readonly total: typeof Schema.Int; readonly next_cursor: Schema.NullOr<typeof Schema.String> })
+  Schema.Struct(
+    {
+      [plural]: Schema.Array(item),
+      total: Schema.Int,
+      next_cursor: Schema.NullOr(Schema.String)
+    } as { readonly [K in Plural]: Schema.Array$<Schema.Schema<A, I, R>> } & {
+      readonly total: typeof Schema.Int
+      readonly next_cursor: Schema.NullOr<typeof Schema.String>
+    }
+  )
 
 /** The opaque cursor after the row whose sort key is `key`. */
 export const cursorAfter = (key: string): string => Encoding.encodeBase64Url(key)

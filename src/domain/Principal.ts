@@ -14,4 +14,6 @@ export const Principal = Schema.Struct({
 export type Principal = typeof Principal.Type
 
 /** Provided by the authentication middleware to every handler behind it. */
-export class CurrentPrincipal extends Context.Tag("stoa/domain/Principal/CurrentPrincipal")<CurrentPrincipal, Principal>() {}
+export class CurrentPrincipal
+  extends Context.Tag("stoa/domain/Principal/CurrentPrincipal")<CurrentPrincipal, Principal>()
+{}

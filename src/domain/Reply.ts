@@ -111,7 +111,9 @@ export const interruptCalls = (reply: Reply, why: string): ReadonlyArray<EventDr
   const reply_id = reply.message.id
   const running = new Set(reply.message.content.filter((b) => b.type === "tool_result").map((b) => b.id as string))
   return unanswered(reply.message).flatMap(({ id: tool_call_id, name: tool_call_name }): ReadonlyArray<EventDraft> => [
-    ...(running.has(tool_call_id) ? [] : [{ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name } as const]),
+    ...(running.has(tool_call_id)
+      ? []
+      : [{ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name } as const]),
     { type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: why },
     { type: "TOOL_RESULT_END", reply_id, tool_call_id, state: "interrupted" }
   ])
@@ -123,7 +125,11 @@ export interface Ending {
 }
 
 /** Everything that is still missing up to and with REPLY_END; nothing when the reply has ended. */
-export const ending = (reply: Reply, run: { readonly session_id: SessionId; readonly run_id: RunId }, how: Ending): ReadonlyArray<EventDraft> =>
+export const ending = (
+  reply: Reply,
+  run: { readonly session_id: SessionId; readonly run_id: RunId },
+  how: Ending
+): ReadonlyArray<EventDraft> =>
   reply.ended ? [] : [
     ...closeOpen(reply),
     ...interruptCalls(reply, "The tool call was interrupted; its outcome is unknown."),

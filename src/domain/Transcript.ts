@@ -4,7 +4,15 @@
  * unknown leaves the message as it was.
  */
 import type { AgentEvent } from "./Event.ts"
-import type { ContentBlock, DataBlock, Message, TextBlock, ThinkingBlock, ToolCallBlock, ToolResultBlock } from "./Message.ts"
+import type {
+  ContentBlock,
+  DataBlock,
+  Message,
+  TextBlock,
+  ThinkingBlock,
+  ToolCallBlock,
+  ToolResultBlock
+} from "./Message.ts"
 import { addUsage, noUsage } from "./Usage.ts"
 
 type ReplyStart = Extract<AgentEvent, { readonly type: "REPLY_START" }>
@@ -50,7 +58,10 @@ const appendText = (result: ToolResultBlock, delta: string): ToolResultBlock => 
   const last = result.output.at(-1)
   return last?.type === "text"
     ? { ...result, output: [...result.output.slice(0, -1), { ...last, text: last.text + delta }] }
-    : { ...result, output: [...result.output, { type: "text", id: result.id as string as TextBlock["id"], text: delta }] }
+    : {
+      ...result,
+      output: [...result.output, { type: "text", id: result.id as string as TextBlock["id"], text: delta }]
+    }
 }
 
 const appendData = (
@@ -69,10 +80,20 @@ const appendData = (
   if (known >= 0) return result
   const media_type = event.media_type
   if (event.data != null) {
-    return { ...result, output: [...output, { type: "data", id: event.block_id, source: { type: "base64", data: event.data, media_type } }] }
+    return {
+      ...result,
+      output: [...output, {
+        type: "data",
+        id: event.block_id,
+        source: { type: "base64", data: event.data, media_type }
+      }]
+    }
   }
   if (event.url != null) {
-    return { ...result, output: [...output, { type: "data", id: event.block_id, source: { type: "url", url: event.url, media_type } }] }
+    return {
+      ...result,
+      output: [...output, { type: "data", id: event.block_id, source: { type: "url", url: event.url, media_type } }]
+    }
   }
   return result
 }
@@ -86,11 +107,21 @@ export const appendEvent = (message: Message, event: AgentEvent): Message => {
     case "TEXT_BLOCK_START":
       return add(message, { type: "text", id: event.block_id, text: "" })
     case "TEXT_BLOCK_DELTA":
-      return change(message, "text", event.block_id, (block): TextBlock => ({ ...block, text: block.text + event.delta }))
+      return change(
+        message,
+        "text",
+        event.block_id,
+        (block): TextBlock => ({ ...block, text: block.text + event.delta })
+      )
     case "THINKING_BLOCK_START":
       return add(message, { type: "thinking", id: event.block_id, thinking: "" })
     case "THINKING_BLOCK_DELTA":
-      return change(message, "thinking", event.block_id, (block): ThinkingBlock => ({ ...block, thinking: block.thinking + event.delta }))
+      return change(
+        message,
+        "thinking",
+        event.block_id,
+        (block): ThinkingBlock => ({ ...block, thinking: block.thinking + event.delta })
+      )
     case "THINKING_BLOCK_END": {
       const { provider_metadata } = event
       return provider_metadata === undefined
@@ -98,7 +129,11 @@ export const appendEvent = (message: Message, event: AgentEvent): Message => {
         : change(message, "thinking", event.block_id, (block): ThinkingBlock => ({ ...block, provider_metadata }))
     }
     case "DATA_BLOCK_START":
-      return add(message, { type: "data", id: event.block_id, source: { type: "base64", data: "", media_type: event.media_type } })
+      return add(message, {
+        type: "data",
+        id: event.block_id,
+        source: { type: "base64", data: "", media_type: event.media_type }
+      })
     case "DATA_BLOCK_DELTA":
       return change(message, "data", event.block_id, (block): DataBlock =>
         block.source.type === "base64"
@@ -121,7 +156,12 @@ export const appendEvent = (message: Message, event: AgentEvent): Message => {
         suggested_rules: []
       })
     case "TOOL_CALL_DELTA":
-      return change(message, "tool_call", event.tool_call_id, (call): ToolCallBlock => ({ ...call, input: call.input + event.delta }))
+      return change(
+        message,
+        "tool_call",
+        event.tool_call_id,
+        (call): ToolCallBlock => ({ ...call, input: call.input + event.delta })
+      )
     case "TOOL_RESULT_START":
       return add(message, {
         type: "tool_result",
@@ -136,18 +176,32 @@ export const appendEvent = (message: Message, event: AgentEvent): Message => {
       return change(message, "tool_result", event.tool_call_id, (result) => appendData(result, event))
     case "TOOL_RESULT_END":
       return change(
-        change(message, "tool_result", event.tool_call_id, (result): ToolResultBlock => ({ ...result, state: event.state })),
+        change(
+          message,
+          "tool_result",
+          event.tool_call_id,
+          (result): ToolResultBlock => ({ ...result, state: event.state })
+        ),
         "tool_call",
         event.tool_call_id,
         setState("finished")
       )
     case "REQUIRE_USER_CONFIRM":
       return event.tool_calls.reduce<Message>(
-        (m, call) => change(m, "tool_call", call.id, (old): ToolCallBlock => ({ ...old, state: "asking", suggested_rules: call.suggested_rules })),
+        (m, call) =>
+          change(
+            m,
+            "tool_call",
+            call.id,
+            (old): ToolCallBlock => ({ ...old, state: "asking", suggested_rules: call.suggested_rules })
+          ),
         message
       )
     case "REQUIRE_EXTERNAL_EXECUTION":
-      return event.tool_calls.reduce<Message>((m, call) => change(m, "tool_call", call.id, setState("submitted")), message)
+      return event.tool_calls.reduce<Message>(
+        (m, call) => change(m, "tool_call", call.id, setState("submitted")),
+        message
+      )
     case "USER_CONFIRM_RESULT":
       return event.confirm_results.reduce<Message>(
         (m, { confirmed, tool_call }) =>

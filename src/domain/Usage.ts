@@ -14,7 +14,8 @@ export type Usage = typeof Usage.Type
 
 export const noUsage: Usage = { input_tokens: 0, output_tokens: 0 }
 
-const sum = (a: number | undefined, b: number | undefined) => a === undefined && b === undefined ? undefined : (a ?? 0) + (b ?? 0)
+const sum = (a: number | undefined, b: number | undefined) =>
+  a === undefined && b === undefined ? undefined : (a ?? 0) + (b ?? 0)
 
 export const addUsage = (a: Usage, b: Usage): Usage => {
   const cache_input_tokens = sum(a.cache_input_tokens, b.cache_input_tokens)

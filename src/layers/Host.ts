@@ -60,18 +60,19 @@ const sql = <E>(client: Layer.Layer<SqlClient.SqlClient | Prepared, E>, options:
   )
 
 /** The embedded database: this process is its only user, so what is read once stays true. */
-export const pglite = (options: Pglite.Options) =>
-  sql(Pglite.layer(options), { shared: false })
+export const pglite = (options: Pglite.Options) => sql(Pglite.layer(options), { shared: false })
 
 /** A PostgreSQL server, which other processes may use too. */
-export const postgres = (options: Pg.Options) =>
-  sql(Pg.layer(options), { shared: true })
+export const postgres = (options: Pg.Options) => sql(Pg.layer(options), { shared: true })
 
 /** Why what remembers could not be opened. */
 type StorageRefused = Layer.Layer.Error<ReturnType<typeof pglite>> | Layer.Layer.Error<ReturnType<typeof postgres>>
 
 /** The engine over any storage, vault and models. */
-export const engine = <E, R>(parts: Layer.Layer<Storage | EventLog | Vault | Models, E, R>, options: { readonly trusted: boolean }) =>
+export const engine = <E, R>(
+  parts: Layer.Layer<Storage | EventLog | Vault | Models, E, R>,
+  options: { readonly trusted: boolean }
+) =>
   SessionHubLocal.layer.pipe(
     Layer.provideMerge(RunOwnerLocal.layer),
     Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer)),
@@ -84,9 +85,9 @@ export const engine = <E, R>(parts: Layer.Layer<Storage | EventLog | Vault | Mod
 const withModels = <A, E, R>(storage: Layer.Layer<Storage | EventLog, E, R>, vault: Layer.Layer<Vault, A>) =>
   ModelsRouter.layerDefault.pipe(Layer.provideMerge(Layer.merge(storage, vault)))
 
-const throwAwayKey = Layer.unwrapEffect(Effect.sync(() =>
-  VaultAesGcm.layer({ keys: [Redacted.make(globalThis.crypto.getRandomValues(new Uint8Array(32)))] })
-)).pipe(Layer.orDie)
+const throwAwayKey = Layer.unwrapEffect(
+  Effect.sync(() => VaultAesGcm.layer({ keys: [Redacted.make(globalThis.crypto.getRandomValues(new Uint8Array(32)))] }))
+).pipe(Layer.orDie)
 
 /** A host over this storage, with a vault that nothing opens afterwards. */
 export const over = <E, R>(storage: Layer.Layer<Storage | EventLog, E, R>): Layer.Layer<Host, E, R> =>

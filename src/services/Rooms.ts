@@ -70,7 +70,9 @@ export interface Room {
 
 /** Rooms are caches: made from the log when first asked for, dropped when nobody has held one for a while. */
 export class Rooms extends Context.Tag("stoa/services/Rooms")<Rooms, {
-  readonly get: (session: { readonly id: SessionId; readonly user_id: UserId }) => Effect.Effect<Room, never, Scope.Scope>
+  readonly get: (
+    session: { readonly id: SessionId; readonly user_id: UserId }
+  ) => Effect.Effect<Room, never, Scope.Scope>
   /** Ends every subscriber's stream with a comment, and refuses new ones with the same. */
   readonly close: (comment: string) => Effect.Effect<void>
   /** Drops a deleted session's room and ends its streams. */

@@ -36,7 +36,9 @@ export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionH
   readonly messages: (
     session: Session,
     page: { readonly offset: number; readonly limit: number }
-  ) => Effect.Effect<{ readonly messages: ReadonlyArray<Message>; readonly total: number; readonly is_running: boolean }>
+  ) => Effect.Effect<
+    { readonly messages: ReadonlyArray<Message>; readonly total: number; readonly is_running: boolean }
+  >
   /** Stops what runs in a session that is about to be deleted, and ends its streams. */
   readonly forget: (session: SessionId) => Effect.Effect<void>
 }>() {}

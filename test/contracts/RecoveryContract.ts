@@ -42,20 +42,28 @@ const isGapless = (events: ReadonlyArray<{ readonly seq: number }>) =>
 const typesOf = (events: ReadonlyArray<{ readonly event: AgentEvent }>) => events.map(({ event }) => event.type)
 
 /** Starts `text`, leaves when `until` is seen, lives again, and waits for the run to end. */
-const interrupted = (text: string, until: (event: AgentEvent) => boolean, parameters: Record<string, unknown> = { delay_ms: 5 }) =>
+const interrupted = (
+  text: string,
+  until: (event: AgentEvent) => boolean,
+  parameters: Record<string, unknown> = { delay_ms: 5 }
+) =>
   Effect.gen(function*() {
     const first = yield* live
     const session = yield* first.do(conversation("demo-script", { parameters }))
     const accepted = yield* first.do(say(session, text))
-    yield* first.do(Effect.gen(function*() {
-      const seen = yield* watch(session, { after: accepted.seq, only: accepted.run_id })
-      yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => seen.events().some(({ event }) => until(event)) })
-    }).pipe(Effect.scoped))
+    yield* first.do(
+      Effect.gen(function*() {
+        const seen = yield* watch(session, { after: accepted.seq, only: accepted.run_id })
+        yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => seen.events().some(({ event }) => until(event)) })
+      }).pipe(Effect.scoped)
+    )
     yield* first.end
     const before = yield* everything(session)
     const second = yield* live
     yield* second.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
-    const reply = yield* second.do(Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq)))
+    const reply = yield* second.do(
+      Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq))
+    )
     const after = yield* everything(session)
     yield* second.end
     isGapless(after)
@@ -67,11 +75,14 @@ export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage |
   layer(storage, { timeout: "60 seconds", excludeTestServices: true })(`Recovery: ${name}`, (it) => {
     it.effect("makes the model call that was cut off again, and keeps what it had said", () =>
       Effect.gen(function*() {
-        const { before, fresh, reply, session } = yield* interrupted("repeat 60 word ", (event) => event.type === "TEXT_BLOCK_DELTA")
+        const { before, fresh, reply, session } = yield* interrupted("repeat 60 word ", (event) =>
+          event.type === "TEXT_BLOCK_DELTA")
         assert.notInclude(typesOf(before), "REPLY_END")
         assert.strictEqual(fresh[0]!.event.type, "RUN_RESUMED")
         assert.deepInclude(fresh.at(-1)!.event, { type: "REPLY_END", finished_reason: "completed" })
-        const said = before.map(({ event }) => event.type === "TEXT_BLOCK_DELTA" ? event.delta : "").join("")
+        const said = before.map(({ event }) =>
+          event.type === "TEXT_BLOCK_DELTA" ? event.delta : ""
+        ).join("")
         assert.isTrue(textOf(reply.content).startsWith(said))
         const { runs } = yield* Storage
         const { items } = yield* runs.list(session.user_id, { limit: 10, cursor: undefined })
@@ -100,8 +111,20 @@ export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage |
         yield* second.do(Effect.flatMap(SessionHub, (hub) => hub.reply(session, third.run_id, third.seq)))
         const log = yield* EventLog
         const placed = yield* log.recent(session.id, 100)
-        assert.deepStrictEqual(placed.map(({ message }) => message.role), ["user", "assistant", "user", "assistant", "user", "assistant"])
-        assert.deepStrictEqual(placed.slice(2).map(({ message }) => textOf(message.content)), ["say two", "two", "say three", "three"])
+        assert.deepStrictEqual(placed.map(({ message }) => message.role), [
+          "user",
+          "assistant",
+          "user",
+          "assistant",
+          "user",
+          "assistant"
+        ])
+        assert.deepStrictEqual(placed.slice(2).map(({ message }) => textOf(message.content)), [
+          "say two",
+          "two",
+          "say three",
+          "three"
+        ])
         isGapless(yield* everything(session))
         yield* second.end
       }))
@@ -120,7 +143,9 @@ export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage |
         }
         const last = yield* live
         yield* last.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
-        const reply = yield* last.do(Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq)))
+        const reply = yield* last.do(
+          Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq))
+        )
         assert.strictEqual(reply.finished_reason, "error")
         assert.strictEqual(reply.error?.code, "crash_loop")
         const next = yield* last.do(say(session, "say fine"))
@@ -164,4 +189,3 @@ export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage |
         yield* second.end
       }))
   })
-

@@ -18,7 +18,8 @@ const withFolder = async (use: (path: string) => Promise<void>) => {
 }
 
 const textOf = (frames: ReadonlyArray<{ readonly event: { readonly type: string } }>) =>
-  frames.map(({ event }) => event.type === "TEXT_BLOCK_DELTA" ? (event as unknown as { delta: string }).delta : "").join("")
+  frames.map(({ event }) => event.type === "TEXT_BLOCK_DELTA" ? (event as unknown as { delta: string }).delta : "")
+    .join("")
 
 const filesBelow = async (folder: string): Promise<ReadonlyArray<string>> => {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true })
@@ -41,9 +42,15 @@ describe("The built server", () => {
       const first = await startServer(["--data-dir", folder])
       const before = clientOf(first.url)
       const talk = await before.converse("demo-script", { delay_ms: 10 })
-      const done = await before.stream("/chat", { method: "POST", body: JSON.stringify({ ...talk, input: { content: "say finished" } }) })
+      const done = await before.stream("/chat", {
+        method: "POST",
+        body: JSON.stringify({ ...talk, input: { content: "say finished" } })
+      })
       await done.end()
-      const cut = await before.stream("/chat", { method: "POST", body: JSON.stringify({ ...talk, input: { content: "repeat 100 word " } }) })
+      const cut = await before.stream("/chat", {
+        method: "POST",
+        body: JSON.stringify({ ...talk, input: { content: "repeat 100 word " } })
+      })
       await cut.until((frame) => frame !== undefined && textOf(cut.frames).length > 50)
       await first.kill("SIGKILL")
       await cut.end()
@@ -58,12 +65,22 @@ describe("The built server", () => {
       assert.include(rest.frames.map(({ event }) => event.type), "RUN_RESUMED")
       assert.deepInclude(rest.frames.at(-1)!.event, { type: "REPLY_END", finished_reason: "completed" })
       const { messages } = await after.must("GET", `/sessions/${talk.session_id}/messages`)
-      assert.deepStrictEqual(messages.map((message: { role: string }) => message.role), ["user", "assistant", "user", "assistant"])
-      const said = messages[3].content.filter((block: { type: string }) => block.type === "text").map((block: { text: string }) => block.text).join("")
+      assert.deepStrictEqual(messages.map((message: { role: string }) => message.role), [
+        "user",
+        "assistant",
+        "user",
+        "assistant"
+      ])
+      const said = messages[3].content.filter((block: { type: string }) => block.type === "text").map((
+        block: { text: string }
+      ) => block.text).join("")
       assert.isTrue(said.startsWith(textOf(cut.frames)))
       assert.strictEqual((await after.must("GET", "/agent")).agents.length, 1)
       const { runs } = await after.must("GET", `/sessions/${talk.session_id}/runs`)
-      assert.deepStrictEqual(runs.map((run: { status: string; attempt: number }) => [run.status, run.attempt]), [["ended", 2], ["ended", 1]])
+      assert.deepStrictEqual(runs.map((run: { status: string; attempt: number }) => [run.status, run.attempt]), [[
+        "ended",
+        2
+      ], ["ended", 1]])
       await second.kill("SIGTERM")
     }))
 
@@ -115,7 +132,10 @@ describe("The built server", () => {
       const server = await startServer(["--data-dir", folder, "--drain-seconds", "0"])
       const client = clientOf(server.url)
       const talk = await client.converse("demo-script", { delay_ms: 20 })
-      const chat = await client.stream("/chat", { method: "POST", body: JSON.stringify({ ...talk, input: { content: "repeat 10000 word " } }) })
+      const chat = await client.stream("/chat", {
+        method: "POST",
+        body: JSON.stringify({ ...talk, input: { content: "repeat 10000 word " } })
+      })
       const watching = await client.stream(`/sessions/${talk.session_id}/stream?after=0`)
       await chat.until((frame) => frame?.event.type === "TEXT_BLOCK_DELTA")
       const asked = performance.now()
@@ -131,7 +151,18 @@ describe("The built server", () => {
       const first = await startServer(["--data-dir", folder])
       const key = /stoa_\S+/.exec(first.output())?.[0]
       assert.isDefined(key)
-      const made = await stoa(["keys", "create", "--user", "grace", "--name", "laptop", "-o", "json", "--url", first.url], {
+      const made = await stoa([
+        "keys",
+        "create",
+        "--user",
+        "grace",
+        "--name",
+        "laptop",
+        "-o",
+        "json",
+        "--url",
+        first.url
+      ], {
         env: { STOA_API_KEY: key! }
       })
       assert.strictEqual(made.code, 0, made.stderr)
@@ -141,7 +172,10 @@ describe("The built server", () => {
       await first.kill("SIGTERM")
       const second = await startServer(["--data-dir", folder])
       assert.notInclude(second.output(), "stoa_")
-      assert.strictEqual((await fetch(`${second.url}/agent`, { headers: { authorization: `Bearer ${issued}` } })).status, 200)
+      assert.strictEqual(
+        (await fetch(`${second.url}/agent`, { headers: { authorization: `Bearer ${issued}` } })).status,
+        200
+      )
       await second.kill("SIGTERM")
     }))
 
@@ -159,7 +193,10 @@ describe("The built server", () => {
         agent_id,
         chat_model_config: { type: data.type, credential_id: id, model: "any" }
       })
-      const chat = await client.stream("/chat", { method: "POST", body: JSON.stringify({ agent_id, session_id, input: { content: "hi" } }) })
+      const chat = await client.stream("/chat", {
+        method: "POST",
+        body: JSON.stringify({ agent_id, session_id, input: { content: "hi" } })
+      })
       await chat.end()
       assert.deepInclude(chat.frames.at(-1)!.event, { type: "REPLY_END", finished_reason: "error" })
       const answers = [

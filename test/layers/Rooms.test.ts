@@ -101,7 +101,13 @@ describe("Rooms", () => {
       custom(room, "a")
       room.emit("other" as RunId, { type: "RUN_QUEUED", session_id: room.session_id, run_id: "other" as RunId })
       custom(room, "b")
-      room.emit(run, { type: "RUN_PARKED", session_id: room.session_id, run_id: run, reply_id: "r" as MessageId, waiting_for: "user_confirmation" })
+      room.emit(run, {
+        type: "RUN_PARKED",
+        session_id: room.session_id,
+        run_id: run,
+        reply_id: "r" as MessageId,
+        waiting_for: "user_confirmation"
+      })
       custom(room, "c")
       yield* room.durable
       assert.deepStrictEqual(
@@ -154,22 +160,30 @@ describe("Rooms", () => {
       assert.deepStrictEqual(control.pages.map(({ session_id }) => session_id), ["good"])
     }))
 
-  promise("refuse a new input while storage is away, keep nothing of it, and take it afterwards", (control) =>
-    Effect.gen(function*() {
-      const rooms = yield* Rooms
-      control.append = () => Effect.die("disk full")
-      const room = yield* roomOf("s")
-      custom(room, "lost")
-      const error = yield* Effect.flip(room.accepted(true))
-      assert.deepInclude(error, { _tag: "Unavailable", code: "storage_unavailable" })
-      assert.isFalse(yield* rooms.healthy)
-      control.append = control.keep
-      const again = yield* roomOf("s")
-      custom(again, "kept")
-      yield* again.accepted(true)
-      assert.isTrue(yield* rooms.healthy)
-      assert.deepStrictEqual(control.pages.flatMap((page) => eventsOf(page.frames)).map(({ event, seq }) => [seq, "name" in event && event.name]), [[1, "kept"]])
-    }))
+  promise(
+    "refuse a new input while storage is away, keep nothing of it, and take it afterwards",
+    (control) =>
+      Effect.gen(function*() {
+        const rooms = yield* Rooms
+        control.append = () => Effect.die("disk full")
+        const room = yield* roomOf("s")
+        custom(room, "lost")
+        const error = yield* Effect.flip(room.accepted(true))
+        assert.deepInclude(error, { _tag: "Unavailable", code: "storage_unavailable" })
+        assert.isFalse(yield* rooms.healthy)
+        control.append = control.keep
+        const again = yield* roomOf("s")
+        custom(again, "kept")
+        yield* again.accepted(true)
+        assert.isTrue(yield* rooms.healthy)
+        assert.deepStrictEqual(
+          control.pages.flatMap((page) => eventsOf(page.frames)).map((
+            { event, seq }
+          ) => [seq, "name" in event && event.name]),
+          [[1, "kept"]]
+        )
+      })
+  )
 
   promise("hold a run's events while storage is away, and lose and repeat none", (control) =>
     Effect.gen(function*() {
@@ -225,6 +239,9 @@ describe("Rooms", () => {
       yield* room.attach(before, { after: 0 })
       yield* rooms.close("stopping")
       yield* room.attach(after, { after: 0 })
-      assert.deepStrictEqual([yield* Deferred.await(before.ended), yield* Deferred.await(after.ended)], ["stopping", "stopping"])
+      assert.deepStrictEqual([yield* Deferred.await(before.ended), yield* Deferred.await(after.ended)], [
+        "stopping",
+        "stopping"
+      ])
     }))
 })

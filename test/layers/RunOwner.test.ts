@@ -9,5 +9,7 @@ recoveryContract("PGlite", Host.pglite({ dataDir: undefined }))
 
 recoveryContract(
   "PostgreSQL",
-  Layer.unwrapEffect(Effect.map(Effect.promise(() => freshDatabase()), (url) => Host.postgres({ url: Redacted.make(url) })))
+  Layer.unwrapEffect(
+    Effect.map(Effect.promise(() => freshDatabase()), (url) => Host.postgres({ url: Redacted.make(url) }))
+  )
 )

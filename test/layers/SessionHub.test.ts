@@ -15,7 +15,9 @@ const broken = new Set<string>()
 const storage = Layer.map(Host.memory, (context) => {
   const log = Context.get(context, EventLog)
   const append: typeof log.append = (batch) =>
-    batch.pages.some(({ session_id }) => broken.has(session_id)) ? Effect.die("no space left on device") : log.append(batch)
+    batch.pages.some(({ session_id }) => broken.has(session_id))
+      ? Effect.die("no space left on device")
+      : log.append(batch)
   return Context.add(context, EventLog, { ...log, append })
 })
 
@@ -68,12 +70,15 @@ describe("SessionHub", () => {
     it.effect("runs parallel tool calls and gives their results to the next model call", () =>
       Effect.gen(function*() {
         const session = yield* conversation()
-        const { events } = yield* converse(session, [
-          "call Calculate {\"expression\":\"6*7\"}",
-          "call Calculate {\"expression\":\"1+1\"}",
-          "then",
-          "results"
-        ].join("\n"))
+        const { events } = yield* converse(
+          session,
+          [
+            "call Calculate {\"expression\":\"6*7\"}",
+            "call Calculate {\"expression\":\"1+1\"}",
+            "then",
+            "results"
+          ].join("\n")
+        )
         const starts = events.flatMap((event) => event.type === "TOOL_CALL_START" ? [event.tool_call_id] : [])
         assert.strictEqual(new Set(starts).size, 2)
         const results = events.flatMap((event) => event.type === "TOOL_RESULT_TEXT_DELTA" ? [event.delta] : [])
@@ -91,7 +96,9 @@ describe("SessionHub", () => {
           Effect.delay(watch(session, { after: 0 }), `${n * 7} millis`))
         const own = yield* watch(session, { after: accepted.seq, only: accepted.run_id })
         yield* Deferred.await(own.ended)
-        for (const seen of watchers) assert.strictEqual(seen.frames(), own.frames())
+        for (const seen of watchers) {
+          assert.strictEqual(seen.frames(), own.frames())
+        }
       }).pipe(Effect.scoped))
 
     it.effect("resumes after any event without gap or repeat, also when the run has ended", () =>
@@ -129,8 +136,20 @@ describe("SessionHub", () => {
         }
         yield* hub.reply(session, third.run_id, third.seq)
         const { messages } = yield* hub.messages(session, { offset: 0, limit: 50 })
-        assert.deepStrictEqual(messages.map(({ role }) => role), ["user", "assistant", "user", "assistant", "user", "assistant"])
-        assert.deepStrictEqual(messages.map(({ content }) => textOf(content)).slice(2), ["say two", "two", "say three", "three"])
+        assert.deepStrictEqual(messages.map(({ role }) => role), [
+          "user",
+          "assistant",
+          "user",
+          "assistant",
+          "user",
+          "assistant"
+        ])
+        assert.deepStrictEqual(messages.map(({ content }) => textOf(content)).slice(2), [
+          "say two",
+          "two",
+          "say three",
+          "three"
+        ])
         assert.notStrictEqual(first.run_id, second.run_id)
       }).pipe(Effect.scoped))
 
@@ -177,7 +196,11 @@ describe("SessionHub", () => {
         yield* Deferred.await(seen.ended)
         const events = seen.events().map(({ event }) => event)
         assert.deepInclude(events.at(-1), { type: "REPLY_END", finished_reason: "interrupted" })
-        assert.deepStrictEqual(events.slice(-3).map(({ type }) => type), ["TEXT_BLOCK_END", "MODEL_CALL_END", "REPLY_END"])
+        assert.deepStrictEqual(events.slice(-3).map(({ type }) => type), [
+          "TEXT_BLOCK_END",
+          "MODEL_CALL_END",
+          "REPLY_END"
+        ])
         const { messages } = yield* hub.messages(session, { offset: 0, limit: 50 })
         assert.match(textOf(messages[1]!.content), /^(word )+$/)
         assert.strictEqual(yield* hub.status(session), "idle")
@@ -198,7 +221,12 @@ describe("SessionHub", () => {
         const reply = yield* hub.reply(session, second.run_id, second.seq)
         assert.strictEqual(textOf(reply.content), "after")
         const { messages } = yield* hub.messages(session, { offset: 0, limit: 50 })
-        assert.deepStrictEqual(messages.map(({ finished_reason }) => finished_reason), [undefined, "interrupted", undefined, "completed"])
+        assert.deepStrictEqual(messages.map(({ finished_reason }) => finished_reason), [
+          undefined,
+          "interrupted",
+          undefined,
+          "completed"
+        ])
       }))
 
     it.effect("ends a run that fails with a typed error and the session goes on", () =>
@@ -279,4 +307,3 @@ describe("SessionHub", () => {
       }))
   })
 })
-

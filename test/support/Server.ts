@@ -25,7 +25,10 @@ const cleanEnv = (env: Record<string, string>): NodeJS.ProcessEnv => ({
 })
 
 /** Runs a command of the built program to its end. */
-export const stoa = (args: ReadonlyArray<string>, options: { readonly env?: Record<string, string>; readonly cwd?: string } = {}) =>
+export const stoa = (
+  args: ReadonlyArray<string>,
+  options: { readonly env?: Record<string, string>; readonly cwd?: string } = {}
+) =>
   new Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>((done, fail) => {
     const child = spawn(process.execPath, [main, ...args], {
       env: cleanEnv(options.env ?? {}),
@@ -105,7 +108,11 @@ export const temporaryFolder = async () => {
 export const clientOf = (url: string, user = "ada") => {
   const headers = { "x-user-id": user, "content-type": "application/json" }
   const call = async (method: string, path: string, body?: unknown) => {
-    const response = await fetch(url + path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) })
+    const response = await fetch(url + path, {
+      method,
+      headers,
+      ...(body !== undefined && { body: JSON.stringify(body) })
+    })
     const text = await response.text()
     return { status: response.status, headers: response.headers, text, json: text === "" ? undefined : safeJson(text) }
   }
@@ -128,7 +135,8 @@ export const clientOf = (url: string, user = "ada") => {
       })
       return { agent_id: agent_id as string, credential_id: credential_id as string, session_id: session_id as string }
     },
-    stream: (path: string, init: RequestInit = {}) => stream(url + path, { ...init, headers: { ...headers, ...init.headers } })
+    stream: (path: string, init: RequestInit = {}) =>
+      stream(url + path, { ...init, headers: { ...headers, ...init.headers } })
   }
 }
 

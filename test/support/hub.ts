@@ -52,8 +52,17 @@ export const conversation = Effect.fnUntraced(function*(
   const user_id = `owner-${next++}-${id().slice(-6)}` as UserId
   const agent_id = id() as AgentId
   const credential_id = id() as CredentialId
-  const draft = yield* Schema.decode(AgentDraft)({ name: "Friday", react_config: { max_iters: options.max_iters ?? 20 } })
-  yield* storage.agents.insert({ id: agent_id, user_id, created_at: at, updated_at: at, data: { id: agent_id, ...draft } })
+  const draft = yield* Schema.decode(AgentDraft)({
+    name: "Friday",
+    react_config: { max_iters: options.max_iters ?? 20 }
+  })
+  yield* storage.agents.insert({
+    id: agent_id,
+    user_id,
+    created_at: at,
+    updated_at: at,
+    data: { id: agent_id, ...draft }
+  })
   yield* storage.credentials.insert({
     id: credential_id,
     user_id,
@@ -96,17 +105,24 @@ export const say = (session: Session, text: string, on_busy: "enqueue" | "reject
     }))
 
 /** Attaches a watcher; it stays until the scope closes. */
-export const watch = Effect.fnUntraced(function*(session: Session, subscription: Subscription, options?: { readonly stalled?: boolean }) {
-  const hub = yield* SessionHub
-  const seen = watcher(options)
-  yield* hub.attach(session, seen, subscription)
-  return seen
-})
+export const watch = Effect.fnUntraced(
+  function*(session: Session, subscription: Subscription, options?: { readonly stalled?: boolean }) {
+    const hub = yield* SessionHub
+    const seen = watcher(options)
+    yield* hub.attach(session, seen, subscription)
+    return seen
+  }
+)
 
 /** Sends a text and waits for the whole stream of its run. */
 export const converse = Effect.fnUntraced(function*(session: Session, text: string) {
   const accepted = yield* say(session, text)
   const seen = yield* watch(session, { after: accepted.seq, only: accepted.run_id })
   yield* Deferred.await(seen.ended)
-  return { accepted, events: seen.events().map(({ event }) => event), frames: seen.frames(), seqs: seen.events().map(({ seq }) => seq) }
+  return {
+    accepted,
+    events: seen.events().map(({ event }) => event),
+    frames: seen.frames(),
+    seqs: seen.events().map(({ seq }) => seq)
+  }
 }, Effect.scoped)

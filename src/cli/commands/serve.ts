@@ -2,7 +2,20 @@
 import { Command, Options } from "@effect/cli"
 import { HttpServer } from "@effect/platform"
 import { NodeFileSystem, NodeHttpServer } from "@effect/platform-node"
-import { Clock, Console, Data, Duration, Effect, Layer, Logger, LogLevel, Option, Predicate, Schedule, Schema } from "effect"
+import {
+  Clock,
+  Console,
+  Data,
+  Duration,
+  Effect,
+  Layer,
+  Logger,
+  LogLevel,
+  Option,
+  Predicate,
+  Schedule,
+  Schema
+} from "effect"
 import { createServer, type Server as NodeServer } from "node:http"
 import { createServer as createTcpServer } from "node:net"
 import { resolve } from "node:path"
@@ -37,14 +50,20 @@ const cannotListen = ({ host, port }: Settings) => (cause: unknown) => {
   const code = Predicate.hasProperty(cause, "code") ? cause.code : undefined
   switch (code) {
     case "EADDRINUSE":
-      return new CannotListen({ message: `Port ${port} on ${host} is in use. Stop what uses it, or choose another with --port.` })
+      return new CannotListen({
+        message: `Port ${port} on ${host} is in use. Stop what uses it, or choose another with --port.`
+      })
     case "EACCES":
-      return new CannotListen({ message: `This user may not listen on port ${port}. Choose one above 1023 with --port.` })
+      return new CannotListen({
+        message: `This user may not listen on port ${port}. Choose one above 1023 with --port.`
+      })
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
       return new CannotListen({ message: `${host} is no address of this machine. Choose another with --host.` })
     default:
-      return new CannotListen({ message: `The server cannot listen on ${host}:${port} (${String(code ?? "unknown")}).` })
+      return new CannotListen({
+        message: `The server cannot listen on ${host}:${port} (${String(code ?? "unknown")}).`
+      })
   }
 }
 
@@ -116,7 +135,9 @@ const banner = (settings: Settings, url: string, key: string | undefined, sessio
     "",
     `  Docs     ${url}/docs`,
     settings.database_url === undefined
-      ? `  Data     ${resolve(settings.data_dir)} (embedded: safe against kill -9, not against a power cut; for that set STOA_DATABASE_URL)`
+      ? `  Data     ${
+        resolve(settings.data_dir)
+      } (embedded: safe against kill -9, not against a power cut; for that set STOA_DATABASE_URL)`
       : "  Data     PostgreSQL",
     ...(key === undefined ? [] : [
       `  Admin    ${key}`,
@@ -149,7 +170,8 @@ const probe = (settings: Settings) =>
   Effect.async<void, CannotListen>((resume) => {
     const server = createTcpServer()
     server.once("error", (cause) => resume(Effect.fail(cannotListen(settings)(cause))))
-    server.listen({ port: settings.port, host: settings.host, exclusive: true }, () => server.close(() => resume(Effect.void)))
+    server.listen({ port: settings.port, host: settings.host, exclusive: true }, () =>
+      server.close(() => resume(Effect.void)))
   })
 
 const run = (settings: Settings, node: NodeServer) =>
@@ -218,13 +240,17 @@ const options = {
     Options.withDescription("Port; 0 takes a free one (default 8000)"),
     Options.optional
   ),
-  data_dir: Options.optional(text("data-dir", "FOLDER", "Folder of the embedded database and the vault's key (default .stoa)")),
+  data_dir: Options.optional(
+    text("data-dir", "FOLDER", "Folder of the embedded database and the vault's key (default .stoa)")
+  ),
   trust_user_header: Options.boolean("trust-user-header").pipe(
     Options.withDescription("A proxy in front sets X-User-ID, and nobody else can reach this server"),
     Options.optional
   ),
   cors_origins: Options.optional(text("cors-origins", "ORIGINS", "Browser origins that may call, separated by commas")),
-  allowed_hosts: Options.optional(text("allowed-hosts", "HOSTS", "Names that requests may be addressed to, separated by commas")),
+  allowed_hosts: Options.optional(
+    text("allowed-hosts", "HOSTS", "Names that requests may be addressed to, separated by commas")
+  ),
   drain_seconds: Options.float("drain-seconds").pipe(
     Options.withPseudoName("SECONDS"),
     Options.withDescription("How long runs may go on after a request to stop (default 10)"),
@@ -239,7 +265,9 @@ const options = {
 }
 
 const list = (text: Option.Option<string>) =>
-  Option.getOrUndefined(Option.map(text, (names) => names.split(",").map((name) => name.trim()).filter((name) => name !== "")))
+  Option.getOrUndefined(
+    Option.map(text, (names) => names.split(",").map((name) => name.trim()).filter((name) => name !== ""))
+  )
 
 export const serve = Command.make("serve", options, (flags) =>
   Effect.gen(function*() {

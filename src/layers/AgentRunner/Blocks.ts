@@ -44,10 +44,20 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
       switch (part.type) {
         case "text":
           if (part.delta === "") return
-          return emit({ type: "TEXT_BLOCK_DELTA", reply_id, block_id: inFlow("TEXT_BLOCK", part.block), delta: part.delta })
+          return emit({
+            type: "TEXT_BLOCK_DELTA",
+            reply_id,
+            block_id: inFlow("TEXT_BLOCK", part.block),
+            delta: part.delta
+          })
         case "thinking":
           if (part.delta === "") return
-          return emit({ type: "THINKING_BLOCK_DELTA", reply_id, block_id: inFlow("THINKING_BLOCK", part.block), delta: part.delta })
+          return emit({
+            type: "THINKING_BLOCK_DELTA",
+            reply_id,
+            block_id: inFlow("THINKING_BLOCK", part.block),
+            delta: part.delta
+          })
         case "block_end":
           return flow?.name === part.block ? endFlow(part.provider_metadata) : undefined
         case "data": {

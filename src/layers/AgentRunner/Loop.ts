@@ -32,36 +32,38 @@ export const make = Effect.gen(function*() {
   const toolbox = yield* Toolbox
   const newId = yield* NewId
 
-  const callModel = Effect.fnUntraced(function*({ agent, context, session }: Turn, out: Out, tools: ReadonlyArray<Tool>) {
-    const config = session.config.chat_model_config
-    const { message } = out.reply()
-    const reply_id = message.id
-    if (config === null) {
-      return yield* Effect.die(new Error("A run was started in a session without a model"))
+  const callModel = Effect.fnUntraced(
+    function*({ agent, context, session }: Turn, out: Out, tools: ReadonlyArray<Tool>) {
+      const config = session.config.chat_model_config
+      const { message } = out.reply()
+      const reply_id = message.id
+      if (config === null) {
+        return yield* Effect.die(new Error("A run was started in a session without a model"))
+      }
+      out.emit({ type: "MODEL_CALL_START", reply_id, model_name: config.model })
+      const blocks = Blocks.make({
+        reply_id,
+        emit: out.emit,
+        newBlock: () => newId.short() as BlockId,
+        isTaken: (id) => message.content.some((block) => block.type === "tool_call" && block.id === id)
+      })
+      let finish: Finish = { type: "finish", reason: "other", usage: noUsage }
+      yield* models.stream({
+        owner: session.user_id,
+        config,
+        system: agent.data.system_prompt,
+        messages: message.content.length === 0 ? context : [...context, message],
+        tools
+      }, (part) => {
+        if (part.type === "finish") finish = part
+        else blocks.take(part)
+        return out.behind()
+      })
+      for (const draft of Reply.closeOpen({ ...out.reply(), calling: false })) out.emit(draft)
+      out.emit({ type: "MODEL_CALL_END", reply_id, ...finish.usage, finished_reason: finish.reason })
+      return finish
     }
-    out.emit({ type: "MODEL_CALL_START", reply_id, model_name: config.model })
-    const blocks = Blocks.make({
-      reply_id,
-      emit: out.emit,
-      newBlock: () => newId.short() as BlockId,
-      isTaken: (id) => message.content.some((block) => block.type === "tool_call" && block.id === id)
-    })
-    let finish: Finish = { type: "finish", reason: "other", usage: noUsage }
-    yield* models.stream({
-      owner: session.user_id,
-      config,
-      system: agent.data.system_prompt,
-      messages: message.content.length === 0 ? context : [...context, message],
-      tools
-    }, (part) => {
-      if (part.type === "finish") finish = part
-      else blocks.take(part)
-      return out.behind()
-    })
-    for (const draft of Reply.closeOpen({ ...out.reply(), calling: false })) out.emit(draft)
-    out.emit({ type: "MODEL_CALL_END", reply_id, ...finish.usage, finished_reason: finish.reason })
-    return finish
-  })
+  )
 
   const runTool = Effect.fnUntraced(function*({ agent, session }: Turn, out: Out, call: ToolCallBlock) {
     const reply_id = out.reply().message.id
@@ -72,7 +74,14 @@ export const make = Effect.gen(function*() {
       if (part.type === "text") out.emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: part.delta })
       else {
         const { block, data, media_type } = part
-        out.emit({ type: "TOOL_RESULT_DATA_DELTA", reply_id, tool_call_id, block_id: block as BlockId, media_type, data })
+        out.emit({
+          type: "TOOL_RESULT_DATA_DELTA",
+          reply_id,
+          tool_call_id,
+          block_id: block as BlockId,
+          media_type,
+          data
+        })
       }
     })
     out.emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state })
@@ -94,12 +103,19 @@ export const make = Effect.gen(function*() {
     const { message } = reply
     if (reply.calling) {
       for (const draft of Reply.closeOpen(reply)) out.emit(draft)
-      for (const draft of Reply.interruptCalls(out.reply(), "The tool was not run: the model call that asked for it was cut off.")) {
+      for (
+        const draft of Reply.interruptCalls(
+          out.reply(),
+          "The tool was not run: the model call that asked for it was cut off."
+        )
+      ) {
         out.emit(draft)
       }
       return
     }
-    const started = new Set(message.content.filter((block) => block.type === "tool_result").map(({ id }) => id as string))
+    const started = new Set(
+      message.content.filter((block) => block.type === "tool_result").map(({ id }) => id as string)
+    )
     const lost = Reply.unanswered(message).filter(({ id, name }) => started.has(id) && !repeatable(tools, name))
     for (const { id: tool_call_id } of lost) {
       const reply_id = message.id

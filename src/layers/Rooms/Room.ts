@@ -8,7 +8,14 @@ import { type AgentEvent, endsStream, type EventDraft, frame } from "../../domai
 import type { RunId, SessionId, Timestamp, UserId } from "../../domain/Ids.ts"
 import type { Message } from "../../domain/Message.ts"
 import type { Run } from "../../domain/Run.ts"
-import { AppendRefused, type EventLog, framesAfter, type LogBatch, type LogPage, type PlacedMessage } from "../../services/EventLog.ts"
+import {
+  AppendRefused,
+  type EventLog,
+  framesAfter,
+  type LogBatch,
+  type LogPage,
+  type PlacedMessage
+} from "../../services/EventLog.ts"
 import type { NewId } from "../../services/NewId.ts"
 import { timestampOf } from "../../services/Now.ts"
 import type { Room, Sink, Subscription } from "../../services/Rooms.ts"
@@ -28,7 +35,6 @@ const maxWaiting = 1024 * 1024
 
 /** Pages read from the log at a time while replaying. */
 const replayPages = 64
-
 
 interface Waiting {
   readonly run: RunId | null
@@ -258,7 +264,10 @@ export class LiveRoom implements Room, Source {
 
   committed(batch: LogBatch) {
     this.#durable = this.#taken
-    this.#waitingSize = this.#waiting.reduce((size, { event }) => size + ("delta" in event ? event.delta.length : 0) + 256, 0)
+    this.#waitingSize = this.#waiting.reduce(
+      (size, { event }) => size + ("delta" in event ? event.delta.length : 0) + 256,
+      0
+    )
     const calls = this.#calls
     this.#calls = calls.filter(({ version }) => version > this.#durable)
     for (const { call, version } of calls) if (version <= this.#durable) call()

@@ -122,6 +122,9 @@ export const make = Effect.fnUntraced(function*(log: Log) {
       latch.unsafeOpen()
     },
     /** The last flush went through; or nothing waits, and the last failure is long past. */
-    healthy: Effect.map(live.currentTimeMillis, (now) => failures === 0 || (stuck.length === 0 && now - failedAt > doubt))
+    healthy: Effect.map(
+      live.currentTimeMillis,
+      (now) => failures === 0 || (stuck.length === 0 && now - failedAt > doubt)
+    )
   }
 })

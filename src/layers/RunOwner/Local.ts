@@ -62,7 +62,12 @@ type ReplyStart = Extract<AgentEvent, { readonly type: "REPLY_START" }>
 
 const broken: Reply.Ending = {
   finished_reason: "error",
-  error: { type: "internal", code: "internal", message: "The reply failed because of an internal error.", retryable: true }
+  error: {
+    type: "internal",
+    code: "internal",
+    message: "The reply failed because of an internal error.",
+    retryable: true
+  }
 }
 
 const interrupted: Reply.Ending = { finished_reason: "interrupted", error: null }
@@ -79,7 +84,12 @@ const crashLoop: Reply.Ending = {
 
 const gone: Reply.Ending = {
   finished_reason: "error",
-  error: { type: "setup", code: "not_found", message: "The session's agent or model was removed before the run began.", retryable: false }
+  error: {
+    type: "setup",
+    code: "not_found",
+    message: "The session's agent or model was removed before the run began.",
+    retryable: false
+  }
 }
 
 export const make = Effect.gen(function*() {
@@ -129,7 +139,14 @@ export const make = Effect.gen(function*() {
       first ??= seq
       room.place(seq, message)
     }
-    const { event, seq } = room.emit(run_id, { type: "REPLY_START", session_id, run_id, reply_id, name: agentName, role: "assistant" })
+    const { event, seq } = room.emit(run_id, {
+      type: "REPLY_START",
+      session_id,
+      run_id,
+      reply_id,
+      name: agentName,
+      role: "assistant"
+    })
     const at = now()
     const started: Run = { ...run, status: "running", first_seq: first ?? seq, started_at: at, updated_at: at }
     room.record(started)
@@ -161,7 +178,10 @@ export const make = Effect.gen(function*() {
     })
   }
 
-  const endingOf = (exit: Exit.Exit<Reply.Ending, AppendRefused>, { run, stopped }: Current): Effect.Effect<Reply.Ending> => {
+  const endingOf = (
+    exit: Exit.Exit<Reply.Ending, AppendRefused>,
+    { run, stopped }: Current
+  ): Effect.Effect<Reply.Ending> => {
     if (Exit.isSuccess(exit)) return Effect.succeed(exit.value)
     if (stopped || Cause.isInterruptedOnly(exit.cause)) return Effect.succeed(interrupted)
     return Effect.logError("A run broke", exit.cause).pipe(
@@ -180,11 +200,15 @@ export const make = Effect.gen(function*() {
   /** Drives the seat's run to its end. False when it is not ours to end: another owner has it, or the next start shall. */
   const drive = Effect.fnUntraced(function*(seat: Seat) {
     const { current, room } = seat
-    const fiber = yield* Effect.fork(Effect.interruptible(current.stopped || seat.lost ? Effect.interrupt : work(room, current)))
+    const fiber = yield* Effect.fork(
+      Effect.interruptible(current.stopped || seat.lost ? Effect.interrupt : work(room, current))
+    )
     current.work = fiber
     const exit = yield* Fiber.await(fiber)
     if (seat.lost) return false
-    if (Exit.isFailure(exit) && (Option.isSome(Cause.failureOption(exit.cause)) || (leaving && !current.stopped))) return false
+    if (Exit.isFailure(exit) && (Option.isSome(Cause.failureOption(exit.cause)) || (leaving && !current.stopped))) {
+      return false
+    }
     end(room, current, yield* endingOf(exit, current))
     room.whenDurable(() => handOver(seat))
     return Exit.isSuccess(yield* Effect.exit(room.durable))
@@ -233,7 +257,11 @@ export const make = Effect.gen(function*() {
 
   const submit = Effect.fnUntraced(function*(room: Room, run: Run, agentName: string, onBusy: OnBusy) {
     if (closing) {
-      return yield* new Unavailable({ code: "draining", detail: "The server is stopping; send the input again in a moment.", retry_after: 5 })
+      return yield* new Unavailable({
+        code: "draining",
+        detail: "The server is stopping; send the input again in a moment.",
+        retry_after: 5
+      })
     }
     const seat = seats.get(room.session_id)
     const waiting = { run, agentName, stopped: false }
@@ -245,7 +273,8 @@ export const make = Effect.gen(function*() {
     if (onBusy === "reject") {
       return yield* new Conflict({
         code: "session_busy",
-        detail: `Session '${room.session_id}' has a run going on. Wait for it, interrupt it, or send with on_busy=enqueue.`
+        detail:
+          `Session '${room.session_id}' has a run going on. Wait for it, interrupt it, or send with on_busy=enqueue.`
       })
     }
     if (seat.queue.length >= maxQueued) {
@@ -322,7 +351,11 @@ export const make = Effect.gen(function*() {
     yield* Effect.logInfo(`Going on with ${runs.length} unfinished runs`)
     yield* Effect.forEach(
       Object.values(Arr.groupBy(runs, ({ session_id }) => session_id)),
-      (ofSession) => Effect.catchAllCause(recoverSession(ofSession), (cause) => Effect.logError("A run could not be recovered", cause)),
+      (ofSession) =>
+        Effect.catchAllCause(
+          recoverSession(ofSession),
+          (cause) => Effect.logError("A run could not be recovered", cause)
+        ),
       { concurrency: recoverConcurrency, discard: true }
     )
   })
@@ -351,4 +384,7 @@ export const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<RunOwner, never, AgentRunner | Rooms | EventLog | Storage> = Layer.scoped(RunOwner, make)
+export const layer: Layer.Layer<RunOwner, never, AgentRunner | Rooms | EventLog | Storage> = Layer.scoped(
+  RunOwner,
+  make
+)

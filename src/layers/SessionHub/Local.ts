@@ -45,45 +45,54 @@ export const make = Effect.gen(function*() {
   const owner = yield* RunOwner
   const newId = yield* NewId
 
-  const send = Effect.fnUntraced(function*(user_id: UserId, request: ChatRequest) {
-    const session = yield* storage.sessions.get(user_id, request.session_id)
-    if (session.agent_id !== request.agent_id) return yield* NotFound.of("Session", request.session_id)
-    const agent = yield* storage.agents.get(user_id, session.agent_id)
-    const config = session.config.chat_model_config
-    if (config === null) return yield* noModel(session)
-    yield* models.check(user_id, config)
-    const millis = yield* Clock.currentTimeMillis
-    const created_at = timestampOf(millis)
-    const inputs = request.input === null ? [] : "content" in request.input ? [request.input] : request.input
-    const run: Run = {
-      id: newId.record(millis) as RunId,
-      user_id,
-      session_id: session.id,
-      agent_id: agent.id,
-      status: "queued",
-      reply_id: newId.record(millis) as MessageId,
-      input: inputs.map((input) =>
-        acceptMessage(input, newId.record(millis) as MessageId, created_at, () => newId.short() as BlockId)
-      ),
-      first_seq: null,
-      last_seq: null,
-      attempt: 1,
-      finished_reason: null,
-      error: null,
-      usage: null,
-      created_at,
-      updated_at: created_at,
-      started_at: null,
-      ended_at: null
-    }
-    const room = yield* rooms.get(session)
-    const { alone, seq } = yield* owner.submit(room, run, agent.data.name, request.on_busy)
-    yield* room.accepted(alone)
-    return { session_id: session.id, run_id: run.id, seq }
-  }, Effect.scoped, Effect.catchTag("AppendRefused", ({ reason }): Effect.Effect<never, NotFound | Conflict> =>
-    Effect.fail(reason === "session_gone"
-      ? new NotFound({ detail: "The session was deleted while the input was on its way." })
-      : new Conflict({ code: "session_moved", detail: "Another process drives this session now. Send the input again." }))))
+  const send = Effect.fnUntraced(
+    function*(user_id: UserId, request: ChatRequest) {
+      const session = yield* storage.sessions.get(user_id, request.session_id)
+      if (session.agent_id !== request.agent_id) return yield* NotFound.of("Session", request.session_id)
+      const agent = yield* storage.agents.get(user_id, session.agent_id)
+      const config = session.config.chat_model_config
+      if (config === null) return yield* noModel(session)
+      yield* models.check(user_id, config)
+      const millis = yield* Clock.currentTimeMillis
+      const created_at = timestampOf(millis)
+      const inputs = request.input === null ? [] : "content" in request.input ? [request.input] : request.input
+      const run: Run = {
+        id: newId.record(millis) as RunId,
+        user_id,
+        session_id: session.id,
+        agent_id: agent.id,
+        status: "queued",
+        reply_id: newId.record(millis) as MessageId,
+        input: inputs.map((input) =>
+          acceptMessage(input, newId.record(millis) as MessageId, created_at, () => newId.short() as BlockId)
+        ),
+        first_seq: null,
+        last_seq: null,
+        attempt: 1,
+        finished_reason: null,
+        error: null,
+        usage: null,
+        created_at,
+        updated_at: created_at,
+        started_at: null,
+        ended_at: null
+      }
+      const room = yield* rooms.get(session)
+      const { alone, seq } = yield* owner.submit(room, run, agent.data.name, request.on_busy)
+      yield* room.accepted(alone)
+      return { session_id: session.id, run_id: run.id, seq }
+    },
+    Effect.scoped,
+    Effect.catchTag("AppendRefused", ({ reason }): Effect.Effect<never, NotFound | Conflict> =>
+      Effect.fail(
+        reason === "session_gone"
+          ? new NotFound({ detail: "The session was deleted while the input was on its way." })
+          : new Conflict({
+            code: "session_moved",
+            detail: "Another process drives this session now. Send the input again."
+          })
+      ))
+  )
 
   return SessionHub.of({
     send,
@@ -101,7 +110,9 @@ export const make = Effect.gen(function*() {
         if (subscription.after < first - 1) {
           return yield* new Gone({
             code: "cursor_gone",
-            detail: `The events after ${subscription.after} are no longer kept: valid cursors are ${first - 1} to ${head}.`
+            detail: `The events after ${subscription.after} are no longer kept: valid cursors are ${
+              first - 1
+            } to ${head}.`
           })
         }
       }
@@ -127,15 +138,20 @@ export const make = Effect.gen(function*() {
       const placed = yield* log.messages(session.id, { offset, limit })
       const stored = placed.map(({ message }) => message)
       const count = yield* log.countMessages(session.id)
-      const making = activity !== undefined && !stored.some(({ id }) => id === activity.reply.id) ? activity.reply : undefined
-      const messages: ReadonlyArray<Message> = making !== undefined && stored.length < limit && offset + stored.length >= count
-        ? [...stored, making]
-        : stored
+      const making = activity !== undefined && !stored.some(({ id }) => id === activity.reply.id)
+        ? activity.reply
+        : undefined
+      const messages: ReadonlyArray<Message> =
+        making !== undefined && stored.length < limit && offset + stored.length >= count
+          ? [...stored, making]
+          : stored
       return { messages, total: count + (making === undefined ? 0 : 1), is_running: activity !== undefined }
     }),
-    forget: (session) =>
-      Effect.zipRight(owner.interrupt(session, "drop"), rooms.forget(session))
+    forget: (session) => Effect.zipRight(owner.interrupt(session, "drop"), rooms.forget(session))
   })
 })
 
-export const layer: Layer.Layer<SessionHub, never, Storage | EventLog | Models | Rooms | RunOwner> = Layer.effect(SessionHub, make)
+export const layer: Layer.Layer<SessionHub, never, Storage | EventLog | Models | Rooms | RunOwner> = Layer.effect(
+  SessionHub,
+  make
+)
