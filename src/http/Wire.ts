@@ -14,7 +14,6 @@ export interface WireRequest {
     (event: "end" | "error", listener: () => void): unknown
   }
   readonly off: (event: "data", listener: (chunk: Uint8Array) => void) => unknown
-  readonly resume: () => unknown
 }
 
 interface WireSocket {
@@ -36,7 +35,7 @@ export interface WireResponse {
 
 const isWireRequest = (source: unknown): source is WireRequest =>
   Predicate.hasProperty(source, "rawHeaders") && Array.isArray(source.rawHeaders) &&
-  Predicate.hasProperty(source, "resume")
+  Predicate.hasProperty(source, "on")
 
 const isWireResponse = (response: unknown): response is WireResponse =>
   Predicate.hasProperty(response, "writeHead") && Predicate.hasProperty(response, "writableLength")

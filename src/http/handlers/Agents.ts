@@ -53,7 +53,6 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
         "remove",
         Effect.fnUntraced(function*({ path: { agent_id } }) {
           const { user_id } = yield* CurrentPrincipal
-          yield* agents.get(user_id, agent_id)
           const going = yield* Effect.orDie(everything((page) => sessions.list(user_id, page, { agent_id })))
           yield* Effect.forEach(going, ({ id }) => hub.forget(id), { concurrency: 16, discard: true })
           yield* agents.remove(user_id, agent_id)

@@ -1,6 +1,6 @@
 /**
  * JSON bodies, read once and within bounds. A body that is too large is
- * answered, not cut off: the rest of it is read and thrown away.
+ * answered, not cut off: the rest of it flows into nothing.
  */
 import { Headers, type HttpServerRequest } from "@effect/platform"
 import { Effect } from "effect"
@@ -48,7 +48,6 @@ const bytesOf = (source: WireRequest): Effect.Effect<Uint8Array, Problem> =>
       size += chunk.length
       if (size <= maxBytes) return void chunks.push(chunk)
       source.off("data", take)
-      source.resume()
       resume(Effect.fail(tooLarge))
     }
     source.on("data", take)
