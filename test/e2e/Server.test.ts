@@ -1,12 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
-import { execFile } from "node:child_process"
-import { readdir, readFile, writeFile } from "node:fs/promises"
+import { execFile, spawnSync } from "node:child_process"
+import { readdir, readFile, unlink, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { clientOf, startServer, stoa, temporaryFolder } from "../support/Server.ts"
 
 const sh = (command: string) => promisify(execFile)("sh", ["-c", command], { timeout: 20_000 })
+
+/** A small disk of its own, to fill it. */
+const canMount = process.platform === "linux" &&
+  spawnSync("unshare", ["-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status === 0
 
 const withFolder = async (use: (path: string) => Promise<void>) => {
   const folder = await temporaryFolder()
@@ -145,6 +149,36 @@ describe("The built server", () => {
       await Promise.all([chat.end(), watching.end()])
       assert.deepStrictEqual([chat.broken(), watching.broken()], [false, false])
     }))
+
+  it.skipIf(!canMount)(
+    "takes no input while its disk is full, loses nothing, and goes on when there is room again",
+    () =>
+      withFolder(async (folder) => {
+        await sh(`mount -t tmpfs -o size=70m tmpfs ${folder}`)
+        try {
+          const server = await startServer(["--data-dir", join(folder, "data")])
+          const client = clientOf(server.url)
+          const talk = await client.converse()
+          const say = (text: string) => client.call("POST", "/chat", { ...talk, input: { content: text } })
+          assert.include((await say("say before")).text, "REPLY_END")
+          await sh(`dd if=/dev/zero of=${join(folder, "fill")} bs=1M || true`)
+          const refused = await say(`say ${Array.from({ length: 20_000 }, () => Math.random().toString(36)).join("")}`)
+          assert.strictEqual(refused.status, 503)
+          assert.strictEqual(refused.json.code, "storage_unavailable")
+          assert.isNotNull(refused.headers.get("retry-after"))
+          assert.strictEqual((await client.must("GET", `/sessions/${talk.session_id}/messages`)).total, 2)
+          await unlink(join(folder, "fill"))
+          assert.include((await say("say after")).text, "REPLY_END")
+          await server.kill("SIGKILL")
+          const again = await startServer(["--data-dir", join(folder, "data")])
+          const { messages } = await clientOf(again.url).must("GET", `/sessions/${talk.session_id}/messages`)
+          assert.strictEqual(messages.length, 4)
+          await again.kill("SIGTERM")
+        } finally {
+          await sh(`umount -l ${folder}`)
+        }
+      })
+  )
 
   it("prints an admin key once, which makes other keys", () =>
     withFolder(async (folder) => {
