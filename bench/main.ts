@@ -159,7 +159,10 @@ const measure = async (row: Row, outcome: Outcome, backend: Backend) => {
   }
 }
 
-const loaded = rows.filter(({ id }) => isWanted(id)).map((row) => ({ row, outcome: outcomeOf(row, row.limits) }))
+const loaded = rows.filter(({ id }) => isWanted(id) && plan.backends(id).length > 0).map((row) => ({
+  row,
+  outcome: outcomeOf(row, row.limits)
+}))
 outcomes.push(...loaded.map(({ outcome }) => outcome))
 const started = Starts.rows.filter(({ id }) => isWanted(id)).map((row) => ({
   row,

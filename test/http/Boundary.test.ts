@@ -1,6 +1,6 @@
 import { HttpServer, HttpServerRequest, type HttpServerResponse } from "@effect/platform"
 import { assert, describe, layer } from "@effect/vitest"
-import { Effect, Layer, Logger, LogLevel } from "effect"
+import { Effect, Layer, Logger, LogLevel, type Scope } from "effect"
 import { Conflict, Unavailable } from "../../src/domain/Errors.ts"
 import * as Boundary from "../../src/http/middleware/Boundary.ts"
 import * as HostLayer from "../../src/layers/Host.ts"
@@ -555,9 +555,12 @@ layer(
     }))
 })
 
+/** Requests that have ended because their client was gone. */
+let left = 0
+
 const breaking = Layer.unwrapEffect(Effect.gen(function*() {
   const boundary = yield* Boundary.make({ loopback: true, corsOrigins: [], allowedHosts: [], routes: [] })
-  const apps: Record<string, Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>> = {
+  const apps: Record<string, Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, Scope.Scope>> = {
     "/defect": Effect.die(new Error(`the database said ${planted}`)),
     "/unknown": Effect.fail({ secret: planted }),
     "/conflict": Effect.fail(
@@ -565,7 +568,9 @@ const breaking = Layer.unwrapEffect(Effect.gen(function*() {
     ),
     "/unavailable": Effect.die(new Unavailable({ detail: "Later.", retry_after: 7 })),
     "/interrupted": Effect.interrupt,
-    "/slow": Effect.interruptible(Effect.never)
+    "/slow": Effect.acquireRelease(Effect.void, () => Effect.sync(() => left++)).pipe(
+      Effect.zipRight(Effect.interruptible(Effect.never))
+    )
   }
   return HttpServer.serve(boundary(Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => apps[url]!)))
 }))
@@ -612,13 +617,14 @@ layer(
       isProblem(yield* call("GET", "/interrupted"), 503, "unavailable")
     }))
 
-  it.effect("says nothing in the log about clients that leave", () =>
+  it.effect("ends the request of a client that leaves, and says nothing of it in the log", () =>
     Effect.gen(function*() {
       const { url } = yield* Host
       const lines = yield* Logged
       const before = lines.length
       yield* Effect.promise(() => fetch(`${url}/slow`, { signal: AbortSignal.timeout(100) }).catch(() => {}))
       yield* Effect.sleep("100 millis")
+      assert.strictEqual(left, 1)
       assert.deepStrictEqual(lines.slice(before), [])
     }))
 })

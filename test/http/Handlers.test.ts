@@ -374,6 +374,18 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         })
       }))
 
+    it.scoped("is stopped when removed while it runs, and its streams end", () =>
+      Effect.gen(function*() {
+        const { watch } = yield* Host
+        const { agent_id, api, chat_model_config, user } = yield* settled
+        const config = chat_model_config("demo-chat", { delay_ms: 60_000 })
+        const { session_id } = yield* api.sessions.create({ payload: { agent_id, chat_model_config: config } })
+        yield* api.chat.send(input(agent_id, session_id))
+        const watching = yield* watch("GET", `/sessions/${session_id}/stream?after=0`, { user })
+        yield* api.sessions.remove({ path: { session_id }, urlParams: {} })
+        assert.include(yield* watching.ended, "\"finished_reason\":\"interrupted\"")
+      }))
+
     it.effect("may be interrupted while idle", () =>
       Effect.gen(function*() {
         const { call } = yield* Host
