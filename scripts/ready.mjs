@@ -6,7 +6,7 @@ import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { fileURLToPath } from "node:url"
+import { fileURLToPath, pathToFileURL } from "node:url"
 
 export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 
@@ -97,6 +97,23 @@ const files = (folder) =>
 
 const stampFile = "dist/.stamp"
 
+/** An empty database, packed for quick first starts; made once for a version of PGlite. */
+const snapshot = "dist/layers/Sql/pglite.tar.br"
+
+const pack = async () => {
+  const writer = at("dist/layers/Sql/PgliteSnapshot.js")
+  const version = json("node_modules/@electric-sql/pglite/package.json")?.version
+  const stamp = at("node_modules/.cache/stoa-pglite")
+  if (!fs.existsSync(writer)) return true
+  if (fs.existsSync(at(snapshot)) && fs.existsSync(stamp) && fs.readFileSync(stamp, "utf8") === version) return true
+  const script =
+    "Promise.all([import(process.argv[1]), import(\"effect\")]).then(([{ write }, { Effect }]) => Effect.runPromise(write()))"
+  const { code } = await run(process.execPath, ["-e", script, pathToFileURL(writer).href], { stdio: ["ignore", 2, 2] })
+  fs.mkdirSync(path.dirname(stamp), { recursive: true })
+  if (code === 0) fs.writeFileSync(stamp, version)
+  return code === 0
+}
+
 const isSource = (file) => /(?<!\.d)\.ts$/.test(file)
 
 /** Where a file of src ends up. */
@@ -116,7 +133,6 @@ const fingerprint = (sources) => {
  * last build. Answers the compiler's exit code and messages.
  */
 export const build = async ({ quiet = false } = {}) => {
-  // The packed empty database is the tests': it takes longer to make than it saves at one start.
   const sources = files("src").filter((file) => !file.endsWith(".tar.br"))
   const stamp = fingerprint(sources)
   if (fs.existsSync(at(stampFile)) && read(stampFile) === stamp && fs.existsSync(at("dist/cli/main.js"))) {
@@ -134,7 +150,8 @@ export const build = async ({ quiet = false } = {}) => {
   }
   // What no source stands for any more goes, so that dist is always what src says.
   const kept = new Set(sources.flatMap((file) => isSource(file) ? [built(file), `${built(file)}.map`] : [built(file)]))
-  for (const file of files("dist")) if (!kept.has(file)) fs.rmSync(at(file))
+  for (const file of files("dist")) if (!kept.has(file) && file !== snapshot) fs.rmSync(at(file))
+  if (!(await pack())) return { code: 1, output: "The empty database could not be packed.\n" }
   if (fs.existsSync(at("dist/cli/main.js"))) fs.chmodSync(at("dist/cli/main.js"), 0o755)
   fs.writeFileSync(at(stampFile), stamp)
   if (!quiet) say(`Built in ${seconds(since)}.`)

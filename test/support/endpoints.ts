@@ -1,6 +1,6 @@
 /** Every endpoint of the API, read from its value: what is tested for all of them holds for one that is added later. */
 import { HttpApi } from "@effect/platform"
-import { Arbitrary, FastCheck, Option, Schema } from "effect"
+import { Arbitrary, FastCheck, Option, Schema, SchemaAST } from "effect"
 import { Api } from "../../src/http/Api.ts"
 import { Authentication } from "../../src/http/api/Authentication.ts"
 
@@ -12,30 +12,39 @@ export interface Endpoint {
   /** `/sessions/:session_id` */
   readonly path: string
   readonly params: ReadonlyArray<string>
+  /** Names of the query parameters. */
+  readonly query: ReadonlyArray<string>
   readonly isBehindAuthentication: boolean
-  /** A body that the endpoint takes; undefined when it takes none. */
+  /** Bodies that the endpoint takes; undefined when it takes none. */
+  readonly bodies: FastCheck.Arbitrary<unknown> | undefined
+  /** One of them. */
   readonly body: unknown
 }
 
-const bodyOf = (schema: Schema.Schema.All): unknown => {
+const bodiesOf = (schema: Schema.Schema.All) => {
   const typed = schema as Schema.Schema<unknown, unknown>
-  const value = FastCheck.sample(Arbitrary.make(typed), { numRuns: 1, seed: 4711 })[0]
-  return JSON.parse(JSON.stringify(Schema.encodeSync(typed)(value)))
+  return Arbitrary.make(typed).map((value): unknown => JSON.parse(JSON.stringify(Schema.encodeSync(typed)(value))))
 }
+
+const namesOf = (schema: Schema.Schema.All) =>
+  SchemaAST.getPropertySignatures(SchemaAST.encodedAST(schema.ast)).map(({ name }) => String(name))
 
 export const endpoints: ReadonlyArray<Endpoint> = (() => {
   const all: Array<Endpoint> = []
   HttpApi.reflect(Api, {
     onGroup: () => {},
     onEndpoint: ({ endpoint, group, middleware }) => {
+      const bodies = Option.getOrUndefined(Option.map(endpoint.payloadSchema, bodiesOf))
       all.push({
         name: `${group.identifier}.${endpoint.name}`,
         group: group.identifier,
         method: endpoint.method,
         path: endpoint.path,
         params: [...endpoint.path.matchAll(/:(\w+)/g)].map(([, name]) => name!),
+        query: Option.getOrElse(Option.map(endpoint.urlParamsSchema, namesOf), () => []),
         isBehindAuthentication: [...middleware].some(({ key }) => key === Authentication.key),
-        body: Option.getOrUndefined(Option.map(endpoint.payloadSchema, bodyOf))
+        bodies,
+        body: bodies && FastCheck.sample(bodies, { numRuns: 1, seed: 4711 })[0]
       })
     }
   })

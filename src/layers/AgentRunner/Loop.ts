@@ -130,7 +130,7 @@ export const make = Effect.gen(function*() {
     yield* runTools(turn, out, Reply.unanswered(out.reply().message))
   })
 
-  const run = Effect.fn("AgentRunner.run")(function*(turn: Turn, out: Out) {
+  const run = Effect.fnUntraced(function*(turn: Turn, out: Out) {
     const tools = yield* toolbox.list(turn)
     const maxIters = turn.agent.data.react_config.max_iters
     const before = out.reply()

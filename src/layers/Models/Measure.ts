@@ -53,15 +53,39 @@ const sizeOf = (message: Message): Size => {
   return size
 }
 
+interface Sum extends Size {
+  messages: number
+  chars: number
+  words: number
+  /** How many messages of the array are in it, and the last of them. */
+  counted: number
+  last: Message | undefined
+}
+
+const sums = new WeakMap<ReadonlyArray<Message>, Sum>()
+
+/** A session's messages are one array that grows: what was counted before is not counted again. */
+const sumOf = (messages: ReadonlyArray<Message>): Sum => {
+  const before = sums.get(messages)
+  if (before !== undefined && before.counted <= messages.length && messages[before.counted - 1] === before.last) {
+    return before
+  }
+  const sum: Sum = { messages: 0, chars: 0, words: 0, counted: 0, last: undefined }
+  sums.set(messages, sum)
+  return sum
+}
+
 /** Characters and words of the messages' text, thinking, hints, calls' arguments and results; empty messages do not count. */
 export const measure = (messages: ReadonlyArray<Message>): Size & { readonly messages: number } => {
-  const sum = { messages: 0, chars: 0, words: 0 }
-  for (const message of messages) {
+  const sum = sumOf(messages)
+  for (const message of messages.slice(sum.counted)) {
+    sum.counted++
+    sum.last = message
     if (message.content.length === 0) continue
     const { chars, words } = sizeOf(message)
     sum.messages++
     sum.chars += chars
     sum.words += words
   }
-  return sum
+  return { messages: sum.messages, chars: sum.chars, words: sum.words }
 }

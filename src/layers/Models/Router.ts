@@ -93,7 +93,7 @@ export const make = (list: ReadonlyArray<Provider>) =>
         return Effect.succeed({ type: provider.type, name: String(name), settings, secrets })
       })
 
-    const check = Effect.fn("Models.check")(function*(owner: UserId, config: ChatModelConfig) {
+    const check = Effect.fnUntraced(function*(owner: UserId, config: ChatModelConfig) {
       const at = within("chat_model_config")
       const { type } = yield* credentials.get(owner, config.credential_id)
       if (type !== config.type) {

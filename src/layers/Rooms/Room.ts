@@ -2,7 +2,7 @@
  * One session's live end. Everything here happens between two turns of the
  * event loop, so a subscriber joins and a page goes out with nothing in between.
  */
-import { type Clock, Deferred, Effect, FiberId, type PubSub } from "effect"
+import { type Clock, Deferred, Effect, FiberId, type PubSub, Scope } from "effect"
 import { Unavailable } from "../../domain/Errors.ts"
 import { type AgentEvent, endsStream, type EventDraft, frame } from "../../domain/Event.ts"
 import type { RunId, SessionId, Timestamp, UserId } from "../../domain/Ids.ts"
@@ -238,7 +238,8 @@ export class LiveRoom implements Room, Source {
       }
       const subscriber = { sink, only }
       this.#subscribers.add(subscriber)
-      yield* Effect.addFinalizer(() => Effect.sync(() => this.#subscribers.delete(subscriber)))
+      // Straight into the scope: Effect.addFinalizer keeps the whole fiber's state for its finalizer.
+      yield* Scope.addFinalizer(yield* Effect.scope, Effect.sync(() => this.#subscribers.delete(subscriber)))
     })
   }
 
