@@ -106,13 +106,13 @@ describe("A stream's response", () => {
     Effect.gen(function*() {
       const proper = yield* opened
       proper.sink.end()
-      yield* Fiber.join(proper.fiber)
+      void (yield* Fiber.join(proper.fiber))
       assert.deepInclude(proper.fake, { isEnded: true, isClosed: false })
       const cut = yield* opened
       cut.sink.end("lagging")
       cut.sink.end("lagging")
       cut.sink.write(bytes(1))
-      yield* Fiber.join(cut.fiber)
+      void (yield* Fiber.join(cut.fiber))
       assert.deepInclude(cut.fake, { isEnded: true, isClosed: true, text: ": ok\n\n: lagging\n\n" })
     }).pipe(Effect.provide(Sse.layer)))
 

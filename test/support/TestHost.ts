@@ -134,7 +134,7 @@ const door = Effect.gen(function*() {
 
   /** Sends bytes as they are, and reads until the server closes. */
   const raw = (...parts: ReadonlyArray<string | Buffer>): Effect.Effect<Answer> =>
-    Effect.async<Answer, Error>((resume) => {
+    Effect.async<Answer>((resume) => {
       let got = ""
       const socket = connect(port, "127.0.0.1", () => {
         for (const part of parts) socket.write(part)
@@ -142,9 +142,9 @@ const door = Effect.gen(function*() {
       socket.setTimeout(patience, () => socket.destroy(new Error(`No answer in time. So far: ${got}`)))
       socket.on("data", (chunk) => got += chunk.toString())
       socket.on("close", () => resume(Effect.succeed(read(got))))
-      socket.on("error", (error) => resume(Effect.fail(error)))
+      socket.on("error", (error) => resume(Effect.die(error)))
       return Effect.sync(() => socket.destroy())
-    }).pipe(Effect.orDie)
+    })
 
   const clientOf = (headers: Readonly<Record<string, string>>) =>
     HttpApiClient.make(Api, {

@@ -56,7 +56,7 @@ const bytesOf = (source: WireRequest): Effect.Effect<Uint8Array, Problem> =>
   })
 
 /** The first bound that a value breaks. */
-export const excess = (value: unknown): Invalid | undefined => {
+const excess = (value: unknown): Invalid | undefined => {
   let members = 0
   const visit = (value: unknown, depth: number): Invalid | undefined => {
     if (typeof value === "string") {
