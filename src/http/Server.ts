@@ -52,10 +52,25 @@ const handlers = Layer.mergeAll(
   Sessions.layer
 ).pipe(Layer.provide([Authentication.layer, Sse.layer]))
 
+type Documents = Layer.Layer<never, never, HttpLayerRouter.HttpRouter>
+
+/** Made when somebody first asks: they take longer than all the rest of the door. */
+const onDemand = (path: `/${string}`, documents: Documents) =>
+  HttpLayerRouter.use((router) =>
+    Effect.scoped(HttpLayerRouter.toHttpEffect(documents)).pipe(
+      Effect.cached,
+      Effect.flatMap((app) => router.add("GET", path, Effect.orDie(Effect.flatten(app))))
+    )
+  )
+
 const documents = Layer.mergeAll(
-  HttpApiScalar.layerHttpLayerRouter({ api: Api, path: "/docs" }),
-  HttpApiSwagger.layerHttpLayerRouter({ api: Api, path: "/docs/swagger" }),
-  HttpLayerRouter.add("GET", "/openapi.json", Effect.sync(() => HttpServerResponse.unsafeJson(OpenApi.fromApi(Api))))
+  onDemand("/docs", HttpApiScalar.layerHttpLayerRouter({ api: Api, path: "/docs" })),
+  onDemand("/docs/swagger", HttpApiSwagger.layerHttpLayerRouter({ api: Api, path: "/docs/swagger" })),
+  HttpLayerRouter.add(
+    "GET",
+    "/openapi.json",
+    Effect.sync(() => HttpServerResponse.unsafeJson(OpenApi.fromApi(Api)))
+  )
 )
 
 const routes = [

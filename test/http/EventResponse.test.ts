@@ -1,3 +1,4 @@
+/** Apart from Sse.test.ts, because `layer` with `excludeTestServices` takes the TestClock from a whole file. */
 import { HttpServerRequest } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, TestClock } from "effect"

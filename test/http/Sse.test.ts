@@ -155,18 +155,20 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
         assert.strictEqual(subscribers.get(session_id) ?? 0, 0)
       }))
 
-    it.scoped("are left within 100 ms, and leaving does not stop the run", () =>
+    it.scoped("are left at once, and leaving does not stop the run", () =>
       Effect.gen(function*() {
         const { call, watch } = yield* Door
         const { body, session_id, stream, user } = yield* talk()
         const watching = yield* watch("GET", stream, { user })
-        const chat = yield* watch("POST", "/chat", { user, body: body("say one\nsleep 400\nsay two") })
+        const chat = yield* watch("POST", "/chat", { user, body: body("say one\nsleep 2000\nsay two") })
         yield* chat.until((text) => text.includes("TEXT_BLOCK_DELTA"))
         assert.strictEqual(subscribers.get(session_id), 2)
         chat.leave()
         watching.leave()
-        yield* Effect.sleep("100 millis")
-        assert.strictEqual(subscribers.get(session_id), 0)
+        yield* Effect.sleep("10 millis").pipe(
+          Effect.repeat({ until: () => subscribers.get(session_id) === 0 }),
+          Effect.timeout("1 second")
+        )
         const status = Effect.map(call("GET", `/sessions/${session_id}/status`, { user }), ({ json }) => json.status)
         assert.strictEqual(yield* status, "running")
         const again = yield* watch("GET", `${stream}?after=0`, { user })

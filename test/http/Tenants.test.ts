@@ -16,33 +16,33 @@ const withIds = endpoints.filter(({ params }) => params.length > 0)
 /** An id of the right shape that nobody has. */
 const nobodys = "0".repeat(32)
 
-/** Ada's things, one of each kind that a path can name, with a run under way. */
+let adas = 0
+
+/** An Ada with one thing of each kind that a path can name, and a run that has begun and waits. */
 const adasWorld = Effect.gen(function*() {
   const { call } = yield* Host
   const { issue } = yield* ApiKeys
-  const user = "ada"
+  const user = `ada-${adas++}`
   const { agent_id } = (yield* call("POST", "/agent", { user, body: { name: "Ada's" } })).json
   const data = { type: "openai_compatible_credential", base_url: "http://127.0.0.1:9/v1", api_key: "sk-ada" }
   yield* call("POST", "/credential", { user, body: { data } })
-  const { credential_id } =
-    (yield* call("POST", "/credential", { user, body: { data: { type: "demo_credential" } } })).json
-  const chat_model_config = {
-    type: "demo_credential",
-    credential_id,
-    model: "demo-chat",
-    parameters: { delay_ms: 60_000 }
-  }
+  const demo = { data: { type: "demo_credential" } }
+  const { credential_id } = (yield* call("POST", "/credential", { user, body: demo })).json
+  const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script" }
   const { session_id } = (yield* call("POST", "/sessions", { user, body: { agent_id, chat_model_config } })).json
-  const body = { agent_id, session_id, input: { content: "my secret plan" } }
+  const body = { agent_id, session_id, input: { content: "say my secret plan\nsleep 3000000" } }
   const { run_id } = (yield* call("POST", "/chat", { user, body, headers: { prefer: "respond-async" } })).json
   const { id: key_id } = yield* issue({ user_id: user as UserId, name: "", scopes: ["read"], expires_at: null })
-  return { agent_id, credential_id, session_id, run_id, key_id }
+  yield* call("GET", `/sessions/${session_id}/messages`, { user }).pipe(
+    Effect.repeat({ until: ({ json }): boolean => json.messages[1]?.content[0]?.text.endsWith("plan") === true })
+  )
+  return { user, ids: { agent_id, credential_id, session_id, run_id, key_id } as Readonly<Record<string, string>> }
 })
 
-/** All that Ada can see of it. */
-const seenByAda = Effect.gen(function*() {
+/** All that an Ada can see of it. */
+const seenBy = Effect.fnUntraced(function*(user: string) {
   const { call } = yield* Host
-  const { sessions } = (yield* call("GET", "/sessions", { user: "ada" })).json
+  const { sessions } = (yield* call("GET", "/sessions", { user })).json
   const paths = [
     "/agent",
     "/credential",
@@ -50,7 +50,7 @@ const seenByAda = Effect.gen(function*() {
     "/runs",
     ...sessions.flatMap(({ id }: { id: string }) => [`/sessions/${id}/messages`, `/sessions/${id}/runs`])
   ]
-  return yield* Effect.forEach(paths, (path) => Effect.map(call("GET", path, { user: "ada" }), ({ json }) => json))
+  return yield* Effect.forEach(paths, (path) => Effect.map(call("GET", path, { user }), ({ json }) => json))
 })
 
 const say = (endpoint: Endpoint, path: string, call: TestHost.Call) =>
@@ -69,27 +69,27 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
   for (const endpoint of withIds) {
     it.effect(`${endpoint.name} answers for another's id what it answers for nobody's, and changes nothing`, () =>
       Effect.gen(function*() {
-        const ids: Readonly<Record<string, string>> = yield* adasWorld
+        const { ids, user } = yield* adasWorld
         assert.containsAllKeys(ids, [...endpoint.params], "Ada has no thing of that kind yet: add one to adasWorld")
-        const before = yield* seenByAda
+        const before = yield* seenBy(user)
         const last = endpoint.params.at(-1)!
         const foreign = yield* say(endpoint, fill(endpoint, ids), { user: "grace" })
         const missing = yield* say(endpoint, fill(endpoint, { ...ids, [last]: nobodys }), { user: "grace" })
         // Keys are an admin's, and Grace is none.
         assert.strictEqual(foreign.status, endpoint.group === "keys" ? 403 : 404, foreign.text)
         assert.deepStrictEqual(shape(foreign, ids[last]!), shape(missing, nobodys))
-        assert.notInclude(foreign.text, "ada")
-        assert.deepStrictEqual(yield* seenByAda, before)
+        assert.notInclude(foreign.text, user)
+        assert.deepStrictEqual(yield* seenBy(user), before)
       }))
   }
 
   it.effect("answers for another's agent, session or credential in a body or query as for nobody's", () =>
     Effect.gen(function*() {
       const { call } = yield* Host
-      const ids = yield* adasWorld
+      const { ids, user: ada } = yield* adasWorld
       const user = "grace"
       const { agent_id } = (yield* call("POST", "/agent", { user, body: { name: "Grace's" } })).json
-      const before = yield* seenByAda
+      const before = yield* seenBy(ada)
       const config = { type: "demo_credential", credential_id: ids.credential_id, model: "demo-chat" }
       const { session_id } = (yield* call("POST", "/sessions", { user, body: { agent_id } })).json
       const attempts: ReadonlyArray<readonly [string, string, unknown?]> = [
@@ -106,7 +106,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
         const answer = yield* call(method, path, { user, body })
         assert.deepInclude(answer.json, { status: 404, code: "not_found" }, `${method} ${path}`)
       }
-      assert.deepStrictEqual(yield* seenByAda, before)
+      assert.deepStrictEqual(yield* seenBy(ada), before)
     }))
 
   it.effect("lists each user only their own", () =>
@@ -126,31 +126,31 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
 
   it.effect("asks who it is on every endpoint but the open ones", () =>
     Effect.gen(function*() {
-      const ids = yield* adasWorld
-      const before = yield* seenByAda
+      const { ids, user: ada } = yield* adasWorld
+      const before = yield* seenBy(ada)
       for (const endpoint of endpoints) {
         const answer = yield* say(endpoint, fill(endpoint, ids), {})
         if (open.has(endpoint.name)) assert.notStrictEqual(answer.status, 401, endpoint.name)
         else assert.deepInclude(answer.json, { status: 401, code: "unauthenticated" }, endpoint.name)
         assert.strictEqual(endpoint.isBehindAuthentication, !open.has(endpoint.name), endpoint.name)
       }
-      assert.deepStrictEqual(yield* seenByAda, before)
+      assert.deepStrictEqual(yield* seenBy(ada), before)
     }))
 
   it.effect("refuses a revoked, an unknown and a broken key on every endpoint, whatever X-User-ID says", () =>
     Effect.gen(function*() {
       const { call } = yield* Host
       const { issue } = yield* ApiKeys
-      const ids = yield* adasWorld
+      const { ids, user: ada } = yield* adasWorld
       const admin = yield* issue({ user_id: "root" as UserId, name: "", scopes: ["admin"], expires_at: null })
       const mine = yield* issue({
-        user_id: "ada" as UserId,
+        user_id: ada as UserId,
         name: "",
         scopes: ["read", "write", "chat"],
         expires_at: null
       })
       yield* call("DELETE", `/keys/${mine.id}`, { headers: { authorization: `Bearer ${admin.key}` } })
-      const before = yield* seenByAda
+      const before = yield* seenBy(ada)
       for (
         const authorization of [
           `Bearer ${mine.key}`,
@@ -161,11 +161,11 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
         ]
       ) {
         for (const endpoint of endpoints.filter(({ isBehindAuthentication }) => isBehindAuthentication)) {
-          const answer = yield* say(endpoint, fill(endpoint, ids), { user: "ada", headers: { authorization } })
+          const answer = yield* say(endpoint, fill(endpoint, ids), { user: ada, headers: { authorization } })
           assert.strictEqual(answer.status, 401, `${endpoint.name} ${authorization}`)
         }
       }
-      assert.deepStrictEqual(yield* seenByAda, before)
+      assert.deepStrictEqual(yield* seenBy(ada), before)
     }))
 
   it.effect("needs the scope that the endpoint is for", () =>

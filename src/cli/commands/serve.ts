@@ -26,6 +26,7 @@ import { permissionContext } from "../../domain/Permission.ts"
 import type { Session } from "../../domain/Session.ts"
 import { isLoopback, refusal, type Settings, trustsUserHeader } from "../../domain/Settings.ts"
 import * as Server from "../../http/Server.ts"
+import { answerUnreadable } from "../../http/Unreadable.ts"
 import * as Host from "../../layers/Host.ts"
 import * as ReadinessLocal from "../../layers/Readiness/Local.ts"
 import { ApiKeys } from "../../services/ApiKeys.ts"
@@ -200,12 +201,20 @@ const run = (settings: Settings, node: NodeServer) =>
     return yield* Effect.never
   }).pipe(Effect.scoped)
 
-/** Headers of one request, in bytes, and how long a connection may idle, in milliseconds. */
-const nodeOptions = { maxHeaderSize: 16 * 1024, keepAliveTimeout: 30_000 }
+/**
+ * Headers of one request in bytes; how long a connection may idle, and a request
+ * take to arrive, in milliseconds. A missing Host is the boundary's to answer.
+ */
+const nodeOptions = {
+  maxHeaderSize: 16 * 1024,
+  keepAliveTimeout: 30_000,
+  requestTimeout: 30_000,
+  requireHostHeader: false
+}
 
 /** Serves until it is interrupted. */
 export const launch = (settings: Settings) => {
-  const node = createServer(nodeOptions)
+  const node = createServer(nodeOptions).on("clientError", answerUnreadable)
   const listening = NodeHttpServer.layer(() => node, { port: settings.port, host: settings.host }).pipe(
     Layer.mapError((error) => cannotListen(settings)(error.cause))
   )

@@ -3,6 +3,7 @@ import { Clock, Effect, Schema } from "effect"
 import { type Credential, defaultName, present } from "../../domain/Credential.ts"
 import { Conflict } from "../../domain/Errors.ts"
 import { CredentialId, type UserId } from "../../domain/Ids.ts"
+import type { JsonObject } from "../../domain/Json.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
 import { type CredentialFields, Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
@@ -46,6 +47,15 @@ export const layer = HttpApiBuilder.group(Api, "credentials", (handlers) =>
       }
     )
 
+    /** The fields of a replacement; of the same type, it keeps the name and the secrets that it does not give. */
+    const readOver = Effect.fnUntraced(function*(before: Credential, data: JsonObject) {
+      if (data["type"] !== before.type) return yield* models.readCredential(data, [])
+      const read = yield* models.readCredential(data, before.secrets)
+      const isComplete = before.secrets.every((name) => name in read.secrets)
+      const secrets = isComplete ? read.secrets : { ...yield* open(before), ...read.secrets }
+      return { ...read, secrets, name: read.name === "" ? before.name : read.name }
+    })
+
     const nameFor = (owner: UserId, type: string) =>
       everything((page) => credentials.list(owner, page)).pipe(
         Effect.orDie,
@@ -83,12 +93,7 @@ export const layer = HttpApiBuilder.group(Api, "credentials", (handlers) =>
         Effect.fnUntraced(function*({ path, payload: { data } }) {
           const { user_id } = yield* CurrentPrincipal
           const before = yield* credentials.get(user_id, path.credential_id)
-          const isSameType = data["type"] === before.type
-          const read = yield* models.readCredential(data, isSameType ? before.secrets : [])
-          const isComplete = !isSameType || before.secrets.every((name) => name in read.secrets)
-          const secrets = isComplete ? read.secrets : { ...yield* open(before), ...read.secrets }
-          const name = read.name === "" && isSameType ? before.name : read.name
-          const fields = yield* fieldsOf(user_id, before.id, { ...read, name, secrets })
+          const fields = yield* fieldsOf(user_id, before.id, yield* readOver(before, data))
           const at = yield* now
           return present(
             yield* credentials.modify(

@@ -1,10 +1,10 @@
 import { HttpApiBuilder } from "@effect/platform"
 import { Clock, Effect } from "effect"
 import { Conflict, Malformed } from "../../domain/Errors.ts"
-import { SessionId, WorkspaceId } from "../../domain/Ids.ts"
+import { SessionId, type UserId, WorkspaceId } from "../../domain/Ids.ts"
 import { permissionContext } from "../../domain/Permission.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
-import { patchSession, type Session, type SessionPatch } from "../../domain/Session.ts"
+import { patchSession, type Session, type SessionDraft, type SessionPatch } from "../../domain/Session.ts"
 import { EventLog } from "../../services/EventLog.ts"
 import { Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
@@ -22,6 +22,26 @@ const running = new Conflict({
 })
 
 const changesTheRun = (patch: SessionPatch) => patch.chat_model_config !== undefined || patch.permission_mode != null
+
+const sessionOf = (draft: SessionDraft, user_id: UserId, millis: number, newId: () => string): Session => {
+  const at = timestampOf(millis)
+  const id = SessionId.make(newId())
+  return {
+    id,
+    user_id,
+    agent_id: draft.agent_id,
+    created_at: at,
+    updated_at: at,
+    source: "user",
+    source_schedule_id: null,
+    config: {
+      workspace_id: draft.workspace_id ?? WorkspaceId.make(newId()),
+      name: draft.name ?? at.slice(0, 19).replace("T", " "),
+      chat_model_config: draft.chat_model_config ?? null
+    },
+    state: { session_id: id, permission_context: permissionContext("default") }
+  }
+}
 
 /** Digits that a number holds exactly. */
 const cursorShape = /^\d{1,15}$/
@@ -67,30 +87,14 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
       )
       .handle(
         "create",
-        Effect.fnUntraced(function*({ payload: { agent_id, chat_model_config = null, name, workspace_id } }) {
+        Effect.fnUntraced(function*({ payload }) {
           const { user_id } = yield* CurrentPrincipal
-          yield* agents.get(user_id, agent_id)
-          if (chat_model_config !== null) yield* models.check(user_id, chat_model_config)
+          yield* agents.get(user_id, payload.agent_id)
+          if (payload.chat_model_config != null) yield* models.check(user_id, payload.chat_model_config)
           const millis = yield* Clock.currentTimeMillis
-          const at = timestampOf(millis)
-          const id = SessionId.make(newId.record(millis))
-          const session: Session = {
-            id,
-            user_id,
-            agent_id,
-            created_at: at,
-            updated_at: at,
-            source: "user",
-            source_schedule_id: null,
-            config: {
-              workspace_id: workspace_id ?? WorkspaceId.make(newId.record(millis)),
-              name: name ?? at.slice(0, 19).replace("T", " "),
-              chat_model_config
-            },
-            state: { session_id: id, permission_context: permissionContext("default") }
-          }
+          const session = sessionOf(payload, user_id, millis, () => newId.record(millis))
           yield* Effect.catchTag(sessions.insert(session), "Conflict", Effect.die)
-          return created({ session_id: id }, `/sessions/${id}`)
+          return created({ session_id: session.id }, `/sessions/${session.id}`)
         })
       )
       .handle("get", ({ path, urlParams }) => Effect.flatMap(mine(path.session_id, urlParams.agent_id), view))
