@@ -1,5 +1,5 @@
 /** One input and its run: sent, told as it comes, stopped by Ctrl-C. */
-import { Deferred, Effect, Option, Queue } from "effect"
+import { Clock, Deferred, Duration, Effect, Either, Option, Queue } from "effect"
 import type { Accepted } from "../domain/Chat.ts"
 import { type AgentEvent, endsStream } from "../domain/Event.ts"
 import { type AgentId, SessionId } from "../domain/Ids.ts"
@@ -7,8 +7,8 @@ import type { Message, RunError } from "../domain/Message.ts"
 import { appendEvent, openReply } from "../domain/Transcript.ts"
 import type { Connection } from "./Connection.ts"
 import { CtrlC } from "./CtrlC.ts"
-import { exitCodes, Failed, failed, Stopped } from "./Failed.ts"
-import { follow, type Followed } from "./Follow.ts"
+import { exitCodes, Failed, failed, Refused, Stopped, Unreachable } from "./Failed.ts"
+import { follow, type Followed, isPassing, pauseBefore } from "./Follow.ts"
 import { dim, Screen } from "./Screen.ts"
 import * as Telling from "./Telling.ts"
 
@@ -95,19 +95,60 @@ const outcome = (end: End | undefined, presses: number): Option.Option<Failed | 
   }
 }
 
+/** Times that an input is sent at most, and how long it is tried. */
+const maxSends = 8
+const sendPatience = Duration.minutes(1)
+
+/**
+ * Sends again when there was no answer: whether the input has arrived is not
+ * known then, and its key makes that harmless. A server that is not there at all
+ * is not waited for.
+ */
+const insist = <A, E, R>(send: Effect.Effect<A, E | Refused | Unreachable, R>) =>
+  Effect.gen(function*() {
+    const since = yield* Clock.currentTimeMillis
+    for (let attempt = 1;; attempt++) {
+      const sent = yield* Effect.either(send)
+      if (Either.isRight(sent)) return sent.right
+      const error = sent.left
+      const isOver = attempt === maxSends || (yield* Clock.currentTimeMillis) - since > Duration.toMillis(sendPatience)
+      if (isOver || !isTrouble(error) || !isPassing(error) || isFull(error) || (attempt === 1 && isNobody(error))) {
+        return yield* Effect.fail(error)
+      }
+      if (attempt === 1) yield* lostNotice
+      yield* Effect.sleep(pauseBefore(attempt, error))
+    }
+  })
+
+const isTrouble = (error: unknown): error is Refused | Unreachable =>
+  error instanceof Refused || error instanceof Unreachable
+
+/** Refused for good, as far as this input goes. */
+const isFull = (error: Refused | Unreachable) => error._tag === "Refused" && error.status === 429
+
+const isNobody = (error: Refused | Unreachable) => error._tag === "Unreachable" && error.isRefused
+
 /** Fails when the reply does not complete. */
 export const turn = Effect.fn("Chat.turn")(
   function*(connection: Connection, { agent, format, isQuiet, session, text }: Turn) {
     const screen = yield* Screen
-    const accepted = yield* connection.api.chat.send({
-      headers: { prefer: "respond-async", accept: "application/json" },
-      payload: {
-        agent_id: agent,
-        session_id: session,
-        input: { role: "user", name: "user", content: text, metadata: {} },
-        on_busy: "enqueue"
-      }
-    })
+    const accepted = yield* insist(
+      connection.api.chat.send({
+        headers: { prefer: "respond-async", accept: "application/json", "idempotency-key": crypto.randomUUID() },
+        payload: {
+          agent_id: agent,
+          session_id: session,
+          input: { role: "user", name: "user", content: text, metadata: {} },
+          on_busy: "enqueue",
+          tools: []
+        }
+      }).pipe(Effect.catchTag("ResponseError", (error) =>
+        Effect.fail(
+          error.cause instanceof SyntaxError
+            ? error
+            : new Unreachable({ isRefused: false, message: `the connection to ${connection.url} was lost.` })
+        )))
+    )
     if (typeof accepted === "string") return yield* failed("The server does not answer as this program expects.")
 
     const { close, tell } = yield* teller(isQuiet)

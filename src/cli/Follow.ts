@@ -35,7 +35,7 @@ const steady = Duration.seconds(10)
 
 class Lost extends Data.TaggedError("Lost")<{ readonly message: string }> {}
 
-type Trouble = Lost | Refused | Unreachable | FrameTooLong
+export type Trouble = Lost | Refused | Unreachable | FrameTooLong
 
 const decode = Schema.decodeUnknownOption(AgentEvent)
 
@@ -48,11 +48,11 @@ const read = (frame: Frame): Option.Option<Followed> => {
 }
 
 /** Worth another attempt: the server is away, starting, draining, or at its limit. */
-const isPassing = (error: Trouble) =>
+export const isPassing = (error: Trouble) =>
   error._tag === "Lost" || error._tag === "Unreachable" ||
   (error._tag === "Refused" && [429, 502, 503, 504].includes(error.status))
 
-const pauseBefore = (attempt: number, error: Trouble) =>
+export const pauseBefore = (attempt: number, error: Trouble) =>
   error._tag === "Refused" && error.retryAfter !== undefined
     ? Duration.seconds(Math.min(error.retryAfter, longestRetryAfter))
     : Duration.min(Duration.times(firstPause, 2 ** (attempt - 1)), longestPause)

@@ -53,7 +53,7 @@ export const resolve = Effect.fn("Model.resolve")(function*(
     if (Option.isSome(credential)) return yield* decode(CredentialId, credential.value)
     const found = yield* newest(connection, type)
     if (Option.isSome(found)) return found.value.id
-    if (isDemo(type)) return (yield* api.credentials.create({ payload: { data: { type } } })).credential_id
+    if (isDemo(type)) return (yield* api.credentials.create({ headers: {}, payload: { data: { type } } })).credential_id
     return yield* notFound(
       `You have no credential of type ${type}: make one with stoa credentials create --type ${type}.`
     )

@@ -55,6 +55,10 @@ const truths = new Map([["true", true], ["1", true], ["false", false], ["0", fal
 const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } = {
   port: numberOf,
   drain_seconds: numberOf,
+  run_seconds: numberOf,
+  tool_seconds: numberOf,
+  parked_hours: numberOf,
+  retain_days: numberOf,
   cors_origins: listOf,
   allowed_hosts: listOf,
   trust_user_header: (text) => truths.get(text.toLowerCase()) ?? text

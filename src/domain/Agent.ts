@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { AgentId, Timestamp, UserId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
+import { ClientTools } from "./Tool.ts"
 
 const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: NoInfer<A>) =>
   Schema.optionalWith(schema, { default: () => value, nullable: true })
@@ -50,7 +51,9 @@ const AgentData = Schema.Struct({
   name,
   system_prompt: prompt,
   context_config: ContextConfig,
-  react_config: ReActConfig
+  react_config: ReActConfig,
+  /** Tools that whoever talks to the agent runs itself. */
+  client_tools: Schema.optionalWith(ClientTools, { default: () => [] })
 }).annotations({ identifier: "AgentData" })
 
 /** Who an agent is. The model and the state of an exchange belong to the session. */
@@ -67,7 +70,8 @@ export const AgentDraft = Schema.Struct({
   name,
   system_prompt: withDefault(prompt, "You're a helpful assistant."),
   context_config: withDefault(ContextConfig, Schema.decodeSync(ContextConfig)({})),
-  react_config: withDefault(ReActConfig, Schema.decodeSync(ReActConfig)({}))
+  react_config: withDefault(ReActConfig, Schema.decodeSync(ReActConfig)({})),
+  client_tools: withDefault(ClientTools, [])
 }).annotations({ identifier: "AgentDraft" })
 export type AgentDraft = typeof AgentDraft.Type
 
@@ -76,7 +80,8 @@ export const AgentPatch = Schema.Struct({
   name: Schema.optional(Schema.NullOr(name)),
   system_prompt: Schema.optional(Schema.NullOr(prompt)),
   context_config: Schema.optional(Schema.NullOr(ContextConfig)),
-  react_config: Schema.optional(Schema.NullOr(ReActConfig))
+  react_config: Schema.optional(Schema.NullOr(ReActConfig)),
+  client_tools: Schema.optional(Schema.NullOr(ClientTools))
 }).annotations({ identifier: "AgentPatch" })
 export type AgentPatch = typeof AgentPatch.Type
 
@@ -88,6 +93,7 @@ export const patchAgent = (agent: Agent, patch: AgentPatch, now: Timestamp): Age
     ...(patch.name != null && { name: patch.name }),
     ...(patch.system_prompt != null && { system_prompt: patch.system_prompt }),
     ...(patch.context_config != null && { context_config: patch.context_config }),
-    ...(patch.react_config != null && { react_config: patch.react_config })
+    ...(patch.react_config != null && { react_config: patch.react_config }),
+    ...(patch.client_tools != null && { client_tools: patch.client_tools })
   }
 })

@@ -124,6 +124,16 @@ export interface Ending {
   readonly error: RunError | null
 }
 
+/** What a parked run waits for. */
+export type WaitingFor = Extract<AgentEvent, { readonly type: "RUN_PARKED" }>["waiting_for"]
+
+/** How a run stopped working: its reply has ended, or it waits for somebody. */
+export type Outcome = Ending | { readonly waiting_for: WaitingFor }
+
+/** Calls that wait for somebody outside: a person's word, or a client's result. */
+export const awaited = (message: Message): ReadonlyArray<ToolCallBlock> =>
+  unanswered(message).filter(({ state }) => state === "asking" || state === "submitted")
+
 /** Everything that is still missing up to and with REPLY_END; nothing when the reply has ended. */
 export const ending = (
   reply: Reply,

@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { AgentId, MessageId, RunId, SessionId, Timestamp, UserId } from "./Ids.ts"
 import { FinishedReason, Message, RunError } from "./Message.ts"
+import { ClientTools } from "./Tool.ts"
 import { Usage } from "./Usage.ts"
 
 /** `queued` waits its turn, `awaiting_*` is parked, `ended` has its terminal event in the log. */
@@ -17,6 +18,8 @@ export const Run = Schema.Struct({
   reply_id: MessageId,
   /** The messages that the client sent; empty means "go on". */
   input: Schema.Array(Message),
+  /** Tools that the client which sent it runs itself. */
+  tools: ClientTools,
   /** The `seq` of the run's first event, RUN_QUEUED aside; null while it is queued. */
   first_seq: Schema.NullOr(Schema.Int),
   /** The `seq` of its terminal event. */

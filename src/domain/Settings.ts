@@ -35,6 +35,22 @@ const drainSeconds = Schema.Number.pipe(Schema.between(0, 600)).annotations({
   description: "seconds from 0 to 600"
 })
 
+const runSeconds = Schema.Number.pipe(Schema.between(0, 86_400)).annotations({
+  description: "seconds from 0 to 86400, where 0 is without end"
+})
+
+const toolSeconds = Schema.Number.pipe(Schema.between(0.1, 86_400)).annotations({
+  description: "seconds from 0.1 to 86400"
+})
+
+const parkedHours = Schema.Number.pipe(Schema.between(0, 87_600)).annotations({
+  description: "hours from 0 to 87600, where 0 is without end"
+})
+
+const retainDays = Schema.Number.pipe(Schema.between(0, 36_500)).annotations({
+  description: "days from 0 to 36500, where 0 is for ever"
+})
+
 const vaultKey = Schema.Redacted(Schema.String.pipe(Schema.minLength(1))).annotations({
   description: "32 bytes as base64 or hex, several separated by commas"
 })
@@ -58,6 +74,14 @@ export const Settings = Schema.Struct({
   allowed_hosts: Schema.optionalWith(allowedHosts, { exact: true, default: () => [] }),
   /** How long runs may go on after a request to stop. */
   drain_seconds: Schema.optionalWith(drainSeconds, { exact: true, default: () => 10 }),
+  /** How long a run may work; waiting for a person or a client does not count. 0: without end. */
+  run_seconds: Schema.optionalWith(runSeconds, { exact: true, default: () => 3_600 }),
+  /** How long one tool call may take. */
+  tool_seconds: Schema.optionalWith(toolSeconds, { exact: true, default: () => 300 }),
+  /** How long a run may wait for a person or a client. 0: without end. */
+  parked_hours: Schema.optionalWith(parkedHours, { exact: true, default: () => 168 }),
+  /** How long the events of ended runs are kept; the transcript stays. 0: for ever. */
+  retain_days: Schema.optionalWith(retainDays, { exact: true, default: () => 0 }),
   /** The vault's keys, newest first; without them a key file in `data_dir` is made and used. */
   vault_key: Schema.optionalWith(vaultKey, { exact: true }),
   log_level: Schema.optionalWith(logLevel, { exact: true, default: () => "info" as const })
@@ -67,6 +91,8 @@ export type SettingsInput = typeof Settings.Encoded
 export type SettingName = keyof Settings
 
 export const settingNames = Object.keys(Settings.fields) as ReadonlyArray<SettingName>
+
+export const defaults: Settings = Schema.decodeSync(Settings)({})
 
 /** What a setting must be, in words that follow "expected". */
 export const expectationOf = (name: SettingName): string => {

@@ -2,11 +2,12 @@
 import type { SqlClient } from "@effect/sql"
 import { Effect, Layer, Redacted } from "effect"
 import { join } from "node:path"
-import { type Settings, trustsUserHeader } from "../domain/Settings.ts"
+import { defaults, type Settings, trustsUserHeader } from "../domain/Settings.ts"
 import type { AgentRunner } from "../services/AgentRunner.ts"
 import type { ApiKeys } from "../services/ApiKeys.ts"
 import type { Auth } from "../services/Auth.ts"
 import type { EventLog } from "../services/EventLog.ts"
+import type { Idempotency } from "../services/Idempotency.ts"
 import type { Models } from "../services/Models.ts"
 import type { Rooms } from "../services/Rooms.ts"
 import type { RunOwner } from "../services/RunOwner.ts"
@@ -19,6 +20,7 @@ import * as ApiKeysStored from "./ApiKeys/Stored.ts"
 import * as AuthComposite from "./Auth/Composite.ts"
 import * as EventLogMemory from "./EventLog/Memory.ts"
 import * as EventLogSql from "./EventLog/Sql.ts"
+import * as IdempotencyStored from "./Idempotency/Stored.ts"
 import * as Tables from "./Memory/Tables.ts"
 import * as ModelsRouter from "./Models/Router.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
@@ -32,6 +34,7 @@ import type { Prepared } from "./Sql/Prepared.ts"
 import * as StorageMemory from "./Storage/Memory.ts"
 import * as StorageSql from "./Storage/Sql.ts"
 import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
+import * as Upkeep from "./Upkeep.ts"
 import * as VaultAesGcm from "./Vault/AesGcm.ts"
 
 export type Host =
@@ -46,6 +49,7 @@ export type Host =
   | Rooms
   | RunOwner
   | SessionHub
+  | Idempotency
 
 /** What remembers. */
 export const memory: Layer.Layer<Storage | EventLog> = Layer.merge(StorageMemory.layer, EventLogMemory.layer).pipe(
@@ -68,17 +72,19 @@ export const postgres = (options: Pg.Options) => sql(Pg.layer(options), { shared
 /** Why what remembers could not be opened. */
 type StorageRefused = Layer.Layer.Error<ReturnType<typeof pglite>> | Layer.Layer.Error<ReturnType<typeof postgres>>
 
+export interface EngineOptions extends Partial<AgentRunnerLoop.Limits & Upkeep.Limits> {
+  /** `X-User-ID` is believed. */
+  readonly trusted: boolean
+}
+
 /** The engine over any storage, vault and models. */
-export const engine = <E, R>(
-  parts: Layer.Layer<Storage | EventLog | Vault | Models, E, R>,
-  options: { readonly trusted: boolean }
-) =>
-  SessionHubLocal.layer.pipe(
+export const engine = <E, R>(parts: Layer.Layer<Storage | EventLog | Vault | Models, E, R>, options: EngineOptions) =>
+  Layer.merge(SessionHubLocal.layer, Upkeep.layer({ ...defaults, ...options })).pipe(
     Layer.provideMerge(RunOwnerLocal.layer),
-    Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer)),
+    Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer({ ...defaults, ...options }))),
     Layer.provideMerge(ToolboxBuiltIn.layer),
     Layer.provideMerge(AuthComposite.layer(options)),
-    Layer.provideMerge(ApiKeysStored.layer),
+    Layer.provideMerge(Layer.merge(ApiKeysStored.layer, IdempotencyStored.layer)),
     Layer.provideMerge(parts)
   )
 
@@ -104,5 +110,5 @@ export const layer = (settings: Settings) => {
   const vault = settings.vault_key === undefined
     ? VaultAesGcm.layerFile(join(settings.data_dir, "vault.key"))
     : VaultAesGcm.layerKey(settings.vault_key)
-  return engine(withModels(storage, vault), { trusted: trustsUserHeader(settings) })
+  return engine(withModels(storage, vault), { ...settings, trusted: trustsUserHeader(settings) })
 }

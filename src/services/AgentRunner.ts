@@ -2,7 +2,7 @@ import { Context, type Effect } from "effect"
 import type { Agent } from "../domain/Agent.ts"
 import type { EventDraft } from "../domain/Event.ts"
 import type { Message } from "../domain/Message.ts"
-import type { Ending, Reply } from "../domain/Reply.ts"
+import type { Outcome, Reply } from "../domain/Reply.ts"
 import type { Run } from "../domain/Run.ts"
 import type { Session } from "../domain/Session.ts"
 import type { AppendRefused } from "./EventLog.ts"
@@ -24,9 +24,15 @@ export interface Out {
   /** Everything emitted so far is in the log. */
   readonly durable: Effect.Effect<void, AppendRefused>
   readonly behind: () => Promise<void> | undefined
+  /** What was said into the reply since it was last asked for, oldest first. Once taken it is the reply's. */
+  readonly takeSteering: () => ReadonlyArray<Message>
 }
 
-/** The loop of model calls and tool calls. It says how the reply ended; ending it is the caller's. */
+/**
+ * The loop of model calls and tool calls. It says how the reply ended, or what
+ * it waits for; saying so in the log is the caller's. A reply that was parked or
+ * cut off is gone on with.
+ */
 export class AgentRunner extends Context.Tag("stoa/services/AgentRunner")<AgentRunner, {
-  readonly run: (turn: Turn, out: Out) => Effect.Effect<Ending, AppendRefused>
+  readonly run: (turn: Turn, out: Out) => Effect.Effect<Outcome, AppendRefused>
 }>() {}

@@ -41,9 +41,31 @@ export const makeCache = (clock: Clock.Clock, ttl: Duration.Duration) => {
 
 type Cache = ReturnType<typeof makeCache>
 
-/** What a transaction reads may never land, so it neither comes from the cache nor goes there. */
+/** Notes what a transaction changes, and forgets that when it is over. A new record is in no cache. */
+export const transactionOver = (cache: Cache): Transaction & { readonly end: () => void } => {
+  const keys = new Set<string>()
+  let all = false
+  return {
+    forget: (key) => void keys.add(key),
+    forgetAll: () => void (all = true),
+    end: () => {
+      if (all) cache.forgetAll()
+      else keys.forEach(cache.forget)
+    }
+  }
+}
+
+/**
+ * What a transaction reads may never land, so it neither comes from the cache nor
+ * goes there; what it changes is forgotten again at its end.
+ */
+export interface Transaction {
+  readonly forget: (key: string) => void
+  readonly forgetAll: () => void
+}
+
 export class InTransaction extends Context.Reference<InTransaction>()("stoa/services/Collection/InTransaction", {
-  defaultValue: () => false
+  defaultValue: (): Transaction | undefined => undefined
 }) {}
 
 interface Noun<A, I> {
@@ -81,11 +103,18 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
 
   const fetch = (id: string): Effect.Effect<A, NotFound> =>
     Effect.flatMap(InTransaction, (inside) => {
-      if (cache === undefined || inside) return find(id)
+      if (cache === undefined || inside !== undefined) return find(id)
       const known = cache.get(key(id))
       if (known !== undefined) return Effect.succeed(known as A)
       const since = cache.epoch()
       return Effect.tap(find(id), (record) => cache.keep(key(id), record, since))
+    })
+
+  const forgetting = (forget: (from: Transaction) => void) =>
+    Effect.map(InTransaction, (inside) => {
+      if (cache === undefined) return
+      forget(cache)
+      if (inside !== undefined) forget(inside)
     })
 
   const list = Effect.fnUntraced(function*(filter: RowFilter, { cursor, limit }: PageRequest, order: Order) {
@@ -102,7 +131,7 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
       owner !== undefined && row.owner !== owner
         ? Effect.as(Effect.void, undefined)
         : Effect.flatMap(read(row), (record) => write(f(record)))).pipe(
-        Effect.ensuring(Effect.sync(() => cache?.forget(key(id)))),
+        Effect.ensuring(forgetting((caches) => caches.forget(key(id)))),
         Effect.flatMap((row) => row === undefined ? missing(id) : read(row))
       )
 
@@ -123,7 +152,7 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
     modify: (owner, id, f) => modify(id, owner, f),
     remove: (owner, id) =>
       driver.remove(table, owner, id).pipe(
-        Effect.ensuring(Effect.sync(() => cache?.forgetAll())),
+        Effect.ensuring(forgetting((caches) => caches.forgetAll())),
         Effect.filterOrElse((removed) => removed, () => missing(id)),
         Effect.asVoid
       ),

@@ -1,5 +1,6 @@
 import { Context, Data, type Effect } from "effect"
-import type { RunId, SessionId, UserId } from "../domain/Ids.ts"
+import type { Claim } from "../domain/Claim.ts"
+import type { RunId, SessionId, Timestamp, UserId } from "../domain/Ids.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Run } from "../domain/Run.ts"
 
@@ -30,11 +31,13 @@ export interface LogBatch {
   readonly pages: ReadonlyArray<LogPage>
   readonly runs: ReadonlyArray<Run>
   readonly messages: ReadonlyArray<PlacedMessage>
+  /** On the keys of the inputs that it accepts. */
+  readonly claims?: ReadonlyArray<Claim>
 }
 
 /**
  * Nothing of the batch was written, and nothing will be: it collides with a page
- * that somebody else wrote, its session is gone, storage cannot hold it, or it
+ * or a claim that somebody else wrote, its session is gone, storage cannot hold it, or it
  * was taken back because storage did not answer.
  */
 export class AppendRefused
@@ -65,6 +68,14 @@ export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
   readonly unfinished: Effect.Effect<ReadonlyArray<Run>>
   /** The session's runs that are not ended, oldest first. */
   readonly open: (session: SessionId) => Effect.Effect<ReadonlyArray<Run>>
+  /** Parked runs with a greater id than `after` that have not changed since `before`, by id, of all owners, at most `limit`. */
+  readonly parked: (before: Timestamp, after: RunId | undefined, limit: number) => Effect.Effect<ReadonlyArray<Run>>
+  /**
+   * Removes pages, at most `limit`, from the beginning of one session: as far as
+   * all are of runs that ended before `before`. A session keeps its last page;
+   * one that was kept so may stay until a later run's turn comes. Answers whether there may be more to remove.
+   */
+  readonly prune: (before: Timestamp, limit: number) => Effect.Effect<boolean>
 }>() {}
 
 /** The frames of `page` with a `seq` above `after`. JSON holds no line break, so a blank line ends each frame. */

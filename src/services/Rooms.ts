@@ -1,4 +1,5 @@
 import { Context, type Effect, type PubSub, type Scope } from "effect"
+import type { Claim } from "../domain/Claim.ts"
 import type { Unavailable } from "../domain/Errors.ts"
 import type { AgentEvent, EventDraft } from "../domain/Event.ts"
 import type { RunId, SessionId, UserId } from "../domain/Ids.ts"
@@ -34,8 +35,14 @@ export interface Room {
   readonly owner: UserId
   /** The last `seq` in the log. */
   readonly head: () => number
-  /** The transcript so far, oldest first, without a reply in the making. */
+  /** The last `seq` that was given out. */
+  readonly last: () => number
+  /** The transcript so far, oldest first. A parked reply is its last message; one in the making is not in it. */
   readonly context: () => ReadonlyArray<Message>
+  /** The session's runs that have not ended, oldest first. */
+  readonly open: () => ReadonlyArray<Run>
+  /** Held by whoever decides about a parked run. */
+  readonly lock: Effect.Semaphore
   /**
    * Adds an event of a run and answers the event with its `seq`. A delta of a
    * block whose last delta still waits for the log joins that one.
@@ -43,8 +50,10 @@ export interface Room {
   readonly emit: (run: RunId | null, draft: EventDraft) => { readonly seq: number; readonly event: AgentEvent }
   /** Writes the run's row with the events emitted so far. */
   readonly record: (run: Run) => void
-  /** Puts a finished message into the transcript and the context, with the events emitted so far. `seq` opened it. */
+  /** Puts a message into the transcript and the context, with the events emitted so far, or replaces it there. `seq` opened it. */
   readonly place: (seq: number, message: Message) => void
+  /** Writes the claim on an input's key with the events emitted so far. */
+  readonly claim: (claim: Claim) => void
   /**
    * Waits until everything emitted, recorded and placed so far is durable.
    * `AppendRefused`: another writer owns the session now, or it is deleted.

@@ -1,7 +1,8 @@
 import { Context, type Effect } from "effect"
-import type { OnBusy } from "../domain/Chat.ts"
-import type { Conflict, LimitReached, Unavailable } from "../domain/Errors.ts"
-import type { SessionId } from "../domain/Ids.ts"
+import type { AnswerInput, OnBusy } from "../domain/Chat.ts"
+import type { Claim } from "../domain/Claim.ts"
+import type { Conflict, LimitReached, NotFound, Unavailable } from "../domain/Errors.ts"
+import type { RunId, SessionId, Timestamp } from "../domain/Ids.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Run } from "../domain/Run.ts"
 import type { Room } from "./Rooms.ts"
@@ -13,6 +14,9 @@ export interface Activity {
   readonly reply: Message
   readonly queued: number
 }
+
+/** The claim on the input's key, which is written with its first events. */
+export type ClaimOf = (place: { readonly seq: number; readonly run_id: RunId }) => Claim
 
 /**
  * Drives runs, one at a time per session, in fibers of its own: a run outlives
@@ -28,10 +32,25 @@ export class RunOwner extends Context.Tag("stoa/services/RunOwner")<RunOwner, {
     room: Room,
     run: Run,
     agentName: string,
-    onBusy: OnBusy
+    onBusy: OnBusy,
+    claim?: ClaimOf
   ) => Effect.Effect<{ readonly seq: number; readonly alone: boolean }, Conflict | LimitReached | Unavailable>
-  /** Stops the session's run and waits until its terminal event is durable. Idle is fine. `drop` ends the waiting runs too. */
-  readonly interrupt: (session: SessionId, queue: "keep" | "drop") => Effect.Effect<void>
+  /**
+   * Gives a parked run what it waits for, and goes on with it. An answer to
+   * nothing that is asked, or to something answered already, is `Conflict` and
+   * changes nothing.
+   */
+  readonly answer: (
+    room: Room,
+    input: AnswerInput,
+    claim?: ClaimOf
+  ) => Effect.Effect<{ readonly seq: number; readonly run_id: RunId }, Conflict | NotFound | Unavailable>
+  /** Stops the session's run until its terminal event is durable. Idle is fine; parked closes what it asks. `drop` ends the waiting runs too. */
+  readonly interrupt: (room: Room, queue: "keep" | "drop") => Effect.Effect<void>
+  /** Stops one run, also one that waits its turn or is parked. One that has ended stays as it is. */
+  readonly cancel: (room: Room, run: RunId) => Effect.Effect<void>
+  /** Ends a parked run that nobody has answered since `before`. One that goes on or has ended stays as it is. */
+  readonly expire: (room: Room, run: RunId, before: Timestamp) => Effect.Effect<void>
   readonly activity: (session: SessionId) => Activity | undefined
   /** Finds what a crash left behind and drives it on. */
   readonly recover: Effect.Effect<void>

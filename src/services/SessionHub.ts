@@ -1,7 +1,8 @@
 import { Context, type Effect, type Scope } from "effect"
 import type { Accepted, ChatRequest } from "../domain/Chat.ts"
+import type { Claim } from "../domain/Claim.ts"
 import type { Conflict, Gone, Invalid, LimitReached, Malformed, NotFound, Unavailable } from "../domain/Errors.ts"
-import type { RunId, SessionId, UserId } from "../domain/Ids.ts"
+import type { RunId, UserId } from "../domain/Ids.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Session, SessionStatus } from "../domain/Session.ts"
 import type { Sink, Subscription } from "./Rooms.ts"
@@ -14,8 +15,15 @@ export type SendFailure = NotFound | Conflict | Invalid | LimitReached | Unavail
  * door sends, watches and stops through here.
  */
 export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionHub, {
-  /** Takes an input. When this returns, the input is durable, and its run goes on whoever leaves. */
-  readonly send: (owner: UserId, request: ChatRequest) => Effect.Effect<Accepted, SendFailure>
+  /**
+   * Takes an input. When this returns, the input is durable, and its run goes on
+   * whoever leaves. So is the `claim` on its key: both are written at once.
+   */
+  readonly send: (
+    owner: UserId,
+    request: ChatRequest,
+    claim?: (accepted: Accepted) => Claim
+  ) => Effect.Effect<Accepted, SendFailure>
   /**
    * Replays, then follows, until the scope closes or `only`'s run ends. A cursor
    * beyond the head is `Conflict`, one before what retention kept is `Gone`.
@@ -31,6 +39,8 @@ export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionH
   readonly reply: (session: Session, run: RunId, after: number) => Effect.Effect<Message>
   /** Stops the run, from anywhere. Idle is fine. */
   readonly interrupt: (session: Session, queue: "keep" | "drop") => Effect.Effect<void>
+  /** Stops one run, also one that waits its turn or is parked. One that has ended stays as it is. */
+  readonly cancel: (session: Session, run: RunId) => Effect.Effect<void>
   readonly status: (session: Session) => Effect.Effect<SessionStatus>
   /** The transcript, oldest first, the reply in the making last; `total` counts all of it. */
   readonly messages: (
@@ -40,5 +50,5 @@ export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionH
     { readonly messages: ReadonlyArray<Message>; readonly total: number; readonly is_running: boolean }
   >
   /** Stops what runs in a session that is about to be deleted, and ends its streams. */
-  readonly forget: (session: SessionId) => Effect.Effect<void>
+  readonly forget: (session: Session) => Effect.Effect<void>
 }>() {}

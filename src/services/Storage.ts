@@ -1,13 +1,14 @@
 import { type Clock, Context, type Duration, Effect } from "effect"
 import { Agent } from "../domain/Agent.ts"
 import { ApiKey } from "../domain/ApiKey.ts"
+import { Claim } from "../domain/Claim.ts"
 import { Credential } from "../domain/Credential.ts"
 import type { Conflict, Malformed, NotFound } from "../domain/Errors.ts"
 import type { Timestamp, UserId } from "../domain/Ids.ts"
 import type { Page, PageRequest } from "../domain/Page.ts"
 import { Run } from "../domain/Run.ts"
 import { Session } from "../domain/Session.ts"
-import { InTransaction, makeCache, makeCollection } from "./Collection.ts"
+import { InTransaction, makeCache, makeCollection, transactionOver } from "./Collection.ts"
 
 /** What every stored record has. */
 export interface Owned {
@@ -56,6 +57,10 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   /** Written by `EventLog.append`, with the events that they tell of. */
   readonly runs: Collection<Run, "session_id" | "status">
   readonly keys: Collection<ApiKey, never>
+  /** Written with what they claim: in a transaction, or by `EventLog.append`. */
+  readonly claims: Collection<Claim, never>
+  /** Removes at most `limit` claims that are older, and answers how many it removed. */
+  readonly forgetClaims: (before: Timestamp, limit: number) => Effect.Effect<number>
   /** Runs `effect` so that its writes land together or not at all. Nests. */
   readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }>() {}
@@ -74,7 +79,8 @@ export const tables = {
   credentials: { name: "credentials", columns: ["type"], references: [] },
   sessions: { name: "sessions", columns: ["agent_id"], references: [{ column: "agent_id", table: "agents" }] },
   runs: { name: "runs", columns: ["session_id", "status"], references: [{ column: "session_id", table: "sessions" }] },
-  keys: { name: "keys", columns: [], references: [] }
+  keys: { name: "keys", columns: [], references: [] },
+  claims: { name: "claims", columns: [], references: [] }
 } as const satisfies Record<string, Table>
 
 export interface Row {
@@ -111,6 +117,8 @@ export interface Driver {
   ) => Effect.Effect<Row | undefined>
   /** Whether there was such a row. */
   readonly remove: (table: Table, owner: string, id: string) => Effect.Effect<boolean>
+  /** Removes at most `limit` rows that were made before, the oldest first, and answers how many. */
+  readonly removeBefore: (table: Table, created_at: string, limit: number) => Effect.Effect<number>
   readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
@@ -122,8 +130,6 @@ export interface Driver {
 export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effect<Context.Tag.Service<Storage>> =>
   Effect.map(Effect.clock, (clock: Clock.Clock) => {
     const cache = makeCache(clock, ttl)
-    const forgetting = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-      Effect.ensuring(effect, Effect.sync(cache.forgetAll))
     return Storage.of({
       agents: makeCollection(driver, cache, {
         noun: "Agent",
@@ -150,6 +156,22 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         columns: ({ session_id, status }) => ({ session_id, status })
       }),
       keys: makeCollection(driver, cache, { noun: "Key", table: tables.keys, schema: ApiKey, columns: () => ({}) }),
-      transaction: (effect) => forgetting(driver.transaction(Effect.provideService(effect, InTransaction, true)))
+      claims: makeCollection(driver, undefined, {
+        noun: "Claim",
+        table: tables.claims,
+        schema: Claim,
+        columns: () => ({})
+      }),
+      forgetClaims: (before, limit) => driver.removeBefore(tables.claims, before, limit),
+      transaction: (effect) =>
+        Effect.flatMap(InTransaction, (outer) => {
+          // An inner one ends with the outer one.
+          if (outer !== undefined) return driver.transaction(effect)
+          const own = transactionOver(cache)
+          return Effect.ensuring(
+            driver.transaction(Effect.provideService(effect, InTransaction, own)),
+            Effect.sync(own.end)
+          )
+        })
     })
   })

@@ -29,7 +29,7 @@ export class Toolbox extends Context.Tag("stoa/services/Toolbox")<Toolbox, {
   /**
    * Runs a call, handing over its output as it comes. Never fails: an unknown
    * tool, bad arguments and a tool that throws end as `error`, with a text that
-   * the model can read.
+   * the model can read. How long and how much is the caller's to bound.
    */
   readonly call: (
     caller: ToolCaller,

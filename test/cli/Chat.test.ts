@@ -57,6 +57,43 @@ describe("chat", () => {
       assert.strictEqual(asked[3]?.headers["last-event-id"], "10")
     }))
 
+  it.scopedLive("sends an input again, with the same key, when the connection breaks before the answer", () =>
+    Effect.gen(function*() {
+      const broken: ReadonlyArray<Answer> = [
+        (response) => response.socket!.destroy(),
+        (response) => response.writeHead(202, { "content-length": "99" }).write("{", () => response.socket!.destroy()),
+        problem("Unavailable", 503, "Starting.")
+      ]
+      const left = [...broken]
+      const { asked, url } = yield* talkative(
+        [stream([...started, ...text("Hello"), ended()])],
+        (_, line) => line === "POST /chat" ? left.shift() : undefined
+      )
+      const ran = yield* stoa({}, "chat", "hi", "--url", url)
+      assert.deepStrictEqual(ran, { code: 0, out: "Hello\n", err: "" })
+      const keys = asked.filter(({ path }) => path === "/chat").map(({ headers }) => headers["idempotency-key"])
+      assert.strictEqual(keys.length, broken.length + 1)
+      assert.match(String(keys[0]), /^[0-9a-f-]{36}$/)
+      assert.strictEqual(new Set(keys).size, 1)
+    }))
+
+  it.scopedLive("does not send again what was refused", () =>
+    Effect.gen(function*() {
+      for (const status of [400, 404, 409, 422, 429, 500]) {
+        const { lines, url } = yield* talkative([], (_, line) =>
+          line === "POST /chat" ? problem("Refused", status, "No.") : undefined)
+        const ran = yield* stoa({}, "chat", "hi", "--url", url)
+        assert.notStrictEqual(ran.code, 0)
+        assert.include(ran.err, "No.")
+        assert.strictEqual(
+          lines().filter((line) =>
+            line === "POST /chat"
+          ).length,
+          1
+        )
+      }
+    }))
+
   it.scopedLive("keeps standard output to the text; thoughts and tools are aside, a line each", () =>
     Effect.gen(function*() {
       const events = [

@@ -30,6 +30,10 @@ describe("Settings", () => {
       cors_origins: [],
       allowed_hosts: [],
       drain_seconds: 10,
+      run_seconds: 3600,
+      tool_seconds: 300,
+      parked_hours: 168,
+      retain_days: 0,
       log_level: "info"
     }
     assert.deepEqual<unknown>(settings(), defaults)
@@ -54,6 +58,10 @@ describe("Settings", () => {
       STOA_CORS_ORIGINS: "https://a.example, http://localhost:3000,",
       STOA_ALLOWED_HOSTS: "a.example,[::1]:8000",
       STOA_DRAIN_SECONDS: "0.5",
+      STOA_RUN_SECONDS: "60",
+      STOA_TOOL_SECONDS: "1.5",
+      STOA_PARKED_HOURS: "0",
+      STOA_RETAIN_DAYS: "30",
       STOA_VAULT_KEY: "k",
       STOA_LOG_LEVEL: "debug",
       STOA_URL: "http://localhost:8000",
@@ -69,6 +77,10 @@ describe("Settings", () => {
       cors_origins: ["https://a.example", "http://localhost:3000"],
       allowed_hosts: ["a.example", "[::1]:8000"],
       drain_seconds: 0.5,
+      run_seconds: 60,
+      tool_seconds: 1.5,
+      parked_hours: 0,
+      retain_days: 30,
       log_level: "debug"
     })
     assert.strictEqual(Redacted.value(database_url!), "postgres://u:p@db/stoa")
@@ -108,6 +120,10 @@ describe("Settings", () => {
       cors_origins: ["*", "hunter2", "https://hunter2/path", "https://*.hunter2"],
       allowed_hosts: ["hunter2/x", "*"],
       drain_seconds: ["hunter2", "601", "-1"],
+      run_seconds: ["hunter2", "86401", "-1"],
+      tool_seconds: ["hunter2", "0", "86401"],
+      parked_hours: ["hunter2", "-1"],
+      retain_days: ["hunter2", "-1"],
       log_level: ["hunter2", "verbose"]
     }
     for (const name of settingNames) {

@@ -1,8 +1,9 @@
 /** What every EventLog layer promises, over the Storage that holds its sessions. */
 import { assert, it, layer } from "@effect/vitest"
 import { Effect, FastCheck, type Layer } from "effect"
-import type { MessageId, RunId, SessionId } from "../../src/domain/Ids.ts"
+import type { MessageId, RunId, SessionId, Timestamp } from "../../src/domain/Ids.ts"
 import type { RunStatus } from "../../src/domain/Run.ts"
+import type { Session } from "../../src/domain/Session.ts"
 import { EventLog, framesAfter, type LogBatch, type LogPage } from "../../src/services/EventLog.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import {
@@ -79,6 +80,105 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
           assert.strictEqual(yield* log.countMessages(id), 0)
           assert.deepStrictEqual(yield* log.open(id), [])
         }
+      }))
+
+    /** All of them long before any other test's. */
+    const days = (n: number) => `2020-01-${String(n).padStart(2, "0")}T00:00:00.000Z` as Timestamp
+    const endedOn = (session: Session, day: number) =>
+      runOf(session, { status: "ended", updated_at: days(day), ended_at: days(day) })
+
+    const pruneAll = (before: Timestamp, limit: number) =>
+      Effect.flatMap(EventLog, (log) =>
+        Effect.iterate(0, {
+          while: (n) => n >= 0 && n < 100,
+          body: (n) => Effect.map(log.prune(before, limit), (more) => more ? n + 1 : -1 - n)
+        })).pipe(Effect.map((n) => {
+          assert.isBelow(n, 0, "prune has no end")
+          return -1 - n
+        }))
+
+    it.effect("removes the pages of runs that ended before, from the beginning on, in batches", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const [session, other] = [yield* newSession, yield* newSession]
+        const [first, second, third] = [endedOn(session, 1), endedOn(session, 2), endedOn(session, 10)]
+        const pages = [
+          ...Array.from({ length: 7 }, (_, i) => pageOf(session, i * 3 + 1, i * 3 + 3, { run_id: first.id })),
+          pageOf(session, 22, 22),
+          pageOf(session, 23, 25, { run_id: second.id, ends: true }),
+          pageOf(session, 26, 26),
+          pageOf(session, 27, 30, { run_id: third.id, ends: true })
+        ]
+        const messages = [placedOf(session, 1, messageOf("stays")), placedOf(session, 23, messageOf("stays too"))]
+        yield* log.append({ pages: [...pages, pageOf(other, 1, 4)], runs: [first, second, third], messages })
+        const calls = yield* pruneAll(days(5), 2)
+        assert.isAtLeast(calls, 4)
+        assert.deepStrictEqual(yield* log.read(session.id, 0, 100), pages.slice(9))
+        assert.deepStrictEqual(yield* log.range(session.id), { first: 26, last: 30 })
+        assert.deepStrictEqual(yield* log.messages(session.id, { offset: 0, limit: 10 }), messages)
+        assert.deepStrictEqual(yield* log.range(other.id), { first: 1, last: 4 })
+        assert.isFalse(yield* log.prune(days(5), 100))
+      }))
+
+    it.effect("keeps a session's last page, until there is a later one", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const run = endedOn(session, 1)
+        yield* log.append(
+          batch({
+            pages: [pageOf(session, 1, 3, { run_id: run.id }), pageOf(session, 4, 5, { run_id: run.id })],
+            runs: [run]
+          })
+        )
+        yield* pruneAll(days(5), 100)
+        assert.deepStrictEqual(yield* log.range(session.id), { first: 4, last: 5 })
+        const next = endedOn(session, 6)
+        yield* log.append(batch({ pages: [pageOf(session, 6, 6, { run_id: next.id })], runs: [next] }))
+        yield* pruneAll(days(7), 100)
+        assert.deepStrictEqual(yield* log.range(session.id), { first: 6, last: 6 })
+        assert.strictEqual((yield* Effect.flip(log.append(batch({ pages: [pageOf(session, 6, 6)] })))).reason, "fenced")
+      }))
+
+    it.effect("keeps everything from the first page of a run that has not ended, or not long enough ago", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        for (
+          const status of ["queued", "running", "awaiting_permission", "awaiting_external_result", "ended"] as const
+        ) {
+          const session = yield* newSession
+          const [first, kept, last] = [
+            endedOn(session, 1),
+            runOf(session, { status, updated_at: days(status === "ended" ? 6 : 1) }),
+            endedOn(session, 2)
+          ]
+          const pages = [first, kept, last, last].map(({ id }, i) => pageOf(session, i + 1, i + 1, { run_id: id }))
+          yield* log.append(batch({ pages, runs: [first, kept, last] }))
+          yield* pruneAll(days(5), 100)
+          assert.deepStrictEqual(yield* log.read(session.id, 0, 100), pages.slice(1), status)
+          yield* log.append(batch({ runs: [{ ...kept, status: "ended", updated_at: days(8) }] }))
+          yield* pruneAll(days(9), 100)
+          assert.deepStrictEqual(yield* log.read(session.id, 0, 100), pages.slice(3), status)
+        }
+      }))
+
+    it.effect("lists what has been parked since before, by id, a batch at a time", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const parked = (["awaiting_permission", "awaiting_external_result", "awaiting_permission"] as const)
+          .map((status, i) => runOf(session, { status, updated_at: days(3 - i) }))
+        const others = (["queued", "running", "ended"] as const).map((status) =>
+          runOf(session, { status, updated_at: days(1) })
+        )
+        const fresh = runOf(session, { status: "awaiting_permission", updated_at: days(5) })
+        yield* log.append(batch({ runs: [fresh, ...others, ...parked.toReversed()] }))
+        assert.deepStrictEqual(yield* log.parked(days(4), undefined, 10), parked)
+        assert.deepStrictEqual(yield* log.parked(days(4), undefined, 2), parked.slice(0, 2))
+        assert.deepStrictEqual(yield* log.parked(days(4), parked[1]!.id, 2), parked.slice(2))
+        assert.deepStrictEqual(yield* log.parked(days(1), undefined, 10), [])
+        yield* log.append(batch({ runs: parked.map((run) => ({ ...run, status: "ended" as const })) }))
+        assert.deepStrictEqual(yield* log.parked(days(4), undefined, 10), [])
       }))
 
     it.effect("writes nothing for an empty batch", () => Effect.flatMap(EventLog, (log) => log.append(batch({}))))

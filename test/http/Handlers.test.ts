@@ -41,15 +41,21 @@ const settled = Effect.gen(function*() {
   const { client } = yield* Host
   const user = UserId.make(someone())
   const api = yield* client(user)
-  const { agent_id } = yield* api.agents.create({ payload: agent({ name: "Friday" }) })
-  const { credential_id } = yield* api.credentials.create({ payload: { data: { type: "demo_credential" } } })
+  const { agent_id } = yield* api.agents.create({ headers: {}, payload: agent({ name: "Friday" }) })
+  const { credential_id } = yield* api.credentials.create({
+    headers: {},
+    payload: { data: { type: "demo_credential" } }
+  })
   const chat_model_config = (model = "demo-chat", parameters: Record<string, unknown> = { delay_ms: 0 }) => ({
     type: "demo_credential",
     credential_id,
     model,
     parameters
   })
-  const { session_id } = yield* api.sessions.create({ payload: { agent_id, chat_model_config: chat_model_config() } })
+  const { session_id } = yield* api.sessions.create({
+    headers: {},
+    payload: { agent_id, chat_model_config: chat_model_config() }
+  })
   return { user, api, agent_id, credential_id, session_id, chat_model_config }
 })
 
@@ -88,7 +94,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
       Effect.gen(function*() {
         const { client } = yield* Host
         const api = yield* client(someone())
-        for (let i = 0; i < 5; i++) yield* api.agents.create({ payload: agent({ name: `agent ${i}` }) })
+        for (let i = 0; i < 5; i++) yield* api.agents.create({ headers: {}, payload: agent({ name: `agent ${i}` }) })
         const names: Array<string> = []
         let cursor: string | null | undefined
         do {
@@ -115,6 +121,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         const { watch } = yield* Host
         const { agent_id, api, chat_model_config, user } = yield* settled
         const { session_id } = yield* api.sessions.create({
+          headers: {},
           payload: { agent_id, chat_model_config: chat_model_config("demo-chat", { delay_ms: 60_000 }) }
         })
         yield* api.chat.send(input(agent_id, session_id))
@@ -146,7 +153,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
       Effect.gen(function*() {
         const { client } = yield* Host
         const api = yield* client(someone())
-        const make = (name?: string) => api.credentials.create({ payload: { data: { type: "demo_credential", name } } })
+        const make = (name?: string) =>
+          api.credentials.create({ headers: {}, payload: { data: { type: "demo_credential", name } } })
         yield* make()
         yield* make("mine")
         yield* make("")
@@ -181,6 +189,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         const user = someone()
         const api = yield* client(user)
         const { credential_id } = yield* api.credentials.create({
+          headers: {},
           payload: { data: openAi({ name: "mine", api_key: secret }) }
         })
         const stored = Effect.gen(function*() {
@@ -225,7 +234,10 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         const { credentials } = yield* Storage
         const user = someone()
         const api = yield* client(user)
-        const { credential_id } = yield* api.credentials.create({ payload: { data: openAi({ api_key: secret }) } })
+        const { credential_id } = yield* api.credentials.create({
+          headers: {},
+          payload: { data: openAi({ api_key: secret }) }
+        })
         yield* credentials.modify(user as UserId, credential_id, (credential) => ({ ...credential, sealed: "broken" }))
         const patch = (more: Record<string, unknown>) =>
           api.credentials.update({ path: { credential_id }, payload: { data: openAi(more) } })
@@ -256,7 +268,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
     it.effect("makes one with system A's shape", () =>
       Effect.gen(function*() {
         const { agent_id, api, user } = yield* settled
-        const { session_id } = yield* api.sessions.create({ payload: { agent_id } })
+        const { session_id } = yield* api.sessions.create({ headers: {}, payload: { agent_id } })
         const session = yield* api.sessions.get({ path: { session_id }, urlParams: { agent_id } })
         assert.deepInclude(session, {
           id: session_id,
@@ -277,7 +289,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
     it.effect("checks agent, credential and model first", () =>
       Effect.gen(function*() {
         const { agent_id, api, chat_model_config } = yield* settled
-        const make = (payload: SessionDraft) => api.sessions.create({ payload })
+        const make = (payload: SessionDraft) => api.sessions.create({ headers: {}, payload })
         yield* fails(make({ agent_id: "none" as AgentId }), { _tag: "NotFound", detail: "Agent 'none' not found." })
         yield* fails(
           make({ agent_id, chat_model_config: { ...chat_model_config(), credential_id: "none" as CredentialId } }),
@@ -292,8 +304,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
     it.effect("lists the newest first, all of them or those of an agent", () =>
       Effect.gen(function*() {
         const { agent_id, api, session_id } = yield* settled
-        const other = yield* api.agents.create({ payload: agent({ name: "other" }) })
-        const second = yield* api.sessions.create({ payload: { agent_id: other.agent_id } })
+        const other = yield* api.agents.create({ headers: {}, payload: agent({ name: "other" }) })
+        const second = yield* api.sessions.create({ headers: {}, payload: { agent_id: other.agent_id } })
         const ids = (of: { readonly agent_id?: AgentId }) =>
           Effect.map(api.sessions.list({ urlParams: { limit: 10, ...of } }), ({ sessions }) =>
             sessions.map(({ id }) => id))
@@ -305,7 +317,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
     it.effect("is not found under another agent", () =>
       Effect.gen(function*() {
         const { agent_id, api, session_id } = yield* settled
-        const other = (yield* api.agents.create({ payload: agent({ name: "other" }) })).agent_id
+        const other = (yield* api.agents.create({ headers: {}, payload: agent({ name: "other" }) })).agent_id
         const path = { session_id }
         const urlParams = { agent_id: other }
         const notFound = { _tag: "NotFound", detail: `Session '${session_id}' not found.` }
@@ -343,7 +355,10 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
       Effect.gen(function*() {
         const { agent_id, api, chat_model_config } = yield* settled
         const config = chat_model_config("demo-chat", { delay_ms: 60_000 })
-        const { session_id } = yield* api.sessions.create({ payload: { agent_id, chat_model_config: config } })
+        const { session_id } = yield* api.sessions.create({
+          headers: {},
+          payload: { agent_id, chat_model_config: config }
+        })
         yield* api.chat.send(input(agent_id, session_id))
         const patch = (payload: SessionPatch) => api.sessions.update({ path: { session_id }, urlParams: {}, payload })
         const refused = {
@@ -379,7 +394,10 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         const { watch } = yield* Host
         const { agent_id, api, chat_model_config, user } = yield* settled
         const config = chat_model_config("demo-chat", { delay_ms: 60_000 })
-        const { session_id } = yield* api.sessions.create({ payload: { agent_id, chat_model_config: config } })
+        const { session_id } = yield* api.sessions.create({
+          headers: {},
+          payload: { agent_id, chat_model_config: config }
+        })
         yield* api.chat.send(input(agent_id, session_id))
         const watching = yield* watch("GET", `/sessions/${session_id}/stream?after=0`, { user })
         yield* api.sessions.remove({ path: { session_id }, urlParams: {} })
@@ -497,11 +515,14 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         const { client, clientWithKey } = yield* Host
         const keys = yield* admin
         const user = UserId.make(someone())
-        const issued = yield* keys.keys.create({ payload: apiKey({ user_id: user, name: "laptop", scopes: ["read"] }) })
+        const issued = yield* keys.keys.create({
+          headers: {},
+          payload: apiKey({ user_id: user, name: "laptop", scopes: ["read"] })
+        })
         assert.match(issued.key, /^stoa_/)
         const api = yield* clientWithKey(issued.key)
         assert.strictEqual((yield* api.agents.list({ urlParams: { limit: 1 } })).total, 0)
-        yield* fails(api.agents.create({ payload: agent({ name: "x" }) }), {
+        yield* fails(api.agents.create({ headers: {}, payload: agent({ name: "x" }) }), {
           _tag: "Forbidden",
           code: "scope_missing",
           detail: "This needs an API key with the scope 'write'."
@@ -513,7 +534,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
       Effect.gen(function*() {
         const { keys } = yield* admin
         const user = UserId.make(someone())
-        const { id } = yield* keys.create({ payload: apiKey({ user_id: user }) })
+        const { id } = yield* keys.create({ headers: {}, payload: apiKey({ user_id: user }) })
         const mine = yield* keys.list({ urlParams: { limit: 200, user_id: user } })
         assert.deepStrictEqual(mine.keys.map((key) => key.id), [id])
         assert.notProperty(mine.keys[0], "hash")
@@ -526,7 +547,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
       Effect.gen(function*() {
         const { clientWithKey } = yield* Host
         const { keys } = yield* admin
-        const { id, key } = yield* keys.create({ payload: apiKey({ user_id: someone() }) })
+        const { id, key } = yield* keys.create({ headers: {}, payload: apiKey({ user_id: someone() }) })
         const api = yield* clientWithKey(key)
         yield* api.agents.list({ urlParams: { limit: 1 } })
         const revoked = yield* keys.revoke({ path: { key_id: id } })
@@ -559,7 +580,10 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
       assert.instanceOf(error, NotFound)
       assert.deepInclude(error, { status: 404, code: "not_found", detail: "Session 'none' not found." })
       assert.isString(error.request_id)
-      const { credential_id } = yield* api.credentials.create({ payload: { data: { type: "demo_credential" } } })
+      const { credential_id } = yield* api.credentials.create({
+        headers: {},
+        payload: { data: { type: "demo_credential" } }
+      })
       const invalid = yield* Effect.flip(
         api.credentials.update({ path: { credential_id }, payload: { data: { type: "nope" } } })
       )

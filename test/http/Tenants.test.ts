@@ -189,7 +189,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
           ? "admin"
           : method === "GET"
           ? "read"
-          : name === "chat.send" || name === "sessions.interrupt"
+          : name === "chat.send" || name === "sessions.interrupt" || name === "runs.cancel"
           ? "chat"
           : "write"
         assert.deepStrictEqual(neededBy[name], [expected], name)

@@ -38,6 +38,7 @@ const makeStore = () => {
         return changed
       }),
     remove: () => Effect.succeed(false),
+    removeBefore: () => Effect.succeed(0),
     transaction: (effect) => effect
   }
   return { rows, counts, slow, layer: Layer.effect(Storage, fromDriver(driver, Duration.hours(1))) }

@@ -3,8 +3,8 @@ import { Duration, Effect, Fiber } from "effect"
 import type { BlockId, MessageId, Timestamp, ToolCallId } from "../../src/domain/Ids.ts"
 import type { JsonObject } from "../../src/domain/Json.ts"
 import type { ContentBlock, Message } from "../../src/domain/Message.ts"
-import { make, provider } from "../../src/layers/Models/OpenAiCompatible.ts"
-import type { Provider } from "../../src/layers/Models/Provider.ts"
+import { type Bounds, bounds, within } from "../../src/layers/Models/Bounds.ts"
+import { provider } from "../../src/layers/Models/OpenAiCompatible.ts"
 import type { EmitPart, ModelFailed, ModelPart, ToolSpec } from "../../src/services/Models.ts"
 import * as Fake from "../support/FakeOpenAi.ts"
 
@@ -42,21 +42,21 @@ const result = (id: string, output: Result["output"], state: Result["state"] = "
 const data = (media_type: string, data: string) =>
   ({ type: "data", id: "b" as BlockId, source: { type: "base64", media_type, data } }) as const
 
-const impatience = { firstByte: Duration.millis(300), idle: Duration.millis(200) }
-const impatient = make(impatience)
+const impatient: Bounds = { ...bounds, firstPart: Duration.millis(300), idle: Duration.millis(200), attempts: 1 }
 
 interface Asking {
   readonly messages?: ReadonlyArray<Message>
   readonly parameters?: JsonObject
   readonly tools?: ReadonlyArray<ToolSpec>
   readonly emit?: EmitPart
-  readonly from?: Provider
+  /** Else the provider is asked without any. */
+  readonly bounds?: Bounds
 }
 
-const stream = (baseUrl: string, { emit, from = provider, messages, parameters, tools }: Asking = {}) => {
+const stream = (baseUrl: string, { bounds, emit, messages, parameters, tools }: Asking = {}) => {
   const parts: Array<ModelPart> = []
-  return Effect.as(
-    from.stream(
+  const ask = (take: EmitPart) =>
+    provider.stream(
       {
         credential: { base_url: baseUrl, api_key: planted },
         model: "fake",
@@ -65,10 +65,10 @@ const stream = (baseUrl: string, { emit, from = provider, messages, parameters, 
         messages: messages ?? [message("user", [text("hello")])],
         tools: tools ?? []
       },
-      emit ?? ((part) => void parts.push(part))
-    ),
-    parts
-  )
+      take
+    )
+  const take = emit ?? ((part: ModelPart) => void parts.push(part))
+  return Effect.as(bounds === undefined ? ask(take) : within(bounds, ask, take), parts)
 }
 
 const ok = (...events: ReadonlyArray<object | string>): Fake.Answer => ({
@@ -177,7 +177,7 @@ describe("an answer", () => {
       let overtaken = false
       yield* stream(server.baseUrl)
       yield* stream(server.baseUrl, {
-        from: impatient,
+        bounds: impatient,
         emit: () => {
           overtaken ||= waiting
           if (seen++ > 0) return undefined
@@ -186,7 +186,7 @@ describe("an answer", () => {
             setTimeout(() => {
               waiting = false
               resolve()
-            }, Duration.toMillis(impatience.idle) * 3)
+            }, Duration.toMillis(impatient.idle) * 3)
           )
         }
       })
@@ -395,7 +395,7 @@ describe("a failure", () => {
     Effect.gen(function*() {
       const server = yield* Fake.make
       server.answer("hang")
-      check(yield* Effect.flip(stream(server.baseUrl, { from: impatient })), "connection", true)
+      check(yield* Effect.flip(stream(server.baseUrl, { bounds: impatient })), "connection", true)
       yield* Effect.sleep("50 millis")
       assert.strictEqual(server.left(), 1)
     }))
@@ -404,7 +404,7 @@ describe("a failure", () => {
     Effect.gen(function*() {
       const server = yield* Fake.make
       server.answer({ events: [Fake.text("half")], ending: "hang" })
-      check(yield* Effect.flip(stream(server.baseUrl, { from: impatient })), "upstream", true)
+      check(yield* Effect.flip(stream(server.baseUrl, { bounds: impatient })), "upstream", true)
       yield* Effect.sleep("50 millis")
       assert.strictEqual(server.left(), 1)
     }))

@@ -29,7 +29,9 @@ const fakeLog = () => {
     recent: () => Effect.succeed([]),
     countMessages: () => Effect.succeed(0),
     unfinished: Effect.succeed([]),
-    open: () => Effect.succeed([])
+    open: () => Effect.succeed([]),
+    parked: () => Effect.succeed([]),
+    prune: () => Effect.succeed(false)
   })
   return { control, layer: RoomsLocal.layer.pipe(Layer.provide(Layer.succeed(EventLog, log))) }
 }
@@ -53,6 +55,29 @@ const promise = (
   })
 
 describe("Rooms", () => {
+  promise(
+    "end a replay whose next events were removed meanwhile, and hide no gap",
+    (control) =>
+      Effect.gen(function*() {
+        const session_id = "s" as SessionId
+        control.pages.push({
+          session_id,
+          first_seq: 7,
+          last_seq: 8,
+          run_id: run,
+          ends: true,
+          frames: "id: 7\ndata: {}\n\nid: 8\ndata: {}\n\n"
+        })
+        const room = yield* roomOf("s")
+        const [late, fresh] = [watcher(), watcher()]
+        yield* room.attach(late, { after: 2 })
+        assert.strictEqual(yield* Deferred.await(late.ended), "gone")
+        assert.strictEqual(late.frames(), "")
+        yield* room.attach(fresh, { after: 0 })
+        assert.deepStrictEqual(fresh.events().map(({ seq }) => seq), [7, 8])
+      })
+  )
+
   promise("show nobody an event before the log has it", (control) =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()

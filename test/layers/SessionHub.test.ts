@@ -266,7 +266,7 @@ describe("SessionHub", () => {
         const session = yield* conversation()
         yield* say(session, "sleep 60000")
         const seen = yield* watch(session, { after: 0 })
-        yield* hub.forget(session.id)
+        yield* hub.forget(session)
         yield* sessions.remove(session.user_id, session.id)
         yield* Deferred.await(seen.ended)
         assert.deepInclude(seen.events().at(-1)!.event, { type: "REPLY_END", finished_reason: "interrupted" })
@@ -300,7 +300,8 @@ describe("SessionHub", () => {
           agent_id: mine.agent_id,
           session_id: mine.id,
           input: null,
-          on_busy: "enqueue"
+          on_busy: "enqueue",
+          tools: []
         }))
         assert.strictEqual(error._tag, "NotFound")
         assert.strictEqual((yield* hub.messages(mine, { offset: 0, limit: 50 })).total, 0)

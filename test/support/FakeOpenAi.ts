@@ -7,8 +7,8 @@ import type { AddressInfo } from "node:net"
 export type Ending = "done" | "cut" | "hang" | "unfinished"
 
 export type Answer =
-  /** Objects are sent as events, strings as they are. */
-  | { readonly events: ReadonlyArray<object | string>; readonly ending?: Ending }
+  /** Objects are sent as events, strings and bytes as they are. */
+  | { readonly events: ReadonlyArray<object | string | Uint8Array>; readonly ending?: Ending }
   | { readonly status: number; readonly body: string; readonly headers?: Readonly<Record<string, string>> }
   | "hang"
 
@@ -68,8 +68,13 @@ const reply = (response: ServerResponse, answer: Answer) => {
     return
   }
   response.writeHead(200, { "content-type": "text/event-stream" })
-  const frames = answer.events.map((event) => typeof event === "string" ? event : `data: ${JSON.stringify(event)}\n\n`)
-  response.write(frames.join(""), () => {
+  const frames = answer.events.map((event) =>
+    event instanceof Uint8Array
+      ? event
+      : Buffer.from(typeof event === "string" ? event : `data: ${JSON.stringify(event)}\n\n`)
+  )
+  response.flushHeaders()
+  response.write(Buffer.concat(frames), () => {
     switch (answer.ending ?? "done") {
       case "done":
         response.end("data: [DONE]\n\n")

@@ -93,6 +93,7 @@ export const runOf = (session: Session, changes: Partial<Run> = {}): Run => ({
   status: "running",
   reply_id: freshId() as MessageId,
   input: [messageOf("Good morning")],
+  tools: [],
   first_seq: 1,
   last_seq: null,
   attempt: 1,

@@ -1,10 +1,11 @@
 /** A sink that remembers, and the records that a conversation needs. */
 import { Deferred, Effect, Schema } from "effect"
 import { AgentDraft } from "../../src/domain/Agent.ts"
+import type { AnswerInput, ChatRequest, OnBusy } from "../../src/domain/Chat.ts"
 import type { AgentEvent } from "../../src/domain/Event.ts"
 import { eventsOf } from "../../src/domain/Frames.ts"
 import type { AgentId, CredentialId, SessionId, UserId, WorkspaceId } from "../../src/domain/Ids.ts"
-import { permissionContext } from "../../src/domain/Permission.ts"
+import { permissionContext, type PermissionMode } from "../../src/domain/Permission.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import { NewId } from "../../src/services/NewId.ts"
 import { now } from "../../src/services/Now.ts"
@@ -43,7 +44,11 @@ let next = 0
 /** An agent and a session of an owner of their own, talking to the demo model. */
 export const conversation = Effect.fnUntraced(function*(
   model: string = "demo-script",
-  options: { readonly parameters?: Record<string, unknown>; readonly max_iters?: number } = {}
+  options: {
+    readonly parameters?: Record<string, unknown>
+    readonly max_iters?: number
+    readonly mode?: PermissionMode
+  } = {}
 ) {
   const storage = yield* Storage
   const newId = yield* NewId
@@ -88,21 +93,36 @@ export const conversation = Effect.fnUntraced(function*(
       name: "talk",
       chat_model_config: { type: "demo_credential", credential_id, model, parameters: options.parameters ?? {} }
     },
-    state: { session_id, permission_context: permissionContext("default") }
+    state: { session_id, permission_context: permissionContext(options.mode ?? "default") }
   }
   yield* storage.sessions.insert(session)
   return session
 })
 
 /** Sends a text. */
-export const say = (session: Session, text: string, on_busy: "enqueue" | "reject" | "interrupt" = "enqueue") =>
+export const say = (session: Session, text: string, on_busy: OnBusy = "enqueue", tools: ChatRequest["tools"] = []) =>
   Effect.flatMap(SessionHub, (hub) =>
     hub.send(session.user_id, {
       agent_id: session.agent_id,
       session_id: session.id,
       input: { name: "user", role: "user", content: text, metadata: {} },
-      on_busy
+      on_busy,
+      tools
     }))
+
+/** Answers what a parked run asks. */
+export const answer = (session: Session, input: AnswerInput) =>
+  Effect.flatMap(
+    SessionHub,
+    (hub) =>
+      hub.send(session.user_id, {
+        agent_id: session.agent_id,
+        session_id: session.id,
+        input,
+        on_busy: "enqueue",
+        tools: []
+      })
+  )
 
 /** Attaches a watcher; it stays until the scope closes. */
 export const watch = Effect.fnUntraced(

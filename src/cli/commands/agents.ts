@@ -81,7 +81,7 @@ const create = Command.make(
           onSome: (max_iters) => ({ react_config: { max_iters } })
         })
       })
-      const made = yield* api.agents.create({ payload })
+      const made = yield* api.agents.create({ headers: {}, payload })
       yield* print(options.output, made, `${made.agent_id}\n`)
     })
 ).pipe(Command.withDescription("Make an agent, and print its id"))

@@ -65,7 +65,7 @@ const findAgent = Effect.fnUntraced(function*(connected: Connection, wanted: Opt
   const found = yield* agentNamed(connected, defaultAgent)
   if (Option.isSome(found)) return found.value.id
   const payload = yield* decode(AgentDraft, { name: defaultAgent })
-  return (yield* connected.api.agents.create({ payload })).agent_id
+  return (yield* connected.api.agents.create({ headers: {}, payload })).agent_id
 })
 
 /** Gives the session the model that is asked for, or the default one if it has none. */
@@ -108,6 +108,7 @@ const findSession = Effect.fnUntraced(function*(
     Option.none()
   )
   const { session_id } = yield* sessions.create({
+    headers: {},
     payload: { agent_id, name: `Chat of ${DateTime.formatIso(yield* DateTime.now).slice(0, 16)}`, chat_model_config }
   })
   return yield* sessions.get({ path: { session_id }, urlParams: {} })

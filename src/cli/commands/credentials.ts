@@ -147,6 +147,7 @@ const create = Command.make(
       const connected = yield* connect(options)
       const type = typeOf(options.type)
       const made = yield* connected.api.credentials.create({
+        headers: {},
         payload: { data: { type, ...(yield* valuesOf(connected, type, options)) } }
       })
       yield* print(options.output, made, `${made.credential_id}\n`)

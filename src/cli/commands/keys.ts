@@ -85,7 +85,7 @@ const create = Command.make(
         ...options.scopes.length > 0 && { scopes: options.scopes },
         ...Option.isSome(expires_at) && { expires_at: expires_at.value }
       })
-      const issued = yield* api.keys.create({ payload })
+      const issued = yield* api.keys.create({ headers: {}, payload })
       yield* print(options.output, issued, `${issued.key}\n`)
       if (options.output === "table") {
         yield* (yield* Screen).err(`This is the only time the key is shown. Its id is ${issued.id}.\n`)

@@ -243,6 +243,9 @@ const levelNames = {
 const text = (name: string, value: string, description: string) =>
   Options.text(name).pipe(Options.withPseudoName(value), Options.withDescription(description))
 
+const number = (name: string, value: string, description: string) =>
+  Options.float(name).pipe(Options.withPseudoName(value), Options.withDescription(description), Options.optional)
+
 const options = {
   host: Options.optional(text("host", "HOST", "Address to listen on (default 127.0.0.1)")),
   port: Options.integer("port").pipe(
@@ -261,11 +264,15 @@ const options = {
   allowed_hosts: Options.optional(
     text("allowed-hosts", "HOSTS", "Names that requests may be addressed to, separated by commas")
   ),
-  drain_seconds: Options.float("drain-seconds").pipe(
-    Options.withPseudoName("SECONDS"),
-    Options.withDescription("How long runs may go on after a request to stop (default 10)"),
-    Options.optional
+  drain_seconds: number("drain-seconds", "SECONDS", "How long runs may go on after a request to stop (default 10)"),
+  run_seconds: number("run-seconds", "SECONDS", "How long a run may work; 0 is without end (default 3600)"),
+  tool_seconds: number("tool-seconds", "SECONDS", "How long one tool call may take (default 300)"),
+  parked_hours: number(
+    "parked-hours",
+    "HOURS",
+    "How long a run may wait for an answer; 0 is without end (default 168)"
   ),
+  retain_days: number("retain-days", "DAYS", "How long the events of ended runs are kept; 0 is for ever (default 0)"),
   // By its short name it gets past the library's own option of this name.
   log_level: text("log-level", "LEVEL", "trace, debug, info, warning, error, fatal or none (default info)").pipe(
     Options.withAlias("l"),
@@ -290,6 +297,10 @@ export const serve = Command.make("serve", options, (flags) =>
         cors_origins: list(flags.cors_origins),
         allowed_hosts: list(flags.allowed_hosts),
         drain_seconds: Option.getOrUndefined(flags.drain_seconds),
+        run_seconds: Option.getOrUndefined(flags.run_seconds),
+        tool_seconds: Option.getOrUndefined(flags.tool_seconds),
+        parked_hours: Option.getOrUndefined(flags.parked_hours),
+        retain_days: Option.getOrUndefined(flags.retain_days),
         log_level: Option.getOrUndefined(flags.log_level) as SettingsSource.Flags["log_level"]
       },
       env: yield* Env,

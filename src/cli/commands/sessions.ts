@@ -97,7 +97,7 @@ const create = Command.make(
         workspace_id: Option.getOrUndefined(workspace),
         chat_model_config: Option.getOrUndefined(model)
       })
-      const made = yield* connected.api.sessions.create({ payload })
+      const made = yield* connected.api.sessions.create({ headers: {}, payload })
       yield* print(options.output, made, `${made.session_id}\n`)
     })
 ).pipe(Command.withDescription("Make a session, and print its id"))

@@ -5,8 +5,11 @@ import { Malformed, NotFound } from "../../domain/Errors.ts"
 import { AgentId } from "../../domain/Ids.ts"
 import { listOf, PageRequest } from "../../domain/Page.ts"
 import { Authentication } from "./Authentication.ts"
+import { IdempotencyHeaders } from "./IdempotencyKey.ts"
 
 const id = HttpApiSchema.param("agent_id", AgentId)
+
+export const AgentCreated = Schema.Struct({ agent_id: AgentId })
 
 export class AgentsApi extends HttpApiGroup.make("agents")
   .add(
@@ -15,9 +18,8 @@ export class AgentsApi extends HttpApiGroup.make("agents")
     )
   )
   .add(
-    HttpApiEndpoint.post("create", "/agent").setPayload(AgentDraft).addSuccess(Schema.Struct({ agent_id: AgentId }), {
-      status: 201
-    })
+    HttpApiEndpoint.post("create", "/agent").setHeaders(IdempotencyHeaders).setPayload(AgentDraft)
+      .addSuccess(AgentCreated, { status: 201 })
   )
   .add(HttpApiEndpoint.get("get")`/agent/${id}`.addSuccess(Agent).addError(NotFound))
   .add(HttpApiEndpoint.patch("update")`/agent/${id}`.setPayload(AgentPatch).addSuccess(Agent).addError(NotFound))

@@ -6,8 +6,11 @@ import { CredentialId } from "../../domain/Ids.ts"
 import { JsonObject } from "../../domain/Json.ts"
 import { listOf, PageRequest } from "../../domain/Page.ts"
 import { Authentication } from "./Authentication.ts"
+import { IdempotencyHeaders } from "./IdempotencyKey.ts"
 
 const id = HttpApiSchema.param("credential_id", CredentialId)
+
+export const CredentialCreated = Schema.Struct({ credential_id: CredentialId })
 
 export class CredentialsApi extends HttpApiGroup.make("credentials")
   .add(
@@ -15,8 +18,8 @@ export class CredentialsApi extends HttpApiGroup.make("credentials")
       .addSuccess(listOf("credentials", CredentialRecord)).addError(Malformed)
   )
   .add(
-    HttpApiEndpoint.post("create", "/credential").setPayload(CredentialDraft)
-      .addSuccess(Schema.Struct({ credential_id: CredentialId }), { status: 201 })
+    HttpApiEndpoint.post("create", "/credential").setHeaders(IdempotencyHeaders).setPayload(CredentialDraft)
+      .addSuccess(CredentialCreated, { status: 201 })
   )
   .add(HttpApiEndpoint.get("get")`/credential/${id}`.addSuccess(CredentialRecord).addError(NotFound))
   .add(

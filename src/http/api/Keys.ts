@@ -5,6 +5,7 @@ import { Malformed, NotFound } from "../../domain/Errors.ts"
 import { KeyId, UserId } from "../../domain/Ids.ts"
 import { listOf, PageRequest } from "../../domain/Page.ts"
 import { Authentication } from "./Authentication.ts"
+import { IdempotencyHeaders } from "./IdempotencyKey.ts"
 
 const id = HttpApiSchema.param("key_id", KeyId)
 
@@ -16,8 +17,12 @@ export class KeysApi extends HttpApiGroup.make("keys")
       .addSuccess(listOf("keys", ApiKeyRecord)).addError(Malformed)
   )
   .add(
-    HttpApiEndpoint.post("create", "/keys").setPayload(ApiKeyDraft).addSuccess(IssuedKey, { status: 201 })
-      .annotate(OpenApi.Description, "The answer is the only place where the key can ever be read.")
+    HttpApiEndpoint.post("create", "/keys").setHeaders(IdempotencyHeaders).setPayload(ApiKeyDraft)
+      .addSuccess(IssuedKey, { status: 201 })
+      .annotate(
+        OpenApi.Description,
+        "The answer is the only place where the key can ever be read; with an Idempotency-Key, for 24 hours."
+      )
   )
   .add(HttpApiEndpoint.del("revoke")`/keys/${id}`.addSuccess(ApiKeyRecord).addError(NotFound))
   .middleware(Authentication)

@@ -13,6 +13,15 @@ export class RunsApi extends HttpApiGroup.make("runs")
   .add(HttpApiEndpoint.get("list", "/runs").setUrlParams(narrowed).addSuccess(Runs).addError(Malformed))
   .add(HttpApiEndpoint.get("get")`/runs/${HttpApiSchema.param("run_id", RunId)}`.addSuccess(Run).addError(NotFound))
   .add(
+    HttpApiEndpoint.post("cancel")`/runs/${HttpApiSchema.param("run_id", RunId)}/cancel`
+      .addSuccess(Schema.Struct({ run_id: RunId }), { status: 202 })
+      .addError(NotFound)
+      .annotate(
+        OpenApi.Description,
+        "Stops one run, also one that waits its turn or is parked. One that has ended stays as it is."
+      )
+  )
+  .add(
     HttpApiEndpoint.get("ofSession")`/sessions/${HttpApiSchema.param("session_id", SessionId)}/runs`
       .setUrlParams(narrowed).addSuccess(Runs).addError(NotFound).addError(Malformed)
   )

@@ -6,11 +6,14 @@ import { listOf, PageRequest } from "../../domain/Page.ts"
 import { SessionDraft, SessionPatch, SessionStatus, SessionView } from "../../domain/Session.ts"
 import { Authentication } from "./Authentication.ts"
 import { EventStream, streamsEvents } from "./EventStream.ts"
+import { IdempotencyHeaders } from "./IdempotencyKey.ts"
 
 const id = HttpApiSchema.param("session_id", SessionId)
 
 /** When given, it must be the session's agent. */
 const ofAgent = Schema.Struct({ agent_id: Schema.optional(AgentId) })
+
+export const SessionCreated = Schema.Struct({ session_id: SessionId })
 
 export class SessionsApi extends HttpApiGroup.make("sessions")
   .add(
@@ -22,8 +25,8 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
       .annotate(OpenApi.Description, "Newest first.")
   )
   .add(
-    HttpApiEndpoint.post("create", "/sessions").setPayload(SessionDraft)
-      .addSuccess(Schema.Struct({ session_id: SessionId }), { status: 201 })
+    HttpApiEndpoint.post("create", "/sessions").setHeaders(IdempotencyHeaders).setPayload(SessionDraft)
+      .addSuccess(SessionCreated, { status: 201 })
       .addError(NotFound)
       .addError(Invalid)
   )

@@ -3,11 +3,13 @@ import { Clock, Effect } from "effect"
 import { patchAgent } from "../../domain/Agent.ts"
 import { AgentId } from "../../domain/Ids.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
+import { Idempotency } from "../../services/Idempotency.ts"
 import { NewId } from "../../services/NewId.ts"
 import { now, timestampOf } from "../../services/Now.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Api } from "../Api.ts"
+import { AgentCreated } from "../api/Agents.ts"
 import { created } from "./Created.ts"
 import { everything } from "./Everything.ts"
 
@@ -16,6 +18,7 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
     const { agents, sessions } = yield* Storage
     const hub = yield* SessionHub
     const newId = yield* NewId
+    const { once } = yield* Idempotency
 
     return handlers
       .handle(
@@ -28,13 +31,25 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
       )
       .handle(
         "create",
-        Effect.fnUntraced(function*({ payload }) {
+        Effect.fnUntraced(function*({ headers, payload }) {
           const { user_id } = yield* CurrentPrincipal
-          const millis = yield* Clock.currentTimeMillis
-          const at = timestampOf(millis)
-          const id = AgentId.make(newId.record(millis))
-          yield* Effect.orDie(agents.insert({ id, user_id, created_at: at, updated_at: at, data: { id, ...payload } }))
-          return created({ agent_id: id }, `/agent/${id}`)
+          const { agent_id } = yield* once(
+            {
+              owner: user_id,
+              key: headers["idempotency-key"],
+              request: "POST /agent",
+              body: payload,
+              answer: AgentCreated
+            },
+            Effect.fnUntraced(function*({ keep }) {
+              const millis = yield* Clock.currentTimeMillis
+              const at = timestampOf(millis)
+              const id = AgentId.make(newId.record(millis))
+              const agent = { id, user_id, created_at: at, updated_at: at, data: { id, ...payload } }
+              return yield* keep(Effect.as(Effect.orDie(agents.insert(agent)), { agent_id: id }))
+            })
+          )
+          return created({ agent_id }, `/agent/${agent_id}`)
         })
       )
       .handle(
@@ -54,7 +69,7 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
         Effect.fnUntraced(function*({ path: { agent_id } }) {
           const { user_id } = yield* CurrentPrincipal
           const going = yield* Effect.orDie(everything((page) => sessions.list(user_id, page, { agent_id })))
-          yield* Effect.forEach(going, ({ id }) => hub.forget(id), { concurrency: 16, discard: true })
+          yield* Effect.forEach(going, hub.forget, { concurrency: 16, discard: true })
           yield* agents.remove(user_id, agent_id)
         })
       )

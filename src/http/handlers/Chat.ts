@@ -1,6 +1,8 @@
 import { HttpApiBuilder, HttpServerResponse } from "@effect/platform"
 import { Effect } from "effect"
+import { Accepted } from "../../domain/Chat.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
+import { Idempotency } from "../../services/Idempotency.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Api } from "../Api.ts"
@@ -17,12 +19,22 @@ export const layer = HttpApiBuilder.group(Api, "chat", (handlers) =>
     const { sessions } = yield* Storage
     const hub = yield* SessionHub
     const sse = yield* Sse
+    const { once } = yield* Idempotency
 
     return handlers.handle(
       "send",
       Effect.fnUntraced(function*({ headers, payload }) {
         const { user_id } = yield* CurrentPrincipal
-        const accepted = yield* hub.send(user_id, payload)
+        const accepted = yield* once(
+          {
+            owner: user_id,
+            key: headers["idempotency-key"],
+            request: "POST /chat",
+            body: payload,
+            answer: Accepted
+          },
+          ({ claim }) => hub.send(user_id, payload, claim)
+        )
         const { run_id, seq } = accepted
         if (prefersAsync(headers.prefer)) {
           const location = { location: `/runs/${run_id}`, "preference-applied": "respond-async" }
@@ -31,11 +43,7 @@ export const layer = HttpApiBuilder.group(Api, "chat", (handlers) =>
         const session = yield* sessions.get(user_id, payload.session_id)
         return prefersJson(headers.accept)
           ? HttpServerResponse.unsafeJson(yield* hub.reply(session, run_id, seq))
-          : yield* Effect.catchTag(
-            sse.respond((sink) => hub.attach(session, sink, { after: seq, only: run_id })),
-            "Gone",
-            Effect.die
-          )
+          : yield* sse.respond((sink) => hub.attach(session, sink, { after: seq, only: run_id }))
       })
     )
   }))

@@ -5,12 +5,14 @@ import { Conflict } from "../../domain/Errors.ts"
 import { CredentialId, type UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
+import { Idempotency } from "../../services/Idempotency.ts"
 import { type CredentialFields, Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { now, timestampOf } from "../../services/Now.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
 import { Api } from "../Api.ts"
+import { CredentialCreated } from "../api/Credentials.ts"
 import { created } from "./Created.ts"
 import { everything } from "./Everything.ts"
 
@@ -27,6 +29,7 @@ export const layer = HttpApiBuilder.group(Api, "credentials", (handlers) =>
     const models = yield* Models
     const vault = yield* Vault
     const newId = yield* NewId
+    const { once } = yield* Idempotency
 
     const sealedFor = (owner: UserId, id: CredentialId) => ({ owner, record: `credentials/${id}` })
 
@@ -73,14 +76,26 @@ export const layer = HttpApiBuilder.group(Api, "credentials", (handlers) =>
       )
       .handle(
         "create",
-        Effect.fnUntraced(function*({ payload }) {
+        Effect.fnUntraced(function*({ headers, payload }) {
           const { user_id } = yield* CurrentPrincipal
-          const millis = yield* Clock.currentTimeMillis
-          const at = timestampOf(millis)
-          const id = CredentialId.make(newId.record(millis))
-          const fields = yield* fieldsOf(user_id, id, yield* models.readCredential(payload.data, []))
-          yield* Effect.orDie(credentials.insert({ id, user_id, created_at: at, updated_at: at, ...fields }))
-          return created({ credential_id: id }, `/credential/${id}`)
+          const { credential_id } = yield* once(
+            {
+              owner: user_id,
+              key: headers["idempotency-key"],
+              request: "POST /credential",
+              body: payload,
+              answer: CredentialCreated
+            },
+            Effect.fnUntraced(function*({ keep }) {
+              const millis = yield* Clock.currentTimeMillis
+              const at = timestampOf(millis)
+              const id = CredentialId.make(newId.record(millis))
+              const fields = yield* fieldsOf(user_id, id, yield* models.readCredential(payload.data, []))
+              const credential = { id, user_id, created_at: at, updated_at: at, ...fields }
+              return yield* keep(Effect.as(Effect.orDie(credentials.insert(credential)), { credential_id: id }))
+            })
+          )
+          return created({ credential_id }, `/credential/${credential_id}`)
         })
       )
       .handle("get", ({ path }) =>

@@ -1,7 +1,9 @@
 import { HttpApiBuilder } from "@effect/platform"
 import { Effect } from "effect"
-import { presentKey } from "../../domain/ApiKey.ts"
+import { IssuedKey, presentKey } from "../../domain/ApiKey.ts"
+import { CurrentPrincipal } from "../../domain/Principal.ts"
 import { ApiKeys } from "../../services/ApiKeys.ts"
+import { Idempotency } from "../../services/Idempotency.ts"
 import { now } from "../../services/Now.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Api } from "../Api.ts"
@@ -10,6 +12,7 @@ export const layer = HttpApiBuilder.group(Api, "keys", (handlers) =>
   Effect.gen(function*() {
     const { keys } = yield* Storage
     const { issue } = yield* ApiKeys
+    const { once } = yield* Idempotency
 
     return handlers
       .handle(
@@ -19,7 +22,23 @@ export const layer = HttpApiBuilder.group(Api, "keys", (handlers) =>
           return { keys: items.map(presentKey), ...rest }
         })
       )
-      .handle("create", ({ payload }) => issue(payload))
+      .handle(
+        "create",
+        Effect.fnUntraced(function*({ headers, payload }) {
+          const { user_id } = yield* CurrentPrincipal
+          return yield* once(
+            {
+              owner: user_id,
+              key: headers["idempotency-key"],
+              request: "POST /keys",
+              body: payload,
+              answer: IssuedKey,
+              isSecret: true
+            },
+            ({ keep }) => keep(issue(payload))
+          )
+        })
+      )
       .handle(
         "revoke",
         Effect.fnUntraced(function*({ path }) {

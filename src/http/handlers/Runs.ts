@@ -2,6 +2,7 @@ import { HttpApiBuilder } from "@effect/platform"
 import { Effect } from "effect"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
 import type { RunStatus } from "../../domain/Run.ts"
+import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Api } from "../Api.ts"
 import * as MySession from "./MySession.ts"
@@ -11,6 +12,7 @@ const by = (status: RunStatus | undefined) => status === undefined ? {} : { stat
 export const layer = HttpApiBuilder.group(Api, "runs", (handlers) =>
   Effect.gen(function*() {
     const { runs } = yield* Storage
+    const hub = yield* SessionHub
     const mine = yield* MySession.make
 
     return handlers
@@ -23,6 +25,15 @@ export const layer = HttpApiBuilder.group(Api, "runs", (handlers) =>
         })
       )
       .handle("get", ({ path }) => Effect.flatMap(CurrentPrincipal, ({ user_id }) => runs.get(user_id, path.run_id)))
+      .handle(
+        "cancel",
+        Effect.fnUntraced(function*({ path }) {
+          const { user_id } = yield* CurrentPrincipal
+          const run = yield* runs.get(user_id, path.run_id)
+          yield* hub.cancel(yield* mine(run.session_id), run.id)
+          return { run_id: run.id }
+        })
+      )
       .handle(
         "ofSession",
         Effect.fnUntraced(function*({ path, urlParams: { status, ...page } }) {

@@ -6,12 +6,14 @@ import { permissionContext } from "../../domain/Permission.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
 import { patchSession, type Session, type SessionDraft, type SessionPatch } from "../../domain/Session.ts"
 import { EventLog } from "../../services/EventLog.ts"
+import { Idempotency } from "../../services/Idempotency.ts"
 import { Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { now, timestampOf } from "../../services/Now.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Api } from "../Api.ts"
+import { SessionCreated } from "../api/Sessions.ts"
 import { Sse } from "../Sse.ts"
 import { created } from "./Created.ts"
 import * as MySession from "./MySession.ts"
@@ -53,6 +55,7 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
     const log = yield* EventLog
     const models = yield* Models
     const newId = yield* NewId
+    const { once } = yield* Idempotency
     const sse = yield* Sse
     const mine = yield* MySession.make
 
@@ -87,14 +90,27 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
       )
       .handle(
         "create",
-        Effect.fnUntraced(function*({ payload }) {
+        Effect.fnUntraced(function*({ headers, payload }) {
           const { user_id } = yield* CurrentPrincipal
-          yield* agents.get(user_id, payload.agent_id)
-          if (payload.chat_model_config != null) yield* models.check(user_id, payload.chat_model_config)
-          const millis = yield* Clock.currentTimeMillis
-          const session = sessionOf(payload, user_id, millis, () => newId.record(millis))
-          yield* Effect.catchTag(sessions.insert(session), "Conflict", Effect.die)
-          return created({ session_id: session.id }, `/sessions/${session.id}`)
+          const { session_id } = yield* once(
+            {
+              owner: user_id,
+              key: headers["idempotency-key"],
+              request: "POST /sessions",
+              body: payload,
+              answer: SessionCreated
+            },
+            Effect.fnUntraced(function*({ keep }) {
+              yield* agents.get(user_id, payload.agent_id)
+              if (payload.chat_model_config != null) yield* models.check(user_id, payload.chat_model_config)
+              const millis = yield* Clock.currentTimeMillis
+              const session = sessionOf(payload, user_id, millis, () => newId.record(millis))
+              return yield* keep(
+                Effect.as(Effect.catchTag(sessions.insert(session), "Conflict", Effect.die), { session_id: session.id })
+              )
+            })
+          )
+          return created({ session_id }, `/sessions/${session_id}`)
         })
       )
       .handle("get", ({ path, urlParams }) => Effect.flatMap(mine(path.session_id, urlParams.agent_id), view))
@@ -114,7 +130,7 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
         "remove",
         Effect.fnUntraced(function*({ path, urlParams }) {
           const session = yield* mine(path.session_id, urlParams.agent_id)
-          yield* hub.forget(session.id)
+          yield* hub.forget(session)
           yield* sessions.remove(session.user_id, session.id)
         })
       )

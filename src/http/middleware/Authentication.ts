@@ -10,7 +10,7 @@ import { Authentication } from "../api/Authentication.ts"
 const scopeOf = ({ method, path }: HttpRouter.Route<unknown, unknown>): Scope => {
   if (path.startsWith("/keys")) return "admin"
   if (method === "GET") return "read"
-  return path === "/chat" || path.endsWith("/interrupt") ? "chat" : "write"
+  return /^\/chat$|\/(interrupt|cancel)$/.test(path) ? "chat" : "write"
 }
 
 export const layer: Layer.Layer<Authentication, never, Auth> = Layer.effect(

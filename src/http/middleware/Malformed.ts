@@ -13,6 +13,7 @@ const single = new Set([
   "content-type",
   "transfer-encoding",
   "x-user-id",
+  "idempotency-key",
   "origin"
 ])
 

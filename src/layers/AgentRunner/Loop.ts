@@ -1,14 +1,17 @@
 /** Rounds of a model call and the tool calls that it asked for, until the model asks for none. */
-import { Effect, Layer } from "effect"
+import { Duration, Effect, Layer } from "effect"
 import type { BlockId } from "../../domain/Ids.ts"
-import type { ToolCallBlock } from "../../domain/Message.ts"
+import type { ContentBlock, DataBlock, TextBlock, ToolCallBlock } from "../../domain/Message.ts"
+import { decide } from "../../domain/Permission.ts"
 import * as Reply from "../../domain/Reply.ts"
+import { defaults, type Settings } from "../../domain/Settings.ts"
 import { noUsage } from "../../domain/Usage.ts"
 import { AgentRunner, type Out, type Turn } from "../../services/AgentRunner.ts"
 import { type ModelFailed, type ModelPart, Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { type Tool, Toolbox } from "../../services/Toolbox.ts"
 import * as Blocks from "./Blocks.ts"
+import * as ToolCall from "./ToolCall.ts"
 
 /** Tool calls of one round that run at the same time. */
 const toolConcurrency = 8
@@ -24,16 +27,44 @@ const failed = ({ message, retryable, type }: ModelFailed): Reply.Ending => ({
   error: { type, code: type, message, retryable }
 })
 
+const timedOut = (seconds: number): Reply.Ending => ({
+  finished_reason: "error",
+  error: {
+    type: "timeout",
+    code: "run_timeout",
+    message: `The run was ended: it took longer than ${seconds} seconds.`,
+    retryable: true
+  }
+})
+
+export type Limits = Pick<Settings, "run_seconds" | "tool_seconds">
+
+const isSaid = (block: ContentBlock): block is TextBlock | DataBlock => block.type === "text" || block.type === "data"
+
 const repeatable = (tools: ReadonlyArray<Tool>, name: string) =>
   tools.some((tool) => tool.name === name && (tool.idempotent || tool.effect !== "write"))
 
-export const make = Effect.gen(function*() {
+export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: Limits) {
   const models = yield* Models
   const toolbox = yield* Toolbox
   const newId = yield* NewId
 
+  /** What was said into the reply meanwhile goes before the model with the next call. */
+  const steer = (out: Out) => {
+    for (const { content, name } of out.takeSteering()) {
+      const hint = content.filter(isSaid)
+      out.emit({
+        type: "HINT_BLOCK",
+        reply_id: out.reply().message.id,
+        block_id: newId.short() as BlockId,
+        source: name,
+        hint
+      })
+    }
+  }
+
   const callModel = Effect.fnUntraced(
-    function*({ agent, context, session }: Turn, out: Out, tools: ReadonlyArray<Tool>) {
+    function*({ agent, context, run, session }: Turn, out: Out, tools: ReadonlyArray<Tool>) {
       const config = session.config.chat_model_config
       const { message } = out.reply()
       const reply_id = message.id
@@ -53,7 +84,7 @@ export const make = Effect.gen(function*() {
         config,
         system: agent.data.system_prompt,
         messages: message.content.length === 0 ? context : [...context, message],
-        tools
+        tools: [...tools, ...agent.data.client_tools, ...run.tools]
       }, (part) => {
         if (part.type === "finish") finish = part
         else blocks.take(part)
@@ -70,28 +101,90 @@ export const make = Effect.gen(function*() {
     const tool_call_id = call.id
     out.emit({ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name: call.name })
     yield* out.durable
-    const state = yield* toolbox.call({ session, agent }, call, (part) => {
-      if (part.type === "text") out.emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: part.delta })
-      else {
-        const { block, data, media_type } = part
-        out.emit({
-          type: "TOOL_RESULT_DATA_DELTA",
-          reply_id,
-          tool_call_id,
-          block_id: block as BlockId,
-          media_type,
-          data
-        })
+    const state = yield* ToolCall.within(
+      tool_seconds,
+      (emit) => toolbox.call({ session, agent }, call, emit),
+      (part) => {
+        if (part.type === "text") {
+          out.emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: part.delta })
+        } else {
+          const { block, data, media_type } = part
+          out.emit({
+            type: "TOOL_RESULT_DATA_DELTA",
+            reply_id,
+            tool_call_id,
+            block_id: block as BlockId,
+            media_type,
+            data
+          })
+        }
       }
-    })
+    )
     out.emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state })
   })
 
-  const runTools = (turn: Turn, out: Out, calls: ReadonlyArray<ToolCallBlock>) =>
-    Effect.zipRight(
-      Effect.forEach(calls, (call) => runTool(turn, out, call), { concurrency: toolConcurrency, discard: true }),
-      out.durable
-    )
+  const deny = (out: Out, { id: tool_call_id, name: tool_call_name }: ToolCallBlock, why: string) => {
+    const reply_id = out.reply().message.id
+    out.emit({ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name })
+    out.emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: why })
+    out.emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state: "denied" })
+  }
+
+  const ask = (out: Out, call: ToolCallBlock) =>
+    out.emit({
+      type: "REQUIRE_USER_CONFIRM",
+      reply_id: out.reply().message.id,
+      tool_calls: [{
+        ...call,
+        state: "asking",
+        suggested_rules: [{ tool_name: call.name, rule_content: null, behavior: "allow", source: "suggestion" }]
+      }]
+    })
+
+  const submit = (out: Out, calls: ReadonlyArray<ToolCallBlock>) => {
+    if (calls.length === 0) return
+    const reply_id = out.reply().message.id
+    for (const { id: tool_call_id, name: tool_call_name } of calls) {
+      out.emit({ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name })
+    }
+    out.emit({
+      type: "REQUIRE_EXTERNAL_EXECUTION",
+      reply_id,
+      tool_calls: calls.map((call) => ({ ...call, state: "submitted" }))
+    })
+  }
+
+  /** Runs the calls that may run, asks about those that need it, and says what is waited for then. */
+  const runTools = Effect.fnUntraced(function*(turn: Turn, out: Out, tools: ReadonlyArray<Tool>) {
+    const { mode } = turn.session.state.permission_context
+    const external = new Map([...turn.agent.data.client_tools, ...turn.run.tools].map((tool) => [tool.name, tool]))
+    const run: Array<ToolCallBlock> = []
+    const outside: Array<ToolCallBlock> = []
+    for (const call of Reply.unanswered(out.reply().message)) {
+      if (call.state === "submitted") continue
+      if (call.state === "finished") {
+        deny(out, call, "The user did not allow this call.")
+        continue
+      }
+      const { effect } = external.get(call.name) ?? tools.find(({ name }) => name === call.name) ?? { effect: "none" }
+      const decision = call.state === "allowed"
+        ? "allow"
+        : decide(turn.session.state.permission_context, call.name, effect)
+      // Asked already; but a rule that came with another answer may allow it now.
+      if (call.state === "asking" && decision !== "allow") continue
+      if (decision === "deny") deny(out, call, `Permission denied for ${call.name} (${mode}).`)
+      else if (decision === "ask") ask(out, call)
+      else if (external.has(call.name)) outside.push(call)
+      else run.push(call)
+    }
+    submit(out, outside)
+    yield* Effect.forEach(run, (call) => runTool(turn, out, call), { concurrency: toolConcurrency, discard: true })
+    yield* out.durable
+    const [first] = Reply.awaited(out.reply().message)
+    return first === undefined
+      ? undefined
+      : { waiting_for: first.state === "asking" ? "user_confirmation" as const : "external_execution" as const }
+  })
 
   /**
    * Brings a reply that a crash cut off to where a round can begin. A model call
@@ -111,12 +204,13 @@ export const make = Effect.gen(function*() {
       ) {
         out.emit(draft)
       }
-      return
+      return undefined
     }
     const started = new Set(
       message.content.filter((block) => block.type === "tool_result").map(({ id }) => id as string)
     )
-    const lost = Reply.unanswered(message).filter(({ id, name }) => started.has(id) && !repeatable(tools, name))
+    const lost = Reply.unanswered(message)
+      .filter(({ id, name, state }) => started.has(id) && state !== "submitted" && !repeatable(tools, name))
     for (const { id: tool_call_id } of lost) {
       const reply_id = message.id
       out.emit({
@@ -127,7 +221,7 @@ export const make = Effect.gen(function*() {
       })
       out.emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state: "interrupted" })
     }
-    yield* runTools(turn, out, Reply.unanswered(out.reply().message))
+    return yield* runTools(turn, out, tools)
   })
 
   const run = Effect.fnUntraced(function*(turn: Turn, out: Out) {
@@ -135,24 +229,37 @@ export const make = Effect.gen(function*() {
     const maxIters = turn.agent.data.react_config.max_iters
     const before = out.reply()
     if (before.rounds > 0 || before.calling) {
-      const answered = !before.calling && before.message.content.at(-1)?.type !== "tool_call"
-        && before.message.content.at(-1)?.type !== "tool_result"
+      const last = before.message.content.at(-1)?.type
+      const answered = !before.calling && last !== "tool_result" && last !== "hint" &&
+        Reply.unanswered(before.message).length === 0
       if (answered) return completed
-      yield* pickUp(turn, out, tools)
+      const waiting = yield* pickUp(turn, out, tools)
+      if (waiting !== undefined) return waiting
     }
     while (out.reply().rounds < maxIters) {
+      steer(out)
       const finish = yield* callModel(turn, out, tools)
-      const calls = Reply.unanswered(out.reply().message)
-      if (calls.length === 0) return finish.reason === "length" ? maxTokens : completed
-      yield* runTools(turn, out, calls)
+      if (Reply.unanswered(out.reply().message).length === 0) return finish.reason === "length" ? maxTokens : completed
+      const waiting = yield* runTools(turn, out, tools)
+      if (waiting !== undefined) return waiting
     }
     out.emit({ type: "EXCEED_MAX_ITERS", reply_id: out.reply().message.id, name: turn.agent.data.name })
     return exceeded
   })
 
+  /** The time of a recovered or answered run counts from there. */
+  const inTime = <E>(running: Effect.Effect<Reply.Outcome, E>): Effect.Effect<Reply.Outcome, E> =>
+    run_seconds === 0 ? running : Effect.timeoutTo(running, {
+      duration: Duration.seconds(run_seconds),
+      onSuccess: (outcome) => outcome,
+      onTimeout: () => timedOut(run_seconds)
+    })
+
   return AgentRunner.of({
-    run: (turn, out) => Effect.catchTag(run(turn, out), "ModelFailed", (error) => Effect.succeed(failed(error)))
+    run: (turn, out) =>
+      inTime(Effect.catchTag(run(turn, out), "ModelFailed", (error) => Effect.succeed<Reply.Outcome>(failed(error))))
   })
 })
 
-export const layer: Layer.Layer<AgentRunner, never, Models | Toolbox> = Layer.effect(AgentRunner, make)
+export const layer = (limits: Limits = defaults): Layer.Layer<AgentRunner, never, Models | Toolbox> =>
+  Layer.effect(AgentRunner, make(limits))

@@ -1,7 +1,9 @@
 /** The sessions' histories in this process. */
 import { Effect, Layer, Schema } from "effect"
+import type { Claim } from "../../domain/Claim.ts"
+import type { Timestamp } from "../../domain/Ids.ts"
 import { Run } from "../../domain/Run.ts"
-import { AppendRefused, EventLog, type LogBatch, type PlacedMessage } from "../../services/EventLog.ts"
+import { AppendRefused, EventLog, type LogBatch, type LogPage, type PlacedMessage } from "../../services/EventLog.ts"
 import { type Row, tables } from "../../services/Storage.ts"
 import { firstBeyond, type Store, Tables } from "../Memory/Tables.ts"
 
@@ -21,7 +23,33 @@ const rowOf = (run: Run): Row => ({
   data: run
 })
 
-const refusal = (store: Store, { messages, pages, runs }: LogBatch): AppendRefused["reason"] | undefined => {
+/** Pages at the beginning that may go. Those of no run go with what comes after them. */
+const removable = (store: Store, pages: ReadonlyArray<LogPage>, before: Timestamp, limit: number) => {
+  const runs = store.rows(tables.runs.name).byId
+  let count = 0
+  for (let i = 0; i < pages.length - 1 && i < limit; i++) {
+    const { run_id } = pages[i]!
+    const run = run_id === null ? undefined : runs.get(run_id)
+    if (run === undefined) continue
+    if (run.columns["status"] !== "ended" || run.updated_at >= before) break
+    count = i + 1
+  }
+  return count
+}
+
+const rowOfClaim = (claim: Claim): Row => ({
+  id: claim.id,
+  owner: claim.user_id,
+  created_at: claim.created_at,
+  updated_at: claim.updated_at,
+  columns: {},
+  data: claim
+})
+
+const refusal = (
+  store: Store,
+  { claims = [], messages, pages, runs }: LogBatch
+): AppendRefused["reason"] | undefined => {
   const sessions = store.rows(tables.sessions.name).byId
   const isGone = ({ session_id }: { readonly session_id: string }) => !sessions.has(session_id)
   if (runs.some(isGone) || messages.some(isGone) || pages.some(isGone)) return "session_gone"
@@ -34,6 +62,8 @@ const refusal = (store: Store, { messages, pages, runs }: LogBatch): AppendRefus
     }
     taken.add(key)
   }
+  const claimed = store.rows(tables.claims.name).byId
+  if (claims.some(({ id }, i) => claimed.has(id) || claims.findIndex((other) => other.id === id) < i)) return "fenced"
   return messages.some((placed) => isMisplaced(store, placed)) ? "fenced" : undefined
 }
 
@@ -50,6 +80,7 @@ export const make = Effect.map(Tables, (store) =>
         store.run(() => {
           const reason = refusal(store, batch)
           if (reason === undefined) {
+            for (const claim of batch.claims ?? []) store.put(tables.claims, rowOfClaim(claim))
             for (const run of batch.runs) store.put(tables.runs, rowOf(run))
             batch.messages.forEach((message) => store.putMessage(message))
             batch.pages.forEach((page) => store.putPage(page))
@@ -83,7 +114,24 @@ export const make = Effect.map(Tables, (store) =>
         store.rows(tables.runs.name).where({ session_id: session }).map(runOf).filter(({ status }) =>
           status !== "ended"
         ).toSorted(byId)
-      )
+      ),
+    parked: (before, after, limit) =>
+      store.run(() =>
+        ["awaiting_permission", "awaiting_external_result"]
+          .flatMap((status) => store.rows(tables.runs.name).where({ status }).map(runOf))
+          .filter(({ id, updated_at }) => updated_at < before && (after === undefined || id > after))
+          .toSorted(byId).slice(0, limit)
+      ),
+    prune: (before, limit) =>
+      store.run(() => {
+        for (const session of store.rows(tables.sessions.name).byId.keys()) {
+          const count = removable(store, store.log(session).pages, before, limit)
+          if (count === 0) continue
+          store.dropPages(session, count)
+          return true
+        }
+        return false
+      })
   }))
 
 export const layer: Layer.Layer<EventLog, never, Tables> = Layer.effect(EventLog, make)

@@ -6,12 +6,13 @@
  */
 import type { SqlError } from "@effect/sql"
 import { Effect, Layer, Schema } from "effect"
+import type { Claim } from "../../domain/Claim.ts"
 import type { SessionId, UserId } from "../../domain/Ids.ts"
 import { Message } from "../../domain/Message.ts"
 import { Run } from "../../domain/Run.ts"
 import { AppendRefused, EventLog, type LogBatch, type LogPage, type PlacedMessage } from "../../services/EventLog.ts"
 import { Prepared } from "../Sql/Prepared.ts"
-import { foreignKeyViolation, retryDeadlock, stateOf, uniqueViolation } from "../Sql/SqlState.ts"
+import { dieOf, foreignKeyViolation, orDie, retryDeadlock, stateOf, uniqueViolation } from "../Sql/SqlState.ts"
 
 /** Between the items of a joined column: JSON escapes it, frames are JSON, ids are printable. */
 const separator = "\x1f"
@@ -70,6 +71,18 @@ const pages: Part<LogPage> = {
   onConflict: ""
 }
 
+const claims: Part<Claim> = {
+  table: "claims",
+  columns: [
+    { name: "id", kind: "text", of: (claim) => claim.id },
+    { name: "owner", kind: "text", of: (claim) => claim.user_id },
+    { name: "created_at", kind: "timestamptz", of: (claim) => claim.created_at },
+    { name: "updated_at", kind: "timestamptz", of: (claim) => claim.updated_at },
+    { name: "data", kind: "text", of: (claim) => JSON.stringify(claim) }
+  ],
+  onConflict: ""
+}
+
 const insertText = ({ columns, onConflict, table }: Part<never>, firstParam: number) => {
   const values = columns.map(({ kind }, i) => {
     const param = `$${firstParam + i}`
@@ -84,12 +97,13 @@ const paramsOf = <A>({ columns }: Part<A>, items: ReadonlyArray<A>): ReadonlyArr
   columns.map(({ kind, of }) => kind === "text" ? items.map(of).join(separator) : `{${items.map(of).join(",")}}`)
 
 const maskOf = (batch: LogBatch) =>
-  (batch.runs.length > 0 ? 1 : 0) | (batch.messages.length > 0 ? 2 : 0) | (batch.pages.length > 0 ? 4 : 0)
+  (batch.runs.length > 0 ? 1 : 0) | (batch.messages.length > 0 ? 2 : 0) | (batch.pages.length > 0 ? 4 : 0) |
+  (batch.claims !== undefined && batch.claims.length > 0 ? 8 : 0)
 
 /** One text for each set of parts that are there, so that it stays prepared. */
 const appendText = (mask: number): string => {
   let firstParam = 1
-  const inserts = [runs, messages, pages].filter((_, i) => mask & (1 << i)).map((part) => {
+  const inserts = [runs, messages, pages, claims].filter((_, i) => mask & (1 << i)).map((part) => {
     const insert = insertText(part, firstParam)
     firstParam += part.columns.length
     return insert
@@ -98,7 +112,7 @@ const appendText = (mask: number): string => {
   return `${before.length > 0 ? `with ${before.join(", ")} ` : ""}${inserts.at(-1)}`
 }
 
-const appendTexts = Array.from({ length: 8 }, (_, mask) => appendText(mask))
+const appendTexts = Array.from({ length: 16 }, (_, mask) => appendText(mask))
 
 /** The last one of each id: a statement cannot write a row twice. */
 const lastOfEach = <A>(items: ReadonlyArray<A>, idOf: (item: A) => string): ReadonlyArray<A> =>
@@ -111,7 +125,7 @@ const refused = (error: SqlError.SqlError): Effect.Effect<never, AppendRefused> 
     case foreignKeyViolation:
       return Effect.fail(new AppendRefused({ reason: "session_gone" }))
     default:
-      return Effect.die(error)
+      return dieOf(error)
   }
 }
 
@@ -136,6 +150,42 @@ const unfinishedText = "select data from runs where status <> 'ended' and status
 
 const openText = "select data from runs where session_id = $1 and status <> 'ended' order by id"
 
+/** The list is written out, as in the index. */
+const parkedText = `
+  select data from runs
+  where status in ('awaiting_permission', 'awaiting_external_result') and updated_at < $1::timestamptz and id > $2
+  order by id limit $3`
+
+/**
+ * One session: its first pages, as far as all are of runs that ended before, and
+ * not the last one. Pages of no run go with what comes after them. When nothing
+ * is left, its runs need not be looked at again: what held it up looks for itself.
+ */
+const pruneText = `
+  with chosen as (
+    select session_id from runs where status = 'ended' and not pruned and updated_at < $1::timestamptz
+    order by updated_at limit 1
+  ), head as (
+    select p.session_id, p.first_seq, r.id is not null as of_run,
+      coalesce(r.status = 'ended' and r.updated_at < $1::timestamptz, true) as free
+    from (
+      select session_id, first_seq, run_id from log_pages where session_id = (select session_id from chosen)
+      order by first_seq limit $2::int
+    ) p left join runs r on r.id = p.run_id
+  ), gone as (
+    delete from log_pages where session_id = (select session_id from chosen)
+      and first_seq < (select max(first_seq) from log_pages where session_id = (select session_id from chosen))
+      and first_seq <= (
+        select max(first_seq) from head
+        where of_run and free and first_seq < coalesce((select min(first_seq) from head where not free), 2147483647))
+    returning 1
+  ), done as (
+    update runs set pruned = true where session_id = (select session_id from chosen) and status = 'ended' and not pruned
+      and updated_at < $1::timestamptz and ((select count(*) from gone) = 0 or (select count(*) from head) < $2::int)
+    returning 1
+  )
+  select (select count(*) from chosen)::int as chosen, (select count(*) from gone)::int as gone, (select count(*) from done)::int as done`
+
 const decodeRun = Schema.decodeSync(Schema.parseJson(Run))
 const decodeMessage = Schema.decodeSync(Schema.parseJson(Message))
 
@@ -150,7 +200,7 @@ interface StoredMessage extends Document {
 
 export const make = Effect.map(Prepared, ({ execute }) => {
   const rows = <Row extends object>(statement: string, params: ReadonlyArray<unknown>) =>
-    Effect.orDie(execute<Row>(statement, params))
+    orDie(execute<Row>(statement, params))
 
   const runsOf = (documents: ReadonlyArray<Document>) => documents.map(({ data }) => decodeRun(data))
 
@@ -170,7 +220,8 @@ export const make = Effect.map(Prepared, ({ execute }) => {
         ...(mask & 2
           ? paramsOf(messages, lastOfEach(batch.messages, ({ message, session_id }) => `${session_id} ${message.id}`))
           : []),
-        ...(mask & 4 ? paramsOf(pages, batch.pages) : [])
+        ...(mask & 4 ? paramsOf(pages, batch.pages) : []),
+        ...(mask & 8 ? paramsOf(claims, batch.claims!) : [])
       ]
       return Effect.asVoid(Effect.catchAll(retryDeadlock(execute(appendTexts[mask]!, params)), refused))
     },
@@ -191,7 +242,10 @@ export const make = Effect.map(Prepared, ({ execute }) => {
     countMessages: (session) =>
       Effect.map(rows<{ readonly count: number }>(countText, [session]), ([row]) => row!.count),
     unfinished: Effect.map(rows<Document>(unfinishedText, []), runsOf),
-    open: (session) => Effect.map(rows<Document>(openText, [session]), runsOf)
+    open: (session) => Effect.map(rows<Document>(openText, [session]), runsOf),
+    parked: (before, after, limit) => Effect.map(rows<Document>(parkedText, [before, after ?? "", limit]), runsOf),
+    prune: (before, limit) =>
+      Effect.map(rows<{ readonly chosen: number }>(pruneText, [before, limit]), ([row]) => row!.chosen > 0)
   })
 })
 

@@ -138,6 +138,13 @@ export class Store {
     this.undo?.push(() => pages.splice(at, 1))
   }
 
+  /** Removes so many pages from the beginning. */
+  dropPages(session: string, count: number): void {
+    const { pages } = this.ownLog(session)
+    const dropped = pages.splice(0, count)
+    this.undo?.push(() => pages.unshift(...dropped))
+  }
+
   /** Inserts a message, or replaces the one with its id where that is. */
   putMessage(placed: PlacedMessage): void {
     const { messages, places } = this.ownLog(placed.session_id)

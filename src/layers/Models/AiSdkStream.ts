@@ -6,20 +6,12 @@ import type {
   LanguageModelV3StreamPart,
   LanguageModelV3Usage
 } from "@ai-sdk/provider"
-import { type Clock, Duration, Effect, Schema } from "effect"
+import { type Clock, Effect, Schema } from "effect"
 import { ToolCallId } from "../../domain/Ids.ts"
 import type { Usage } from "../../domain/Usage.ts"
 import type { EmitPart, ModelFailed, ModelPart, StopReason } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
-import { cut, failureOf, silent } from "./AiSdkFailure.ts"
-
-/** How long nothing may come from a provider. */
-export interface Patience {
-  readonly firstByte: Duration.Duration
-  readonly idle: Duration.Duration
-}
-
-export const patience: Patience = { firstByte: Duration.seconds(60), idle: Duration.seconds(60) }
+import { cut, failureOf } from "./AiSdkFailure.ts"
 
 const isCallId = Schema.is(ToolCallId)
 
@@ -122,13 +114,6 @@ const translator = (newId: () => string) => {
   }
 }
 
-interface Progress {
-  /** Parts that came so far. */
-  parts: number
-  /** The reader waits for `emit`, not for the provider. */
-  held: boolean
-}
-
 interface Call {
   readonly model: LanguageModelV3
   readonly options: LanguageModelV3CallOptions
@@ -138,12 +123,12 @@ interface Call {
 /** Hands over the whole answer; what went wrong is the value. */
 const readAll = async (
   { emit, model, options }: Call,
-  progress: Progress,
   newId: () => string,
   clock: Clock.Clock,
   signal: AbortSignal
 ): Promise<ModelFailed | undefined> => {
-  const failure = (error: unknown) => failureOf(error, progress.parts > 0, clock.unsafeCurrentTimeMillis())
+  let begun = false
+  const failure = (error: unknown) => failureOf(error, begun, clock.unsafeCurrentTimeMillis())
   const translate = translator(newId)
   let behind: Promise<void> | undefined
   const give = (part: ModelPart) => {
@@ -172,13 +157,11 @@ const readAll = async (
       if (part.type === "stream-start") continue
       if (part.type === "error") return failure(part.error)
       if (part.type === "finish" && part.finishReason.unified === "error") return cut()
-      progress.parts++
+      begun = true
       translate(part, give)
       if (behind !== undefined) {
-        progress.held = true
         await behind
         behind = undefined
-        progress.held = false
         if (signal.aborted) return undefined
       }
       if (part.type === "finish") return undefined
@@ -189,23 +172,11 @@ const readAll = async (
 }
 
 /** Streams a call; interrupting it closes the connection. */
-export const stream = (call: Call, patience: Patience): Effect.Effect<void, ModelFailed> =>
+export const stream = (call: Call): Effect.Effect<void, ModelFailed> =>
   Effect.flatMap(NewId, ({ short }) =>
-    Effect.clockWith((clock) => {
-      const progress: Progress = { parts: 0, held: false }
-      const read = Effect.flatMap(
-        Effect.promise((signal) => readAll(call, progress, short, clock, signal)),
+    Effect.clockWith((clock) =>
+      Effect.flatMap(
+        Effect.promise((signal) => readAll(call, short, clock, signal)),
         (failed) => failed === undefined ? Effect.void : Effect.fail(failed)
       )
-      const watch = (seen: number): Effect.Effect<never, ModelFailed> => {
-        const wait = seen === 0 ? patience.firstByte : patience.idle
-        return Effect.flatMap(
-          Effect.sleep(wait),
-          () =>
-            progress.parts === seen && !progress.held
-              ? Effect.fail(silent(Duration.toSeconds(wait), seen > 0))
-              : watch(progress.parts)
-        )
-      }
-      return Effect.raceFirst(read, watch(0))
-    }))
+    ))

@@ -98,47 +98,43 @@ const toolOf = ({ description, name, parameters }: ToolSpec): LanguageModelV3Fun
 
 const load = Effect.promise(() => import("@ai-sdk/openai-compatible"))
 
-export const make = (patience: AiSdkStream.Patience): Provider.Provider => {
-  // A client compiles its schemas on first use; kept for as long as the credential stays the same.
-  const clients = new WeakMap<object, Map<string, LanguageModelV3>>()
+// A client compiles its schemas on first use; kept for as long as the credential stays the same.
+const clients = new WeakMap<object, Map<string, LanguageModelV3>>()
 
-  const client = (credential: typeof Fields.Type, name: string) => {
-    const known = clients.get(credential)?.get(name)
-    if (known !== undefined) return Effect.succeed(known)
-    return Effect.map(load, ({ createOpenAICompatible }) => {
-      const models = clients.get(credential) ?? new Map<string, LanguageModelV3>()
-      const { api_key, base_url } = credential
-      const provider = createOpenAICompatible({
-        name: "stoa",
-        baseURL: base_url,
-        includeUsage: true,
-        ...(api_key !== undefined && { apiKey: api_key })
-      })
-      const model = provider.chatModel(name)
-      models.set(name, model)
-      if (models.size > maxModels) models.delete(models.keys().next().value!)
-      clients.set(credential, models)
-      return model
+const client = (credential: typeof Fields.Type, name: string) => {
+  const known = clients.get(credential)?.get(name)
+  if (known !== undefined) return Effect.succeed(known)
+  return Effect.map(load, ({ createOpenAICompatible }) => {
+    const models = clients.get(credential) ?? new Map<string, LanguageModelV3>()
+    const { api_key, base_url } = credential
+    const provider = createOpenAICompatible({
+      name: "stoa",
+      baseURL: base_url,
+      includeUsage: true,
+      ...(api_key !== undefined && { apiKey: api_key })
     })
-  }
-
-  return Provider.make({
-    type: "openai_compatible_credential",
-    title: "OpenAI-compatible",
-    fields: Fields,
-    parameters: Parameters,
-    cards: [],
-    accepts: () => true,
-    stream: ({ credential, messages, model: name, parameters, system, tools }, emit) =>
-      Effect.flatMap(client(credential, name), (model) => {
-        const options = {
-          ...settingsOf(parameters),
-          prompt: promptOf(system, messages),
-          ...(tools.length > 0 && { tools: tools.map(toolOf) })
-        }
-        return AiSdkStream.stream({ model, options, emit }, patience)
-      })
+    const model = provider.chatModel(name)
+    models.set(name, model)
+    if (models.size > maxModels) models.delete(models.keys().next().value!)
+    clients.set(credential, models)
+    return model
   })
 }
 
-export const provider: Provider.Provider = make(AiSdkStream.patience)
+export const provider: Provider.Provider = Provider.make({
+  type: "openai_compatible_credential",
+  title: "OpenAI-compatible",
+  fields: Fields,
+  parameters: Parameters,
+  cards: [],
+  accepts: () => true,
+  stream: ({ credential, messages, model: name, parameters, system, tools }, emit) =>
+    Effect.flatMap(client(credential, name), (model) => {
+      const options = {
+        ...settingsOf(parameters),
+        prompt: promptOf(system, messages),
+        ...(tools.length > 0 && { tools: tools.map(toolOf) })
+      }
+      return AiSdkStream.stream({ model, options, emit })
+    })
+})

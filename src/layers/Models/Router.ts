@@ -8,6 +8,7 @@ import type { ChatModelConfig } from "../../domain/Model.ts"
 import { ModelFailed, Models } from "../../services/Models.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
+import { type Bounds, bounds as defaultBounds, within as callWithin } from "./Bounds.ts"
 import * as Demo from "./Demo.ts"
 import * as OpenAiCompatible from "./OpenAiCompatible.ts"
 import type { Provider } from "./Provider.ts"
@@ -37,7 +38,7 @@ const given = (value: unknown): unknown => {
   return trimmed === "" || trimmed === null ? undefined : trimmed
 }
 
-export const make = (list: ReadonlyArray<Provider>) =>
+export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
   Effect.gen(function*() {
     const { credentials } = yield* Storage
     const vault = yield* Vault
@@ -178,8 +179,20 @@ export const make = (list: ReadonlyArray<Provider>) =>
                 )
               )
               : Effect.flatMap(open(credential), (fields) =>
-                provider.stream(
-                  { credential: fields, model: config.model, parameters: config.parameters, system, messages, tools },
+                callWithin(
+                  bounds,
+                  (take) =>
+                    provider.stream(
+                      {
+                        credential: fields,
+                        model: config.model,
+                        parameters: config.parameters,
+                        system,
+                        messages,
+                        tools
+                      },
+                      take
+                    ),
                   emit
                 ))
           })
@@ -187,8 +200,10 @@ export const make = (list: ReadonlyArray<Provider>) =>
     })
   })
 
-export const layer = (providers: ReadonlyArray<Provider>): Layer.Layer<Models, never, Storage | Vault> =>
-  Layer.effect(Models, make(providers))
+export const layer = (
+  providers: ReadonlyArray<Provider>,
+  bounds: Bounds = defaultBounds
+): Layer.Layer<Models, never, Storage | Vault> => Layer.effect(Models, make(providers, bounds))
 
 /** Every provider that Stoa brings. */
 export const layerDefault: Layer.Layer<Models, never, Storage | Vault> = layer([

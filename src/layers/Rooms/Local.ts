@@ -38,6 +38,8 @@ export const make = Effect.gen(function*() {
         owner,
         head: last,
         context: placed.map(({ message }) => message),
+        open: yield* log.open(session_id),
+        lock: yield* Effect.makeSemaphore(1),
         log,
         newId,
         clock,

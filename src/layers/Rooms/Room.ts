@@ -3,6 +3,7 @@
  * event loop, so a subscriber joins and a page goes out with nothing in between.
  */
 import { type Clock, Deferred, Effect, FiberId, type PubSub, Scope } from "effect"
+import type { Claim } from "../../domain/Claim.ts"
 import { Unavailable } from "../../domain/Errors.ts"
 import { type AgentEvent, endsStream, type EventDraft, frame } from "../../domain/Event.ts"
 import type { RunId, SessionId, Timestamp, UserId } from "../../domain/Ids.ts"
@@ -85,6 +86,8 @@ export interface Options {
   readonly owner: UserId
   readonly head: number
   readonly context: ReadonlyArray<Message>
+  readonly open: ReadonlyArray<Run>
+  readonly lock: Effect.Semaphore
   readonly log: typeof EventLog.Service
   readonly newId: typeof NewId.Service
   readonly clock: Clock.Clock
@@ -103,6 +106,8 @@ export class LiveRoom implements Room, Source {
   readonly #options: Options
   readonly #subscribers = new Set<Subscriber>()
   readonly #context: Array<Message>
+  readonly #open: Map<RunId, Run>
+  readonly lock: Effect.Semaphore
 
   #seq: number
   #head: number
@@ -111,6 +116,7 @@ export class LiveRoom implements Room, Source {
   #joinable = new Map<string, Waiting>()
   #runs = new Map<RunId, Run>()
   #placed: Array<PlacedMessage> = []
+  #claims: Array<Claim> = []
 
   /** Counts what was emitted, recorded and placed; `#durable` is how much of that is in the log. */
   #version = 0
@@ -137,9 +143,12 @@ export class LiveRoom implements Room, Source {
     this.#seq = options.head
     this.#head = options.head
     this.#context = [...options.context]
+    this.#open = new Map(options.open.map((run) => [run.id, run]))
+    this.lock = options.lock
   }
 
   head = () => this.#head
+  last = () => this.#seq
   context = (): ReadonlyArray<Message> => this.#context
 
   emit(run: RunId | null, draft: EventDraft) {
@@ -165,14 +174,24 @@ export class LiveRoom implements Room, Source {
     return { seq: one.seq, event }
   }
 
+  open = (): ReadonlyArray<Run> => [...this.#open.values()]
+
   record(run: Run) {
     this.#runs.set(run.id, run)
+    if (run.status === "ended") this.#open.delete(run.id)
+    else this.#open.set(run.id, run)
     this.#changed()
   }
 
   place(seq: number, message: Message) {
     this.#placed.push({ session_id: this.session_id, owner: this.owner, seq, message })
-    this.#context.push(message)
+    if (this.#context.at(-1)?.id === message.id) this.#context[this.#context.length - 1] = message
+    else this.#context.push(message)
+    this.#changed()
+  }
+
+  claim(claim: Claim) {
+    this.#claims.push(claim)
     this.#changed()
   }
 
@@ -222,7 +241,11 @@ export class LiveRoom implements Room, Source {
       while (this.#dead === undefined && cursor + 1 < this.#tailStart()) {
         const pages = yield* this.#options.log.read(this.session_id, cursor, replayPages)
         if (pages.length === 0) break
+        // Removed while this one was reading: asked for again, the cursor gets the answer that it is gone.
+        if (cursor > 0 && pages[0]!.first_seq > cursor + 1) return sink.end("gone")
         for (const page of pages) {
+          // Written, and about to be published here: it comes from there.
+          if (page.last_seq > this.#head) break
           if (only === undefined || page.run_id === only) sink.write(encoder.encode(framesAfter(page, cursor)))
           if (only !== undefined && page.run_id === only && page.ends) return sink.end()
           cursor = page.last_seq
@@ -254,11 +277,12 @@ export class LiveRoom implements Room, Source {
     // What was emitted after a refused page has no place: written, it could hide the gap before it.
     if (this.#dead !== undefined) return { pages: [], runs: [], messages: [] }
     const pages = this.#pagesOf(this.#waiting)
-    const batch = { pages, runs: [...this.#runs.values()], messages: this.#placed }
+    const batch = { pages, runs: [...this.#runs.values()], messages: this.#placed, claims: this.#claims }
     this.#waiting = []
     this.#joinable.clear()
     this.#runs = new Map()
     this.#placed = []
+    if (this.#claims.length > 0) this.#claims = []
     this.#taken = this.#version
     return batch
   }

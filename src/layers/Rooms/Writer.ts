@@ -35,7 +35,8 @@ const merge = (taken: ReadonlyArray<Taken>): LogBatch =>
   taken.length === 1 ? taken[0]!.batch : {
     pages: taken.flatMap(({ batch }) => batch.pages),
     runs: taken.flatMap(({ batch }) => batch.runs),
-    messages: taken.flatMap(({ batch }) => batch.messages)
+    messages: taken.flatMap(({ batch }) => batch.messages),
+    claims: taken.flatMap(({ batch }) => batch.claims ?? [])
   }
 
 /** Lets the rest of this turn of the event loop join the flush. */
@@ -60,6 +61,23 @@ export const make = Effect.fnUntraced(function*(log: Log) {
   const alone = (taken: ReadonlyArray<Taken>) =>
     Effect.map(Effect.forEach(taken, (one) => write([one])), (left) => left.flat())
 
+  /**
+   * Whether what collides is the batch itself: it was written, and the answer
+   * was lost with the connection. Fails when storage does not say.
+   */
+  const isThere = ({ pages }: LogBatch) =>
+    Effect.forEach(
+      pages.slice(0, 1),
+      ({ first_seq, frames, session_id }) =>
+        Effect.map(log.read(session_id, first_seq - 1, 1), ([page]) =>
+          page?.first_seq === first_seq && page.frames === frames)
+    ).pipe(
+      Effect.map((same) =>
+        same.includes(true)
+      ),
+      Effect.sandbox
+    )
+
   /** Writes what was taken, and answers with what storage does not take now. */
   const write = (taken: ReadonlyArray<Taken>): Effect.Effect<ReadonlyArray<Taken>> =>
     Effect.flatMap(Effect.exit(log.append(merge(taken))), (exit) => {
@@ -74,8 +92,15 @@ export const make = Effect.fnUntraced(function*(log: Log) {
         return Effect.as(say("The log does not take what is written", exit.cause), taken)
       }
       if (taken.length > 1) return alone(taken)
-      taken[0]!.source.refused(refusal.value)
-      return Effect.succeed([])
+      const [{ batch, source }] = taken as readonly [Taken]
+      return Effect.match(isThere(batch), {
+        onFailure: () => taken,
+        onSuccess: (there) => {
+          if (there) source.committed(batch)
+          else source.refused(refusal.value)
+          return []
+        }
+      })
     })
 
   const persist = Effect.fnUntraced(function*(taken: ReadonlyArray<Taken>) {

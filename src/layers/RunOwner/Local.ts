@@ -3,19 +3,23 @@
  * the inputs that wait their turn.
  */
 import { Array as Arr, Cause, Deferred, Duration, Effect, Exit, Fiber, FiberId, FiberMap, Layer, Option } from "effect"
-import type { OnBusy } from "../../domain/Chat.ts"
+import type { AnswerInput, OnBusy } from "../../domain/Chat.ts"
 import { Conflict, LimitReached, Unavailable } from "../../domain/Errors.ts"
 import type { AgentEvent } from "../../domain/Event.ts"
 import { eventsOf } from "../../domain/Frames.ts"
-import type { SessionId } from "../../domain/Ids.ts"
+import type { RunId, SessionId, Timestamp } from "../../domain/Ids.ts"
+import type { Message } from "../../domain/Message.ts"
+import { addRules } from "../../domain/Permission.ts"
 import * as Reply from "../../domain/Reply.ts"
 import type { Run } from "../../domain/Run.ts"
+import { noUsage } from "../../domain/Usage.ts"
 import { AgentRunner, type Out } from "../../services/AgentRunner.ts"
 import { type AppendRefused, EventLog } from "../../services/EventLog.ts"
 import { timestampOf } from "../../services/Now.ts"
 import { type Room, Rooms } from "../../services/Rooms.ts"
-import { RunOwner } from "../../services/RunOwner.ts"
+import { type ClaimOf, RunOwner } from "../../services/RunOwner.ts"
 import { Storage } from "../../services/Storage.ts"
+import * as Answers from "./Answers.ts"
 
 /** Inputs that may wait in one session. */
 const maxQueued = 32
@@ -35,6 +39,8 @@ interface Waiting {
   readonly agentName: string
   /** It was stopped before it began. */
   stopped: boolean
+  /** It goes into the reply in the making, if that has another model call. */
+  readonly steers: boolean
 }
 
 /** A run under way. */
@@ -45,8 +51,10 @@ interface Current {
   readonly replySeq: number
   readonly lastSeq: () => number
   /** Interrupting it ends the run; undefined until the agent works. */
-  work: Fiber.RuntimeFiber<Reply.Ending, AppendRefused> | undefined
+  work: Fiber.RuntimeFiber<Reply.Outcome, AppendRefused> | undefined
   stopped: boolean
+  /** How it ends when it is stopped. */
+  stopping: Reply.Ending
   readonly ended: Deferred.Deferred<void>
 }
 
@@ -72,6 +80,16 @@ const broken: Reply.Ending = {
 
 const interrupted: Reply.Ending = { finished_reason: "interrupted", error: null }
 
+const expired: Reply.Ending = {
+  finished_reason: "error",
+  error: {
+    type: "timeout",
+    code: "expired",
+    message: "The run was ended: nobody answered what it asked in time.",
+    retryable: false
+  }
+}
+
 const crashLoop: Reply.Ending = {
   finished_reason: "error",
   error: {
@@ -92,6 +110,8 @@ const gone: Reply.Ending = {
   }
 }
 
+const isParked = ({ status }: Run) => status === "awaiting_permission" || status === "awaiting_external_result"
+
 export const make = Effect.gen(function*() {
   const runner = yield* AgentRunner
   const rooms = yield* Rooms
@@ -106,6 +126,36 @@ export const make = Effect.gen(function*() {
   let leaving = false
 
   const now = () => timestampOf(clock.unsafeCurrentTimeMillis())
+
+  /** Ends the runs whose input goes into another reply, and hands that input over. */
+  const takeSteering = (room: Room): ReadonlyArray<Message> => {
+    const seat = seats.get(room.session_id)
+    const steering = seat?.queue.filter(({ steers, stopped }) => steers && !stopped) ?? []
+    for (const waiting of steering) {
+      const { run } = waiting
+      seat!.queue.splice(seat!.queue.indexOf(waiting), 1)
+      const { seq } = room.emit(run.id, {
+        type: "REPLY_END",
+        session_id: run.session_id,
+        run_id: run.id,
+        reply_id: run.reply_id,
+        finished_reason: "completed",
+        error: null,
+        usage: noUsage
+      })
+      const at = now()
+      room.record({
+        ...run,
+        status: "ended",
+        finished_reason: "completed",
+        first_seq: seq,
+        last_seq: seq,
+        updated_at: at,
+        ended_at: at
+      })
+    }
+    return steering.flatMap(({ run }) => run.input)
+  }
 
   const currentOf = (room: Room, run: Run, from: Reply.Reply, replySeq: number, stopped: boolean): Current => {
     let reply = from
@@ -122,10 +172,12 @@ export const make = Effect.gen(function*() {
         },
         reply: () => reply,
         durable: room.durable,
-        behind: room.behind
+        behind: room.behind,
+        takeSteering: () => takeSteering(room)
       },
       work: undefined,
       stopped,
+      stopping: interrupted,
       ended: Deferred.unsafeMake(FiberId.none)
     }
   }
@@ -158,7 +210,9 @@ export const make = Effect.gen(function*() {
     const session = yield* sessions.get(run.user_id, run.session_id)
     const agent = yield* agents.get(run.user_id, run.agent_id)
     if (session.config.chat_model_config === null) return gone
-    return yield* runner.run({ run, session, agent, context: room.context() }, out)
+    const context = room.context()
+    const before = context.at(-1)?.id === run.reply_id ? context.slice(0, -1) : context
+    return yield* runner.run({ run, session, agent, context: before }, out)
   }, Effect.catchTag("NotFound", () => Effect.succeed(gone)))
 
   const end = (room: Room, { lastSeq, out, replySeq, run }: Current, how: Reply.Ending) => {
@@ -178,21 +232,32 @@ export const make = Effect.gen(function*() {
     })
   }
 
-  const endingOf = (
-    exit: Exit.Exit<Reply.Ending, AppendRefused>,
-    { run, stopped }: Current
-  ): Effect.Effect<Reply.Ending> => {
+  const park = (room: Room, { out, replySeq, run }: Current, waiting_for: Reply.WaitingFor) => {
+    const { message } = out.reply()
+    out.emit({ type: "RUN_PARKED", session_id: run.session_id, run_id: run.id, reply_id: message.id, waiting_for })
+    room.place(replySeq, message)
+    room.record({
+      ...run,
+      status: waiting_for === "user_confirmation" ? "awaiting_permission" : "awaiting_external_result",
+      updated_at: now()
+    })
+  }
+
+  const outcomeOf = (
+    exit: Exit.Exit<Reply.Outcome, AppendRefused>,
+    { run, stopped, stopping }: Current
+  ): Effect.Effect<Reply.Outcome> => {
     if (Exit.isSuccess(exit)) return Effect.succeed(exit.value)
-    if (stopped || Cause.isInterruptedOnly(exit.cause)) return Effect.succeed(interrupted)
+    if (stopped || Cause.isInterruptedOnly(exit.cause)) return Effect.succeed(stopping)
     return Effect.logError("A run broke", exit.cause).pipe(
       Effect.annotateLogs({ run_id: run.id, session_id: run.session_id }),
       Effect.as(broken)
     )
   }
 
-  /** The session is free, or the next run's, before anybody sees that the run has ended. */
+  /** The session is free, or the next run's, before anybody sees that the run has ended. Behind a parked run all wait. */
   const handOver = (seat: Seat) => {
-    const next = leaving ? undefined : seat.queue.shift()
+    const next = leaving || seat.room.open().some(isParked) ? undefined : seat.queue.shift()
     if (next === undefined) seats.delete(seat.room.session_id)
     else seat.current = begin(seat.room, next)
   }
@@ -209,7 +274,9 @@ export const make = Effect.gen(function*() {
     if (Exit.isFailure(exit) && (Option.isSome(Cause.failureOption(exit.cause)) || (leaving && !current.stopped))) {
       return false
     }
-    end(room, current, yield* endingOf(exit, current))
+    const outcome = yield* outcomeOf(exit, current)
+    if ("waiting_for" in outcome) park(room, current, outcome.waiting_for)
+    else end(room, current, outcome)
     room.whenDurable(() => handOver(seat))
     return Exit.isSuccess(yield* Effect.exit(room.durable))
   })
@@ -245,61 +312,12 @@ export const make = Effect.gen(function*() {
     return current.work === undefined ? Effect.void : Fiber.interruptFork(current.work)
   }
 
-  const enqueue = (seat: Seat, waiting: Waiting, place: "first" | "last") => {
-    const { room } = seat
+  const queued = (room: Room, waiting: Waiting) => {
     const { id: run_id, session_id } = waiting.run
     const { seq } = room.emit(run_id, { type: "RUN_QUEUED", session_id, run_id })
     room.record(waiting.run)
-    if (place === "first") seat.queue.unshift(waiting)
-    else seat.queue.push(waiting)
     return { seq: seq - 1, alone: false }
   }
-
-  const submit = Effect.fnUntraced(function*(room: Room, run: Run, agentName: string, onBusy: OnBusy) {
-    if (closing) {
-      return yield* new Unavailable({
-        code: "draining",
-        detail: "The server is stopping; send the input again in a moment.",
-        retry_after: 5
-      })
-    }
-    const seat = seats.get(room.session_id)
-    const waiting = { run, agentName, stopped: false }
-    if (seat === undefined) {
-      const current = begin(room, waiting)
-      sit(room, current, [])
-      return { seq: current.run.first_seq! - 1, alone: true }
-    }
-    if (onBusy === "reject") {
-      return yield* new Conflict({
-        code: "session_busy",
-        detail:
-          `Session '${room.session_id}' has a run going on. Wait for it, interrupt it, or send with on_busy=enqueue.`
-      })
-    }
-    if (seat.queue.length >= maxQueued) {
-      return yield* new LimitReached({
-        code: "queue_full",
-        detail: `${maxQueued} inputs wait in session '${room.session_id}' already. Wait until some have run.`,
-        retry_after: 5
-      })
-    }
-    if (onBusy === "enqueue") return enqueue(seat, waiting, "last")
-    const place = enqueue(seat, waiting, "first")
-    yield* stop(seat.current)
-    return place
-  })
-
-  const interrupt = Effect.fnUntraced(function*(session: SessionId, queue: "keep" | "drop") {
-    const seat = seats.get(session)
-    if (seat === undefined) return
-    const { current } = seat
-    const dropped = queue === "drop" ? [...seat.queue] : []
-    for (const waiting of dropped) waiting.stopped = true
-    yield* stop(current)
-    yield* Deferred.await(current.ended)
-    if (dropped.length > 0) yield* Effect.ignore(seat.room.durable)
-  })
 
   /** The events of a run that are in the log. */
   const eventsOfRun = Effect.fnUntraced(function*(run: Run) {
@@ -316,33 +334,176 @@ export const make = Effect.gen(function*() {
     }
   })
 
-  const resume = Effect.fnUntraced(function*(room: Room, run: Run) {
+  /** A run as far as the log tells of it. */
+  const load = Effect.fnUntraced(function*(room: Room, run: Run) {
     const events = yield* eventsOfRun(run)
     const reply = Reply.ofEvents(events.map(({ event }) => event))
-    if (reply === undefined) return begin(room, { run, agentName: "", stopped: false })
-    const { seq } = events.find(({ event }) => event.type === "REPLY_START")!
-    const again: Run = { ...run, attempt: run.attempt + 1, updated_at: now() }
-    const current = currentOf(room, again, reply, seq, false)
-    current.out.emit({ type: "RUN_RESUMED", session_id: run.session_id, run_id: run.id, attempt: again.attempt })
-    room.record(again)
+    const opening = events.find(({ event }) => event.type === "REPLY_START")
+    if (reply === undefined || opening === undefined) {
+      return yield* Effect.dieMessage(`Run ${run.id} has begun, but its log does not say so`)
+    }
+    return currentOf(room, run, reply, opening.seq, false)
+  })
+
+  /** The name under which the session's agent replies. */
+  const nameOf = (run: Run) =>
+    Effect.match(agents.get(run.user_id, run.agent_id), { onFailure: () => "", onSuccess: ({ data }) => data.name })
+
+  const waitingIn = (room: Room, agentName: string): Array<Waiting> =>
+    room.open().filter(({ status }) => status === "queued").map((run) => ({
+      run,
+      agentName,
+      stopped: false,
+      steers: false
+    }))
+
+  /** Takes a parked run up again; what `change` says of it goes into the log first. */
+  const unpark = Effect.fnUntraced(function*(room: Room, run: Run, change: (current: Current) => void) {
+    const agentName = yield* nameOf(run)
+    const current = yield* load(room, { ...run, status: "running", updated_at: now() })
+    room.record(current.run)
+    change(current)
+    sit(room, current, waitingIn(room, agentName))
     return current
   })
 
+  const parkedIn = (room: Room) => seats.has(room.session_id) ? undefined : room.open().find(isParked)
+
+  const draining = new Unavailable({
+    code: "draining",
+    detail: "The server is stopping; send the input again in a moment.",
+    retry_after: 5
+  })
+
+  const submit = Effect.fnUntraced(function*(room: Room, run: Run, agentName: string, onBusy: OnBusy, claim?: ClaimOf) {
+    if (closing) return yield* draining
+    // An input that was refused because storage did not answer may have been kept all the same: it goes first.
+    const orphan = seats.has(room.session_id) ? undefined : room.open().find(({ status }) => status === "running")
+    if (orphan !== undefined) yield* room.lock.withPermits(1)(recoverSession([orphan]))
+    const seat = seats.get(room.session_id)
+    const parked = parkedIn(room)
+    const waiting = { run, agentName, stopped: false, steers: onBusy === "steer" }
+    if (seat === undefined && parked === undefined) {
+      const current = begin(room, waiting)
+      const seq = current.run.first_seq! - 1
+      if (claim !== undefined) room.claim(claim({ seq, run_id: run.id }))
+      sit(room, current, [])
+      return { seq, alone: true }
+    }
+    if (onBusy === "reject") {
+      return yield* new Conflict({
+        code: "session_busy",
+        detail: seat === undefined
+          ? `Session '${room.session_id}' waits for an answer to what it asked. Answer it, or interrupt it.`
+          : `Session '${room.session_id}' has a run going on. Wait for it, interrupt it, or send with on_busy=enqueue.`
+      })
+    }
+    if (room.open().filter(({ status }) => status === "queued").length >= maxQueued) {
+      return yield* new LimitReached({
+        code: "queue_full",
+        detail: `${maxQueued} inputs wait in session '${room.session_id}' already. Wait until some have run.`,
+        retry_after: 5
+      })
+    }
+    const place = queued(room, waiting)
+    if (claim !== undefined) room.claim(claim({ seq: place.seq, run_id: run.id }))
+    if (seat !== undefined) {
+      if (onBusy !== "interrupt") {
+        seat.queue.push(waiting)
+        return place
+      }
+      seat.queue.unshift(waiting)
+      yield* stop(seat.current)
+      return place
+    }
+    if (onBusy === "interrupt") yield* stopParked(room, run.id)
+    return place
+  })
+
+  /** Ends a parked run, if it is one of those, and lets `first` be the next, if that is named. */
+  const stopParked = (room: Room, first?: RunId, stopping = interrupted, those: (run: Run) => boolean = () => true) =>
+    Effect.suspend(() => {
+      const parked = parkedIn(room)
+      if (parked === undefined || !those(parked)) return Effect.succeed(undefined)
+      return Effect.map(
+        unpark(room, parked, (current) => {
+          current.stopped = true
+          current.stopping = stopping
+        }),
+        (current) => {
+          const { queue } = seats.get(room.session_id)!
+          queue.sort((a, b) => Number(b.run.id === first) - Number(a.run.id === first))
+          return current
+        }
+      )
+    }).pipe(room.lock.withPermits(1))
+
+  const answer = (room: Room, input: AnswerInput, claim?: ClaimOf) =>
+    Effect.gen(function*() {
+      if (closing) return yield* draining
+      const parked = parkedIn(room)
+      if (parked === undefined) return yield* Answers.notWaiting(room.session_id)
+      const { out } = yield* load(room, parked)
+      const drafts = yield* Answers.read(out.reply().message, input)
+      const rules = Answers.rulesOf(input)
+      if (rules.length > 0) {
+        yield* sessions.modify(parked.user_id, parked.session_id, (session) => ({
+          ...session,
+          state: { ...session.state, permission_context: addRules(session.state.permission_context, rules) }
+        }))
+      }
+      // Somebody may have stopped it meanwhile.
+      if (parkedIn(room)?.id !== parked.id) return yield* Answers.notWaiting(room.session_id)
+      const before = room.last()
+      yield* unpark(room, parked, (current) => {
+        for (const draft of drafts) current.out.emit(draft)
+        if (claim !== undefined) room.claim(claim({ seq: before, run_id: parked.id }))
+      })
+      return { seq: before, run_id: parked.id }
+    }).pipe(room.lock.withPermits(1))
+
+  const interrupt = Effect.fnUntraced(function*(room: Room, queue: "keep" | "drop") {
+    const current = seats.get(room.session_id)?.current ?? (yield* stopParked(room))
+    const seat = seats.get(room.session_id)
+    if (current === undefined || seat === undefined) return
+    const dropped = queue === "drop" ? [...seat.queue] : []
+    for (const waiting of dropped) waiting.stopped = true
+    yield* stop(current)
+    yield* Deferred.await(current.ended)
+    if (dropped.length > 0) yield* Effect.ignore(seat.room.durable)
+  })
+
+  const cancel = Effect.fnUntraced(function*(room: Room, run: RunId) {
+    const seat = seats.get(room.session_id)
+    const waiting = seat?.queue.find((one) => one.run.id === run)
+    if (waiting !== undefined) waiting.stopped = true
+    else if (seat?.current.run.id === run || parkedIn(room)?.id === run) yield* interrupt(room, "keep")
+  })
+
+  const expire = (room: Room, run: RunId, before: Timestamp) =>
+    Effect.flatMap(
+      stopParked(room, undefined, expired, ({ id, updated_at }) => !closing && id === run && updated_at < before),
+      (current) => current === undefined ? Effect.void : Deferred.await(current.ended)
+    )
+
+  const resume = Effect.fnUntraced(function*(room: Room, run: Run) {
+    const current = yield* load(room, { ...run, attempt: run.attempt + 1, updated_at: now() })
+    const { attempt } = current.run
+    current.out.emit({ type: "RUN_RESUMED", session_id: run.session_id, run_id: run.id, attempt })
+    room.record(current.run)
+    return current
+  })
+
+  /** A session whose run is parked waits for its answer; all others go on. */
   const recoverSession = Effect.fnUntraced(function*(runs: ReadonlyArray<Run>) {
     const { session_id: id, user_id } = runs[0]!
     const room = yield* rooms.get({ id, user_id })
-    if (seats.has(id)) return
-    const waiting = yield* Effect.forEach(
-      runs.filter(({ status }) => status === "queued"),
-      (run) =>
-        agents.get(run.user_id, run.agent_id).pipe(
-          Effect.match({ onFailure: () => "", onSuccess: ({ data }) => data.name }),
-          Effect.map((agentName): Waiting => ({ run, agentName, stopped: false }))
-        )
-    )
-    const running = runs.find(({ status }) => status === "running")
-    const first = running === undefined ? begin(room, waiting.shift()!) : yield* resume(room, running)
-    sit(room, first, waiting)
+    if (seats.has(id) || room.open().some(isParked)) return
+    const waiting = waitingIn(room, yield* nameOf(runs[0]!))
+    const running = room.open().find(({ status }) => status === "running")
+    const next = running === undefined ? waiting.shift() : undefined
+    if (running !== undefined) sit(room, yield* resume(room, running), waiting)
+    else if (next !== undefined) sit(room, begin(room, next), waiting)
   }, Effect.scoped)
 
   const recover = Effect.gen(function*() {
@@ -370,7 +531,10 @@ export const make = Effect.gen(function*() {
 
   return RunOwner.of({
     submit,
+    answer,
     interrupt,
+    cancel,
+    expire,
     activity: (session) => {
       const seat = seats.get(session)
       return seat && { run: seat.current.run, reply: seat.current.out.reply().message, queued: seat.queue.length }

@@ -1,19 +1,18 @@
 /** Live sessions over the rooms and the run owner of this process. */
 import { Clock, Deferred, Effect, Layer } from "effect"
-import { type ChatRequest } from "../../domain/Chat.ts"
+import { type Accepted, type ChatRequest, isAnswer } from "../../domain/Chat.ts"
+import type { Claim } from "../../domain/Claim.ts"
 import { Conflict, Gone, NotFound } from "../../domain/Errors.ts"
-import { eventsOf } from "../../domain/Frames.ts"
 import type { BlockId, MessageId, RunId, UserId } from "../../domain/Ids.ts"
 import { acceptMessage, type Message } from "../../domain/Message.ts"
 import type { Run } from "../../domain/Run.ts"
 import type { Session } from "../../domain/Session.ts"
-import { messagesOf } from "../../domain/Transcript.ts"
 import { EventLog } from "../../services/EventLog.ts"
 import { Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { timestampOf } from "../../services/Now.ts"
 import { Rooms, type Sink } from "../../services/Rooms.ts"
-import { RunOwner } from "../../services/RunOwner.ts"
+import { type ClaimOf, RunOwner } from "../../services/RunOwner.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
 
@@ -23,19 +22,18 @@ const noModel = (session: Session) =>
     detail: `Session '${session.id}' has no model. Set its chat_model_config by PATCH /sessions/${session.id}.`
   })
 
-/** Keeps the frames of one run; the promise is for their end. */
-const collector = (ended: Deferred.Deferred<string>): Sink => {
-  const decoder = new TextDecoder()
-  let frames = ""
-  return {
-    write: (bytes) => {
-      frames += decoder.decode(bytes, { stream: true })
-    },
-    unread: () => 0,
-    drained: Effect.void,
-    end: () => Deferred.unsafeDone(ended, Effect.succeed(frames))
-  }
-}
+/** Messages read at a time in search of one. */
+const olderMessages = 200
+
+/** Wants no frames, only to know when there are no more. */
+const listener = (ended: Deferred.Deferred<void>): Sink => ({
+  write: () => {},
+  unread: () => 0,
+  drained: Effect.void,
+  end: () => Deferred.unsafeDone(ended, Effect.void)
+})
+
+const isWaiting = (status: Run["status"]) => status === "awaiting_permission" || status === "awaiting_external_result"
 
 export const make = Effect.gen(function*() {
   const storage = yield* Storage
@@ -46,13 +44,20 @@ export const make = Effect.gen(function*() {
   const newId = yield* NewId
 
   const send = Effect.fnUntraced(
-    function*(user_id: UserId, request: ChatRequest) {
+    function*(user_id: UserId, request: ChatRequest, claim?: (accepted: Accepted) => Claim) {
       const session = yield* storage.sessions.get(user_id, request.session_id)
       if (session.agent_id !== request.agent_id) return yield* NotFound.of("Session", request.session_id)
       const agent = yield* storage.agents.get(user_id, session.agent_id)
       const config = session.config.chat_model_config
       if (config === null) return yield* noModel(session)
       yield* models.check(user_id, config)
+      const room = yield* rooms.get(session)
+      const claimOf: ClaimOf | undefined = claim && ((place) => claim({ session_id: session.id, ...place }))
+      if (isAnswer(request.input)) {
+        const { run_id, seq } = yield* owner.answer(room, request.input, claimOf)
+        yield* room.accepted(true)
+        return { session_id: session.id, run_id, seq }
+      }
       const millis = yield* Clock.currentTimeMillis
       const created_at = timestampOf(millis)
       const inputs = request.input === null ? [] : "content" in request.input ? [request.input] : request.input
@@ -66,6 +71,7 @@ export const make = Effect.gen(function*() {
         input: inputs.map((input) =>
           acceptMessage(input, newId.record(millis) as MessageId, created_at, () => newId.short() as BlockId)
         ),
+        tools: request.tools,
         first_seq: null,
         last_seq: null,
         attempt: 1,
@@ -77,8 +83,7 @@ export const make = Effect.gen(function*() {
         started_at: null,
         ended_at: null
       }
-      const room = yield* rooms.get(session)
-      const { alone, seq } = yield* owner.submit(room, run, agent.data.name, request.on_busy)
+      const { alone, seq } = yield* owner.submit(room, run, agent.data.name, request.on_busy, claimOf)
       yield* room.accepted(alone)
       return { session_id: session.id, run_id: run.id, seq }
     },
@@ -93,6 +98,16 @@ export const make = Effect.gen(function*() {
           })
       ))
   )
+
+  /** A message that is too old to be in the room. */
+  const placed = Effect.fnUntraced(function*(session: Session, id: MessageId) {
+    for (let offset = 0;; offset += olderMessages) {
+      const messages = yield* log.messages(session.id, { offset, limit: olderMessages })
+      const found = messages.find(({ message }) => message.id === id)
+      if (found !== undefined) return found.message
+      if (messages.length === 0) return yield* Effect.dieMessage(`Message ${id} is not in the transcript`)
+    }
+  })
 
   return SessionHub.of({
     send,
@@ -126,13 +141,21 @@ export const make = Effect.gen(function*() {
     reply: (session, run, after) =>
       Effect.gen(function*() {
         const room = yield* rooms.get(session)
-        const ended = yield* Deferred.make<string>()
-        yield* room.attach(collector(ended), { after, only: run })
-        const messages = messagesOf(eventsOf(yield* Deferred.await(ended)).map(({ event }) => event))
-        return messages.findLast(({ role }) => role === "assistant")!
+        const ended = yield* Deferred.make<void>()
+        yield* room.attach(listener(ended), { after, only: run })
+        yield* Deferred.await(ended)
+        const { reply_id } = yield* Effect.orDie(storage.runs.get(session.user_id, run))
+        return room.context().findLast(({ id }) => id === reply_id) ?? (yield* placed(session, reply_id))
       }).pipe(Effect.scoped),
-    interrupt: (session, queue) => owner.interrupt(session.id, queue),
-    status: (session) => Effect.sync(() => owner.activity(session.id) === undefined ? "idle" : "running"),
+    interrupt: (session, queue) =>
+      Effect.scoped(Effect.flatMap(rooms.get(session), (room) => owner.interrupt(room, queue))),
+    cancel: (session, run) => Effect.scoped(Effect.flatMap(rooms.get(session), (room) => owner.cancel(room, run))),
+    status: (session) =>
+      Effect.suspend(() =>
+        owner.activity(session.id) === undefined
+          ? Effect.map(log.open(session.id), (runs) => runs.map(({ status }) => status).find(isWaiting) ?? "idle")
+          : Effect.succeed("running")
+      ),
     messages: Effect.fnUntraced(function*(session, { limit, offset }) {
       const activity = owner.activity(session.id)
       const placed = yield* log.messages(session.id, { offset, limit })
@@ -147,7 +170,12 @@ export const make = Effect.gen(function*() {
           : stored
       return { messages, total: count + (making === undefined ? 0 : 1), is_running: activity !== undefined }
     }),
-    forget: (session) => Effect.zipRight(owner.interrupt(session, "drop"), rooms.forget(session))
+    forget: (session) =>
+      Effect.flatMap(rooms.get(session), (room) => owner.interrupt(room, "drop")).pipe(
+        Effect.scoped,
+        Effect.unless(() => owner.activity(session.id) === undefined),
+        Effect.zipRight(rooms.forget(session.id))
+      )
   })
 })
 

@@ -1,6 +1,7 @@
 /** PostgreSQL's error codes, as far as they are answers. */
 import type { SqlError } from "@effect/sql"
 import { Effect } from "effect"
+import { Unavailable } from "../../domain/Errors.ts"
 
 export const uniqueViolation = "23505"
 export const foreignKeyViolation = "23503"
@@ -18,3 +19,33 @@ export const retryDeadlock = <A, R>(
   statement: Effect.Effect<A, SqlError.SqlError, R>
 ): Effect.Effect<A, SqlError.SqlError, R> =>
   Effect.retry(statement, { while: (error) => stateOf(error) === deadlock, times: maxDeadlocks })
+
+/** The system's codes, and PostgreSQL's for a lost connection, no room, a shutdown, and a server that takes no writes. */
+const away = /^(E[A-Z]{3,}|08...|53...|57P..|25006)$/
+
+/** node-postgres gives no code where it noticed itself. */
+const lost = /terminated|timeout|not queryable|connection/i
+
+const isAway = (error: SqlError.SqlError) => {
+  const state = stateOf(error)
+  return state === undefined ? error.cause instanceof Error && lost.test(error.cause.message) : away.test(state)
+}
+
+/** A database that is away is no bug: whoever asked may ask again. The defect tells both. */
+export const dieOf = (error: SqlError.SqlError): Effect.Effect<never> =>
+  Effect.die(
+    isAway(error)
+      ? Object.assign(
+        new Unavailable({
+          code: "storage_unavailable",
+          detail: "Storage cannot be reached, or takes nothing now. Try again.",
+          retry_after: 2
+        }),
+        { cause: error }
+      )
+      : error
+  )
+
+/** What a statement fails with is a defect. */
+export const orDie = <A, R>(statement: Effect.Effect<A, SqlError.SqlError, R>): Effect.Effect<A, never, R> =>
+  Effect.catchAll(statement, dieOf)

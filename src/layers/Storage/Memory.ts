@@ -55,6 +55,13 @@ const driver = (store: Store): Driver => {
         store.drop(table, row)
         return true
       }),
+    removeBefore: (table, created_at, limit) =>
+      store.run(() => {
+        const old = store.rows(table.name).where({}).filter((row) => row.created_at < created_at)
+          .toSorted((a, b) => a.created_at < b.created_at ? -1 : 1).slice(0, limit)
+        for (const row of old) store.drop(table, row)
+        return old.length
+      }),
     transaction: (effect) => store.transaction(effect)
   }
 }

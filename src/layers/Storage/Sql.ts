@@ -3,7 +3,7 @@ import { SqlClient } from "@effect/sql"
 import { Duration, Effect, Layer } from "effect"
 import { type Driver, fromDriver, type Row, type RowFilter, Storage, type Table } from "../../services/Storage.ts"
 import { Prepared } from "../Sql/Prepared.ts"
-import { retryDeadlock } from "../Sql/SqlState.ts"
+import { dieOf, orDie, retryDeadlock } from "../Sql/SqlState.ts"
 
 export interface Options {
   /** Other processes write to the database too. */
@@ -85,6 +85,12 @@ const updateValues = (table: Table, id: string, row: Row) => {
   return [id, ...changeable(table).map(({ i }) => values[i])]
 }
 
+/** Rows that somebody else removes at the same time are left to him. */
+const removeBeforeText = ({ name }: Table) =>
+  `delete from ${name} where id in (
+    select id from ${name} where created_at < $1::timestamptz order by created_at limit $2 for update skip locked
+  ) returning id`
+
 const conditions = ({ owner, where }: RowFilter) => {
   const entries = Object.entries(owner === undefined ? where : { owner, ...where })
   return {
@@ -103,13 +109,13 @@ export const driver = Effect.gen(function*() {
 
   const transaction = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     sql.withTransaction(Effect.mapError(effect, (error) => ({ _tag: "Own" as const, error }))).pipe(
-      Effect.catchAll((failure) => failure._tag === "Own" ? Effect.fail(failure.error) : Effect.die(failure))
+      Effect.catchAll((failure) => failure._tag === "Own" ? Effect.fail(failure.error) : dieOf(failure))
     )
 
   return {
     find: (table, id) =>
       Effect.map(
-        Effect.orDie(execute<Stored>(`${select(table)} where id = $1`, [text(id)])),
+        orDie(execute<Stored>(`${select(table)} where id = $1`, [text(id)])),
         ([stored]) => stored && rowOf(table, stored)
       ),
     list: (table, filter, { after, limit, order }) => {
@@ -121,7 +127,7 @@ export const driver = Effect.gen(function*() {
         values.length + 1
       }`
       return Effect.map(
-        Effect.orDie(execute<Stored>(statement, [...values, limit])),
+        orDie(execute<Stored>(statement, [...values, limit])),
         (rows) => rows.map((stored) => rowOf(table, stored))
       )
     },
@@ -129,13 +135,13 @@ export const driver = Effect.gen(function*() {
       const { params, texts } = conditions(filter)
       const statement = `select count(*)::int as count from ${table.name}${whereText(texts)}`
       return Effect.map(
-        Effect.orDie(execute<{ readonly count: number }>(statement, params)),
+        orDie(execute<{ readonly count: number }>(statement, params)),
         ([row]) => row!.count
       )
     },
     insert: (table, row) =>
       Effect.map(
-        Effect.orDie(
+        orDie(
           execute<{ readonly inserted: boolean; readonly has_parents: boolean }>(
             insertText(table),
             valuesOf(table, row)
@@ -145,22 +151,27 @@ export const driver = Effect.gen(function*() {
       ),
     modify: (table, id, f) =>
       transaction(Effect.gen(function*() {
-        const [stored] = yield* Effect.orDie(
+        const [stored] = yield* orDie(
           execute<Stored>(`${select(table)} where id = $1 for no key update`, [text(id)])
         )
         if (stored === undefined) return undefined
         const before = rowOf(table, stored)
         const row = yield* f(before)
         if (row === undefined) return undefined
-        yield* Effect.orDie(execute(updateText(table), updateValues(table, before.id, row)))
+        yield* orDie(execute(updateText(table), updateValues(table, before.id, row)))
         return row
       })),
     remove: (table, owner, id) =>
       Effect.map(
-        Effect.orDie(retryDeadlock(
+        orDie(retryDeadlock(
           execute(`delete from ${table.name} where id = $1 and owner = $2 returning id`, [text(id), text(owner)])
         )),
         (rows) => rows.length > 0
+      ),
+    removeBefore: (table, created_at, limit) =>
+      Effect.map(
+        Effect.orDie(execute(removeBeforeText(table), [created_at, limit])),
+        (rows) => rows.length
       ),
     transaction
   } satisfies Driver

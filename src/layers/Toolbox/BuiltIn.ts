@@ -4,18 +4,9 @@ import { Toolbox } from "../../services/Toolbox.ts"
 import { type BuiltInTool, ToolFailed } from "./BuiltInTool.ts"
 import { calculate } from "./Calculate.ts"
 import { currentTime } from "./CurrentTime.ts"
+import { pause } from "./Pause.ts"
 
-export const builtIn: ReadonlyArray<BuiltInTool> = [currentTime, calculate]
-
-/** Longest output of one call, in characters. */
-export const maxOutput = 1024 * 1024
-
-/** Cuts a text that is too long, never inside a character. */
-const bounded = (text: string) => {
-  if (text.length <= maxOutput) return text
-  const kept = text.slice(0, maxOutput).replace(/[\uD800-\uDBFF]$/, "")
-  return `${kept}\n[cut: the first ${kept.length} of ${text.length} characters are shown]`
-}
+export const builtIn: ReadonlyArray<BuiltInTool> = [currentTime, calculate, pause]
 
 /** Bugs included: the model reads what went wrong, without a stack. */
 const textOfCause = (cause: Cause.Cause<unknown>) => {
@@ -34,7 +25,7 @@ export const make = (tools: ReadonlyArray<BuiltInTool>) => {
         ? Exit.fail(new ToolFailed({ message: `ToolNotFoundError: The tool named '${name}' doesn't exist.` }))
         : yield* Effect.exit(Effect.suspend(() => entry.run(input, caller)))
       if (Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)) return yield* Effect.interrupt
-      const delta = bounded(Exit.match(exit, { onFailure: textOfCause, onSuccess: (text) => text }))
+      const delta = Exit.match(exit, { onFailure: textOfCause, onSuccess: (text) => text })
       if (delta !== "") emit({ type: "text", delta })
       return Exit.isSuccess(exit) ? "success" : "error"
     })

@@ -1,0 +1,12 @@
+/** Kills an up-to-date build again and again: `npm run test:crash -- --kills 200 --storage postgres`. */
+import * as path from "node:path"
+import { pathToFileURL } from "node:url"
+import { ready, root } from "./ready.mjs"
+
+await ready({ quiet: true })
+
+const main = path.join(root, "test/crash/main.ts")
+process.argv = [process.argv[0], main, ...process.argv.slice(2)]
+const { register } = await import("tsx/esm/api")
+register()
+await import(pathToFileURL(main).href)

@@ -1,0 +1,26 @@
+import { Schema } from "effect"
+import { JsonObject } from "./Json.ts"
+
+/** What a tool does to the world. `none` and `read` change nothing, so nobody is asked. */
+const ToolEffect = Schema.Literal("none", "read", "write")
+export type ToolEffect = typeof ToolEffect.Type
+
+/** Most client tools in one declaration. */
+const maxClientTools = 64
+
+/** A tool that the client runs itself: the run parks until the client sends the result. */
+const ClientTool = Schema.Struct({
+  name: Schema.String.pipe(
+    Schema.pattern(/^[A-Za-z0-9_-]{1,64}$/, {
+      message: () => "Expected 1 to 64 letters, digits, dashes or underscores"
+    })
+  ),
+  description: Schema.optionalWith(Schema.String.pipe(Schema.maxLength(16 * 1024)), { default: () => "" }),
+  /** JSON schema of the arguments. */
+  parameters: Schema.optionalWith(JsonObject, { default: () => ({ type: "object", properties: {} }) }),
+  /** With `write` somebody is asked first, as the session's permission mode says. */
+  effect: Schema.optionalWith(ToolEffect, { default: () => "none" as const })
+}).annotations({ identifier: "ClientTool" })
+export type ClientTool = typeof ClientTool.Type
+
+export const ClientTools = Schema.Array(ClientTool).pipe(Schema.maxItems(maxClientTools))

@@ -1,0 +1,76 @@
+/** One call of any toolbox, kept within bounds: it ends in time, says so when it breaks, and its output has an end. */
+import { Cause, Duration, Effect, Exit } from "effect"
+import type { ToolPart } from "../../services/Toolbox.ts"
+
+/** Longest output of one call that is kept, in characters. */
+export const maxOutput = 1024 * 1024
+
+type State = "success" | "error" | "denied"
+type Emit = (part: ToolPart) => void
+
+const givenUp = (seconds: number) =>
+  `The tool did not end within ${seconds} seconds and was given up; its outcome is unknown.`
+
+const broke = "The tool failed because of an internal error."
+
+/** Hands output on until it is too long, never ending inside a character. */
+const bounded = (emit: Emit) => {
+  let kept = 0
+  let came = 0
+  let closed = false
+  const text = (delta: string) => {
+    const part = delta.length <= maxOutput - kept
+      ? delta
+      : delta.slice(0, maxOutput - kept).replace(/[\uD800-\uDBFF]$/, "")
+    kept += part.length
+    if (part !== "") emit({ type: "text", delta: part })
+  }
+  return {
+    take: (part: ToolPart) => {
+      if (closed) return
+      const size = part.type === "text" ? part.delta.length : part.data.length
+      // Half a file is none; and what comes behind a cut would not fit to what is before it.
+      const cut = came > kept
+      came += size
+      if (cut) return
+      if (part.type === "text") return text(part.delta)
+      if (kept + size > maxOutput) return
+      kept += size
+      emit(part)
+    },
+    stop: () => {
+      closed = true
+    },
+    /** Takes nothing more, says what is missing, and then why the call ended, if that is not plain. */
+    close: (why?: string) => {
+      closed = true
+      const notes = [came > kept ? `[cut: the first ${kept} of ${came} characters are shown]` : undefined, why].filter((
+        note
+      ) => note !== undefined)
+      if (notes.length > 0) emit({ type: "text", delta: `${kept > 0 ? "\n" : ""}${notes.join("\n")}` })
+    }
+  }
+}
+
+/** A tool that does not stop when it is told to is left behind. */
+export const within = (seconds: number, call: (emit: Emit) => Effect.Effect<State>, emit: Emit): Effect.Effect<State> =>
+  Effect.suspend(() => {
+    const output = bounded(emit)
+    return Effect.suspend(() => call(output.take)).pipe(
+      Effect.disconnect,
+      Effect.timeoutOption(Duration.seconds(seconds)),
+      Effect.exit,
+      Effect.flatMap((exit): Effect.Effect<State> => {
+        if (Exit.isFailure(exit)) {
+          output.close(broke)
+          return Effect.as(
+            Effect.unless(Effect.logError("A tool broke", exit.cause), () => Cause.isInterruptedOnly(exit.cause)),
+            "error"
+          )
+        }
+        output.close(exit.value._tag === "None" ? givenUp(seconds) : undefined)
+        return Effect.succeed(exit.value._tag === "None" ? "error" : exit.value.value)
+      }),
+      Effect.onInterrupt(() => Effect.sync(output.stop))
+    )
+  })

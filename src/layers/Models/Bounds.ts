@@ -1,0 +1,161 @@
+/**
+ * A call of any provider, kept within bounds: it begins and goes on in time, is
+ * not too long, ends by saying so, and fails in our words. What fails before its
+ * first part was handed over is tried again.
+ */
+import { Cause, type Clock, Deferred, Duration, Effect, Exit, FiberId, Random } from "effect"
+import { type EmitPart, ModelFailed, type ModelPart } from "../../services/Models.ts"
+import { cut, silent } from "./AiSdkFailure.ts"
+
+export interface Bounds {
+  /** How long nothing may come before the first part, and between two. Time in which the log is behind does not count. */
+  readonly firstPart: Duration.Duration
+  readonly idle: Duration.Duration
+  /** Longest answer, in characters of text, thinking, arguments and data. */
+  readonly characters: number
+  /** Times that a call is made at most. */
+  readonly attempts: number
+  /** About the wait before the second attempt; doubled for each after it. */
+  readonly backoff: Duration.Duration
+  /** A provider that wants to be left alone for longer is not asked again. */
+  readonly longestWait: Duration.Duration
+}
+
+export const bounds: Bounds = {
+  firstPart: Duration.seconds(60),
+  idle: Duration.seconds(60),
+  characters: 4 * 1024 * 1024,
+  attempts: 3,
+  backoff: Duration.millis(500),
+  longestWait: Duration.seconds(30)
+}
+
+type Provide = (emit: EmitPart) => Effect.Effect<void, ModelFailed>
+
+interface Progress {
+  parts: number
+  characters: number
+  /** When the last part came, or the log had caught up with it. */
+  at: number
+  /** Parts that the log has not caught up with. */
+  held: number
+  finished: boolean
+  /** Nobody listens any more. */
+  over: boolean
+}
+
+const tooLong = (characters: number) =>
+  new ModelFailed({
+    type: "upstream",
+    message: `The model's answer exceeds ${characters} characters.`,
+    retryable: false
+  })
+
+const broken = new ModelFailed({
+  type: "unknown",
+  message: "The call of the model failed because of an internal error.",
+  retryable: false
+})
+
+/** A part without characters counts as one, so that a flood of nothing ends too. */
+const sizeOf = (part: ModelPart): number =>
+  "delta" in part ? part.delta.length || 1 : part.type === "data" ? part.data.length : 1
+
+const endOf = (exit: Exit.Exit<void, ModelFailed>, { finished }: Progress): Effect.Effect<void, ModelFailed> => {
+  if (Exit.isSuccess(exit)) return finished ? Effect.void : Effect.fail(cut())
+  const failed = Cause.failureOption(exit.cause)
+  return failed._tag === "Some"
+    ? Effect.fail(failed.value)
+    : Effect.zipRight(Effect.logError("A model provider broke", exit.cause), Effect.fail(broken))
+}
+
+/** Hands parts on, without an Effect for each. */
+const meter = (
+  emit: EmitPart,
+  { characters }: Bounds,
+  progress: Progress,
+  clock: Clock.Clock,
+  fail: (failed: ModelFailed) => void
+): EmitPart => {
+  const release = () => {
+    progress.held--
+    progress.at = clock.unsafeCurrentTimeMillis()
+  }
+  return (part) => {
+    // Whoever goes on talking waits until it is collected.
+    if (progress.over) return new Promise(() => {})
+    if (progress.finished) return undefined
+    progress.parts++
+    progress.characters += sizeOf(part)
+    if (progress.characters > characters) {
+      progress.over = true
+      fail(tooLong(characters))
+      return new Promise(() => {})
+    }
+    progress.finished = part.type === "finish"
+    progress.at = clock.unsafeCurrentTimeMillis()
+    const behind = emit(part)
+    if (behind === undefined) return undefined
+    progress.held++
+    return behind.then(release)
+  }
+}
+
+/** Makes the call once. A provider that does not stop when it is told to is left behind. */
+const attempt = (
+  provide: Provide,
+  emit: EmitPart,
+  bounds: Bounds,
+  progress: Progress
+): Effect.Effect<void, ModelFailed> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.clockWith((clock) => {
+      const done = Deferred.unsafeMake<void, ModelFailed>(FiberId.none)
+      const fail = (failed: ModelFailed) => Deferred.unsafeDone(done, Effect.fail(failed))
+      progress.at = clock.unsafeCurrentTimeMillis()
+      const watch: Effect.Effect<void> = Effect.suspend(() => {
+        const begun = progress.parts > 0
+        const limit = Duration.toMillis(begun ? bounds.idle : bounds.firstPart)
+        const quiet = progress.held > 0 ? 0 : clock.unsafeCurrentTimeMillis() - progress.at
+        return quiet < limit
+          ? Effect.flatMap(Effect.sleep(limit - quiet), () => watch)
+          : Effect.sync(() => fail(silent(limit / 1000, begun)))
+      })
+      const take = meter(emit, bounds, progress, clock, fail)
+      return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(Effect.suspend(() => provide(take)))), (calling) => {
+        calling.addObserver((exit) => Deferred.unsafeDone(done, endOf(exit, progress)))
+        return Effect.flatMap(Effect.fork(Effect.interruptible(watch)), (watching) =>
+          Effect.ensuring(
+            restore(Deferred.await(done)),
+            Effect.sync(() => {
+              progress.over = true
+              calling.unsafeInterruptAsFork(FiberId.none)
+              watching.unsafeInterruptAsFork(FiberId.none)
+            })
+          ))
+      })
+    })
+  )
+
+/** Milliseconds before the attempt after the `n`th. `jitter` is from 0 to 1. */
+export const waitAfter = (n: number, retry_after: number | undefined, jitter: number, { backoff }: Bounds): number =>
+  Math.round((retry_after ?? 0) * 1000 + Duration.toMillis(backoff) * 2 ** (n - 1) * (0.5 + jitter))
+
+export const within = (bounds: Bounds, provide: Provide, emit: EmitPart): Effect.Effect<void, ModelFailed> => {
+  const from = (n: number): Effect.Effect<void, ModelFailed> =>
+    Effect.suspend(() => {
+      const progress: Progress = { parts: 0, characters: 0, at: 0, held: 0, finished: false, over: false }
+      return Effect.catchAll(attempt(provide, emit, bounds, progress), (failed) => {
+        const { retry_after, retryable } = failed
+        const again = retryable && progress.parts === 0 && n < bounds.attempts &&
+          (retry_after ?? 0) <= Duration.toSeconds(bounds.longestWait)
+        return again
+          ? Effect.flatMap(
+            Random.next,
+            (jitter) => Effect.delay(from(n + 1), waitAfter(n, retry_after, jitter, bounds))
+          )
+          : Effect.fail(failed)
+      })
+    })
+  return from(1)
+}

@@ -1,0 +1,19 @@
+/** Keys that clients gave to their requests. Short-lived: swept by age. */
+import { SqlClient, type SqlError } from "@effect/sql"
+import { Effect } from "effect"
+
+const statements = [
+  `create table claims (
+    id text collate "C" primary key,
+    owner text collate "C" not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    data text not null
+  )`,
+  "create index claims_by_age on claims (created_at)"
+]
+
+export const idempotency: Effect.Effect<void, SqlError.SqlError, SqlClient.SqlClient> = Effect.flatMap(
+  SqlClient.SqlClient,
+  (sql) => Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
+)

@@ -1,0 +1,75 @@
+/** What is done without being asked: ending what has waited too long, and removing what is older than is kept. */
+import { Clock, Duration, Effect, Layer, Random } from "effect"
+import type { RunId } from "../domain/Ids.ts"
+import type { Run } from "../domain/Run.ts"
+import { defaults, type Settings } from "../domain/Settings.ts"
+import { EventLog } from "../services/EventLog.ts"
+import { timestampOf } from "../services/Now.ts"
+import { Rooms } from "../services/Rooms.ts"
+import { RunOwner } from "../services/RunOwner.ts"
+import { supervise } from "./Supervise.ts"
+
+export type Limits = Pick<Settings, "parked_hours" | "retain_days">
+
+/** About the time between two sweeps, in milliseconds. */
+const interval = 60_000
+
+/** Parked runs that are looked at together, and those ended at the same time. */
+const parkedBatch = 100
+const parkedConcurrency = 4
+
+/** Pages removed together, and the breath between two batches. */
+const pruneBatch = 256
+const pruneGap = Duration.millis(50)
+
+/** Sweeps again and again; not all processes at the same moment. */
+const sweeping = <R>(name: string, sweep: Effect.Effect<void, never, R>) =>
+  supervise(
+    name,
+    Effect.forever(Effect.flatMap(Random.next, (jitter) => Effect.delay(sweep, interval * (0.8 + 0.4 * jitter))))
+  )
+
+const ago = (duration: Duration.Duration) =>
+  Effect.map(Clock.currentTimeMillis, (millis) => timestampOf(millis - Duration.toMillis(duration)))
+
+/** Ends runs that have been parked for longer. */
+export const expire = Effect.fnUntraced(function*(after: Duration.Duration) {
+  const log = yield* EventLog
+  const rooms = yield* Rooms
+  const owner = yield* RunOwner
+  const before = yield* ago(after)
+  const end = (run: Run) =>
+    Effect.flatMap(
+      rooms.get({ id: run.session_id, user_id: run.user_id }),
+      (room) => owner.expire(room, run.id, before)
+    ).pipe(
+      Effect.scoped,
+      Effect.catchAllCause((cause) => Effect.logError("A parked run could not be ended", cause)),
+      Effect.annotateLogs({ run_id: run.id, session_id: run.session_id })
+    )
+  for (let last: RunId | undefined, more = true; more;) {
+    const runs: ReadonlyArray<Run> = yield* log.parked(before, last, parkedBatch)
+    yield* Effect.forEach(runs, end, { concurrency: parkedConcurrency, discard: true })
+    last = runs.at(-1)?.id
+    more = runs.length === parkedBatch
+  }
+})
+
+/** Removes the pages of runs that ended longer ago. */
+export const prune = Effect.fnUntraced(function*(after: Duration.Duration) {
+  const log = yield* EventLog
+  const before = yield* ago(after)
+  while (yield* log.prune(before, pruneBatch)) yield* Effect.sleep(pruneGap)
+})
+
+export const layer = (
+  { parked_hours, retain_days }: Limits = defaults
+): Layer.Layer<never, never, EventLog | Rooms | RunOwner> =>
+  Layer.mergeAll(
+    parked_hours === 0
+      ? Layer.empty
+      : Layer.scopedDiscard(Effect.forkScoped(sweeping("Expiry of parked runs", expire(Duration.hours(parked_hours))))),
+    retain_days === 0
+      ? Layer.empty
+      : Layer.scopedDiscard(Effect.forkScoped(sweeping("Retention", prune(Duration.days(retain_days)))))
+  )

@@ -1,0 +1,298 @@
+/**
+ * One session and its clients: some send, some watch and leave and resume, one
+ * answers what is asked. Everything that any of them saw is kept, to be compared
+ * with the log when the killing is over.
+ */
+import { setTimeout as sleep } from "node:timers/promises"
+import type { AgentEvent } from "../../src/domain/Event.ts"
+import type { Chance } from "./Chance.ts"
+import { script } from "./Scripts.ts"
+import type { Victim } from "./Victim.ts"
+import { type Answer, call, stream, type StreamEnd } from "./Wire.ts"
+
+/** Inputs of a session that may be on their way at the same time. */
+const maxOpen = 6
+
+export type Wrong = "lost" | "repeated" | "gap" | "changed" | "input" | "run" | "unusable" | "answer"
+
+export interface Violation {
+  readonly wrong: Wrong
+  readonly session_id: string
+  readonly what: string
+}
+
+export interface Input {
+  readonly token: string
+  readonly on_busy: "enqueue" | "interrupt"
+  /** `unknown`: the connection broke before an answer. */
+  outcome: "accepted" | "refused" | "unknown"
+  /** The `seq` before its events, where it was accepted. */
+  seq: number | undefined
+}
+
+export interface Counts {
+  frames: number
+  resumes: number
+  answers: number
+  readonly refusals: Map<string, number>
+}
+
+const isAgain = (status: number) => status === 503 || status === 429
+
+const codeOf = ({ status, text }: { readonly status: number | undefined; readonly text: string }) =>
+  `${status} ${/"code":"(\w+)"/.exec(text)?.[1] ?? ""}`.trim()
+
+export class Talk {
+  readonly session_id: string
+  readonly inputs: Array<Input> = []
+  readonly violations: Array<Violation> = []
+  /** Every frame that any client has seen, by its `seq`. */
+  readonly seen = new Map<number, string>()
+  /** Answers that were accepted, by the call's id. */
+  readonly answered = new Set<string>()
+  readonly counts: Counts = { frames: 0, resumes: 0, answers: 0, refusals: new Map() }
+  /** Milliseconds from ready to the first new event of a run that was picked up. */
+  readonly goingOn: Array<number> = []
+
+  readonly #agent_id: string
+  readonly #delay: number
+  readonly #victim: Victim
+  readonly #chance: Chance
+  /** Runs that the stream has told of, and those whose end it has told. */
+  readonly #begun = new Set<string>()
+  readonly #ended = new Set<string>()
+  readonly #asked = new Map<string, string>()
+  readonly #leaving = new AbortController()
+  #tokens = 0
+  #resumed: string | undefined
+  #sending = true
+  #parks = 0
+  #tasks: Array<Promise<void>> = []
+
+  constructor(
+    session: { readonly session_id: string; readonly agent_id: string; readonly delay_ms: number },
+    victim: Victim,
+    chance: Chance
+  ) {
+    this.session_id = session.session_id
+    this.#agent_id = session.agent_id
+    this.#delay = session.delay_ms
+    this.#victim = victim
+    this.#chance = chance
+  }
+
+  begin(watchers: number) {
+    this.#tasks = [this.#send(), ...Array.from({ length: watchers }, () => this.#watch())]
+  }
+
+  /** No new inputs; what is asked is still answered. */
+  calm() {
+    this.#sending = false
+  }
+
+  async stop() {
+    this.#sending = false
+    this.#leaving.abort()
+    await Promise.all(this.#tasks)
+  }
+
+  wrong(wrong: Wrong, what: string) {
+    this.violations.push({ wrong, session_id: this.session_id, what })
+  }
+
+  /** Says `ok`, and waits until that is answered; whether it was, within the time. */
+  async isUsable(millis: number): Promise<string | undefined> {
+    const url = await this.#victim.url()
+    let said = ""
+    let last: AgentEvent | undefined
+    const leave = AbortSignal.timeout(millis)
+    const body = { agent_id: this.#agent_id, session_id: this.session_id, input: { content: "say ok" } }
+    const end = await stream(url, "/chat", {
+      body,
+      leave,
+      frame: (frame) => {
+        const { event } = this.#note(frame)
+        last = event
+        if (event.type === "TEXT_BLOCK_DELTA") said += event.delta
+      }
+    })
+    return last?.type === "REPLY_END" && last.finished_reason === "completed" && said === "ok"
+      ? undefined
+      : `'say ok' got ${codeOf(end)}, last ${JSON.stringify(last)}, said ${JSON.stringify(said)}`
+  }
+
+  #body = (input: unknown, more: object = {}) => ({
+    agent_id: this.#agent_id,
+    session_id: this.session_id,
+    input,
+    ...more
+  })
+
+  #refusal(answer: Answer | StreamEnd) {
+    const code = codeOf(answer)
+    this.counts.refusals.set(code, (this.counts.refusals.get(code) ?? 0) + 1)
+    if (answer.status !== undefined && !isAgain(answer.status) && answer.status !== 409) {
+      this.wrong("answer", `${code}: ${answer.text}`)
+    }
+  }
+
+  /** Keeps a frame, and compares it with what others saw. */
+  #note(frame: string): { readonly seq: number; readonly event: AgentEvent } {
+    const break_ = frame.indexOf("\n")
+    const seq = Number(frame.slice(4, break_))
+    const event = JSON.parse(frame.slice(break_ + 7)) as AgentEvent
+    this.counts.frames++
+    const before = this.seen.get(seq)
+    if (before === undefined) {
+      this.seen.set(seq, frame)
+      this.#react(event)
+    } else if (before !== frame) {
+      this.wrong("changed", `seq ${seq} was\n  ${before}\nand is\n  ${frame}`)
+    }
+    return { seq, event }
+  }
+
+  #react(event: AgentEvent) {
+    if (this.#resumed !== undefined && event.type !== "RUN_RESUMED") {
+      this.goingOn.push(performance.now() - this.#victim.readyAt)
+      this.#resumed = undefined
+    }
+    switch (event.type) {
+      case "RUN_QUEUED":
+      case "USER_MESSAGE":
+        this.#begun.add(event.run_id)
+        break
+      case "RUN_RESUMED":
+        this.#resumed = event.run_id
+        break
+      case "REPLY_END":
+        this.#ended.add(event.run_id)
+        this.#asked.clear()
+        break
+      case "REQUIRE_USER_CONFIRM":
+        for (const { id } of event.tool_calls) this.#asked.set(id, event.reply_id)
+        break
+      case "USER_CONFIRM_RESULT":
+        for (const { tool_call } of event.confirm_results) this.#asked.delete(tool_call.id)
+        break
+      case "RUN_PARKED":
+        this.#tasks.push(this.#answer(event.reply_id, ++this.#parks))
+        break
+    }
+  }
+
+  async #watch() {
+    const { signal } = this.#leaving
+    let cursor = 0
+    while (!signal.aborted) {
+      const url = await Promise.race([this.#victim.url(), sleep(250, undefined)])
+      if (url === undefined) continue
+      // Some leave after some frames, some after some time, some never.
+      const stay = this.#chance.of(0.3) ? this.#chance.between(1, 60) : Infinity
+      const leave = AbortSignal.any([
+        signal,
+        AbortSignal.timeout(this.#chance.of(0.3) ? this.#chance.between(5, 800) : 600_000)
+      ])
+      const left = new AbortController()
+      let frames = 0
+      const end = await stream(url, `/sessions/${this.session_id}/stream`, {
+        headers: { "last-event-id": String(cursor) },
+        leave: AbortSignal.any([leave, left.signal]),
+        frame: (frame) => {
+          if (left.signal.aborted) return
+          const { seq } = this.#note(frame)
+          if (seq <= cursor) this.wrong("repeated", `A watcher at ${cursor} got ${seq}`)
+          else if (seq !== cursor + 1) this.wrong("gap", `A watcher at ${cursor} got ${seq}`)
+          cursor = seq
+          if (++frames >= stay) left.abort()
+        }
+      })
+      this.counts.resumes++
+      if (end.status === 409) this.wrong("lost", `A watcher has seen ${cursor}: ${end.text}`)
+      else if (end.status !== undefined && end.status !== 200 && !left.signal.aborted && end.text !== "") {
+        this.#refusal(end)
+      }
+      await sleep(this.#chance.of(0.5) ? 5 : this.#chance.between(5, 200))
+    }
+  }
+
+  async #send() {
+    while (this.#sending) {
+      await sleep(this.#chance.between(10, 400))
+      if (this.#begun.size - this.#ended.size >= maxOpen) continue
+      await Promise.all(Array.from({ length: this.#chance.of(0.2) ? 3 : 1 }, () => this.#sendOne()))
+      if (this.#chance.of(0.08)) await this.#interrupt()
+    }
+  }
+
+  async #sendOne() {
+    const token = `t${this.session_id.slice(-6)}x${++this.#tokens}x`
+    const on_busy = this.#chance.of(0.05) ? "interrupt" as const : "enqueue" as const
+    const text = script(token, this.#delay, this.#chance)
+    const url = await Promise.race([this.#victim.url(), sleep(250, undefined)])
+    if (url === undefined) return
+    const input: Input = { token, on_busy, outcome: "unknown", seq: undefined }
+    this.inputs.push(input)
+    const body = this.#body({ content: text }, { on_busy })
+    if (this.#chance.of(0.5)) {
+      const answer = await call(url, "POST", "/chat", body, { prefer: "respond-async" }).catch(() => undefined)
+      if (answer?.status === 202) {
+        input.outcome = "accepted"
+        input.seq = JSON.parse(answer.text).seq
+      } else if (answer !== undefined) {
+        input.outcome = "refused"
+        this.#refusal(answer)
+      }
+      return
+    }
+    const leave = AbortSignal.timeout(this.#chance.of(0.4) ? this.#chance.between(20, 500) : 600_000)
+    const following = stream(url, "/chat", {
+      body,
+      leave: AbortSignal.any([leave, this.#leaving.signal]),
+      opened: () => {
+        input.outcome = "accepted"
+      },
+      frame: (frame) => {
+        const { seq } = this.#note(frame)
+        input.seq ??= seq - 1
+      }
+    }).then((end) => {
+      if (end.status === undefined || end.status === 200 || leave.aborted) return
+      input.outcome = "refused"
+      this.#refusal(end)
+    })
+    this.#tasks.push(following)
+    await Promise.race([following, sleep(100)])
+  }
+
+  async #interrupt() {
+    const url = await Promise.race([this.#victim.url(), sleep(250, undefined)])
+    if (url !== undefined) await call(url, "POST", `/sessions/${this.session_id}/interrupt`).catch(() => {})
+  }
+
+  /** Answers, now or later, all or one by one, or stops what asks; until the stream tells that it was heard. */
+  async #answer(reply_id: string, park: number) {
+    await sleep(this.#chance.of(0.5) ? 0 : this.#chance.between(0, 1_000))
+    while (park === this.#parks && !this.#leaving.signal.aborted) {
+      const calls = [...this.#asked].filter(([, of]) => of === reply_id).map(([id]) => id)
+      if (calls.length === 0) return
+      const url = await Promise.race([this.#victim.url(), sleep(250, undefined)])
+      if (url === undefined) continue
+      if (this.#chance.of(0.1)) await this.#interrupt()
+      else {
+        const chosen = this.#chance.of(0.3) ? calls.slice(0, 1) : calls
+        const confirmed = this.#chance.of(0.8)
+        const body = this.#body({
+          type: "USER_CONFIRM_RESULT",
+          reply_id,
+          confirm_results: chosen.map((id) => ({ confirmed, tool_call: { id } }))
+        })
+        const answer = await call(url, "POST", "/chat", body, { prefer: "respond-async" }).catch(() => undefined)
+        this.counts.answers++
+        if (answer?.status === 202) { for (const id of chosen) this.answered.add(id) }
+        else if (answer !== undefined && answer.status !== 409) this.#refusal(answer)
+      }
+      await sleep(100)
+    }
+  }
+}

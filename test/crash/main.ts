@@ -1,0 +1,65 @@
+/** Usage: npm run test:crash -- [--kills N] [--storage pglite|postgres] [--seed S] [--sessions N] */
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import { freshDatabase, startPostgres } from "../support/Postgres.ts"
+import { failures, table } from "./Check.ts"
+import { drive } from "./drive.ts"
+
+/** Pieces of evidence that are printed at most. */
+const shown = 20
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: "string", default: "20" },
+    storage: { type: "string", default: "pglite" },
+    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    sessions: { type: "string", default: "6" }
+  }
+})
+const [kills, seed, sessions] = [Number(values.kills), Number(values.seed), Number(values.sessions)]
+if (!["pglite", "postgres"].includes(values.storage) || ![kills, seed, sessions].every(Number.isInteger)) {
+  console.error("Usage: npm run test:crash -- [--kills N] [--storage pglite|postgres] [--seed S] [--sessions N]")
+  process.exit(2)
+}
+
+/** Ctrl-C ends the killing and begins the check; a second one ends at once. */
+let enough = false
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    if (enough) process.exit(130)
+    enough = true
+  })
+}
+
+const dataDir = await mkdtemp(join(tmpdir(), "stoa-crash-"))
+const postgres = values.storage === "postgres" ? await startPostgres() : undefined
+try {
+  console.log(`Killing ${kills} times on ${values.storage}, seed ${seed}`)
+  const databaseUrl = postgres === undefined ? undefined : await freshDatabase(postgres)
+  const report = await drive({
+    kills,
+    seed,
+    sessions,
+    dataDir,
+    databaseUrl,
+    progress: (line) => console.log(`  ${line}`),
+    enough: () => enough
+  })
+  for (const line of report.errors.slice(0, shown)) console.log(`logged: ${line}`)
+  for (const death of report.deaths) console.log(death)
+  for (const { session_id, what, wrong } of report.violations.slice(0, shown)) {
+    console.log(`${wrong} in ${session_id}: ${what}`)
+  }
+  console.log(`\n${table(values.storage, report)}\n`)
+  if (failures(report) > 0) {
+    console.log(`FAILED: ${failures(report)} violations with --seed ${seed}. The data is kept in ${dataDir}`)
+    process.exitCode = 1
+  } else {
+    await rm(dataDir, { recursive: true, force: true })
+  }
+} finally {
+  await postgres?.stop()
+}
+process.exit()
