@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { OnBusy } from "./Chat.ts"
 import { AgentId, MessageId, RunId, SessionId, Timestamp, UserId } from "./Ids.ts"
 import { FinishedReason, Message, RunError } from "./Message.ts"
 import { ClientTools } from "./Tool.ts"
@@ -15,6 +16,10 @@ export const Run = Schema.Struct({
   session_id: SessionId,
   agent_id: AgentId,
   status: RunStatus,
+  /** The process that drives it, or will; null while no process has taken it up, and while it is parked. */
+  driver: Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null }),
+  /** What its input does to the run that it found going on. */
+  on_busy: Schema.optionalWith(OnBusy, { default: () => "enqueue" as const }),
   reply_id: MessageId,
   /** The messages that the client sent; empty means "go on". */
   input: Schema.Array(Message),

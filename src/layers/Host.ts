@@ -6,6 +6,7 @@ import { defaults, type Settings, trustsUserHeader } from "../domain/Settings.ts
 import type { AgentRunner } from "../services/AgentRunner.ts"
 import type { ApiKeys } from "../services/ApiKeys.ts"
 import type { Auth } from "../services/Auth.ts"
+import type { Doorbell } from "../services/Doorbell.ts"
 import type { EventLog } from "../services/EventLog.ts"
 import type { Idempotency } from "../services/Idempotency.ts"
 import type { Models } from "../services/Models.ts"
@@ -18,6 +19,8 @@ import type { Vault } from "../services/Vault.ts"
 import * as AgentRunnerLoop from "./AgentRunner/Loop.ts"
 import * as ApiKeysStored from "./ApiKeys/Stored.ts"
 import * as AuthComposite from "./Auth/Composite.ts"
+import * as DoorbellMemory from "./Doorbell/Memory.ts"
+import * as DoorbellPg from "./Doorbell/Pg.ts"
 import * as EventLogMemory from "./EventLog/Memory.ts"
 import * as EventLogSql from "./EventLog/Sql.ts"
 import * as IdempotencyStored from "./Idempotency/Stored.ts"
@@ -37,9 +40,11 @@ import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
 import * as Upkeep from "./Upkeep.ts"
 import * as VaultAesGcm from "./Vault/AesGcm.ts"
 
+/** What remembers, and who else does so there. */
+export type Memories = Storage | EventLog | Doorbell
+
 export type Host =
-  | Storage
-  | EventLog
+  | Memories
   | Vault
   | ApiKeys
   | Auth
@@ -51,23 +56,30 @@ export type Host =
   | SessionHub
   | Idempotency
 
-/** What remembers. */
-export const memory: Layer.Layer<Storage | EventLog> = Layer.merge(StorageMemory.layer, EventLogMemory.layer).pipe(
+export const memory: Layer.Layer<Memories> = Layer.mergeAll(
+  StorageMemory.layer,
+  EventLogMemory.layer,
+  DoorbellMemory.layer
+).pipe(
   Layer.provide(Tables.layer)
 )
 
 /** The SQL layers over a database that is brought up to date first. */
-const sql = <E>(client: Layer.Layer<SqlClient.SqlClient | Prepared, E>, options: StorageSql.Options) =>
-  Layer.merge(StorageSql.layer(options), EventLogSql.layer).pipe(
+const sql = <R, E>(
+  client: Layer.Layer<SqlClient.SqlClient | Prepared | R, E>,
+  doorbell: Layer.Layer<Doorbell, never, Prepared | R>,
+  options: StorageSql.Options
+) =>
+  Layer.mergeAll(StorageSql.layer(options), EventLogSql.layer, doorbell).pipe(
     Layer.provide(Layer.effectDiscard(Migrations.migrate(migrations.all))),
     Layer.provide(client)
   )
 
 /** The embedded database: this process is its only user, so what is read once stays true. */
-export const pglite = (options: Pglite.Options) => sql(Pglite.layer(options), { shared: false })
+export const pglite = (options: Pglite.Options) => sql(Pglite.layer(options), DoorbellMemory.layer, { shared: false })
 
 /** A PostgreSQL server, which other processes may use too. */
-export const postgres = (options: Pg.Options) => sql(Pg.layer(options), { shared: true })
+export const postgres = (options: Pg.Options) => sql(Pg.layer(options), DoorbellPg.layer, { shared: true })
 
 /** Why what remembers could not be opened. */
 type StorageRefused = Layer.Layer.Error<ReturnType<typeof pglite>> | Layer.Layer.Error<ReturnType<typeof postgres>>
@@ -78,7 +90,7 @@ export interface EngineOptions extends Partial<AgentRunnerLoop.Limits & Upkeep.L
 }
 
 /** The engine over any storage, vault and models. */
-export const engine = <E, R>(parts: Layer.Layer<Storage | EventLog | Vault | Models, E, R>, options: EngineOptions) =>
+export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>, options: EngineOptions) =>
   Layer.merge(SessionHubLocal.layer, Upkeep.layer({ ...defaults, ...options })).pipe(
     Layer.provideMerge(RunOwnerLocal.layer),
     Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer({ ...defaults, ...options }))),
@@ -88,7 +100,7 @@ export const engine = <E, R>(parts: Layer.Layer<Storage | EventLog | Vault | Mod
     Layer.provideMerge(parts)
   )
 
-const withModels = <A, E, R>(storage: Layer.Layer<Storage | EventLog, E, R>, vault: Layer.Layer<Vault, A>) =>
+const withModels = <A, E, R>(storage: Layer.Layer<Memories, E, R>, vault: Layer.Layer<Vault, A>) =>
   ModelsRouter.layerDefault.pipe(Layer.provideMerge(Layer.merge(storage, vault)))
 
 const throwAwayKey = Layer.unwrapEffect(
@@ -96,7 +108,7 @@ const throwAwayKey = Layer.unwrapEffect(
 ).pipe(Layer.orDie)
 
 /** A host over this storage, with a vault that nothing opens afterwards. */
-export const over = <E, R>(storage: Layer.Layer<Storage | EventLog, E, R>): Layer.Layer<Host, E, R> =>
+export const over = <E, R>(storage: Layer.Layer<Memories, E, R>): Layer.Layer<Host, E, R> =>
   engine(withModels(storage, throwAwayKey), { trusted: true })
 
 /** Nothing outlives the process. */
@@ -104,7 +116,7 @@ export const layerMemory: Layer.Layer<Host> = over(memory)
 
 /** The host that the settings ask for. */
 export const layer = (settings: Settings) => {
-  const storage: Layer.Layer<Storage | EventLog, StorageRefused> = settings.database_url === undefined
+  const storage: Layer.Layer<Memories, StorageRefused> = settings.database_url === undefined
     ? pglite({ dataDir: settings.data_dir })
     : postgres({ url: settings.database_url })
   const vault = settings.vault_key === undefined

@@ -26,6 +26,16 @@ export interface PlacedMessage {
   readonly message: Message
 }
 
+/** A session whose runs do not go on unless somebody drives them. */
+export interface Unfinished {
+  readonly session_id: SessionId
+  readonly owner: UserId
+  /** The process that drives the running run, or else the oldest that is queued. */
+  readonly driver: string | null
+  /** Some run waits that no process has taken up. */
+  readonly fresh: boolean
+}
+
 /** What one flush writes: new pages, and the runs and messages that they change. */
 export interface LogBatch {
   readonly pages: ReadonlyArray<LogPage>
@@ -66,6 +76,10 @@ export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
   readonly countMessages: (session: SessionId) => Effect.Effect<number>
   /** Runs that are queued or running, oldest first, of all owners: what a crash leaves behind. */
   readonly unfinished: Effect.Effect<ReadonlyArray<Run>>
+  /** The sessions of those runs, but for the ones in which all waits behind a parked run. */
+  readonly unfinishedSessions: Effect.Effect<ReadonlyArray<Unfinished>>
+  /** The last `seq` of each of these sessions that has one. */
+  readonly heads: (sessions: ReadonlyArray<SessionId>) => Effect.Effect<ReadonlyMap<SessionId, number>>
   /** The session's runs that are not ended, oldest first. */
   readonly open: (session: SessionId) => Effect.Effect<ReadonlyArray<Run>>
   /** Parked runs with a greater id than `after` that have not changed since `before`, by id, of all owners, at most `limit`. */

@@ -41,7 +41,9 @@ export interface Room {
   readonly context: () => ReadonlyArray<Message>
   /** The session's runs that have not ended, oldest first. */
   readonly open: () => ReadonlyArray<Run>
-  /** Held by whoever decides about a parked run. */
+  /** Catches up with what other processes wrote into the log, unless something waits here. Cheap where there are none. */
+  readonly follow: Effect.Effect<void>
+  /** Held by whoever decides about a parked run, or about taking runs up. */
   readonly lock: Effect.Semaphore
   /**
    * Adds an event of a run and answers the event with its `seq`. A delta of a

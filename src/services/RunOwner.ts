@@ -5,6 +5,7 @@ import type { Conflict, LimitReached, NotFound, Unavailable } from "../domain/Er
 import type { RunId, SessionId, Timestamp } from "../domain/Ids.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Run } from "../domain/Run.ts"
+import type { AppendRefused } from "./EventLog.ts"
 import type { Room } from "./Rooms.ts"
 
 /** What a session is doing here and now. */
@@ -26,7 +27,8 @@ export class RunOwner extends Context.Tag("stoa/services/RunOwner")<RunOwner, {
   /**
    * Starts the run, or lets it wait its turn. The decision is made at once and
    * its first events are in the room when this returns; `seq` is the one before
-   * them, and `alone` says that the session was idle.
+   * them, and `alone` says that the session was idle. Where another process
+   * drives the session, the input is in storage for that one.
    */
   readonly submit: (
     room: Room,
@@ -34,7 +36,10 @@ export class RunOwner extends Context.Tag("stoa/services/RunOwner")<RunOwner, {
     agentName: string,
     onBusy: OnBusy,
     claim?: ClaimOf
-  ) => Effect.Effect<{ readonly seq: number; readonly alone: boolean }, Conflict | LimitReached | Unavailable>
+  ) => Effect.Effect<
+    { readonly seq: number; readonly alone: boolean },
+    Conflict | LimitReached | Unavailable | AppendRefused
+  >
   /**
    * Gives a parked run what it waits for, and goes on with it. An answer to
    * nothing that is asked, or to something answered already, is `Conflict` and
@@ -51,8 +56,11 @@ export class RunOwner extends Context.Tag("stoa/services/RunOwner")<RunOwner, {
   readonly cancel: (room: Room, run: RunId) => Effect.Effect<void>
   /** Ends a parked run that nobody has answered since `before`. One that goes on or has ended stays as it is. */
   readonly expire: (room: Room, run: RunId, before: Timestamp) => Effect.Effect<void>
+  /** What this process drives there. */
   readonly activity: (session: SessionId) => Activity | undefined
-  /** Finds what a crash left behind and drives it on. */
+  /** The reply of a run that has begun, as far as the log tells of it. */
+  readonly told: (run: Run) => Effect.Effect<Message | undefined>
+  /** Finds what a crash left behind and drives it on. What lost its process later is found by itself. */
   readonly recover: Effect.Effect<void>
   /** Lets runs end by themselves for so long, then leaves the rest for the next start to recover. */
   readonly drain: (seconds: number) => Effect.Effect<void>

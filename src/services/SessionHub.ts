@@ -35,7 +35,7 @@ export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionH
   ) => Effect.Effect<void, Malformed | Conflict | Gone, Scope.Scope>
   /** Where the present run begins: subscribers without a cursor get frames after this. The head when idle. */
   readonly liveEdge: (session: Session) => Effect.Effect<number>
-  /** Waits for a run to end or to park, and answers with its reply. */
+  /** Waits for a run to end or to park, and answers with its reply; for an input that steered, with the one it went into, as far as that is. */
   readonly reply: (session: Session, run: RunId, after: number) => Effect.Effect<Message>
   /** Stops the run, from anywhere. Idle is fine. */
   readonly interrupt: (session: Session, queue: "keep" | "drop") => Effect.Effect<void>

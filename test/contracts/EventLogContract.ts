@@ -304,6 +304,50 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
         assert.deepStrictEqual((yield* runs.list(session.user_id, { limit: 5 }, { status: "ended" })).items, [ended])
       }))
 
+    it.effect("names the sessions whose runs wait to be driven, and who drives them", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const [driven, lost, left, parked, over] = yield* Effect.all([
+          newSession,
+          newSession,
+          newSession,
+          newSession,
+          newSession
+        ])
+        const queued = { status: "queued", first_seq: null, started_at: null } as const
+        yield* log.append(batch({
+          runs: [
+            runOf(driven, { ...queued, driver: "b" }),
+            runOf(driven, { status: "running", driver: "a" }),
+            runOf(driven, queued),
+            runOf(lost, { ...queued, driver: "c" }),
+            runOf(left, queued),
+            runOf(parked, queued),
+            runOf(parked, { status: "awaiting_permission" }),
+            runOf(over, { status: "ended", driver: "a" })
+          ]
+        }))
+        const mine = new Set<string>([driven, lost, left, parked, over].map(({ id }) => id))
+        const found = (yield* log.unfinishedSessions).filter(({ session_id }) => mine.has(session_id))
+        assert.sameDeepMembers([...found], [
+          { session_id: driven.id, owner: driven.user_id, driver: "a", fresh: true },
+          { session_id: lost.id, owner: lost.user_id, driver: "c", fresh: false },
+          { session_id: left.id, owner: left.user_id, driver: null, fresh: true }
+        ])
+      }))
+
+    it.effect("tells how far many sessions are at once", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const [one, two, empty] = yield* Effect.all([newSession, newSession, newSession])
+        yield* log.append(batch({ pages: [pageOf(one, 1, 3), pageOf(one, 4, 9), pageOf(two, 1, 2)] }))
+        assert.deepStrictEqual(
+          [...yield* log.heads([one.id, two.id, empty.id])].toSorted(),
+          [[one.id, 9], [two.id, 2]].toSorted() as never
+        )
+        assert.strictEqual((yield* log.heads([])).size, 0)
+      }))
+
     it.effect("keeps the last of what one batch says twice", () =>
       Effect.gen(function*() {
         const log = yield* EventLog

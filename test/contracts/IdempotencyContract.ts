@@ -4,14 +4,15 @@ import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Schema, TestClock
 import { Accepted } from "../../src/domain/Chat.ts"
 import { Conflict, NotFound } from "../../src/domain/Errors.ts"
 import type { AgentId, Timestamp, UserId } from "../../src/domain/Ids.ts"
+import * as DoorbellMemory from "../../src/layers/Doorbell/Memory.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as IdempotencyStored from "../../src/layers/Idempotency/Stored.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
 import { Idempotency, type Once } from "../../src/services/Idempotency.ts"
-import type { Models } from "../../src/services/Models.ts"
+import { Models } from "../../src/services/Models.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
-import type { Vault } from "../../src/services/Vault.ts"
+import { Vault } from "../../src/services/Vault.ts"
 import { agentOf, freshId, freshOwner, pageOf, runOf, sessionOf, strangeTexts, time } from "../support/fixtures.ts"
 import { conversation } from "../support/hub.ts"
 
@@ -52,12 +53,16 @@ const another = Effect.map(
 /** Another whole process over the same storage. */
 const anotherHost = Effect.flatMap(
   Effect.context<Storage | EventLog | Vault | Models>(),
-  (parts) => Layer.build(Layer.fresh(Host.engine(Layer.succeedContext(parts), { trusted: true })))
+  (parts) =>
+    Layer.build(Layer.fresh(Host.engine(
+      Layer.merge(Layer.succeedContext(Context.pick(Storage, EventLog, Vault, Models)(parts)), DoorbellMemory.layer),
+      { trusted: true }
+    )))
 )
 
 const mismatch = { _tag: "Invalid", code: "idempotency_mismatch" } as const
 
-export const idempotencyContract = <E>(name: string, backend: Layer.Layer<Storage | EventLog, E>): void =>
+export const idempotencyContract = <E>(name: string, backend: Layer.Layer<Host.Memories, E>): void =>
   layer(Host.over(backend), { timeout: "120 seconds", excludeTestServices: true })(
     `Idempotency contract: ${name}`,
     (it) => {

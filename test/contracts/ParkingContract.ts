@@ -8,7 +8,6 @@ import { textOf } from "../../src/domain/Message.ts"
 import type { PermissionMode } from "../../src/domain/Permission.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import * as Host from "../../src/layers/Host.ts"
-import type { EventLog } from "../../src/services/EventLog.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { answer, conversation, say, watch } from "../support/hub.ts"
@@ -61,7 +60,7 @@ const outputs = (events: ReadonlyArray<AgentEvent>) =>
 
 const weather = [{ name: "Weather", description: "", parameters: { type: "object" }, effect: "none" as const }]
 
-export const parkingContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog, E>) =>
+export const parkingContract = <E>(name: string, storage: Layer.Layer<Host.Memories, E>) =>
   layer(Host.over(storage), { timeout: "60 seconds", excludeTestServices: true })(`Parking: ${name}`, (it) => {
     it.effect("asks before a tool with an effect, waits visibly, and runs it once when allowed", () =>
       Effect.gen(function*() {
@@ -309,7 +308,9 @@ export const parkingContract = <E>(name: string, storage: Layer.Layer<Storage | 
         const going = yield* say(session, "call Pause {\"seconds\":0.2}\nthen\nsay end")
         yield* Effect.sleep("50 millis")
         const steering = yield* say(session, "be brief", "steer")
+        const taken = yield* hub.reply(session, steering.run_id, steering.seq)
         const reply = yield* hub.reply(session, going.run_id, going.seq)
+        assert.strictEqual(taken.id, reply.id)
         assert.deepStrictEqual(reply.content.map(({ type }) => type), ["tool_call", "tool_result", "hint", "text"])
         assert.deepInclude(yield* runs.get(session.user_id, steering.run_id), {
           status: "ended",

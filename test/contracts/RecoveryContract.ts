@@ -5,6 +5,7 @@ import type { AgentEvent } from "../../src/domain/Event.ts"
 import { eventsOf } from "../../src/domain/Frames.ts"
 import { textOf } from "../../src/domain/Message.ts"
 import type { Session } from "../../src/domain/Session.ts"
+import * as DoorbellMemory from "../../src/layers/Doorbell/Memory.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsRouter from "../../src/layers/Models/Router.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
@@ -20,7 +21,9 @@ const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Arra
 const live = Effect.gen(function*() {
   const storage = yield* Effect.context<Storage | EventLog>()
   const parts = ModelsRouter.layerDefault.pipe(
-    Layer.provideMerge(Layer.merge(Layer.succeedContext(Context.pick(Storage, EventLog)(storage)), vault))
+    Layer.provideMerge(
+      Layer.mergeAll(Layer.succeedContext(Context.pick(Storage, EventLog)(storage)), DoorbellMemory.layer, vault)
+    )
   )
   const scope = yield* Scope.make()
   const host = yield* Layer.buildWithScope(Host.engine(parts, { trusted: true }), scope)

@@ -22,7 +22,7 @@ import { freshDatabase } from "../support/Postgres.ts"
 const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(32).fill(7))] }))
 
 const host = <E>(
-  storage: Layer.Layer<Storage | EventLog, E>,
+  storage: Layer.Layer<Host.Memories, E>,
   options: Omit<Host.EngineOptions, "trusted"> = {},
   models = ModelsRouter.layerDefault
 ) => Host.engine(models.pipe(Layer.provideMerge(Layer.merge(storage, vault))), { trusted: true, ...options })
@@ -157,7 +157,7 @@ const whole = Effect.fnUntraced(function*(session: Session, accepted: Effect.Eff
 
 const statusOf = (session: Session, id: string) => Effect.flatMap(Storage, ({ runs }) => runs.get(session.user_id, id))
 
-const contract = <E>(name: string, storage: Layer.Layer<Storage | EventLog, E>) =>
+const contract = <E>(name: string, storage: Layer.Layer<Host.Memories, E>) =>
   layer(host(storage), { timeout: "60 seconds", excludeTestServices: true })(`Upkeep: ${name}`, (it) => {
     it.effect("ends runs that have waited too long, and no others", () =>
       Effect.gen(function*() {

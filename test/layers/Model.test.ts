@@ -11,6 +11,7 @@ import { eventsOf } from "../../src/domain/Frames.ts"
 import { textOf } from "../../src/domain/Message.ts"
 import * as Reply from "../../src/domain/Reply.ts"
 import type { Session } from "../../src/domain/Session.ts"
+import * as DoorbellMemory from "../../src/layers/Doorbell/Memory.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsRouter from "../../src/layers/Models/Router.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
@@ -45,7 +46,9 @@ const live = Effect.gen(function*() {
   let killed = false
   const append: typeof log.append = (batch) => killed ? new AppendRefused({ reason: "fenced" }) : log.append(batch)
   const storage = Context.pick(Storage, EventLog)(context).pipe(Context.add(EventLog, { ...log, append }))
-  const parts = ModelsRouter.layerDefault.pipe(Layer.provideMerge(Layer.merge(Layer.succeedContext(storage), vault)))
+  const parts = ModelsRouter.layerDefault.pipe(
+    Layer.provideMerge(Layer.mergeAll(Layer.succeedContext(storage), DoorbellMemory.layer, vault))
+  )
   const scope = yield* Scope.make()
   const host = yield* Layer.buildWithScope(Host.engine(parts, { trusted: true }), scope)
   return {

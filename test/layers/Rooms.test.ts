@@ -1,8 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Layer, type Scope } from "effect"
+import { frame } from "../../src/domain/Event.ts"
 import { eventsOf } from "../../src/domain/Frames.ts"
 import type { BlockId, MessageId, RunId, SessionId, UserId } from "../../src/domain/Ids.ts"
+import * as DoorbellMemory from "../../src/layers/Doorbell/Memory.ts"
 import * as RoomsLocal from "../../src/layers/Rooms/Local.ts"
+import { Doorbell, type Heard } from "../../src/services/Doorbell.ts"
 import { AppendRefused, EventLog, type LogBatch, type LogPage } from "../../src/services/EventLog.ts"
 import { type Room, Rooms } from "../../src/services/Rooms.ts"
 import { watcher } from "../support/hub.ts"
@@ -29,11 +32,18 @@ const fakeLog = () => {
     recent: () => Effect.succeed([]),
     countMessages: () => Effect.succeed(0),
     unfinished: Effect.succeed([]),
+    unfinishedSessions: Effect.succeed([]),
+    heads: (sessions) =>
+      Effect.sync(() =>
+        new Map(sessions.map((id) => [id, pages.findLast((page) => page.session_id === id)?.last_seq ?? 0]))
+      ),
     open: () => Effect.succeed([]),
     parked: () => Effect.succeed([]),
     prune: () => Effect.succeed(false)
   })
-  return { control, layer: RoomsLocal.layer.pipe(Layer.provide(Layer.succeed(EventLog, log))) }
+  const over = <E>(doorbell: Layer.Layer<Doorbell, E>) =>
+    RoomsLocal.layer.pipe(Layer.provide(Layer.merge(Layer.succeed(EventLog, log), doorbell)))
+  return { control, layer: over(DoorbellMemory.layer), over }
 }
 
 const run = "run" as RunId
@@ -44,6 +54,33 @@ const roomOf = (name: string) =>
   Effect.flatMap(Rooms, (rooms) => rooms.get({ id: name as SessionId, user_id: "ada" as UserId }))
 
 const custom = (room: Room, name: string) => room.emit(run, { type: "CUSTOM", name, value: null })
+
+/** A doorbell that the test rings. */
+const fakeDoorbell = () => {
+  const hearers: Array<(heard: Heard) => void> = []
+  const doorbell = Doorbell.of({
+    self: "here",
+    alone: false,
+    ring: () => {},
+    listen: (hear) => Effect.sync(() => void hearers.push(hear)),
+    living: Effect.succeed(new Set(["here", "there"]))
+  })
+  const hear = (heard: Heard) => {
+    for (const call of hearers) call(heard)
+  }
+  return { layer: Layer.succeed(Doorbell, doorbell), hear }
+}
+
+/** Pages that another process wrote, an event each. */
+const writtenElsewhere = (session: string, from: number, to: number): ReadonlyArray<LogPage> =>
+  Array.from({ length: to - from + 1 }, (_, i) => ({
+    session_id: session as SessionId,
+    first_seq: from + i,
+    last_seq: from + i,
+    run_id: run,
+    ends: false,
+    frames: frame(from + i, JSON.stringify({ id: "e", created_at: "t", type: "CUSTOM", name: "x", value: null }))
+  }))
 
 const promise = (
   title: string,
@@ -269,4 +306,64 @@ describe("Rooms", () => {
         "stopping"
       ])
     }))
+
+  it.live("follow what another process writes, and repeat nothing for those who joined while the log was ahead", () => {
+    const { control, over } = fakeLog()
+    const { hear, layer } = fakeDoorbell()
+    return Effect.gen(function*() {
+      control.pages.push(...writtenElsewhere("s", 1, 2))
+      const room = yield* roomOf("s")
+      const early = watcher()
+      yield* room.attach(early, { after: 2 })
+      control.pages.push(...writtenElsewhere("s", 3, 3))
+      const late = watcher()
+      yield* room.attach(late, { after: 0 })
+      assert.deepStrictEqual(late.events().map(({ seq }) => seq), [1, 2, 3])
+      assert.deepStrictEqual(early.events(), [])
+      control.pages.push(...writtenElsewhere("s", 4, 5))
+      hear({ type: "pages", session: room.session_id })
+      yield* Effect.sleep("30 millis")
+      assert.deepStrictEqual(early.events().map(({ seq }) => seq), [3, 4, 5])
+      assert.deepStrictEqual(late.events().map(({ seq }) => seq), [1, 2, 3, 4, 5])
+      assert.strictEqual(room.head(), 5)
+      custom(room, "mine")
+      yield* room.durable
+      for (const seen of [early, late]) assert.strictEqual(seen.events().at(-1)!.seq, 6)
+    }).pipe(Effect.scoped, Effect.provide(over(layer)), Effect.timeout("10 seconds"))
+  })
+
+  it.live("find by looking what they did not hear of", () => {
+    const { control, over } = fakeLog()
+    const { hear, layer } = fakeDoorbell()
+    return Effect.gen(function*() {
+      const room = yield* roomOf("s")
+      const seen = watcher()
+      yield* room.attach(seen, { after: 0 })
+      control.pages.push(...writtenElsewhere("s", 1, 3))
+      hear({ type: "look" })
+      yield* Effect.sleep("30 millis")
+      assert.deepStrictEqual(seen.events().map(({ seq }) => seq), [1, 2, 3])
+    }).pipe(Effect.scoped, Effect.provide(over(layer)), Effect.timeout("10 seconds"))
+  })
+
+  it.live("move the subscribers of one that another process has overtaken, without a gap or a repeat", () => {
+    const { control, over } = fakeLog()
+    const { layer } = fakeDoorbell()
+    return Effect.gen(function*() {
+      const room = yield* roomOf("s")
+      const seen = watcher()
+      yield* room.attach(seen, { after: 0 })
+      control.pages.push(...writtenElsewhere("s", 1, 3))
+      control.append = () => Effect.fail(new AppendRefused({ reason: "fenced" }))
+      custom(room, "never")
+      assert.strictEqual((yield* Effect.flip(room.durable)).reason, "fenced")
+      yield* Effect.sleep("30 millis")
+      assert.deepStrictEqual(seen.events().map(({ seq }) => seq), [1, 2, 3])
+      control.append = control.keep
+      const next = yield* roomOf("s")
+      custom(next, "more")
+      yield* next.durable
+      assert.deepStrictEqual(seen.events().map(({ seq }) => seq), [1, 2, 3, 4])
+    }).pipe(Effect.scoped, Effect.provide(over(layer)), Effect.timeout("10 seconds"))
+  })
 })

@@ -613,6 +613,8 @@ describe("Pglite", () => {
       yield* sql`create table worn (id int primary key, body text)`
       yield* sql`insert into worn select i, repeat('x', 500) from generate_series(1, 60000) as i`
       yield* sql`update worn set body = repeat('y', 500)`
+      // Counts of dead rows are told at most once a second, and never within a transaction.
+      yield* sql`select pg_stat_force_next_flush()`
       const log = sql<
         { bytes: string }
       >`select pg_wal_lsn_diff(pg_current_wal_lsn(), redo_lsn) as bytes from pg_control_checkpoint()`

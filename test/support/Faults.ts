@@ -1,8 +1,8 @@
 /** Storage and models that break on demand, in ways that a network cannot be made to. */
 import { Context, Effect, Layer } from "effect"
+import type { Memories } from "../../src/layers/Host.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
 import { Models } from "../../src/services/Models.ts"
-import type { Storage } from "../../src/services/Storage.ts"
 
 export interface StorageFaults {
   /** What becomes of the next flushes: not written; written, and the answer lost or late; neither told nor done until `Infinity` is over. */
@@ -15,9 +15,9 @@ export const storageFaults = (): StorageFaults => ({ append: undefined, times: 0
 
 /** The same storage, with the faults that are set at the time. */
 export const faulty = <E, R>(
-  storage: Layer.Layer<Storage | EventLog, E, R>,
+  storage: Layer.Layer<Memories, E, R>,
   faults: StorageFaults
-): Layer.Layer<Storage | EventLog, E, R> =>
+): Layer.Layer<Memories, E, R> =>
   Layer.map(storage, (context) => {
     const log = Context.get(context, EventLog)
     const append: typeof log.append = (batch) =>

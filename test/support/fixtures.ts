@@ -90,6 +90,8 @@ export const runOf = (session: Session, changes: Partial<Run> = {}): Run => ({
   user_id: session.user_id,
   session_id: session.id,
   agent_id: session.agent_id,
+  driver: null,
+  on_busy: "enqueue",
   status: "running",
   reply_id: freshId() as MessageId,
   input: [messageOf("Good morning")],

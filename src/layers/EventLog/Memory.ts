@@ -1,5 +1,5 @@
 /** The sessions' histories in this process. */
-import { Effect, Layer, Schema } from "effect"
+import { Array as Arr, Effect, Layer, Schema } from "effect"
 import type { Claim } from "../../domain/Claim.ts"
 import type { Timestamp } from "../../domain/Ids.ts"
 import { Run } from "../../domain/Run.ts"
@@ -109,6 +109,24 @@ export const make = Effect.map(Tables, (store) =>
         status === "queued" || status === "running"
       ).toSorted(byId)
     ),
+    unfinishedSessions: store.run(() => {
+      const runs = store.rows(tables.runs.name).where({}).map(runOf).filter(({ status }) => status !== "ended")
+        .toSorted(byId)
+      return Object.values(Arr.groupBy(runs, ({ session_id }) => session_id)).flatMap((ofSession) => {
+        const unfinished = ofSession.filter(({ status }) => status === "queued" || status === "running")
+        if (unfinished.length === 0 || unfinished.length < ofSession.length) return []
+        const { driver, session_id, user_id: owner } = unfinished.find(({ status }) => status === "running") ??
+          unfinished[0]!
+        return [{ session_id, owner, driver, fresh: unfinished.some((run) => run.driver === null) }]
+      })
+    }),
+    heads: (sessions) =>
+      store.run(() =>
+        new Map(sessions.flatMap((session) => {
+          const last = store.log(session).pages.at(-1)
+          return last === undefined ? [] : [[session, last.last_seq]]
+        }))
+      ),
     open: (session) =>
       store.run(() =>
         store.rows(tables.runs.name).where({ session_id: session }).map(runOf).filter(({ status }) =>

@@ -10,7 +10,14 @@ import type { Claim } from "../../domain/Claim.ts"
 import type { SessionId, UserId } from "../../domain/Ids.ts"
 import { Message } from "../../domain/Message.ts"
 import { Run } from "../../domain/Run.ts"
-import { AppendRefused, EventLog, type LogBatch, type LogPage, type PlacedMessage } from "../../services/EventLog.ts"
+import {
+  AppendRefused,
+  EventLog,
+  type LogBatch,
+  type LogPage,
+  type PlacedMessage,
+  type Unfinished
+} from "../../services/EventLog.ts"
 import { Prepared } from "../Sql/Prepared.ts"
 import { dieOf, foreignKeyViolation, orDie, retryDeadlock, stateOf, uniqueViolation } from "../Sql/SqlState.ts"
 
@@ -37,13 +44,14 @@ const runs: Part<Run> = {
     { name: "owner", kind: "text", of: (run) => run.user_id },
     { name: "session_id", kind: "text", of: (run) => run.session_id },
     { name: "status", kind: "text", of: (run) => run.status },
+    { name: "driver", kind: "text", of: (run) => run.driver },
     { name: "created_at", kind: "timestamptz", of: (run) => run.created_at },
     { name: "updated_at", kind: "timestamptz", of: (run) => run.updated_at },
     // The encoded form of a run and of a message is itself.
     { name: "data", kind: "text", of: (run) => JSON.stringify(run) }
   ],
   onConflict:
-    "on conflict (id) do update set status = excluded.status, updated_at = excluded.updated_at, data = excluded.data"
+    "on conflict (id) do update set status = excluded.status, driver = excluded.driver, updated_at = excluded.updated_at, data = excluded.data"
 }
 
 const messages: Part<PlacedMessage> = {
@@ -148,6 +156,18 @@ const countText = "select count(*)::int as count from messages where session_id 
 
 const unfinishedText = "select data from runs where status <> 'ended' and status in ('queued', 'running') order by id"
 
+const unfinishedSessionsText = `
+  select session_id, owner, (array_agg(driver order by status = 'running' desc, id))[1] as driver, bool_or(driver is null) as fresh
+  from runs
+  where status <> 'ended'
+  group by session_id, owner
+  having bool_and(status in ('queued', 'running'))`
+
+const headsText = `
+  select id as session_id,
+    (select last_seq from log_pages where session_id = id order by first_seq desc limit 1) as last_seq
+  from string_to_table($1, e'\\x1f') as id`
+
 const openText = "select data from runs where session_id = $1 and status <> 'ended' order by id"
 
 /** The list is written out, as in the index. */
@@ -242,6 +262,15 @@ export const make = Effect.map(Prepared, ({ execute }) => {
     countMessages: (session) =>
       Effect.map(rows<{ readonly count: number }>(countText, [session]), ([row]) => row!.count),
     unfinished: Effect.map(rows<Document>(unfinishedText, []), runsOf),
+    unfinishedSessions: rows<Unfinished>(unfinishedSessionsText, []),
+    heads: (sessions) =>
+      sessions.length === 0 ? Effect.succeed(new Map()) : Effect.map(
+        rows<{ readonly session_id: SessionId; readonly last_seq: number | null }>(headsText, [
+          sessions.join(separator)
+        ]),
+        (heads) =>
+          new Map(heads.flatMap(({ last_seq, session_id }) => last_seq === null ? [] : [[session_id, last_seq]]))
+      ),
     open: (session) => Effect.map(rows<Document>(openText, [session]), runsOf),
     parked: (before, after, limit) => Effect.map(rows<Document>(parkedText, [before, after ?? "", limit]), runsOf),
     prune: (before, limit) =>

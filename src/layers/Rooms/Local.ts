@@ -1,17 +1,28 @@
 /** Rooms of this process, made from the log and dropped after a minute in which nobody held them. */
-import { Effect, FiberSet, Layer, PubSub, RcMap } from "effect"
+import { Effect, FiberSet, Layer, PubSub, RcMap, Scope } from "effect"
 import type { SessionId, UserId } from "../../domain/Ids.ts"
+import { Doorbell } from "../../services/Doorbell.ts"
 import { EventLog, type LogPage } from "../../services/EventLog.ts"
 import { NewId } from "../../services/NewId.ts"
 import { Rooms } from "../../services/Rooms.ts"
-import { LiveRoom } from "./Room.ts"
+import { type Left, LiveRoom, maxContext } from "./Room.ts"
 import * as Writer from "./Writer.ts"
-
-/** Messages of a session's transcript that a model is given at most: the newest. */
-const maxContext = 2_000
 
 /** Pages that a slow consumer inside the process may lag behind. */
 const pagesKept = 64
+
+/** Sessions whose heads are asked for at a time. */
+const headsAtOnce = 1_000
+
+/** Tells the other processes of every page. */
+const ringing = (log: typeof EventLog.Service, doorbell: typeof Doorbell.Service): typeof EventLog.Service => ({
+  ...log,
+  append: (batch) =>
+    Effect.tap(log.append(batch), () =>
+      Effect.sync(() => {
+        for (const { session_id } of batch.pages) doorbell.ring({ type: "pages", session: session_id })
+      }))
+})
 
 type Key = `${UserId}/${SessionId}`
 
@@ -19,10 +30,25 @@ export const make = Effect.gen(function*() {
   const log = yield* EventLog
   const newId = yield* NewId
   const clock = yield* Effect.clock
-  const writer = yield* Writer.make(log)
+  const doorbell = yield* Doorbell
+  const writer = yield* Writer.make(doorbell.alone ? log : ringing(log, doorbell))
   const fork = yield* FiberSet.makeRuntime<never>()
   const live = new Map<SessionId, LiveRoom>()
   let closed: string | undefined
+
+  const get = (key: Key) => Effect.tap(RcMap.get(rooms, key), (room) => doorbell.alone ? Effect.void : room.hold)
+
+  /** Subscribers go on in the next room, in the scopes that they came with. */
+  const move = (key: Key, left: ReadonlyArray<Left>) =>
+    Effect.forEach(
+      left,
+      ({ scope, sink, ...subscription }) =>
+        Effect.flatMap(get(key), (room) => room.attach(sink, subscription)).pipe(
+          Scope.extend(scope),
+          Effect.catchAllCause(() => Effect.sync(() => sink.end("closing")))
+        ),
+      { discard: true }
+    )
 
   const rooms: RcMap.RcMap<Key, LiveRoom> = yield* RcMap.make({
     idleTimeToLive: "1 minute",
@@ -41,14 +67,18 @@ export const make = Effect.gen(function*() {
         open: yield* log.open(session_id),
         lock: yield* Effect.makeSemaphore(1),
         log,
+        self: doorbell.alone ? undefined : doorbell.self,
         newId,
         clock,
         pages,
         wake: writer.wake,
+        fork: (effect) => {
+          fork(effect)
+        },
         closed: () => closed,
-        onDead: () => {
-          live.delete(session_id)
-          fork(RcMap.invalidate(rooms, key))
+        onDead: (left) => {
+          if (live.get(session_id) === room) live.delete(session_id)
+          fork(Effect.zipRight(RcMap.invalidate(rooms, key), move(key, left)))
         }
       })
       live.set(session_id, room)
@@ -64,16 +94,42 @@ export const make = Effect.gen(function*() {
     })
   })
 
+  const forget = (session: SessionId) => live.get(session)?.close("session deleted", "session_gone")
+
+  /** Rooms that may have missed something; those that nobody holds look when they are asked for. */
+  const look = Effect.gen(function*() {
+    const held: Array<LiveRoom> = []
+    for (const room of live.values()) {
+      if (room.isHeld()) held.push(room)
+      else room.rung()
+    }
+    for (let i = 0; i < held.length; i += headsAtOnce) {
+      const some = held.slice(i, i + headsAtOnce)
+      const heads = yield* log.heads(some.map(({ session_id }) => session_id))
+      for (const room of some) if ((heads.get(room.session_id) ?? 0) > room.head()) room.rung()
+    }
+  }).pipe(Effect.catchAllCause((cause) => Effect.logDebug("Sessions cannot be looked after now", cause)))
+
+  yield* doorbell.listen((heard) => {
+    if (heard.type === "look") fork(look)
+    else if (heard.type === "forget") forget(heard.session)
+    else if (heard.type === "pages") live.get(heard.session)?.rung()
+  })
+
   return Rooms.of({
-    get: (session) => RcMap.get(rooms, `${session.user_id}/${session.id}`),
+    get: (session) => get(`${session.user_id}/${session.id}`),
     close: (comment) =>
       Effect.sync(() => {
         closed = comment
         for (const room of live.values()) room.close(comment)
       }),
-    forget: (session) => Effect.sync(() => live.get(session)?.close("session deleted", "session_gone")),
+    forget: (session) =>
+      Effect.sync(() => {
+        forget(session)
+        doorbell.ring({ type: "forget", session })
+      }),
     healthy: writer.healthy
   })
 })
 
-export const layer: Layer.Layer<Rooms, never, EventLog> = Layer.scoped(Rooms, make)
+export const layer: Layer.Layer<Rooms, never, EventLog | Doorbell> = Layer.scoped(Rooms, make)

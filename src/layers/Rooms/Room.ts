@@ -25,6 +25,9 @@ import type { Source } from "./Writer.ts"
 /** Bytes that a subscriber may leave unread before it is cut off; it resumes by its last id. */
 const maxUnread = 256 * 1024
 
+/** Messages of a session's transcript that a model is given at most: the newest. */
+export const maxContext = 2_000
+
 /** Bytes of pages kept in memory for those who join: more is read from the log. */
 const maxTail = 128 * 1024
 
@@ -34,8 +37,15 @@ const maxPage = 256 * 1024
 /** Characters that may wait for the log before producers are asked to wait. */
 const maxWaiting = 1024 * 1024
 
-/** Pages read from the log at a time while replaying. */
+/** Pages read from the log at a time while replaying or following. */
 const replayPages = 64
+
+/** Messages read at first when the transcript has grown elsewhere. */
+const firstMessages = 8
+
+/** Events with which a run's row or the transcript changes. */
+const lifecycle =
+  /"type":"(RUN_QUEUED|RUN_RESUMED|RUN_PARKED|REPLY_START|REPLY_END|USER_CONFIRM_RESULT|EXTERNAL_EXECUTION_RESULT)"/
 
 interface Waiting {
   readonly run: RunId | null
@@ -43,9 +53,18 @@ interface Waiting {
   readonly event: AgentEvent
 }
 
+/** A subscriber whose room cannot go on, and what it has got. */
+export interface Left extends Subscription {
+  readonly sink: Sink
+  readonly scope: Scope.Scope
+}
+
 interface Subscriber {
   readonly sink: Sink
   readonly only: RunId | undefined
+  /** What it was given when it joined: the log may have been ahead of the room. */
+  readonly joined: number
+  readonly scope: Scope.Scope
 }
 
 interface Tail {
@@ -89,14 +108,17 @@ export interface Options {
   readonly open: ReadonlyArray<Run>
   readonly lock: Effect.Semaphore
   readonly log: typeof EventLog.Service
+  /** This process; undefined when there is no other. */
+  readonly self: string | undefined
   readonly newId: typeof NewId.Service
   readonly clock: Clock.Clock
   readonly pages: PubSub.PubSub<LogPage>
   readonly wake: (source: Source) => void
   /** Why no stream may begin any more, if so. */
   readonly closed: () => string | undefined
-  /** The room cannot go on; the next one is made from the log. */
-  readonly onDead: () => void
+  readonly fork: (effect: Effect.Effect<void>) => void
+  /** The room cannot go on; the next one is made from the log, and has these subscribers. */
+  readonly onDead: (left: ReadonlyArray<Left>) => void
 }
 
 export class LiveRoom implements Room, Source {
@@ -105,9 +127,10 @@ export class LiveRoom implements Room, Source {
   readonly pages: PubSub.PubSub<LogPage>
   readonly #options: Options
   readonly #subscribers = new Set<Subscriber>()
-  readonly #context: Array<Message>
-  readonly #open: Map<RunId, Run>
+  readonly #following = Effect.unsafeMakeSemaphore(1)
   readonly lock: Effect.Semaphore
+  #context: Array<Message>
+  #open: Map<RunId, Run>
 
   #seq: number
   #head: number
@@ -132,6 +155,11 @@ export class LiveRoom implements Room, Source {
   #tail: Array<Tail> = []
   #tailSize = 0
   #dead: AppendRefused | undefined
+  /** Somebody holds the room, and so wants to know at once. */
+  #holders = 0
+  /** Other processes may have written since it last caught up. */
+  #stale = false
+  #catching = false
   #lastMillis = 0
   #lastTimestamp = "" as Timestamp
 
@@ -244,8 +272,6 @@ export class LiveRoom implements Room, Source {
         // Removed while this one was reading: asked for again, the cursor gets the answer that it is gone.
         if (cursor > 0 && pages[0]!.first_seq > cursor + 1) return sink.end("gone")
         for (const page of pages) {
-          // Written, and about to be published here: it comes from there.
-          if (page.last_seq > this.#head) break
           if (only === undefined || page.run_id === only) sink.write(encoder.encode(framesAfter(page, cursor)))
           if (only !== undefined && page.run_id === only && page.ends) return sink.end()
           cursor = page.last_seq
@@ -259,12 +285,31 @@ export class LiveRoom implements Room, Source {
         sink.write(page.first_seq > cursor ? bytes : encoder.encode(framesAfter(page, cursor)))
         if (only !== undefined && page.ends) return sink.end()
       }
-      const subscriber = { sink, only }
+      const subscriber = { sink, only, joined: cursor, scope: yield* Effect.scope }
       this.#subscribers.add(subscriber)
       // Straight into the scope: Effect.addFinalizer keeps the whole fiber's state for its finalizer.
       yield* Scope.addFinalizer(yield* Effect.scope, Effect.sync(() => this.#subscribers.delete(subscriber)))
     })
   }
+
+  follow: Effect.Effect<void> = Effect.suspend(() =>
+    this.#options.self === undefined ? Effect.void : this.#catchUp(true)
+  )
+
+  /** Another process has written, or may have; a room that nobody holds looks when it is asked for. */
+  rung() {
+    this.#stale = true
+    if (this.#holders === 0 || this.#catching) return
+    this.#catching = true
+    this.#options.fork(this.#catchUp(false))
+  }
+
+  isHeld = () => this.#holders > 0
+
+  hold: Effect.Effect<void, never, Scope.Scope> = Effect.suspend(() => {
+    this.#holders++
+    return Effect.addFinalizer(() => Effect.sync(() => this.#holders--))
+  }).pipe(Effect.zipRight(Effect.suspend(() => this.#stale ? this.#catchUp(false) : Effect.void)))
 
   /** Ends every stream; with a reason, nothing more can be written either. */
   close(comment: string, reason?: AppendRefused["reason"]) {
@@ -298,6 +343,7 @@ export class LiveRoom implements Room, Source {
     for (const { call, version } of calls) if (version <= this.#durable) call()
     for (const page of batch.pages) this.#publish(page)
     this.#settle()
+    if (this.#stale && this.#durable === this.#version) this.rung()
     if (this.#slow !== undefined && this.#waitingSize < maxWaiting) {
       this.#slow.resolve()
       this.#slow = undefined
@@ -321,6 +367,70 @@ export class LiveRoom implements Room, Source {
       this.#lastTimestamp = timestampOf(millis)
     }
     return this.#lastTimestamp
+  }
+
+  #isQuiet(version: number, head: number) {
+    return this.#dead === undefined && this.#version === version && this.#durable === version && this.#head === head
+  }
+
+  /** Pages that other processes wrote, as if they had been written here; and their runs, in any case when `runs` are asked for. */
+  #catchUp(runs: boolean): Effect.Effect<void> {
+    const { log } = this.#options
+    return Effect.gen(this, function*() {
+      this.#stale = false
+      this.#catching = false
+      for (let first = true;; first = false) {
+        const version = this.#version
+        const head = this.#head
+        if (!this.#isQuiet(version, head)) return this.#later()
+        const pages = yield* log.read(this.session_id, head, replayPages)
+        if (pages.length === 0 && !(runs && first)) return
+        const changed = pages.some(({ ends, frames }) => ends || lifecycle.test(frames))
+        const open = changed || runs ? yield* log.open(this.session_id) : undefined
+        const context = changed ? yield* this.#grown() : undefined
+        if (!this.#isQuiet(version, head)) return this.#later()
+        if (pages.length > 0 && (this.#isDrivenHere() || pages[0]!.first_seq !== head + 1)) {
+          return this.#die(new AppendRefused({ reason: "fenced" }))
+        }
+        if (context !== undefined) this.#context = context
+        if (open !== undefined) this.#open = new Map(open.map((run) => [run.id, run]))
+        for (const page of pages) {
+          this.#seq = page.last_seq
+          this.#publish(page)
+        }
+        if (pages.length === 0) return
+      }
+    }).pipe(
+      this.#following.withPermits(1),
+      Effect.catchAllCause((cause) => {
+        this.#stale = true
+        return Effect.logDebug("A session's log cannot be followed now", cause)
+      })
+    )
+  }
+
+  /** Something waits here: when that is in the log, what others wrote may be read after it. */
+  #later() {
+    this.#stale = true
+  }
+
+  #isDrivenHere() {
+    for (const { driver, status } of this.#open.values()) {
+      if (status === "running" && driver === this.#options.self) return true
+    }
+    return false
+  }
+
+  /** The context with what the transcript has gained; only its last message may have changed. */
+  #grown() {
+    const more = (limit: number): Effect.Effect<Array<Message>> =>
+      Effect.flatMap(this.#options.log.recent(this.session_id, limit), (placed) => {
+        const messages = placed.map(({ message }) => message)
+        const known = messages.length === 0 ? -1 : this.#context.findLastIndex(({ id }) => id === messages[0]!.id)
+        if (known >= 0) return Effect.succeed([...this.#context.slice(0, known), ...messages])
+        return messages.length < limit || limit >= maxContext ? Effect.succeed(messages) : more(limit * 4)
+      })
+    return more(firstMessages)
   }
 
   #tailStart() {
@@ -362,9 +472,9 @@ export class LiveRoom implements Room, Source {
   }
 
   #deliver(subscriber: Subscriber, page: LogPage, bytes: Uint8Array) {
-    const { only, sink } = subscriber
-    if (only !== undefined && page.run_id !== only) return
-    sink.write(bytes)
+    const { joined, only, sink } = subscriber
+    if (page.last_seq <= joined || (only !== undefined && page.run_id !== only)) return
+    sink.write(page.first_seq > joined ? bytes : encoder.encode(framesAfter(page, joined)))
     if (only !== undefined && page.ends) {
       this.#subscribers.delete(subscriber)
       sink.end()
@@ -390,7 +500,16 @@ export class LiveRoom implements Room, Source {
     this.#waiters = []
     for (const { done } of waiters) Deferred.unsafeDone(done, Effect.fail(error))
     this.#slow?.resolve()
+    // Another process goes on with the session, and they with it.
+    const stays = error.reason === "fenced" && this.#options.self !== undefined
+    const left = stays ? [...this.#subscribers] : []
+    if (stays) this.#subscribers.clear()
     this.close("closing")
-    this.#options.onDead()
+    this.#options.onDead(left.map(({ joined, only, scope, sink }) => ({
+      sink,
+      scope,
+      after: Math.max(joined, this.#head),
+      ...(only !== undefined && { only })
+    })))
   }
 }

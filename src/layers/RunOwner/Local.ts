@@ -2,19 +2,35 @@
  * Runs driven in this process: a seat per busy session, a fiber per seat, and
  * the inputs that wait their turn.
  */
-import { Array as Arr, Cause, Deferred, Duration, Effect, Exit, Fiber, FiberId, FiberMap, Layer, Option } from "effect"
+import {
+  Cause,
+  Clock,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  FiberId,
+  FiberMap,
+  FiberSet,
+  Layer,
+  Option,
+  Random
+} from "effect"
 import type { AnswerInput, OnBusy } from "../../domain/Chat.ts"
+import type { Claim } from "../../domain/Claim.ts"
 import { Conflict, LimitReached, Unavailable } from "../../domain/Errors.ts"
-import type { AgentEvent } from "../../domain/Event.ts"
+import type { AgentEvent, EventDraft } from "../../domain/Event.ts"
 import { eventsOf } from "../../domain/Frames.ts"
-import type { RunId, SessionId, Timestamp } from "../../domain/Ids.ts"
+import type { RunId, SessionId, Timestamp, UserId } from "../../domain/Ids.ts"
 import type { Message } from "../../domain/Message.ts"
 import { addRules } from "../../domain/Permission.ts"
 import * as Reply from "../../domain/Reply.ts"
 import type { Run } from "../../domain/Run.ts"
 import { noUsage } from "../../domain/Usage.ts"
 import { AgentRunner, type Out } from "../../services/AgentRunner.ts"
-import { type AppendRefused, EventLog } from "../../services/EventLog.ts"
+import { Doorbell, type Heard, type Ring } from "../../services/Doorbell.ts"
+import { type AppendRefused, EventLog, type Unfinished } from "../../services/EventLog.ts"
 import { timestampOf } from "../../services/Now.ts"
 import { type Room, Rooms } from "../../services/Rooms.ts"
 import { type ClaimOf, RunOwner } from "../../services/RunOwner.ts"
@@ -32,6 +48,20 @@ const recoverConcurrency = 8
 
 /** Pages read from the log at a time while a run is picked up. */
 const recoverPages = 64
+
+/** How often runs without a living process are looked for, in milliseconds. Seen twice, they are taken up. */
+const sweepFrom = 900
+const sweepTo = 1_500
+
+/** How often another process is told again, until the log shows that it did it; and for how long. */
+const tellEvery = Duration.seconds(1)
+const tellPatience = Duration.seconds(10)
+
+/** How often the log is asked for that. */
+const tellLook = Duration.millis(50)
+
+/** Times that something is tried again when another process was quicker. */
+const maxTries = 3
 
 /** An input that has its place in a session. */
 interface Waiting {
@@ -110,6 +140,14 @@ const gone: Reply.Ending = {
   }
 }
 
+const notTaken = new Unavailable({
+  code: "storage_unavailable",
+  detail: "Storage does not take the input now; nothing of it was kept. Try again.",
+  retry_after: 2
+})
+
+const sessionOf = ({ owner: user_id, session_id: id }: Room) => ({ id, user_id })
+
 const isParked = ({ status }: Run) => status === "awaiting_permission" || status === "awaiting_external_result"
 
 export const make = Effect.gen(function*() {
@@ -117,9 +155,12 @@ export const make = Effect.gen(function*() {
   const rooms = yield* Rooms
   const log = yield* EventLog
   const { agents, sessions } = yield* Storage
+  const doorbell = yield* Doorbell
+  const { self } = doorbell
   const clock = yield* Effect.clock
   const fibers = yield* FiberMap.make<SessionId, void, never>()
   const fork = yield* FiberMap.runtime(fibers)<never>()
+  const background = yield* FiberSet.makeRuntime<never>()
   const seats = new Map<SessionId, Seat>()
   /** No new inputs; and then: what still runs is left for the next start. */
   let closing = false
@@ -200,7 +241,14 @@ export const make = Effect.gen(function*() {
       role: "assistant"
     })
     const at = now()
-    const started: Run = { ...run, status: "running", first_seq: first ?? seq, started_at: at, updated_at: at }
+    const started: Run = {
+      ...run,
+      status: "running",
+      driver: self,
+      first_seq: first ?? seq,
+      started_at: at,
+      updated_at: at
+    }
     room.record(started)
     return currentOf(room, started, Reply.start(event as ReplyStart), seq, stopped)
   }
@@ -239,6 +287,7 @@ export const make = Effect.gen(function*() {
     room.record({
       ...run,
       status: waiting_for === "user_confirmation" ? "awaiting_permission" : "awaiting_external_result",
+      driver: null,
       updated_at: now()
     })
   }
@@ -305,6 +354,7 @@ export const make = Effect.gen(function*() {
       seat.current.work?.unsafeInterruptAsFork(FiberId.none)
     })
     fork(room.session_id, occupy(seat))
+    return seat
   }
 
   const stop = (current: Current) => {
@@ -315,7 +365,7 @@ export const make = Effect.gen(function*() {
   const queued = (room: Room, waiting: Waiting) => {
     const { id: run_id, session_id } = waiting.run
     const { seq } = room.emit(run_id, { type: "RUN_QUEUED", session_id, run_id })
-    room.record(waiting.run)
+    room.record({ ...waiting.run, driver: self })
     return { seq: seq - 1, alone: false }
   }
 
@@ -334,6 +384,12 @@ export const make = Effect.gen(function*() {
     }
   })
 
+  const toldOf = (run: Run) =>
+    run.first_seq === null ? Effect.sync(() => undefined) : Effect.map(
+      eventsOfRun(run),
+      (events) => Reply.ofEvents(events.map(({ event }) => event))?.message
+    )
+
   /** A run as far as the log tells of it. */
   const load = Effect.fnUntraced(function*(room: Room, run: Run) {
     const events = yield* eventsOfRun(run)
@@ -349,25 +405,47 @@ export const make = Effect.gen(function*() {
   const nameOf = (run: Run) =>
     Effect.match(agents.get(run.user_id, run.agent_id), { onFailure: () => "", onSuccess: ({ data }) => data.name })
 
-  const waitingIn = (room: Room, agentName: string): Array<Waiting> =>
-    room.open().filter(({ status }) => status === "queued").map((run) => ({
-      run,
-      agentName,
-      stopped: false,
-      steers: false
-    }))
+  const waitingOf = (run: Run, agentName: string): Waiting => ({
+    run,
+    agentName,
+    stopped: false,
+    steers: run.on_busy === "steer"
+  })
 
-  /** Takes a parked run up again; what `change` says of it goes into the log first. */
-  const unpark = Effect.fnUntraced(function*(room: Room, run: Run, change: (current: Current) => void) {
+  const waitingIn = (room: Room, agentName: string): Array<Waiting> =>
+    room.open().filter(({ status }) => status === "queued").map((run) => waitingOf(run, agentName))
+
+  /** Takes a parked run up again with what was answered, or to be stopped. `undefined`: somebody else was quicker. */
+  const unpark = Effect.fnUntraced(function*(
+    room: Room,
+    run: Run,
+    how: { readonly drafts: ReadonlyArray<EventDraft>; readonly claim: Claim | undefined } | {
+      readonly stopping: Reply.Ending
+    }
+  ) {
     const agentName = yield* nameOf(run)
-    const current = yield* load(room, { ...run, status: "running", updated_at: now() })
-    room.record(current.run)
-    change(current)
-    sit(room, current, waitingIn(room, agentName))
-    return current
+    const current = yield* load(room, { ...run, status: "running", driver: self, updated_at: now() })
+    const still = parkedIn(room)
+    if (still?.id !== run.id || still.updated_at !== run.updated_at) return undefined
+    // Without an event there is no page that could collide with another process's.
+    if ("stopping" in how) {
+      current.stopped = true
+      current.stopping = how.stopping
+    } else {
+      room.record(current.run)
+      for (const draft of how.drafts) current.out.emit(draft)
+      if (how.claim !== undefined) room.claim(how.claim)
+    }
+    return sit(room, current, waitingIn(room, agentName))
   })
 
   const parkedIn = (room: Room) => seats.has(room.session_id) ? undefined : room.open().find(isParked)
+
+  /** What waits or runs in a session that has no seat here. Where nobody else can be, nothing does. */
+  const elsewhere = (room: Room) =>
+    doorbell.alone || seats.has(room.session_id) || room.open().some(isParked)
+      ? undefined
+      : room.open().find(({ status }) => status === "running") ?? room.open()[0]
 
   const draining = new Unavailable({
     code: "draining",
@@ -375,11 +453,49 @@ export const make = Effect.gen(function*() {
     retry_after: 5
   })
 
+  const busy = (room: Room, parked: boolean) =>
+    new Conflict({
+      code: "session_busy",
+      detail: parked
+        ? `Session '${room.session_id}' waits for an answer to what it asked. Answer it, or interrupt it.`
+        : `Session '${room.session_id}' has a run going on. Wait for it, interrupt it, or send with on_busy=enqueue.`
+    })
+
+  const full = (room: Room) =>
+    new LimitReached({
+      code: "queue_full",
+      detail: `${maxQueued} inputs wait in session '${room.session_id}' already. Wait until some have run.`,
+      retry_after: 5
+    })
+
+  const isFull = (open: ReadonlyArray<Run>) => open.filter(({ status }) => status === "queued").length >= maxQueued
+
+  /** Leaves the input in storage for the process that drives the session. */
+  const leaveWith = Effect.fnUntraced(
+    function*(room: Room, run: Run, driver: string | null, claim: ClaimOf | undefined) {
+      if (run.on_busy === "reject") return yield* busy(room, false)
+      if (isFull(yield* log.open(room.session_id))) return yield* full(room)
+      const seq = room.last()
+      const claims = claim === undefined ? [] : [claim({ seq, run_id: run.id })]
+      yield* log.append({ runs: [run], messages: [], pages: [], claims })
+      if (driver !== null && driver !== self) doorbell.ring({ type: "input", session: room.session_id, driver })
+      else background(takeUp(sessionOf(room)))
+      return { seq, alone: false }
+    },
+    Effect.catchAllDefect((cause) => Effect.zipRight(Effect.logDebug("An input was not taken", cause), notTaken))
+  )
+
   const submit = Effect.fnUntraced(function*(room: Room, run: Run, agentName: string, onBusy: OnBusy, claim?: ClaimOf) {
     if (closing) return yield* draining
     // An input that was refused because storage did not answer may have been kept all the same: it goes first.
-    const orphan = seats.has(room.session_id) ? undefined : room.open().find(({ status }) => status === "running")
-    if (orphan !== undefined) yield* room.lock.withPermits(1)(recoverSession([orphan]))
+    const orphan = doorbell.alone && !seats.has(room.session_id) &&
+      room.open().some(({ status }) => status === "running")
+    if (orphan) {
+      yield* room.lock.withPermits(1)(recoverIn(room))
+      if (closing) return yield* draining
+    }
+    const other = elsewhere(room)
+    if (other !== undefined) return yield* leaveWith(room, run, other.driver, claim)
     const seat = seats.get(room.session_id)
     const parked = parkedIn(room)
     const waiting = { run, agentName, stopped: false, steers: onBusy === "steer" }
@@ -390,57 +506,48 @@ export const make = Effect.gen(function*() {
       sit(room, current, [])
       return { seq, alone: true }
     }
-    if (onBusy === "reject") {
-      return yield* new Conflict({
-        code: "session_busy",
-        detail: seat === undefined
-          ? `Session '${room.session_id}' waits for an answer to what it asked. Answer it, or interrupt it.`
-          : `Session '${room.session_id}' has a run going on. Wait for it, interrupt it, or send with on_busy=enqueue.`
-      })
-    }
-    if (room.open().filter(({ status }) => status === "queued").length >= maxQueued) {
-      return yield* new LimitReached({
-        code: "queue_full",
-        detail: `${maxQueued} inputs wait in session '${room.session_id}' already. Wait until some have run.`,
-        retry_after: 5
-      })
-    }
+    if (onBusy === "reject") return yield* busy(room, seat === undefined)
+    if (isFull(room.open())) return yield* full(room)
     const place = queued(room, waiting)
     if (claim !== undefined) room.claim(claim({ seq: place.seq, run_id: run.id }))
     if (seat !== undefined) {
-      if (onBusy !== "interrupt") {
-        seat.queue.push(waiting)
-        return place
-      }
-      seat.queue.unshift(waiting)
-      yield* stop(seat.current)
+      yield* join(seat, waiting, onBusy)
       return place
     }
     if (onBusy === "interrupt") yield* stopParked(room, run.id)
     return place
   })
 
+  const join = (seat: Seat, waiting: Waiting, onBusy: OnBusy) => {
+    if (onBusy !== "interrupt") {
+      seat.queue.push(waiting)
+      return Effect.void
+    }
+    seat.queue.unshift(waiting)
+    return stop(seat.current)
+  }
+
   /** Ends a parked run, if it is one of those, and lets `first` be the next, if that is named. */
-  const stopParked = (room: Room, first?: RunId, stopping = interrupted, those: (run: Run) => boolean = () => true) =>
-    Effect.suspend(() => {
-      const parked = parkedIn(room)
-      if (parked === undefined || !those(parked)) return Effect.succeed(undefined)
-      return Effect.map(
-        unpark(room, parked, (current) => {
-          current.stopped = true
-          current.stopping = stopping
-        }),
-        (current) => {
-          const { queue } = seats.get(room.session_id)!
-          queue.sort((a, b) => Number(b.run.id === first) - Number(a.run.id === first))
-          return current
-        }
-      )
-    }).pipe(room.lock.withPermits(1))
+  const stopParkedIn = Effect.fnUntraced(function*(
+    room: Room,
+    first?: RunId,
+    stopping = interrupted,
+    those: (run: Run) => boolean = () => true
+  ) {
+    yield* room.follow
+    const parked = parkedIn(room)
+    if (parked === undefined || !those(parked)) return undefined
+    const seat = yield* unpark(room, parked, { stopping })
+    seat?.queue.sort((a, b) => Number(b.run.id === first) - Number(a.run.id === first))
+    return seat?.current
+  })
+
+  const stopParked = (...which: Parameters<typeof stopParkedIn>) => which[0].lock.withPermits(1)(stopParkedIn(...which))
 
   const answer = (room: Room, input: AnswerInput, claim?: ClaimOf) =>
     Effect.gen(function*() {
       if (closing) return yield* draining
+      yield* room.follow
       const parked = parkedIn(room)
       if (parked === undefined) return yield* Answers.notWaiting(room.session_id)
       const { out } = yield* load(room, parked)
@@ -455,25 +562,67 @@ export const make = Effect.gen(function*() {
       // Somebody may have stopped it meanwhile.
       if (parkedIn(room)?.id !== parked.id) return yield* Answers.notWaiting(room.session_id)
       const before = room.last()
-      yield* unpark(room, parked, (current) => {
-        for (const draft of drafts) current.out.emit(draft)
-        if (claim !== undefined) room.claim(claim({ seq: before, run_id: parked.id }))
-      })
+      const seat = yield* unpark(room, parked, { drafts, claim: claim?.({ seq: before, run_id: parked.id }) })
+      if (seat === undefined) return yield* Answers.notWaiting(room.session_id)
       return { seq: before, run_id: parked.id }
     }).pipe(room.lock.withPermits(1))
 
-  const interrupt = Effect.fnUntraced(function*(room: Room, queue: "keep" | "drop") {
+  /** Rings until the log shows that the runs have ended, or this process drives the session: then it is done `here`. */
+  const tell = Effect.fnUntraced(
+    function*(room: Room, ring: Ring, runs: ReadonlySet<RunId>, here: Effect.Effect<void>) {
+      const isOpen = Effect.map(log.open(room.session_id), (open) => open.some(({ id }) => runs.has(id)))
+      while (yield* isOpen) {
+        yield* room.follow
+        const seat = seats.get(room.session_id)
+        if (seat === undefined ? room.open().some(isParked) : runs.has(seat.current.run.id)) return yield* here
+        doorbell.ring(ring)
+        const ended = yield* isOpen.pipe(
+          Effect.delay(tellLook),
+          Effect.repeat({ until: (open) => !open }),
+          Effect.timeoutOption(tellEvery)
+        )
+        if (Option.isSome(ended)) return
+      }
+    },
+    Effect.interruptible,
+    Effect.timeoutOption(tellPatience),
+    Effect.asVoid
+  )
+
+  const interruptHere = Effect.fnUntraced(function*(room: Room, queue: "keep" | "drop") {
     const current = seats.get(room.session_id)?.current ?? (yield* stopParked(room))
     const seat = seats.get(room.session_id)
-    if (current === undefined || seat === undefined) return
+    if (current === undefined || seat === undefined) return undefined
     const dropped = queue === "drop" ? [...seat.queue] : []
     for (const waiting of dropped) waiting.stopped = true
     yield* stop(current)
     yield* Deferred.await(current.ended)
     if (dropped.length > 0) yield* Effect.ignore(seat.room.durable)
+    return seat
   })
 
-  const cancel = Effect.fnUntraced(function*(room: Room, run: RunId) {
+  const interrupt = (room: Room, queue: "keep" | "drop", tries = 1): Effect.Effect<void> => {
+    // In a room that knows who drives the session now.
+    const again = Effect.scoped(Effect.flatMap(rooms.get(sessionOf(room)), (next) => interrupt(next, queue, tries + 1)))
+    return Effect.gen(function*() {
+      if (!seats.has(room.session_id)) yield* room.follow
+      const other = elsewhere(room)
+      if (other !== undefined) {
+        const runs = queue === "drop" ? room.open().map(({ id }) => id) : [other.id]
+        const here = Effect.suspend(() => tries < maxTries ? again : Effect.void)
+        return yield* tell(
+          room,
+          { type: "interrupt", session: room.session_id, run: other.id, queue },
+          new Set(runs),
+          here
+        )
+      }
+      const seat = yield* interruptHere(room, queue)
+      if (seat?.lost === true && !doorbell.alone && tries < maxTries) yield* again
+    })
+  }
+
+  const cancelHere = Effect.fnUntraced(function*(room: Room, run: RunId) {
     const seat = seats.get(room.session_id)
     const waiting = seat?.queue.find((one) => one.run.id === run)
     if (waiting !== undefined) waiting.stopped = true
@@ -486,40 +635,158 @@ export const make = Effect.gen(function*() {
       (current) => current === undefined ? Effect.void : Deferred.await(current.ended)
     )
 
+  const cancel = Effect.fnUntraced(function*(room: Room, run: RunId) {
+    if (!seats.has(room.session_id)) yield* room.follow
+    const other = elsewhere(room)
+    const open = room.open().find(({ id }) => id === run)
+    if (other === undefined || open === undefined) return yield* cancelHere(room, run)
+    const here = Effect.scoped(Effect.flatMap(rooms.get(sessionOf(room)), (now) => cancelHere(now, run)))
+    const told = tell(room, { type: "cancel", session: room.session_id, run }, new Set([run]), here)
+    // One that waits its turn ends when that comes.
+    if (open.status === "queued") background(told)
+    else yield* told
+  })
+
   const resume = Effect.fnUntraced(function*(room: Room, run: Run) {
-    const current = yield* load(room, { ...run, attempt: run.attempt + 1, updated_at: now() })
+    const before = room.last()
+    const current = yield* load(room, { ...run, attempt: run.attempt + 1, driver: self, updated_at: now() })
+    if (room.last() !== before || seats.has(room.session_id)) return undefined
     const { attempt } = current.run
     current.out.emit({ type: "RUN_RESUMED", session_id: run.session_id, run_id: run.id, attempt })
     room.record(current.run)
     return current
   })
 
-  /** A session whose run is parked waits for its answer; all others go on. */
-  const recoverSession = Effect.fnUntraced(function*(runs: ReadonlyArray<Run>) {
-    const { session_id: id, user_id } = runs[0]!
-    const room = yield* rooms.get({ id, user_id })
-    if (seats.has(id) || room.open().some(isParked)) return
-    const waiting = waitingIn(room, yield* nameOf(runs[0]!))
+  /** Takes up what waits in a session that nobody drives. One whose run is parked waits for its answer. */
+  const recoverIn = Effect.fnUntraced(function*(room: Room) {
+    const id = room.session_id
+    yield* Effect.ignore(room.durable)
+    yield* room.follow
+    const first = room.open()[0]
+    if (seats.has(id) || first === undefined) return
+    if (room.open().some(isParked)) {
+      // It was left for a run that has parked meanwhile.
+      const stops = room.open().find(({ driver, on_busy, status }) =>
+        status === "queued" && driver === null && on_busy === "interrupt"
+      )
+      if (stops !== undefined) yield* stopParkedIn(room, stops.id)
+      return
+    }
+    const agentName = yield* nameOf(first)
     const running = room.open().find(({ status }) => status === "running")
-    const next = running === undefined ? waiting.shift() : undefined
-    if (running !== undefined) sit(room, yield* resume(room, running), waiting)
-    else if (next !== undefined) sit(room, begin(room, next), waiting)
-  }, Effect.scoped)
+    const current = running === undefined ? undefined : yield* resume(room, running)
+    if (closing || seats.has(id) || room.open().some(isParked)) return
+    const waiting = waitingIn(room, agentName)
+    if (current !== undefined) return void sit(room, current, waiting)
+    const next = running === undefined && !room.open().some(({ status }) => status === "running")
+      ? waiting.shift()
+      : undefined
+    if (next !== undefined) sit(room, begin(room, next), waiting)
+  })
 
-  const recover = Effect.gen(function*() {
-    const runs = (yield* log.unfinished).filter(({ session_id }) => !seats.has(session_id))
-    if (runs.length === 0) return
-    yield* Effect.logInfo(`Going on with ${runs.length} unfinished runs`)
-    yield* Effect.forEach(
-      Object.values(Arr.groupBy(runs, ({ session_id }) => session_id)),
-      (ofSession) =>
-        Effect.catchAllCause(
-          recoverSession(ofSession),
-          (cause) => Effect.logError("A run could not be recovered", cause)
-        ),
-      { concurrency: recoverConcurrency, discard: true }
+  /** Inputs that other processes left for the run that goes on here. */
+  const pickUpIn = Effect.fnUntraced(function*(room: Room) {
+    // After this, storage says who has every run that was ever seen here.
+    yield* Effect.ignore(room.durable)
+    const fresh = (yield* log.open(room.session_id)).filter(({ driver, status }) =>
+      driver === null && status === "queued"
+    )
+    if (fresh.length === 0) return
+    const agentName = yield* nameOf(fresh[0]!)
+    const seat = seats.get(room.session_id)
+    if (seat === undefined) return yield* recoverIn(room)
+    if (seat.lost || closing) return
+    for (const run of fresh) {
+      const waiting = waitingOf(run, agentName)
+      queued(room, waiting)
+      yield* join(seat, waiting, run.on_busy)
+    }
+  })
+
+  /** Inputs that were left for this process, or that no process has. */
+  const takeUp = (session: { readonly id: SessionId; readonly user_id: UserId }) =>
+    Effect.flatMap(
+      rooms.get(session),
+      (room) =>
+        Effect.suspend(() => seats.has(session.id) ? pickUpIn(room) : recoverIn(room)).pipe(
+          room.lock.withPermits(1),
+          Effect.unless(() => closing)
+        )
+    ).pipe(
+      Effect.scoped,
+      Effect.catchAllCause((cause) => Effect.logError("A run could not be recovered", cause)),
+      Effect.annotateLogs({ session_id: session.id })
+    )
+
+  const takeUpAll = (sessions: ReadonlyArray<Unfinished>) =>
+    Effect.forEach(sessions, ({ owner, session_id }) => takeUp({ id: session_id, user_id: owner }), {
+      concurrency: recoverConcurrency,
+      discard: true
+    })
+
+  /** Nobody drives what runs or waits there: the process is gone, or this one has lost it. */
+  const strays = Effect.gen(function*() {
+    const unfinished = yield* log.unfinishedSessions
+    const foreign = unfinished.some(({ driver }) => driver !== null && driver !== self)
+    const living = foreign ? yield* doorbell.living : new Set<string>()
+    return unfinished.filter(({ driver, fresh, session_id }) =>
+      seats.has(session_id) ? fresh && !doorbell.alone : driver === null || driver === self || !living.has(driver)
     )
   })
+
+  const recover = Effect.gen(function*() {
+    const found = yield* strays
+    if (found.length === 0) return
+    yield* Effect.logInfo(`Going on with unfinished runs in ${found.length} sessions`)
+    yield* takeUpAll(found)
+  })
+
+  let suspects = new Set<string>()
+
+  /** A process that is gone for a moment only keeps its runs: whoever is missing is missed twice. */
+  const sweep = Effect.gen(function*() {
+    yield* Effect.sleep(yield* Random.nextIntBetween(sweepFrom, sweepTo))
+    if (closing) return
+    const found = yield* strays
+    const keyOf = ({ driver, fresh, session_id }: Unfinished) => `${session_id} ${driver} ${fresh}`
+    const sure = found.filter((one) => suspects.has(keyOf(one)))
+    suspects = new Set(found.map(keyOf))
+    yield* takeUpAll(sure)
+  }).pipe(Effect.catchAllCause((cause) => {
+    suspects.clear()
+    return Effect.logDebug("Unfinished runs cannot be looked for now", cause)
+  }))
+
+  /** What another process asks of the one that drives the session. */
+  const asked = (heard: Heard) => {
+    if (!("session" in heard) || heard.type === "pages" || heard.type === "forget") return
+    if (heard.type === "input") {
+      if (heard.driver === self) background(takeUpHere(heard.session))
+      return
+    }
+    const seat = seats.get(heard.session)
+    if (seat === undefined) return
+    const { room } = seat
+    const todo = heard.type === "cancel"
+      ? cancelHere(room, heard.run)
+      : Effect.suspend(() =>
+        seats.get(heard.session)?.current.run.id === heard.run ? interruptHere(room, heard.queue) : Effect.void
+      )
+    background(Effect.zipRight(takeUp(sessionOf(room)), Effect.asVoid(todo)))
+  }
+
+  /** The session's owner is known where it is driven; else one look at storage says it. */
+  const takeUpHere = (id: SessionId) => {
+    const seat = seats.get(id)
+    return seat !== undefined
+      ? takeUp(sessionOf(seat.room))
+      : Effect.flatMap(log.open(id), ([run]) => run === undefined ? Effect.void : takeUp({ id, user_id: run.user_id }))
+  }
+
+  if (!doorbell.alone) {
+    yield* doorbell.listen(asked)
+    yield* Effect.forkScoped(Effect.withClock(Effect.forever(sweep), Clock.make()))
+  }
 
   const leave = Effect.suspend(() => {
     leaving = true
@@ -539,6 +806,7 @@ export const make = Effect.gen(function*() {
       const seat = seats.get(session)
       return seat && { run: seat.current.run, reply: seat.current.out.reply().message, queued: seat.queue.length }
     },
+    told: toldOf,
     recover,
     drain: (seconds) =>
       Effect.suspend(() => {
@@ -548,7 +816,7 @@ export const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<RunOwner, never, AgentRunner | Rooms | EventLog | Storage> = Layer.scoped(
+export const layer: Layer.Layer<RunOwner, never, AgentRunner | Rooms | EventLog | Storage | Doorbell> = Layer.scoped(
   RunOwner,
   make
 )

@@ -1,13 +1,13 @@
 /** Live sessions over the rooms and the run owner of this process. */
 import { Clock, Deferred, Effect, Layer } from "effect"
-import { type Accepted, type ChatRequest, isAnswer } from "../../domain/Chat.ts"
+import { type Accepted, type AnswerInput, type ChatRequest, isAnswer } from "../../domain/Chat.ts"
 import type { Claim } from "../../domain/Claim.ts"
 import { Conflict, Gone, NotFound } from "../../domain/Errors.ts"
 import type { BlockId, MessageId, RunId, UserId } from "../../domain/Ids.ts"
 import { acceptMessage, type Message } from "../../domain/Message.ts"
 import type { Run } from "../../domain/Run.ts"
 import type { Session } from "../../domain/Session.ts"
-import { EventLog } from "../../services/EventLog.ts"
+import { AppendRefused, EventLog } from "../../services/EventLog.ts"
 import { Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { timestampOf } from "../../services/Now.ts"
@@ -33,6 +33,9 @@ const listener = (ended: Deferred.Deferred<void>): Sink => ({
   end: () => Deferred.unsafeDone(ended, Effect.void)
 })
 
+/** Times that an input is tried again when another process was quicker. */
+const maxTries = 3
+
 const isWaiting = (status: Run["status"]) => status === "awaiting_permission" || status === "awaiting_external_result"
 
 export const make = Effect.gen(function*() {
@@ -43,6 +46,44 @@ export const make = Effect.gen(function*() {
   const owner = yield* RunOwner
   const newId = yield* NewId
 
+  /** Another process was quicker: a new room knows what that one did. */
+  const again = <A, E>(attempt: Effect.Effect<A, E | AppendRefused>) =>
+    Effect.retry(attempt, {
+      times: maxTries,
+      while: (error) => error instanceof AppendRefused && error.reason === "fenced"
+    })
+
+  const answerIn = Effect.fnUntraced(function*(session: Session, input: AnswerInput, claim: ClaimOf | undefined) {
+    const room = yield* rooms.get(session)
+    const { run_id, seq } = yield* owner.answer(room, input, claim)
+    yield* room.accepted(true)
+    return { session_id: session.id, run_id, seq }
+  }, Effect.scoped)
+
+  const submitIn = Effect.fnUntraced(
+    function*(session: Session, run: Run, agentName: string, claim: ClaimOf | undefined) {
+      const room = yield* rooms.get(session)
+      const { alone, seq } = yield* owner.submit(room, run, agentName, run.on_busy, claim)
+      yield* Effect.catchIf(
+        room.accepted(alone),
+        ({ _tag }) => _tag === "AppendRefused",
+        // Storage may have taken it and lost the way to say so.
+        (refused) =>
+          Effect.catchTag(Effect.asVoid(storage.runs.get(run.user_id, run.id)), "NotFound", () => Effect.fail(refused))
+      )
+      return { session_id: session.id, run_id: run.id, seq }
+    },
+    Effect.scoped
+  )
+
+  /** The run that goes on, here or in another process. */
+  const running = (session: Session) =>
+    Effect.suspend(() => {
+      const here = owner.activity(session.id)
+      if (here !== undefined) return Effect.succeed(here.run)
+      return Effect.map(log.open(session.id), (open) => open.find(({ status }) => status === "running"))
+    })
+
   const send = Effect.fnUntraced(
     function*(user_id: UserId, request: ChatRequest, claim?: (accepted: Accepted) => Claim) {
       const session = yield* storage.sessions.get(user_id, request.session_id)
@@ -51,14 +92,9 @@ export const make = Effect.gen(function*() {
       const config = session.config.chat_model_config
       if (config === null) return yield* noModel(session)
       yield* models.check(user_id, config)
-      const room = yield* rooms.get(session)
-      const claimOf: ClaimOf | undefined = claim && ((place) => claim({ session_id: session.id, ...place }))
-      if (isAnswer(request.input)) {
-        const { run_id, seq } = yield* owner.answer(room, request.input, claimOf)
-        yield* room.accepted(true)
-        return { session_id: session.id, run_id, seq }
-      }
       const millis = yield* Clock.currentTimeMillis
+      const claimOf: ClaimOf | undefined = claim && ((place) => claim({ session_id: session.id, ...place }))
+      if (isAnswer(request.input)) return yield* again(answerIn(session, request.input, claimOf))
       const created_at = timestampOf(millis)
       const inputs = request.input === null ? [] : "content" in request.input ? [request.input] : request.input
       const run: Run = {
@@ -67,6 +103,8 @@ export const make = Effect.gen(function*() {
         session_id: session.id,
         agent_id: agent.id,
         status: "queued",
+        driver: null,
+        on_busy: request.on_busy,
         reply_id: newId.record(millis) as MessageId,
         input: inputs.map((input) =>
           acceptMessage(input, newId.record(millis) as MessageId, created_at, () => newId.short() as BlockId)
@@ -83,20 +121,20 @@ export const make = Effect.gen(function*() {
         started_at: null,
         ended_at: null
       }
-      const { alone, seq } = yield* owner.submit(room, run, agent.data.name, request.on_busy, claimOf)
-      yield* room.accepted(alone)
-      return { session_id: session.id, run_id: run.id, seq }
+      return yield* again(submitIn(session, run, agent.data.name, claimOf))
     },
-    Effect.scoped,
-    Effect.catchTag("AppendRefused", ({ reason }): Effect.Effect<never, NotFound | Conflict> =>
-      Effect.fail(
-        reason === "session_gone"
-          ? new NotFound({ detail: "The session was deleted while the input was on its way." })
-          : new Conflict({
-            code: "session_moved",
-            detail: "Another process drives this session now. Send the input again."
-          })
-      ))
+    Effect.catchTag(
+      "AppendRefused",
+      ({ reason }): Effect.Effect<never, NotFound | Conflict> =>
+        Effect.fail(
+          reason === "session_gone"
+            ? new NotFound({ detail: "The session was deleted while the input was on its way." })
+            : new Conflict({
+              code: "session_moved",
+              detail: "Another process drives this session now. Send the input again."
+            })
+        )
+    )
   )
 
   /** A message that is too old to be in the room. */
@@ -105,7 +143,7 @@ export const make = Effect.gen(function*() {
       const messages = yield* log.messages(session.id, { offset, limit: olderMessages })
       const found = messages.find(({ message }) => message.id === id)
       if (found !== undefined) return found.message
-      if (messages.length === 0) return yield* Effect.dieMessage(`Message ${id} is not in the transcript`)
+      if (messages.length === 0) return undefined
     }
   })
 
@@ -113,6 +151,7 @@ export const make = Effect.gen(function*() {
     send,
     attach: Effect.fnUntraced(function*(session, sink, subscription) {
       const room = yield* rooms.get(session)
+      if (subscription.after > room.head()) yield* room.follow
       const head = room.head()
       if (subscription.after > head) {
         return yield* new Conflict({
@@ -135,8 +174,8 @@ export const make = Effect.gen(function*() {
     }),
     liveEdge: (session) =>
       Effect.scoped(Effect.map(rooms.get(session), (room) => {
-        const first = owner.activity(session.id)?.run.first_seq
-        return first == null ? room.head() : Math.min(first - 1, room.head())
+        const run = owner.activity(session.id)?.run ?? room.open().find(({ status }) => status === "running")
+        return run?.first_seq == null ? room.head() : Math.min(run.first_seq - 1, room.head())
       })),
     reply: (session, run, after) =>
       Effect.gen(function*() {
@@ -144,36 +183,44 @@ export const make = Effect.gen(function*() {
         const ended = yield* Deferred.make<void>()
         yield* room.attach(listener(ended), { after, only: run })
         yield* Deferred.await(ended)
+        // The run may have ended in another process, and its room here been left.
+        const now = yield* rooms.get(session)
+        yield* now.follow
         const { reply_id } = yield* Effect.orDie(storage.runs.get(session.user_id, run))
-        return room.context().findLast(({ id }) => id === reply_id) ?? (yield* placed(session, reply_id))
+        const own = now.context().findLast(({ id }) => id === reply_id) ?? (yield* placed(session, reply_id))
+        // An input that steered has no reply of its own, but the one that it went into.
+        return own ?? owner.activity(session.id)?.reply ?? now.context().findLast(({ role }) => role === "assistant")!
       }).pipe(Effect.scoped),
     interrupt: (session, queue) =>
       Effect.scoped(Effect.flatMap(rooms.get(session), (room) => owner.interrupt(room, queue))),
     cancel: (session, run) => Effect.scoped(Effect.flatMap(rooms.get(session), (room) => owner.cancel(room, run))),
     status: (session) =>
       Effect.suspend(() =>
-        owner.activity(session.id) === undefined
-          ? Effect.map(log.open(session.id), (runs) => runs.map(({ status }) => status).find(isWaiting) ?? "idle")
-          : Effect.succeed("running")
+        owner.activity(session.id) !== undefined ?
+          Effect.succeed("running" as const) :
+          Effect.map(log.open(session.id), (runs) => {
+            const statuses = runs.map(({ status }) => status)
+            return statuses.find(isWaiting) ?? (statuses.includes("running") ? "running" : "idle")
+          })
       ),
     messages: Effect.fnUntraced(function*(session, { limit, offset }) {
-      const activity = owner.activity(session.id)
+      const here = owner.activity(session.id)
+      const run = yield* running(session)
       const placed = yield* log.messages(session.id, { offset, limit })
       const stored = placed.map(({ message }) => message)
       const count = yield* log.countMessages(session.id)
-      const making = activity !== undefined && !stored.some(({ id }) => id === activity.reply.id)
-        ? activity.reply
-        : undefined
-      const messages: ReadonlyArray<Message> =
-        making !== undefined && stored.length < limit && offset + stored.length >= count
-          ? [...stored, making]
-          : stored
-      return { messages, total: count + (making === undefined ? 0 : 1), is_running: activity !== undefined }
+      const isLast = offset + stored.length >= count
+      const reply = here?.reply ?? (run === undefined || !isLast ? undefined : yield* owner.told(run))
+      const making = reply !== undefined && !stored.some(({ id }) => id === reply.id) ? reply : undefined
+      const messages: ReadonlyArray<Message> = making !== undefined && stored.length < limit && isLast
+        ? [...stored, making]
+        : stored
+      return { messages, total: count + (making === undefined ? 0 : 1), is_running: run !== undefined }
     }),
     forget: (session) =>
       Effect.flatMap(rooms.get(session), (room) => owner.interrupt(room, "drop")).pipe(
         Effect.scoped,
-        Effect.unless(() => owner.activity(session.id) === undefined),
+        Effect.unlessEffect(Effect.map(running(session), (run) => run === undefined)),
         Effect.zipRight(rooms.forget(session.id))
       )
   })

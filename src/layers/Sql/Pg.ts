@@ -10,6 +10,7 @@ import { PgClient } from "@effect/sql-pg"
 import { Context, Data, Duration, Effect, Layer, Redacted, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { Client, type Config, escapeIdentifier, Pool, type Query } from "pg"
+import { Listening } from "./Listening.ts"
 import { withPgSurface } from "./PgSurface.ts"
 import { Prepared } from "./Prepared.ts"
 
@@ -109,8 +110,8 @@ const openPool = (config: Config, address: string) =>
  * library's goes silent). What was notified meanwhile is gone: read, then listen
  * again.
  */
-const listen = (config: Config) => (channel: string) =>
-  Stream.asyncPush<string, SqlError.SqlError>((emit) =>
+const listen = (config: Config) => (channel: string, statements: ReadonlyArray<string>) =>
+  Stream.asyncPush<string | null, SqlError.SqlError>((emit) =>
     Effect.gen(function*() {
       const client = new Client(config)
       const lost = (cause: unknown) => {
@@ -125,7 +126,8 @@ const listen = (config: Config) => (channel: string) =>
       yield* Effect.tryPromise({
         try: async () => {
           await client.connect()
-          await client.query(`listen ${escapeIdentifier(channel)}`)
+          await client.query([...statements, `listen ${escapeIdentifier(channel)}`].join("; "))
+          emit.single(null)
         },
         catch: (cause) => new SqlError.SqlError({ cause, message: "Failed to listen" })
       })
@@ -169,15 +171,17 @@ const inTransaction = <Row>(connection: SqlConnection.Connection, query: Query) 
 export const make = Effect.fn("Pg.make")(function*(options: Options) {
   const config = poolConfig(options)
   const pool = yield* openPool(config, yield* addressOf(config))
+  const payloads = (channel: string) => Stream.filter(listen(config)(channel, []), (payload) => payload !== null)
   // Connects nothing, so cannot fail: the pool is open.
   const client = yield* Effect.orDie(PgClient.fromPool({ acquire: Effect.succeed(pool), applicationName: "stoa" }))
   return Context.make(SqlClient.SqlClient, client as SqlClient.SqlClient).pipe(
-    Context.add(PgClient.PgClient, withPgSurface(client, client.config, listen(config))),
+    Context.add(PgClient.PgClient, withPgSurface(client, client.config, payloads)),
+    Context.add(Listening, Listening.of({ listen: listen(config) })),
     Context.add(Prepared, makePrepared(pool))
   )
 })
 
 export const layer = (
   options: Options
-): Layer.Layer<SqlClient.SqlClient | PgClient.PgClient | Prepared, DatabaseUnreachable> =>
+): Layer.Layer<SqlClient.SqlClient | PgClient.PgClient | Prepared | Listening, DatabaseUnreachable> =>
   Layer.scopedContext(make(options)).pipe(Layer.provide(Reactivity.layer))

@@ -1,0 +1,208 @@
+/**
+ * Processes on one PostgreSQL. Each has one connection beside its pool, which
+ * listens and holds a lock that the server releases when the process is gone.
+ * What is rung goes out by one `pg_notify` for all that waits.
+ */
+import { Clock, Deferred, Duration, Effect, Layer, Random, Stream } from "effect"
+import type { RunId, SessionId } from "../../domain/Ids.ts"
+import { Doorbell, type Heard, type Ring } from "../../services/Doorbell.ts"
+import { Listening } from "../Sql/Listening.ts"
+import { Prepared } from "../Sql/Prepared.ts"
+
+const channel = "stoa"
+
+/** The first half of the lock's key: "Stoa". The second is the process. */
+const lockClass = 0x53746f61
+
+/** PostgreSQL takes 8000 bytes less one. All that is sent is ASCII. */
+const maxPayload = 7_900
+
+/**
+ * Wait before a lost connection is tried again: doubled from the one to the
+ * other. Shorter than what makes the others think that this process is gone.
+ */
+const retryFrom = Duration.millis(50)
+const retryTo = Duration.millis(500)
+
+/** How often everybody looks for what was not heard: with the connection and without it. */
+const lookEvery = Duration.seconds(4)
+const lookEveryDeaf = Duration.seconds(1)
+
+/** How often a process asks whether it is alone. */
+const countEvery = Duration.seconds(2)
+
+/** Longest wait for the first connection at the start. */
+const patience = Duration.seconds(10)
+
+/** A machine that vanishes says no goodbye; the server then asks, and gives up after about ten seconds. */
+const keepalive = "set tcp_keepalives_idle = 4; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3"
+
+const livingText = `
+  select objid::bigint::text as id from pg_locks
+  where locktype = 'advisory' and classid = ${lockClass} and objsubid = 2 and granted
+    and database = (select oid from pg_database where datname = current_database())`
+
+const notifyText = "select pg_notify($1, payload) from string_to_table($2, e'\\x1f') as payload"
+
+const textOf = (ring: Ring): string => {
+  switch (ring.type) {
+    case "pages":
+    case "forget":
+      return `${ring.type} ${ring.session}`
+    case "input":
+      return `input ${ring.session} ${ring.driver}`
+    case "cancel":
+      return `cancel ${ring.session} ${ring.run}`
+    case "interrupt":
+      return `interrupt ${ring.session} ${ring.run} ${ring.queue}`
+  }
+}
+
+/** Undefined for what a later version says. */
+const ringOf = (text: string): Ring | undefined => {
+  const [type, id, second, third] = text.split(" ")
+  const session = id as SessionId
+  const run = second as RunId
+  switch (type) {
+    case "pages":
+    case "forget":
+      return { type, session }
+    case "input":
+      return { type, session, driver: second! }
+    case "cancel":
+      return { type, session, run }
+    case "interrupt":
+      return { type, session, run, queue: third === "drop" ? "drop" : "keep" }
+    default:
+      return undefined
+  }
+}
+
+/** Lines joined into as few payloads as PostgreSQL takes, each beginning with who says it. */
+const payloadsOf = (self: string, lines: Iterable<string>): ReadonlyArray<string> => {
+  const payloads: Array<string> = []
+  let payload = ""
+  for (const line of lines) {
+    if (payload !== "" && payload.length + line.length + 1 > maxPayload) {
+      payloads.push(payload)
+      payload = ""
+    }
+    payload = `${payload === "" ? self : payload}\n${line}`
+  }
+  if (payload !== "") payloads.push(payload)
+  return payloads
+}
+
+const hello = "hello"
+
+export const make = Effect.gen(function*() {
+  const { execute } = yield* Prepared
+  const { listen } = yield* Listening
+  const self = String(globalThis.crypto.getRandomValues(new Uint32Array(1))[0]!)
+  const key = Number(self) | 0
+  const hearers = new Set<(heard: Heard) => void>()
+  const waiting = new Set<string>()
+  const some = yield* Effect.makeLatch(false)
+  const again = yield* Effect.makeLatch(false)
+  const ready = yield* Deferred.make<void>()
+  let connected = false
+  let others = true
+  let failures = 0
+  let told = 0
+
+  const hear = (heard: Heard) => {
+    for (const call of hearers) call(heard)
+  }
+
+  const say = (line: string) => {
+    waiting.add(line)
+    some.unsafeOpen()
+  }
+
+  // Nobody hears of pages where nobody else is.
+  const ring = (ring: Ring) => {
+    if (others || ring.type !== "pages") say(textOf(ring))
+  }
+
+  const heard = (payload: string | null) => {
+    if (payload === null) {
+      connected = true
+      failures = 0
+      say(hello)
+      Deferred.unsafeDone(ready, Effect.void)
+      return hear({ type: "look" })
+    }
+    const [sender, ...lines] = payload.split("\n")
+    if (sender === self) return
+    others = true
+    told++
+    for (const line of lines) {
+      const ring = ringOf(line)
+      if (ring !== undefined) hear(ring)
+    }
+  }
+
+  const connection = Effect.gen(function*() {
+    again.unsafeClose()
+    yield* Stream.runForEach(
+      listen(channel, [keepalive, `select pg_advisory_lock_shared(${lockClass}, ${key})`]),
+      (payload) => Effect.sync(() => heard(payload))
+    ).pipe(Effect.exit, Effect.raceFirst(again.await))
+    if (connected) yield* Effect.logWarning("The connection that hears of other processes is lost; it is made again")
+    connected = false
+    const jitter = yield* Random.nextRange(0.7, 1.3)
+    yield* Effect.sleep(
+      Duration.times(Duration.min(Duration.times(retryFrom, 2 ** Math.min(failures++, 10)), retryTo), jitter)
+    )
+  })
+
+  const tell = Effect.gen(function*() {
+    yield* some.await
+    some.unsafeClose()
+    const lines = [...waiting]
+    waiting.clear()
+    yield* execute(notifyText, [channel, payloadsOf(self, lines).join("\x1f")]).pipe(
+      Effect.catchAllCause((cause) => Effect.logDebug("Other processes could not be told", cause))
+    )
+  })
+
+  const living = Effect.map(
+    Effect.orDie(execute<{ readonly id: string }>(livingText, [])),
+    (rows): ReadonlySet<string> => new Set(rows.map(({ id }) => id))
+  )
+
+  const count = Effect.gen(function*() {
+    yield* Effect.sleep(countEvery)
+    const before = told
+    const lives = yield* living
+    // Somebody who came meanwhile may not be among them yet.
+    if (told === before) others = lives.size > (lives.has(self) ? 1 : 0)
+    // The server has given the connection up, and it does not know yet.
+    if (connected && !lives.has(self)) again.unsafeOpen()
+  }).pipe(Effect.catchAllCause((cause) => Effect.logDebug("Other processes could not be counted", cause)))
+
+  const look = Effect.gen(function*() {
+    yield* Effect.sleep(Duration.times(connected ? lookEvery : lookEveryDeaf, yield* Random.nextRange(0.8, 1.2)))
+    hear({ type: "look" })
+  })
+
+  const live = Clock.make()
+  for (const loop of [connection, tell, count, look]) {
+    yield* Effect.forkScoped(Effect.withClock(Effect.forever(loop), live))
+  }
+  yield* Deferred.await(ready).pipe(Effect.timeoutOption(patience), Effect.withClock(live))
+
+  return Doorbell.of({
+    self,
+    alone: false,
+    ring,
+    listen: (hear) =>
+      Effect.asVoid(Effect.acquireRelease(
+        Effect.sync(() => hearers.add(hear)),
+        () => Effect.sync(() => hearers.delete(hear))
+      )),
+    living
+  })
+})
+
+export const layer: Layer.Layer<Doorbell, never, Prepared | Listening> = Layer.scoped(Doorbell, make)

@@ -1,0 +1,12 @@
+/** A connection of one's own to a PostgreSQL server, that hears what is notified. */
+import type { SqlError } from "@effect/sql/SqlError"
+import { Context, type Stream } from "effect"
+
+export class Listening extends Context.Tag("stoa/layers/Sql/Listening")<Listening, {
+  /**
+   * Runs the statements on the new connection, then listens: null once it does,
+   * then each payload. Fails when the connection is lost; what was notified
+   * meanwhile is gone.
+   */
+  readonly listen: (channel: string, statements: ReadonlyArray<string>) => Stream.Stream<string | null, SqlError>
+}>() {}

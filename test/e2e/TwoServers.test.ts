@@ -1,0 +1,86 @@
+import { assert, describe, it } from "@effect/vitest"
+import { freshDatabase } from "../support/Postgres.ts"
+import { clientOf, type Frame, type Server, startServer, temporaryFolder } from "../support/Server.ts"
+
+const withTwo = async (use: (a: Server, b: Server, start: () => Promise<Server>) => Promise<void>) => {
+  const folder = await temporaryFolder()
+  const env = { STOA_DATABASE_URL: await freshDatabase(), STOA_VAULT_KEY: Buffer.alloc(32, 7).toString("base64") }
+  const servers: Array<Server> = []
+  const start = async () => {
+    const server = await startServer(["--data-dir", folder.path], { env })
+    servers.push(server)
+    return server
+  }
+  try {
+    await use(await start(), await start(), start)
+  } finally {
+    await Promise.all(servers.map((server) => server.kill("SIGKILL")))
+    await folder.remove()
+  }
+}
+
+const isGapless = (frames: ReadonlyArray<Frame>, after: number) =>
+  assert.deepStrictEqual(frames.map(({ seq }) => seq), frames.map((_, i) => after + i + 1))
+
+const typesOf = (frames: ReadonlyArray<Frame>) => frames.map(({ event }) => event.type)
+
+const chat = (talk: object, content: string) => ({
+  method: "POST",
+  body: JSON.stringify({ ...talk, input: { content } })
+})
+
+describe("Two built servers on one PostgreSQL", () => {
+  it("show on one what is sent to the other, and stop it from there", () =>
+    withTwo(async (a, b) => {
+      const [onA, onB] = [clientOf(a.url), clientOf(b.url)]
+      const talk = await onA.converse("demo-script", { delay_ms: 10 })
+      const watching = await onB.stream(`/sessions/${talk.session_id}/stream?after=0`)
+      const sent = await onA.stream("/chat", chat(talk, "repeat 1000 word "))
+      await watching.until((frame) => frame?.event.type === "TEXT_BLOCK_DELTA")
+      assert.strictEqual((await onB.must("GET", `/sessions/${talk.session_id}/status`)).status, "running")
+      assert.strictEqual((await onB.call("POST", `/sessions/${talk.session_id}/interrupt`)).status, 202)
+      await sent.end()
+      await watching.until((frame) => frame?.event.type === "REPLY_END")
+      watching.leave()
+      assert.deepInclude(watching.frames.at(-1)!.event, { type: "REPLY_END", finished_reason: "interrupted" })
+      assert.deepStrictEqual(watching.frames, sent.frames)
+      isGapless(watching.frames, 0)
+    }), 90_000)
+
+  it(
+    "go on with a run whose server was killed, in the stream that the other one shows",
+    () =>
+      withTwo(async (a, b, start) => {
+        const [onA, onB] = [clientOf(a.url), clientOf(b.url)]
+        const talk = await onA.converse("demo-script", { delay_ms: 10 })
+        const watching = await onB.stream(`/sessions/${talk.session_id}/stream?after=0`)
+        const sent = await onA.stream("/chat", chat(talk, "repeat 100 word "))
+        await sent.until(() => typesOf(sent.frames).filter((type) => type === "TEXT_BLOCK_DELTA").length > 5)
+        const queued = await onB.stream("/chat", chat(talk, "say after"))
+        const killed = Date.now()
+        await a.kill("SIGKILL")
+        await sent.end()
+        await watching.until((frame) => frame?.event.type === "RUN_RESUMED")
+        assert.isBelow(Date.now() - killed, 5_000)
+        await watching.until(() => typesOf(watching.frames).filter((type) => type === "REPLY_END").length === 2)
+        watching.leave()
+        await queued.end()
+        isGapless(watching.frames, 0)
+        assert.deepStrictEqual(watching.frames.slice(0, sent.frames.length), sent.frames)
+        const ends = watching.frames.flatMap(({ event }) => event.type === "REPLY_END" ? [event.finished_reason] : [])
+        assert.deepStrictEqual(ends, ["completed", "completed"])
+        const { runs } = await onB.must("GET", `/sessions/${talk.session_id}/runs`)
+        assert.deepStrictEqual(
+          runs.map(({ attempt, status }: { attempt: number; status: string }) => [status, attempt]),
+          [["ended", 1], ["ended", 2]]
+        )
+
+        const again = clientOf((await start()).url)
+        const answer = await again.stream("/chat", chat(talk, "say back"))
+        await answer.end()
+        assert.strictEqual(answer.frames.at(-1)?.event.type, "REPLY_END")
+        assert.strictEqual((await onB.must("GET", `/sessions/${talk.session_id}/messages`)).messages.length, 6)
+      }),
+    90_000
+  )
+})
