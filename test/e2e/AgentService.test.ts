@@ -4,7 +4,7 @@
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { randomUUID } from "node:crypto"
-import { type Server, startServer, temporaryFolder } from "../support/Server.ts"
+import { safeJson, type Server, startServer, temporaryFolder } from "../support/Server.ts"
 
 const hex = () => randomUUID().replaceAll("-", "")
 
@@ -31,7 +31,7 @@ const clientFor = (slash: "" | "/", user: string) => {
       ...(body !== undefined && { body: JSON.stringify(body) })
     })
     const text = await response.text()
-    return { status: response.status, headers: response.headers, text, body: text === "" ? null : safe(text) }
+    return { status: response.status, headers: response.headers, text, body: text === "" ? null : safeJson(text) }
   }
   return {
     send,
@@ -44,15 +44,6 @@ const clientFor = (slash: "" | "/", user: string) => {
       )
       return { status, type: headers.get("content-type"), events }
     }
-  }
-}
-
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-const safe = (text: string): any => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
   }
 }
 

@@ -140,8 +140,9 @@ export const clientOf = (url: string, user = "ada") => {
   }
 }
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-const safeJson = (text: string): any => {
+/** Any JSON, looked into by assertions that fail where it is not what they expect; undefined for anything else. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export const safeJson = (text: string): any => {
   try {
     return JSON.parse(text)
   } catch {

@@ -142,7 +142,7 @@ const readAll = async (
   } catch (error) {
     return failure(error)
   }
-  // oxlint-disable no-await-in-loop
+  // oxlint-disable no-await-in-loop -- a stream is read part after part
   try {
     for (;;) {
       let next: Awaited<ReturnType<typeof reader.read>>

@@ -73,11 +73,11 @@ const handOver = async (from: Iterator<Step, void>, emit: EmitPart, signal: Abor
   for (let next = from.next(); next.done !== true; next = from.next()) {
     const step = next.value
     if (step.type === "pause" || step.type === "fail") return step
-    // oxlint-disable-next-line no-await-in-loop
+    // oxlint-disable-next-line no-await-in-loop -- one delta a turn of the event loop, as from a real model
     if ("delta" in step && deltas++ > 0) await setImmediate()
     if (signal.aborted) return undefined
     const behind = emit(step)
-    // oxlint-disable-next-line no-await-in-loop
+    // oxlint-disable-next-line no-await-in-loop -- the log is behind: nothing more before it has caught up
     if (behind !== undefined) await behind
     if (signal.aborted) return undefined
   }
