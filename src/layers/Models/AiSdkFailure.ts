@@ -20,7 +20,7 @@ export const silent = (seconds: number, begun: boolean): ModelFailed =>
     ? failed("upstream", true, `The provider's answer stalled: nothing more came for ${seconds} seconds.`)
     : failed("connection", true, `The provider did not begin to answer within ${seconds} seconds.`)
 
-const garbage = () =>
+export const garbage = () =>
   failed(
     "upstream",
     true,

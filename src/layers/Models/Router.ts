@@ -10,8 +10,8 @@ import { Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
 import { type Bounds, bounds as defaultBounds, within as callWithin } from "./Bounds.ts"
 import * as Demo from "./Demo.ts"
-import * as OpenAiCompatible from "./OpenAiCompatible.ts"
 import type { Provider } from "./Provider.ts"
+import * as Providers from "./Providers.ts"
 
 type Problem = typeof FieldProblem.Type
 
@@ -44,6 +44,8 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
     const vault = yield* Vault
     const providers = new Map(list.map((provider) => [provider.type, provider]))
     const types = [...providers.keys()].join(", ")
+    // The one place from which all providers get it.
+    const fetch = globalThis.fetch
 
     const readCredential = (data: JsonObject, kept: ReadonlyArray<string>) =>
       Effect.suspend(() => {
@@ -163,7 +165,7 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
         return provider === undefined ? Effect.fail(NotFound.of("Provider", type)) : Effect.succeed(provider.cards)
       },
       check,
-      stream: ({ config, messages, owner, system, tools }, emit) =>
+      stream: ({ config, messages, output, owner, system, tool_choice, tools }, emit) =>
         credentials.get(owner, config.credential_id).pipe(
           Effect.mapError(() =>
             setup(
@@ -189,7 +191,10 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
                         parameters: config.parameters,
                         system,
                         messages,
-                        tools
+                        tools,
+                        tool_choice,
+                        output,
+                        fetch
                       },
                       take
                     ),
@@ -208,5 +213,5 @@ export const layer = (
 /** Every provider that Stoa brings. */
 export const layerDefault: Layer.Layer<Models, never, Storage | Vault> = layer([
   Demo.provider,
-  OpenAiCompatible.provider
+  ...Providers.all
 ])
