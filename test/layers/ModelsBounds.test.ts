@@ -244,7 +244,8 @@ describe("A wire that is cut", () => {
       parameters: {},
       system: "",
       messages: [],
-      tools: []
+      tools: [],
+      fetch
     }, emit)
   const quick: Bounds = {
     ...bounds,

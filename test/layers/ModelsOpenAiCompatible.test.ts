@@ -63,7 +63,8 @@ const stream = (baseUrl: string, { bounds, emit, messages, parameters, tools }: 
         parameters: parameters ?? {},
         system: "Be brief.",
         messages: messages ?? [message("user", [text("hello")])],
-        tools: tools ?? []
+        tools: tools ?? [],
+        fetch
       },
       take
     )

@@ -66,7 +66,23 @@ const codeOf = (error: unknown): string | undefined => {
   return undefined
 }
 
+export const addressNotAllowed =
+  "The address is not allowed by this server. Public ones are, by https; an operator can allow others with STOA_OUTBOUND_HOSTS."
+
+/** What `Outbound` refuses, by its codes. */
+const notSent: Readonly<Record<string, () => ModelFailed>> = {
+  address_not_allowed: () => failed("setup", false, addressNotAllowed),
+  redirect_not_followed: () =>
+    failed(
+      "setup",
+      false,
+      "The provider answered with a redirect, which is not followed: give the address that it leads to as base_url."
+    ),
+  response_too_large: () => failed("upstream", false, "The provider's answer is too large.")
+}
+
 const connectionFailed = (code: string | undefined): ModelFailed => {
+  if (code !== undefined && Object.hasOwn(notSent, code)) return notSent[code]!()
   if (code !== undefined && /CERT|SIGNED|TLS|SSL/.test(code)) {
     return failed("connection", false, "The provider could not be reached: its TLS certificate was not accepted.")
   }

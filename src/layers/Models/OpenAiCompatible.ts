@@ -101,7 +101,7 @@ const load = Effect.promise(() => import("@ai-sdk/openai-compatible"))
 // A client compiles its schemas on first use; kept for as long as the credential stays the same.
 const clients = new WeakMap<object, Map<string, LanguageModelV3>>()
 
-const client = (credential: typeof Fields.Type, name: string) => {
+const client = (credential: typeof Fields.Type, name: string, fetch: typeof globalThis.fetch) => {
   const known = clients.get(credential)?.get(name)
   if (known !== undefined) return Effect.succeed(known)
   return Effect.map(load, ({ createOpenAICompatible }) => {
@@ -111,6 +111,7 @@ const client = (credential: typeof Fields.Type, name: string) => {
       name: "stoa",
       baseURL: base_url,
       includeUsage: true,
+      fetch,
       ...(api_key !== undefined && { apiKey: api_key })
     })
     const model = provider.chatModel(name)
@@ -128,8 +129,8 @@ export const provider: Provider.Provider = Provider.make({
   parameters: Parameters,
   cards: [],
   accepts: () => true,
-  stream: ({ credential, messages, model: name, parameters, system, tools }, emit) =>
-    Effect.flatMap(client(credential, name), (model) => {
+  stream: ({ credential, fetch, messages, model: name, parameters, system, tools }, emit) =>
+    Effect.flatMap(client(credential, name, fetch), (model) => {
       const options = {
         ...settingsOf(parameters),
         prompt: promptOf(system, messages),

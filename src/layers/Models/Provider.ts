@@ -20,6 +20,8 @@ export interface ProviderCall<Fields, Parameters> {
   readonly system: string
   readonly messages: ReadonlyArray<Message>
   readonly tools: ReadonlyArray<ToolSpec>
+  /** For every request of the call: it keeps the tenant's addresses out of the server's own network. */
+  readonly fetch: typeof globalThis.fetch
 }
 
 export interface Provider {
