@@ -20,7 +20,7 @@ export const silent = (seconds: number, begun: boolean): ModelFailed =>
     ? failed("upstream", true, `The provider's answer stalled: nothing more came for ${seconds} seconds.`)
     : failed("connection", true, `The provider did not begin to answer within ${seconds} seconds.`)
 
-const garbage = () =>
+export const garbage = (): ModelFailed =>
   failed(
     "upstream",
     true,
@@ -103,7 +103,8 @@ const retryAfter = (headers: unknown, now: number): number | undefined => {
   return Number.isFinite(seconds) ? Math.min(longestRetryAfter, Math.max(0, Math.ceil(seconds))) : undefined
 }
 
-const refused = (status: number, body: string, headers: unknown, now: number): ModelFailed => {
+/** An answer of this status with this body. */
+export const refused = (status: number, body: string, headers: unknown, now: number): ModelFailed => {
   switch (status) {
     case 401:
       return failed("authentication", false, "The provider does not accept the credential (401): check its api_key.")

@@ -4,6 +4,7 @@ import { Effect, Schema } from "effect"
 import type { ToolSpec } from "../../services/Models.ts"
 import { promptOf } from "./AiSdkPrompt.ts"
 import * as AiSdkStream from "./AiSdkStream.ts"
+import * as Check from "./Check.ts"
 import * as Provider from "./Provider.ts"
 
 /** Most models whose clients are kept per credential; the oldest goes first. */
@@ -137,5 +138,11 @@ export const provider: Provider.Provider = Provider.make({
         ...(tools.length > 0 && { tools: tools.map(toolOf) })
       }
       return AiSdkStream.stream({ model, options, emit })
+    }),
+  check: ({ credential: { api_key, base_url }, fetch }) =>
+    Check.models({
+      url: `${base_url.replace(/\/+$/, "")}/models`,
+      headers: api_key === undefined ? {} : { authorization: `Bearer ${api_key}` },
+      fetch
     })
 })

@@ -24,6 +24,11 @@ export interface ProviderCall<Fields, Parameters> {
   readonly fetch: typeof globalThis.fetch
 }
 
+export interface CheckCall<Fields> {
+  readonly credential: Fields
+  readonly fetch: typeof globalThis.fetch
+}
+
 export interface Provider {
   /** `demo_credential` */
   readonly type: string
@@ -37,6 +42,10 @@ export interface Provider {
   readonly fieldProblems: (fields: JsonObject) => Problems
   readonly parameterProblems: (parameters: JsonObject) => Problems
   readonly stream: (call: ProviderCall<JsonObject, JsonObject>, emit: EmitPart) => Effect.Effect<void, ModelFailed>
+  /** Asks the provider which models the credential sees. */
+  readonly check: (
+    call: CheckCall<JsonObject>
+  ) => Effect.Effect<{ readonly models: ReadonlyArray<string> }, ModelFailed>
 }
 
 /** A struct whose values are themselves on the wire. A field's `description` completes "Expected …". */
@@ -115,6 +124,9 @@ export interface Definition<Credential extends object, Parameters extends object
   readonly accepts: (model: string) => boolean
   /** `credential` and `parameters` have been checked. */
   readonly stream: (call: ProviderCall<Credential, Parameters>, emit: EmitPart) => Effect.Effect<void, ModelFailed>
+  readonly check: (
+    call: CheckCall<Credential>
+  ) => Effect.Effect<{ readonly models: ReadonlyArray<string> }, ModelFailed>
 }
 
 export const make = <Credential extends object, Parameters extends object>(
@@ -127,6 +139,17 @@ export const make = <Credential extends object, Parameters extends object>(
   const parameterProblems = problemsOf(fieldsOf(definition.parameters.ast))
   const fieldProblem = once(fieldProblems)
   const parameterProblem = once(parameterProblems)
+  /** Goes on with a credential whose fields are right. */
+  const withFields = <A>(
+    credential: JsonObject,
+    use: (credential: JsonObject & Credential) => Effect.Effect<A, ModelFailed>
+  ): Effect.Effect<A, ModelFailed> =>
+    Effect.suspend(() => {
+      const field = fieldProblem(credential)
+      return field === undefined
+        ? use(credential as JsonObject & Credential)
+        : Effect.fail(setup(`The credential's field '${field.path}' is missing or wrong.`))
+    })
   return {
     type,
     schema: {
@@ -146,19 +169,12 @@ export const make = <Credential extends object, Parameters extends object>(
     fieldProblems,
     parameterProblems,
     stream: (call, emit) =>
-      Effect.suspend(() => {
-        const field = fieldProblem(call.credential)
-        if (field !== undefined) {
-          return Effect.fail(setup(`The credential's field '${field.path}' is missing or wrong.`))
-        }
+      withFields(call.credential, (credential) => {
         const parameter = parameterProblem(call.parameters)
-        if (parameter !== undefined) {
-          return Effect.fail(setup(`The model's parameter '${parameter.path}' is unknown or wrong.`))
-        }
-        return definition.stream(
-          call as ProviderCall<JsonObject, JsonObject> & ProviderCall<Credential, Parameters>,
-          emit
-        )
-      })
+        return parameter === undefined
+          ? definition.stream({ ...call, credential, parameters: call.parameters as JsonObject & Parameters }, emit)
+          : Effect.fail(setup(`The model's parameter '${parameter.path}' is unknown or wrong.`))
+      }),
+    check: (call) => withFields(call.credential, (credential) => definition.check({ ...call, credential }))
   }
 }

@@ -14,6 +14,7 @@ import { type Bounds, bounds as defaultBounds, within as callWithin } from "./Bo
 import * as Demo from "./Demo.ts"
 import * as OpenAiCompatible from "./OpenAiCompatible.ts"
 import type { Provider } from "./Provider.ts"
+import { tested } from "./Tested.ts"
 
 type Problem = typeof FieldProblem.Type
 
@@ -162,6 +163,8 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
       })
     }
 
+    const test = tested({ fetch, open, providers })
+
     return Models.of({
       schemas: list.map(({ schema }) => schema),
       readCredential,
@@ -170,6 +173,7 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
         return provider === undefined ? Effect.fail(NotFound.of("Provider", type)) : Effect.succeed(provider.cards)
       },
       check,
+      test: (owner, id) => Effect.flatMap(credentials.get(owner, id), test),
       stream: ({ config, messages, owner, system, tools }, emit) =>
         credentials.get(owner, config.credential_id).pipe(
           Effect.mapError(() =>
