@@ -1,6 +1,7 @@
 import { Context, type Effect, Schema } from "effect"
-import type { Invalid, NotFound } from "../domain/Errors.ts"
-import type { UserId } from "../domain/Ids.ts"
+import type { CredentialCheck } from "../domain/Credential.ts"
+import type { Invalid, LimitReached, NotFound } from "../domain/Errors.ts"
+import type { CredentialId, UserId } from "../domain/Ids.ts"
 import type { JsonObject } from "../domain/Json.ts"
 import type { Message } from "../domain/Message.ts"
 import type { ChatModelConfig, ModelCard } from "../domain/Model.ts"
@@ -106,6 +107,8 @@ export class Models extends Context.Tag("stoa/services/Models")<Models, {
   readonly cards: (type: string) => Effect.Effect<ReadonlyArray<ModelCard>, NotFound>
   /** Whether a session could talk to this model: the credential is the owner's, of that type, and knows the model. */
   readonly check: (owner: UserId, config: ChatModelConfig) => Effect.Effect<void, NotFound | Invalid>
+  /** Asks the credential's provider whether it works, for 10 seconds at most. Few at once of each owner. */
+  readonly test: (owner: UserId, id: CredentialId) => Effect.Effect<CredentialCheck, NotFound | LimitReached>
   /** Calls the model and hands over its answer piece by piece. Interrupting it ends the call. */
   readonly stream: (call: ModelCall, emit: EmitPart) => Effect.Effect<void, ModelFailed>
 }>() {}

@@ -8,6 +8,7 @@ import type { Session } from "../../src/domain/Session.ts"
 import * as DoorbellMemory from "../../src/layers/Doorbell/Memory.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsRouter from "../../src/layers/Models/Router.ts"
+import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
@@ -21,6 +22,7 @@ const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Arra
 const live = Effect.gen(function*() {
   const storage = yield* Effect.context<Storage | EventLog>()
   const parts = ModelsRouter.layerDefault.pipe(
+    Layer.provide(OutboundOpen.layer),
     Layer.provideMerge(
       Layer.mergeAll(Layer.succeedContext(Context.pick(Storage, EventLog)(storage)), DoorbellMemory.layer, vault)
     )
