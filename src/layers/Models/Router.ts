@@ -94,8 +94,8 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
         return Effect.succeed({ type: provider.type, name: String(name), settings, secrets })
       })
 
-    const check = Effect.fnUntraced(function*(owner: UserId, config: ChatModelConfig) {
-      const at = within("chat_model_config")
+    const check = Effect.fnUntraced(function*(owner: UserId, config: ChatModelConfig, path = "chat_model_config") {
+      const at = within(path)
       const { type } = yield* credentials.get(owner, config.credential_id)
       if (type !== config.type) {
         return yield* invalid("The credential is of another type.", [
