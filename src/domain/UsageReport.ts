@@ -1,5 +1,5 @@
 /** Sums over the ledger: which calls, grouped how, and what comes back. */
-import { Either, Encoding, ParseResult, Schema } from "effect"
+import { DateTime, Either, Encoding, ParseResult, Schema } from "effect"
 import { Malformed } from "./Errors.ts"
 import { Timestamp } from "./Ids.ts"
 import { Tokens } from "./Ledger.ts"
@@ -66,15 +66,22 @@ export interface UsageGroup {
 
 const isGroup = Schema.is(GroupBy)
 
+const inOrder = (groups: ReadonlyArray<GroupBy>) => GroupBy.literals.filter((one) => groups.includes(one))
+
+const GroupsInOrder = Schema.Array(GroupBy).annotations({
+  arbitrary: () => (fc) => fc.subarray([...GroupBy.literals], { minLength: 1, maxLength: maxGroupBy })
+})
+
 /** `day,model`: up to three, each once. */
-const Groups = Schema.String.pipe(Schema.maxLength(64)).pipe(
-  Schema.transformOrFail(Schema.Array(GroupBy), {
+const Groups = Schema.String.pipe(
+  Schema.maxLength(64),
+  Schema.transformOrFail(GroupsInOrder, {
     strict: true,
     decode: (text, _, ast) => {
       const names = text.split(",").map((name) => name.trim())
       const known = names.filter(isGroup)
       return known.length === names.length && new Set(names).size === names.length && names.length <= maxGroupBy
-        ? ParseResult.succeed(GroupBy.literals.filter((one) => known.includes(one)))
+        ? ParseResult.succeed(inOrder(known))
         : ParseResult.fail(
           new ParseResult.Type(
             ast,
@@ -92,7 +99,9 @@ const momentShape = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z)?$/
 /** A UTC time, or a day for its beginning. */
 const Moment = Schema.String.pipe(
   Schema.filter((text) => momentShape.test(text) && !Number.isNaN(Date.parse(text)), {
-    message: () => "Expected a day such as 2026-01-31, or a UTC time such as 2026-01-31T09:30:00Z"
+    message: () => "Expected a day such as 2026-01-31, or a UTC time such as 2026-01-31T09:30:00Z",
+    arbitrary: () => (fc) =>
+      fc.integer({ min: 0, max: 4_102_444_800_000 }).map((millis) => DateTime.formatIso(DateTime.unsafeMake(millis)))
   })
 )
 
