@@ -1,6 +1,7 @@
 import { Context, Data, type Effect } from "effect"
 import type { Claim } from "../domain/Claim.ts"
 import type { RunId, SessionId, Timestamp, UserId } from "../domain/Ids.ts"
+import type { LedgerEntry } from "../domain/Ledger.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Run } from "../domain/Run.ts"
 
@@ -47,6 +48,8 @@ export interface LogBatch {
   readonly messages: ReadonlyArray<PlacedMessage>
   /** On the keys of the inputs that it accepts. */
   readonly claims?: ReadonlyArray<Claim>
+  /** Calls of models that have ended. One that is entered already stays as it is. */
+  readonly usage?: ReadonlyArray<LedgerEntry>
 }
 
 /**

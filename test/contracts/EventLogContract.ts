@@ -5,6 +5,7 @@ import type { MessageId, RunId, SessionId, Timestamp } from "../../src/domain/Id
 import type { RunStatus } from "../../src/domain/Run.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import { EventLog, framesAfter, type LogBatch, type LogPage, replayBytes } from "../../src/services/EventLog.ts"
+import { Ledger } from "../../src/services/Ledger.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import {
   agentOf,
@@ -19,6 +20,7 @@ import {
   sessionOf,
   strangeTexts
 } from "../support/fixtures.ts"
+import { always, entryOf } from "../support/ledger.ts"
 
 const newSession = Effect.gen(function*() {
   const storage = yield* Storage
@@ -28,7 +30,7 @@ const newSession = Effect.gen(function*() {
 
 const batch = (parts: Partial<LogBatch>): LogBatch => ({ pages: [], runs: [], messages: [], ...parts })
 
-export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage | EventLog, E>): void =>
+export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage | EventLog | Ledger, E>): void =>
   layer(backend, { timeout: "120 seconds", excludeTestServices: true })(`EventLog contract: ${name}`, (it) => {
     it.effect("reads pages back as they were written, gapless", () =>
       Effect.gen(function*() {
@@ -474,6 +476,69 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
           assert.deepStrictEqual(yield* runs.get(session.user_id, run.id), run)
           assert.deepStrictEqual(yield* log.open(session.id), [run])
         }
+      }))
+
+    it.effect("enters calls with their pages or not at all, and each once", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const ledger = yield* Ledger
+        const session = yield* newSession
+        const total = ledger.total(session.user_id, always)
+        const [first, second] = [entryOf(session), entryOf(session)]
+        yield* log.append(batch({ pages: [pageOf(session, 1, 3)], usage: [first] }))
+        assert.deepInclude(yield* total, { calls: 1, input_tokens: 100 })
+        yield* Effect.flip(log.append(batch({ pages: [pageOf(session, 1, 3)], usage: [second] })))
+        assert.deepInclude(yield* total, { calls: 1 })
+        yield* log.append(batch({ pages: [pageOf(session, 4, 5)], usage: [{ ...first, input_tokens: 7 }, second] }))
+        assert.deepInclude(yield* total, { calls: 2, input_tokens: 200 })
+        const run = runOf(session)
+        yield* log.append({
+          pages: [pageOf(session, 6, 6, { run_id: run.id })],
+          runs: [run],
+          messages: [placedOf(session, 6, messageOf("hi"))],
+          claims: [],
+          usage: [entryOf(session)]
+        })
+        assert.deepInclude(yield* total, { calls: 3 })
+      }))
+
+    it.effect("keeps what was entered when the session goes", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const { sessions } = yield* Storage
+        const session = yield* newSession
+        yield* log.append(batch({ pages: [pageOf(session, 1, 1)], usage: [entryOf(session)] }))
+        yield* sessions.remove(session.user_id, session.id)
+        assert.deepInclude(yield* (yield* Ledger).total(session.user_id, always), { calls: 1 })
+      }))
+
+    it.effect("takes models with any name and counts of any size", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const names = strangeTexts.filter((name) => name !== "").map((name) => name.slice(0, 256))
+        const usage = names.map((model, i) =>
+          entryOf(session, {
+            model,
+            provider: i % 2 === 0 ? model : null,
+            session_id: null,
+            run_id: null,
+            agent_id: null,
+            credential_id: null,
+            input_tokens: 1e12,
+            first_token_ms: null,
+            duration_ms: null,
+            cost: i % 3 === 0 ? null : 1e-9
+          })
+        )
+        yield* log.append(batch({ pages: [pageOf(session, 1, 1)], usage }))
+        const priced = usage.filter(({ cost }) => cost !== null).length
+        assert.deepInclude(yield* (yield* Ledger).total(session.user_id, always), {
+          calls: names.length,
+          input_tokens: names.length * 1e12,
+          unpriced_calls: names.length - priced,
+          cost: priced / 1e9
+        })
       }))
 
     it.effect("takes ids with any printable character", () =>

@@ -2,6 +2,7 @@
 import { Array as Arr, Effect, Layer, Schema } from "effect"
 import type { Claim } from "../../domain/Claim.ts"
 import type { Timestamp } from "../../domain/Ids.ts"
+import type { LedgerEntry } from "../../domain/Ledger.ts"
 import { Run } from "../../domain/Run.ts"
 import {
   AppendRefused,
@@ -53,6 +54,15 @@ const rowOfClaim = (claim: Claim): Row => ({
   data: claim
 })
 
+const rowOfEntry = (entry: LedgerEntry): Row => ({
+  id: entry.id,
+  owner: entry.user_id,
+  created_at: entry.created_at,
+  updated_at: entry.created_at,
+  columns: {},
+  data: entry
+})
+
 const refusal = (
   store: Store,
   { claims = [], messages, pages, runs }: LogBatch
@@ -91,6 +101,10 @@ export const make = Effect.map(Tables, (store) =>
             for (const run of batch.runs) store.put(tables.runs, rowOf(run))
             batch.messages.forEach((message) => store.putMessage(message))
             batch.pages.forEach((page) => store.putPage(page))
+            const entered = store.rows(tables.usage.name).byId
+            for (const entry of batch.usage ?? []) {
+              if (!entered.has(entry.id)) store.put(tables.usage, rowOfEntry(entry))
+            }
           }
           return reason
         }),

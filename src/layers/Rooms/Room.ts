@@ -7,6 +7,7 @@ import type { Claim } from "../../domain/Claim.ts"
 import { Unavailable } from "../../domain/Errors.ts"
 import { type AgentEvent, endsStream, type EventDraft, frame } from "../../domain/Event.ts"
 import type { RunId, SessionId, Timestamp, UserId } from "../../domain/Ids.ts"
+import type { LedgerEntry } from "../../domain/Ledger.ts"
 import type { Message } from "../../domain/Message.ts"
 import type { Run } from "../../domain/Run.ts"
 import {
@@ -147,6 +148,7 @@ export class LiveRoom implements Room, Source {
   #runs = new Map<RunId, Run>()
   #placed: Array<PlacedMessage> = []
   #claims: Array<Claim> = []
+  #usage: Array<LedgerEntry> = []
 
   /** Counts what was emitted, recorded and placed; `#durable` is how much of that is in the log. */
   #version = 0
@@ -227,6 +229,11 @@ export class LiveRoom implements Room, Source {
 
   claim(claim: Claim) {
     this.#claims.push(claim)
+    this.#changed()
+  }
+
+  charge(entry: LedgerEntry) {
+    this.#usage.push(entry)
     this.#changed()
   }
 
@@ -329,12 +336,19 @@ export class LiveRoom implements Room, Source {
     // What was emitted after a refused page has no place: written, it could hide the gap before it.
     if (this.#dead !== undefined) return { pages: [], runs: [], messages: [] }
     const pages = this.#pagesOf(this.#waiting)
-    const batch = { pages, runs: [...this.#runs.values()], messages: this.#placed, claims: this.#claims }
+    const batch = {
+      pages,
+      runs: [...this.#runs.values()],
+      messages: this.#placed,
+      claims: this.#claims,
+      usage: this.#usage
+    }
     this.#waiting = []
     this.#joinable.clear()
     this.#runs = new Map()
     this.#placed = []
     if (this.#claims.length > 0) this.#claims = []
+    if (this.#usage.length > 0) this.#usage = []
     this.#taken = this.#version
     return batch
   }
