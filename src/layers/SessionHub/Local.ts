@@ -110,6 +110,8 @@ export const make = Effect.gen(function*() {
           acceptMessage(input, newId.record(millis) as MessageId, created_at, () => newId.short() as BlockId)
         ),
         tools: request.tools,
+        ...(request.tool_choice !== undefined && { tool_choice: request.tool_choice }),
+        ...(request.output_schema !== undefined && { output_schema: request.output_schema }),
         first_seq: null,
         last_seq: null,
         attempt: 1,
