@@ -146,6 +146,16 @@ const notTaken = new Unavailable({
   retry_after: 2
 })
 
+const refused: Reply.Ending = {
+  finished_reason: "error",
+  error: {
+    type: "internal",
+    code: "storage_unavailable",
+    message: "The input was refused because storage was away. It has not run.",
+    retryable: true
+  }
+}
+
 const sessionOf = ({ owner: user_id, session_id: id }: Room) => ({ id, user_id })
 
 const isParked = ({ status }: Run) => status === "awaiting_permission" || status === "awaiting_external_result"
@@ -168,32 +178,38 @@ export const make = Effect.gen(function*() {
 
   const now = () => timestampOf(clock.unsafeCurrentTimeMillis())
 
+  /** Ends a run that never begins: its input is in no transcript, or in another reply. */
+  const endUnbegun = (room: Room, run: Run, { error, finished_reason }: Reply.Ending) => {
+    const { id: run_id, reply_id, session_id } = run
+    const { seq } = room.emit(run_id, {
+      type: "REPLY_END",
+      session_id,
+      run_id,
+      reply_id,
+      finished_reason,
+      error,
+      usage: noUsage
+    })
+    const at = now()
+    room.record({
+      ...run,
+      status: "ended",
+      finished_reason,
+      error,
+      first_seq: seq,
+      last_seq: seq,
+      updated_at: at,
+      ended_at: at
+    })
+  }
+
   /** Ends the runs whose input goes into another reply, and hands that input over. */
   const takeSteering = (room: Room): ReadonlyArray<Message> => {
     const seat = seats.get(room.session_id)
     const steering = seat?.queue.filter(({ steers, stopped }) => steers && !stopped) ?? []
     for (const waiting of steering) {
-      const { run } = waiting
       seat!.queue.splice(seat!.queue.indexOf(waiting), 1)
-      const { seq } = room.emit(run.id, {
-        type: "REPLY_END",
-        session_id: run.session_id,
-        run_id: run.id,
-        reply_id: run.reply_id,
-        finished_reason: "completed",
-        error: null,
-        usage: noUsage
-      })
-      const at = now()
-      room.record({
-        ...run,
-        status: "ended",
-        finished_reason: "completed",
-        first_seq: seq,
-        last_seq: seq,
-        updated_at: at,
-        ended_at: at
-      })
+      endUnbegun(room, waiting.run, { finished_reason: "completed", error: null })
     }
     return steering.flatMap(({ run }) => run.input)
   }
@@ -366,7 +382,7 @@ export const make = Effect.gen(function*() {
     const { id: run_id, session_id } = waiting.run
     const { seq } = room.emit(run_id, { type: "RUN_QUEUED", session_id, run_id })
     room.record({ ...waiting.run, driver: self })
-    return { seq: seq - 1, alone: false }
+    return seq - 1
   }
 
   /** The events of a run that are in the log. */
@@ -480,7 +496,7 @@ export const make = Effect.gen(function*() {
       yield* log.append({ runs: [run], messages: [], pages: [], claims })
       if (driver !== null && driver !== self) doorbell.ring({ type: "input", session: room.session_id, driver })
       else background(takeUp(sessionOf(room)))
-      return { seq, alone: false }
+      return { seq, place: "kept" as const }
     },
     Effect.catchAllDefect((cause) => Effect.zipRight(Effect.logDebug("An input was not taken", cause), notTaken))
   )
@@ -504,27 +520,38 @@ export const make = Effect.gen(function*() {
       const seq = current.run.first_seq! - 1
       if (claim !== undefined) room.claim(claim({ seq, run_id: run.id }))
       sit(room, current, [])
-      return { seq, alone: true }
+      return { seq, place: "alone" as const }
     }
     if (onBusy === "reject") return yield* busy(room, seat === undefined)
     if (isFull(room.open())) return yield* full(room)
-    const place = queued(room, waiting)
-    if (claim !== undefined) room.claim(claim({ seq: place.seq, run_id: run.id }))
-    if (seat !== undefined) {
-      yield* join(seat, waiting, onBusy)
-      return place
-    }
-    if (onBusy === "interrupt") yield* stopParked(room, run.id)
-    return place
+    if (rooms.isHeldUp()) return yield* notTaken
+    const seq = queued(room, waiting)
+    if (claim !== undefined) room.claim(claim({ seq, run_id: run.id }))
+    if (seat !== undefined) join(seat, waiting, onBusy)
+    else if (onBusy === "interrupt") yield* stopParked(room, run.id)
+    return { seq, place: "waits" as const }
   })
+
+  const revoke = (room: Room, id: RunId) => {
+    const queue = seats.get(room.session_id)?.queue
+    const run = room.open().find((one) => one.id === id && one.status === "queued")
+    const at = queue?.findIndex((waiting) => waiting.run.id === id)
+    if (run === undefined || at === -1) return
+    if (at !== undefined) queue!.splice(at, 1)
+    endUnbegun(room, run, refused)
+  }
 
   const join = (seat: Seat, waiting: Waiting, onBusy: OnBusy) => {
     if (onBusy !== "interrupt") {
       seat.queue.push(waiting)
-      return Effect.void
+      return
     }
+    const { current } = seat
     seat.queue.unshift(waiting)
-    return stop(seat.current)
+    // For an input that is refused after all, nothing is stopped.
+    seat.room.whenDurable(() => {
+      if (seat.current === current && seat.queue.includes(waiting)) background(stop(current))
+    })
   }
 
   /** Ends a parked run, if it is one of those, and lets `first` be the next, if that is named. */
@@ -641,10 +668,12 @@ export const make = Effect.gen(function*() {
     const open = room.open().find(({ id }) => id === run)
     if (other === undefined || open === undefined) return yield* cancelHere(room, run)
     const here = Effect.scoped(Effect.flatMap(rooms.get(sessionOf(room)), (now) => cancelHere(now, run)))
-    const told = tell(room, { type: "cancel", session: room.session_id, run }, new Set([run]), here)
-    // One that waits its turn ends when that comes.
-    if (open.status === "queued") background(told)
-    else yield* told
+    const ring: Ring = { type: "cancel", session: room.session_id, run }
+    const told = tell(room, ring, new Set([run]), here)
+    if (open.status !== "queued") return yield* told
+    // One that waits its turn ends when that comes; whatever is asked next is told after this.
+    doorbell.ring(ring)
+    background(told)
   })
 
   const resume = Effect.fnUntraced(function*(room: Room, run: Run) {
@@ -699,7 +728,7 @@ export const make = Effect.gen(function*() {
     for (const run of fresh) {
       const waiting = waitingOf(run, agentName)
       queued(room, waiting)
-      yield* join(seat, waiting, run.on_busy)
+      join(seat, waiting, run.on_busy)
     }
   })
 
@@ -714,7 +743,10 @@ export const make = Effect.gen(function*() {
         )
     ).pipe(
       Effect.scoped,
-      Effect.catchAllCause((cause) => Effect.logError("A run could not be recovered", cause)),
+      Effect.catchAllCause((cause) => {
+        const isAway = Cause.squash(cause) instanceof Unavailable
+        return (isAway ? Effect.logDebug : Effect.logError)("A run could not be recovered", cause)
+      }),
       Effect.annotateLogs({ session_id: session.id })
     )
 
@@ -798,6 +830,7 @@ export const make = Effect.gen(function*() {
 
   return RunOwner.of({
     submit,
+    revoke: (room, run) => Effect.sync(() => revoke(room, run)),
     answer,
     interrupt,
     cancel,
