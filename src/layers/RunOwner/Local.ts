@@ -57,6 +57,9 @@ const sweepTo = 1_500
 const tellEvery = Duration.seconds(1)
 const tellPatience = Duration.seconds(10)
 
+/** How often storage that did not answer is asked what it has kept. */
+const doubtEvery = Duration.millis(500)
+
 /** How often the log is asked for that. */
 const tellLook = Duration.millis(50)
 
@@ -172,6 +175,8 @@ export const make = Effect.gen(function*() {
   const fork = yield* FiberMap.runtime(fibers)<never>()
   const background = yield* FiberSet.makeRuntime<never>()
   const seats = new Map<SessionId, Seat>()
+  /** Open while storage may hold runs that nobody here knows of, because it did not answer when they were written. */
+  const doubt = yield* Effect.makeLatch(false)
   /** No new inputs; and then: what still runs is left for the next start. */
   let closing = false
   let leaving = false
@@ -364,8 +369,9 @@ export const make = Effect.gen(function*() {
   const sit = (room: Room, current: Current, queue: Array<Waiting>) => {
     const seat: Seat = { room, current, queue, lost: false }
     seats.set(room.session_id, seat)
-    room.whenRefused(() => {
+    room.whenRefused(({ reason }) => {
       seat.lost = true
+      if (reason === "withdrawn" || reason === "broken") doubt.unsafeOpen()
       if (seats.get(room.session_id) === seat) seats.delete(room.session_id)
       seat.current.work?.unsafeInterruptAsFork(FiberId.none)
     })
@@ -498,8 +504,12 @@ export const make = Effect.gen(function*() {
       else background(takeUp(sessionOf(room)))
       return { seq, place: "kept" as const }
     },
-    Effect.catchAllDefect((cause) => Effect.zipRight(Effect.logDebug("An input was not taken", cause), notTaken))
+    Effect.catchAllDefect((cause) => notAnswered("An input was not taken", cause))
   )
+
+  /** Storage may have kept it all the same. */
+  const notAnswered = (...why: ReadonlyArray<unknown>) =>
+    Effect.logDebug(...why).pipe(Effect.zipRight(Effect.sync(doubt.unsafeOpen)), Effect.zipRight(notTaken))
 
   const submit = Effect.fnUntraced(function*(room: Room, run: Run, agentName: string, onBusy: OnBusy, claim?: ClaimOf) {
     if (closing) return yield* draining
@@ -745,6 +755,7 @@ export const make = Effect.gen(function*() {
       Effect.scoped,
       Effect.catchAllCause((cause) => {
         const isAway = Cause.squash(cause) instanceof Unavailable
+        if (isAway) doubt.unsafeOpen()
         return (isAway ? Effect.logDebug : Effect.logError)("A run could not be recovered", cause)
       }),
       Effect.annotateLogs({ session_id: session.id })
@@ -762,7 +773,7 @@ export const make = Effect.gen(function*() {
     const foreign = unfinished.some(({ driver }) => driver !== null && driver !== self)
     const living = foreign ? yield* doorbell.living : new Set<string>()
     return unfinished.filter(({ driver, fresh, session_id }) =>
-      seats.has(session_id) ? fresh && !doorbell.alone : driver === null || driver === self || !living.has(driver)
+      seats.has(session_id) ? fresh : driver === null || driver === self || !living.has(driver)
     )
   })
 
@@ -772,6 +783,20 @@ export const make = Effect.gen(function*() {
     yield* Effect.logInfo(`Going on with unfinished runs in ${found.length} sessions`)
     yield* takeUpAll(found)
   })
+
+  /** Drives on what was refused and yet is there. Of what other processes have had, the sweep knows. */
+  const clearUp = Effect.gen(function*() {
+    yield* doubt.await
+    yield* Effect.sleep(doubtEvery)
+    if (closing) return yield* Effect.never
+    doubt.unsafeClose()
+    yield* takeUpAll((yield* strays).filter(({ driver }) => doorbell.alone || driver === self))
+  }).pipe(Effect.catchAllCause((cause) =>
+    Effect.zipRight(
+      Effect.logDebug("It cannot be looked for now what storage has kept", cause),
+      Effect.sync(doubt.unsafeOpen)
+    )
+  ))
 
   let suspects = new Set<string>()
 
@@ -815,9 +840,11 @@ export const make = Effect.gen(function*() {
       : Effect.flatMap(log.open(id), ([run]) => run === undefined ? Effect.void : takeUp({ id, user_id: run.user_id }))
   }
 
+  const live = Clock.make()
+  yield* Effect.forkScoped(Effect.withClock(Effect.forever(clearUp), live))
   if (!doorbell.alone) {
     yield* doorbell.listen(asked)
-    yield* Effect.forkScoped(Effect.withClock(Effect.forever(sweep), Clock.make()))
+    yield* Effect.forkScoped(Effect.withClock(Effect.forever(sweep), live))
   }
 
   const leave = Effect.suspend(() => {
