@@ -57,6 +57,9 @@ const sweepTo = 1_500
 const tellEvery = Duration.seconds(1)
 const tellPatience = Duration.seconds(10)
 
+/** How long an input may take to be kept. */
+const keepPatience = Duration.millis(1_500)
+
 /** How often storage that did not answer is asked what it has kept. */
 const doubtEvery = Duration.millis(500)
 
@@ -507,6 +510,28 @@ export const make = Effect.gen(function*() {
     Effect.catchAllDefect((cause) => notAnswered("An input was not taken", cause))
   )
 
+  /**
+   * Lets an input wait here whose key has a claim. The claim goes into storage
+   * first: when somebody else has it already, only this input is refused, and not
+   * all that the room writes.
+   */
+  const keep = (room: Room, waiting: Waiting, onBusy: OnBusy, claim: ClaimOf) =>
+    Effect.gen(function*() {
+      const { run } = waiting
+      const seq = room.last()
+      yield* log.append({ runs: [run], messages: [], pages: [], claims: [claim({ seq, run_id: run.id })] })
+      queued(room, waiting)
+      const seat = seats.get(room.session_id)
+      if (seat === undefined) background(takeUp(sessionOf(room)))
+      else join(seat, waiting, onBusy)
+      return { seq, place: "kept" as const }
+    }).pipe(
+      room.lock.withPermits(1),
+      Effect.timeoutFail({ duration: keepPatience, onTimeout: () => "slow" as const }),
+      Effect.catchIf((error) => error === "slow", () => notAnswered("Storage did not keep an input in time")),
+      Effect.catchAllDefect((cause) => notAnswered("An input was not taken", cause))
+    )
+
   /** Storage may have kept it all the same. */
   const notAnswered = (...why: ReadonlyArray<unknown>) =>
     Effect.logDebug(...why).pipe(Effect.zipRight(Effect.sync(doubt.unsafeOpen)), Effect.zipRight(notTaken))
@@ -535,6 +560,7 @@ export const make = Effect.gen(function*() {
     if (onBusy === "reject") return yield* busy(room, seat === undefined)
     if (isFull(room.open())) return yield* full(room)
     if (rooms.isHeldUp()) return yield* notTaken
+    if (seat !== undefined && claim !== undefined) return yield* keep(room, waiting, onBusy, claim)
     const seq = queued(room, waiting)
     if (claim !== undefined) room.claim(claim({ seq, run_id: run.id }))
     if (seat !== undefined) join(seat, waiting, onBusy)
