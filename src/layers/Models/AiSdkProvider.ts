@@ -88,26 +88,29 @@ const modelOf = ({ client, models }: Opened, name: string, dialect: Dialect): La
   return model
 }
 
-const toolOf = ({ description, name, parameters }: ToolSpec): LanguageModelV3FunctionTool => ({
-  type: "function",
-  name,
-  description,
-  inputSchema: parameters
-})
+const toolOf =
+  ({ looseTools = false }: Dialect) => ({ description, name, parameters }: ToolSpec): LanguageModelV3FunctionTool => ({
+    type: "function",
+    name,
+    description,
+    inputSchema: parameters,
+    ...(looseTools && { strict: false })
+  })
 
 const choiceOf = (choice: ToolChoice): LanguageModelV3ToolChoice =>
   typeof choice === "string" ? { type: choice } : { type: "tool", toolName: choice.name }
 
-const toolsOf = (tools: ReadonlyArray<ToolSpec>, choice: ToolChoice | undefined) =>
-  tools.length > 0 && { tools: tools.map(toolOf), ...(choice !== undefined && { toolChoice: choiceOf(choice) }) }
+const toolsOf = (tools: ReadonlyArray<ToolSpec>, choice: ToolChoice | undefined, dialect: Dialect) =>
+  tools.length > 0 &&
+  { tools: tools.map(toolOf(dialect)), ...(choice !== undefined && { toolChoice: choiceOf(choice) }) }
 
 const native = ({ name, schema }: StructuredOutput) => ({
   responseFormat: { type: "json", schema, ...(name !== undefined && { name }) }
 } as const)
 
 /** The answer as the arguments of a tool that the model has to call, unless it calls another. */
-const byTool = (tools: ReadonlyArray<ToolSpec>, { schema }: StructuredOutput, name: string) => ({
-  tools: [...tools.map(toolOf), {
+const byTool = (tools: ReadonlyArray<ToolSpec>, { schema }: StructuredOutput, name: string, dialect: Dialect) => ({
+  tools: [...tools.map(toolOf(dialect)), {
     type: "function",
     name,
     description: "Gives the final answer. Call it once, with the whole answer.",
@@ -148,8 +151,11 @@ export const make = <Credential extends object, Parameters extends object>(
       ...options(call),
       prompt: mark === undefined ? prompt : mark(prompt, call),
       ...(call.output !== undefined && output !== undefined
-        ? byTool(call.tools, call.output, output)
-        : { ...toolsOf(call.tools, call.tool_choice), ...(call.output !== undefined && native(call.output)) })
+        ? byTool(call.tools, call.output, output, reader.dialect)
+        : {
+          ...toolsOf(call.tools, call.tool_choice, reader.dialect),
+          ...(call.output !== undefined && native(call.output))
+        })
     }
   }
 

@@ -32,7 +32,8 @@ const responses = (namespace: string): Dialect => ({
   sealed: { item: "itemId", seal: "reasoningEncryptedContent" },
   media: [media.image, [/^application\/pdf$/, true]],
   prefill: false,
-  callId: plain
+  callId: plain,
+  looseTools: true
 })
 
 const chat = (namespace: string): Dialect => ({
@@ -42,7 +43,8 @@ const chat = (namespace: string): Dialect => ({
   thinking: "none",
   media: [media.image, media.sound, media.pdf],
   prefill: true,
-  callId: plain
+  callId: plain,
+  looseTools: true
 })
 
 /** Responses does not know these. */
