@@ -43,8 +43,11 @@ export interface Definition<Credential extends object, Parameters extends object
   ) => LanguageModelV3Prompt
   /** Whether the provider itself makes answers of a schema; else the model is made to call a tool of that schema. */
   readonly structured: boolean | ((model: string) => boolean)
-  readonly listing: (credential: Credential) => Listing.Listing
-  /** Options that say how long vectors are to be. */
+  /** `now` is in milliseconds. */
+  readonly listing: (credential: Credential, now: number) => Listing.Listing | ModelFailed
+  /** Most texts of one request for embeddings, if fewer than the package believes. */
+  readonly batch?: number
+  /** Options that say how long vectors are to be; undefined without embeddings. */
   readonly dimensions?: (dimensions: number) => EmbeddingModelV3CallOptions["providerOptions"]
 }
 
@@ -131,7 +134,7 @@ const refused = (mediaType: string, model: string) =>
 export const make = <Credential extends object, Parameters extends object>(
   definition: Definition<Credential, Parameters>
 ): Provider.Provider => {
-  const { dialect, dimensions, listing, mark, options, structured } = definition
+  const { batch, dialect, dimensions, listing, mark, options, structured } = definition
   const open = opener(definition.open)
   const isStructured = typeof structured === "boolean" ? () => structured : structured
 
@@ -172,7 +175,11 @@ export const make = <Credential extends object, Parameters extends object>(
             emit
           }))
       }),
-    check: ({ credential, fetch }) => Effect.suspend(() => Listing.check(listing(credential), fetch)),
+    check: ({ credential, fetch }) =>
+      Effect.clockWith((clock) => {
+        const list = listing(credential, clock.unsafeCurrentTimeMillis())
+        return list instanceof ModelFailed ? Effect.fail(list) : Listing.check(list, fetch)
+      }),
     ...(dimensions !== undefined && {
       embed: ({ credential, dimensions: wanted, fetch, input, model }: Provider.EmbedCall<Credential>) =>
         Effect.flatMap(open(credential, fetch), ({ client }) =>
@@ -187,7 +194,8 @@ export const make = <Credential extends object, Parameters extends object>(
             : AiSdkEmbed.embed(
               client.embedding(model),
               input,
-              wanted === undefined ? undefined : dimensions(wanted)
+              wanted === undefined ? undefined : dimensions(wanted),
+              batch
             ))
     })
   })
