@@ -120,8 +120,9 @@ const attempt = (
         const begun = progress.parts > 0
         const limit = Duration.toMillis(begun ? bounds.idle : bounds.firstPart)
         const quiet = progress.held > 0 ? 0 : clock.unsafeCurrentTimeMillis() - progress.at
+        // The limit may change while it sleeps, when the answer begins.
         return quiet < limit
-          ? Effect.flatMap(Effect.sleep(limit - quiet), () => watch)
+          ? Effect.flatMap(Effect.sleep(Math.min(limit - quiet, Duration.toMillis(bounds.idle))), () => watch)
           : Effect.sync(() => fail(silent(limit / 1000, begun)))
       })
       const take = meter(emit, bounds, progress, clock, fail)
