@@ -43,8 +43,11 @@ export interface Definition<Credential extends object, Parameters extends object
   ) => LanguageModelV3Prompt
   /** Whether the provider itself makes answers of a schema; else the model is made to call a tool of that schema. */
   readonly structured: boolean | ((model: string) => boolean)
-  readonly listing: (credential: Credential) => Listing.Listing
-  /** Options that say how long vectors are to be. */
+  /** `now` is in milliseconds. */
+  readonly listing: (credential: Credential, now: number) => Listing.Listing | ModelFailed
+  /** Most texts of one request for embeddings, if fewer than the package believes. */
+  readonly batch?: number
+  /** Options that say how long vectors are to be; undefined without embeddings. */
   readonly dimensions?: (dimensions: number) => EmbeddingModelV3CallOptions["providerOptions"]
 }
 
@@ -85,26 +88,29 @@ const modelOf = ({ client, models }: Opened, name: string, dialect: Dialect): La
   return model
 }
 
-const toolOf = ({ description, name, parameters }: ToolSpec): LanguageModelV3FunctionTool => ({
-  type: "function",
-  name,
-  description,
-  inputSchema: parameters
-})
+const toolOf =
+  ({ looseTools = false }: Dialect) => ({ description, name, parameters }: ToolSpec): LanguageModelV3FunctionTool => ({
+    type: "function",
+    name,
+    description,
+    inputSchema: parameters,
+    ...(looseTools && { strict: false })
+  })
 
 const choiceOf = (choice: ToolChoice): LanguageModelV3ToolChoice =>
   typeof choice === "string" ? { type: choice } : { type: "tool", toolName: choice.name }
 
-const toolsOf = (tools: ReadonlyArray<ToolSpec>, choice: ToolChoice | undefined) =>
-  tools.length > 0 && { tools: tools.map(toolOf), ...(choice !== undefined && { toolChoice: choiceOf(choice) }) }
+const toolsOf = (tools: ReadonlyArray<ToolSpec>, choice: ToolChoice | undefined, dialect: Dialect) =>
+  tools.length > 0 &&
+  { tools: tools.map(toolOf(dialect)), ...(choice !== undefined && { toolChoice: choiceOf(choice) }) }
 
 const native = ({ name, schema }: StructuredOutput) => ({
   responseFormat: { type: "json", schema, ...(name !== undefined && { name }) }
 } as const)
 
 /** The answer as the arguments of a tool that the model has to call, unless it calls another. */
-const byTool = (tools: ReadonlyArray<ToolSpec>, { schema }: StructuredOutput, name: string) => ({
-  tools: [...tools.map(toolOf), {
+const byTool = (tools: ReadonlyArray<ToolSpec>, { schema }: StructuredOutput, name: string, dialect: Dialect) => ({
+  tools: [...tools.map(toolOf(dialect)), {
     type: "function",
     name,
     description: "Gives the final answer. Call it once, with the whole answer.",
@@ -131,7 +137,7 @@ const refused = (mediaType: string, model: string) =>
 export const make = <Credential extends object, Parameters extends object>(
   definition: Definition<Credential, Parameters>
 ): Provider.Provider => {
-  const { dialect, dimensions, listing, mark, options, structured } = definition
+  const { batch, dialect, dimensions, listing, mark, options, structured } = definition
   const open = opener(definition.open)
   const isStructured = typeof structured === "boolean" ? () => structured : structured
 
@@ -145,8 +151,11 @@ export const make = <Credential extends object, Parameters extends object>(
       ...options(call),
       prompt: mark === undefined ? prompt : mark(prompt, call),
       ...(call.output !== undefined && output !== undefined
-        ? byTool(call.tools, call.output, output)
-        : { ...toolsOf(call.tools, call.tool_choice), ...(call.output !== undefined && native(call.output)) })
+        ? byTool(call.tools, call.output, output, reader.dialect)
+        : {
+          ...toolsOf(call.tools, call.tool_choice, reader.dialect),
+          ...(call.output !== undefined && native(call.output))
+        })
     }
   }
 
@@ -172,7 +181,11 @@ export const make = <Credential extends object, Parameters extends object>(
             emit
           }))
       }),
-    check: ({ credential, fetch }) => Effect.suspend(() => Listing.check(listing(credential), fetch)),
+    check: ({ credential, fetch }) =>
+      Effect.clockWith((clock) => {
+        const list = listing(credential, clock.unsafeCurrentTimeMillis())
+        return list instanceof ModelFailed ? Effect.fail(list) : Listing.check(list, fetch)
+      }),
     ...(dimensions !== undefined && {
       embed: ({ credential, dimensions: wanted, fetch, input, model }: Provider.EmbedCall<Credential>) =>
         Effect.flatMap(open(credential, fetch), ({ client }) =>
@@ -187,7 +200,8 @@ export const make = <Credential extends object, Parameters extends object>(
             : AiSdkEmbed.embed(
               client.embedding(model),
               input,
-              wanted === undefined ? undefined : dimensions(wanted)
+              wanted === undefined ? undefined : dimensions(wanted),
+              batch
             ))
     })
   })

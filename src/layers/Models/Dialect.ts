@@ -24,6 +24,8 @@ export interface Dialect {
   readonly prefill: boolean
   /** Whether files of the model's own go back. */
   readonly ownFiles?: boolean
+  /** Whether tools have to say that their arguments need not follow the schema by the letter. */
+  readonly looseTools?: boolean
   /** The namespace in which the metadata goes back, if it is another. */
   readonly sendAs?: string
   /** A call's id in the form that the provider takes. */
