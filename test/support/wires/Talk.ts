@@ -128,7 +128,8 @@ export const open = Effect.fnUntraced(function*(subject: Subject, limits: Bounds
     ask,
     check: Effect.map(provider.check(fields), ({ models }) => models),
     embed: (input, dimensions) =>
-      provider.embed?.({ ...fields, model: subject.model, input, dimensions }) ?? assert.fail("it has no embeddings"),
+      provider.embed?.({ ...fields, model: subject.embedding ?? subject.model, input, dimensions }) ??
+        assert.fail("it has no embeddings"),
     fail: (asking, parts) => failing(ask(asking, parts)),
     failing,
     request,
