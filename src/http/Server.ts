@@ -19,6 +19,7 @@ import * as Messages from "./handlers/Messages.ts"
 import * as Models from "./handlers/Models.ts"
 import * as Runs from "./handlers/Runs.ts"
 import * as Sessions from "./handlers/Sessions.ts"
+import * as Usage from "./handlers/Usage.ts"
 import * as Vault from "./handlers/Vault.ts"
 import * as Authentication from "./middleware/Authentication.ts"
 import * as Boundary from "./middleware/Boundary.ts"
@@ -51,6 +52,7 @@ const handlers = Layer.mergeAll(
   Models.layer,
   Runs.layer,
   Sessions.layer,
+  Usage.layer,
   Vault.layer
 ).pipe(Layer.provide([Authentication.layer, Sse.layer]))
 

@@ -9,6 +9,7 @@ import type { Auth } from "../services/Auth.ts"
 import type { Doorbell } from "../services/Doorbell.ts"
 import type { EventLog } from "../services/EventLog.ts"
 import type { Idempotency } from "../services/Idempotency.ts"
+import type { Ledger } from "../services/Ledger.ts"
 import type { Models } from "../services/Models.ts"
 import type { Outbound } from "../services/Outbound.ts"
 import type { Rooms } from "../services/Rooms.ts"
@@ -26,6 +27,8 @@ import * as DoorbellPg from "./Doorbell/Pg.ts"
 import * as EventLogMemory from "./EventLog/Memory.ts"
 import * as EventLogSql from "./EventLog/Sql.ts"
 import * as IdempotencyStored from "./Idempotency/Stored.ts"
+import * as LedgerMemory from "./Ledger/Memory.ts"
+import * as LedgerSql from "./Ledger/Sql.ts"
 import * as Tables from "./Memory/Tables.ts"
 import * as ModelsRouter from "./Models/Router.ts"
 import * as OutboundGuarded from "./Outbound/Guarded.ts"
@@ -45,7 +48,7 @@ import * as Upkeep from "./Upkeep.ts"
 import * as VaultAesGcm from "./Vault/AesGcm.ts"
 
 /** What remembers, and who else does so there. */
-export type Memories = Storage | EventLog | Doorbell
+export type Memories = Storage | EventLog | Ledger | Doorbell
 
 export type Host =
   | Memories
@@ -64,6 +67,7 @@ export type Host =
 export const memory: Layer.Layer<Memories> = Layer.mergeAll(
   StorageMemory.layer,
   EventLogMemory.layer,
+  LedgerMemory.layer,
   DoorbellMemory.layer
 ).pipe(
   Layer.provide(Tables.layer)
@@ -75,7 +79,7 @@ const sql = <R, E>(
   doorbell: Layer.Layer<Doorbell, never, Prepared | R>,
   options: StorageSql.Options
 ) =>
-  Layer.mergeAll(StorageSql.layer(options), EventLogSql.layer, doorbell).pipe(
+  Layer.mergeAll(StorageSql.layer(options), EventLogSql.layer, LedgerSql.layer, doorbell).pipe(
     Layer.provide(Layer.effectDiscard(Migrations.migrate(migrations.all))),
     Layer.provide(client)
   )

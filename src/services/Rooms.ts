@@ -3,6 +3,7 @@ import type { Claim } from "../domain/Claim.ts"
 import type { Unavailable } from "../domain/Errors.ts"
 import type { AgentEvent, EventDraft } from "../domain/Event.ts"
 import type { RunId, SessionId, UserId } from "../domain/Ids.ts"
+import type { LedgerEntry } from "../domain/Ledger.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Run } from "../domain/Run.ts"
 import type { AppendRefused, LogPage } from "./EventLog.ts"
@@ -56,6 +57,8 @@ export interface Room {
   readonly place: (seq: number, message: Message) => void
   /** Writes the claim on an input's key with the events emitted so far. */
   readonly claim: (claim: Claim) => void
+  /** Enters a call of a model into the ledger with the events emitted so far. */
+  readonly charge: (entry: LedgerEntry) => void
   /**
    * Waits until everything emitted, recorded and placed so far is durable.
    * `AppendRefused`: another writer owns the session now, or it is deleted.

@@ -255,7 +255,8 @@ describe("stream", () => {
   const call = (what: ReturnType<typeof config>) =>
     Effect.flatMap(
       Models,
-      (models) => models.stream({ owner: ada, config: what, system: "", messages: [], tools: [] }, () => undefined)
+      (models) =>
+        models.stream({ owner: ada, config: what, fallbacks: [], system: "", messages: [], tools: [] }, () => undefined)
     )
   /** Nothing listens there: a call that gets as far fails at the connection. */
   const closed = { base_url: "http://127.0.0.1:1/v1" }

@@ -114,7 +114,8 @@ const firstSession = Effect.gen(function*() {
     config: {
       workspace_id: WorkspaceId.make(newId.record(millis)),
       name: "first conversation",
-      chat_model_config: { type: "demo_credential", credential_id, model: "demo-chat", parameters: {} }
+      chat_model_config: { type: "demo_credential", credential_id, model: "demo-chat", parameters: {} },
+      fallback_chat_model_config: null
     },
     state: { session_id, permission_context: permissionContext("default") }
   })

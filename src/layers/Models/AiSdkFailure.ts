@@ -20,6 +20,10 @@ export const silent = (seconds: number, begun: boolean): ModelFailed =>
     ? failed("upstream", true, `The provider's answer stalled: nothing more came for ${seconds} seconds.`)
     : failed("connection", true, `The provider did not begin to answer within ${seconds} seconds.`)
 
+/** It goes on and on. */
+export const endless = (seconds: number): ModelFailed =>
+  failed("upstream", false, `The provider's answer was not complete after ${seconds} seconds.`)
+
 export const garbage = (): ModelFailed =>
   failed(
     "upstream",

@@ -36,7 +36,8 @@ const merge = (taken: ReadonlyArray<Taken>): LogBatch =>
     pages: taken.flatMap(({ batch }) => batch.pages),
     runs: taken.flatMap(({ batch }) => batch.runs),
     messages: taken.flatMap(({ batch }) => batch.messages),
-    claims: taken.flatMap(({ batch }) => batch.claims ?? [])
+    claims: taken.flatMap(({ batch }) => batch.claims ?? []),
+    usage: taken.flatMap(({ batch }) => batch.usage ?? [])
   }
 
 /** Lets the rest of this turn of the event loop join the flush. */

@@ -23,6 +23,7 @@ import { Conflict, LimitReached, Unavailable } from "../../domain/Errors.ts"
 import type { AgentEvent, EventDraft } from "../../domain/Event.ts"
 import { eventsOf } from "../../domain/Frames.ts"
 import type { RunId, SessionId, Timestamp, UserId } from "../../domain/Ids.ts"
+import { type CallProgress, entryOf } from "../../domain/Ledger.ts"
 import type { Message } from "../../domain/Message.ts"
 import { addRules } from "../../domain/Permission.ts"
 import * as Reply from "../../domain/Reply.ts"
@@ -201,6 +202,7 @@ export const make = Effect.gen(function*() {
   const currentOf = (room: Room, run: Run, from: Reply.Reply, replySeq: number, stopped: boolean): Current => {
     let reply = from
     let lastSeq = replySeq
+    let call: CallProgress | undefined
     return {
       run,
       replySeq,
@@ -208,8 +210,15 @@ export const make = Effect.gen(function*() {
       out: {
         emit: (draft) => {
           const { event, seq } = room.emit(run.id, draft)
+          if (event.type === "MODEL_CALL_END" && reply.call !== undefined) {
+            room.charge(entryOf(run, reply.call, event, call))
+            call = undefined
+          }
           reply = Reply.step(reply, event)
           lastSeq = seq
+        },
+        calling: (next) => {
+          call = next
         },
         reply: () => reply,
         durable: room.durable,
