@@ -12,6 +12,7 @@ import type { Ledger } from "../services/Ledger.ts"
 import type { Models } from "../services/Models.ts"
 import type { Outbound } from "../services/Outbound.ts"
 import type { Rooms } from "../services/Rooms.ts"
+import type { Rotation } from "../services/Rotation.ts"
 import type { RunOwner } from "../services/RunOwner.ts"
 import type { SessionHub } from "../services/SessionHub.ts"
 import type { Storage } from "../services/Storage.ts"
@@ -31,6 +32,7 @@ import * as Tables from "./Memory/Tables.ts"
 import * as ModelsRouter from "./Models/Router.ts"
 import * as OutboundGuarded from "./Outbound/Guarded.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
+import * as RotationStored from "./Rotation/Stored.ts"
 import * as RunOwnerLocal from "./RunOwner/Local.ts"
 import * as SessionHubLocal from "./SessionHub/Local.ts"
 import * as Migrations from "./Sql/Migrations.ts"
@@ -58,6 +60,7 @@ export type Host =
   | RunOwner
   | SessionHub
   | Idempotency
+  | Rotation
 
 export const memory: Layer.Layer<Memories> = Layer.mergeAll(
   StorageMemory.layer,
@@ -105,7 +108,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer({ ...defaults, ...options }))),
     Layer.provideMerge(ToolboxBuiltIn.layer),
     Layer.provideMerge(AuthComposite.layer(options)),
-    Layer.provideMerge(Layer.merge(ApiKeysStored.layer, IdempotencyStored.layer)),
+    Layer.provideMerge(Layer.mergeAll(ApiKeysStored.layer, IdempotencyStored.layer, RotationStored.layer)),
     Layer.provideMerge(parts)
   )
 
