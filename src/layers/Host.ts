@@ -2,7 +2,7 @@
 import type { SqlClient } from "@effect/sql"
 import { Effect, Layer, Redacted } from "effect"
 import { join } from "node:path"
-import { defaults, type Settings, trustsUserHeader } from "../domain/Settings.ts"
+import { defaults, isLoopback, type Settings, trustsUserHeader } from "../domain/Settings.ts"
 import type { AgentRunner } from "../services/AgentRunner.ts"
 import type { ApiKeys } from "../services/ApiKeys.ts"
 import type { Auth } from "../services/Auth.ts"
@@ -11,6 +11,7 @@ import type { EventLog } from "../services/EventLog.ts"
 import type { Idempotency } from "../services/Idempotency.ts"
 import type { Ledger } from "../services/Ledger.ts"
 import type { Models } from "../services/Models.ts"
+import type { Outbound } from "../services/Outbound.ts"
 import type { Rooms } from "../services/Rooms.ts"
 import type { RunOwner } from "../services/RunOwner.ts"
 import type { SessionHub } from "../services/SessionHub.ts"
@@ -29,6 +30,7 @@ import * as LedgerMemory from "./Ledger/Memory.ts"
 import * as LedgerSql from "./Ledger/Sql.ts"
 import * as Tables from "./Memory/Tables.ts"
 import * as ModelsRouter from "./Models/Router.ts"
+import * as OutboundGuarded from "./Outbound/Guarded.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
 import * as RunOwnerLocal from "./RunOwner/Local.ts"
 import * as SessionHubLocal from "./SessionHub/Local.ts"
@@ -104,8 +106,11 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(parts)
   )
 
-const withModels = <A, E, R>(storage: Layer.Layer<Memories, E, R>, vault: Layer.Layer<Vault, A>) =>
-  ModelsRouter.layerDefault.pipe(Layer.provideMerge(Layer.merge(storage, vault)))
+const withModels = <A, E, R>(
+  storage: Layer.Layer<Memories, E, R>,
+  vault: Layer.Layer<Vault, A>,
+  outbound: Layer.Layer<Outbound>
+) => ModelsRouter.layerDefault.pipe(Layer.provide(outbound), Layer.provideMerge(Layer.merge(storage, vault)))
 
 const throwAwayKey = Layer.unwrapEffect(
   Effect.sync(() => VaultAesGcm.layer({ keys: [Redacted.make(globalThis.crypto.getRandomValues(new Uint8Array(32)))] }))
@@ -113,7 +118,7 @@ const throwAwayKey = Layer.unwrapEffect(
 
 /** A host over this storage, with a vault that nothing opens afterwards. */
 export const over = <E, R>(storage: Layer.Layer<Memories, E, R>): Layer.Layer<Host, E, R> =>
-  engine(withModels(storage, throwAwayKey), { trusted: true })
+  engine(withModels(storage, throwAwayKey, OutboundGuarded.layer({ hosts: [], loopback: true })), { trusted: true })
 
 /** Nothing outlives the process. */
 export const layerMemory: Layer.Layer<Host> = over(memory)
@@ -126,5 +131,6 @@ export const layer = (settings: Settings) => {
   const vault = settings.vault_key === undefined
     ? VaultAesGcm.layerFile(join(settings.data_dir, "vault.key"))
     : VaultAesGcm.layerKey(settings.vault_key)
-  return engine(withModels(storage, vault), { ...settings, trusted: trustsUserHeader(settings) })
+  const outbound = OutboundGuarded.layer({ hosts: settings.outbound_hosts, loopback: isLoopback(settings.host) })
+  return engine(withModels(storage, vault, outbound), { ...settings, trusted: trustsUserHeader(settings) })
 }

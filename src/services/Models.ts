@@ -1,6 +1,7 @@
 import { Context, type Effect, Schema } from "effect"
-import type { Invalid, NotFound } from "../domain/Errors.ts"
-import type { UserId } from "../domain/Ids.ts"
+import type { CredentialCheck } from "../domain/Credential.ts"
+import type { Invalid, LimitReached, NotFound } from "../domain/Errors.ts"
+import type { CredentialId, UserId } from "../domain/Ids.ts"
 import type { JsonObject } from "../domain/Json.ts"
 import type { Message } from "../domain/Message.ts"
 import type { ChatModelConfig, ModelCard } from "../domain/Model.ts"
@@ -14,6 +15,15 @@ export interface ToolSpec {
   readonly parameters: JsonObject
 }
 
+/** Whether the model may, must or must not call a tool, or which one it must. */
+export type ToolChoice = "auto" | "none" | "required" | { readonly name: string }
+
+/** The answer is JSON of this schema; it comes as text. */
+export interface StructuredOutput {
+  readonly name?: string
+  readonly schema: JsonObject
+}
+
 export interface ModelCall {
   readonly owner: UserId
   readonly config: ChatModelConfig
@@ -23,6 +33,8 @@ export interface ModelCall {
   /** Oldest first. The last one may be the reply in the making, with its tool calls and results. */
   readonly messages: ReadonlyArray<Message>
   readonly tools: ReadonlyArray<ToolSpec>
+  readonly tool_choice?: ToolChoice
+  readonly output?: StructuredOutput
 }
 
 /** A model and the credential through which it is reached. */
@@ -33,16 +45,28 @@ export type StopReason = "stop" | "tool_calls" | "length" | "content_filter" | "
 /**
  * A piece of a model's answer. Text and thinking of the same `block` belong
  * together; a new `block` or `block_end` closes the one before. `finish` comes
- * last, once; `retry` and `switch` come before all others.
+ * last, once; `retry` and `switch` come before all others. `provider_metadata`
+ * is what the provider wants back with the next call; `empty` is the kind of a
+ * block that holds nothing else.
  */
 export type ModelPart =
   | { readonly type: "text"; readonly block: string; readonly delta: string }
   | { readonly type: "thinking"; readonly block: string; readonly delta: string }
-  | { readonly type: "block_end"; readonly block: string; readonly provider_metadata?: JsonObject }
-  | { readonly type: "data"; readonly media_type: string; readonly data: string }
+  | {
+    readonly type: "block_end"
+    readonly block: string
+    readonly provider_metadata?: JsonObject
+    readonly empty?: "text" | "thinking"
+  }
+  | {
+    readonly type: "data"
+    readonly media_type: string
+    readonly data: string
+    readonly provider_metadata?: JsonObject
+  }
   | { readonly type: "tool_call_start"; readonly id: string; readonly name: string }
   | { readonly type: "tool_call_delta"; readonly id: string; readonly delta: string }
-  | { readonly type: "tool_call_end"; readonly id: string }
+  | { readonly type: "tool_call_end"; readonly id: string; readonly provider_metadata?: JsonObject }
   /** The provider is asked again. */
   | { readonly type: "retry" }
   /** A fallback is asked now; nothing of an answer has been handed over before. */
@@ -63,6 +87,7 @@ export const ModelErrorType = Schema.Literal(
   "rate_limit",
   "invalid_request",
   "context_length",
+  "content_policy",
   "upstream",
   "connection",
   "setup",
@@ -100,6 +125,8 @@ export class Models extends Context.Tag("stoa/services/Models")<Models, {
    * `path` is where the client finds the config: `chat_model_config` unless it is given.
    */
   readonly check: (owner: UserId, config: ChatModelConfig, path?: string) => Effect.Effect<void, NotFound | Invalid>
+  /** Asks the credential's provider whether it works, for 10 seconds at most. Few at once of each owner. */
+  readonly test: (owner: UserId, id: CredentialId) => Effect.Effect<CredentialCheck, NotFound | LimitReached>
   /** Calls the model and hands over its answer piece by piece. Interrupting it ends the call. */
   readonly stream: (call: ModelCall, emit: EmitPart) => Effect.Effect<void, ModelFailed>
 }>() {}

@@ -5,6 +5,7 @@ import { textOf } from "../../src/domain/Message.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsRouter from "../../src/layers/Models/Router.ts"
+import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
@@ -110,7 +111,9 @@ describe("Models that break", () => {
   const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(32).fill(7))] }))
   const hosted = (faults: ModelFaults) =>
     Host.engine(
-      faultyModels(ModelsRouter.layerDefault, faults).pipe(Layer.provideMerge(Layer.merge(Host.memory, vault))),
+      faultyModels(ModelsRouter.layerDefault.pipe(Layer.provide(OutboundOpen.layer)), faults).pipe(
+        Layer.provideMerge(Layer.merge(Host.memory, vault))
+      ),
       { trusted: true }
     )
 

@@ -4,7 +4,7 @@ import { Effect, FastCheck, type Layer } from "effect"
 import type { MessageId, RunId, SessionId, Timestamp } from "../../src/domain/Ids.ts"
 import type { RunStatus } from "../../src/domain/Run.ts"
 import type { Session } from "../../src/domain/Session.ts"
-import { EventLog, framesAfter, type LogBatch, type LogPage } from "../../src/services/EventLog.ts"
+import { EventLog, framesAfter, type LogBatch, type LogPage, replayBytes } from "../../src/services/EventLog.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import {
@@ -62,7 +62,14 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
         for (let after = 0; after <= 14; after++) {
           const wanted = pages.filter(({ last_seq }) => last_seq > after)
           for (const limit of [1, 2, 100]) {
-            assert.deepStrictEqual(yield* log.read(session.id, after, limit), wanted.slice(0, limit))
+            const read = wanted.slice(0, limit)
+            assert.deepStrictEqual(yield* log.read(session.id, after, limit), read)
+            const joined = {
+              first_seq: read[0]?.first_seq,
+              last_seq: read.at(-1)?.last_seq,
+              frames: read.map(({ frames }) => frames).join("")
+            }
+            assert.deepEqual(yield* log.replay(session.id, after, limit), read.length === 0 ? undefined : joined)
           }
           assert.strictEqual(
             wanted.map((page) => framesAfter(page, after)).join(""),
@@ -71,12 +78,35 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
         }
       }))
 
+    it.effect("replays a long log in pieces of about a mebibyte, at least a page each", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const size = replayBytes / 2
+        const pages = [1, 1, 1, 3, 1].map((halves, i) =>
+          pageOf(session, i + 1, i + 1, { frames: `${i}`.padEnd(halves * size, "é") })
+        )
+        yield* log.append(batch({ pages: pages.slice(0, 3) }))
+        yield* log.append(batch({ pages: pages.slice(3) }))
+        const pieces: Array<string> = []
+        for (let after = 0; after < pages.length;) {
+          const piece = yield* log.replay(session.id, after, 100)
+          assert.strictEqual(piece?.first_seq, after + 1)
+          assert.isAtMost(piece!.frames.length, 4 * size)
+          pieces.push(piece!.frames)
+          after = piece!.last_seq
+        }
+        assert.isAbove(pieces.length, 2)
+        assert.strictEqual(pieces.join(""), pages.map(({ frames }) => frames).join(""))
+      }))
+
     it.effect("has nothing of a new session, nor of none", () =>
       Effect.gen(function*() {
         const log = yield* EventLog
         for (const id of [(yield* newSession).id, freshId() as SessionId]) {
           assert.deepStrictEqual(yield* log.range(id), { first: 1, last: 0 })
           assert.deepStrictEqual(yield* log.read(id, 0, 10), [])
+          assert.isUndefined(yield* log.replay(id, 0, 10))
           assert.deepStrictEqual(yield* log.messages(id, { offset: 0, limit: 10 }), [])
           assert.deepStrictEqual(yield* log.recent(id, 10), [])
           assert.strictEqual(yield* log.countMessages(id), 0)

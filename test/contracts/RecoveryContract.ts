@@ -8,6 +8,7 @@ import type { Session } from "../../src/domain/Session.ts"
 import * as DoorbellMemory from "../../src/layers/Doorbell/Memory.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsRouter from "../../src/layers/Models/Router.ts"
+import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
@@ -23,6 +24,7 @@ const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Arra
 const live = Effect.gen(function*() {
   const storage = yield* Effect.context<Storage | EventLog | Ledger>()
   const parts = ModelsRouter.layerDefault.pipe(
+    Layer.provide(OutboundOpen.layer),
     Layer.provideMerge(
       Layer.mergeAll(
         Layer.succeedContext(Context.pick(Storage, EventLog, Ledger)(storage)),

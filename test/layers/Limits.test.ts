@@ -8,6 +8,7 @@ import * as Host from "../../src/layers/Host.ts"
 import { bounds } from "../../src/layers/Models/Bounds.ts"
 import * as Provider from "../../src/layers/Models/Provider.ts"
 import * as ModelsRouter from "../../src/layers/Models/Router.ts"
+import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
 import * as Upkeep from "../../src/layers/Upkeep.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
@@ -25,7 +26,11 @@ const host = <E>(
   storage: Layer.Layer<Host.Memories, E>,
   options: Omit<Host.EngineOptions, "trusted"> = {},
   models = ModelsRouter.layerDefault
-) => Host.engine(models.pipe(Layer.provideMerge(Layer.merge(storage, vault))), { trusted: true, ...options })
+) =>
+  Host.engine(models.pipe(Layer.provide(OutboundOpen.layer), Layer.provideMerge(Layer.merge(storage, vault))), {
+    trusted: true,
+    ...options
+  })
 
 const pause = (note: string, seconds = 0) => `call Pause {"seconds":${seconds},"note":"${note}"}`
 
@@ -70,7 +75,8 @@ const faulty = (hows: Readonly<Record<string, (emit: EmitPart) => Effect.Effect<
     parameters: Schema.Struct({}),
     cards: [],
     accepts: () => true,
-    stream: ({ model }, emit) => hows[model]!(emit)
+    stream: ({ model }, emit) => hows[model]!(emit),
+    check: () => Effect.succeed({ models: [] })
   })], { ...bounds, firstPart: Duration.millis(100), idle: Duration.millis(100), backoff: Duration.millis(5) })
 
 const text = (delta: string) => ({ type: "text", block: "1", delta }) as const

@@ -14,6 +14,7 @@ import type { Session } from "../../src/domain/Session.ts"
 import * as DoorbellMemory from "../../src/layers/Doorbell/Memory.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsRouter from "../../src/layers/Models/Router.ts"
+import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { AppendRefused, EventLog } from "../../src/services/EventLog.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
@@ -49,6 +50,7 @@ const live = Effect.gen(function*() {
   const append: typeof log.append = (batch) => killed ? new AppendRefused({ reason: "fenced" }) : log.append(batch)
   const storage = Context.pick(Storage, EventLog, Ledger)(context).pipe(Context.add(EventLog, { ...log, append }))
   const parts = ModelsRouter.layerDefault.pipe(
+    Layer.provide(OutboundOpen.layer),
     Layer.provideMerge(Layer.mergeAll(Layer.succeedContext(storage), DoorbellMemory.layer, vault))
   )
   const scope = yield* Scope.make()

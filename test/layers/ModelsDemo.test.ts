@@ -39,7 +39,7 @@ const result = (id: string, output: string): ContentBlock => ({
 })
 
 const ask = (messages: ReadonlyArray<Message>, emit: EmitPart, model = "demo-script", parameters: JsonObject = {}) =>
-  provider.stream({ credential: {}, model, parameters, system: "Be brief.", messages, tools: [] }, emit)
+  provider.stream({ credential: {}, model, parameters, system: "Be brief.", messages, tools: [], fetch }, emit)
 
 const play = (messages: ReadonlyArray<Message>, model?: string, parameters?: JsonObject) =>
   Effect.gen(function*() {

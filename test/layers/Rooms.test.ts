@@ -26,6 +26,12 @@ const fakeLog = () => {
     append: (batch) => control.append(batch),
     read: (session, after, limit) =>
       Effect.sync(() => pages.filter((page) => page.session_id === session && page.last_seq > after).slice(0, limit)),
+    replay: (session, after) =>
+      Effect.sync(() => {
+        const read = pages.filter((page) => page.session_id === session && page.last_seq > after)
+        const [first] = read
+        return first && { ...first, last_seq: read.at(-1)!.last_seq, frames: read.map(({ frames }) => frames).join("") }
+      }),
     range: (session) =>
       Effect.sync(() => ({ first: 1, last: pages.findLast((page) => page.session_id === session)?.last_seq ?? 0 })),
     messages: () => Effect.succeed([]),

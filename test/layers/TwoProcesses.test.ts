@@ -9,6 +9,7 @@ import { textOf } from "../../src/domain/Message.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsRouter from "../../src/layers/Models/Router.ts"
+import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
@@ -24,6 +25,7 @@ class Database extends Context.Tag("test/Database")<Database, string>() {}
 const process = Effect.gen(function*() {
   const url = yield* Database
   const parts = ModelsRouter.layerDefault.pipe(
+    Layer.provide(OutboundOpen.layer),
     Layer.provideMerge(Layer.merge(Layer.fresh(Host.postgres({ url: Redacted.make(url), maxConnections: 4 })), vault))
   )
   const scope = yield* Scope.make()

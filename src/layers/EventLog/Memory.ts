@@ -4,7 +4,14 @@ import type { Claim } from "../../domain/Claim.ts"
 import type { Timestamp } from "../../domain/Ids.ts"
 import type { LedgerEntry } from "../../domain/Ledger.ts"
 import { Run } from "../../domain/Run.ts"
-import { AppendRefused, EventLog, type LogBatch, type LogPage, type PlacedMessage } from "../../services/EventLog.ts"
+import {
+  AppendRefused,
+  EventLog,
+  type LogBatch,
+  type LogPage,
+  type PlacedMessage,
+  replayBytes
+} from "../../services/EventLog.ts"
 import { type Row, tables } from "../../services/Storage.ts"
 import { firstBeyond, type Store, Tables } from "../Memory/Tables.ts"
 
@@ -108,6 +115,18 @@ export const make = Effect.map(Tables, (store) =>
         const { pages } = store.log(session)
         const from = firstBeyond(pages, ({ last_seq }) => last_seq > after)
         return pages.slice(from, from + limit)
+      }),
+    replay: (session, after, limit) =>
+      store.run(() => {
+        const { pages } = store.log(session)
+        const from = firstBeyond(pages, ({ last_seq }) => last_seq > after)
+        if (from >= pages.length || limit === 0) return undefined
+        let frames = ""
+        let last = from
+        for (; last < Math.min(from + limit, pages.length) && frames.length < replayBytes; last++) {
+          frames += pages[last]!.frames
+        }
+        return { first_seq: pages[from]!.first_seq, last_seq: pages[last - 1]!.last_seq, frames }
       }),
     range: (session) =>
       store.run(() => {

@@ -14,9 +14,11 @@ import { Run } from "../../domain/Run.ts"
 import {
   AppendRefused,
   EventLog,
+  type Frames,
   type LogBatch,
   type LogPage,
   type PlacedMessage,
+  replayBytes,
   type Unfinished
 } from "../../services/EventLog.ts"
 import { Prepared } from "../Sql/Prepared.ts"
@@ -169,11 +171,20 @@ const refused = (error: SqlError.SqlError): Effect.Effect<never, AppendRefused> 
 }
 
 /** From the page that holds the event after `$2`, found by the key and not by counting from the beginning. */
-const readText = `
-  select first_seq, last_seq, run_id, ends, frames from log_pages
-  where session_id = $1 and last_seq > $2 and first_seq >= coalesce(
+const pagesAfter = `
+  from log_pages where session_id = $1 and last_seq > $2 and first_seq >= coalesce(
     (select max(first_seq) from log_pages where session_id = $1 and first_seq <= $2 + 1), 1)
   order by first_seq limit $3`
+
+const readText = `select first_seq, last_seq, run_id, ends, frames ${pagesAfter}`
+
+const replayText = `
+  select min(first_seq) as first_seq, max(last_seq) as last_seq, string_agg(frames, '' order by first_seq) as frames
+  from (
+    select first_seq, last_seq, frames, sum(octet_length(frames)) over (order by first_seq) - octet_length(frames) as before
+    ${pagesAfter}
+  ) pages
+  where before < ${replayBytes}`
 
 const rangeText = `
   select coalesce((select min(first_seq) from log_pages where session_id = $1), 1) as first,
@@ -281,6 +292,11 @@ export const make = Effect.map(Prepared, ({ execute }) => {
       Effect.map(
         rows<Omit<LogPage, "session_id">>(readText, [session_id, after, limit]),
         (stored) => stored.map((page) => ({ session_id, ...page }))
+      ),
+    replay: (session_id, after, limit) =>
+      Effect.map(
+        rows<Frames | { readonly first_seq: null }>(replayText, [session_id, after, limit]),
+        ([frames]) => frames!.first_seq === null ? undefined : frames
       ),
     range: (session) =>
       Effect.map(rows<{ readonly first: number; readonly last: number }>(rangeText, [session]), ([range]) => range!),

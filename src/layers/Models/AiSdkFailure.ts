@@ -24,7 +24,7 @@ export const silent = (seconds: number, begun: boolean): ModelFailed =>
 export const endless = (seconds: number): ModelFailed =>
   failed("upstream", false, `The provider's answer was not complete after ${seconds} seconds.`)
 
-const garbage = () =>
+export const garbage = (): ModelFailed =>
   failed(
     "upstream",
     true,
@@ -70,7 +70,23 @@ const codeOf = (error: unknown): string | undefined => {
   return undefined
 }
 
+export const addressNotAllowed =
+  "The address is not allowed by this server. Public ones are, by https; an operator can allow others with STOA_OUTBOUND_HOSTS."
+
+/** What `Outbound` refuses, by its codes. */
+const notSent: Readonly<Record<string, () => ModelFailed>> = {
+  address_not_allowed: () => failed("setup", false, addressNotAllowed),
+  redirect_not_followed: () =>
+    failed(
+      "setup",
+      false,
+      "The provider answered with a redirect, which is not followed: give the address that it leads to as base_url."
+    ),
+  response_too_large: () => failed("upstream", false, "The provider's answer is too large.")
+}
+
 const connectionFailed = (code: string | undefined): ModelFailed => {
+  if (code !== undefined && Object.hasOwn(notSent, code)) return notSent[code]!()
   if (code !== undefined && /CERT|SIGNED|TLS|SSL/.test(code)) {
     return failed("connection", false, "The provider could not be reached: its TLS certificate was not accepted.")
   }
@@ -91,7 +107,8 @@ const retryAfter = (headers: unknown, now: number): number | undefined => {
   return Number.isFinite(seconds) ? Math.min(longestRetryAfter, Math.max(0, Math.ceil(seconds))) : undefined
 }
 
-const refused = (status: number, body: string, headers: unknown, now: number): ModelFailed => {
+/** An answer of this status with this body. */
+export const refused = (status: number, body: string, headers: unknown, now: number): ModelFailed => {
   switch (status) {
     case 401:
       return failed("authentication", false, "The provider does not accept the credential (401): check its api_key.")

@@ -63,7 +63,10 @@ const broken = new ModelFailed({
 
 /** A part without characters counts as one, so that a flood of nothing ends too. */
 const sizeOf = (part: ModelPart): number =>
-  "delta" in part ? part.delta.length || 1 : part.type === "data" ? part.data.length : 1
+  "delta" in part
+    ? part.delta.length || 1
+    : (part.type === "data" ? part.data.length : 1) +
+      ("provider_metadata" in part ? JSON.stringify(part.provider_metadata).length : 0)
 
 const endOf = (exit: Exit.Exit<void, ModelFailed>, { finished }: Progress): Effect.Effect<void, ModelFailed> => {
   if (Exit.isSuccess(exit)) return finished ? Effect.void : Effect.fail(cut())

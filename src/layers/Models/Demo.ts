@@ -124,5 +124,6 @@ export const provider: Provider.Provider = Provider.make({
       const played = steps(script[scripted ? playedParts(reply) : 0] ?? [], given)
       const delay = parameters.delay_ms ?? (scripted ? scriptDelay : chatDelay)
       return perform(delay > 0 ? paced(played, delay) : played, emit)
-    })
+    }),
+  check: () => Effect.succeed({ models: ["demo-chat", "demo-script"] })
 })

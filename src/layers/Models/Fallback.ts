@@ -17,7 +17,8 @@ const passesOn: Readonly<Record<Exclude<ModelErrorType, "context_length">, boole
   connection: true,
   setup: true,
   unknown: true,
-  invalid_request: false
+  invalid_request: false,
+  content_policy: false
 }
 
 /** Where another model waits, one is given up sooner: tried twice, and not waited for long. */

@@ -8,7 +8,13 @@ import type { FieldProblem } from "../../domain/Errors.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { Message } from "../../domain/Message.ts"
 import type { ModelCard } from "../../domain/Model.ts"
-import { type EmitPart, ModelFailed, type ToolSpec } from "../../services/Models.ts"
+import {
+  type EmitPart,
+  ModelFailed,
+  type StructuredOutput,
+  type ToolChoice,
+  type ToolSpec
+} from "../../services/Models.ts"
 
 type Problems = ReadonlyArray<typeof FieldProblem.Type>
 
@@ -20,6 +26,29 @@ export interface ProviderCall<Fields, Parameters> {
   readonly system: string
   readonly messages: ReadonlyArray<Message>
   readonly tools: ReadonlyArray<ToolSpec>
+  readonly tool_choice?: ToolChoice | undefined
+  readonly output?: StructuredOutput | undefined
+  /** What is known of the model, if anything. */
+  readonly card?: ModelCard | undefined
+  /** For every request of the call: it keeps the tenant's addresses out of the server's own network. */
+  readonly fetch: typeof globalThis.fetch
+}
+
+export interface CheckCall<Fields> {
+  readonly credential: Fields
+  readonly fetch: typeof globalThis.fetch
+}
+
+export interface EmbedCall<Fields> extends CheckCall<Fields> {
+  readonly model: string
+  readonly input: ReadonlyArray<string>
+  readonly dimensions?: number | undefined
+}
+
+/** One vector for each input, in its order. */
+export interface Embedded {
+  readonly embeddings: ReadonlyArray<ReadonlyArray<number>>
+  readonly usage: { readonly input_tokens: number }
 }
 
 export interface Provider {
@@ -35,10 +64,15 @@ export interface Provider {
   readonly fieldProblems: (fields: JsonObject) => Problems
   readonly parameterProblems: (parameters: JsonObject) => Problems
   readonly stream: (call: ProviderCall<JsonObject, JsonObject>, emit: EmitPart) => Effect.Effect<void, ModelFailed>
+  /** Asks the provider which models the credential sees. */
+  readonly check: (
+    call: CheckCall<JsonObject>
+  ) => Effect.Effect<{ readonly models: ReadonlyArray<string> }, ModelFailed>
+  readonly embed?: (call: EmbedCall<JsonObject>) => Effect.Effect<Embedded, ModelFailed>
 }
 
 /** A struct whose values are themselves on the wire. A field's `description` completes "Expected …". */
-interface Fields<A> extends Schema.Schema<A> {
+export interface Fields<A> extends Schema.Schema<A> {
   readonly fields: Schema.Struct.Fields
 }
 
@@ -111,8 +145,14 @@ export interface Definition<Credential extends object, Parameters extends object
   readonly parameters: Fields<Parameters>
   readonly cards: ReadonlyArray<ModelCard>
   readonly accepts: (model: string) => boolean
+  /** What is wrong among fields that are each right. Secrets that stay stored are not in there. */
+  readonly problems?: (credential: Partial<Credential>) => Problems
   /** `credential` and `parameters` have been checked. */
   readonly stream: (call: ProviderCall<Credential, Parameters>, emit: EmitPart) => Effect.Effect<void, ModelFailed>
+  readonly check: (
+    call: CheckCall<Credential>
+  ) => Effect.Effect<{ readonly models: ReadonlyArray<string> }, ModelFailed>
+  readonly embed?: (call: EmbedCall<Credential>) => Effect.Effect<Embedded, ModelFailed>
 }
 
 export const make = <Credential extends object, Parameters extends object>(
@@ -121,10 +161,26 @@ export const make = <Credential extends object, Parameters extends object>(
   const { title, type } = definition
   const fields = fieldsOf(definition.fields.ast)
   const { properties, required, ...schema } = jsonSchemaOf(definition.fields)
-  const fieldProblems = problemsOf(fields)
+  const ownProblems = problemsOf(fields)
+  const fieldProblems = (value: JsonObject): Problems => {
+    const own = ownProblems(value)
+    return own.length > 0 ? own : definition.problems?.(value as Partial<Credential>) ?? []
+  }
   const parameterProblems = problemsOf(fieldsOf(definition.parameters.ast))
   const fieldProblem = once(fieldProblems)
   const parameterProblem = once(parameterProblems)
+  const { embed } = definition
+  /** Goes on with a credential whose fields are right. */
+  const withFields = <A>(
+    credential: JsonObject,
+    use: (credential: JsonObject & Credential) => Effect.Effect<A, ModelFailed>
+  ): Effect.Effect<A, ModelFailed> =>
+    Effect.suspend(() => {
+      const field = fieldProblem(credential)
+      return field === undefined
+        ? use(credential as JsonObject & Credential)
+        : Effect.fail(setup(`The credential's field '${field.path}' is missing or wrong.`))
+    })
   return {
     type,
     schema: {
@@ -144,19 +200,16 @@ export const make = <Credential extends object, Parameters extends object>(
     fieldProblems,
     parameterProblems,
     stream: (call, emit) =>
-      Effect.suspend(() => {
-        const field = fieldProblem(call.credential)
-        if (field !== undefined) {
-          return Effect.fail(setup(`The credential's field '${field.path}' is missing or wrong.`))
-        }
+      withFields(call.credential, (credential) => {
         const parameter = parameterProblem(call.parameters)
-        if (parameter !== undefined) {
-          return Effect.fail(setup(`The model's parameter '${parameter.path}' is unknown or wrong.`))
-        }
-        return definition.stream(
-          call as ProviderCall<JsonObject, JsonObject> & ProviderCall<Credential, Parameters>,
-          emit
-        )
-      })
+        return parameter === undefined
+          ? definition.stream({ ...call, credential, parameters: call.parameters as JsonObject & Parameters }, emit)
+          : Effect.fail(setup(`The model's parameter '${parameter.path}' is unknown or wrong.`))
+      }),
+    check: (call) => withFields(call.credential, (credential) => definition.check({ ...call, credential })),
+    ...(embed !== undefined && {
+      embed: (call: EmbedCall<JsonObject>) =>
+        withFields(call.credential, (credential) => embed({ ...call, credential }))
+    })
   }
 }

@@ -6,15 +6,18 @@ import type { UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { ChatModelConfig } from "../../domain/Model.ts"
 import { type EmitPart, type ModelCall, ModelFailed, Models } from "../../services/Models.ts"
+import { Outbound } from "../../services/Outbound.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
+import { addressNotAllowed } from "./AiSdkFailure.ts"
 import { type Bounds, bounds as defaultBounds, within as callWithin } from "./Bounds.ts"
 import * as Demo from "./Demo.ts"
 import * as Fallback from "./Fallback.ts"
 import * as Gates from "./Gates.ts"
 import * as Limits from "./Limits.ts"
-import * as OpenAiCompatible from "./OpenAiCompatible.ts"
 import type { Provider } from "./Provider.ts"
+import * as Providers from "./Providers.ts"
+import { tested } from "./Tested.ts"
 
 type Problem = typeof FieldProblem.Type
 
@@ -45,6 +48,7 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
   Effect.gen(function*() {
     const { credentials } = yield* Storage
     const vault = yield* Vault
+    const { fetch, forbids } = yield* Outbound
     const providers = new Map(list.map((provider) => [provider.type, provider]))
     const types = [...providers.keys()].join(", ")
 
@@ -88,13 +92,17 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
         for (const problem of provider.fieldProblems(fields)) {
           if (!left.has(problem.path) || Object.hasOwn(fields, problem.path)) problems.push(within("data")(problem))
         }
-        if (problems.length > 0) return invalid("The credential's data has missing or wrong fields.", problems)
         const settings: Record<string, unknown> = { ...limits }
         const secrets: Record<string, string> = {}
         for (const [field, value] of Object.entries(fields)) {
           if (provider.secrets.has(field)) secrets[field] = String(value)
           else settings[field] = value
         }
+        for (const [field, value] of Object.entries(settings)) {
+          const isAddress = typeof value === "string" && /^https?:/i.test(value) && URL.canParse(value)
+          if (isAddress && forbids(value)) problems.push({ path: `data.${field}`, message: addressNotAllowed })
+        }
+        if (problems.length > 0) return invalid("The credential's data has missing or wrong fields.", problems)
         return Effect.succeed({ type: provider.type, name: String(name), settings, secrets })
       })
 
@@ -159,6 +167,7 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
       })
     }
 
+    const test = tested({ fetch, open, providers })
     const gateOf = Gates.make()
     const hasty = Fallback.hasty(bounds)
 
@@ -167,7 +176,7 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
 
     /** Calls one model. */
     const ask = (
-      { messages, owner, system, tools }: ModelCall,
+      { messages, output, owner, system, tool_choice, tools }: ModelCall,
       config: ChatModelConfig,
       bounds: Bounds,
       emit: EmitPart
@@ -197,7 +206,10 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
                       parameters: config.parameters,
                       system,
                       messages,
-                      tools
+                      tools,
+                      tool_choice,
+                      output,
+                      fetch
                     },
                     take
                   ),
@@ -216,6 +228,7 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
         return provider === undefined ? Effect.fail(NotFound.of("Provider", type)) : Effect.succeed(provider.cards)
       },
       check,
+      test: (owner, id) => Effect.flatMap(credentials.get(owner, id), test),
       stream: (call, emit) =>
         Fallback.through({
           models: [call.config, ...call.fallbacks],
@@ -228,10 +241,10 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
 export const layer = (
   providers: ReadonlyArray<Provider>,
   bounds: Bounds = defaultBounds
-): Layer.Layer<Models, never, Storage | Vault> => Layer.effect(Models, make(providers, bounds))
+): Layer.Layer<Models, never, Storage | Vault | Outbound> => Layer.effect(Models, make(providers, bounds))
 
 /** Every provider that Stoa brings. */
-export const layerDefault: Layer.Layer<Models, never, Storage | Vault> = layer([
+export const layerDefault: Layer.Layer<Models, never, Storage | Vault | Outbound> = layer([
   Demo.provider,
-  OpenAiCompatible.provider
+  ...Providers.all
 ])

@@ -13,6 +13,7 @@ import type { Run } from "../../domain/Run.ts"
 import {
   AppendRefused,
   type EventLog,
+  type Frames,
   framesAfter,
   type LogBatch,
   type LogPage,
@@ -38,8 +39,9 @@ const maxPage = 256 * 1024
 /** Characters that may wait for the log before producers are asked to wait. */
 const maxWaiting = 1024 * 1024
 
-/** Pages read from the log at a time while replaying or following. */
-const replayPages = 64
+/** Pages read from the log at a time while following, or replaying one run; and while replaying all. */
+const readPages = 64
+const replayPages = 1_000
 
 /** Messages read at first when the transcript has grown elsewhere. */
 const firstMessages = 8
@@ -66,6 +68,11 @@ interface Subscriber {
   /** What it was given when it joined: the log may have been ahead of the room. */
   readonly joined: number
   readonly scope: Scope.Scope
+}
+
+interface Stored extends Frames {
+  readonly wanted: boolean
+  readonly isLast: boolean
 }
 
 interface Tail {
@@ -274,13 +281,13 @@ export class LiveRoom implements Room, Source {
     return Effect.gen(this, function*() {
       let cursor = after
       while (this.#dead === undefined && cursor + 1 < this.#tailStart()) {
-        const pages = yield* this.#options.log.read(this.session_id, cursor, replayPages)
+        const pages = yield* this.#stored(cursor, only)
         if (pages.length === 0) break
         // Removed while this one was reading: asked for again, the cursor gets the answer that it is gone.
         if (cursor > 0 && pages[0]!.first_seq > cursor + 1) return sink.end("gone")
         for (const page of pages) {
-          if (only === undefined || page.run_id === only) sink.write(encoder.encode(framesAfter(page, cursor)))
-          if (only !== undefined && page.run_id === only && page.ends) return sink.end()
+          if (page.wanted) sink.write(encoder.encode(framesAfter(page, cursor)))
+          if (page.isLast) return sink.end()
           cursor = page.last_seq
         }
         yield* sink.drained
@@ -383,6 +390,22 @@ export class LiveRoom implements Room, Source {
     return this.#lastTimestamp
   }
 
+  /** What comes after `seq` in the log; `isLast` when nothing more of the run `only` follows. */
+  #stored(seq: number, only: RunId | undefined): Effect.Effect<ReadonlyArray<Stored>> {
+    const { log } = this.#options
+    if (only === undefined) {
+      return Effect.map(
+        log.replay(this.session_id, seq, replayPages),
+        (frames) => frames === undefined ? [] : [{ ...frames, wanted: true, isLast: false }]
+      )
+    }
+    return Effect.map(log.read(this.session_id, seq, readPages), (pages) =>
+      pages.map((page) => {
+        const wanted = page.run_id === only
+        return { ...page, wanted, isLast: wanted && page.ends }
+      }))
+  }
+
   #isQuiet(version: number, head: number) {
     return this.#dead === undefined && this.#version === version && this.#durable === version && this.#head === head
   }
@@ -397,7 +420,7 @@ export class LiveRoom implements Room, Source {
         const version = this.#version
         const head = this.#head
         if (!this.#isQuiet(version, head)) return this.#later()
-        const pages = yield* log.read(this.session_id, head, replayPages)
+        const pages = yield* log.read(this.session_id, head, readPages)
         if (pages.length === 0 && !(runs && first)) return
         const changed = pages.some(({ ends, frames }) => ends || lifecycle.test(frames))
         const open = changed || runs ? yield* log.open(this.session_id) : undefined
