@@ -37,7 +37,7 @@ const asked = (answers: Readonly<Record<string, Answer>>, sizes: Readonly<Record
       through({
         models: [config("a"), config("b"), config("c")],
         call,
-        sizeOf: ({ model }) => sizes[model]
+        sizeOf: ({ model }) => Effect.sync(() => sizes[model])
       }, (part) => void parts.push(part))
     )
     return { parts, calls, failed: outcome._tag === "Left" ? outcome.left.type : undefined }

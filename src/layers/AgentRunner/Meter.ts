@@ -46,7 +46,7 @@ export const make = ({ clock, out, prices, reply_id }: Options) => {
     },
     /** A part of the answer has come. */
     come: () => {
-      progress.first_token_ms ??= clock.unsafeCurrentTimeMillis() - since
+      progress.first_token_ms ??= Math.max(0, clock.unsafeCurrentTimeMillis() - since)
     },
     failed: (outcome: string) => {
       progress.outcome = outcome
