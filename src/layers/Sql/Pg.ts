@@ -37,10 +37,17 @@ export class DatabaseUnreachable extends Data.TaggedError("DatabaseUnreachable")
 const firstConnectTimeout = Duration.seconds(10)
 const connectTimeout = Duration.seconds(5)
 
-/** Together less than the two seconds after which a request has its answer. */
-const patience: Patience = { statement: Duration.seconds(1), connection: Duration.millis(800) }
+/**
+ * The first two together are less than the two seconds after which a request has
+ * its answer. PostgreSQL looks for deadlocks after one.
+ */
+const patience: Patience = {
+  statement: Duration.millis(1_300),
+  connection: Duration.millis(600),
+  busy: Duration.seconds(5)
+}
 
-const endless: Patience = { statement: Duration.infinity, connection: Duration.infinity }
+const endless: Patience = { statement: Duration.infinity, connection: Duration.infinity, busy: Duration.infinity }
 
 const idleTimeout = Duration.minutes(1)
 
@@ -144,7 +151,7 @@ const openPool = (config: Config, patience: Patience) =>
     closing
   )
 
-const ListeningClient = clientClass(patience.statement)
+const ListeningClient = clientClass(patience)
 
 /**
  * Each stream has a connection of its own and fails when that is lost (the
