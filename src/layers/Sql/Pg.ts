@@ -7,7 +7,7 @@
 import { Reactivity } from "@effect/experimental"
 import { SqlClient, type SqlConnection, SqlError } from "@effect/sql"
 import { PgClient } from "@effect/sql-pg"
-import { Context, Data, Duration, Effect, Layer, Redacted, Stream } from "effect"
+import { Context, Data, Duration, Effect, Layer, Redacted, Schedule, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { Client, type Config, escapeIdentifier, type Pool, type Query } from "pg"
 import { Listening } from "./Listening.ts"
@@ -53,6 +53,10 @@ const idleTimeout = Duration.minutes(1)
 
 /** No statement of ours takes long; one that does is lost, and holds locks others wait for. Migrations lift it. */
 const statementTimeout = Duration.minutes(1)
+
+/** How often a connection that listens shows that its process goes on, and how long the server may take to notice. */
+const lifeEvery = Duration.seconds(2)
+const lifePatience = Duration.seconds(5)
 
 /** For statements that may take as long as the server lets them. */
 const longPatience = Duration.sum(statementTimeout, Duration.seconds(5))
@@ -153,6 +157,12 @@ const openPool = (config: Config, patience: Patience) =>
 
 const ListeningClient = clientClass(patience)
 
+/** Without an answer, the connection is given up and says so itself. */
+const showLife = (client: Client) =>
+  Effect.async<void>((resume) =>
+    client.query({ text: "select", values: [], patience: lifePatience }, () => resume(Effect.void))
+  )
+
 /**
  * Each stream has a connection of its own and fails when that is lost (the
  * library's goes silent). What was notified meanwhile is gone: read, then listen
@@ -179,6 +189,7 @@ const listen = (config: Config) => (channel: string, statements: ReadonlyArray<s
         },
         catch: (cause) => new SqlError.SqlError({ cause, message: "Failed to listen" })
       })
+      yield* showLife(client).pipe(Effect.repeat(Schedule.spaced(lifeEvery)), Effect.forkScoped)
     }), { bufferSize: "unbounded" })
 
 /** Not the statement is wrong, but what the connection remembers of it: a table changed meanwhile. */
