@@ -74,6 +74,8 @@ const noConnection: Readonly<Record<string, string>> = {
 const read = (error: unknown, field: string): unknown =>
   typeof error === "object" && error !== null && field in error ? (error as Record<string, unknown>)[field] : undefined
 
+export const isAiSdkError = (error: unknown): boolean => String(read(error, "name")).startsWith("AI_")
+
 /** Errors in each other looked at to find a system code. */
 const maxDepth = 8
 
