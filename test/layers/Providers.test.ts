@@ -118,7 +118,7 @@ const subjects: ReadonlyArray<Subject> = [
     wire: flavours.deepseek,
     credential: at(""),
     model: "deepseek-chat",
-    structured: "by the prompt",
+    structured: "by a tool",
     thinking: { thinking_enable: true },
     lacks: { signature: unsigned, "files out": noFiles, seed: "it takes none", embeddings: noEmbeddings }
   },

@@ -49,7 +49,7 @@ const said = {
   key:
     /invalid_?api_?key|api_key_invalid|api key not valid|incorrect api key|authentication_error|unauthenticated|unrecognizedclient|invalidsignature|security token|invalid_?token/i,
   quota:
-    /insufficient_quota|exceeded_current_quota|billing_hard_limit|arrearage|blocked_api_access|spend(ing)? limit|used all available credits|balance is (insufficient|not enough|too low)|requestsperday|servicequotaexceeded/i,
+    /insufficient_quota|exceeded[ _](your[ _])?current[ _]quota|billing_hard_limit|arrearage|blocked_api_access|spend(ing)? limit|used all available credits|(credit )?balance is (too low|insufficient|not enough)|servicequotaexceeded/i,
   permission: /permission_(error|denied)|accessdenied|access_denied|not_?authorized/i,
   rate: /rate[_ ]?limit|throttl|resource_exhausted|too[_ ]many[_ ]requests/i,
   request: /invalid_request|invalid_argument|validationexception|bad_request/i
@@ -111,12 +111,13 @@ const retryAfter = (body: string, headers: unknown, now: number): { readonly ret
 
 const of = (status: number | undefined) => status === undefined ? "" : ` (${status})`
 
-const usedUp = (status: number | undefined) =>
-  failed("rate_limit", false, `The account's quota at the provider is used up${of(status)}.`)
+/** Google says the same of all quotas, and names them: https://ai.google.dev/gemini-api/docs/rate-limits */
+const isUsedUp = (body: string): boolean =>
+  body.includes("RESOURCE_EXHAUSTED") ? /"quotaId"\s*:\s*"\w*PerDay/.test(body) : said.quota.test(body)
 
 const tooMany = (status: number | undefined, body: string, headers: unknown, now: number): ModelFailed =>
-  said.quota.test(body)
-    ? usedUp(status)
+  isUsedUp(body)
+    ? failed("rate_limit", false, `The account's quota at the provider is used up${of(status)}.`)
     : new ModelFailed({
       type: "rate_limit",
       message: `The provider asks for fewer requests${of(status)}.`,
@@ -162,7 +163,7 @@ const refused = (status: number, body: string, headers: unknown, now: number): M
   if (said.tooLong.test(body)) return contextLength()
   if (said.policy.test(body)) return contentPolicy()
   if (said.key.test(body)) return badKey(status)
-  if (said.quota.test(body)) return usedUp(status)
+  if (said.quota.test(body)) return tooMany(status, body, headers, now)
   if (status >= 400) return badRequest(status)
   return failed("upstream", false, `The provider answered with a status that was not expected (${status}).`)
 }
