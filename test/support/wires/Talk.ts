@@ -1,7 +1,8 @@
 /** Talks to a provider as a session does: through `Models`, with a stored credential whose secrets are sealed. */
 import { assert } from "@effect/vitest"
-import { Context, Duration, Effect, Layer, Redacted, Schema } from "effect"
+import { Context, Duration, Effect, Layer, Logger, Redacted, Schema } from "effect"
 import { randomBytes } from "node:crypto"
+import { inspect } from "node:util"
 import { CredentialId, type UserId } from "../../../src/domain/Ids.ts"
 import type { JsonObject } from "../../../src/domain/Json.ts"
 import type { Message } from "../../../src/domain/Message.ts"
@@ -36,10 +37,20 @@ export const impatient = (limits: Partial<Bounds>): Bounds => ({ ...patient, ...
 const shown = (failed: ModelFailed) =>
   [JSON.stringify(failed), failed.message, String(failed), failed.stack, String(failed.cause)].join("\n")
 
-export const assertClean = (failed: ModelFailed, origin: string): void => {
+const assertClean = (failed: ModelFailed, origin: string): void => {
   assert.strictEqual(failed._tag, "ModelFailed")
   assert.match(failed.message, /^[A-Z].*\.$/)
   for (const secret of [planted, theirWords, new URL(origin).host]) assert.notInclude(shown(failed), secret)
+}
+
+/** Fails when a log shows what only the provider should know. */
+export const logsClean = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  const logged: Array<string> = []
+  const keep = Logger.make(({ cause, message }) => void logged.push(inspect([message, cause], { depth: 9 })))
+  return Effect.tap(
+    Effect.provide(effect, Logger.replace(Logger.defaultLogger, keep)),
+    () => Effect.sync(() => assert.notInclude(logged.join("\n"), planted))
+  )
 }
 
 export type Asking = Partial<Pick<ModelCall, "system" | "messages" | "tools" | "tool_choice" | "output">> & {
