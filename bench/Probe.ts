@@ -19,8 +19,10 @@ export interface Answers {
   readonly profile: null
   /** Ends it and writes it to the file. */
   readonly profiled: null
-  /** Fills the log of the session. */
+  /** Fills the new log of the session with 10,000 events, 500 in a commit. */
   readonly fill: null
+  /** Appends 1,000 events to the new log of the session, each by itself. */
+  readonly append: null
 }
 
 export interface Question {
@@ -49,7 +51,7 @@ const memory = async (): Promise<Memory> => {
 
 const session = new Session()
 
-type Fill = (session: string) => Promise<unknown>
+type Fill = (session: string, events: number, commit: number) => Promise<unknown>
 
 const cannotFill: Fill = () => Promise.reject(new Error("This server has no log"))
 
@@ -74,7 +76,10 @@ const answer = async ({ about, ask }: Question, fill: Fill): Promise<Answers[key
       return null
     }
     case "fill":
-      await fill(about!)
+      await fill(about!, 10_000, 500)
+      return null
+    case "append":
+      await fill(about!, 1_000, 1)
       return null
   }
 }

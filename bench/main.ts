@@ -1,7 +1,7 @@
 /**
  * The benchmark: `npm run bench`, with `--json` for a line of JSON for each
  * figure, `--quick` for a look, `--only <row>` (again for more rows), and
- * `--profile <folder>` for CPU profiles of the row `run`.
+ * `--profile <folder>` for a CPU profile of each hot server in each row.
  */
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs/promises"
@@ -14,7 +14,7 @@ import { type Backend, type Door, ofRaw, ofStoa } from "./Door.ts"
 import { type Figure, type Limit, type Plan, quick, whole } from "./Figures.ts"
 import * as Load from "./Load.ts"
 import type { Template } from "./raw.ts"
-import { type Row, rows } from "./Rows.ts"
+import { type Row, rows, warmUp } from "./Rows.ts"
 import type { Arguments } from "./server.ts"
 import * as Starts from "./Starts.ts"
 import { json, type Outcome, table } from "./Table.ts"
@@ -149,7 +149,13 @@ const measure = async (row: Row, outcome: Outcome, backend: Backend) => {
   const door = row.fresh === true ? openDoor(backend) : doors.get(backend) ?? openDoor(backend)
   if (row.fresh !== true) doors.set(backend, door)
   try {
-    note(outcome, backend, await row.measure(await door, plan, flags.profile))
+    const { child } = await door
+    if (flags.profile !== undefined) {
+      await warmUp(await door, plan)
+      await child.ask("profile")
+    }
+    note(outcome, backend, await row.measure(await door, plan))
+    if (flags.profile !== undefined) await child.ask("profiled", `${flags.profile}/${row.id}-${backend}.cpuprofile`)
   } catch (cause) {
     fail(outcome, backend, cause)
     doors.delete(backend)

@@ -21,6 +21,7 @@ import { MessagesApi } from "./api/Messages.ts"
 import { ModelsApi } from "./api/Models.ts"
 import { RunsApi } from "./api/Runs.ts"
 import { SessionsApi } from "./api/Sessions.ts"
+import { UsageApi } from "./api/Usage.ts"
 
 /** The native door. Every path answers with and without a trailing slash. */
 export class Api extends HttpApi.make("stoa")
@@ -31,6 +32,7 @@ export class Api extends HttpApi.make("stoa")
   .add(MessagesApi)
   .add(ChatApi)
   .add(RunsApi)
+  .add(UsageApi)
   .add(KeysApi)
   .add(HealthApi)
   .addError(Malformed)

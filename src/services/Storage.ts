@@ -80,7 +80,9 @@ export const tables = {
   sessions: { name: "sessions", columns: ["agent_id"], references: [{ column: "agent_id", table: "agents" }] },
   runs: { name: "runs", columns: ["session_id", "status"], references: [{ column: "session_id", table: "sessions" }] },
   keys: { name: "keys", columns: [], references: [] },
-  claims: { name: "claims", columns: [], references: [] }
+  claims: { name: "claims", columns: [], references: [] },
+  /** Written by `EventLog.append`, summed by `Ledger`; refers to nothing, so that it stays. */
+  usage: { name: "usage", columns: [], references: [] }
 } as const satisfies Record<string, Table>
 
 export interface Row {

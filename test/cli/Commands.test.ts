@@ -347,6 +347,26 @@ describe("making and changing", () => {
       assert.deepStrictEqual(asked.at(-1)?.body, { data: { ...stored.data, url: "new" } })
     }))
 
+  it.scopedLive("tests a credential, and fails when it does not work", () =>
+    Effect.gen(function*() {
+      const error = { type: "authentication", message: "The provider does not accept the credential (401)." }
+      const { lines, url } = yield* fakeServer((_, line) =>
+        json(
+          line.includes("good")
+            ? { ok: true, latency_ms: 41, models: ["small", "large"], error: null }
+            : { ok: false, latency_ms: 7, models: [], error }
+        )
+      )
+      const good = yield* stoa({}, "credentials", "test", "good", "--url", url)
+      assert.deepStrictEqual([good.code, good.err], [0, ""])
+      for (const word of ["yes", "41 ms", "small, large"]) assert.include(good.out, word)
+      const bad = yield* stoa({}, "credentials", "test", "bad", "-o", "json", "--url", url)
+      assert.strictEqual(bad.code, 1)
+      assert.deepStrictEqual(JSON.parse(bad.out).error, error)
+      assert.include(bad.err, error.message)
+      assert.deepStrictEqual(lines(), ["POST /credential/good/test", "POST /credential/bad/test"])
+    }))
+
   it.scopedLive("prints a new key once, alone on standard output", () =>
     Effect.gen(function*() {
       const { asked, url } = yield* fakeServer(() =>

@@ -19,7 +19,7 @@ describe("Ending a reply", () => {
     const all = finished(events)
     const reply = Reply.ofEvents(all)!
     assert.strictEqual(reply.open.size, 0)
-    assert.isFalse(reply.calling)
+    assert.isUndefined(reply.call)
     assert.isTrue(reply.ended)
     assert.deepStrictEqual(Reply.unanswered(reply.message), [])
     assert.strictEqual(count(all, "REPLY_END"), 1)
@@ -41,7 +41,7 @@ describe("Ending a reply", () => {
     const reply = Reply.ofEvents(finished(log))!
     assert.isTrue(reply.ended)
     assert.strictEqual(reply.open.size, 0)
-    assert.isFalse(reply.calling)
+    assert.isUndefined(reply.call)
     assert.deepStrictEqual(Reply.unanswered(reply.message), [])
   }, { fastCheck: { numRuns: 500 } })
 

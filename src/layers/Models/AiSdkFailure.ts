@@ -20,7 +20,11 @@ export const silent = (seconds: number, begun: boolean): ModelFailed =>
     ? failed("upstream", true, `The provider's answer stalled: nothing more came for ${seconds} seconds.`)
     : failed("connection", true, `The provider did not begin to answer within ${seconds} seconds.`)
 
-export const garbage = () =>
+/** It goes on and on. */
+export const endless = (seconds: number): ModelFailed =>
+  failed("upstream", false, `The provider's answer was not complete after ${seconds} seconds.`)
+
+export const garbage = (): ModelFailed =>
   failed(
     "upstream",
     true,
@@ -85,7 +89,23 @@ const codeOf = (error: unknown): string | undefined => {
   return undefined
 }
 
+export const addressNotAllowed =
+  "The address is not allowed by this server. Public ones are, by https; an operator can allow others with STOA_OUTBOUND_HOSTS."
+
+/** What `Outbound` refuses, by its codes. */
+const notSent: Readonly<Record<string, () => ModelFailed>> = {
+  address_not_allowed: () => failed("setup", false, addressNotAllowed),
+  redirect_not_followed: () =>
+    failed(
+      "setup",
+      false,
+      "The provider answered with a redirect, which is not followed: give the address that it leads to as base_url."
+    ),
+  response_too_large: () => failed("upstream", false, "The provider's answer is too large.")
+}
+
 const connectionFailed = (code: string | undefined): ModelFailed => {
+  if (code !== undefined && Object.hasOwn(notSent, code)) return notSent[code]!()
   if (code !== undefined && /CERT|SIGNED|TLS|SSL/.test(code)) {
     return failed("connection", false, "The provider could not be reached: its TLS certificate was not accepted.")
   }
@@ -138,7 +158,8 @@ const badRequest = (status: number | undefined) =>
     `The provider refused the request${of(status)}: check the model and its parameters.`
   )
 
-const refused = (status: number, body: string, headers: unknown, now: number): ModelFailed => {
+/** An answer of this status with this body. */
+export const refused = (status: number, body: string, headers: unknown, now: number): ModelFailed => {
   switch (status) {
     case 401:
       return badKey(status)

@@ -5,13 +5,19 @@ import { type FieldProblem, Invalid, NotFound } from "../../domain/Errors.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { ChatModelConfig } from "../../domain/Model.ts"
-import { ModelFailed, Models } from "../../services/Models.ts"
+import { type EmitPart, type ModelCall, ModelFailed, Models } from "../../services/Models.ts"
+import { Outbound } from "../../services/Outbound.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
+import { addressNotAllowed } from "./AiSdkFailure.ts"
 import { type Bounds, bounds as defaultBounds, within as callWithin } from "./Bounds.ts"
 import * as Demo from "./Demo.ts"
+import * as Fallback from "./Fallback.ts"
+import * as Gates from "./Gates.ts"
+import * as Limits from "./Limits.ts"
 import type { Provider } from "./Provider.ts"
 import * as Providers from "./Providers.ts"
+import { tested } from "./Tested.ts"
 
 type Problem = typeof FieldProblem.Type
 
@@ -42,14 +48,14 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
   Effect.gen(function*() {
     const { credentials } = yield* Storage
     const vault = yield* Vault
+    const { fetch, forbids } = yield* Outbound
     const providers = new Map(list.map((provider) => [provider.type, provider]))
     const types = [...providers.keys()].join(", ")
-    // The one place from which all providers get it.
-    const fetch = globalThis.fetch
 
     const readCredential = (data: JsonObject, kept: ReadonlyArray<string>) =>
       Effect.suspend(() => {
-        const { id: _, name: givenName, type, ...rest } = data
+        const { id: _, name: givenName, type, ...others } = data
+        const { limits, problems: wrongLimits, rest } = Limits.split(others)
         const provider = typeof type === "string" ? providers.get(type) : undefined
         if (provider === undefined) {
           return invalid("The credential's type is not known.", [{
@@ -64,7 +70,7 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
             message: `Expected at most ${maxFields} fields.`
           }])
         }
-        const problems: Array<Problem> = []
+        const problems: Array<Problem> = wrongLimits.map(within("data"))
         const name = given(givenName) ?? ""
         if (typeof name !== "string" || name.length > maxName) {
           problems.push({ path: "data.name", message: `Expected a text of at most ${maxName} characters.` })
@@ -86,18 +92,22 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
         for (const problem of provider.fieldProblems(fields)) {
           if (!left.has(problem.path) || Object.hasOwn(fields, problem.path)) problems.push(within("data")(problem))
         }
-        if (problems.length > 0) return invalid("The credential's data has missing or wrong fields.", problems)
-        const settings: Record<string, unknown> = {}
+        const settings: Record<string, unknown> = { ...limits }
         const secrets: Record<string, string> = {}
         for (const [field, value] of Object.entries(fields)) {
           if (provider.secrets.has(field)) secrets[field] = String(value)
           else settings[field] = value
         }
+        for (const [field, value] of Object.entries(settings)) {
+          const isAddress = typeof value === "string" && /^https?:/i.test(value) && URL.canParse(value)
+          if (isAddress && forbids(value)) problems.push({ path: `data.${field}`, message: addressNotAllowed })
+        }
+        if (problems.length > 0) return invalid("The credential's data has missing or wrong fields.", problems)
         return Effect.succeed({ type: provider.type, name: String(name), settings, secrets })
       })
 
-    const check = Effect.fnUntraced(function*(owner: UserId, config: ChatModelConfig) {
-      const at = within("chat_model_config")
+    const check = Effect.fnUntraced(function*(owner: UserId, config: ChatModelConfig, path = "chat_model_config") {
+      const at = within(path)
       const { type } = yield* credentials.get(owner, config.credential_id)
       if (type !== config.type) {
         return yield* invalid("The credential is of another type.", [
@@ -150,68 +160,91 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
         return Effect.succeed(known.fields)
       }
       return Effect.map(unseal(credential), (secrets) => {
-        const fields = { ...credential.settings, ...secrets }
+        const fields = { ...Limits.split(credential.settings).rest, ...secrets }
         opened.set(credential.id, { of: credential, fields })
         if (opened.size > maxOpened) opened.delete(opened.keys().next().value!)
         return fields
       })
     }
 
+    const test = tested({ fetch, open, providers })
+    const gateOf = Gates.make()
+    const hasty = Fallback.hasty(bounds)
+
+    const sizeOf = ({ model, type }: ChatModelConfig) =>
+      providers.get(type)?.cards.find(({ name }) => name === model)?.context_size
+
+    /** Calls one model. */
+    const ask = (
+      { messages, output, owner, system, tool_choice, tools }: ModelCall,
+      config: ChatModelConfig,
+      bounds: Bounds,
+      emit: EmitPart
+    ) =>
+      credentials.get(owner, config.credential_id).pipe(
+        Effect.mapError(() =>
+          setup(
+            "The session's credential does not exist any more: give the session another one with a PATCH of its chat_model_config."
+          )
+        ),
+        Effect.flatMap((credential) => {
+          const provider = providers.get(credential.type)
+          return provider === undefined || credential.type !== config.type || !provider.accepts(config.model)
+            ? Effect.fail(
+              setup(
+                "The session's model does not fit its credential: choose another with a PATCH of its chat_model_config."
+              )
+            )
+            : Effect.flatMap(open(credential), (fields) =>
+              callWithin(
+                bounds,
+                (take) =>
+                  provider.stream(
+                    {
+                      credential: fields,
+                      model: config.model,
+                      parameters: config.parameters,
+                      system,
+                      messages,
+                      tools,
+                      tool_choice,
+                      output,
+                      fetch
+                    },
+                    take
+                  ),
+                emit,
+                gateOf(credential),
+                () => void emit({ type: "retry" })
+              ))
+        })
+      )
+
     return Models.of({
-      schemas: list.map(({ schema }) => schema),
+      schemas: list.map(({ schema }) => Limits.withProperties(schema)),
       readCredential,
       cards: (type) => {
         const provider = providers.get(type)
         return provider === undefined ? Effect.fail(NotFound.of("Provider", type)) : Effect.succeed(provider.cards)
       },
       check,
-      stream: ({ config, messages, output, owner, system, tool_choice, tools }, emit) =>
-        credentials.get(owner, config.credential_id).pipe(
-          Effect.mapError(() =>
-            setup(
-              "The session's credential does not exist any more: give the session another one with a PATCH of its chat_model_config."
-            )
-          ),
-          Effect.flatMap((credential) => {
-            const provider = providers.get(credential.type)
-            return provider === undefined || credential.type !== config.type || !provider.accepts(config.model)
-              ? Effect.fail(
-                setup(
-                  "The session's model does not fit its credential: choose another with a PATCH of its chat_model_config."
-                )
-              )
-              : Effect.flatMap(open(credential), (fields) =>
-                callWithin(
-                  bounds,
-                  (take) =>
-                    provider.stream(
-                      {
-                        credential: fields,
-                        model: config.model,
-                        parameters: config.parameters,
-                        system,
-                        messages,
-                        tools,
-                        tool_choice,
-                        output,
-                        fetch
-                      },
-                      take
-                    ),
-                  emit
-                ))
-          })
-        )
+      test: (owner, id) => Effect.flatMap(credentials.get(owner, id), test),
+      stream: (call, emit) =>
+        Fallback.through({
+          models: [call.config, ...call.fallbacks],
+          call: (config, isLast, take) => ask(call, config, isLast ? bounds : hasty, take),
+          sizeOf
+        }, emit)
     })
   })
 
 export const layer = (
   providers: ReadonlyArray<Provider>,
   bounds: Bounds = defaultBounds
-): Layer.Layer<Models, never, Storage | Vault> => Layer.effect(Models, make(providers, bounds))
+): Layer.Layer<Models, never, Storage | Vault | Outbound> => Layer.effect(Models, make(providers, bounds))
 
 /** Every provider that Stoa brings. */
-export const layerDefault: Layer.Layer<Models, never, Storage | Vault> = layer([
+export const layerDefault: Layer.Layer<Models, never, Storage | Vault | Outbound> = layer([
   Demo.provider,
   ...Providers.all
 ])

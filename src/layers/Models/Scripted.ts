@@ -20,6 +20,7 @@ const make = (script: ReadonlyArray<Entry>) => {
       Effect.succeed({ type: String(type), name: typeof name === "string" ? name : "", settings, secrets: {} }),
     cards: (type) => Effect.fail(NotFound.of("Provider", type)),
     check: () => Effect.void,
+    test: () => Effect.succeed({ ok: true, latency_ms: 0, models: [], error: null }),
     stream: Effect.fnUntraced(function*(call, emit) {
       const entry = script[calls.push(call) - 1]
       if (entry === undefined) {
