@@ -160,7 +160,8 @@ const badRequest = (status: number | undefined) =>
     `The provider refused the request${of(status)}: check the model and its parameters.`
   )
 
-const refused = (status: number, body: string, headers: unknown, now: number): ModelFailed => {
+/** An answer of this status with this body. */
+export const refused = (status: number, body: string, headers: unknown, now: number): ModelFailed => {
   switch (status) {
     case 401:
       return badKey(status)
