@@ -11,7 +11,6 @@ import { Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
 import { addressNotAllowed } from "./AiSdkFailure.ts"
 import { type Bounds, bounds as defaultBounds, within as callWithin } from "./Bounds.ts"
-import * as Breaker from "./Breaker.ts"
 import * as Demo from "./Demo.ts"
 import * as Fallback from "./Fallback.ts"
 import * as Gates from "./Gates.ts"
@@ -45,7 +44,7 @@ const given = (value: unknown): unknown => {
   return trimmed === "" || trimmed === null ? undefined : trimmed
 }
 
-export const make = (list: ReadonlyArray<Provider>, bounds: Bounds, breaker: Breaker.Options) =>
+export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
   Effect.gen(function*() {
     const { credentials } = yield* Storage
     const vault = yield* Vault
@@ -169,7 +168,7 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds, breaker: Bre
     }
 
     const test = tested({ fetch, open, providers })
-    const gateOf = Gates.make(breaker)
+    const gateOf = Gates.make()
     const hasty = Fallback.hasty(bounds)
 
     const sizeOf = ({ model, type }: ChatModelConfig) =>
@@ -241,9 +240,8 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds, breaker: Bre
 
 export const layer = (
   providers: ReadonlyArray<Provider>,
-  bounds: Bounds = defaultBounds,
-  breaker: Breaker.Options = Breaker.options
-): Layer.Layer<Models, never, Storage | Vault | Outbound> => Layer.effect(Models, make(providers, bounds, breaker))
+  bounds: Bounds = defaultBounds
+): Layer.Layer<Models, never, Storage | Vault | Outbound> => Layer.effect(Models, make(providers, bounds))
 
 /** Every provider that Stoa brings. */
 export const layerDefault: Layer.Layer<Models, never, Storage | Vault | Outbound> = layer([
