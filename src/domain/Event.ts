@@ -51,7 +51,8 @@ export const ReplyEnd = event("REPLY_END", {
   ...reply,
   finished_reason: FinishedReason,
   error: Schema.NullOr(RunError),
-  usage: Usage
+  usage: Usage,
+  structured_output: Schema.optional(Schema.Unknown)
 })
 /** The run goes on after a crash; `attempt` is 2 for the first recovery. */
 export const RunResumed = event("RUN_RESUMED", { ...run, attempt: Schema.Int })
@@ -137,6 +138,18 @@ export const HintBlockEvent = event("HINT_BLOCK", {
 })
 /** A fact about the session that is no part of a reply, such as its new title. */
 export const Custom = event("CUSTOM", { name: Schema.String, value: Schema.Unknown })
+
+const modelName = Schema.Struct({ type: Schema.String, model: Schema.String, credential_id: CredentialId })
+
+/** The value of `CUSTOM model_switched`: the model of a reply failed before it said anything, and a fallback is asked. */
+export const ModelSwitched = Schema.Struct({
+  ...reply,
+  from: modelName,
+  to: modelName,
+  /** `type` is one of a model's failures, such as `rate_limit`; the message names no secret. */
+  error: Schema.Struct({ type: Schema.String, message: Schema.String })
+}).annotations({ identifier: "ModelSwitched" })
+export type ModelSwitched = typeof ModelSwitched.Type
 
 export const AgentEvent = Schema.Union(
   RunQueued,

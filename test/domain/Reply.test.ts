@@ -67,4 +67,11 @@ describe("Ending a reply", () => {
   it.prop("counts the rounds whose model call has ended", [plausibleReply], ([events]) => {
     assert.strictEqual(Reply.ofEvents(events)!.rounds, count(events, "MODEL_CALL_END"))
   })
+
+  it.prop("counts no round whose model gave way to another", [plausibleReply], ([events]) => {
+    const failed = events.map((event) =>
+      event.type === "MODEL_CALL_END" ? { ...event, finished_reason: "error" } : event
+    )
+    assert.strictEqual(Reply.ofEvents(failed)!.rounds, 0)
+  })
 })

@@ -1,5 +1,6 @@
 /** Begins and ends the model calls of one round, and notes for the ledger how they go. */
 import { type Clock, Effect } from "effect"
+import type { ModelSwitched } from "../../domain/Event.ts"
 import type { MessageId } from "../../domain/Ids.ts"
 import type { CallProgress } from "../../domain/Ledger.ts"
 import type { ChatModelConfig, Prices } from "../../domain/Model.ts"
@@ -45,7 +46,7 @@ export const make = ({ clock, out, prices, reply_id }: Options) => {
     },
     /** A part of the answer has come. */
     come: () => {
-      progress.first_token_ms ??= clock.unsafeCurrentTimeMillis() - since
+      progress.first_token_ms ??= Math.max(0, clock.unsafeCurrentTimeMillis() - since)
     },
     failed: (outcome: string) => {
       progress.outcome = outcome
@@ -54,7 +55,8 @@ export const make = ({ clock, out, prices, reply_id }: Options) => {
     switch: ({ error, from, to }: Switch) => {
       progress.outcome = error.type
       out.emit({ type: "MODEL_CALL_END", reply_id, ...noUsage, finished_reason: "error" })
-      out.emit({ type: "CUSTOM", name: "model_switched", value: { reply_id, from, to, error } })
+      const value: ModelSwitched = { reply_id, from, to, error }
+      out.emit({ type: "CUSTOM", name: "model_switched", value })
       begin(to)
     },
     finish: ({ reason, usage }: Finish) => {

@@ -36,16 +36,17 @@ export interface Options {
   /** `isLast`: no other model waits. */
   readonly call: (config: ChatModelConfig, isLast: boolean, emit: EmitPart) => Effect.Effect<void, ModelFailed>
   /** Tokens that a model takes, when its card says so. */
-  readonly sizeOf: (config: ChatModelConfig) => number | undefined
+  readonly sizeOf: (config: ChatModelConfig) => Effect.Effect<number | undefined>
 }
 
 /** The model that is asked after this one failed, if one is. */
-const nextOf = ({ models, sizeOf }: Options, failedAt: number, { type }: ModelFailed): number | undefined => {
+const nextOf = Effect.fnUntraced(function*({ models, sizeOf }: Options, failedAt: number, { type }: ModelFailed) {
   if (type !== "context_length") return passesOn[type] && failedAt + 1 < models.length ? failedAt + 1 : undefined
-  const size = sizeOf(models[failedAt]!)
-  const larger = models.findIndex((config, i) => i > failedAt && size !== undefined && (sizeOf(config) ?? 0) > size)
+  const sizes = yield* Effect.forEach(models, sizeOf)
+  const size = sizes[failedAt]
+  const larger = sizes.findIndex((other = 0, i) => i > failedAt && size !== undefined && other > size)
   return larger < 0 ? undefined : larger
-}
+})
 
 /** What fails after its first part was handed over stays failed: a cut answer never looks like two. */
 export const through = (options: Options, emit: EmitPart): Effect.Effect<void, ModelFailed> => {
@@ -59,18 +60,13 @@ export const through = (options: Options, emit: EmitPart): Effect.Effect<void, M
   const from = (i: number): Effect.Effect<void, ModelFailed> =>
     Effect.catchAll(
       Effect.suspend(() => call(models[i]!, i === models.length - 1, take)),
-      (failed) => {
-        const next = begun ? undefined : nextOf(options, i, failed)
-        if (next === undefined) return Effect.fail(failed)
-        const { message, type } = failed
-        void emit({
-          type: "switch",
-          from: nameOf(models[i]!),
-          to: nameOf(models[next]!),
-          error: { type, message }
+      (failed) =>
+        begun ? Effect.fail(failed) : Effect.flatMap(nextOf(options, i, failed), (next) => {
+          if (next === undefined) return Effect.fail(failed)
+          const { message, type } = failed
+          void emit({ type: "switch", from: nameOf(models[i]!), to: nameOf(models[next]!), error: { type, message } })
+          return from(next)
         })
-        return from(next)
-      }
     )
   return from(0)
 }

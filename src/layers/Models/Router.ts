@@ -172,7 +172,7 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
     const hasty = Fallback.hasty(bounds)
 
     const sizeOf = ({ model, type }: ChatModelConfig) =>
-      providers.get(type)?.cards.find(({ name }) => name === model)?.context_size
+      Effect.sync(() => providers.get(type)?.cards.find(({ name }) => name === model)?.context_size)
 
     /** Calls one model. */
     const ask = (
