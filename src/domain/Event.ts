@@ -51,7 +51,8 @@ export const ReplyEnd = event("REPLY_END", {
   ...reply,
   finished_reason: FinishedReason,
   error: Schema.NullOr(RunError),
-  usage: Usage
+  usage: Usage,
+  structured_output: Schema.optional(Schema.Unknown)
 })
 /** The run goes on after a crash; `attempt` is 2 for the first recovery. */
 export const RunResumed = event("RUN_RESUMED", { ...run, attempt: Schema.Int })

@@ -128,6 +128,7 @@ export const interruptCalls = (reply: Reply, why: string): ReadonlyArray<EventDr
 export interface Ending {
   readonly finished_reason: FinishedReason
   readonly error: RunError | null
+  readonly structured_output?: unknown
 }
 
 /** What a parked run waits for. */

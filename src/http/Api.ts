@@ -22,6 +22,7 @@ import { ModelsApi } from "./api/Models.ts"
 import { RunsApi } from "./api/Runs.ts"
 import { SessionsApi } from "./api/Sessions.ts"
 import { UsageApi } from "./api/Usage.ts"
+import { VaultApi } from "./api/Vault.ts"
 
 /** The native door. Every path answers with and without a trailing slash. */
 export class Api extends HttpApi.make("stoa")
@@ -34,6 +35,7 @@ export class Api extends HttpApi.make("stoa")
   .add(RunsApi)
   .add(UsageApi)
   .add(KeysApi)
+  .add(VaultApi)
   .add(HealthApi)
   .addError(Malformed)
   .addError(MethodNotAllowed)

@@ -1,5 +1,4 @@
 /** The whole host behind the doors, and the only file that chooses how each part is done. */
-import type { SqlClient } from "@effect/sql"
 import { Effect, Layer, Redacted } from "effect"
 import { join } from "node:path"
 import { defaults, isLoopback, type Settings, trustsUserHeader } from "../domain/Settings.ts"
@@ -13,6 +12,7 @@ import type { Ledger } from "../services/Ledger.ts"
 import type { Models } from "../services/Models.ts"
 import type { Outbound } from "../services/Outbound.ts"
 import type { Rooms } from "../services/Rooms.ts"
+import type { Rotation } from "../services/Rotation.ts"
 import type { RunOwner } from "../services/RunOwner.ts"
 import type { SessionHub } from "../services/SessionHub.ts"
 import type { Storage } from "../services/Storage.ts"
@@ -32,13 +32,13 @@ import * as Tables from "./Memory/Tables.ts"
 import * as ModelsRouter from "./Models/Router.ts"
 import * as OutboundGuarded from "./Outbound/Guarded.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
+import * as RotationStored from "./Rotation/Stored.ts"
 import * as RunOwnerLocal from "./RunOwner/Local.ts"
 import * as SessionHubLocal from "./SessionHub/Local.ts"
 import * as Migrations from "./Sql/Migrations.ts"
 import * as migrations from "./Sql/migrations/All.ts"
 import * as Pg from "./Sql/Pg.ts"
 import * as Pglite from "./Sql/Pglite.ts"
-import type { Prepared } from "./Sql/Prepared.ts"
 import * as StorageMemory from "./Storage/Memory.ts"
 import * as StorageSql from "./Storage/Sql.ts"
 import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
@@ -60,6 +60,7 @@ export type Host =
   | RunOwner
   | SessionHub
   | Idempotency
+  | Rotation
 
 export const memory: Layer.Layer<Memories> = Layer.mergeAll(
   StorageMemory.layer,
@@ -70,22 +71,27 @@ export const memory: Layer.Layer<Memories> = Layer.mergeAll(
   Layer.provide(Tables.layer)
 )
 
-/** The SQL layers over a database that is brought up to date first. */
-const sql = <R, E>(
-  client: Layer.Layer<SqlClient.SqlClient | Prepared | R, E>,
-  doorbell: Layer.Layer<Doorbell, never, Prepared | R>,
-  options: StorageSql.Options
-) =>
-  Layer.mergeAll(StorageSql.layer(options), EventLogSql.layer, LedgerSql.layer, doorbell).pipe(
-    Layer.provide(Layer.effectDiscard(Migrations.migrate(migrations.all))),
-    Layer.provide(client)
-  )
+const migrating = Layer.effectDiscard(Migrations.migrate(migrations.all))
+
+const sql = (options: StorageSql.Options) =>
+  Layer.mergeAll(StorageSql.layer(options), EventLogSql.layer, LedgerSql.layer)
 
 /** The embedded database: this process is its only user, so what is read once stays true. */
-export const pglite = (options: Pglite.Options) => sql(Pglite.layer(options), DoorbellMemory.layer, { shared: false })
+export const pglite = (options: Pglite.Options) =>
+  Layer.merge(sql({ shared: false }), DoorbellMemory.layer).pipe(
+    Layer.provide(migrating),
+    Layer.provide(Pglite.layer(options))
+  )
 
-/** A PostgreSQL server, which other processes may use too. */
-export const postgres = (options: Pg.Options) => sql(Pg.layer(options), DoorbellPg.layer, { shared: true })
+/** A PostgreSQL server, which other processes may use too. Migrations have time, and connections of their own. */
+export const postgres = (options: Pg.Options) =>
+  Layer.merge(sql({ shared: true }), DoorbellPg.layer).pipe(
+    Layer.provide(Pg.layer(options)),
+    Layer.provide(Layer.effectDiscard(Effect.scoped(Effect.provide(
+      Migrations.migrate(migrations.all),
+      Pg.layer({ ...options, maxConnections: 2, isPatient: true })
+    ))))
+  )
 
 /** Why what remembers could not be opened. */
 type StorageRefused = Layer.Layer.Error<ReturnType<typeof pglite>> | Layer.Layer.Error<ReturnType<typeof postgres>>
@@ -102,7 +108,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer({ ...defaults, ...options }))),
     Layer.provideMerge(ToolboxBuiltIn.layer),
     Layer.provideMerge(AuthComposite.layer(options)),
-    Layer.provideMerge(Layer.merge(ApiKeysStored.layer, IdempotencyStored.layer)),
+    Layer.provideMerge(Layer.mergeAll(ApiKeysStored.layer, IdempotencyStored.layer, RotationStored.layer)),
     Layer.provideMerge(parts)
   )
 

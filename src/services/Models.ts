@@ -5,6 +5,7 @@ import type { CredentialId, UserId } from "../domain/Ids.ts"
 import type { JsonObject } from "../domain/Json.ts"
 import type { Message } from "../domain/Message.ts"
 import type { ChatModelConfig, ModelCard } from "../domain/Model.ts"
+import type { ToolChoice } from "../domain/Tool.ts"
 import type { Usage } from "../domain/Usage.ts"
 
 /** A tool as a model is told of it. */
@@ -15,8 +16,7 @@ export interface ToolSpec {
   readonly parameters: JsonObject
 }
 
-/** Whether the model may, must or must not call a tool, or which one it must. */
-export type ToolChoice = "auto" | "none" | "required" | { readonly name: string }
+export type { ToolChoice }
 
 /** The answer is JSON of this schema; it comes as text. */
 export interface StructuredOutput {

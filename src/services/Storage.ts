@@ -45,6 +45,8 @@ export interface Collection<A extends Owned, Columns extends string> {
       where?: { readonly [K in Columns]?: string },
       order?: Order
     ) => Effect.Effect<Page<A>, Malformed>
+    /** The records after this id, oldest first, at most `limit`: for going through all of them without counting. */
+    readonly scan: (after: string | undefined, limit: number) => Effect.Effect<ReadonlyArray<A>>
     readonly modify: (id: string, f: (record: A) => A) => Effect.Effect<A, NotFound>
   }
 }

@@ -2,6 +2,8 @@ import { assert, layer } from "@effect/vitest"
 import { Duration, Effect, Layer } from "effect"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
+import type { UserId } from "../../src/domain/Ids.ts"
+import { ApiKeys } from "../../src/services/ApiKeys.ts"
 import * as TestHost from "../support/TestHost.ts"
 
 const { Logged, TestHost: Host, logged } = TestHost
@@ -38,6 +40,30 @@ const holder = Effect.fnUntraced(function*(base_url: string) {
     path: `/credential/${credential_id}`,
     test: call("POST", `/credential/${credential_id}/test`, { user })
   }
+})
+
+layer(TestHost.layer(), { excludeTestServices: true })("The vault", (it) => {
+  it.effect("tells an admin of its keys, seals anew, and keeps those of a setting", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      const { issue } = yield* ApiKeys
+      const { key } = yield* issue({ user_id: "root" as UserId, name: "", scopes: ["admin"], expires_at: null })
+      const headers = { authorization: `Bearer ${key}` }
+      yield* holder("http://127.0.0.1:9/v1")
+      const { json: status } = yield* call("GET", "/vault", { headers })
+      assert.deepInclude(status, { source: "settings", unreadable: 0, rotation: null })
+      assert.deepStrictEqual(status.keys, [{ id: status.keys[0].id, seals: true, hashes: true, secrets: 1 }])
+      const begun = yield* call("POST", "/vault/rotate", { headers })
+      assert.deepInclude([begun.status, begun.json.state], 202)
+      yield* call("GET", "/vault", { headers }).pipe(
+        Effect.repeat({ until: ({ json }): boolean => json.rotation.state === "done" })
+      )
+      const refused = yield* call("POST", "/vault/retire", { headers })
+      assert.deepInclude(refused.json, { status: 409, code: "vault_keys_fixed" })
+      for (const [method, path] of [["GET", "/vault"], ["POST", "/vault/rotate"], ["POST", "/vault/retire"]] as const) {
+        assert.strictEqual((yield* call(method, path, { user: "ada" })).status, 403)
+      }
+    }))
 })
 
 layer(Layer.provideMerge(TestHost.layer(), logged), { excludeTestServices: true })("A test of a credential", (it) => {

@@ -6,6 +6,7 @@ import type { ContentBlock, DataBlock, TextBlock, ToolCallBlock } from "../../do
 import { type ChatModelConfig, fallbacksIn } from "../../domain/Model.ts"
 import { decide } from "../../domain/Permission.ts"
 import * as Reply from "../../domain/Reply.ts"
+import type { Run } from "../../domain/Run.ts"
 import type { Session } from "../../domain/Session.ts"
 import { defaults, type Settings } from "../../domain/Settings.ts"
 import { noUsage } from "../../domain/Usage.ts"
@@ -15,6 +16,7 @@ import { NewId } from "../../services/NewId.ts"
 import { type Tool, Toolbox } from "../../services/Toolbox.ts"
 import * as Blocks from "./Blocks.ts"
 import * as Meter from "./Meter.ts"
+import * as Output from "./Output.ts"
 import * as ToolCall from "./ToolCall.ts"
 
 /** Tool calls of one round that run at the same time. */
@@ -40,6 +42,27 @@ const timedOut = (seconds: number): Reply.Ending => ({
     retryable: true
   }
 })
+
+/** Times that a model is told what is wrong with its answer. */
+const maxCorrections = 2
+
+const corrector = "output_schema"
+
+const isCorrection = (block: ContentBlock) => block.type === "hint" && block.source === corrector
+
+const notOfSchema = (problems: ReadonlyArray<string>): Reply.Ending => ({
+  finished_reason: "error",
+  error: {
+    type: "invalid_output",
+    code: "invalid_output",
+    message: `The model's answer is not of the schema that was asked for. ${problems.join(" ")}`,
+    retryable: true
+  }
+})
+
+/** A model that had to call a tool in every round would never end. */
+const choiceOf = ({ tool_choice }: Run, { rounds }: Reply.Reply) =>
+  tool_choice === undefined || (rounds > 0 && tool_choice !== "none") ? {} : { tool_choice }
 
 export type Limits = Pick<Settings, "run_seconds" | "tool_seconds">
 
@@ -105,7 +128,9 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
         fallbacks,
         system: agent.data.system_prompt,
         messages: message.content.length === 0 ? context : [...context, message],
-        tools: [...tools, ...agent.data.client_tools, ...run.tools]
+        tools: [...tools, ...agent.data.client_tools, ...run.tools],
+        ...choiceOf(run, out.reply()),
+        ...(run.output_schema !== undefined && { output: { schema: run.output_schema } })
       }, (part) => {
         if (part.type === "retry") return void meter.retry()
         if (part.type === "switch") return void meter.switch(part)
@@ -247,6 +272,23 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
     return yield* runTools(turn, out, tools)
   })
 
+  /** How a reply without open calls ends. Undefined when its answer is not of the schema, and the model has been told so. */
+  const settle = Effect.fnUntraced(function*({ run }: Turn, out: Out) {
+    if (run.output_schema === undefined) return completed
+    const { message } = out.reply()
+    const checked = yield* Output.check(run.output_schema, message)
+    if ("value" in checked) return { ...completed, structured_output: checked.value }
+    if (message.content.filter(isCorrection).length >= maxCorrections) return notOfSchema(checked.problems)
+    out.emit({
+      type: "HINT_BLOCK",
+      reply_id: message.id,
+      block_id: newId.short() as BlockId,
+      source: corrector,
+      hint: `Answer again, with nothing but JSON of the schema that was asked for. ${checked.problems.join(" ")}`
+    })
+    return undefined
+  })
+
   const run = Effect.fnUntraced(function*(turn: Turn, out: Out) {
     const tools = yield* toolbox.list(turn)
     const maxIters = turn.agent.data.react_config.max_iters
@@ -255,14 +297,21 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
       const last = before.message.content.at(-1)?.type
       const answered = before.call === undefined && last !== "tool_result" && last !== "hint" &&
         Reply.unanswered(before.message).length === 0
-      if (answered) return completed
+      if (answered) {
+        const ending = yield* settle(turn, out)
+        if (ending !== undefined) return ending
+      }
       const waiting = yield* pickUp(turn, out, tools)
       if (waiting !== undefined) return waiting
     }
     while (out.reply().rounds < maxIters) {
       steer(out)
       const finish = yield* callModel(turn, out, tools)
-      if (Reply.unanswered(out.reply().message).length === 0) return finish.reason === "length" ? maxTokens : completed
+      if (Reply.unanswered(out.reply().message).length === 0) {
+        const ending = finish.reason === "length" ? maxTokens : yield* settle(turn, out)
+        if (ending !== undefined) return ending
+        continue
+      }
       const waiting = yield* runTools(turn, out, tools)
       if (waiting !== undefined) return waiting
     }

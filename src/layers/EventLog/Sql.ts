@@ -261,8 +261,7 @@ interface StoredMessage extends Document {
 }
 
 export const make = Effect.map(Prepared, ({ execute }) => {
-  const rows = <Row extends object>(statement: string, params: ReadonlyArray<unknown>) =>
-    orDie(execute<Row>(statement, params))
+  const rows = <Row extends object>(...statement: Parameters<typeof execute>) => orDie(execute<Row>(...statement))
 
   const runsOf = (documents: ReadonlyArray<Document>) => documents.map(({ data }) => decodeRun(data))
 
@@ -322,7 +321,10 @@ export const make = Effect.map(Prepared, ({ execute }) => {
     open: (session) => Effect.map(rows<Document>(openText, [session]), runsOf),
     parked: (before, after, limit) => Effect.map(rows<Document>(parkedText, [before, after ?? "", limit]), runsOf),
     prune: (before, limit) =>
-      Effect.map(rows<{ readonly chosen: number }>(pruneText, [before, limit]), ([row]) => row!.chosen > 0)
+      Effect.map(
+        rows<{ readonly chosen: number }>(pruneText, [before, limit], { isLong: true }),
+        ([row]) => row!.chosen > 0
+      )
   })
 })
 

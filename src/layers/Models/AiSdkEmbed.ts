@@ -5,7 +5,7 @@ import type { ModelFailed } from "../../services/Models.ts"
 import { failureOf, garbage, silent } from "./AiSdkFailure.ts"
 import type { Embedded } from "./Provider.ts"
 
-/** Texts of one request when the package does not say, requests at the same time, and seconds for each. */
+/** Most texts of one request, requests at the same time, and seconds for each. */
 const usualBatch = 96
 const concurrency = 2
 const seconds = 60
@@ -39,12 +39,13 @@ const embedSome = (
 export const embed = (
   model: EmbeddingModelV3,
   input: ReadonlyArray<string>,
-  providerOptions: EmbeddingModelV3CallOptions["providerOptions"]
+  providerOptions: EmbeddingModelV3CallOptions["providerOptions"],
+  batch = usualBatch
 ): Effect.Effect<Embedded, ModelFailed> =>
   Effect.gen(function*() {
     const most = yield* Effect.promise(() => Promise.resolve(model.maxEmbeddingsPerCall))
     const parallel = yield* Effect.promise(() => Promise.resolve(model.supportsParallelCalls))
-    const size = most !== undefined && Number.isFinite(most) ? Math.max(1, most) : usualBatch
+    const size = Math.max(1, Math.min(batch, most ?? batch))
     const answers = yield* Effect.forEach(
       batches(input, size),
       (values) => embedSome(model, values, providerOptions),

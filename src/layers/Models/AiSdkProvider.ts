@@ -42,10 +42,13 @@ export interface Definition<Credential extends object, Parameters extends object
     call: Provider.ProviderCall<Credential, Parameters>
   ) => LanguageModelV3Prompt
   /** Whether the provider itself makes answers of a schema; else the model is made to call a tool of that schema. */
-  readonly structured: boolean | ((model: string) => boolean)
-  readonly listing: (credential: Credential) => Listing.Listing
-  /** Options that say how long vectors are to be. */
-  readonly dimensions?: (dimensions: number) => EmbeddingModelV3CallOptions["providerOptions"]
+  readonly structured: boolean | ((call: Provider.ProviderCall<Credential, Parameters>) => boolean)
+  /** `now` is in milliseconds. */
+  readonly listing: (credential: Credential, now: number) => Listing.Listing | ModelFailed
+  /** Most texts of one request for embeddings, if fewer than the package believes. */
+  readonly batch?: number
+  /** Options that say how long vectors are to be; undefined without embeddings. */
+  readonly dimensions?: (dimensions: number, model: string) => EmbeddingModelV3CallOptions["providerOptions"]
 }
 
 interface Opened {
@@ -85,26 +88,29 @@ const modelOf = ({ client, models }: Opened, name: string, dialect: Dialect): La
   return model
 }
 
-const toolOf = ({ description, name, parameters }: ToolSpec): LanguageModelV3FunctionTool => ({
-  type: "function",
-  name,
-  description,
-  inputSchema: parameters
-})
+const toolOf =
+  ({ looseTools = false }: Dialect) => ({ description, name, parameters }: ToolSpec): LanguageModelV3FunctionTool => ({
+    type: "function",
+    name,
+    description,
+    inputSchema: parameters,
+    ...(looseTools && { strict: false })
+  })
 
 const choiceOf = (choice: ToolChoice): LanguageModelV3ToolChoice =>
   typeof choice === "string" ? { type: choice } : { type: "tool", toolName: choice.name }
 
-const toolsOf = (tools: ReadonlyArray<ToolSpec>, choice: ToolChoice | undefined) =>
-  tools.length > 0 && { tools: tools.map(toolOf), ...(choice !== undefined && { toolChoice: choiceOf(choice) }) }
+const toolsOf = (tools: ReadonlyArray<ToolSpec>, choice: ToolChoice | undefined, dialect: Dialect) =>
+  tools.length > 0 &&
+  { tools: tools.map(toolOf(dialect)), ...(choice !== undefined && { toolChoice: choiceOf(choice) }) }
 
 const native = ({ name, schema }: StructuredOutput) => ({
   responseFormat: { type: "json", schema, ...(name !== undefined && { name }) }
 } as const)
 
 /** The answer as the arguments of a tool that the model has to call, unless it calls another. */
-const byTool = (tools: ReadonlyArray<ToolSpec>, { schema }: StructuredOutput, name: string) => ({
-  tools: [...tools.map(toolOf), {
+const byTool = (tools: ReadonlyArray<ToolSpec>, { schema }: StructuredOutput, name: string, dialect: Dialect) => ({
+  tools: [...tools.map(toolOf(dialect)), {
     type: "function",
     name,
     description: "Gives the final answer. Call it once, with the whole answer.",
@@ -131,7 +137,7 @@ const refused = (mediaType: string, model: string) =>
 export const make = <Credential extends object, Parameters extends object>(
   definition: Definition<Credential, Parameters>
 ): Provider.Provider => {
-  const { dialect, dimensions, listing, mark, options, structured } = definition
+  const { batch, dialect, dimensions, listing, mark, options, structured } = definition
   const open = opener(definition.open)
   const isStructured = typeof structured === "boolean" ? () => structured : structured
 
@@ -145,8 +151,11 @@ export const make = <Credential extends object, Parameters extends object>(
       ...options(call),
       prompt: mark === undefined ? prompt : mark(prompt, call),
       ...(call.output !== undefined && output !== undefined
-        ? byTool(call.tools, call.output, output)
-        : { ...toolsOf(call.tools, call.tool_choice), ...(call.output !== undefined && native(call.output)) })
+        ? byTool(call.tools, call.output, output, reader.dialect)
+        : {
+          ...toolsOf(call.tools, call.tool_choice, reader.dialect),
+          ...(call.output !== undefined && native(call.output))
+        })
     }
   }
 
@@ -161,7 +170,7 @@ export const make = <Credential extends object, Parameters extends object>(
         const reader = { dialect: spoken, model, takes: card?.input_types }
         const mediaType = refusedMedia(messages, reader)
         if (mediaType !== undefined) return Effect.fail(refused(mediaType, model))
-        const output = call.output === undefined || isStructured(model) ? undefined : outputName(tools, call.output)
+        const output = call.output === undefined || isStructured(call) ? undefined : outputName(tools, call.output)
         return Effect.flatMap(open(credential, fetch), (opened) =>
           AiSdkStream.stream({
             model: modelOf(opened, model, spoken),
@@ -172,7 +181,11 @@ export const make = <Credential extends object, Parameters extends object>(
             emit
           }))
       }),
-    check: ({ credential, fetch }) => Effect.suspend(() => Listing.check(listing(credential), fetch)),
+    check: ({ credential, fetch }) =>
+      Effect.clockWith((clock) => {
+        const list = listing(credential, clock.unsafeCurrentTimeMillis())
+        return list instanceof ModelFailed ? Effect.fail(list) : Listing.check(list, fetch)
+      }),
     ...(dimensions !== undefined && {
       embed: ({ credential, dimensions: wanted, fetch, input, model }: Provider.EmbedCall<Credential>) =>
         Effect.flatMap(open(credential, fetch), ({ client }) =>
@@ -187,7 +200,8 @@ export const make = <Credential extends object, Parameters extends object>(
             : AiSdkEmbed.embed(
               client.embedding(model),
               input,
-              wanted === undefined ? undefined : dimensions(wanted)
+              wanted === undefined ? undefined : dimensions(wanted, model),
+              batch
             ))
     })
   })

@@ -1,8 +1,12 @@
 /** The Chat Completions protocol through `@ai-sdk/openai-compatible`, which many providers speak. */
-import type { Options } from "./AiSdkProvider.ts"
+import type { OpenAICompatibleProviderSettings } from "@ai-sdk/openai-compatible"
+import type { SharedV3ProviderOptions } from "@ai-sdk/provider"
+import type { StructuredOutput } from "../../services/Models.ts"
+import type { Client, Options } from "./AiSdkProvider.ts"
 import { type Dialect, media } from "./Dialect.ts"
 import type { Listing } from "./Listing.ts"
 import { named } from "./Listing.ts"
+import { isStrict } from "./Strict.ts"
 
 export const dialect = (
   namespace: string,
@@ -39,15 +43,54 @@ export const settings = (parameters: Usual): Options => ({
   ...(parameters.presence_penalty !== undefined && { presencePenalty: parameters.presence_penalty })
 })
 
+interface Asked extends Usual {
+  readonly reasoning_effort?: string | undefined
+}
+
+/** All of a call's options; `others` go into the request's body as they are. */
+export const options = (
+  namespace: string,
+  parameters: Asked,
+  structured: StructuredOutput | undefined,
+  others: SharedV3ProviderOptions[string] = {}
+): Options => ({
+  ...settings(parameters),
+  providerOptions: {
+    [namespace]: others,
+    openaiCompatible: {
+      ...(parameters.reasoning_effort !== undefined && { reasoningEffort: parameters.reasoning_effort }),
+      ...(structured !== undefined && { strictJsonSchema: isStrict(structured.schema) })
+    }
+  }
+})
+
+type ReadUsage = Exclude<OpenAICompatibleProviderSettings["convertUsage"], undefined>
+
+/** Token counts as OpenAI means them. */
+export const usageOf: ReadUsage = (usage) => {
+  const cacheRead = usage?.prompt_tokens_details?.cached_tokens ?? undefined
+  const reasoning = usage?.completion_tokens_details?.reasoning_tokens ?? undefined
+  return {
+    inputTokens: { total: usage?.prompt_tokens ?? undefined, noCache: undefined, cacheRead, cacheWrite: undefined },
+    outputTokens: { total: usage?.completion_tokens ?? undefined, text: undefined, reasoning }
+  }
+}
+
 interface Server {
   /** Also the namespace of its options. */
   readonly name: string
   readonly base_url: string
   readonly api_key?: string | undefined
   readonly structured?: boolean
+  /** Reads the token counts, if the server means others than OpenAI by them. */
+  readonly convertUsage?: ReadUsage
+  readonly metadataExtractor?: Exclude<OpenAICompatibleProviderSettings["metadataExtractor"], undefined>
 }
 
-export const open = async ({ api_key, base_url, name, structured = false }: Server, fetch: typeof globalThis.fetch) => {
+export const open = async (
+  { api_key, base_url, convertUsage, metadataExtractor, name, structured = false }: Server,
+  fetch: typeof globalThis.fetch
+): Promise<Client & Required<Pick<Client, "embedding">>> => {
   const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible")
   const provider = createOpenAICompatible({
     name,
@@ -55,6 +98,8 @@ export const open = async ({ api_key, base_url, name, structured = false }: Serv
     includeUsage: true,
     supportsStructuredOutputs: structured,
     fetch,
+    ...(convertUsage !== undefined && { convertUsage }),
+    ...(metadataExtractor !== undefined && { metadataExtractor }),
     ...(api_key !== undefined && { apiKey: api_key })
   })
   return {

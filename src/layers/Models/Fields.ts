@@ -23,7 +23,7 @@ export const address = (title: string, example: string) =>
   })
 
 /** An address that is only given to reach another server than the provider's own. */
-export const baseUrl = (usual: string) => optional(address("Base URL", usual))
+export const baseUrl = (usual: string, title = "Base URL") => optional(address(title, usual))
 
 export const key = (title = "API key") =>
   Schema.String.pipe(Schema.maxLength(maxKey), Schema.pattern(/^[\x21-\x7e]+$/)).annotations({

@@ -100,11 +100,16 @@ const joinKey = (draft: EventDraft): string | undefined => {
   }
 }
 
+/** How long an input waits for a log that takes nothing at all, and how often it looks, in milliseconds: no request waits for two seconds. */
+const patience = 1_200
+const impatience = 200
+
 const encoder = new TextEncoder()
 
 const notTaken = new Unavailable({
   code: "storage_unavailable",
-  detail: "Storage does not take the input now; nothing of it was kept. Try again.",
+  detail:
+    "Storage does not take the input now. Try again, with an Idempotency-Key: in rare cases it was kept all the same.",
   retry_after: 2
 })
 
@@ -122,6 +127,8 @@ export interface Options {
   readonly clock: Clock.Clock
   readonly pages: PubSub.PubSub<LogPage>
   readonly wake: (source: Source) => void
+  /** Counts what the log has taken, of any session. */
+  readonly written: () => number
   /** Why no stream may begin any more, if so. */
   readonly closed: () => string | undefined
   readonly fork: (effect: Effect.Effect<void>) => void
@@ -156,7 +163,7 @@ export class LiveRoom implements Room, Source {
   #durable = 0
   #waiters: Array<{ readonly version: number; readonly done: Deferred.Deferred<void, AppendRefused> }> = []
   #calls: Array<{ readonly version: number; readonly call: () => void }> = []
-  #lostCalls: Array<() => void> = []
+  #lostCalls: Array<(refused: AppendRefused) => void> = []
   /** All that waits is one input that nobody has been promised yet. */
   #accepting = false
   #slow: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
@@ -261,20 +268,32 @@ export class LiveRoom implements Room, Source {
     this.#calls.push({ version: this.#version, call })
   }
 
-  whenRefused = (call: () => void): void => {
+  whenRefused = (call: (refused: AppendRefused) => void): void => {
     if (this.#dead === undefined) this.#lostCalls.push(call)
-    else call()
+    else call(this.#dead)
   }
 
   accepted = (alone: boolean): Effect.Effect<void, AppendRefused | Unavailable> =>
     Effect.suspend(() => {
       if (alone) this.#accepting = true
-      return this.durable
+      const giveUp = Deferred.unsafeMake<void, AppendRefused | Unavailable>(FiberId.none)
+      const stop = this.#whenNothingIsTaken(() => {
+        if (!this.withdraw()) Deferred.unsafeDone(giveUp, Effect.fail(notTaken))
+      })
+      const done = this.durable
+      return Effect.ensuring(
+        alone ? done : Effect.raceFirst(done, Deferred.await(giveUp)),
+        Effect.sync(() => {
+          stop()
+          if (alone) this.#accepting = false
+        })
+      )
     }).pipe(
-      Effect.ensuring(Effect.sync(() => {
-        if (alone) this.#accepting = false
-      })),
-      Effect.mapError((refused) => refused.reason === "withdrawn" || refused.reason === "broken" ? notTaken : refused)
+      Effect.mapError((refused) =>
+        refused._tag === "AppendRefused" && (refused.reason === "withdrawn" || refused.reason === "broken")
+          ? notTaken
+          : refused
+      )
     )
 
   attach(sink: Sink, { after, only }: Subscription) {
@@ -354,6 +373,8 @@ export class LiveRoom implements Room, Source {
   }
 
   committed(batch: LogBatch) {
+    // Given up meanwhile: whoever asks next finds it in the log.
+    if (this.#dead !== undefined) return
     this.#durable = this.#taken
     this.#waitingSize = this.#waiting.reduce(
       (size, { event }) => size + ("delta" in event ? event.delta.length : 0) + 256,
@@ -379,6 +400,22 @@ export class LiveRoom implements Room, Source {
   withdraw(): boolean {
     if (this.#accepting) this.#die(new AppendRefused({ reason: "withdrawn" }))
     return this.#dead !== undefined
+  }
+
+  /** Calls once when the log has taken nothing, of any session, for as long as anybody can be asked to wait. */
+  #whenNothingIsTaken(call: () => void): () => void {
+    let before = this.#options.written()
+    let quiet = 0
+    // @effect-diagnostics-next-line globalTimers:off -- one for each input: a fiber would cost more than the rest of it
+    const timer = setInterval(() => {
+      const written = this.#options.written()
+      quiet = written === before ? quiet + impatience : 0
+      before = written
+      if (quiet < patience) return
+      clearInterval(timer)
+      call()
+    }, impatience)
+    return () => clearInterval(timer)
   }
 
   #now(): Timestamp {
@@ -532,7 +569,7 @@ export class LiveRoom implements Room, Source {
     this.#dead = error
     const calls = this.#lostCalls
     this.#lostCalls = []
-    for (const call of calls) call()
+    for (const call of calls) call(error)
     const waiters = this.#waiters
     this.#waiters = []
     for (const { done } of waiters) Deferred.unsafeDone(done, Effect.fail(error))

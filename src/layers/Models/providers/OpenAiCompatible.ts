@@ -19,12 +19,7 @@ export const provider = AiSdkProvider.make({
   }),
   dialect: Chat.dialect(name),
   open: (credential, fetch) => Chat.open({ ...credential, name }, fetch),
-  options: ({ parameters }) => ({
-    ...Chat.settings(parameters),
-    ...(parameters.reasoning_effort !== undefined && {
-      providerOptions: { openaiCompatible: { reasoningEffort: parameters.reasoning_effort } }
-    })
-  }),
+  options: ({ output, parameters }) => Chat.options(name, parameters, output),
   structured: false,
   listing: ({ api_key, base_url }) => Chat.listing(base_url, api_key),
   dimensions: (dimensions) => ({ openaiCompatible: { dimensions } })

@@ -1,0 +1,103 @@
+/**
+ * node-postgres with an end to every wait. Where no answer comes, the connection
+ * is given up and never used again: what becomes of its statement is not known.
+ */
+import { Duration } from "effect"
+import { type Answered, Client, type Config, type Lent, Pool, type Query, type Submittable, type Values } from "pg"
+
+export interface Patience {
+  /** Longest wait for the answer to a statement that does not bring its own patience. */
+  readonly statement: Duration.Duration
+  /** Longest wait for a connection of the pool. One that comes later is for the next who asks. */
+  readonly connection: Duration.Duration
+}
+
+/** `ETIMEDOUT` is what the system says of a connection that is silent for too long. */
+const silent = (what: string) => Object.assign(new Error(`PostgreSQL did not ${what} in time`), { code: "ETIMEDOUT" })
+
+/** Calls after so many milliseconds unless it is stopped before. */
+const after = (millis: number, call: () => void): () => void => {
+  if (!Number.isFinite(millis)) return () => {}
+  let immediate: NodeJS.Immediate | undefined
+  // What came in while this process was held up is read before the time is called up.
+  // @effect-diagnostics-next-line globalTimers:off -- node-postgres lives outside of fibers
+  const timer = setTimeout(() => {
+    immediate = setImmediate(call)
+  }, millis)
+  return () => {
+    clearTimeout(timer)
+    clearImmediate(immediate)
+  }
+}
+
+/** At once, and what has not left this machine never will: a goodbye would be sent after it. */
+const abandon = ({ connection }: Client, why: Error) => {
+  try {
+    connection.stream.resetAndDestroy()
+  } catch {
+    // Only TCP can be reset: not TLS, not a local socket.
+    connection.stream.destroy()
+  }
+  connection.emit("error", why)
+}
+
+/** `gaveUp` is called with every connection that was given up. */
+export const clientClass = (patience: Duration.Duration, gaveUp: (why: Error) => void = () => {}) =>
+  class extends Client {
+    override query(sql: string): Promise<unknown>
+    override query<A extends Submittable>(query: A): A
+    override query(query: string | Query, answered: Answered): void
+    override query(query: string | Query, values: Values | undefined, answered: Answered): void
+    override query(
+      query: string | Query | Submittable,
+      second?: Values | Answered,
+      third?: Answered
+    ): unknown {
+      if (typeof query !== "string" && "submit" in query) return super.query(query)
+      const [values, answered] = typeof second === "function" ? [undefined, second] : [second, third]
+      if (answered === undefined) {
+        return new Promise((done, fail) =>
+          this.query(query, values, (error, result) => error ? fail(error) : done(result))
+        )
+      }
+      const own = typeof query === "string" ? undefined : query.patience
+      const stop = after(Duration.toMillis(own ?? patience), () => {
+        const why = silent("answer")
+        abandon(this, why)
+        gaveUp(why)
+      })
+      return super.query(query, values, (error, result) => {
+        stop()
+        answered(error, result)
+      })
+    }
+  }
+
+export class PgPool extends Pool {
+  readonly #patience: number
+
+  constructor(config: Config, { connection, statement }: Patience) {
+    const idle = new Set<Client>()
+    // What one connection met, those that idle will meet as well: nobody shall wait for that again.
+    super({ ...config, Client: clientClass(statement, (why) => idle.forEach((client) => abandon(client, why))) })
+    this.#patience = Duration.toMillis(connection)
+    this.on("acquire", (client) => idle.delete(client))
+    this.on("remove", (client) => idle.delete(client))
+    this.on("release", (error, client) => {
+      if (!error) idle.add(client)
+    })
+  }
+
+  override connect(lent: Lent): void {
+    let waits = true
+    const stop = after(this.#patience, () => {
+      waits = false
+      lent(silent("give a connection"))
+    })
+    super.connect((error, client, release) => {
+      stop()
+      if (waits) lent(error, client, release)
+      else release?.()
+    })
+  }
+}
