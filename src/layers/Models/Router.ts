@@ -11,6 +11,7 @@ import { Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
 import { addressNotAllowed } from "./AiSdkFailure.ts"
 import { type Bounds, bounds as defaultBounds, within as callWithin } from "./Bounds.ts"
+import * as Breaker from "./Breaker.ts"
 import * as Demo from "./Demo.ts"
 import * as Fallback from "./Fallback.ts"
 import * as Gates from "./Gates.ts"
@@ -44,7 +45,7 @@ const given = (value: unknown): unknown => {
   return trimmed === "" || trimmed === null ? undefined : trimmed
 }
 
-export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
+export const make = (list: ReadonlyArray<Provider>, bounds: Bounds, breaker: Breaker.Options) =>
   Effect.gen(function*() {
     const { credentials } = yield* Storage
     const vault = yield* Vault
@@ -168,7 +169,7 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
     }
 
     const test = tested({ fetch, open, providers })
-    const gateOf = Gates.make()
+    const gateOf = Gates.make(breaker)
     const hasty = Fallback.hasty(bounds)
 
     const sizeOf = ({ model, type }: ChatModelConfig) =>
@@ -240,8 +241,9 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
 
 export const layer = (
   providers: ReadonlyArray<Provider>,
-  bounds: Bounds = defaultBounds
-): Layer.Layer<Models, never, Storage | Vault | Outbound> => Layer.effect(Models, make(providers, bounds))
+  bounds: Bounds = defaultBounds,
+  breaker: Breaker.Options = Breaker.options
+): Layer.Layer<Models, never, Storage | Vault | Outbound> => Layer.effect(Models, make(providers, bounds, breaker))
 
 /** Every provider that Stoa brings. */
 export const layerDefault: Layer.Layer<Models, never, Storage | Vault | Outbound> = layer([

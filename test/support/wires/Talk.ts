@@ -7,9 +7,11 @@ import type { JsonObject } from "../../../src/domain/Json.ts"
 import type { Message } from "../../../src/domain/Message.ts"
 import * as Host from "../../../src/layers/Host.ts"
 import { type Bounds, bounds } from "../../../src/layers/Models/Bounds.ts"
+import * as Breaker from "../../../src/layers/Models/Breaker.ts"
 import type { Embedded } from "../../../src/layers/Models/Provider.ts"
 import * as Providers from "../../../src/layers/Models/Providers.ts"
 import * as ModelsRouter from "../../../src/layers/Models/Router.ts"
+import * as OutboundGuarded from "../../../src/layers/Outbound/Guarded.ts"
 import * as VaultAesGcm from "../../../src/layers/Vault/AesGcm.ts"
 import { type ModelCall, type ModelFailed, type ModelPart, Models } from "../../../src/services/Models.ts"
 import { Storage } from "../../../src/services/Storage.ts"
@@ -65,10 +67,11 @@ export interface Talk {
 }
 
 const layer = (limits: Bounds) =>
-  ModelsRouter.layer(Providers.all, limits).pipe(
+  ModelsRouter.layer(Providers.all, limits, { ...Breaker.options, failures: Infinity }).pipe(
     Layer.provideMerge(
-      Layer.merge(
+      Layer.mergeAll(
         Host.memory,
+        OutboundGuarded.layer({ hosts: [], loopback: true }),
         Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(randomBytes(32)))] }))
       )
     )
@@ -108,7 +111,7 @@ export const open = Effect.fnUntraced(function*(subject: Subject, limits: Bounds
       Effect.orDie(models.check(owner, config(parameters))),
       Effect.as(
         models.stream(
-          { owner, config: config(parameters), system: "", messages, tools: [], ...asking },
+          { owner, config: config(parameters), fallbacks: [], system: "", messages, tools: [], ...asking },
           (part) => void parts.push(part)
         ),
         parts
