@@ -1,5 +1,5 @@
 /** The whole host behind the doors, and the only file that chooses how each part is done. */
-import { Effect, Layer, Redacted } from "effect"
+import { Duration, Effect, Layer, Redacted } from "effect"
 import { join } from "node:path"
 import { defaults, type Settings, trustsUserHeader } from "../domain/Settings.ts"
 import type { AgentRunner } from "../services/AgentRunner.ts"
@@ -24,6 +24,7 @@ import * as EventLogMemory from "./EventLog/Memory.ts"
 import * as EventLogSql from "./EventLog/Sql.ts"
 import * as IdempotencyStored from "./Idempotency/Stored.ts"
 import * as Tables from "./Memory/Tables.ts"
+import { Silence } from "./Models/Bounds.ts"
 import * as ModelsRouter from "./Models/Router.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
 import * as RunOwnerLocal from "./RunOwner/Local.ts"
@@ -116,6 +117,12 @@ export const over = <E, R>(storage: Layer.Layer<Memories, E, R>): Layer.Layer<Ho
 /** Nothing outlives the process. */
 export const layerMemory: Layer.Layer<Host> = over(memory)
 
+const silence = ({ model_first_byte_seconds, model_idle_seconds }: Settings) =>
+  Layer.succeed(Silence, {
+    firstPart: Duration.seconds(model_first_byte_seconds),
+    idle: Duration.seconds(model_idle_seconds)
+  })
+
 /** The host that the settings ask for. */
 export const layer = (settings: Settings) => {
   const storage: Layer.Layer<Memories, StorageRefused> = settings.database_url === undefined
@@ -124,5 +131,8 @@ export const layer = (settings: Settings) => {
   const vault = settings.vault_key === undefined
     ? VaultAesGcm.layerFile(join(settings.data_dir, "vault.key"))
     : VaultAesGcm.layerKey(settings.vault_key)
-  return engine(withModels(storage, vault), { ...settings, trusted: trustsUserHeader(settings) })
+  return engine(Layer.provide(withModels(storage, vault), silence(settings)), {
+    ...settings,
+    trusted: trustsUserHeader(settings)
+  })
 }

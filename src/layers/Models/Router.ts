@@ -8,7 +8,7 @@ import type { ChatModelConfig } from "../../domain/Model.ts"
 import { ModelFailed, Models } from "../../services/Models.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
-import { type Bounds, bounds as defaultBounds, within as callWithin } from "./Bounds.ts"
+import { type Bounds, bounds as defaultBounds, Silence, within as callWithin } from "./Bounds.ts"
 import * as Demo from "./Demo.ts"
 import * as OpenAiCompatible from "./OpenAiCompatible.ts"
 import type { Provider } from "./Provider.ts"
@@ -203,7 +203,8 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
 export const layer = (
   providers: ReadonlyArray<Provider>,
   bounds: Bounds = defaultBounds
-): Layer.Layer<Models, never, Storage | Vault> => Layer.effect(Models, make(providers, bounds))
+): Layer.Layer<Models, never, Storage | Vault> =>
+  Layer.effect(Models, Effect.flatMap(Silence, (silence) => make(providers, { ...bounds, ...silence })))
 
 /** Every provider that Stoa brings. */
 export const layerDefault: Layer.Layer<Models, never, Storage | Vault> = layer([
