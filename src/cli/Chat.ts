@@ -1,10 +1,12 @@
-/** One input and its run: sent, told as it comes, stopped by Ctrl-C. */
+/** One input and its run: sent, told as it comes, answered when it asks, stopped by Ctrl-C. */
 import { Clock, Deferred, Duration, Effect, Either, Option, Queue } from "effect"
-import type { Accepted } from "../domain/Chat.ts"
+import type { Accepted, ChatInput } from "../domain/Chat.ts"
 import { type AgentEvent, endsStream } from "../domain/Event.ts"
 import { type AgentId, SessionId } from "../domain/Ids.ts"
-import type { Message, RunError } from "../domain/Message.ts"
+import type { Message, RunError, ToolCallBlock } from "../domain/Message.ts"
+import { awaited } from "../domain/Reply.ts"
 import { appendEvent, openReply } from "../domain/Transcript.ts"
+import * as Asking from "./Asking.ts"
 import type { Connection } from "./Connection.ts"
 import { CtrlC } from "./CtrlC.ts"
 import { exitCodes, Failed, failed, Refused, Stopped, Unreachable } from "./Failed.ts"
@@ -21,6 +23,8 @@ export interface Turn {
   readonly format: ChatFormat
   /** Nothing but the reply's text. */
   readonly isQuiet: boolean
+  readonly consent: Asking.Consent
+  readonly ask: Asking.Ask
 }
 
 /** Shows events as `text`; what is aside is dimmed, or left out. */
@@ -69,16 +73,23 @@ const sentence = (error: RunError | null) => error?.message ?? "The run failed."
 
 const left = new Failed({ exitCode: exitCodes.interrupted, message: "Interrupted." })
 
+const namesOf = (calls: ReadonlyArray<ToolCallBlock>) =>
+  calls.length === 0 ? "" : `: ${[...new Set(calls.map(({ name }) => name))].join(", ")}`
+
 /** What the end of a run means for the command. */
-const outcome = (end: End | undefined, presses: number): Option.Option<Failed | Stopped> => {
+const outcome = (
+  end: End | undefined,
+  waiting: ReadonlyArray<ToolCallBlock>,
+  presses: number
+): Option.Option<Failed | Stopped> => {
   if (presses > 1) return Option.some(left)
   if (presses > 0) return Option.some(new Stopped())
   if (end === undefined) return Option.some(failed("The stream ended before the reply did."))
   if (end.type === "RUN_PARKED") {
     return Option.some(failed(
       end.waiting_for === "user_confirmation"
-        ? "The run waits for a person to allow a tool."
-        : "The run waits for the result of a tool that the client runs."
+        ? `The run waits for a person to allow a tool${namesOf(waiting)}.`
+        : `The run waits for the result of a tool that the client runs${namesOf(waiting)}.`
     ))
   }
   switch (end.finished_reason) {
@@ -128,35 +139,39 @@ const isFull = (error: Refused | Unreachable) => error._tag === "Refused" && err
 
 const isNobody = (error: Refused | Unreachable) => error._tag === "Unreachable" && error.isRefused
 
+const post = ({ api, url }: Connection, { agent, session }: Turn, input: ChatInput) =>
+  insist(
+    api.chat.send({
+      headers: { prefer: "respond-async", accept: "application/json", "idempotency-key": crypto.randomUUID() },
+      payload: { agent_id: agent, session_id: session, input, on_busy: "enqueue", tools: [] }
+    }).pipe(Effect.catchTag("ResponseError", (error) =>
+      Effect.fail(
+        error.cause instanceof SyntaxError
+          ? error
+          : new Unreachable({ isRefused: false, message: `the connection to ${url} was lost.` })
+      )))
+  ).pipe(
+    Effect.filterOrFail(
+      (accepted) => typeof accepted !== "string",
+      () => failed("The server does not answer as this program expects.")
+    )
+  )
+
 /** Fails when the reply does not complete. */
 export const turn = Effect.fn("Chat.turn")(
-  function*(connection: Connection, { agent, format, isQuiet, session, text }: Turn) {
+  function*(connection: Connection, turn: Turn) {
+    const { ask, consent, format, isQuiet, session, text } = turn
     const screen = yield* Screen
-    const accepted = yield* insist(
-      connection.api.chat.send({
-        headers: { prefer: "respond-async", accept: "application/json", "idempotency-key": crypto.randomUUID() },
-        payload: {
-          agent_id: agent,
-          session_id: session,
-          input: { role: "user", name: "user", content: text, metadata: {} },
-          on_busy: "enqueue",
-          tools: []
-        }
-      }).pipe(Effect.catchTag("ResponseError", (error) =>
-        Effect.fail(
-          error.cause instanceof SyntaxError
-            ? error
-            : new Unreachable({ isRefused: false, message: `the connection to ${connection.url} was lost.` })
-        )))
-    )
-    if (typeof accepted === "string") return yield* failed("The server does not answer as this program expects.")
-
+    const input = { role: "user", name: "user", content: text, metadata: {} } as const
+    const accepted = yield* post(connection, turn, input)
     const { close, tell } = yield* teller(isQuiet)
     const isOurs = belongsTo(accepted.run_id)
     let reply: Message | undefined
     let end: End | undefined
-    const onEvent = ({ event, json }: Followed) =>
+    let last = accepted.seq
+    const onEvent = ({ event, json, seq }: Followed) =>
       Effect.gen(function*() {
+        last = seq
         if (Option.isNone(event)) return false
         const { value } = event
         if (!isOurs(value)) return false
@@ -170,16 +185,45 @@ export const turn = Effect.fn("Chat.turn")(
       })
 
     const stop = yield* stopper(connection, session)
-    yield* follow(connection, {
-      session,
-      after: Option.some(accepted.seq),
-      isExpected: true,
-      onLost: lostNotice,
-      onEvent
-    }).pipe(Effect.raceFirst(Deferred.await(stop.isLeft)), Effect.ensuring(close))
+    const followOn = Effect.suspend(() => {
+      end = undefined
+      return follow(connection, {
+        session,
+        after: Option.some(last),
+        isExpected: true,
+        onLost: lostNotice,
+        onEvent
+      }).pipe(Effect.raceFirst(Deferred.await(stop.isLeft)), Effect.ensuring(close))
+    })
+    const waiting = () => reply === undefined ? [] : awaited(reply)
 
-    const failure = outcome(end, stop.presses())
+    /** Whether the run goes on: it got an answer, or is being stopped. */
+    const goesOn = Effect.gen(function*() {
+      if (end?.type !== "RUN_PARKED" || end.waiting_for !== "user_confirmation" || reply === undefined) return false
+      const asking = waiting().filter(({ state }) => state === "asking")
+      const answer = yield* Asking.answer(reply.id, asking, consent, ask).pipe(
+        Effect.raceFirst(Effect.as(Deferred.await(stop.isPressed), Option.none()))
+      )
+      if (stop.presses() > 0) return true
+      if (Option.isNone(answer)) return false
+      // Somebody else may have answered meanwhile.
+      yield* Effect.catchIf(
+        Effect.asVoid(post(connection, turn, answer.value)),
+        (error) => error instanceof Refused && error.status === 409,
+        () => Effect.void
+      )
+      return true
+    })
+
+    yield* followOn
+    while (yield* goesOn) yield* followOn
+
+    const isParked = end?.type === "RUN_PARKED" && stop.presses() === 0
+    const failure = outcome(end, waiting(), stop.presses())
     if (format === "json" && reply !== undefined) yield* screen.out(`${JSON.stringify(reply, undefined, 2)}\n`)
+    if (isParked && reply !== undefined && waiting().length > 0) {
+      yield* Asking.howTo(connection, { agent_id: turn.agent, session_id: session }, reply.id, waiting())
+    }
     if (Option.isSome(failure)) return yield* failure.value
   },
   Effect.scoped
@@ -195,9 +239,11 @@ const stopper = Effect.fnUntraced(function*({ api }: Connection, session: Sessio
   const ctrlC = yield* CtrlC
   const queue = yield* Queue.unbounded<void>()
   const isLeft = yield* Deferred.make<never, Failed>()
+  const isPressed = yield* Deferred.make<void>()
   let presses = 0
   yield* ctrlC.take(() => {
     presses++
+    Deferred.unsafeDone(isPressed, Effect.void)
     Queue.unsafeOffer(queue, undefined)
   })
   yield* Effect.forkScoped(Effect.gen(function*() {
@@ -208,5 +254,5 @@ const stopper = Effect.fnUntraced(function*({ api }: Connection, session: Sessio
     yield* Queue.take(queue)
     yield* Deferred.fail(isLeft, left)
   }))
-  return { isLeft, presses: () => presses }
+  return { isLeft, isPressed, presses: () => presses }
 })

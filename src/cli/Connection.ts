@@ -117,7 +117,7 @@ const refusal = (url: string) => (response: HttpClientResponse.HttpClientRespons
     })
   })
 
-/** `api` for one answer each; `http` for streams. Both fail with `Refused` and `Unreachable`. */
+/** `api` for one answer each; `http` for streams. Both fail with `Refused` and `Unreachable`. `identity` is curl's argument that says who asks. */
 export const connect = Effect.fn("Connection.connect")(function*(options: ConnectionOptions) {
   const url = yield* readUrl(options.url)
   const identity = yield* readIdentity(options)
@@ -142,7 +142,10 @@ export const connect = Effect.fn("Connection.connect")(function*(options: Connec
     )
   )
   const api = yield* HttpApiClient.makeWith(Api, { httpClient: http })
-  return { url, api, http, raw }
+  const identityHeader = "authorization" in identity
+    ? "-H \"authorization: Bearer $STOA_API_KEY\""
+    : `-H 'x-user-id: ${identity["x-user-id"]}'`
+  return { url, api, http, raw, identity: identityHeader }
 })
 
 export interface Connection extends Effect.Effect.Success<ReturnType<typeof connect>> {}

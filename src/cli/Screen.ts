@@ -67,10 +67,11 @@ const readInput = Effect.async<string, InputTooLong>((resume) => {
 
 /** One line from `lines`; while it is typed Ctrl-C is the same signal as always. */
 const line = (lines: Readline.Interface, prompt: string) =>
-  Effect.async<Option.Option<string>>((resume) => {
+  Effect.async<Option.Option<string>>((resume, signal) => {
     const onClose = () => resume(Effect.succeedNone)
     lines.once("close", onClose)
-    lines.question(prompt, (text) => {
+    signal.addEventListener("abort", () => lines.off("close", onClose))
+    lines.question(prompt, { signal }, (text) => {
       lines.off("close", onClose)
       resume(Effect.succeedSome(text))
     })
@@ -99,7 +100,7 @@ const openConversation = Effect.gen(function*() {
       Effect.suspend(() =>
         isOver ? Effect.succeedNone : Effect.zipRight(
           Effect.zipRight(setRaw(true), Effect.sync(() => lines.resume())),
-          Effect.zipLeft(
+          Effect.ensuring(
             line(lines, prompt),
             Effect.suspend(() =>
               isOver ? Effect.void : Effect.zipRight(Effect.sync(() => lines.pause()), setRaw(false))

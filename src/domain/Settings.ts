@@ -65,6 +65,10 @@ const toolSeconds = Schema.Number.pipe(Schema.between(0.1, 86_400)).annotations(
   description: "seconds from 0.1 to 86400"
 })
 
+const silenceSeconds = Schema.Number.pipe(Schema.between(0.1, 3_600)).annotations({
+  description: "seconds from 0.1 to 3600"
+})
+
 const parkedHours = Schema.Number.pipe(Schema.between(0, 87_600)).annotations({
   description: "hours from 0 to 87600, where 0 is without end"
 })
@@ -102,6 +106,9 @@ export const Settings = Schema.Struct({
   run_seconds: Schema.optionalWith(runSeconds, { exact: true, default: () => 3_600 }),
   /** How long one tool call may take. */
   tool_seconds: Schema.optionalWith(toolSeconds, { exact: true, default: () => 300 }),
+  /** How long a model may say nothing: before the first part of its answer, and between two. */
+  model_first_byte_seconds: Schema.optionalWith(silenceSeconds, { exact: true, default: () => 60 }),
+  model_idle_seconds: Schema.optionalWith(silenceSeconds, { exact: true, default: () => 60 }),
   /** How long a run may wait for a person or a client. 0: without end. */
   parked_hours: Schema.optionalWith(parkedHours, { exact: true, default: () => 168 }),
   /** How long the events of ended runs are kept; the transcript stays. 0: for ever. */

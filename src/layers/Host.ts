@@ -1,5 +1,5 @@
 /** The whole host behind the doors, and the only file that chooses how each part is done. */
-import { Effect, Layer, Redacted } from "effect"
+import { Duration, Effect, Layer, Redacted } from "effect"
 import { join } from "node:path"
 import { defaults, isLoopback, type Settings, trustsUserHeader } from "../domain/Settings.ts"
 import type { AgentRunner } from "../services/AgentRunner.ts"
@@ -29,6 +29,7 @@ import * as IdempotencyStored from "./Idempotency/Stored.ts"
 import * as LedgerMemory from "./Ledger/Memory.ts"
 import * as LedgerSql from "./Ledger/Sql.ts"
 import * as Tables from "./Memory/Tables.ts"
+import { Silence } from "./Models/Bounds.ts"
 import * as ModelsRouter from "./Models/Router.ts"
 import * as OutboundGuarded from "./Outbound/Guarded.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
@@ -129,6 +130,12 @@ export const over = <E, R>(storage: Layer.Layer<Memories, E, R>): Layer.Layer<Ho
 /** Nothing outlives the process. */
 export const layerMemory: Layer.Layer<Host> = over(memory)
 
+const silence = ({ model_first_byte_seconds, model_idle_seconds }: Settings) =>
+  Layer.succeed(Silence, {
+    firstPart: Duration.seconds(model_first_byte_seconds),
+    idle: Duration.seconds(model_idle_seconds)
+  })
+
 /** The host that the settings ask for. */
 export const layer = (settings: Settings) => {
   const storage: Layer.Layer<Memories, StorageRefused> = settings.database_url === undefined
@@ -138,5 +145,8 @@ export const layer = (settings: Settings) => {
     ? VaultAesGcm.layerFile(join(settings.data_dir, "vault.key"))
     : VaultAesGcm.layerKey(settings.vault_key)
   const outbound = OutboundGuarded.layer({ hosts: settings.outbound_hosts, loopback: isLoopback(settings.host) })
-  return engine(withModels(storage, vault, outbound), { ...settings, trusted: trustsUserHeader(settings) })
+  return engine(Layer.provide(withModels(storage, vault, outbound), silence(settings)), {
+    ...settings,
+    trusted: trustsUserHeader(settings)
+  })
 }

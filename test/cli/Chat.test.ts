@@ -250,6 +250,102 @@ describe("chat without a terminal", () => {
     }))
 })
 
+/** A run that asks to use Pause, and what happens after the answer. */
+const asks = (desk: DeskOptions, words: ReadonlyArray<string>, refusal?: Answer) =>
+  Effect.gen(function*() {
+    const input = "{\"seconds\":0,\"note\":\"a\\u001b[2Jb\"}"
+    const { asked, url } = yield* talkative(
+      [
+        sse(framesOf([...started, ...Records.asking("Pause", input)], 11)),
+        sse(framesOf([...text("Thanks."), ended()], 18))
+      ],
+      (asked, line) => line === "POST /chat" && "type" in Object(Object(asked.body).input) ? refusal : undefined
+    )
+    const ran = yield* stoa(desk, "chat", ...words, "--url", url)
+    const answers = asked.filter(({ path }) => path === "/chat").slice(1).map(({ body }) => Object(body).input)
+    const followed = asked.filter(({ path }) => path.includes("/stream")).map(({ headers }) => headers["last-event-id"])
+    return { ran, answers, followed, url }
+  })
+
+const confirming = (confirmed: boolean, more: object = {}) => [
+  {
+    type: "USER_CONFIRM_RESULT",
+    reply_id: "m1",
+    confirm_results: [{ confirmed, tool_call: { id: "call's" }, ...more }]
+  }
+]
+
+describe("a tool that asks", () => {
+  const person = { isTerminal: true } as const
+
+  it.scopedLive("is shown with its arguments, allowed once by y, and the reply goes on", () =>
+    Effect.gen(function*() {
+      const { answers, followed, ran } = yield* asks({ ...person, typed: ["what?", " Y "] }, ["hi"])
+      assert.deepStrictEqual([ran.code, ran.out], [0, "Thanks.\n"])
+      assert.deepStrictEqual(answers, confirming(true))
+      assert.include(ran.err, "Pause\n  {\n    \"seconds\": 0,\n    \"note\": \"a")
+      assert.notInclude(ran.err, "\u001b")
+      assert.strictEqual(ran.err.split("Allow it?").length, 3)
+      assert.deepStrictEqual(followed, ["10", "17"])
+    }))
+
+  it.scopedLive("is refused by n, and allowed for the session by a", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual((yield* asks({ ...person, typed: ["n"] }, ["hi"])).answers, confirming(false))
+      const rules = [{ tool_name: "Pause", rule_content: null, behavior: "allow", source: "user" }]
+      assert.deepStrictEqual(
+        (yield* asks({ ...person, typed: ["always"] }, ["hi"])).answers,
+        confirming(true, { rules })
+      )
+      const inside = yield* asks({ ...person, typed: ["hi", "y", "/exit"] }, [])
+      assert.deepStrictEqual([inside.ran.code, inside.ran.out], [0, "Thanks.\n"])
+    }))
+
+  it.scopedLive("is answered by --approve and --deny, with and without a terminal", () =>
+    Effect.gen(function*() {
+      for (const desk of [{}, person]) {
+        const approved = yield* asks(desk, ["hi", "--approve"])
+        assert.deepStrictEqual([approved.ran.code, approved.ran.out], [0, "Thanks.\n"])
+        assert.deepStrictEqual(approved.answers, confirming(true))
+        assert.deepStrictEqual((yield* asks(desk, ["hi", "--deny"])).answers, confirming(false))
+      }
+      assert.strictEqual((yield* asks({}, ["hi", "--deny", "--approve"])).ran.code, 2)
+    }))
+
+  it.scopedLive("waits when nobody answers, and says how to", () =>
+    Effect.gen(function*() {
+      for (const desk of [{}, { ...person, typed: [] }]) {
+        const { answers, ran, url } = yield* asks(desk, ["hi"])
+        assert.deepStrictEqual([ran.code, answers], [1, []])
+        assert.include(ran.err, "stoa: The run waits for a person to allow a tool: Pause.\n")
+        assert.include(ran.err, "--approve")
+        const [, data] = /curl -N '([^']+)' -H 'x-user-id: local' .* -d '(.*)'\n/.exec(ran.err)!.slice(1)
+        assert.include(ran.err, `'${url}/chat'`)
+        const [input] = confirming(true)
+        assert.deepStrictEqual(JSON.parse(data!.replaceAll("'\\''", "'")), { agent_id: "a1", session_id: "s1", input })
+      }
+    }))
+
+  it.scopedLive("may be answered by somebody else meanwhile", () =>
+    Effect.gen(function*() {
+      const { ran } = yield* asks({ ...person, typed: ["y"] }, ["hi"], problem("Conflict", 409, "Answered."))
+      assert.deepStrictEqual([ran.code, ran.out], [0, "Thanks.\n"])
+      assert.strictEqual(
+        (yield* asks({ ...person, typed: ["y"] }, ["hi"], problem("NotFound", 404, "Gone."))).ran.code,
+        3
+      )
+    }))
+
+  it.scopedLive("and that the client runs is named, with the way to give its result", () =>
+    Effect.gen(function*() {
+      const events = [...started, ...Records.asking("get_weather", "{}", "external_execution")]
+      const ran = yield* chat(stream(events), person, "hi", "--approve")
+      assert.strictEqual(ran.code, 1)
+      assert.include(ran.err, "stoa: The run waits for the result of a tool that the client runs: get_weather.\n")
+      assert.include(ran.err, "EXTERNAL_EXECUTION_RESULT")
+    }))
+})
+
 describe("a conversation", () => {
   it.scopedLive("goes on until /exit, past a failed run", () =>
     Effect.gen(function*() {

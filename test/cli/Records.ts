@@ -111,3 +111,20 @@ export const parked = event("RUN_PARKED", { ...run, ...reply, waiting_for: "user
 /** Frames with the numbers from `first` on. */
 export const framesOf = (events: ReadonlyArray<object>, first = 1): string =>
   events.map((event, i) => frame(first + i, JSON.stringify(event))).join("")
+
+/** A call that asks somebody, and the run that waits for the answer. */
+export const asking = (
+  name: string,
+  input: string,
+  waiting_for: "user_confirmation" | "external_execution" = "user_confirmation"
+) => {
+  const isPerson = waiting_for === "user_confirmation"
+  const call = { type: "tool_call", id: "call's", name, input, state: isPerson ? "asking" : "submitted" }
+  return [
+    event("TOOL_CALL_START", { ...reply, tool_call_id: call.id, tool_call_name: name }),
+    event("TOOL_CALL_DELTA", { ...reply, tool_call_id: call.id, delta: input }),
+    event("TOOL_CALL_END", { ...reply, tool_call_id: call.id }),
+    event(isPerson ? "REQUIRE_USER_CONFIRM" : "REQUIRE_EXTERNAL_EXECUTION", { ...reply, tool_calls: [call] }),
+    event("RUN_PARKED", { ...run, ...reply, waiting_for })
+  ]
+}

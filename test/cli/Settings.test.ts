@@ -33,6 +33,8 @@ describe("Settings", () => {
       drain_seconds: 10,
       run_seconds: 3600,
       tool_seconds: 300,
+      model_first_byte_seconds: 60,
+      model_idle_seconds: 60,
       parked_hours: 168,
       retain_days: 0,
       log_level: "info"
@@ -62,6 +64,8 @@ describe("Settings", () => {
       STOA_DRAIN_SECONDS: "0.5",
       STOA_RUN_SECONDS: "60",
       STOA_TOOL_SECONDS: "1.5",
+      STOA_MODEL_FIRST_BYTE_SECONDS: "120",
+      STOA_MODEL_IDLE_SECONDS: "0.5",
       STOA_PARKED_HOURS: "0",
       STOA_RETAIN_DAYS: "30",
       STOA_VAULT_KEY: "k",
@@ -91,6 +95,8 @@ describe("Settings", () => {
       drain_seconds: 0.5,
       run_seconds: 60,
       tool_seconds: 1.5,
+      model_first_byte_seconds: 120,
+      model_idle_seconds: 0.5,
       parked_hours: 0,
       retain_days: 30,
       log_level: "debug"
@@ -147,6 +153,8 @@ describe("Settings", () => {
       drain_seconds: ["hunter2", "601", "-1"],
       run_seconds: ["hunter2", "86401", "-1"],
       tool_seconds: ["hunter2", "0", "86401"],
+      model_first_byte_seconds: ["hunter2", "0", "3601"],
+      model_idle_seconds: ["hunter2", "0", "3601"],
       parked_hours: ["hunter2", "-1"],
       retain_days: ["hunter2", "-1"],
       log_level: ["hunter2", "verbose"]

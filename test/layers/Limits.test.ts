@@ -4,6 +4,7 @@ import { Deferred, Duration, Effect, Layer, Redacted, Schema } from "effect"
 import type { Timestamp } from "../../src/domain/Ids.ts"
 import { textOf } from "../../src/domain/Message.ts"
 import type { Session } from "../../src/domain/Session.ts"
+import { defaults } from "../../src/domain/Settings.ts"
 import * as Host from "../../src/layers/Host.ts"
 import { bounds } from "../../src/layers/Models/Bounds.ts"
 import * as Provider from "../../src/layers/Models/Provider.ts"
@@ -78,6 +79,30 @@ const faulty = (hows: Readonly<Record<string, (emit: EmitPart) => Effect.Effect<
     stream: ({ model }, emit) => hows[model]!(emit),
     check: () => Effect.succeed({ models: [] })
   })], { ...bounds, firstPart: Duration.millis(100), idle: Duration.millis(100), backoff: Duration.millis(5) })
+
+const withSettings = Layer.unwrapEffect(Effect.map(
+  Effect.promise(() => freshDatabase()),
+  (url) =>
+    Host.layer({
+      ...defaults,
+      database_url: Redacted.make(url),
+      vault_key: Redacted.make(Buffer.alloc(32, 7).toString("base64")),
+      model_first_byte_seconds: 0.2,
+      model_idle_seconds: 0.4
+    })
+))
+
+layer(withSettings, { excludeTestServices: true })("A model that is silent", (it) => {
+  it.effect("is given up after as long as the settings say, before its answer and within it", () =>
+    Effect.gen(function*() {
+      for (const [script, seconds] of [["sleep 3000\nsay late", 0.2], ["say begun\nsleep 3000", 0.4]] as const) {
+        const { events } = yield* converse(yield* conversation(), script)
+        const last = events.at(-1)!
+        assert.include(JSON.stringify(last), `${seconds} seconds`)
+        assert.deepInclude(last, { type: "REPLY_END", finished_reason: "error" })
+      }
+    }))
+})
 
 const text = (delta: string) => ({ type: "text", block: "1", delta }) as const
 const finish = { type: "finish", reason: "stop", usage: { input_tokens: 1, output_tokens: 1 } } as const

@@ -3,6 +3,7 @@ import { DateTime, Effect, Option, Schema, Stream } from "effect"
 import { type Agent, AgentDraft } from "../../domain/Agent.ts"
 import { AgentId, SessionId } from "../../domain/Ids.ts"
 import type { SessionView } from "../../domain/Session.ts"
+import type { Ask } from "../Asking.ts"
 import { turn } from "../Chat.ts"
 import { connect, type Connection, connection } from "../Connection.ts"
 import { exitCodes, explain, misused, notFound } from "../Failed.ts"
@@ -24,6 +25,8 @@ const options = {
     Options.withAlias("q"),
     Options.withDescription("Print the reply's text only, without thoughts and tool calls")
   ),
+  approve: Options.boolean("approve").pipe(Options.withDescription("Allow every tool that asks")),
+  deny: Options.boolean("deny").pipe(Options.withDescription("Refuse every tool that asks")),
   output: Options.choice("output", ["text", "json", "ndjson"]).pipe(
     Options.withAlias("o"),
     Options.withDescription("The reply as text, as one JSON message, or every event as a line of JSON"),
@@ -114,7 +117,7 @@ const findSession = Effect.fnUntraced(function*(
   return yield* sessions.get({ path: { session_id }, urlParams: {} })
 })
 
-type Say = (text: string) => ReturnType<typeof turn>
+type Say = (text: string, ask: Ask) => ReturnType<typeof turn>
 
 /** Until /exit or Ctrl-D. A run that fails is told and does not end the conversation. */
 const converse = Effect.fnUntraced(function*(say: Say) {
@@ -125,7 +128,7 @@ const converse = Effect.fnUntraced(function*(say: Say) {
     if (Option.isNone(line)) return yield* screen.err("\n")
     if (line.value === "/exit" || line.value === "/quit") return
     if (line.value === "") continue
-    yield* say(line.value).pipe(
+    yield* say(line.value, next).pipe(
       Effect.catchTag("Stopped", () => Effect.void),
       Effect.catchAll((error) => {
         const { exitCode, line } = explain(error)
@@ -148,6 +151,7 @@ export const chat = Command.make(
     Effect.gen(function*() {
       const screen = yield* Screen
       if (Option.isSome(options.session) && options.fresh) return yield* misused("Give --session or --new, not both.")
+      if (options.approve && options.deny) return yield* misused("Give --approve or --deny, not both.")
       const given = options.text.length === 1 && options.text[0] === "-"
         ? (yield* screen.input).replace(/\r?\n$/, "")
         : options.text.join(" ")
@@ -156,15 +160,21 @@ export const chat = Command.make(
       }
       const connected = yield* connect(options)
       const session = yield* findSession(connected, options)
-      const say: Say = (text) =>
+      const consent = options.approve ? "approve" : options.deny ? "deny" : screen.isInteractive ? "ask" : "nobody"
+      const say: Say = (text, ask) =>
         turn(connected, {
           agent: session.agent_id,
           session: session.id,
           text,
           format: options.output,
-          isQuiet: options.quiet
+          isQuiet: options.quiet,
+          consent,
+          ask
         })
-      if (options.text.length > 0) return yield* say(given)
+      if (options.text.length > 0) {
+        return yield* say(given, (prompt) =>
+          Effect.scoped(Effect.flatMap(screen.conversation, ({ next }) => next(prompt))))
+      }
       if (!options.quiet) {
         const about = `session ${session.id}, ${
           modelName(session.config.chat_model_config)

@@ -271,6 +271,16 @@ const options = {
   drain_seconds: number("drain-seconds", "SECONDS", "How long runs may go on after a request to stop (default 10)"),
   run_seconds: number("run-seconds", "SECONDS", "How long a run may work; 0 is without end (default 3600)"),
   tool_seconds: number("tool-seconds", "SECONDS", "How long one tool call may take (default 300)"),
+  model_first_byte_seconds: number(
+    "model-first-byte-seconds",
+    "SECONDS",
+    "How long a model may take to begin its answer (default 60)"
+  ),
+  model_idle_seconds: number(
+    "model-idle-seconds",
+    "SECONDS",
+    "How long a model may say nothing within its answer (default 60)"
+  ),
   parked_hours: number(
     "parked-hours",
     "HOURS",
@@ -304,6 +314,8 @@ export const serve = Command.make("serve", options, (flags) =>
         drain_seconds: Option.getOrUndefined(flags.drain_seconds),
         run_seconds: Option.getOrUndefined(flags.run_seconds),
         tool_seconds: Option.getOrUndefined(flags.tool_seconds),
+        model_first_byte_seconds: Option.getOrUndefined(flags.model_first_byte_seconds),
+        model_idle_seconds: Option.getOrUndefined(flags.model_idle_seconds),
         parked_hours: Option.getOrUndefined(flags.parked_hours),
         retain_days: Option.getOrUndefined(flags.retain_days),
         log_level: Option.getOrUndefined(flags.log_level) as SettingsSource.Flags["log_level"]

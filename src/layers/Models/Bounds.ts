@@ -3,7 +3,7 @@
  * not too long, ends by saying so, and fails in our words. What fails before its
  * first part was handed over is tried again.
  */
-import { Cause, type Clock, Deferred, Duration, Effect, Exit, FiberId, Random } from "effect"
+import { Cause, type Clock, Context, Deferred, Duration, Effect, Exit, FiberId, Random } from "effect"
 import { type EmitPart, ModelFailed, type ModelPart } from "../../services/Models.ts"
 import { cut, endless, silent } from "./AiSdkFailure.ts"
 import { type Gate, open } from "./Gate.ts"
@@ -33,6 +33,11 @@ export const bounds: Bounds = {
   backoff: Duration.millis(500),
   longestWait: Duration.seconds(30)
 }
+
+/** How long this server lets models be silent, where it says so. */
+export class Silence extends Context.Reference<Silence>()("stoa/layers/Models/Bounds/Silence", {
+  defaultValue: (): Partial<Pick<Bounds, "firstPart" | "idle">> => ({})
+}) {}
 
 type Provide = (emit: EmitPart) => Effect.Effect<void, ModelFailed>
 

@@ -10,7 +10,7 @@ import { Outbound } from "../../services/Outbound.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
 import { addressNotAllowed } from "./AiSdkFailure.ts"
-import { type Bounds, bounds as defaultBounds, within as callWithin } from "./Bounds.ts"
+import { type Bounds, bounds as defaultBounds, Silence, within as callWithin } from "./Bounds.ts"
 import * as Demo from "./Demo.ts"
 import * as Fallback from "./Fallback.ts"
 import * as Gates from "./Gates.ts"
@@ -241,7 +241,8 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
 export const layer = (
   providers: ReadonlyArray<Provider>,
   bounds: Bounds = defaultBounds
-): Layer.Layer<Models, never, Storage | Vault | Outbound> => Layer.effect(Models, make(providers, bounds))
+): Layer.Layer<Models, never, Storage | Vault | Outbound> =>
+  Layer.effect(Models, Effect.flatMap(Silence, (silence) => make(providers, { ...bounds, ...silence })))
 
 /** Every provider that Stoa brings. */
 export const layerDefault: Layer.Layer<Models, never, Storage | Vault | Outbound> = layer([

@@ -1,0 +1,123 @@
+/** What a parked run asks, put to the person in front, and how to answer it without one. */
+import { Effect, Either, Option } from "effect"
+import type { AnswerInput, ConfirmInput } from "../domain/Chat.ts"
+import type { MessageId } from "../domain/Ids.ts"
+import type { ToolCallBlock } from "../domain/Message.ts"
+import { dim, harmless, Screen } from "./Screen.ts"
+
+/** Who answers when a tool wants to be allowed. */
+export type Consent = "ask" | "approve" | "deny" | "nobody"
+
+export type Ask = (prompt: string) => Effect.Effect<Option.Option<string>>
+
+/** Most lines and characters of a call's arguments that are shown. */
+const maxLines = 20
+const maxCharacters = 2_000
+
+const indented = (json: string) =>
+  Either.getOrElse(Either.try(() => JSON.stringify(JSON.parse(json), undefined, 2)), () => json)
+
+const shown = ({ input, name }: ToolCallBlock) => {
+  const text = harmless(indented(input))
+  const lines = text.slice(0, maxCharacters).split("\n")
+  const isWhole = text.length <= maxCharacters && lines.length <= maxLines
+  return [harmless(name), ...lines.slice(0, maxLines), ...(isWhole ? [] : ["…"])].join("\n  ")
+}
+
+type Decision = "once" | "no" | "always"
+
+const decisionOf = (typed: string): Decision | undefined => {
+  switch (typed.trim().toLowerCase()) {
+    case "y":
+    case "yes":
+      return "once"
+    case "n":
+    case "no":
+      return "no"
+    case "a":
+    case "always":
+      return "always"
+    default:
+      return undefined
+  }
+}
+
+/** Asks until it is one of the three; none at the end of the input. */
+const decide = (ask: Ask): Effect.Effect<Option.Option<Decision>> =>
+  Effect.flatMap(ask("Allow it? [y]es, [n]o, [a]lways in this session: "), (typed) => {
+    if (Option.isNone(typed)) return Effect.succeedNone
+    const decision = decisionOf(typed.value)
+    return decision === undefined ? decide(ask) : Effect.succeedSome(decision)
+  })
+
+type Result = ConfirmInput["confirm_results"][number]
+
+const always = ({ name, suggested_rules }: ToolCallBlock) =>
+  suggested_rules.length > 0
+    ? suggested_rules
+    : [{ tool_name: name, rule_content: null, behavior: "allow" as const, source: "user" }]
+
+const resultOf = (call: ToolCallBlock, decision: Decision): Result => ({
+  confirmed: decision !== "no",
+  tool_call: { id: call.id },
+  ...(decision === "always" && { rules: always(call) })
+})
+
+const answering = (reply_id: MessageId, confirm_results: ReadonlyArray<Result>): ConfirmInput => ({
+  type: "USER_CONFIRM_RESULT",
+  reply_id,
+  confirm_results
+})
+
+/** One answer for all the calls; none when nobody gives it. */
+export const answer = Effect.fnUntraced(
+  function*(reply_id: MessageId, calls: ReadonlyArray<ToolCallBlock>, consent: Consent, ask: Ask) {
+    if (consent === "nobody" || calls.length === 0) return Option.none()
+    if (consent !== "ask") {
+      return Option.some(
+        answering(reply_id, calls.map((call) => resultOf(call, consent === "approve" ? "once" : "no")))
+      )
+    }
+    const screen = yield* Screen
+    const results: Array<Result> = []
+    for (const call of calls) {
+      yield* screen.err(`${shown(call)}\n`)
+      const decision = yield* decide(ask)
+      if (Option.isNone(decision)) return Option.none()
+      results.push(resultOf(call, decision.value))
+    }
+    return Option.some(answering(reply_id, results))
+  }
+)
+
+/** For a shell: nothing in it ends the quotes. */
+const quoted = (text: string) => `'${harmless(text).replaceAll("'", "'\\''")}'`
+
+export interface Place {
+  readonly agent_id: string
+  readonly session_id: string
+}
+
+/** The request that answers it, to be pasted into a shell. */
+export const howTo = Effect.fnUntraced(
+  function*(
+    { identity, url }: { readonly identity: string; readonly url: string },
+    place: Place,
+    reply_id: MessageId,
+    calls: ReadonlyArray<ToolCallBlock>
+  ) {
+    const screen = yield* Screen
+    const asking = calls.filter(({ state }) => state === "asking")
+    const input: AnswerInput = asking.length > 0
+      ? answering(reply_id, asking.map((call) => resultOf(call, "once")))
+      : {
+        type: "EXTERNAL_EXECUTION_RESULT",
+        reply_id,
+        execution_results: calls.map(({ id }) => ({ id, output: "the result, as text", state: "success" }))
+      }
+    const body = JSON.stringify({ ...place, input })
+    const curl = `curl -N ${quoted(`${url}/chat`)} ${identity} -H 'content-type: application/json' -d ${quoted(body)}`
+    const also = asking.length > 0 ? ", or allow or refuse all that a chat asks with --approve or --deny" : ""
+    yield* screen.err(`${dim(`Answer it with this${also}:\n  ${curl}`, screen.hasColour.err)}\n`)
+  }
+)
