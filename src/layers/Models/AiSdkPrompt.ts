@@ -30,7 +30,8 @@ type Result = Extract<Of<"tool">["content"][number], { readonly type: "tool-resu
 /** What a prompt is made for. Everything that is said once is the same for all calls of a session. */
 export interface Reader {
   readonly dialect: Dialect
-  readonly model: string
+  /** The model and its credential, as the session names them. */
+  readonly author: string
   /** Media types that the model takes, if known; `image/*` stands for all images. */
   readonly takes: ReadonlyArray<string> | undefined
 }
@@ -134,8 +135,8 @@ const dataOf = (
   return files.length === 0 ? [] : [{ type: "text", text: `Output of the tool '${call.name}':` }, ...files]
 }
 
-const optionsOf = (metadata: JsonObject | undefined, { dialect, model }: Reader) => {
-  const own = returned(dialect, model, metadata)
+const optionsOf = (metadata: JsonObject | undefined, { author, dialect }: Reader) => {
+  const own = returned(dialect, author, metadata)
   return own === undefined ? undefined : { providerOptions: { [dialect.sendAs ?? dialect.namespace]: own } } as {
     readonly providerOptions: SharedV3ProviderOptions
   }
@@ -266,7 +267,7 @@ const converted = new WeakMap<Message, Converted>()
 
 const messagesOf = (message: Message, reader: Reader): ReadonlyArray<LanguageModelV3Message> => {
   const known = converted.get(message)
-  if (known?.dialect === reader.dialect && known.model === reader.model && known.takes === reader.takes) {
+  if (known?.dialect === reader.dialect && known.author === reader.author && known.takes === reader.takes) {
     return known.messages
   }
   const messages = convert(message, reader)

@@ -169,16 +169,17 @@ export const make = <Credential extends object, Parameters extends object>(
     accepts: () => true,
     stream: (call, emit) =>
       Effect.suspend(() => {
-        const { card, credential, fetch, messages, model, tools } = call
+        const { card, credential, credential_id, fetch, messages, model, tools } = call
         const spoken = typeof dialect === "function" ? dialect(call) : dialect
-        const reader = { dialect: spoken, model, takes: card?.input_types }
+        const author = credential_id === undefined ? model : `${model} ${credential_id}`
+        const reader = { dialect: spoken, author, takes: card?.input_types }
         const mediaType = refusedMedia(messages, reader)
         if (mediaType !== undefined) return Effect.fail(refused(mediaType, model))
         const output = call.output === undefined || isStructured(call) ? undefined : outputName(tools, call.output)
         return Effect.flatMap(open(credential, fetch), (opened) =>
           AiSdkStream.stream({
             model: modelOf(opened, model, spoken),
-            name: model,
+            author,
             dialect: spoken,
             options: optionsOf(call, reader, output),
             output,

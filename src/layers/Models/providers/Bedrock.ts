@@ -77,8 +77,8 @@ export const provider = AiSdkProvider.make({
     })
     return { chat: (model) => client.languageModel(model), embedding: (model) => client.embeddingModel(model) }
   },
-  options: ({ model, parameters }) => {
-    const thinking = thinkingOf(parameters, model)
+  options: ({ messages, model, parameters }) => {
+    const thinking = thinkingOf(parameters, model, messages, name)
     const { reasoning_effort } = parameters
     const reasoningConfig = {
       ...thinking,
