@@ -1,6 +1,9 @@
+import { HttpApiSchema } from "@effect/platform"
 import { Schema } from "effect"
+import { problem } from "./Errors.ts"
 import { CredentialId, Timestamp, UserId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
+import type { ChatModelConfig } from "./Model.ts"
 
 /** How to reach a model provider, as it is stored: the secret fields are sealed, the others plain. */
 export const Credential = Schema.Struct({
@@ -45,6 +48,51 @@ export const present = (credential: Credential): CredentialRecord => ({
     ...Object.fromEntries(credential.secrets.map((name) => [name, masked]))
   }
 })
+
+/** Who reaches a model through a credential. */
+export const CredentialUse = Schema.Struct({
+  kind: Schema.Literal("session", "agent"),
+  id: Schema.String,
+  name: Schema.String,
+  /** Where it is named: `chat_model_config`, `fallback_chat_model_config.1` … */
+  field: Schema.String
+}).annotations({ identifier: "CredentialUse" })
+export type CredentialUse = typeof CredentialUse.Type
+
+/** Most uses that a refusal names. */
+export const maxUses = 20
+
+/** It was to be deleted, and something needs it. */
+export class CredentialInUse extends Schema.TaggedError<CredentialInUse>()(
+  "CredentialInUse",
+  {
+    ...problem(409, "Conflict", "credential_in_use"),
+    used_by: Schema.Array(CredentialUse).pipe(Schema.maxItems(maxUses))
+  },
+  HttpApiSchema.annotations({ status: 409, description: "Sessions or agents use the credential." })
+) {
+  static readonly of = (used_by: ReadonlyArray<CredentialUse>): CredentialInUse => {
+    const [first] = used_by
+    const more = used_by.length < 2
+      ? ""
+      : ` and ${used_by.length === maxUses ? `${used_by.length - 1} or more` : used_by.length - 1} others`
+    return new CredentialInUse({
+      detail: `The credential is used by the ${first?.kind} '${first?.name}' (${first?.id})${more}: ` +
+        "choose another model there, or delete it all the same with force=true.",
+      used_by: [...used_by]
+    })
+  }
+}
+
+/** Where a session or an agent names the credential. */
+export const usesIn = (
+  credential_id: CredentialId,
+  kind: CredentialUse["kind"],
+  { id, name }: { readonly id: string; readonly name: string },
+  configs: ReadonlyArray<{ readonly config: ChatModelConfig; readonly path: string }>
+): ReadonlyArray<CredentialUse> =>
+  configs.filter(({ config }) => config.credential_id === credential_id)
+    .map(({ path }) => ({ kind, id, name, field: path }))
 
 /** Most models that a check names. */
 export const maxCheckedModels = 1000

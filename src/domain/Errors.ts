@@ -9,7 +9,8 @@ import { Schema } from "effect"
 /** What is wrong with one field. `path` is dotted: `input.0.content`. */
 export const FieldProblem = Schema.Struct({ path: Schema.String, message: Schema.String })
 
-const problem = <const Status extends number, const Title extends string, const Code extends string>(
+/** The fields of an error of this status. */
+export const problem = <const Status extends number, const Title extends string, const Code extends string>(
   status: Status,
   title: Title,
   code: Code

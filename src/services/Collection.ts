@@ -139,6 +139,11 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
     get: (owner, id) => Effect.filterOrElse(fetch(id), (record) => record.user_id === owner, () => missing(id)),
     list: (owner, page, where, order = "oldest") =>
       list({ owner, where: { ...where } as Record<string, string> }, page, order),
+    holding: (owner, json, limit) =>
+      Effect.flatMap(
+        driver.list(table, { owner, holds: json, where: {} }, { after: undefined, limit, order: "oldest" }),
+        Effect.forEach((row) => read(row))
+      ),
     insert: Effect.fnUntraced(function*(record) {
       switch (yield* driver.insert(table, yield* write(record))) {
         case "inserted":

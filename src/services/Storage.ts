@@ -31,6 +31,8 @@ export interface Collection<A extends Owned, Columns extends string> {
     where?: { readonly [K in Columns]?: string },
     order?: Order
   ) => Effect.Effect<Page<A>, Malformed>
+  /** The owner's records whose document holds this piece of JSON, oldest first, at most `limit`. Reads all of the owner's. */
+  readonly holding: (owner: UserId, json: string, limit: number) => Effect.Effect<ReadonlyArray<A>>
   /** Fails with `Conflict` when the id is taken and with `NotFound` when a record that it refers to is gone. */
   readonly insert: (record: A) => Effect.Effect<A, Conflict | NotFound>
   /** Replaces a record with `f` of it, atomically. Owner, id and references stay. */
@@ -99,6 +101,8 @@ export interface Row {
 
 export interface RowFilter {
   readonly owner?: string
+  /** A piece of JSON that the document holds. */
+  readonly holds?: string
   readonly where: Readonly<Record<string, string>>
 }
 

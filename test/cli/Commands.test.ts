@@ -347,6 +347,17 @@ describe("making and changing", () => {
       assert.deepStrictEqual(asked.at(-1)?.body, { data: { ...stored.data, url: "new" } })
     }))
 
+  it.scopedLive("deletes a credential that is in use only with --force", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* fakeServer((_, line) =>
+        line.endsWith("force=true") ? empty(204) : problem("CredentialInUse", 409, "Used by the session 'talk'.")
+      )
+      const refused = yield* stoa({}, "credentials", "delete", "c1", "--yes", "--url", url)
+      assert.deepStrictEqual([refused.code, refused.err], [1, "stoa: Used by the session 'talk'.\n"])
+      assert.strictEqual((yield* stoa({}, "credentials", "delete", "c1", "--yes", "--force", "--url", url)).code, 0)
+      assert.deepStrictEqual(lines(), ["DELETE /credential/c1?force=false", "DELETE /credential/c1?force=true"])
+    }))
+
   it.scopedLive("tests a credential, and fails when it does not work", () =>
     Effect.gen(function*() {
       const error = { type: "authentication", message: "The provider does not accept the credential (401)." }

@@ -240,6 +240,20 @@ export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | 
         assert.strictEqual((yield* credentials.host.scan(undefined, 1)).length, 1)
       }))
 
+    it.effect("finds an owner's records by a piece of their document, whatever is in it", () =>
+      Effect.gen(function*() {
+        const { agents } = yield* Storage
+        const [owner, other] = [freshOwner(), freshOwner()]
+        const named = (name: string) => `"name":${JSON.stringify(name)}`
+        const odd = yield* agents.insert(agentOf(owner, { name: "100% \"_\\ \0 🏛️" }))
+        const twin = yield* agents.insert(agentOf(owner, { name: "100% \"_\\ \0 🏛️" }))
+        yield* agents.insert(agentOf(owner, { name: "1000 \"x\\ \0 🏛️", system_prompt: named(odd.data.name) }))
+        yield* agents.insert(agentOf(other, { name: odd.data.name }))
+        assert.deepStrictEqual(yield* agents.holding(owner, named(odd.data.name), 10), [odd, twin])
+        assert.deepStrictEqual(yield* agents.holding(owner, named(odd.data.name), 1), [odd])
+        assert.deepStrictEqual(yield* agents.holding(owner, named("%"), 10), [])
+      }))
+
     it.effect("narrows lists by column", () =>
       Effect.gen(function*() {
         const storage = yield* Storage

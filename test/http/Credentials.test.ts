@@ -42,6 +42,79 @@ const holder = Effect.fnUntraced(function*(base_url: string) {
   }
 })
 
+layer(TestHost.layer(), { excludeTestServices: true })("A credential in use", (it) => {
+  /** A user with two demo credentials and an agent. */
+  const world = Effect.gen(function*() {
+    const { call } = yield* Host
+    const user = `user-${users++}`
+    const make = Effect.map(
+      call("POST", "/credential", { user, body: { data: { type: "demo_credential" } } }),
+      ({ json }): string => json.credential_id
+    )
+    const [one, other] = [yield* make, yield* make]
+    const { agent_id } = (yield* call("POST", "/agent", { user, body: { name: "Friday" } })).json
+    const config = (credential_id: string) => ({ type: "demo_credential", credential_id, model: "demo-chat" })
+    const session = (body: object) =>
+      Effect.map(
+        call("POST", "/sessions", { user, body: { agent_id, ...body } }),
+        ({ json }): string => json.session_id
+      )
+    const remove = (id: string, query = "") => call("DELETE", `/credential/${id}${query}`, { user })
+    return { agent_id: agent_id as string, call, config, one, other, remove, session, user }
+  })
+
+  it.effect("is not deleted, and the refusal names what uses it and where", () =>
+    Effect.gen(function*() {
+      const { agent_id, call, config, one, other, remove, session, user } = yield* world
+      const talk = yield* session({ name: "talk", chat_model_config: config(one) })
+      const safe = yield* session({
+        name: "safe",
+        chat_model_config: config(other),
+        fallback_chat_model_config: [config(other), config(one)]
+      })
+      yield* session({ name: "free", chat_model_config: config(other) })
+      const body = { name: "Friday", fallback_chat_model_configs: [config(one)] }
+      assert.strictEqual((yield* call("PATCH", `/agent/${agent_id}`, { user, body })).status, 200)
+      const { json, status } = yield* remove(one)
+      assert.deepInclude([status, json.code], 409)
+      assert.strictEqual(json.code, "credential_in_use")
+      assert.deepStrictEqual(json.used_by, [
+        { kind: "session", id: talk, name: "talk", field: "chat_model_config" },
+        { kind: "session", id: safe, name: "safe", field: "fallback_chat_model_config.1" },
+        { kind: "agent", id: agent_id, name: "Friday", field: "fallback_chat_model_configs.0" }
+      ])
+      for (const word of ["'talk'", "2 others", "force=true"]) assert.include(json.detail, word)
+      assert.strictEqual((yield* call("GET", `/credential/${one}`, { user })).status, 200)
+    }))
+
+  it.effect("goes with force, and by itself when nothing uses it any more", () =>
+    Effect.gen(function*() {
+      const { call, config, one, other, remove, session, user } = yield* world
+      const talk = yield* session({ chat_model_config: config(one) })
+      assert.strictEqual((yield* remove(one, "?force=false")).status, 409)
+      assert.strictEqual((yield* remove(one, "?force=perhaps")).status, 422)
+      const moved = { user, body: { chat_model_config: config(other) } }
+      assert.strictEqual((yield* call("PATCH", `/sessions/${talk}`, moved)).status, 200)
+      assert.strictEqual((yield* remove(one)).status, 204)
+      assert.strictEqual((yield* remove(one)).status, 404)
+      assert.strictEqual((yield* remove(other)).status, 409)
+      assert.strictEqual((yield* remove(other, "?force=true")).status, 204)
+      assert.strictEqual((yield* call("GET", `/sessions/${talk}`, { user })).status, 200)
+    }))
+
+  it.effect("has at most twenty of its uses named, and none that are another owner's", () =>
+    Effect.gen(function*() {
+      const { config, one, remove, session } = yield* world
+      const theirs = yield* world
+      for (let n = 0; n < 22; n++) yield* session({ chat_model_config: config(one) })
+      const { json } = yield* remove(one)
+      assert.strictEqual(json.used_by.length, 20)
+      assert.include(json.detail, "19 or more others")
+      assert.strictEqual((yield* theirs.remove(one)).status, 404)
+      assert.strictEqual((yield* theirs.remove(one, "?force=true")).status, 404)
+    }))
+})
+
 layer(TestHost.layer(), { excludeTestServices: true })("The vault", (it) => {
   it.effect("tells an admin of its keys, seals anew, and keeps those of a setting", () =>
     Effect.gen(function*() {

@@ -248,7 +248,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
     it.effect("removes them", () =>
       Effect.gen(function*() {
         const { api, credential_id } = yield* settled
-        yield* api.credentials.remove({ path: { credential_id } })
+        yield* api.credentials.remove({ path: { credential_id }, urlParams: { force: true } })
         yield* fails(api.credentials.get({ path: { credential_id } }), { _tag: "NotFound" })
       }))
   })

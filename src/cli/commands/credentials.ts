@@ -171,13 +171,22 @@ const update = Command.make("update", { id: credentialId, ...fields, ...common }
 
 const remove = Command.make(
   "delete",
-  { ids: idsArgument("credential-id", "The credentials' ids"), ...yes, ...connection },
+  {
+    ids: idsArgument("credential-id", "The credentials' ids"),
+    force: Options.boolean("force").pipe(
+      Options.withDescription("Also what sessions or agents use: their next reply will fail")
+    ),
+    ...yes,
+    ...connection
+  },
   (options) =>
     Effect.gen(function*() {
       const { api } = yield* connect(options)
       const ids = yield* Effect.forEach(options.ids, (id) => pathId(CredentialId, "credential", id))
-      yield* confirm(`Delete ${options.ids.join(", ")}? Sessions that use it will fail.`, options.yes)
-      yield* Effect.forEach(ids, (credential_id) => api.credentials.remove({ path: { credential_id } }), {
+      const warning = options.force ? " What uses it will fail." : ""
+      yield* confirm(`Delete ${options.ids.join(", ")}?${warning}`, options.yes)
+      const urlParams = { force: options.force }
+      yield* Effect.forEach(ids, (credential_id) => api.credentials.remove({ path: { credential_id }, urlParams }), {
         discard: true
       })
     })

@@ -1,6 +1,6 @@
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
-import { CredentialCheck, CredentialDraft, CredentialRecord } from "../../domain/Credential.ts"
+import { CredentialCheck, CredentialDraft, CredentialInUse, CredentialRecord } from "../../domain/Credential.ts"
 import { Conflict, Malformed, NotFound } from "../../domain/Errors.ts"
 import { CredentialId } from "../../domain/Ids.ts"
 import { JsonObject } from "../../domain/Json.ts"
@@ -29,7 +29,16 @@ export class CredentialsApi extends HttpApiGroup.make("credentials")
       .addError(Conflict)
       .annotate(OpenApi.Description, "Replaces it all, except that secrets that are absent or masked stay as they are.")
   )
-  .add(HttpApiEndpoint.del("remove")`/credential/${id}`.addError(NotFound))
+  .add(
+    HttpApiEndpoint.del("remove")`/credential/${id}`
+      .setUrlParams(Schema.Struct({ force: Schema.optionalWith(Schema.BooleanFromString, { default: () => false }) }))
+      .addError(NotFound)
+      .addError(CredentialInUse)
+      .annotate(
+        OpenApi.Description,
+        "Refused with 409 while sessions or agents use it; `used_by` names them. With `force=true` it goes all the same."
+      )
+  )
   .add(
     HttpApiEndpoint.post("test")`/credential/${id}/test`.addSuccess(CredentialCheck).addError(NotFound)
       .annotate(

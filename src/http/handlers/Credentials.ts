@@ -1,6 +1,6 @@
 import { HttpApiBuilder } from "@effect/platform"
 import { Clock, Effect, Schema } from "effect"
-import { type Credential, defaultName, present } from "../../domain/Credential.ts"
+import { type Credential, CredentialInUse, defaultName, present } from "../../domain/Credential.ts"
 import { Conflict } from "../../domain/Errors.ts"
 import { CredentialId, type UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
@@ -14,6 +14,7 @@ import { Vault } from "../../services/Vault.ts"
 import { Api } from "../Api.ts"
 import { CredentialCreated } from "../api/Credentials.ts"
 import { created } from "./Created.ts"
+import { usesOf } from "./CredentialUses.ts"
 import { everything } from "./Everything.ts"
 
 const Secrets = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.String }))
@@ -25,7 +26,8 @@ const unreadable = new Conflict({
 
 export const layer = HttpApiBuilder.group(Api, "credentials", (handlers) =>
   Effect.gen(function*() {
-    const { credentials } = yield* Storage
+    const storage = yield* Storage
+    const { credentials } = storage
     const models = yield* Models
     const vault = yield* Vault
     const newId = yield* NewId
@@ -121,7 +123,13 @@ export const layer = HttpApiBuilder.group(Api, "credentials", (handlers) =>
       )
       .handle(
         "remove",
-        ({ path }) => Effect.flatMap(CurrentPrincipal, ({ user_id }) => credentials.remove(user_id, path.credential_id))
+        Effect.fnUntraced(function*({ path: { credential_id }, urlParams: { force } }) {
+          const { user_id } = yield* CurrentPrincipal
+          yield* credentials.get(user_id, credential_id)
+          const uses = force ? [] : yield* usesOf(storage, user_id, credential_id)
+          if (uses.length > 0) return yield* CredentialInUse.of(uses)
+          yield* credentials.remove(user_id, credential_id)
+        })
       )
       .handle(
         "test",

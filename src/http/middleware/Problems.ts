@@ -1,6 +1,7 @@
 /** Every failure as an RFC 9457 problem document: what went wrong in a sentence, a code, and never a value that somebody sent. */
 import type { HttpApiError } from "@effect/platform"
 import { HttpServerResponse } from "@effect/platform"
+import { CredentialInUse } from "../../domain/Credential.ts"
 import {
   Conflict,
   type FieldProblem,
@@ -20,6 +21,7 @@ import {
 
 const kinds = [
   Conflict,
+  CredentialInUse,
   Forbidden,
   Gone,
   Internal,
@@ -83,7 +85,18 @@ export const isOurs = ({ message }: HttpApiError.HttpApiDecodeError): boolean =>
 export const respond = (problem: Problem, request_id: string, headers?: Readonly<Record<string, string>>) => {
   const { _tag, code, detail, errors, retry_after, status, title, type } = problem
   return HttpServerResponse.unsafeJson(
-    { type, title, status, detail, code, errors, retry_after, request_id, _tag },
+    {
+      type,
+      title,
+      status,
+      detail,
+      code,
+      errors,
+      ..."used_by" in problem && { used_by: problem.used_by },
+      retry_after,
+      request_id,
+      _tag
+    },
     {
       status,
       contentType: "application/problem+json",

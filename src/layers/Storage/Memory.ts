@@ -5,6 +5,8 @@ import { type Store, Tables } from "../Memory/Tables.ts"
 
 const matching = ({ owner, where }: RowFilter) => owner === undefined ? where : { ...where, owner }
 
+const holding = ({ holds }: RowFilter) => ({ data }: Row) => holds === undefined || JSON.stringify(data).includes(holds)
+
 const byId = (a: Row, b: Row) => a.id < b.id ? -1 : 1
 
 /** The row after a change: what it is and what it refers to stays. */
@@ -26,12 +28,13 @@ const driver = (store: Store): Driver => {
     find: (table, id) => store.run(() => store.rows(table.name).byId.get(id)),
     list: (table, filter, { after, limit, order }) =>
       store.run(() => {
-        const rows = store.rows(table.name).where(matching(filter)).filter(({ id }) =>
+        const rows = store.rows(table.name).where(matching(filter)).filter(holding(filter)).filter(({ id }) =>
           after === undefined || (order === "oldest" ? id > after : id < after)
         ).toSorted(byId)
         return (order === "oldest" ? rows : rows.toReversed()).slice(0, limit)
       }),
-    count: (table, filter) => store.run(() => store.rows(table.name).where(matching(filter)).length),
+    count: (table, filter) =>
+      store.run(() => store.rows(table.name).where(matching(filter)).filter(holding(filter)).length),
     insert: (table, row) =>
       store.run(() => {
         if (isOrphan(table, row)) return "orphan"

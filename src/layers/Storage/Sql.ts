@@ -91,12 +91,12 @@ const removeBeforeText = ({ name }: Table) =>
     select id from ${name} where created_at < $1::timestamptz order by created_at limit $2 for update skip locked
   ) returning id`
 
-const conditions = ({ owner, where }: RowFilter) => {
+const conditions = ({ holds, owner, where }: RowFilter) => {
   const entries = Object.entries(owner === undefined ? where : { owner, ...where })
-  return {
-    texts: entries.map(([column], i) => `${column} = $${i + 1}`),
-    params: entries.map(([, value]) => text(value))
-  }
+  const texts = entries.map(([column], i) => `${column} = $${i + 1}`)
+  const params = entries.map(([, value]) => text(value))
+  if (holds === undefined) return { texts, params }
+  return { texts: [...texts, `position($${params.length + 1}::text in data) > 0`], params: [...params, text(holds)] }
 }
 
 const whereText = (texts: ReadonlyArray<string>) => texts.length === 0 ? "" : ` where ${texts.join(" and ")}`
