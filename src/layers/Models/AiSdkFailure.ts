@@ -55,7 +55,7 @@ const said = {
   quota:
     /insufficient_quota|exceeded[ _](your[ _])?current[ _]quota|billing_hard_limit|arrearage|blocked_api_access|spend(ing)? limit|used all available credits|(credit )?balance is (too low|insufficient|not enough)|servicequotaexceeded/i,
   permission: /permission_(error|denied)|accessdenied|access_denied|not_?authorized/i,
-  rate: /rate[_ ]?limit|throttl|resource_exhausted|too[_ ]many[_ ]requests/i,
+  rate: /rate[_ ]?limit|limit_requests|limit_burst_rate|throttl|resource_exhausted|too[_ ]many[_ ]requests/i,
   request: /invalid_request|invalid_argument|validationexception|bad_request/i
 } as const
 
@@ -207,6 +207,10 @@ const told = (error: unknown, now: number): ModelFailed => {
   return said.request.test(body) ? badRequest(undefined) : midway()
 }
 
+/** Whether it tells of an error, though not in the shape that a package knows. */
+const isTold = (value: unknown): boolean =>
+  read(value, "error") !== undefined || read(value, "object") === "error" || read(value, "type") === "error"
+
 /**
  * A refusal. A package may have made it of an error at the beginning of the
  * stream, and of a status of its own: then the error itself says more.
@@ -253,7 +257,10 @@ export const failureOf = (error: unknown, begun: boolean, now: number): ModelFai
     case "AI_LoadAPIKeyError":
     case "AI_LoadSettingError":
       return failed("setup", false, "The credential lacks a field that the provider needs.")
-    case "AI_TypeValidationError":
+    case "AI_TypeValidationError": {
+      const value = read(error, "value")
+      return isTold(value) ? told(value, now) : garbage()
+    }
     case "AI_JSONParseError":
     case "AI_EmptyResponseBodyError":
       return garbage()

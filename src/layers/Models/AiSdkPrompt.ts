@@ -252,6 +252,7 @@ const convert = (message: Message, reader: Reader): ReadonlyArray<LanguageModelV
       return assistant(message, reader)
     case "system": {
       const content = textOf(message.content)
+      if (reader.dialect.systemFirst === true) return user(content, reader)
       return content === "" ? [] : [{ role: "system", content }]
     }
     case "user":

@@ -26,6 +26,8 @@ export interface Dialect {
   readonly media: ReadonlyArray<Media>
   /** Whether a prompt may end with the beginning of the answer. */
   readonly prefill: boolean
+  /** Whether the system may speak at the beginning only; what it says later goes as a person's words. */
+  readonly systemFirst?: boolean
   /** Whether files of the model's own go back. */
   readonly ownFiles?: boolean
   /** Whether tools have to say that their arguments need not follow the schema by the letter. */

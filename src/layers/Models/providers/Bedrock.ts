@@ -57,6 +57,7 @@ export const provider = AiSdkProvider.make({
     namespace: name,
     keep: ["signature", "redactedData", "redactedContent"],
     thinking: "signed",
+    systemFirst: true,
     media: [[/^image\/(jpeg|png|gif|webp)$/, false], [/^application\/pdf$/, false]],
     prefill: false,
     callId: plain
