@@ -349,6 +349,29 @@ describe("What a provider said", () => {
   })
 })
 
+it.live("Mistral is told of a person only after the model spoke of the results", () =>
+  Effect.gen(function*() {
+    const result: ContentBlock = {
+      type: "tool_result",
+      id: "call with blanks" as ToolCallId,
+      name: "echo",
+      output: "done",
+      state: "success"
+    }
+    const messages = [
+      message("user", [text("go")]),
+      message("assistant", [call("echo"), result, { type: "hint", id, hint: "Hurry." }], false)
+    ]
+    const rolesOf = (type: string) =>
+      Effect.map(
+        ask(providerOf(type), { messages }),
+        ({ asked: [first] }) => JSON.parse(first?.body ?? "").messages.map(({ role }: { role: string }) => role)
+      )
+    const usual = ["system", "user", "assistant", "tool", "user"]
+    assert.deepStrictEqual(yield* rolesOf("groq_credential"), usual)
+    assert.deepStrictEqual(yield* rolesOf("mistral_credential"), usual.toSpliced(4, 0, "assistant"))
+  }))
+
 describe("A file", () => {
   const card = (input_types: ReadonlyArray<string>): ModelCard => ({
     type: "chat_model",

@@ -283,10 +283,16 @@ export const promptOf = (
   messages: ReadonlyArray<Message>,
   reader: Reader
 ): LanguageModelV3Prompt => {
+  const { afterResults, prefill } = reader.dialect
   const prompt: LanguageModelV3Prompt = system === "" ? [] : [{ role: "system", content: system }]
   for (const message of messages) {
-    for (const one of messagesOf(message, reader)) prompt.push(one)
+    for (const one of messagesOf(message, reader)) {
+      if (afterResults !== undefined && one.role === "user" && prompt.at(-1)?.role === "tool") {
+        prompt.push({ role: "assistant", content: [{ type: "text", text: afterResults }] })
+      }
+      prompt.push(one)
+    }
   }
-  if (!reader.dialect.prefill && prompt.at(-1)?.role === "assistant") prompt.push(goOn)
+  if (!prefill && prompt.at(-1)?.role === "assistant") prompt.push(goOn)
   return prompt
 }

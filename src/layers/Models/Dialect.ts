@@ -28,6 +28,8 @@ export interface Dialect {
   readonly prefill: boolean
   /** Whether the system may speak at the beginning only; what it says later goes as a person's words. */
   readonly systemFirst?: boolean
+  /** What the model is made to say between a call's result and a person, where they may not follow each other. */
+  readonly afterResults?: string
   /** Whether files of the model's own go back. */
   readonly ownFiles?: boolean
   /** Whether tools have to say that their arguments need not follow the schema by the letter. */
