@@ -12,7 +12,8 @@ import { Effect } from "effect"
 import { ModelFailed, type StructuredOutput, type ToolChoice, type ToolSpec } from "../../services/Models.ts"
 import * as AiSdkEmbed from "./AiSdkEmbed.ts"
 import { failureOf, isAiSdkError } from "./AiSdkFailure.ts"
-import { promptOf, type Reader, refusedMedia } from "./AiSdkPrompt.ts"
+import { type Reader, refusedMedia } from "./AiSdkMedia.ts"
+import { promptOf } from "./AiSdkPrompt.ts"
 import * as AiSdkStream from "./AiSdkStream.ts"
 import type { Dialect } from "./Dialect.ts"
 import * as Listing from "./Listing.ts"
@@ -134,7 +135,7 @@ const refused = (mediaType: string, model: string) =>
   new ModelFailed({
     type: "invalid_request",
     message:
-      `The model ${model} does not take files of type ${mediaType}: choose another model, or leave the file out.`,
+      `The model ${model} does not take files of type ${mediaType} in this form: choose another model, or leave the file out.`,
     retryable: false
   })
 
