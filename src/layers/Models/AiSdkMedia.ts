@@ -12,6 +12,19 @@ export interface Reader {
   readonly takes: ReadonlyArray<string> | undefined
 }
 
+/** Names that some give to media types, and their own. */
+const ownNames: Readonly<Record<string, string>> = {
+  "image/jpg": "image/jpeg",
+  "audio/mp3": "audio/mpeg",
+  "audio/x-wav": "audio/wav",
+  "audio/wave": "audio/wav"
+}
+
+const typeOf = ({ source }: DataBlock): string => {
+  const given = source.media_type.toLowerCase()
+  return ownNames[given] ?? given
+}
+
 /** Media types whose data are text, and go out as that. */
 const isText = (mediaType: string) => mediaType.startsWith("text/") || mediaType === "application/json"
 
@@ -20,10 +33,11 @@ const isTaken = (mediaType: string, { takes }: Reader): boolean =>
   takes.some((type) => type === mediaType || type.endsWith("/*") && mediaType.startsWith(type.slice(0, -1)))
 
 const filePart = (
-  { name, source }: DataBlock,
+  block: DataBlock,
   reader: Reader
 ): LanguageModelV3FilePart | LanguageModelV3TextPart | undefined => {
-  const mediaType = source.media_type.toLowerCase()
+  const { name, source } = block
+  const mediaType = typeOf(block)
   if (isText(mediaType) && source.type === "base64") {
     return { type: "text", text: Buffer.from(source.data, "base64").toString() }
   }
