@@ -74,10 +74,14 @@ interface Call {
   readonly model?: string
   readonly card?: ModelCard
   readonly credential?: JsonObject
+  readonly parameters?: JsonObject
 }
 
 /** What a provider was asked, what it said, and how that ended. */
-const ask = (provider: Provider, { answer = "", card, credential, messages, model = "some-model" }: Call = {}) =>
+const ask = (
+  provider: Provider,
+  { answer = "", card, credential, messages, model = "some-model", parameters = {} }: Call = {}
+) =>
   Effect.gen(function*() {
     const asked: Array<Asked> = []
     const fetch: typeof globalThis.fetch = (input, init) => {
@@ -91,7 +95,7 @@ const ask = (provider: Provider, { answer = "", card, credential, messages, mode
     const stream = provider.stream({
       credential: credential ?? credentialOf(provider),
       model,
-      parameters: {},
+      parameters,
       system: "Be brief.",
       messages: messages ?? [message("user", [text("hello")])],
       tools: [],
@@ -185,10 +189,10 @@ const signatures: Readonly<Record<string, JsonObject>> = {
   bedrock_credential: { bedrock: { signature: "sealed-by-bedrock" } },
   gemini_credential: { google: { thoughtSignature: "sealed-by-google" } },
   openai_credential: {
-    openai: { itemId: "rs_1", reasoningEncryptedContent: "sealed-by-openai", model: "some-model" }
+    openai: { itemId: "rs_1", reasoningEncryptedContent: "sealed-by-openai", by: "some-model" }
   },
   azure_openai_credential: {
-    azure: { itemId: "rs_1", reasoningEncryptedContent: "sealed-by-azure", model: "some-model" }
+    azure: { itemId: "rs_1", reasoningEncryptedContent: "sealed-by-azure", by: "some-model" }
   }
 }
 
@@ -228,6 +232,19 @@ describe("What a provider wants back", () => {
         })
         assert.notInclude(first?.body ?? "", "call with blanks", type)
       }
+    }))
+
+  it.live("is missing where another model began the reply: Anthropic's then goes on without thoughts of its own", () =>
+    Effect.gen(function*() {
+      const parameters = { thinking_budget: 2048 }
+      const thinks = (messages: ReadonlyArray<Message>) =>
+        Effect.map(
+          ask(providerOf("anthropic_credential"), { messages, parameters }),
+          ({ asked: [first] }) => JSON.parse(first?.body ?? "").thinking?.type
+        )
+      assert.strictEqual(yield* thinks([message("user", [text("go")])]), "enabled")
+      assert.strictEqual(yield* thinks(signed(signatures["anthropic_credential"]!)), "enabled")
+      assert.isUndefined(yield* thinks(signed(signatures["openai_credential"]!)))
     }))
 
   it.live("does not go alone: thoughts that led to nothing are left out", () =>
@@ -331,6 +348,29 @@ describe("What a provider said", () => {
     assert.isDefined(asField({ anthropic: { signature: "x".repeat(200_000) } }))
   })
 })
+
+it.live("Mistral is told of a person only after the model spoke of the results", () =>
+  Effect.gen(function*() {
+    const result: ContentBlock = {
+      type: "tool_result",
+      id: "call with blanks" as ToolCallId,
+      name: "echo",
+      output: "done",
+      state: "success"
+    }
+    const messages = [
+      message("user", [text("go")]),
+      message("assistant", [call("echo"), result, { type: "hint", id, hint: "Hurry." }], false)
+    ]
+    const rolesOf = (type: string) =>
+      Effect.map(
+        ask(providerOf(type), { messages }),
+        ({ asked: [first] }) => JSON.parse(first?.body ?? "").messages.map(({ role }: { role: string }) => role)
+      )
+    const usual = ["system", "user", "assistant", "tool", "user"]
+    assert.deepStrictEqual(yield* rolesOf("groq_credential"), usual)
+    assert.deepStrictEqual(yield* rolesOf("mistral_credential"), usual.toSpliced(4, 0, "assistant"))
+  }))
 
 describe("A file", () => {
   const card = (input_types: ReadonlyArray<string>): ModelCard => ({

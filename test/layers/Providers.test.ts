@@ -33,7 +33,9 @@ const converse = {
   dimensions: 256,
   thinking: { thinking_enable: true, thinking_budget: 1024 },
   structured: "natively",
+  callId: /^[A-Za-z0-9_-]{1,64}$/,
   lacks: {
+    "server-sent events": "it has frames of its own",
     "files out": "it makes none",
     "reasoning tokens": "they are counted as output",
     seed: "it takes none"
@@ -48,6 +50,7 @@ const subjects: ReadonlyArray<Subject> = [
     wire: OpenAiResponses.wire,
     credential: at("/v1"),
     model: "gpt-5",
+    callId: /^.{1,64}$/,
     lacks: {
       "files out": "images come from a tool of its own, which is not offered",
       temperature: "models that think do not take it",
@@ -78,6 +81,7 @@ const subjects: ReadonlyArray<Subject> = [
     model: "claude-sonnet-4-5",
     thinking: { thinking_enable: true, thinking_budget: 1024 },
     authenticated: inHeader("x-api-key"),
+    callId: /^[A-Za-z0-9_-]+$/,
     structured: "natively",
     lacks: {
       "files out": "it makes none",
@@ -98,7 +102,9 @@ const subjects: ReadonlyArray<Subject> = [
     structured: "natively",
     lacks: {
       "thinking goes back": "what goes back is the signature, beside the call or the text after the thought",
-      "pieces of arguments": "a call comes whole"
+      "pieces of arguments": "a call comes whole",
+      "unfinished arguments": "arguments are an object, not a text",
+      "limits told within an answer": "the package that speaks to it passes over errors, and the answer looks cut"
     }
   },
   {
@@ -161,6 +167,7 @@ const subjects: ReadonlyArray<Subject> = [
     credential: (origin, secret) => ({ host: origin, api_key: secret }),
     model: "qwen3",
     lacks: {
+      "limits told within an answer": "its errors within have no type",
       signature: unsigned,
       "pieces of arguments": "a call comes whole",
       "files out": noFiles,
@@ -174,6 +181,7 @@ const subjects: ReadonlyArray<Subject> = [
     wire: flavours.mistral,
     credential: at("/v1"),
     model: "magistral-medium-latest",
+    callId: /^[A-Za-z0-9]{9}$/,
     lacks: {
       signature: unsigned,
       "pieces of arguments": "a call comes whole",
@@ -204,10 +212,7 @@ const subjects: ReadonlyArray<Subject> = [
     wire: flavours.openrouter,
     credential: at("/api/v1"),
     model: "anthropic/claude-sonnet-4.5",
-    lacks: {
-      signature: "the package that speaks to it does not read its reasoning_details",
-      "files out": "the package that speaks to it does not read its images"
-    }
+    lacks: {}
   },
   {
     name: "azure_openai_credential, Responses",

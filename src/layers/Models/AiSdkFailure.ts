@@ -4,6 +4,7 @@
  * them is passed on.
  */
 import { type ModelErrorType, ModelFailed } from "../../services/Models.ts"
+import { said } from "./ProviderWords.ts"
 
 /** Longest time that a provider's `Retry-After` is believed, in seconds: a day. */
 const longestRetryAfter = 86_400
@@ -40,24 +41,6 @@ const contextLength = () =>
 
 const contentPolicy = () =>
   failed("content_policy", false, "The provider's content policy refused the conversation. Say it in another way.")
-
-/**
- * What a provider's error says by its code or its words, whichever it has.
- * These are read, and never passed on.
- */
-const said = {
-  tooLong:
-    /context[ _](length|window|size)|maximum (context|prompt)|(prompt|input) is too long|too many (input )?tokens|input token count|reduce the length|range of input length|(token|context) limit|exceeds? the (maximum|available) (number of )?(context|tokens)/i,
-  policy:
-    /content_?policy|content_?filter|content management policy|data_?inspection_?failed|responsible ?ai|blocked by (the )?safety/i,
-  key:
-    /invalid_?api_?key|api_key_invalid|api key not valid|incorrect api key|authentication_error|unauthenticated|unrecognizedclient|invalidsignature|security token|invalid_?token/i,
-  quota:
-    /insufficient_quota|exceeded[ _](your[ _])?current[ _]quota|billing_hard_limit|arrearage|blocked_api_access|spend(ing)? limit|used all available credits|(credit )?balance is (too low|insufficient|not enough)|servicequotaexceeded/i,
-  permission: /permission_(error|denied)|accessdenied|access_denied|not_?authorized/i,
-  rate: /rate[_ ]?limit|throttl|resource_exhausted|too[_ ]many[_ ]requests/i,
-  request: /invalid_request|invalid_argument|validationexception|bad_request/i
-} as const
 
 const noConnection: Readonly<Record<string, string>> = {
   ECONNREFUSED: "the connection was refused",
@@ -207,6 +190,10 @@ const told = (error: unknown, now: number): ModelFailed => {
   return said.request.test(body) ? badRequest(undefined) : midway()
 }
 
+/** Whether it tells of an error, though not in the shape that a package knows. */
+const isTold = (value: unknown): boolean =>
+  read(value, "error") !== undefined || read(value, "object") === "error" || read(value, "type") === "error"
+
 /**
  * A refusal. A package may have made it of an error at the beginning of the
  * stream, and of a status of its own: then the error itself says more.
@@ -253,7 +240,10 @@ export const failureOf = (error: unknown, begun: boolean, now: number): ModelFai
     case "AI_LoadAPIKeyError":
     case "AI_LoadSettingError":
       return failed("setup", false, "The credential lacks a field that the provider needs.")
-    case "AI_TypeValidationError":
+    case "AI_TypeValidationError": {
+      const value = read(error, "value")
+      return isTold(value) ? told(value, now) : garbage()
+    }
     case "AI_JSONParseError":
     case "AI_EmptyResponseBodyError":
       return garbage()

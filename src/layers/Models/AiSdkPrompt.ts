@@ -3,16 +3,9 @@
  * converted once, however many turns it is part of; again only when the session
  * goes to another model.
  */
-import type {
-  LanguageModelV3FilePart,
-  LanguageModelV3Message,
-  LanguageModelV3Prompt,
-  LanguageModelV3TextPart,
-  SharedV3ProviderOptions
-} from "@ai-sdk/provider"
+import type { LanguageModelV3Message, LanguageModelV3Prompt, SharedV3ProviderOptions } from "@ai-sdk/provider"
 import type { JsonObject } from "../../domain/Json.ts"
 import {
-  type DataBlock,
   type Message,
   textOf,
   type ThinkingBlock,
@@ -20,65 +13,13 @@ import {
   type ToolOutput,
   type ToolResultBlock
 } from "../../domain/Message.ts"
+import { fileOf, named, type Reader } from "./AiSdkMedia.ts"
 import { type Dialect, returned } from "./Dialect.ts"
 
 type Of<Role extends LanguageModelV3Message["role"]> = Extract<LanguageModelV3Message, { readonly role: Role }>
 type UserPart = Of<"user">["content"][number]
 type AssistantPart = Of<"assistant">["content"][number]
 type Result = Extract<Of<"tool">["content"][number], { readonly type: "tool-result" }>
-
-/** What a prompt is made for. Everything that is said once is the same for all calls of a session. */
-export interface Reader {
-  readonly dialect: Dialect
-  readonly model: string
-  /** Media types that the model takes, if known; `image/*` stands for all images. */
-  readonly takes: ReadonlyArray<string> | undefined
-}
-
-/** Media types whose data are text, and go out as that. */
-const isText = (mediaType: string) => mediaType.startsWith("text/") || mediaType === "application/json"
-
-const isTaken = (mediaType: string, { takes }: Reader): boolean =>
-  takes === undefined ||
-  takes.some((type) => type === mediaType || type.endsWith("/*") && mediaType.startsWith(type.slice(0, -1)))
-
-const filePart = (
-  { name, source }: DataBlock,
-  reader: Reader
-): LanguageModelV3FilePart | LanguageModelV3TextPart | undefined => {
-  const mediaType = source.media_type.toLowerCase()
-  if (isText(mediaType) && source.type === "base64") {
-    return { type: "text", text: Buffer.from(source.data, "base64").toString() }
-  }
-  const sendable = reader.dialect.media.find(([types]) => types.test(mediaType))
-  if (sendable === undefined || !isTaken(mediaType, reader)) return undefined
-  const filename = name == null ? {} : { filename: name }
-  if (source.type === "base64") return { type: "file", mediaType, data: source.data, ...filename }
-  return sendable[1] && URL.canParse(source.url)
-    ? { type: "file", mediaType, data: new URL(source.url), ...filename }
-    : undefined
-}
-
-const named = ({ name, source }: DataBlock): LanguageModelV3TextPart => ({
-  type: "text",
-  text: `[${
-    name ?? "A file"
-  } of type ${source.media_type.toLowerCase()} is not shown: the model cannot take it in this form.]`
-})
-
-/** What cannot be sent is named instead. */
-const fileOf = (block: DataBlock, reader: Reader): LanguageModelV3FilePart | LanguageModelV3TextPart =>
-  filePart(block, reader) ?? named(block)
-
-/** The first media type that the newest message of a person holds and the model does not take, when that is known. */
-export const refusedMedia = (messages: ReadonlyArray<Message>, reader: Reader): string | undefined => {
-  if (reader.takes === undefined) return undefined
-  const newest = messages.findLast(({ role }) => role === "user")
-  for (const block of newest?.content ?? []) {
-    if (block.type === "data" && filePart(block, reader) === undefined) return block.source.media_type
-  }
-  return undefined
-}
 
 const userParts = (content: ToolOutput, reader: Reader): Array<UserPart> => {
   if (typeof content === "string") return content === "" ? [] : [{ type: "text", text: content }]
@@ -134,8 +75,8 @@ const dataOf = (
   return files.length === 0 ? [] : [{ type: "text", text: `Output of the tool '${call.name}':` }, ...files]
 }
 
-const optionsOf = (metadata: JsonObject | undefined, { dialect, model }: Reader) => {
-  const own = returned(dialect, model, metadata)
+const optionsOf = (metadata: JsonObject | undefined, { author, dialect }: Reader) => {
+  const own = returned(dialect, author, metadata)
   return own === undefined ? undefined : { providerOptions: { [dialect.sendAs ?? dialect.namespace]: own } } as {
     readonly providerOptions: SharedV3ProviderOptions
   }
@@ -251,6 +192,7 @@ const convert = (message: Message, reader: Reader): ReadonlyArray<LanguageModelV
       return assistant(message, reader)
     case "system": {
       const content = textOf(message.content)
+      if (reader.dialect.systemFirst === true) return user(content, reader)
       return content === "" ? [] : [{ role: "system", content }]
     }
     case "user":
@@ -266,7 +208,7 @@ const converted = new WeakMap<Message, Converted>()
 
 const messagesOf = (message: Message, reader: Reader): ReadonlyArray<LanguageModelV3Message> => {
   const known = converted.get(message)
-  if (known?.dialect === reader.dialect && known.model === reader.model && known.takes === reader.takes) {
+  if (known?.dialect === reader.dialect && known.author === reader.author && known.takes === reader.takes) {
     return known.messages
   }
   const messages = convert(message, reader)
@@ -281,10 +223,16 @@ export const promptOf = (
   messages: ReadonlyArray<Message>,
   reader: Reader
 ): LanguageModelV3Prompt => {
+  const { afterResults, prefill } = reader.dialect
   const prompt: LanguageModelV3Prompt = system === "" ? [] : [{ role: "system", content: system }]
   for (const message of messages) {
-    for (const one of messagesOf(message, reader)) prompt.push(one)
+    for (const one of messagesOf(message, reader)) {
+      if (afterResults !== undefined && one.role === "user" && prompt.at(-1)?.role === "tool") {
+        prompt.push({ role: "assistant", content: [{ type: "text", text: afterResults }] })
+      }
+      prompt.push(one)
+    }
   }
-  if (!reader.dialect.prefill && prompt.at(-1)?.role === "assistant") prompt.push(goOn)
+  if (!prefill && prompt.at(-1)?.role === "assistant") prompt.push(goOn)
   return prompt
 }

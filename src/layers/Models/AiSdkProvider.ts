@@ -12,7 +12,8 @@ import { Effect } from "effect"
 import { ModelFailed, type StructuredOutput, type ToolChoice, type ToolSpec } from "../../services/Models.ts"
 import * as AiSdkEmbed from "./AiSdkEmbed.ts"
 import { failureOf, isAiSdkError } from "./AiSdkFailure.ts"
-import { promptOf, type Reader, refusedMedia } from "./AiSdkPrompt.ts"
+import { type Reader, refusedMedia } from "./AiSdkMedia.ts"
+import { promptOf } from "./AiSdkPrompt.ts"
 import * as AiSdkStream from "./AiSdkStream.ts"
 import type { Dialect } from "./Dialect.ts"
 import * as Listing from "./Listing.ts"
@@ -134,7 +135,7 @@ const refused = (mediaType: string, model: string) =>
   new ModelFailed({
     type: "invalid_request",
     message:
-      `The model ${model} does not take files of type ${mediaType}: choose another model, or leave the file out.`,
+      `The model ${model} does not take files of type ${mediaType} in this form: choose another model, or leave the file out.`,
     retryable: false
   })
 
@@ -169,16 +170,17 @@ export const make = <Credential extends object, Parameters extends object>(
     accepts: () => true,
     stream: (call, emit) =>
       Effect.suspend(() => {
-        const { card, credential, fetch, messages, model, tools } = call
+        const { card, credential, credential_id, fetch, messages, model, tools } = call
         const spoken = typeof dialect === "function" ? dialect(call) : dialect
-        const reader = { dialect: spoken, model, takes: card?.input_types }
+        const author = credential_id === undefined ? model : `${model} ${credential_id}`
+        const reader = { dialect: spoken, author, takes: card?.input_types }
         const mediaType = refusedMedia(messages, reader)
         if (mediaType !== undefined) return Effect.fail(refused(mediaType, model))
         const output = call.output === undefined || isStructured(call) ? undefined : outputName(tools, call.output)
         return Effect.flatMap(open(credential, fetch), (opened) =>
           AiSdkStream.stream({
             model: modelOf(opened, model, spoken),
-            name: model,
+            author,
             dialect: spoken,
             options: optionsOf(call, reader, output),
             output,

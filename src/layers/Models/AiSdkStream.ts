@@ -65,7 +65,7 @@ interface Tool {
  * name again; calls keep the provider's id if it can be one of ours. Calls of
  * the tool named `output` are the answer itself.
  */
-const translator = ({ dialect, name: model, output }: Call, newId: () => string) => {
+const translator = ({ author, dialect, output }: Call, newId: () => string) => {
   /** By the SDK's name, with `t` or `r` before it; the output's by its call's id. */
   const blocks = new Map<string, Block>()
   const outputs = new Map<string, Block>()
@@ -85,7 +85,7 @@ const translator = ({ dialect, name: model, output }: Call, newId: () => string)
     return call
   }
   const note = (held: { metadata: JsonObject | undefined }, metadata: Metadata) => {
-    held.metadata = joined(dialect, held.metadata, kept(dialect, model, metadata))
+    held.metadata = joined(dialect, held.metadata, kept(dialect, author, metadata))
   }
   const say = (block: Block, delta: string, metadata: Metadata, give: Give) => {
     if (metadata !== undefined) note(block, metadata)
@@ -136,7 +136,7 @@ const translator = ({ dialect, name: model, output }: Call, newId: () => string)
     const own = metadata?.[namespace]
     if (typeof own !== "object" || own === null) return
     for (const file of filesOf?.({ ...own }) ?? []) give({ type: "data", ...file })
-    end({ ...newBlock("thinking"), metadata: kept(dialect, model, metadata) }, give)
+    end({ ...newBlock("thinking"), metadata: kept(dialect, author, metadata) }, give)
   }
 
   return (part: LanguageModelV3StreamPart, give: Give): void => {
@@ -173,7 +173,7 @@ const translator = ({ dialect, name: model, output }: Call, newId: () => string)
         return endCall(part, give)
       case "file": {
         const data = typeof part.data === "string" ? part.data : Buffer.from(part.data).toString("base64")
-        const metadata = kept(dialect, model, part.providerMetadata)
+        const metadata = kept(dialect, author, part.providerMetadata)
         return give({ type: "data", media_type: part.mediaType, data, ...asField(metadata) })
       }
       case "finish":
@@ -185,8 +185,8 @@ const translator = ({ dialect, name: model, output }: Call, newId: () => string)
 
 interface Call {
   readonly model: LanguageModelV3
-  /** The model as the session names it. */
-  readonly name: string
+  /** The model as the session names it, and its credential. */
+  readonly author: string
   readonly options: LanguageModelV3CallOptions
   readonly dialect: Dialect
   /** The tool whose arguments are the answer. */

@@ -13,8 +13,8 @@ export interface Dialect {
   readonly keep: ReadonlyArray<string>
   /** Metadata that comes back beside the block's content, and is not worth a block of its own. */
   readonly beside?: ReadonlyArray<string>
-  /** The metadata is worth nothing to another model of the same provider. */
-  readonly ofModel?: boolean
+  /** The metadata is worth nothing to another model or account of the same provider. */
+  readonly sealedFor?: boolean
   /** Whose thinking goes back: what this provider signed, anybody's as text while the reply is being made, or nobody's. */
   readonly thinking: "signed" | "text" | "none"
   /** Thoughts that name the same item go back together, and only if one of them has the item's seal. */
@@ -26,6 +26,10 @@ export interface Dialect {
   readonly media: ReadonlyArray<Media>
   /** Whether a prompt may end with the beginning of the answer. */
   readonly prefill: boolean
+  /** Whether the system may speak at the beginning only; what it says later goes as a person's words. */
+  readonly systemFirst?: boolean
+  /** What the model is made to say between a call's result and a person, where they may not follow each other. */
+  readonly afterResults?: string
   /** Whether files of the model's own go back. */
   readonly ownFiles?: boolean
   /** Whether tools have to say that their arguments need not follow the schema by the letter. */
@@ -41,8 +45,8 @@ const longestMetadata = 256 * 1024
 
 /** What of the package's metadata is kept with a block; undefined when that is nothing. */
 export const kept = (
-  { beside = [], keep, namespace, ofModel = false }: Dialect,
-  model: string,
+  { beside = [], keep, namespace, sealedFor = false }: Dialect,
+  author: string,
   metadata: Readonly<Record<string, unknown>> | undefined
 ): JsonObject | undefined => {
   const own = metadata?.[namespace]
@@ -50,7 +54,9 @@ export const kept = (
   const fields = Object.entries(own).filter(([name, value]) =>
     value != null && (keep.includes(name) || beside.includes(name))
   )
-  return fields.length === 0 ? undefined : { [namespace]: { ...Object.fromEntries(fields), ...(ofModel && { model }) } }
+  return fields.length === 0
+    ? undefined
+    : { [namespace]: { ...Object.fromEntries(fields), ...(sealedFor && { by: author }) } }
 }
 
 /** As a field of a part; what is too long is left out. */
@@ -75,16 +81,16 @@ export const joined = (
     ? after ?? before
     : { [namespace]: { ...before[namespace] as object, ...after[namespace] as object } }
 
-/** What of a block's metadata may go to this model: nothing that another provider wrote. */
+/** What of a block's metadata may go to this model: nothing that another provider wrote, nor another author where that counts. */
 export const returned = (
-  { namespace, ofModel = false }: Dialect,
-  model: string,
+  { namespace, sealedFor = false }: Dialect,
+  author: string,
   metadata: JsonObject | undefined
 ): JsonObject | undefined => {
   const own = metadata?.[namespace]
   if (typeof own !== "object" || own === null || Array.isArray(own)) return undefined
-  const { model: by, ...rest } = own as JsonObject
-  return ofModel && by !== model ? undefined : ofModel ? rest : own as JsonObject
+  const { by, ...rest } = own as JsonObject
+  return sealedFor && by !== author ? undefined : sealedFor ? rest : own as JsonObject
 }
 
 const image: Media = [/^image\//, true]

@@ -27,7 +27,7 @@ const responses = (namespace: string): Dialect => ({
   api: "responses",
   keep: ["reasoningEncryptedContent"],
   beside: ["itemId", "phase"],
-  ofModel: true,
+  sealedFor: true,
   thinking: "signed",
   sealed: { item: "itemId", seal: "reasoningEncryptedContent" },
   media: [media.image, [/^application\/pdf$/, true]],

@@ -21,6 +21,7 @@ type Problems = ReadonlyArray<typeof FieldProblem.Type>
 export interface ProviderCall<Fields, Parameters> {
   /** The credential's fields, secrets included. */
   readonly credential: Fields
+  readonly credential_id?: string | undefined
   readonly model: string
   readonly parameters: Parameters
   readonly system: string

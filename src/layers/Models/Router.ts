@@ -202,6 +202,7 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
                   provider.stream(
                     {
                       credential: fields,
+                      credential_id: credential.id,
                       model: config.model,
                       parameters: config.parameters,
                       system,

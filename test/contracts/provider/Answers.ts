@@ -154,6 +154,54 @@ export const answers: ReadonlyArray<Case> = [
       })
   },
   {
+    title: "arguments that the model left unfinished arrive as they are",
+    needs: "unfinished arguments",
+    run: ({ ask, server }, { wire }) =>
+      Effect.gen(function*() {
+        const said = Say.say(Say.call("call_a", "weather", "{\"city\":", "\"Be"))
+        server.answer(wire.say({ ...said, stop: "length" }))
+        const parts = yield* ask({ tools })
+        assert.deepStrictEqual(callsIn(parts).map(({ args }) => args), ["{\"city\":\"Be"])
+        assert.strictEqual(finishOf(parts).reason, "length")
+      })
+  },
+  {
+    title: "an empty answer is an answer",
+    run: ({ ask, server }, { wire }) =>
+      Effect.gen(function*() {
+        server.answer(wire.say(Say.say()))
+        const parts = yield* ask()
+        assert.strictEqual(finishOf(parts).reason, "stop")
+        assert.strictEqual(textIn(parts), "")
+      })
+  },
+  {
+    title: "events may be framed in any way that the format allows",
+    needs: "server-sent events",
+    run: ({ ask, server }, { wire }) =>
+      Effect.gen(function*() {
+        const { chunks, content_type } = wire.say(rich)
+        const reframed = (frame: (event: string) => string) => ({
+          content_type,
+          chunks: chunks.map((chunk) => Buffer.from(frame(Buffer.from(chunk).toString())))
+        })
+        for (
+          const frame of [
+            (event: string) => event.replaceAll("\n", "\r\n"),
+            (event: string) => event.replaceAll(": ", ":"),
+            (event: string) => `: keep-alive\n\nretry: 1000\n\n${event}`,
+            (event: string) => `id: 1\n${event}`
+          ]
+        ) {
+          server.answer(reframed(frame))
+          const parts = yield* ask({ tools })
+          assert.strictEqual(textIn(parts), "Grüße aus 東京 🗼.")
+          assert.deepStrictEqual(callsIn(parts).map(({ args }) => JSON.parse(args)), [args[0]])
+          finishOf(parts)
+        }
+      })
+  },
+  {
     title: "files that the model makes arrive as data",
     needs: "files out",
     run: ({ ask, server }, { wire }) =>

@@ -112,7 +112,7 @@ export const failures: ReadonlyArray<Case> = [
     run: ({ fail, server }, { wire }) =>
       Effect.gen(function*() {
         const { chunks, content_type, whole } = wire.say(Say.say(Say.text("Half ", "of ", "it")))
-        server.answer({ content_type, chunks: [...chunks.slice(0, whole - 1), wire.breakOff(words)] })
+        server.answer({ content_type, chunks: [...chunks.slice(0, whole - 1), wire.breakOff(words, "failed")] })
         const parts: Array<ModelPart> = []
         assert.deepInclude(yield* fail({}, parts), { type: "upstream", retryable: true })
         assert.strictEqual(textIn(parts), "Half of it")
@@ -126,8 +126,20 @@ export const failures: ReadonlyArray<Case> = [
     run: ({ ask, server }, { wire }) =>
       Effect.gen(function*() {
         const answer = wire.say(Say.say(Say.text("At last.")))
-        server.answer({ ...answer, chunks: [wire.breakOff(words)] }, answer)
+        server.answer({ ...answer, chunks: [wire.breakOff(words, "failed")] }, answer)
         assert.strictEqual(textIn(yield* ask()), "At last.")
+      })
+  },
+  {
+    title: "too many requests are told within an answer, too",
+    needs: "limits told within an answer",
+    run: ({ fail, server }, { wire }) =>
+      Effect.gen(function*() {
+        const { chunks, content_type } = wire.say(Say.say(Say.text("Half ", "of ", "it")))
+        for (const before of [[], chunks.slice(0, 3)]) {
+          server.answer({ content_type, chunks: [...before, wire.breakOff(words, "rate_limit")] })
+          assert.deepInclude(yield* fail(), { type: "rate_limit", retryable: true })
+        }
       })
   },
   {

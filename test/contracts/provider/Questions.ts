@@ -1,6 +1,7 @@
 /** What reaches the provider. */
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
+import type { BlockId } from "../../../src/domain/Ids.ts"
 import * as Messages from "../../support/wires/Messages.ts"
 import * as Say from "../../support/wires/Say.ts"
 import { planted, type Talk } from "../../support/wires/Talk.ts"
@@ -77,6 +78,64 @@ export const questions: ReadonlyArray<Case> = [
       })
   },
   {
+    title: "calls of another provider have ids that fit here, and their results too",
+    run: (talk, { callId, wire }) =>
+      Effect.gen(function*() {
+        yield* listening(talk, wire)
+        const ids = ["functions.weather:0", "functions.weather:1", `call_${"x".repeat(100)}`]
+        const calls = ids.flatMap((id) => [call(id, "weather", "{}"), result(id, "weather", `of ${id}`)])
+        yield* talk.ask({ tools, messages: [user(text("go")), reply(...calls, text("Done.")), user(text("on"))] })
+        const parts = talk.asked().messages.flatMap(({ parts }) => parts)
+        const called = parts.flatMap((part) => part.type === "call" ? [part.id] : [])
+        const results = new Map(parts.flatMap((part) => part.type === "result" ? [[part.id, part.text]] : []))
+        assert.deepStrictEqual(called.map((id) => results.get(id)), ids.map((id) => `of ${id}`))
+        assert.strictEqual(new Set(called).size, 3)
+        if (callId !== undefined) { for (const id of called) assert.match(id, callId) }
+      })
+  },
+  {
+    title: "what another provider has signed is not sent",
+    run: (talk, { wire }) =>
+      Effect.gen(function*() {
+        yield* listening(talk, wire)
+        const provider_metadata = {
+          elsewhere: { signature: "foreign", itemId: "foreign", thoughtSignature: "foreign" }
+        }
+        const marked = (block: ReturnType<typeof text>) => ({ ...block, provider_metadata })
+        yield* talk.ask({
+          tools,
+          messages: [
+            user(text("go")),
+            making(
+              marked({ type: "thinking", id: "b" as BlockId, thinking: "hm" }),
+              marked(text("I look.")),
+              marked(call("call_a", "weather", "{}")),
+              result("call_a", "weather", "sunny")
+            )
+          ]
+        })
+        assert.notInclude(JSON.stringify(talk.request().body), "foreign")
+        assert.include(texts(talk.asked().messages).map(([, said]) => said), "I look.")
+      })
+  },
+  {
+    title: "what the system says in the middle is told",
+    run: (talk, { wire }) =>
+      Effect.gen(function*() {
+        yield* listening(talk, wire)
+        yield* talk.ask({
+          system: "Be brief.",
+          messages: [
+            user(text("one")),
+            reply(text("two")),
+            { ...user(text("The day has ended.")), role: "system" },
+            user(text("three"))
+          ]
+        })
+        assert.include(JSON.stringify(talk.request().body), "The day has ended.")
+      })
+  },
+  {
     title: "images of a person are sent, each in its place",
     needs: "images in",
     run: (talk, { wire }) =>
@@ -106,10 +165,14 @@ export const questions: ReadonlyArray<Case> = [
     run: (talk, { wire }) =>
       Effect.gen(function*() {
         yield* listening(talk, wire)
-        yield* talk.ask({ tools })
+        const bare = { name: "now", description: "Tells the time.", parameters: { type: "object" } }
+        yield* talk.ask({ tools: [...tools, bare] })
         const told = talk.asked().tools
-        assert.deepStrictEqual(told.map(({ name }) => name), ["weather", "sum"])
-        assert.deepStrictEqual(told.map(({ description }) => description), ["Tells the weather.", "Adds up."])
+        assert.deepStrictEqual(told.map(({ description, name }) => [name, description]), [
+          ["weather", "Tells the weather."],
+          ["sum", "Adds up."],
+          ["now", "Tells the time."]
+        ])
         assert.hasAllKeys(told[0]?.parameters.properties, ["city"])
         assert.deepStrictEqual(told[0]?.parameters.required, ["city"])
       })

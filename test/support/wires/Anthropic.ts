@@ -159,7 +159,8 @@ export const wire: Wire = {
     error: { type, message: `${sentence} ${words}` },
     request_id: "req_1"
   })),
-  breakOff: (words) => event({ type: "error", error: { type: "overloaded_error", message: `Overloaded ${words}` } }),
+  breakOff: (message, why) =>
+    event({ type: "error", error: { type: why === "failed" ? "overloaded_error" : "rate_limit_error", message } }),
   /** https://docs.anthropic.com/en/api/models-list */
   models: (names) =>
     json({

@@ -161,7 +161,10 @@ export const wire: Wire = {
     ([, , , sentence], words) => ({ message: `${sentence} ${words}` }),
     ([, type]) => ({ "x-amzn-errortype": type })
   ),
-  breakOff: (words) => exception("modelStreamErrorException", words),
+  breakOff: (words, why) =>
+    why === "failed"
+      ? exception("modelStreamErrorException", words)
+      : exception("throttlingException", `Too many requests, please wait before trying again. ${words}`),
   /** https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListFoundationModels.html */
   models: (names) =>
     json({

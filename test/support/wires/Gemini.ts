@@ -165,8 +165,12 @@ export const wire: Wire = {
     overloaded: [503, "UNAVAILABLE", null, "The model is overloaded. Please try again later."]
   }, (told, words) => error([told[0], told[1], told[2], `${told[3]} ${words}`], detailsOf(told))),
   later,
-  breakOff: (words) =>
-    sse({ error: { code: 503, message: `The model is overloaded. ${words}`, status: "UNAVAILABLE" } }),
+  breakOff: (words, why) =>
+    sse(
+      why === "failed"
+        ? error([503, "UNAVAILABLE", null, `The model is overloaded. ${words}`], [])
+        : error(tooMany, detailsOf(tooMany))
+    ),
   models: (names) =>
     json({
       models: names.map((name) => ({

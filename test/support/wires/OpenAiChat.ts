@@ -28,7 +28,7 @@ export interface Flavour {
   readonly image?: (media_type: string, data: string) => object
   readonly refusals?: Partial<Refusals>
   readonly shape?: (told: Told, words: string) => object
-  readonly breakOff?: (words: string) => Uint8Array
+  readonly breakOff?: Wire["breakOff"]
   /** Sent before the first chunk. */
   readonly preamble?: ReadonlyArray<Uint8Array>
   readonly models?: Wire["models"]
@@ -135,7 +135,7 @@ export const wire = (flavour: Flavour): Wire => {
     say: sayWith(flavour),
     read,
     refuse: refuse(refusals, shape),
-    breakOff: flavour.breakOff ?? ((words) => sse(shape(refusals.failed, words))),
+    breakOff: flavour.breakOff ?? ((words, why) => sse(shape(refusals[why], words))),
     models: flavour.models ?? models,
     ...(flavour.embeddings && { embeddings: flavour.embeddings })
   }

@@ -182,8 +182,10 @@ export const wire: Wire = {
       "Your input exceeds the context window of this model. Please adjust your input and try again."
     ]
   }, openAiShape),
-  breakOff: (message) =>
-    sse({ type: "error", code: "server_error", message, param: null, sequence_number: 9 }, "error"),
+  breakOff: (message, why) => {
+    const code = why === "failed" ? "server_error" : "rate_limit_exceeded"
+    return sse({ type: "error", code, message, param: null, sequence_number: 9 }, "error")
+  },
   models,
   embeddings
 }

@@ -8,6 +8,9 @@ export type Feature =
   | "thinking goes back"
   | "signature"
   | "pieces of arguments"
+  | "unfinished arguments"
+  | "server-sent events"
+  | "limits told within an answer"
   | "files out"
   | "images in"
   | "tool choice none"
@@ -43,6 +46,8 @@ export interface Subject {
   readonly authenticated: (request: Received, secret: string) => boolean
   /** Who makes answers of a schema: the provider, a tool that is forced on the model, or the prompt that asks for JSON. */
   readonly structured: "natively" | "by a tool" | "by the prompt"
+  /** What ids of calls must look like. */
+  readonly callId?: RegExp
   readonly lacks: Partial<Record<Feature, string>>
 }
 

@@ -100,8 +100,8 @@ export interface Wire {
   readonly refuse: (why: Refusal, words: string) => Plain
   /** Too many requests, and seconds until the next; else it is a header's. */
   readonly later?: (seconds: number, words: string) => Plain
-  /** A frame that tells of an error in the middle of an answer. */
-  readonly breakOff: (words: string) => Uint8Array
+  /** A frame that tells of an error in the middle of an answer, or in its place. */
+  readonly breakOff: (words: string, why: "failed" | "rate_limit") => Uint8Array
   /** Models as the provider lists them, in one page. */
   readonly models: (names: ReadonlyArray<string>) => Plain
   readonly embeddings?: Embeddings

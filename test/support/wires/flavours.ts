@@ -204,8 +204,12 @@ export const groq = OpenAiChat.wire({
     rate_limit: [429, "tokens", "rate_limit_exceeded", "Rate limit reached for model `fake`."],
     quota: [400, "invalid_request_error", "blocked_api_access", "API access is blocked: spend limit reached."]
   },
-  breakOff: (words) =>
-    sse({ error: { message: words, type: "internal_server_error", code: "over_capacity", status_code: 498 } }, "error")
+  breakOff: (message, why) =>
+    sse({
+      error: why === "failed"
+        ? { message, type: "internal_server_error", code: "over_capacity", status_code: 498 }
+        : { message: `Rate limit reached. ${message}`, type: "tokens", code: "rate_limit_exceeded", status_code: 429 }
+    }, "error")
 })
 
 /** https://openrouter.ai/docs/api/reference/streaming, …/errors */
@@ -238,14 +242,14 @@ export const openrouter = OpenAiChat.wire({
     quota: [402, "", null, "Insufficient credits. Add more and retry the request."],
     overloaded: [503, "", null, "There is no available model provider that meets your routing requirements"]
   },
-  breakOff: (words) =>
+  breakOff: (message, why) =>
     sse({
       id: "gen-1",
       object: "chat.completion.chunk",
       created: 1,
       model: "fake",
       provider: "fake",
-      error: { code: "server_error", message: words },
+      error: { code: why === "failed" ? "server_error" : 429, message },
       choices: [{ index: 0, delta: { content: "" }, finish_reason: "error" }]
     }),
   models: (names) => json({ data: names.map((id) => ({ id, name: id, context_length: 128_000 })) }),

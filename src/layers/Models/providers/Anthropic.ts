@@ -45,8 +45,8 @@ export const provider = AiSdkProvider.make({
     const client = createAnthropic({ apiKey: api_key, baseURL: addressOf(base_url), fetch })
     return { chat: (model) => client.messages(model) }
   },
-  options: ({ model, parameters }) => {
-    const thinking = thinkingOf(parameters, model)
+  options: ({ messages, model, parameters }) => {
+    const thinking = thinkingOf(parameters, model, messages, "anthropic")
     const { parallel_tool_calls, reasoning_effort } = parameters
     return {
       ...Chat.settings(parameters),

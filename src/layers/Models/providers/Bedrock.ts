@@ -57,6 +57,7 @@ export const provider = AiSdkProvider.make({
     namespace: name,
     keep: ["signature", "redactedData", "redactedContent"],
     thinking: "signed",
+    systemFirst: true,
     media: [[/^image\/(jpeg|png|gif|webp)$/, false], [/^application\/pdf$/, false]],
     prefill: false,
     callId: plain
@@ -77,8 +78,8 @@ export const provider = AiSdkProvider.make({
     })
     return { chat: (model) => client.languageModel(model), embedding: (model) => client.embeddingModel(model) }
   },
-  options: ({ model, parameters }) => {
-    const thinking = thinkingOf(parameters, model)
+  options: ({ messages, model, parameters }) => {
+    const thinking = thinkingOf(parameters, model, messages, name)
     const { reasoning_effort } = parameters
     const reasoningConfig = {
       ...thinking,

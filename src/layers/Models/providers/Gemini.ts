@@ -25,6 +25,7 @@ export const provider = AiSdkProvider.make({
     keep: ["thoughtSignature"],
     beside: ["thought"],
     thinking: "signed",
+    systemFirst: true,
     media: [[/^(image|audio|video)\//, true], [/^application\/pdf$/, true]],
     prefill: false,
     ownFiles: true

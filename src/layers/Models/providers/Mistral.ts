@@ -23,6 +23,8 @@ export const provider = AiSdkProvider.make({
     thinking: "text",
     media: [[/^image\//, true], [/^application\/pdf$/, true]],
     prefill: true,
+    // "Unexpected role 'user' after role 'tool'"
+    afterResults: "I have the result.",
     callId: fitting(/^[A-Za-z0-9]{9}$/, 9)
   },
   open: async ({ api_key, base_url }, fetch) => {

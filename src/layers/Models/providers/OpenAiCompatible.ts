@@ -18,7 +18,7 @@ export const provider = AiSdkProvider.make({
     ...Fields.effort("none", "minimal", "low", "medium", "high", "xhigh")
   }),
   dialect: Chat.dialect(name),
-  open: (credential, fetch) => Chat.open({ ...credential, name }, fetch),
+  open: (credential, fetch) => Chat.open({ ...credential, name, structured: true }, fetch),
   options: ({ output, parameters }) => Chat.options(name, parameters, output),
   structured: false,
   listing: ({ api_key, base_url }) => Chat.listing(base_url, api_key),

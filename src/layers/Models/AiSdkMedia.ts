@@ -1,0 +1,73 @@
+/** Files of a conversation as the AI SDK takes them: sent where provider and model take them, named where they do not. */
+import type { LanguageModelV3FilePart, LanguageModelV3TextPart } from "@ai-sdk/provider"
+import type { DataBlock, Message } from "../../domain/Message.ts"
+import type { Dialect } from "./Dialect.ts"
+
+/** What a prompt is made for. Everything that is said once is the same for all calls of a session. */
+export interface Reader {
+  readonly dialect: Dialect
+  /** The model and its credential, as the session names them. */
+  readonly author: string
+  /** Media types that the model takes, if known; `image/*` stands for all images. */
+  readonly takes: ReadonlyArray<string> | undefined
+}
+
+/** Names that some give to media types, and their own. */
+const ownNames: Readonly<Record<string, string>> = {
+  "image/jpg": "image/jpeg",
+  "audio/mp3": "audio/mpeg",
+  "audio/x-wav": "audio/wav",
+  "audio/wave": "audio/wav"
+}
+
+const typeOf = ({ source }: DataBlock): string => {
+  const given = source.media_type.toLowerCase()
+  return ownNames[given] ?? given
+}
+
+/** Media types whose data are text, and go out as that. */
+const isText = (mediaType: string) => mediaType.startsWith("text/") || mediaType === "application/json"
+
+const isTaken = (mediaType: string, { takes }: Reader): boolean =>
+  takes === undefined ||
+  takes.some((type) => type === mediaType || type.endsWith("/*") && mediaType.startsWith(type.slice(0, -1)))
+
+const filePart = (
+  block: DataBlock,
+  reader: Reader
+): LanguageModelV3FilePart | LanguageModelV3TextPart | undefined => {
+  const { name, source } = block
+  const mediaType = typeOf(block)
+  if (isText(mediaType) && source.type === "base64") {
+    return { type: "text", text: Buffer.from(source.data, "base64").toString() }
+  }
+  const sendable = reader.dialect.media.find(([types]) => types.test(mediaType))
+  if (sendable === undefined || !isTaken(mediaType, reader)) return undefined
+  const filename = name == null ? {} : { filename: name }
+  if (source.type === "base64") return { type: "file", mediaType, data: source.data, ...filename }
+  return sendable[1] && URL.canParse(source.url)
+    ? { type: "file", mediaType, data: new URL(source.url), ...filename }
+    : undefined
+}
+
+/** A file by its name. */
+export const named = ({ name, source }: DataBlock): LanguageModelV3TextPart => ({
+  type: "text",
+  text: `[${
+    name ?? "A file"
+  } of type ${source.media_type.toLowerCase()} is not shown: the model cannot take it in this form.]`
+})
+
+/** What cannot be sent is named instead. */
+export const fileOf = (block: DataBlock, reader: Reader): LanguageModelV3FilePart | LanguageModelV3TextPart =>
+  filePart(block, reader) ?? named(block)
+
+/** The first media type that the newest message of a person holds and the model does not take, when that is known. */
+export const refusedMedia = (messages: ReadonlyArray<Message>, reader: Reader): string | undefined => {
+  if (reader.takes === undefined) return undefined
+  const newest = messages.findLast(({ role }) => role === "user")
+  for (const block of newest?.content ?? []) {
+    if (block.type === "data" && filePart(block, reader) === undefined) return block.source.media_type
+  }
+  return undefined
+}

@@ -1,0 +1,17 @@
+/**
+ * What a provider's error says by its code or its words, whichever it has.
+ * These are read, and never passed on.
+ */
+export const said = {
+  tooLong:
+    /context[ _](length|window|size)|maximum (context|prompt)|(prompt|input) is too long|too many (input )?tokens|input token count|reduce the length|range of input length|(token|context) limit|exceeds? the (maximum|available) (number of )?(context|tokens)/i,
+  policy:
+    /content_?policy|content_?filter|content management policy|data_?inspection_?failed|responsible ?ai|blocked by (the )?safety/i,
+  key:
+    /invalid_?api_?key|api_key_invalid|api key not valid|incorrect api key|authentication_error|unauthenticated|unrecognizedclient|invalidsignature|security token|invalid_?token/i,
+  quota:
+    /insufficient_quota|exceeded[ _](your[ _])?current[ _]quota|billing_hard_limit|arrearage|blocked_api_access|spend(ing)? limit|used all available credits|(credit )?balance is (too low|insufficient|not enough)|servicequotaexceeded/i,
+  permission: /permission_(error|denied)|accessdenied|access_denied|not_?authorized/i,
+  rate: /rate[_ ]?limit|limit_requests|limit_burst_rate|throttl|resource_exhausted|too[_ ]many[_ ]requests/i,
+  request: /invalid_request|invalid_argument|validationexception|bad_request/i
+} as const
