@@ -1,5 +1,5 @@
 /** What every provider promises, whatever its wire. */
-import { describe, it } from "@effect/vitest"
+import { layer } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Subject } from "../support/wires/Subject.ts"
 import * as Talk from "../support/wires/Talk.ts"
@@ -13,15 +13,19 @@ import { questions } from "./provider/Questions.ts"
 export const cases: ReadonlyArray<Case> = [...answers, ...questions, ...failures, ...cuts, ...checks]
 
 export const providerContract = (subject: Subject) =>
-  describe(subject.name, { concurrent: true }, () => {
+  layer(Talk.base, { excludeTestServices: true })(subject.name, (it) => {
     for (const { bounds, needs, run, title } of cases) {
       const reason = needs === undefined ? undefined : subject.lacks[needs]
-      if (reason !== undefined) it.skip(`${title}: not here, ${reason}`, () => {})
+      if (reason !== undefined) it.scoped.skip(`${title}: not here, ${reason}`, () => Effect.void)
       else {
-        it.scopedLive(title, () =>
-          Talk.logsClean(
-            Effect.flatMap(Talk.open(subject, Talk.impatient(bounds ?? {})), (talk) => run(talk, subject))
-          ))
+        it.scoped(
+          title,
+          () =>
+            Talk.logsClean(
+              Effect.flatMap(Talk.open(subject, Talk.impatient(bounds ?? {})), (talk) => run(talk, subject))
+            ),
+          { concurrent: true }
+        )
       }
     }
   })

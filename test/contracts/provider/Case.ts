@@ -2,12 +2,12 @@
 import type { Effect } from "effect"
 import type { Bounds } from "../../../src/layers/Models/Bounds.ts"
 import type { Feature, Subject } from "../../support/wires/Subject.ts"
-import type { Failed, Talk } from "../../support/wires/Talk.ts"
+import type { Base, Failed, Talk } from "../../support/wires/Talk.ts"
 
 export interface Case {
   readonly title: string
   /** What the wire must have for it. */
   readonly needs?: Feature
   readonly bounds?: Partial<Bounds>
-  readonly run: (talk: Talk, subject: Subject) => Effect.Effect<void, Failed>
+  readonly run: (talk: Talk, subject: Subject) => Effect.Effect<void, Failed, Base>
 }

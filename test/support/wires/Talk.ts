@@ -1,6 +1,6 @@
 /** Talks to a provider as a session does: through `Models`, with a stored credential whose secrets are sealed. */
 import { assert } from "@effect/vitest"
-import { Context, Duration, Effect, Layer, Logger, Redacted } from "effect"
+import { Duration, Effect, Layer, Logger, Redacted } from "effect"
 import { randomBytes } from "node:crypto"
 import { inspect } from "node:util"
 import type { UserId } from "../../../src/domain/Ids.ts"
@@ -13,7 +13,7 @@ import * as Providers from "../../../src/layers/Models/Providers.ts"
 import * as ModelsRouter from "../../../src/layers/Models/Router.ts"
 import * as OutboundGuarded from "../../../src/layers/Outbound/Guarded.ts"
 import * as VaultAesGcm from "../../../src/layers/Vault/AesGcm.ts"
-import { type ModelCall, ModelFailed, type ModelPart, Models } from "../../../src/services/Models.ts"
+import { type ModelCall, ModelFailed, type ModelPart, type Models } from "../../../src/services/Models.ts"
 import { Outbound } from "../../../src/services/Outbound.ts"
 import { Storage } from "../../../src/services/Storage.ts"
 import { Vault } from "../../../src/services/Vault.ts"
@@ -82,21 +82,18 @@ export interface Talk {
   readonly asked: () => Asked
 }
 
-const layer = (limits: Bounds) =>
-  ModelsRouter.layer(Providers.all, limits).pipe(
-    Layer.provideMerge(
-      Layer.mergeAll(
-        Host.memory,
-        OutboundGuarded.layer({ hosts: [], loopback: true }),
-        Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(randomBytes(32)))] }))
-      )
-    )
-  )
+export type Base = Storage | Vault | Outbound
+
+/** What all talks may share. */
+export const base: Layer.Layer<Base> = Layer.mergeAll(
+  Host.memory,
+  OutboundGuarded.layer({ hosts: [], loopback: true }),
+  Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(randomBytes(32)))] }))
+)
 
 /** Stores the credential as `POST /credential` does. */
-const store = Effect.fnUntraced(function*(subject: Subject, origin: string) {
+const store = Effect.fnUntraced(function*(models: typeof Models.Service, subject: Subject, origin: string) {
   const { credentials } = yield* Storage
-  const models = yield* Models
   const vault = yield* Vault
   const data = { type: subject.type, ...subject.credential(origin, planted) }
   const { secrets, ...fields } = yield* models.readCredential(data, [])
@@ -112,9 +109,8 @@ const store = Effect.fnUntraced(function*(subject: Subject, origin: string) {
 export const open = Effect.fnUntraced(function*(subject: Subject, limits: Bounds = patient, at?: string) {
   const server = yield* FakeProvider.make
   const origin = at ?? server.origin
-  const context = yield* Layer.build(layer(limits))
-  const models = Context.get(context, Models)
-  const fresh = Effect.provide(store(subject, origin), context)
+  const models = yield* ModelsRouter.make(Providers.all, limits)
+  const fresh = Effect.provide(store(models, subject, origin), yield* Effect.context<Base>())
   let credential_id = yield* fresh
   /** A circuit breaker would leave a provider alone that fails as often as here. */
   const renew = Effect.map(fresh, (id) => credential_id = id)
@@ -145,7 +141,7 @@ export const open = Effect.fnUntraced(function*(subject: Subject, limits: Bounds
       Effect.tap((failed) => Effect.sync(() => assertClean(failed, origin)))
     )
   const provider = Providers.all.find(({ type }) => type === subject.type) ?? assert.fail("no such provider")
-  const fields = { fetch: Context.get(context, Outbound).fetch, credential: subject.credential(origin, planted) }
+  const fields = { fetch: (yield* Outbound).fetch, credential: subject.credential(origin, planted) }
   const request = () => server.received.at(-1) ?? assert.fail("nothing was asked")
   return {
     server,
