@@ -29,6 +29,7 @@ import * as IdempotencyStored from "./Idempotency/Stored.ts"
 import * as LedgerMemory from "./Ledger/Memory.ts"
 import * as LedgerSql from "./Ledger/Sql.ts"
 import * as Tables from "./Memory/Tables.ts"
+import type { Provider } from "./Models/Provider.ts"
 import * as ModelsRouter from "./Models/Router.ts"
 import * as OutboundGuarded from "./Outbound/Guarded.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
@@ -112,11 +113,17 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(parts)
   )
 
+/** What a program of somebody's own puts beside what Stoa brings. */
+export interface Extensions {
+  readonly providers?: ReadonlyArray<Provider>
+}
+
 const withModels = <A, E, R>(
   storage: Layer.Layer<Memories, E, R>,
   vault: Layer.Layer<Vault, A>,
-  outbound: Layer.Layer<Outbound>
-) => ModelsRouter.layerDefault.pipe(Layer.provide(outbound), Layer.provideMerge(Layer.merge(storage, vault)))
+  outbound: Layer.Layer<Outbound>,
+  { providers = [] }: Extensions = {}
+) => ModelsRouter.layerWith(providers).pipe(Layer.provide(outbound), Layer.provideMerge(Layer.merge(storage, vault)))
 
 const throwAwayKey = Layer.unwrapEffect(
   Effect.sync(() => VaultAesGcm.layer({ keys: [Redacted.make(globalThis.crypto.getRandomValues(new Uint8Array(32)))] }))
@@ -130,7 +137,7 @@ export const over = <E, R>(storage: Layer.Layer<Memories, E, R>): Layer.Layer<Ho
 export const layerMemory: Layer.Layer<Host> = over(memory)
 
 /** The host that the settings ask for. */
-export const layer = (settings: Settings) => {
+export const layer = (settings: Settings, extensions: Extensions = {}) => {
   const storage: Layer.Layer<Memories, StorageRefused> = settings.database_url === undefined
     ? pglite({ dataDir: settings.data_dir })
     : postgres({ url: settings.database_url })
@@ -138,5 +145,5 @@ export const layer = (settings: Settings) => {
     ? VaultAesGcm.layerFile(join(settings.data_dir, "vault.key"))
     : VaultAesGcm.layerKey(settings.vault_key)
   const outbound = OutboundGuarded.layer({ hosts: settings.outbound_hosts, loopback: isLoopback(settings.host) })
-  return engine(withModels(storage, vault, outbound), { ...settings, trusted: trustsUserHeader(settings) })
+  return engine(withModels(storage, vault, outbound, extensions), { ...settings, trusted: trustsUserHeader(settings) })
 }
