@@ -13,6 +13,7 @@ import { type Child, start } from "./Child.ts"
 import { type Backend, type Door, ofRaw, ofStoa } from "./Door.ts"
 import { type Figure, type Limit, type Plan, quick, whole } from "./Figures.ts"
 import * as Load from "./Load.ts"
+import * as ModelLayer from "./ModelLayer.ts"
 import type { Template } from "./raw.ts"
 import { type Row, rows, warmUp } from "./Rows.ts"
 import type { Arguments } from "./server.ts"
@@ -30,7 +31,7 @@ const { values: flags } = parseArgs({
 
 const say = (line: string) => process.stderr.write(`${line}\n`)
 
-const ids = [...rows, ...Starts.rows].map(({ id }) => id)
+const ids = [...rows, ModelLayer.row, ...Starts.rows].map(({ id }) => id)
 const unknown = flags.only.filter((id) => !ids.includes(id))
 if (unknown.length > 0) {
   say(`There is no row ${unknown.join(", ")}. Rows: ${ids.join(", ")}`)
@@ -170,6 +171,8 @@ const loaded = rows.filter(({ id }) => isWanted(id) && plan.backends(id).length 
   outcome: outcomeOf(row, row.limits)
 }))
 outcomes.push(...loaded.map(({ outcome }) => outcome))
+const modelLayer = isWanted(ModelLayer.row.id) ? [outcomeOf(ModelLayer.row, () => ModelLayer.row.limits)] : []
+outcomes.push(...modelLayer)
 const started = Starts.rows.filter(({ id }) => isWanted(id)).map((row) => ({
   row,
   outcome: outcomeOf(row, () => row.limits)
@@ -190,6 +193,16 @@ try {
     }
     for (const backend of backends) {
       await (await doors.get(backend)?.catch(() => undefined))?.child.stop()
+    }
+  }
+  for (const outcome of modelLayer) {
+    say(`${outcome.id} ...`)
+    try {
+      const { bare, models } = await ModelLayer.measure(plan)
+      note(outcome, "raw", bare)
+      note(outcome, "memory", models)
+    } catch (cause) {
+      fail(outcome, "memory", cause)
     }
   }
   for (const backend of ["pglite", "postgres"] as const) {

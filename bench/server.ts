@@ -66,7 +66,10 @@ const listening = Effect.gen(function*() {
   const run = Runtime.runPromise(yield* Effect.runtime<EventLogModule.EventLog>())
   yield* (yield* Readiness).set(true)
   if (address._tag !== "TcpAddress") return
-  serving(address.port, () => process.kill(process.pid, "SIGTERM"), (...filled) => run(fill(...filled)))
+  serving(address.port, () => process.kill(process.pid, "SIGTERM"), {
+    fill: (session) => run(fill(session, 10_000, 500)),
+    append: (session) => run(fill(session, 1_000, 1))
+  })
 })
 
 const server = Layer.mergeAll(

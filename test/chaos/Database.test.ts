@@ -273,4 +273,30 @@ describe("A database that goes away", () => {
       }),
     100_000
   )
+
+  for (const trouble of ["refuse", "stall"] as const) {
+    it(`does not keep a server from stopping when it is away: ${trouble}`, async () => {
+      const folder = await temporaryFolder()
+      const chaos = await chaosBefore(await freshDatabase(postgres))
+      const start = () =>
+        startServer(["--data-dir", folder.path, "--drain-seconds", "1"], { env: { STOA_DATABASE_URL: chaos.url } })
+      const server = await start()
+      try {
+        const going = await clientOf(server.url).converse("demo-script", { delay_ms: 5 })
+        const watching = watch(server, going)
+        assert.strictEqual((await sendTo(server, going, "repeat 300 word ")).status, 202)
+        await until(10_000, "the run goes on", () => watching.frames.length > 20)
+        chaos[trouble]()
+        await sleep(300)
+        const [code, took] = await timed(() => Promise.race([server.kill("SIGTERM"), sleep(20_000, undefined)]))
+        await watching.stop()
+        assert.strictEqual(code, 0, server.output())
+        assert.isBelow(took, 10_000)
+      } finally {
+        await server.kill("SIGKILL")
+        await chaos.close()
+        await folder.remove()
+      }
+    }, 60_000)
+  }
 })

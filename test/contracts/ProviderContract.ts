@@ -13,13 +13,15 @@ import { questions } from "./provider/Questions.ts"
 export const cases: ReadonlyArray<Case> = [...answers, ...questions, ...failures, ...cuts, ...checks]
 
 export const providerContract = (subject: Subject) =>
-  describe(subject.name, () => {
+  describe(subject.name, { concurrent: true }, () => {
     for (const { bounds, needs, run, title } of cases) {
       const reason = needs === undefined ? undefined : subject.lacks[needs]
       if (reason !== undefined) it.skip(`${title}: not here, ${reason}`, () => {})
       else {
         it.scopedLive(title, () =>
-          Effect.flatMap(Talk.open(subject, Talk.impatient(bounds ?? {})), (talk) => run(talk, subject)))
+          Talk.logsClean(
+            Effect.flatMap(Talk.open(subject, Talk.impatient(bounds ?? {})), (talk) => run(talk, subject))
+          ))
       }
     }
   })

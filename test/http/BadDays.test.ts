@@ -145,13 +145,18 @@ layer(TestHost.layer(), { excludeTestServices: true })("Bad days", (it) => {
   it.scoped("a round that another model answered counts once towards max_iters", () =>
     Effect.gen(function*() {
       const { model, say, session } = yield* world
-      const second = yield* slow(["Fine."], 1)
+      const second = yield* Fake.make
+      second.answer(
+        { events: [Fake.callStart(0, "c1", "CurrentTime"), Fake.callArguments(0, "{}"), Fake.finish("tool_calls")] },
+        { events: [Fake.text("Fine."), Fake.finish("stop")] }
+      )
       const config = {
         chat_model_config: yield* model("first", yield* gone),
         fallback_chat_model_config: yield* model("second", second.baseUrl)
       }
-      const ids = yield* session(config, { react_config: { max_iters: 1 } })
-      assert.strictEqual(endOf(yield* say(ids)).finished_reason, "completed")
+      const events = yield* say(yield* session(config, { react_config: { max_iters: 2 } }))
+      assert.strictEqual(said(events), "Fine.")
+      assert.strictEqual(endOf(events).finished_reason, "completed")
     }))
 
   it.scoped("a provider that fails again and again is left alone, and the fallback answers at once", () =>

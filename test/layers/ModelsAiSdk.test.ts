@@ -1,13 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Either } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
-import type { BlockId, MessageId, ToolCallId } from "../../src/domain/Ids.ts"
+import type { AgentEvent } from "../../src/domain/Event.ts"
+import type { BlockId, MessageId, RunId, SessionId, ToolCallId } from "../../src/domain/Ids.ts"
 import type { JsonObject } from "../../src/domain/Json.ts"
 import type { ContentBlock, Message } from "../../src/domain/Message.ts"
 import type { ModelCard } from "../../src/domain/Model.ts"
+import { appendEvent, openReply } from "../../src/domain/Transcript.ts"
+import * as Blocks from "../../src/layers/AgentRunner/Blocks.ts"
+import { asField } from "../../src/layers/Models/Dialect.ts"
 import type { Provider } from "../../src/layers/Models/Provider.ts"
 import { all } from "../../src/layers/Models/Providers.ts"
-import type { ModelFailed, ModelPart } from "../../src/services/Models.ts"
+import type { ModelPart } from "../../src/services/Models.ts"
 import { time } from "../support/fixtures.ts"
 
 const own = "sk-own"
@@ -64,21 +68,23 @@ interface Asked {
 }
 
 interface Call {
+  /** The body of each answer; else there is none. */
+  readonly answer?: string
   readonly messages?: ReadonlyArray<Message>
   readonly model?: string
   readonly card?: ModelCard
   readonly credential?: JsonObject
 }
 
-/** Asks a provider whose every answer is an empty body; what it was asked, and how that ended. */
-const ask = (provider: Provider, { card, credential, messages, model = "some-model" }: Call = {}) =>
+/** What a provider was asked, what it said, and how that ended. */
+const ask = (provider: Provider, { answer = "", card, credential, messages, model = "some-model" }: Call = {}) =>
   Effect.gen(function*() {
     const asked: Array<Asked> = []
     const fetch: typeof globalThis.fetch = (input, init) => {
       const request = new Request(input, init)
       return request.text().then((body) => {
         asked.push({ url: request.url, headers: Object.fromEntries(request.headers), body })
-        return new Response("", { status: 200, headers: { "content-type": "text/event-stream" } })
+        return new Response(answer, { status: 200, headers: { "content-type": "text/event-stream" } })
       })
     }
     const parts: Array<ModelPart> = []
@@ -92,10 +98,17 @@ const ask = (provider: Provider, { card, credential, messages, model = "some-mod
       card,
       fetch
     }, (part) => void parts.push(part))
-    const failed: ModelFailed = yield* Effect.flip(stream)
+    const ended = yield* Effect.either(stream)
     yield* Effect.ignore(provider.check({ credential: credential ?? credentialOf(provider), fetch }))
-    return { asked, failed, parts }
+    return { asked, parts, ended }
   })
+
+/** As `ask`, of a provider that does not answer. */
+const failing = (provider: Provider, call: Call = {}) =>
+  Effect.map(ask(provider, call), ({ ended, ...rest }) => ({
+    ...rest,
+    failed: Either.isLeft(ended) ? ended.left : assert.fail(`${provider.type} answered`)
+  }))
 
 const providerOf = (type: string) => all.find((provider) => provider.type === type) ?? assert.fail(type)
 
@@ -139,7 +152,7 @@ describe("A tenant", () => {
   it.live("who gives no key to a provider that needs one is told so, whatever the environment holds", () =>
     Effect.gen(function*() {
       for (const provider of all) {
-        const { asked, failed } = yield* withEnvironment(ask(provider, { credential: { region: "us-east-1" } }))
+        const { asked, failed } = yield* withEnvironment(failing(provider, { credential: { region: "us-east-1" } }))
         assert.strictEqual(failed.type, "setup", provider.type)
         assert.lengthOf(asked, 0, provider.type)
       }
@@ -161,7 +174,7 @@ describe("A cut answer", () => {
   it.live("of nothing at all is a failure with every provider", () =>
     Effect.gen(function*() {
       for (const provider of all) {
-        const { failed, parts } = yield* ask(provider)
+        const { failed, parts } = yield* failing(provider)
         assert.deepStrictEqual([failed.type, failed.retryable, parts.length], ["upstream", true, 0], provider.type)
       }
     }))
@@ -231,6 +244,94 @@ describe("What a provider wants back", () => {
     }))
 })
 
+/** The message that a reply's events add up to. */
+const toldIn = (parts: ReadonlyArray<ModelPart>): Message => {
+  const start = { type: "REPLY_START", id: "1", created_at: time, name: "assistant", role: "assistant" } as const
+  const reply_id = "r" as MessageId
+  let reply = openReply({ ...start, reply_id, session_id: "s" as SessionId, run_id: "u" as RunId })
+  let blocks = 0
+  const { take } = Blocks.make({
+    reply_id,
+    emit: (draft) => {
+      // As from the log: what has no JSON does not come back.
+      const event = JSON.parse(JSON.stringify({ ...draft, id: "1", created_at: time })) as AgentEvent
+      reply = appendEvent(reply, event)
+    },
+    newBlock: () => `b${++blocks}` as BlockId,
+    isTaken: () => false
+  })
+  for (const part of parts) if (part.type !== "finish") take(part)
+  return reply
+}
+
+const sse = (...events: ReadonlyArray<object>) => events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")
+
+describe("What a provider said", () => {
+  it.live("comes back to it from the log: thoughts that are signed, that are sealed, and their order", () =>
+    Effect.gen(function*() {
+      const block = (index: number, content_block: object, ...deltas: ReadonlyArray<object>) => [
+        { type: "content_block_start", index, content_block },
+        ...deltas.map((delta) => ({ type: "content_block_delta", index, delta })),
+        { type: "content_block_stop", index }
+      ]
+      const usage = { input_tokens: 1, output_tokens: 1 }
+      const answer = sse(
+        { type: "message_start", message: { id: "m", model: "m", role: "assistant", usage } },
+        ...block(
+          0,
+          { type: "thinking", thinking: "" },
+          { type: "thinking_delta", thinking: "hm" },
+          { type: "signature_delta", signature: "signed-1" }
+        ),
+        ...block(1, { type: "redacted_thinking", data: "sealed-2" }),
+        ...block(2, { type: "thinking", thinking: "" }, { type: "signature_delta", signature: "signed-3" }),
+        ...block(3, { type: "text", text: "" }, { type: "text_delta", text: "I look." }),
+        ...block(4, { type: "tool_use", id: "toolu_1", name: "echo", input: {} }),
+        { type: "message_delta", delta: { stop_reason: "tool_use" }, usage },
+        { type: "message_stop" }
+      )
+      const provider = providerOf("anthropic_credential")
+      const { parts } = yield* ask(provider, { answer })
+      const { asked: [first] } = yield* ask(provider, { messages: [message("user", [text("go")]), toldIn(parts)] })
+      assert.deepStrictEqual(JSON.parse(first?.body ?? "").messages[1].content, [
+        { type: "thinking", thinking: "hm", signature: "signed-1" },
+        { type: "redacted_thinking", data: "sealed-2" },
+        { type: "thinking", thinking: "", signature: "signed-3" },
+        { type: "text", text: "I look." },
+        { type: "tool_use", id: "toolu_1", name: "echo", input: {} }
+      ])
+    }))
+
+  it.live("comes back to it from the log: signatures of texts, calls and pictures", () =>
+    Effect.gen(function*() {
+      const answer = sse({
+        candidates: [{
+          content: {
+            parts: [
+              { text: "Look: ", thoughtSignature: "of-text" },
+              { inlineData: { mimeType: "image/png", data: "AAAA" }, thoughtSignature: "of-picture" },
+              { functionCall: { id: "c1", name: "echo", args: { a: 1 } }, thoughtSignature: "of-call" }
+            ]
+          },
+          finishReason: "STOP"
+        }]
+      })
+      const provider = providerOf("gemini_credential")
+      const { parts } = yield* ask(provider, { answer })
+      const { asked: [first] } = yield* ask(provider, { messages: [message("user", [text("go")]), toldIn(parts)] })
+      assert.deepStrictEqual(JSON.parse(first?.body ?? "").contents[1].parts, [
+        { text: "Look: ", thoughtSignature: "of-text" },
+        { inlineData: { mimeType: "image/png", data: "AAAA" }, thoughtSignature: "of-picture" },
+        { functionCall: { id: "c1", name: "echo", args: { a: 1 } }, thoughtSignature: "of-call" }
+      ])
+    }))
+
+  it("is kept within bounds: what is too long is left out", () => {
+    assert.isUndefined(asField({ anthropic: { signature: "x".repeat(300_000) } }))
+    assert.isDefined(asField({ anthropic: { signature: "x".repeat(200_000) } }))
+  })
+})
+
 describe("A file", () => {
   const card = (input_types: ReadonlyArray<string>): ModelCard => ({
     type: "chat_model",
@@ -250,7 +351,7 @@ describe("A file", () => {
   it.live("that the model's card does not know is refused before anything is asked", () =>
     Effect.gen(function*() {
       for (const provider of all) {
-        const { asked, failed } = yield* ask(provider, { messages: [look], card: card(["text/plain"]) })
+        const { asked, failed } = yield* failing(provider, { messages: [look], card: card(["text/plain"]) })
         assert.strictEqual(failed.type, "invalid_request", provider.type)
         assert.include(failed.message, "image/png")
         assert.notInclude(asked.map(({ body }) => body).join(), "look")

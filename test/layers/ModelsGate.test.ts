@@ -1,6 +1,6 @@
 /** What stands before a credential's calls: its breaker, and its limits. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Deferred, Duration, Effect, Exit, FastCheck, Fiber, TestClock, TestContext } from "effect"
+import { Clock, Deferred, Duration, Effect, Exit, FastCheck, Fiber, FiberId, TestClock, TestContext } from "effect"
 import type { Credential } from "../../src/domain/Credential.ts"
 import type { Timestamp } from "../../src/domain/Ids.ts"
 import { bounds, within } from "../../src/layers/Models/Bounds.ts"
@@ -148,6 +148,22 @@ describe("A credential's limits", () => {
       const next = yield* calling(gate)
       assert.isTrue(next.begun())
       assert.isFalse((yield* calling(gate)).begun())
+    }))
+
+  it.effect("lose no place to a call that is stopped in the moment in which its turn comes", () =>
+    Effect.gen(function*() {
+      const gate = Limits.make({ ...none, max_concurrency: 1 })
+      const end = yield* Deferred.make<void>()
+      let waits: Fiber.RuntimeFiber<unknown> | undefined
+      const stop = Effect.sync(() => waits?.unsafeInterruptAsFork(FiberId.none))
+      const first = yield* Effect.fork(gate(Effect.zipRight(Deferred.await(end), stop), never))
+      yield* Effect.yieldNow()
+      const second = yield* calling(gate)
+      waits = second.fiber
+      yield* Deferred.succeed(end, undefined)
+      yield* Fiber.join(first)
+      yield* Fiber.await(second.fiber)
+      assert.isTrue((yield* calling(gate)).begun())
     }))
 
   it.effect("let so many calls begin in any minute", () =>

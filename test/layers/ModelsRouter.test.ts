@@ -170,13 +170,15 @@ describe("credential schemas", () => {
   it.effect("name their type and mark what is secret", () =>
     Effect.gen(function*() {
       const { schemas } = yield* Models
-      const [demo, compatible] = schemas as ReadonlyArray<
+      const all = schemas as ReadonlyArray<
         {
           readonly title: string
           readonly properties: Readonly<Record<string, JsonObject>>
           readonly required: ReadonlyArray<string>
         }
       >
+      const [demo] = all
+      const compatible = all.find(({ title }) => title === "OpenAI-compatible")
       assert.strictEqual(demo?.title, "Demo")
       assert.deepStrictEqual(Object.keys(demo ?? {}).toSorted(), [
         "additionalProperties",

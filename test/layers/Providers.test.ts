@@ -1,11 +1,14 @@
 /** Every provider keeps the same promises; what its wire does not have is said here, with the reason. */
+import { assert, it } from "@effect/vitest"
+import * as Providers from "../../src/layers/Models/Providers.ts"
 import { providerContract } from "../contracts/ProviderContract.ts"
 import * as Anthropic from "../support/wires/Anthropic.ts"
+import * as AwsSignature from "../support/wires/AwsSignature.ts"
 import * as Bedrock from "../support/wires/Bedrock.ts"
 import * as flavours from "../support/wires/flavours.ts"
 import * as Gemini from "../support/wires/Gemini.ts"
 import * as OpenAiResponses from "../support/wires/OpenAiResponses.ts"
-import { bearer, type Subject } from "../support/wires/Subject.ts"
+import { bearer, inHeader, type Subject } from "../support/wires/Subject.ts"
 
 const at = (path: string): Subject["credential"] => (origin, secret) => ({
   base_url: `${origin}${path}`,
@@ -18,11 +21,11 @@ const noEmbeddings = "it has no embeddings"
 
 const chat = { authenticated: bearer, structured: "natively" } as const
 
-/** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html */
-const signedByAws: Subject["authenticated"] = (headers, secret) =>
-  /^AWS4-HMAC-SHA256 Credential=AKIAFAKE\/\d{8}\/us-east-1\/bedrock\/aws4_request, ?SignedHeaders=[a-z0-9;-]*host[a-z0-9;-]*, ?Signature=[0-9a-f]{64}$/
-    .test(headers.authorization ?? "") &&
-  /^\d{8}T\d{6}Z$/.test(String(headers["x-amz-date"])) && headers["x-amz-security-token"] === `${secret}-session`
+const keys = { access_key_id: "AKIAFAKE", region: "us-east-1" }
+
+const signedByAws: Subject["authenticated"] = (request, secret) =>
+  AwsSignature.isSignedBy({ ...keys, secret_access_key: secret, service: "bedrock" }, request) &&
+  request.headers["x-amz-security-token"] === `${secret}-session`
 
 const converse = {
   model: "anthropic.claude-sonnet-4-5-20250929-v1:0",
@@ -63,6 +66,7 @@ const subjects: ReadonlyArray<Subject> = [
     lacks: {
       reasoning: "it keeps its thoughts to itself",
       "thinking goes back": "it keeps its thoughts to itself",
+      signature: "it keeps its thoughts to itself",
       "files out": noFiles
     }
   },
@@ -73,7 +77,7 @@ const subjects: ReadonlyArray<Subject> = [
     credential: at("/v1"),
     model: "claude-sonnet-4-5",
     thinking: { thinking_enable: true, thinking_budget: 1024 },
-    authenticated: ({ "x-api-key": key }, secret) => key === secret,
+    authenticated: inHeader("x-api-key"),
     structured: "natively",
     lacks: {
       "files out": "it makes none",
@@ -90,7 +94,7 @@ const subjects: ReadonlyArray<Subject> = [
     credential: at("/v1beta"),
     model: "gemini-2.5-flash",
     thinking: { thinking_enable: true },
-    authenticated: ({ "x-goog-api-key": key }, secret) => key === secret,
+    authenticated: inHeader("x-goog-api-key"),
     structured: "natively",
     lacks: {
       "thinking goes back": "what goes back is the signature, beside the call or the text after the thought",
@@ -142,6 +146,7 @@ const subjects: ReadonlyArray<Subject> = [
     model: "grok-4",
     lacks: {
       "thinking goes back": "it takes none",
+      signature: unsigned,
       "pieces of arguments": "a call comes whole",
       "files out": noFiles,
       "content filter": "it has no such reason",
@@ -210,7 +215,7 @@ const subjects: ReadonlyArray<Subject> = [
     wire: OpenAiResponses.wire,
     credential: at("/openai/v1"),
     model: "gpt-5",
-    authenticated: ({ "api-key": key }, secret) => key === secret,
+    authenticated: inHeader("api-key"),
     structured: "natively",
     lacks: {
       "files out": "images come from a tool of its own, which is not offered",
@@ -226,11 +231,12 @@ const subjects: ReadonlyArray<Subject> = [
     wire: flavours.azure,
     credential: (origin, secret) => ({ ...at("/openai")(origin, secret), api_version: "2024-10-21" }),
     model: "gpt-4.1",
-    authenticated: ({ "api-key": key }, secret) => key === secret,
+    authenticated: inHeader("api-key"),
     structured: "natively",
     lacks: {
       reasoning: "it keeps its thoughts to itself",
       "thinking goes back": "it keeps its thoughts to itself",
+      signature: "it keeps its thoughts to itself",
       "files out": noFiles
     }
   },
@@ -248,8 +254,7 @@ const subjects: ReadonlyArray<Subject> = [
     wire: Bedrock.wire,
     credential: (origin, secret) => ({
       base_url: origin,
-      region: "us-east-1",
-      access_key_id: "AKIAFAKE",
+      ...keys,
       secret_access_key: secret,
       session_token: `${secret}-session`
     }),
@@ -267,5 +272,9 @@ const subjects: ReadonlyArray<Subject> = [
     lacks: { signature: "vLLM and its like do not sign thoughts", "files out": noFiles }
   }
 ]
+
+it("every provider is held to it", () => {
+  assert.sameMembers([...new Set(subjects.map(({ type }) => type))], Providers.all.map(({ type }) => type))
+})
 
 for (const subject of subjects) providerContract(subject)

@@ -779,15 +779,20 @@ describe("Pg", () => {
   it.live("waits for what takes long, and for nothing else", () =>
     Effect.gen(function*() {
       const url = Redacted.make(yield* Effect.promise(() => freshDatabase()))
-      const slow = "select pg_sleep(1.3)::text as slept"
+      const slow = "select pg_sleep(2)::text as slept"
       yield* Effect.gen(function*() {
         const prepared = yield* Prepared
         assert.strictEqual(codeOf(yield* Effect.flip(prepared.execute(slow, []))), "ETIMEDOUT")
+        // Busy is not away.
+        yield* Effect.raceFirst(
+          prepared.execute(slow, []),
+          prepared.execute("select 1", []).pipe(Effect.delay("100 millis"), Effect.forever)
+        )
         assert.strictEqual((yield* prepared.execute(slow, [], { isLong: true })).length, 1)
       }).pipe(Effect.provide(Pg.layer({ url })))
       yield* Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
-        assert.strictEqual((yield* sql.withTransaction(sql`select pg_sleep(1.3)`)).length, 1)
+        assert.strictEqual((yield* sql.withTransaction(sql`select pg_sleep(2)`)).length, 1)
       }).pipe(Effect.provide(Pg.layer({ url, isPatient: true })))
     }), 30_000)
 

@@ -112,7 +112,7 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
       }
       const fallbacks = fallbacksOf(session, agent)
       const clock = yield* Effect.clock
-      const prices = yield* Effect.forEach([config, ...fallbacks], (one) => Meter.pricesOf(models, one))
+      const prices = yield* Meter.pricesOf(models, [config, ...fallbacks])
       const meter = Meter.make({ out, reply_id, clock, prices })
       meter.begin(config)
       const blocks = Blocks.make({

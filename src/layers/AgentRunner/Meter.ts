@@ -3,38 +3,46 @@ import { type Clock, Effect } from "effect"
 import type { ModelSwitched } from "../../domain/Event.ts"
 import type { MessageId } from "../../domain/Ids.ts"
 import type { CallProgress } from "../../domain/Ledger.ts"
-import type { ChatModelConfig, Prices } from "../../domain/Model.ts"
+import type { Prices } from "../../domain/Model.ts"
 import * as Reply from "../../domain/Reply.ts"
 import { noUsage } from "../../domain/Usage.ts"
 import type { Out } from "../../services/AgentRunner.ts"
-import type { ModelPart, Models } from "../../services/Models.ts"
+import type { ModelName, ModelPart, Models } from "../../services/Models.ts"
 
 type Switch = Extract<ModelPart, { readonly type: "switch" }>
 type Finish = Extract<ModelPart, { readonly type: "finish" }>
 
-/** The prices of a model that has a card which names them. */
-export const pricesOf = (models: typeof Models.Service, { model, type }: ChatModelConfig) =>
-  Effect.match(models.cards(type), {
-    onFailure: (): Prices | undefined => undefined,
-    onSuccess: (cards) => cards.find(({ name }) => name === model)?.prices ?? undefined
-  })
+export const keyOf = ({ credential_id, model, type }: ModelName) => `${type} ${credential_id} ${model}`
+
+/** The prices of those models whose cards name them. */
+export const pricesOf = (models: typeof Models.Service, configs: ReadonlyArray<ModelName>) =>
+  Effect.map(
+    Effect.forEach(configs, (config) =>
+      Effect.match(models.cards(config.type), {
+        onFailure: (): [string, Prices | undefined] => [keyOf(config), undefined],
+        onSuccess: (cards): [string, Prices | undefined] => [
+          keyOf(config),
+          cards.find(({ name }) => name === config.model)?.prices ?? undefined
+        ]
+      })),
+    (entries) => new Map(entries)
+  )
 
 export interface Options {
   readonly out: Out
   readonly reply_id: MessageId
   readonly clock: Clock.Clock
-  /** Of the models that may be called, in their order. */
-  readonly prices: ReadonlyArray<Prices | undefined>
+  readonly prices: Effect.Effect.Success<ReturnType<typeof pricesOf>>
 }
 
 export const make = ({ clock, out, prices, reply_id }: Options) => {
-  let calls = 0
   let since = 0
   let progress: CallProgress
 
-  const begin = ({ credential_id, model, type }: Pick<ChatModelConfig, "credential_id" | "model" | "type">) => {
+  const begin = (name: ModelName) => {
+    const { credential_id, model, type } = name
     since = clock.unsafeCurrentTimeMillis()
-    progress = { attempts: 1, first_token_ms: null, outcome: "interrupted", prices: prices[calls++] }
+    progress = { attempts: 1, first_token_ms: null, outcome: "interrupted", prices: prices.get(keyOf(name)) }
     out.calling(progress)
     out.emit({ type: "MODEL_CALL_START", reply_id, model_name: model, provider: type, credential_id })
   }

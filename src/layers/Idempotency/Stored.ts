@@ -19,7 +19,7 @@ const sweepEvery = "5 minutes"
 const sweepBatch = 1000
 
 /** How long a request that failed waits to be told that it was done before: it has waited already. */
-const afterthought = Duration.millis(500)
+const afterthought = Duration.millis(300)
 
 const shape = /^[\x20-\x7e]{1,255}$/
 

@@ -78,6 +78,8 @@ const noConnection: Readonly<Record<string, string>> = {
 const read = (error: unknown, field: string): unknown =>
   typeof error === "object" && error !== null && field in error ? (error as Record<string, unknown>)[field] : undefined
 
+export const isAiSdkError = (error: unknown): boolean => String(read(error, "name")).startsWith("AI_")
+
 /** Errors in each other looked at to find a system code. */
 const maxDepth = 8
 
@@ -158,7 +160,8 @@ const badRequest = (status: number | undefined) =>
     `The provider refused the request${of(status)}: check the model and its parameters.`
   )
 
-const refused = (status: number, body: string, headers: unknown, now: number): ModelFailed => {
+/** An answer of this status with this body. */
+export const refused = (status: number, body: string, headers: unknown, now: number): ModelFailed => {
   switch (status) {
     case 401:
       return badKey(status)

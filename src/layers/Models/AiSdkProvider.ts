@@ -11,7 +11,7 @@ import type {
 import { Effect } from "effect"
 import { ModelFailed, type StructuredOutput, type ToolChoice, type ToolSpec } from "../../services/Models.ts"
 import * as AiSdkEmbed from "./AiSdkEmbed.ts"
-import { failureOf } from "./AiSdkFailure.ts"
+import { failureOf, isAiSdkError } from "./AiSdkFailure.ts"
 import { promptOf, type Reader, refusedMedia } from "./AiSdkPrompt.ts"
 import * as AiSdkStream from "./AiSdkStream.ts"
 import type { Dialect } from "./Dialect.ts"
@@ -67,10 +67,14 @@ const opener = <Credential extends object>(
       const before = known.get(credential)
       if (before?.fetch === fetch) return Effect.succeed(before)
       return Effect.clockWith((clock) =>
-        Effect.tryPromise({
-          try: () => open(credential, fetch),
-          catch: (error) => failureOf(error, false, clock.unsafeCurrentTimeMillis())
-        })
+        Effect.tryPromise({ try: () => open(credential, fetch), catch: (error) => ({ error }) }).pipe(
+          // What is neither ours nor the package's own says that it could not be loaded.
+          Effect.catchAll(({ error }) =>
+            error instanceof ModelFailed || isAiSdkError(error)
+              ? Effect.fail(failureOf(error, false, clock.unsafeCurrentTimeMillis()))
+              : Effect.die(error)
+          )
+        )
       ).pipe(Effect.map((client) => {
         const opened = { fetch, client, models: new Map<string, LanguageModelV3>() }
         known.set(credential, opened)

@@ -128,7 +128,7 @@ const attempt = (
         const limit = Duration.toMillis(begun ? bounds.idle : bounds.firstPart)
         const quiet = progress.held > 0 ? 0 : now - progress.at
         const left = Math.min(limit - quiet, total - (now - began))
-        // The limit may change while it sleeps, when the answer begins.
+        // The limit is another once the answer has begun, which may be while it sleeps.
         return left > 0
           ? Effect.flatMap(Effect.sleep(Math.min(left, Duration.toMillis(bounds.idle))), () => watch)
           : Effect.sync(() => fail(quiet < limit ? endless(total / 1000) : silent(limit / 1000, begun)))

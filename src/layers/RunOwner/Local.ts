@@ -59,7 +59,7 @@ const tellEvery = Duration.seconds(1)
 const tellPatience = Duration.seconds(10)
 
 /** How long an input may take to be kept. */
-const keepPatience = Duration.millis(1_500)
+const keepPatience = Duration.millis(1_400)
 
 /** How often storage that did not answer is asked what it has kept. */
 const doubtEvery = Duration.millis(500)

@@ -7,7 +7,7 @@
 import { Reactivity } from "@effect/experimental"
 import { SqlClient, type SqlConnection, SqlError } from "@effect/sql"
 import { PgClient } from "@effect/sql-pg"
-import { Context, Data, Duration, Effect, Layer, Redacted, Stream } from "effect"
+import { Context, Data, Duration, Effect, Layer, Redacted, Schedule, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { Client, type Config, escapeIdentifier, type Pool, type Query } from "pg"
 import { Listening } from "./Listening.ts"
@@ -37,15 +37,26 @@ export class DatabaseUnreachable extends Data.TaggedError("DatabaseUnreachable")
 const firstConnectTimeout = Duration.seconds(10)
 const connectTimeout = Duration.seconds(5)
 
-/** Together less than the two seconds after which a request has its answer. */
-const patience: Patience = { statement: Duration.seconds(1), connection: Duration.millis(800) }
+/**
+ * The first two together are less than the two seconds after which a request has
+ * its answer. PostgreSQL looks for deadlocks after one.
+ */
+const patience: Patience = {
+  statement: Duration.millis(1_300),
+  connection: Duration.millis(600),
+  busy: Duration.seconds(5)
+}
 
-const endless: Patience = { statement: Duration.infinity, connection: Duration.infinity }
+const endless: Patience = { statement: Duration.infinity, connection: Duration.infinity, busy: Duration.infinity }
 
 const idleTimeout = Duration.minutes(1)
 
 /** No statement of ours takes long; one that does is lost, and holds locks others wait for. Migrations lift it. */
 const statementTimeout = Duration.minutes(1)
+
+/** How often a connection that listens shows that its process goes on, and how long the server may take to notice. */
+const lifeEvery = Duration.seconds(2)
+const lifePatience = Duration.seconds(5)
 
 /** For statements that may take as long as the server lets them. */
 const longPatience = Duration.sum(statementTimeout, Duration.seconds(5))
@@ -144,7 +155,13 @@ const openPool = (config: Config, patience: Patience) =>
     closing
   )
 
-const ListeningClient = clientClass(patience.statement)
+const ListeningClient = clientClass(patience)
+
+/** Without an answer, the connection is given up and says so itself. */
+const showLife = (client: Client) =>
+  Effect.async<void>((resume) =>
+    client.query({ text: "select", values: [], patience: lifePatience }, () => resume(Effect.void))
+  )
 
 /**
  * Each stream has a connection of its own and fails when that is lost (the
@@ -172,6 +189,7 @@ const listen = (config: Config) => (channel: string, statements: ReadonlyArray<s
         },
         catch: (cause) => new SqlError.SqlError({ cause, message: "Failed to listen" })
       })
+      yield* showLife(client).pipe(Effect.repeat(Schedule.spaced(lifeEvery)), Effect.forkScoped)
     }), { bufferSize: "unbounded" })
 
 /** Not the statement is wrong, but what the connection remembers of it: a table changed meanwhile. */

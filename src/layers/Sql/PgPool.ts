@@ -10,20 +10,45 @@ export interface Patience {
   readonly statement: Duration.Duration
   /** Longest wait for a connection of the pool. One that comes later is for the next who asks. */
   readonly connection: Duration.Duration
+  /** The same for both while the server answers others: then it is busy, not away. */
+  readonly busy: Duration.Duration
 }
 
 /** `ETIMEDOUT` is what the system says of a connection that is silent for too long. */
 const silent = (what: string) => Object.assign(new Error(`PostgreSQL did not ${what} in time`), { code: "ETIMEDOUT" })
 
-/** Calls after so many milliseconds unless it is stopped before. */
-const after = (millis: number, call: () => void): () => void => {
-  if (!Number.isFinite(millis)) return () => {}
+/** An answer that is not older shows that the server is there; and how often that is looked at again. In milliseconds. */
+const recent = 500
+const lookAgain = 250
+
+/** When the server was last heard of. */
+class Pulse {
+  #heard = -Infinity
+  readonly beat = () => {
+    this.#heard = performance.now()
+  }
+  readonly isAlive = () => performance.now() - this.#heard < recent
+}
+
+/** Calls once when the time is up, unless it is stopped before. */
+const after = (patience: Duration.Duration, busy: Duration.Duration, pulse: Pulse, call: () => void): () => void => {
+  if (!Duration.isFinite(patience)) return () => {}
+  const since = performance.now()
   let immediate: NodeJS.Immediate | undefined
-  // What came in while this process was held up is read before the time is called up.
-  // @effect-diagnostics-next-line globalTimers:off -- node-postgres lives outside of fibers
-  const timer = setTimeout(() => {
-    immediate = setImmediate(call)
-  }, millis)
+  const check = () => {
+    const isOver = performance.now() - since >= Duration.toMillis(busy)
+    if (isOver || !pulse.isAlive()) call()
+    else wait(lookAgain)
+  }
+  const wait = (millis: number) => {
+    // What came in while this process was held up is read before the time is called up.
+    // @effect-diagnostics-next-line globalTimers:off -- node-postgres lives outside of fibers
+    timer = setTimeout(() => {
+      immediate = setImmediate(check)
+    }, millis)
+  }
+  let timer: NodeJS.Timeout
+  wait(Duration.toMillis(patience))
   return () => {
     clearTimeout(timer)
     clearImmediate(immediate)
@@ -41,8 +66,12 @@ const abandon = ({ connection }: Client, why: Error) => {
   connection.emit("error", why)
 }
 
-/** `gaveUp` is called with every connection that was given up. */
-export const clientClass = (patience: Duration.Duration, gaveUp: (why: Error) => void = () => {}) =>
+/** `gaveUp` is called for every connection that was given up. */
+export const clientClass = (
+  { busy, statement }: Patience,
+  pulse = new Pulse(),
+  gaveUp: (why: Error) => void = () => {}
+) =>
   class extends Client {
     override query(sql: string): Promise<unknown>
     override query<A extends Submittable>(query: A): A
@@ -61,26 +90,31 @@ export const clientClass = (patience: Duration.Duration, gaveUp: (why: Error) =>
         )
       }
       const own = typeof query === "string" ? undefined : query.patience
-      const stop = after(Duration.toMillis(own ?? patience), () => {
+      const stop = after(own ?? statement, own ?? busy, pulse, () => {
         const why = silent("answer")
         abandon(this, why)
         gaveUp(why)
       })
       return super.query(query, values, (error, result) => {
         stop()
+        if (!error) pulse.beat()
         answered(error, result)
       })
     }
   }
 
 export class PgPool extends Pool {
-  readonly #patience: number
+  readonly #patience: Patience
+  readonly #pulse: Pulse
 
-  constructor(config: Config, { connection, statement }: Patience) {
+  constructor(config: Config, patience: Patience) {
     const idle = new Set<Client>()
+    const pulse = new Pulse()
     // What one connection met, those that idle will meet as well: nobody shall wait for that again.
-    super({ ...config, Client: clientClass(statement, (why) => idle.forEach((client) => abandon(client, why))) })
-    this.#patience = Duration.toMillis(connection)
+    const gaveUp = (why: Error) => idle.forEach((client) => abandon(client, why))
+    super({ ...config, Client: clientClass(patience, pulse, gaveUp) })
+    this.#patience = patience
+    this.#pulse = pulse
     this.on("acquire", (client) => idle.delete(client))
     this.on("remove", (client) => idle.delete(client))
     this.on("release", (error, client) => {
@@ -89,8 +123,9 @@ export class PgPool extends Pool {
   }
 
   override connect(lent: Lent): void {
+    const { busy, connection } = this.#patience
     let waits = true
-    const stop = after(this.#patience, () => {
+    const stop = after(connection, busy, this.#pulse, () => {
       waits = false
       lent(silent("give a connection"))
     })

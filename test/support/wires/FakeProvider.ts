@@ -48,7 +48,7 @@ export interface FakeProvider {
   readonly origin: string
   /** Oldest first. */
   readonly received: ReadonlyArray<Received>
-  /** Settles when the client has closed the connection of an answer that had not ended. */
+  /** Settles when no answer is open any more: each has ended, or its client has left. */
   readonly left: () => Promise<void>
   /** Forgets what was received; answers in this order from now on, and stays with the last. */
   readonly answer: (...answers: ReadonlyArray<Answer>) => void
@@ -59,13 +59,17 @@ export const make = Effect.acquireRelease(
   Effect.async<FakeProvider & { readonly close: () => void }>((resume) => {
     const received: Array<Received> = []
     let answers: ReadonlyArray<Answer> = []
-    let leave = () => {}
-    let left = new Promise<void>((resolve) => leave = resolve)
+    const open = new Set<ServerResponse>()
+    let left: Array<() => void> = []
     const server = createServer((request, response) => {
       request.socket.setNoDelay(true)
       const body: Array<Buffer> = []
+      open.add(response)
       response.on("close", () => {
-        if (!response.writableEnded) leave()
+        open.delete(response)
+        if (open.size > 0) return
+        for (const resolve of left) resolve()
+        left = []
       })
       request.on("data", (data: Buffer) => body.push(data))
       request.on("end", () => {
@@ -75,6 +79,7 @@ export const make = Effect.acquireRelease(
           path: pathname,
           query: searchParams,
           headers: request.headers,
+          bytes: Buffer.concat(body),
           body: parsed(Buffer.concat(body).toString())
         })
         const [answer = "hang" as const, ...rest] = answers
@@ -87,11 +92,10 @@ export const make = Effect.acquireRelease(
       resume(Effect.succeed({
         origin: `http://127.0.0.1:${port}`,
         received,
-        left: () => left,
+        left: () => open.size === 0 ? Promise.resolve() : new Promise((resolve) => void left.push(resolve)),
         answer: (...next) => {
           received.length = 0
           answers = next
-          left = new Promise<void>((resolve) => leave = resolve)
         },
         close: () => {
           server.closeAllConnections()

@@ -1,7 +1,6 @@
 /** A provider under test: the wire it speaks, the credential that reaches the fake server, and what it is known to lack. */
-import type { IncomingHttpHeaders } from "node:http"
 import type { JsonObject } from "../../../src/domain/Json.ts"
-import type { Wire } from "./Wire.ts"
+import type { Received, Wire } from "./Wire.ts"
 
 /** What not every wire has. */
 export type Feature =
@@ -40,11 +39,13 @@ export interface Subject {
   readonly parameters?: JsonObject
   /** Parameters that make it think. */
   readonly thinking?: JsonObject
-  /** Whether the secret is where the provider wants it, among a request's headers. */
-  readonly authenticated: (headers: IncomingHttpHeaders, secret: string) => boolean
+  /** Whether the secret is where the provider wants it, in the headers or behind their signature. */
+  readonly authenticated: (request: Received, secret: string) => boolean
   /** Who makes answers of a schema: the provider, a tool that is forced on the model, or the prompt that asks for JSON. */
   readonly structured: "natively" | "by a tool" | "by the prompt"
   readonly lacks: Partial<Record<Feature, string>>
 }
 
-export const bearer: Subject["authenticated"] = ({ authorization }, secret) => authorization === `Bearer ${secret}`
+export const bearer: Subject["authenticated"] = ({ headers }, secret) => headers.authorization === `Bearer ${secret}`
+
+export const inHeader = (name: string): Subject["authenticated"] => ({ headers }, secret) => headers[name] === secret

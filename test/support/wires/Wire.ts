@@ -11,6 +11,7 @@ export interface Received {
   readonly path: string
   readonly query: URLSearchParams
   readonly headers: IncomingHttpHeaders
+  readonly bytes: Uint8Array
   /** Undefined when there was none. */
   readonly body: Json
 }

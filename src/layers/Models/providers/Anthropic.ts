@@ -10,6 +10,10 @@ import { thinkingOf } from "../Thinking.ts"
 
 const address = "https://api.anthropic.com/v1"
 
+/** Clients of Anthropic's own leave the version out of its address. */
+const addressOf = (base_url = address): string =>
+  Chat.trimmed(base_url) === "https://api.anthropic.com" ? address : Chat.trimmed(base_url)
+
 /** https://docs.claude.com/en/api/versioning */
 const version = "2023-06-01"
 
@@ -38,7 +42,7 @@ export const provider = AiSdkProvider.make({
   },
   open: async ({ api_key, base_url }, fetch) => {
     const { createAnthropic } = await import("@ai-sdk/anthropic")
-    const client = createAnthropic({ apiKey: api_key, baseURL: base_url ?? address, fetch })
+    const client = createAnthropic({ apiKey: api_key, baseURL: addressOf(base_url), fetch })
     return { chat: (model) => client.messages(model) }
   },
   options: ({ model, parameters }) => {
@@ -61,7 +65,7 @@ export const provider = AiSdkProvider.make({
       : marked(prompt, { anthropic: { cacheControl: { type: "ephemeral" } } }),
   structured: true,
   listing: ({ api_key, base_url }) => ({
-    url: `${Chat.trimmed(base_url ?? address)}/models?limit=1000`,
+    url: `${addressOf(base_url)}/models?limit=1000`,
     headers: { "x-api-key": api_key, "anthropic-version": version },
     names: named("data", "id")
   })

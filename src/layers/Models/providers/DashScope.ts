@@ -11,6 +11,9 @@ const address = "https://dashscope.aliyuncs.com/compatible-mode/v1"
 /** https://www.alibabacloud.com/help/en/model-studio/qwen-structured-output#supported-models */
 const hasSchemas = (model: string) => /^qwen3\.(7-(plus|flash|max)|8-(max|flash))(-|$)/.test(model)
 
+/** Also where the address of its own protocol was given. */
+const addressOf = (base_url = address): string => Chat.trimmed(base_url).replace(/\/api\/v1$/, "/compatible-mode/v1")
+
 export const provider = AiSdkProvider.make({
   type: "dashscope_credential",
   title: "DashScope",
@@ -33,7 +36,9 @@ export const provider = AiSdkProvider.make({
     media: [media.image],
     prefill: true
   },
-  open: async ({ api_key, base_url = address }, fetch) => {
+  open: async (credential, fetch) => {
+    const { api_key } = credential
+    const base_url = addressOf(credential.base_url)
     const [{ createAlibaba }, compatible] = await Promise.all([
       import("@ai-sdk/alibaba"),
       Chat.open({ name: "alibaba", api_key, base_url }, fetch)
@@ -56,7 +61,7 @@ export const provider = AiSdkProvider.make({
   },
   // Others have JSON without a schema only; but they can be made to call one tool, not any of several.
   structured: ({ model, tools }) => hasSchemas(model) || tools.length > 0,
-  listing: ({ api_key, base_url }) => Chat.listing(base_url ?? address, api_key),
+  listing: ({ api_key, base_url }) => Chat.listing(addressOf(base_url), api_key),
   batch: 10,
   dimensions: (dimensions) => ({ openaiCompatible: { dimensions } })
 })

@@ -8,6 +8,9 @@ import { named } from "../Listing.ts"
 const name = "ollama"
 const usualHost = "http://localhost:11434"
 
+/** The host itself, also where its OpenAI-compatible address was given. */
+const hostOf = (host = usualHost): string => Chat.trimmed(host).replace(/\/v1$/, "")
+
 export const provider = AiSdkProvider.make({
   type: "ollama_credential",
   title: "Ollama",
@@ -17,12 +20,12 @@ export const provider = AiSdkProvider.make({
   }),
   parameters: Schema.Struct({ ...Fields.usual, ...Fields.effort("none", "low", "medium", "high") }),
   dialect: Chat.dialect(name, [[/^image\//, false]]),
-  open: ({ api_key, host = usualHost }, fetch) =>
-    Chat.open({ name, api_key, base_url: `${Chat.trimmed(host)}/v1`, structured: true }, fetch),
+  open: ({ api_key, host }, fetch) =>
+    Chat.open({ name, api_key, base_url: `${hostOf(host)}/v1`, structured: true }, fetch),
   options: ({ output, parameters }) => Chat.options(name, parameters, output),
   structured: true,
-  listing: ({ api_key, host = usualHost }) => ({
-    url: `${Chat.trimmed(host)}/api/tags`,
+  listing: ({ api_key, host }) => ({
+    url: `${hostOf(host)}/api/tags`,
     headers: Chat.bearer(api_key),
     names: named("models", "name")
   }),
