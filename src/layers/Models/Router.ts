@@ -245,8 +245,10 @@ export const layer = (
 ): Layer.Layer<Models, never, Storage | Vault | Outbound> =>
   Layer.effect(Models, Effect.flatMap(Silence, (silence) => make(providers, { ...bounds, ...silence })))
 
-/** Every provider that Stoa brings. */
-export const layerDefault: Layer.Layer<Models, never, Storage | Vault | Outbound> = layer([
-  Demo.provider,
-  ...Providers.all
-])
+const brought: ReadonlyArray<Provider> = [Demo.provider, ...Providers.all]
+
+/** Every provider that Stoa brings, and others beside them; one of a type that is there already takes its place. */
+export const layerWith = (others: ReadonlyArray<Provider>): Layer.Layer<Models, never, Storage | Vault | Outbound> =>
+  layer([...brought.filter(({ type }) => others.every((other) => other.type !== type)), ...others])
+
+export const layerDefault = layerWith([])
