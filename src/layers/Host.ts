@@ -100,8 +100,11 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(parts)
   )
 
-const withModels = <A, E, R>(storage: Layer.Layer<Memories, E, R>, vault: Layer.Layer<Vault, A>) =>
-  ModelsRouter.layerDefault.pipe(Layer.provideMerge(Layer.merge(storage, vault)))
+const withModels = <A, E, R>(
+  storage: Layer.Layer<Memories, E, R>,
+  vault: Layer.Layer<Vault, A>,
+  models_dir?: string
+) => ModelsRouter.layerAll(models_dir).pipe(Layer.provideMerge(Layer.merge(storage, vault)))
 
 const throwAwayKey = Layer.unwrapEffect(
   Effect.sync(() => VaultAesGcm.layer({ keys: [Redacted.make(globalThis.crypto.getRandomValues(new Uint8Array(32)))] }))
@@ -122,5 +125,5 @@ export const layer = (settings: Settings) => {
   const vault = settings.vault_key === undefined
     ? VaultAesGcm.layerFile(join(settings.data_dir, "vault.key"))
     : VaultAesGcm.layerKey(settings.vault_key)
-  return engine(withModels(storage, vault), { ...settings, trusted: trustsUserHeader(settings) })
+  return engine(withModels(storage, vault, settings.models_dir), { ...settings, trusted: trustsUserHeader(settings) })
 }

@@ -126,7 +126,6 @@ export const provider: Provider.Provider = Provider.make({
   title: "OpenAI-compatible",
   fields: Fields,
   parameters: Parameters,
-  cards: [],
   accepts: () => true,
   stream: ({ credential, messages, model: name, parameters, system, tools }, emit) =>
     Effect.flatMap(client(credential, name), (model) => {

@@ -7,8 +7,8 @@ import { Effect, JSONSchema, Option, Schema, SchemaAST } from "effect"
 import type { FieldProblem } from "../../domain/Errors.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { Message } from "../../domain/Message.ts"
-import type { ModelCard } from "../../domain/Model.ts"
-import { type EmitPart, ModelFailed, type ToolSpec } from "../../services/Models.ts"
+import { maxOwnModels, type ModelCard, type ModelCardDraft } from "../../domain/Model.ts"
+import { type Embedded, type EmitPart, ModelFailed, type ToolSpec } from "../../services/Models.ts"
 
 type Problems = ReadonlyArray<typeof FieldProblem.Type>
 
@@ -20,6 +20,15 @@ export interface ProviderCall<Fields, Parameters> {
   readonly system: string
   readonly messages: ReadonlyArray<Message>
   readonly tools: ReadonlyArray<ToolSpec>
+  /** What is known of the model, if anything. */
+  readonly card?: ModelCard | undefined
+}
+
+export interface EmbedCall<Fields> {
+  readonly credential: Fields
+  readonly model: string
+  readonly input: ReadonlyArray<string>
+  readonly dimensions?: number | undefined
 }
 
 export interface Provider {
@@ -29,12 +38,16 @@ export interface Provider {
   readonly schema: JsonObject
   /** Names of the fields that are secret. */
   readonly secrets: ReadonlySet<string>
-  readonly cards: ReadonlyArray<ModelCard>
+  /** JSON schema of a call's parameters. */
+  readonly parameters: JsonObject
+  /** Models that it brings along, beside the files of its cards. */
+  readonly cards: ReadonlyArray<ModelCardDraft>
   readonly accepts: (model: string) => boolean
   /** What is wrong with a credential's own fields: paths and reasons, never values. */
   readonly fieldProblems: (fields: JsonObject) => Problems
   readonly parameterProblems: (parameters: JsonObject) => Problems
   readonly stream: (call: ProviderCall<JsonObject, JsonObject>, emit: EmitPart) => Effect.Effect<void, ModelFailed>
+  readonly embed?: (call: EmbedCall<JsonObject>) => Effect.Effect<Embedded, ModelFailed>
 }
 
 /** A struct whose values are themselves on the wire. A field's `description` completes "Expected …". */
@@ -97,6 +110,15 @@ export const jsonSchemaOf = <A>(fields: Fields<A>) => {
   return { type: "object", properties, required, additionalProperties: false }
 }
 
+/** The field of every credential that changes and adds cards; a card's own fields are `ModelCardDraft`'s. */
+const ownModels = {
+  title: "Own models",
+  description: "Cards of models that are not known here, or are different behind this credential.",
+  type: "array",
+  maxItems: maxOwnModels,
+  items: { type: "object", properties: { name: { type: "string" } }, required: ["name"] }
+}
+
 const setup = (what: string) =>
   new ModelFailed({
     type: "setup",
@@ -109,10 +131,11 @@ export interface Definition<Credential extends object, Parameters extends object
   readonly title: string
   readonly fields: Fields<Credential>
   readonly parameters: Fields<Parameters>
-  readonly cards: ReadonlyArray<ModelCard>
+  readonly cards?: ReadonlyArray<ModelCardDraft>
   readonly accepts: (model: string) => boolean
   /** `credential` and `parameters` have been checked. */
   readonly stream: (call: ProviderCall<Credential, Parameters>, emit: EmitPart) => Effect.Effect<void, ModelFailed>
+  readonly embed?: (call: EmbedCall<Credential>) => Effect.Effect<Embedded, ModelFailed>
 }
 
 export const make = <Credential extends object, Parameters extends object>(
@@ -125,6 +148,7 @@ export const make = <Credential extends object, Parameters extends object>(
   const parameterProblems = problemsOf(fieldsOf(definition.parameters.ast))
   const fieldProblem = once(fieldProblems)
   const parameterProblem = once(parameterProblems)
+  const { embed } = definition
   return {
     type,
     schema: {
@@ -134,12 +158,14 @@ export const make = <Credential extends object, Parameters extends object>(
         type: { const: type, type: "string", default: type },
         id: { type: "string", readOnly: true },
         name: { title: "Name", type: "string", maxLength: 256, default: "" },
-        ...properties
+        ...properties,
+        models: ownModels
       },
       required: ["type", ...required]
     },
     secrets: new Set(fields.filter(({ secret }) => secret).map(({ name }) => name)),
-    cards: definition.cards,
+    parameters: jsonSchemaOf(definition.parameters),
+    cards: definition.cards ?? [],
     accepts: definition.accepts,
     fieldProblems,
     parameterProblems,
@@ -157,6 +183,15 @@ export const make = <Credential extends object, Parameters extends object>(
           call as ProviderCall<JsonObject, JsonObject> & ProviderCall<Credential, Parameters>,
           emit
         )
-      })
+      }),
+    ...(embed !== undefined && {
+      embed: (call: EmbedCall<JsonObject>) =>
+        Effect.suspend(() => {
+          const field = fieldProblem(call.credential)
+          return field === undefined
+            ? embed(call as EmbedCall<JsonObject> & EmbedCall<Credential>)
+            : Effect.fail(setup(`The credential's field '${field.path}' is missing or wrong.`))
+        })
+    })
   }
 }

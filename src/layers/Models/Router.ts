@@ -5,12 +5,17 @@ import { type FieldProblem, Invalid, NotFound } from "../../domain/Errors.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { ChatModelConfig } from "../../domain/Model.ts"
-import { ModelFailed, Models } from "../../services/Models.ts"
+import { ModelFailed, Models, type Through } from "../../services/Models.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
 import { type Bounds, bounds as defaultBounds, within as callWithin } from "./Bounds.ts"
+import * as CardMerge from "./CardMerge.ts"
+import * as Cards from "./Cards.ts"
+import * as Context from "./Context.ts"
 import * as Demo from "./Demo.ts"
+import * as Embedding from "./Embedding.ts"
 import * as OpenAiCompatible from "./OpenAiCompatible.ts"
+import * as OwnCards from "./OwnCards.ts"
 import type { Provider } from "./Provider.ts"
 
 type Problem = typeof FieldProblem.Type
@@ -30,6 +35,9 @@ const invalid = (detail: string, errors: ReadonlyArray<Problem>) => Effect.fail(
 
 const within = (path: string) => (problem: Problem): Problem => ({ ...problem, path: `${path}.${problem.path}` })
 
+const ofAnotherType = (path: string) =>
+  invalid("The credential is of another type.", [{ path, message: "Expected the credential's own type." }])
+
 const setup = (message: string) => new ModelFailed({ type: "setup", message, retryable: false })
 
 /** Text without the blanks around it; null and blank text mean the same as nothing. */
@@ -38,16 +46,17 @@ const given = (value: unknown): unknown => {
   return trimmed === "" || trimmed === null ? undefined : trimmed
 }
 
-export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
+export const make = (list: ReadonlyArray<Provider>, bounds: Bounds, models_dir: string | undefined) =>
   Effect.gen(function*() {
     const { credentials } = yield* Storage
     const vault = yield* Vault
     const providers = new Map(list.map((provider) => [provider.type, provider]))
     const types = [...providers.keys()].join(", ")
+    const catalogueOf = Cards.make(models_dir)
 
     const readCredential = (data: JsonObject, kept: ReadonlyArray<string>) =>
       Effect.suspend(() => {
-        const { id: _, name: givenName, type, ...rest } = data
+        const { id: _, models: givenModels, name: givenName, type, ...rest } = data
         const provider = typeof type === "string" ? providers.get(type) : undefined
         if (provider === undefined) {
           return invalid("The credential's type is not known.", [{
@@ -67,6 +76,8 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
         if (typeof name !== "string" || name.length > maxName) {
           problems.push({ path: "data.name", message: `Expected a text of at most ${maxName} characters.` })
         }
+        const own = OwnCards.read(givenModels)
+        problems.push(...own.problems.map(within("data")))
         const fields: Record<string, unknown> = {}
         const left = new Set(kept.filter((field) => provider.secrets.has(field)))
         for (const [field, value] of entries) {
@@ -91,12 +102,13 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
           if (provider.secrets.has(field)) secrets[field] = String(value)
           else settings[field] = value
         }
+        if (own.models.length > 0) settings["models"] = own.models
         return Effect.succeed({ type: provider.type, name: String(name), settings, secrets })
       })
 
     const check = Effect.fnUntraced(function*(owner: UserId, config: ChatModelConfig) {
       const at = within("chat_model_config")
-      const { type } = yield* credentials.get(owner, config.credential_id)
+      const { settings, type } = yield* credentials.get(owner, config.credential_id)
       if (type !== config.type) {
         return yield* invalid("The credential is of another type.", [
           at({ path: "type", message: "Expected the credential's own type." })
@@ -109,12 +121,16 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
         ])
       }
       if (!provider.accepts(config.model)) {
-        const known = provider.cards.map(({ name }) => name).join(", ")
+        const known = (yield* catalogueOf(provider)).cards.map(({ name }) => name).join(", ")
         return yield* invalid(`The model is not one of ${type}'s: ${known}.`, [
           at({ path: "model", message: `Expected one of: ${known}.` })
         ])
       }
-      const problems = provider.parameterProblems(config.parameters)
+      const card = OwnCards.cardOf(yield* catalogueOf(provider), provider, settings, config.model)
+      const problems = [
+        ...provider.parameterProblems(config.parameters),
+        ...(card === undefined ? [] : CardMerge.problemsOf(card, provider.parameters, config.parameters))
+      ]
       if (problems.length > 0) {
         return yield* invalid(
           `The model's parameters are not valid: ${problems.map(({ path }) => path).join(", ")}.`,
@@ -148,20 +164,67 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
         return Effect.succeed(known.fields)
       }
       return Effect.map(unseal(credential), (secrets) => {
-        const fields = { ...credential.settings, ...secrets }
+        const fields = { ...OwnCards.without(credential.settings), ...secrets }
         opened.set(credential.id, { of: credential, fields })
         if (opened.size > maxOpened) opened.delete(opened.keys().next().value!)
         return fields
       })
     }
 
+    const providerOf = (type: string) =>
+      Effect.mapError(Effect.fromNullable(providers.get(type)), () => NotFound.of("Provider", type))
+
+    /** What is known of a type's models, with what the credential says of its own. */
+    const catalogueFor = Effect.fnUntraced(function*(type: string, through: Through | undefined) {
+      const provider = yield* providerOf(type)
+      const catalogue = yield* catalogueOf(provider)
+      if (through === undefined) return catalogue
+      const credential = yield* credentials.get(through.owner, through.credential_id)
+      if (credential.type !== type) return yield* ofAnotherType("credential_id")
+      return OwnCards.added(catalogue, provider, credential.settings)
+    })
+
+    const embed: typeof Models.Service.embed = Effect.fnUntraced(function*({ config, input, owner }) {
+      const credential = yield* credentials.get(owner, config.credential_id)
+      if (config.type !== undefined && config.type !== credential.type) return yield* ofAnotherType("type")
+      const provider = providers.get(credential.type)
+      const ask = provider?.embed
+      if (provider === undefined || ask === undefined) {
+        return yield* invalid("Credentials of this type have no embedding models.", [
+          { path: "credential_id", message: "Expected a credential whose provider makes embeddings." }
+        ])
+      }
+      const { dimensions, model } = config
+      const card = (yield* catalogueOf(provider)).embedding.get(model)
+      const choices = card?.dimension_choices
+      if (dimensions !== undefined && choices != null && !choices.includes(dimensions)) {
+        return yield* invalid("The model does not make vectors of that length.", [
+          { path: "dimensions", message: `Expected one of: ${choices.join(", ")}.` }
+        ])
+      }
+      const fields = yield* open(credential)
+      return yield* Embedding.within(
+        bounds,
+        (part) => ask({ credential: fields, model, input: part, dimensions }),
+        input,
+        card?.max_inputs ?? input.length
+      )
+    })
+
     return Models.of({
       schemas: list.map(({ schema }) => schema),
       readCredential,
-      cards: (type) => {
-        const provider = providers.get(type)
-        return provider === undefined ? Effect.fail(NotFound.of("Provider", type)) : Effect.succeed(provider.cards)
-      },
+      cards: (type, through) => Effect.map(catalogueFor(type, through), ({ cards }) => cards),
+      card: (type, name, through) =>
+        Effect.flatMap(
+          catalogueFor(type, through),
+          ({ byName }) => Effect.mapError(Effect.fromNullable(byName.get(name)), () => NotFound.of("Model", name))
+        ),
+      embeddingCards: (type) =>
+        Effect.flatMap(
+          providerOf(type),
+          (provider) => Effect.map(catalogueOf(provider), ({ embedding }) => [...embedding.values()])
+        ),
       check,
       stream: ({ config, messages, owner, system, tools }, emit) =>
         credentials.get(owner, config.credential_id).pipe(
@@ -178,8 +241,10 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
                   "The session's model does not fit its credential: choose another with a PATCH of its chat_model_config."
                 )
               )
-              : Effect.flatMap(open(credential), (fields) =>
-                callWithin(
+              : Effect.flatMap(Effect.zip(open(credential), catalogueOf(provider)), ([fields, catalogue]) => {
+                const card = OwnCards.cardOf(catalogue, provider, credential.settings, config.model)
+                const refusal = Context.refusal(card, system, messages)
+                return refusal !== undefined ? Effect.fail(refusal) : callWithin(
                   bounds,
                   (take) =>
                     provider.stream(
@@ -189,24 +254,31 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
                         parameters: config.parameters,
                         system,
                         messages,
-                        tools
+                        tools,
+                        card
                       },
                       take
                     ),
                   emit
-                ))
+                )
+              })
           })
-        )
+        ),
+      embed
     })
   })
 
+/** `models_dir` is the operator's own folder of cards. */
 export const layer = (
   providers: ReadonlyArray<Provider>,
-  bounds: Bounds = defaultBounds
-): Layer.Layer<Models, never, Storage | Vault> => Layer.effect(Models, make(providers, bounds))
+  bounds: Bounds = defaultBounds,
+  models_dir?: string
+): Layer.Layer<Models, never, Storage | Vault> => Layer.effect(Models, make(providers, bounds, models_dir))
 
 /** Every provider that Stoa brings. */
-export const layerDefault: Layer.Layer<Models, never, Storage | Vault> = layer([
-  Demo.provider,
-  OpenAiCompatible.provider
-])
+export const providers: ReadonlyArray<Provider> = [Demo.provider, OpenAiCompatible.provider]
+
+export const layerAll = (models_dir?: string): Layer.Layer<Models, never, Storage | Vault> =>
+  layer(providers, defaultBounds, models_dir)
+
+export const layerDefault: Layer.Layer<Models, never, Storage | Vault> = layerAll()
