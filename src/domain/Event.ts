@@ -71,11 +71,11 @@ export const ModelCallEnd = event("MODEL_CALL_END", {
 
 export const TextBlockStart = event("TEXT_BLOCK_START", block)
 export const TextBlockDelta = event("TEXT_BLOCK_DELTA", { ...block, delta: Schema.String })
-export const TextBlockEnd = event("TEXT_BLOCK_END", block)
+/** `provider_metadata` is what the provider wants back on the next call, here and below. */
+export const TextBlockEnd = event("TEXT_BLOCK_END", { ...block, provider_metadata: Schema.optional(JsonObject) })
 
 export const ThinkingBlockStart = event("THINKING_BLOCK_START", block)
 export const ThinkingBlockDelta = event("THINKING_BLOCK_DELTA", { ...block, delta: Schema.String })
-/** `provider_metadata` is what the provider wants back on the next call. */
 export const ThinkingBlockEnd = event("THINKING_BLOCK_END", {
   ...block,
   provider_metadata: Schema.optional(JsonObject)
@@ -84,12 +84,12 @@ export const ThinkingBlockEnd = event("THINKING_BLOCK_END", {
 export const DataBlockStart = event("DATA_BLOCK_START", { ...block, media_type: Schema.String })
 /** `data` is a piece of base64 whose pieces concatenate. */
 export const DataBlockDelta = event("DATA_BLOCK_DELTA", { ...block, data: Schema.String, media_type: Schema.String })
-export const DataBlockEnd = event("DATA_BLOCK_END", block)
+export const DataBlockEnd = event("DATA_BLOCK_END", { ...block, provider_metadata: Schema.optional(JsonObject) })
 
 export const ToolCallStart = event("TOOL_CALL_START", { ...call, tool_call_name: Schema.String })
 /** A fragment of the arguments' JSON text. */
 export const ToolCallDelta = event("TOOL_CALL_DELTA", { ...call, delta: Schema.String })
-export const ToolCallEnd = event("TOOL_CALL_END", call)
+export const ToolCallEnd = event("TOOL_CALL_END", { ...call, provider_metadata: Schema.optional(JsonObject) })
 
 export const ToolResultStart = event("TOOL_RESULT_START", { ...call, tool_call_name: Schema.String })
 export const ToolResultTextDelta = event("TOOL_RESULT_TEXT_DELTA", { ...call, delta: Schema.String })

@@ -5,10 +5,14 @@ import { JsonObject } from "./Json.ts"
 import { PermissionRule } from "./Permission.ts"
 import { Usage } from "./Usage.ts"
 
+/** What the provider wants back on the next call, such as a signature. */
+const provider_metadata = Schema.optional(JsonObject)
+
 export const TextBlock = Schema.Struct({
   type: Schema.Literal("text"),
   id: BlockId,
-  text: Schema.String
+  text: Schema.String,
+  provider_metadata
 }).annotations({ identifier: "TextBlock" })
 export type TextBlock = typeof TextBlock.Type
 
@@ -16,8 +20,7 @@ export const ThinkingBlock = Schema.Struct({
   type: Schema.Literal("thinking"),
   id: BlockId,
   thinking: Schema.String,
-  /** What the provider wants back on the next call, such as a signature. */
-  provider_metadata: Schema.optional(JsonObject)
+  provider_metadata
 }).annotations({ identifier: "ThinkingBlock" })
 export type ThinkingBlock = typeof ThinkingBlock.Type
 
@@ -31,7 +34,8 @@ export const DataBlock = Schema.Struct({
   type: Schema.Literal("data"),
   id: BlockId,
   name: Schema.optional(Schema.NullOr(Schema.String)),
-  source: DataSource
+  source: DataSource,
+  provider_metadata
 }).annotations({ identifier: "DataBlock" })
 export type DataBlock = typeof DataBlock.Type
 
@@ -54,7 +58,8 @@ export const ToolCallBlock = Schema.Struct({
   /** The arguments as JSON text, as the model wrote them. */
   input: Schema.String,
   state: ToolCallState,
-  suggested_rules: Schema.optionalWith(Schema.Array(PermissionRule), { default: () => [] })
+  suggested_rules: Schema.optionalWith(Schema.Array(PermissionRule), { default: () => [] }),
+  provider_metadata
 }).annotations({ identifier: "ToolCallBlock" })
 export type ToolCallBlock = typeof ToolCallBlock.Type
 

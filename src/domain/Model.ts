@@ -66,8 +66,8 @@ export const ModelCard = Schema.Struct({
   /** JSON schema of `parameters`, the model's own changes merged in. */
   parameter_schema: JsonObject,
   parameters_overrides: JsonObject,
-  /** The provider can hold the answer to a JSON schema; else a forced tool call does. */
-  structured_output: Schema.Boolean,
+  /** The provider itself holds the answer to a JSON schema; null when only its provider is known to. */
+  structured_output: Schema.NullOr(Schema.Boolean),
   /** Null where they are not public. */
   prices: Schema.NullOr(Prices)
 }).annotations({ identifier: "ModelCard" })

@@ -4,6 +4,7 @@
  * unknown leaves the message as it was.
  */
 import type { AgentEvent } from "./Event.ts"
+import type { JsonObject } from "./Json.ts"
 import type {
   ContentBlock,
   DataBlock,
@@ -52,6 +53,17 @@ const change = <T extends ContentBlock["type"]>(
   }
   return message
 }
+
+/** Keeps what the provider wants back with the block that just ended. */
+const annotate = (
+  message: Message,
+  type: "text" | "thinking" | "data" | "tool_call",
+  id: string,
+  { provider_metadata }: { readonly provider_metadata?: JsonObject | undefined }
+): Message =>
+  provider_metadata === undefined
+    ? message
+    : change(message, type, id, (block): ContentBlock => ({ ...block, provider_metadata }))
 
 const appendText = (result: ToolResultBlock, delta: string): ToolResultBlock => {
   if (typeof result.output === "string") return { ...result, output: result.output + delta }
@@ -122,12 +134,14 @@ export const appendEvent = (message: Message, event: AgentEvent): Message => {
         event.block_id,
         (block): ThinkingBlock => ({ ...block, thinking: block.thinking + event.delta })
       )
-    case "THINKING_BLOCK_END": {
-      const { provider_metadata } = event
-      return provider_metadata === undefined
-        ? message
-        : change(message, "thinking", event.block_id, (block): ThinkingBlock => ({ ...block, provider_metadata }))
-    }
+    case "TEXT_BLOCK_END":
+      return annotate(message, "text", event.block_id, event)
+    case "THINKING_BLOCK_END":
+      return annotate(message, "thinking", event.block_id, event)
+    case "DATA_BLOCK_END":
+      return annotate(message, "data", event.block_id, event)
+    case "TOOL_CALL_END":
+      return annotate(message, "tool_call", event.tool_call_id, event)
     case "DATA_BLOCK_START":
       return add(message, {
         type: "data",

@@ -14,6 +14,15 @@ export interface ToolSpec {
   readonly parameters: JsonObject
 }
 
+/** Whether the model may, must or must not call a tool, or which one it must. */
+export type ToolChoice = "auto" | "none" | "required" | { readonly name: string }
+
+/** The answer is JSON of this schema; it comes as text. */
+export interface StructuredOutput {
+  readonly name?: string
+  readonly schema: JsonObject
+}
+
 export interface ModelCall {
   readonly owner: UserId
   readonly config: ChatModelConfig
@@ -21,6 +30,8 @@ export interface ModelCall {
   /** Oldest first. The last one may be the reply in the making, with its tool calls and results. */
   readonly messages: ReadonlyArray<Message>
   readonly tools: ReadonlyArray<ToolSpec>
+  readonly tool_choice?: ToolChoice
+  readonly output?: StructuredOutput
 }
 
 export type StopReason = "stop" | "tool_calls" | "length" | "content_filter" | "other"
@@ -28,16 +39,27 @@ export type StopReason = "stop" | "tool_calls" | "length" | "content_filter" | "
 /**
  * A piece of a model's answer. Text and thinking of the same `block` belong
  * together; a new `block` or `block_end` closes the one before. `finish` comes
- * last, once.
+ * last, once. `provider_metadata` is what the provider wants back with the next
+ * call; `empty` is the kind of a block that holds nothing else.
  */
 export type ModelPart =
   | { readonly type: "text"; readonly block: string; readonly delta: string }
   | { readonly type: "thinking"; readonly block: string; readonly delta: string }
-  | { readonly type: "block_end"; readonly block: string; readonly provider_metadata?: JsonObject }
-  | { readonly type: "data"; readonly media_type: string; readonly data: string }
+  | {
+    readonly type: "block_end"
+    readonly block: string
+    readonly provider_metadata?: JsonObject
+    readonly empty?: "text" | "thinking"
+  }
+  | {
+    readonly type: "data"
+    readonly media_type: string
+    readonly data: string
+    readonly provider_metadata?: JsonObject
+  }
   | { readonly type: "tool_call_start"; readonly id: string; readonly name: string }
   | { readonly type: "tool_call_delta"; readonly id: string; readonly delta: string }
-  | { readonly type: "tool_call_end"; readonly id: string }
+  | { readonly type: "tool_call_end"; readonly id: string; readonly provider_metadata?: JsonObject }
   | { readonly type: "finish"; readonly reason: StopReason; readonly usage: Usage }
 
 /** Takes a part at once; a promise asks the provider to wait, because the log is behind. */
@@ -49,6 +71,7 @@ export const ModelErrorType = Schema.Literal(
   "rate_limit",
   "invalid_request",
   "context_length",
+  "content_policy",
   "upstream",
   "connection",
   "setup",

@@ -413,13 +413,28 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         ) {
           assert.include((yield* paths({ input })).join(), "input")
         }
-        const { json } = yield* call("POST", "/credential", { user, body: { data: openAi() } })
+        const anthropic = { type: "anthropic_credential", api_key: secret }
+        const { json } = yield* call("POST", "/credential", { user, body: { data: anthropic } })
         assert.deepStrictEqual(yield* paths({ credential_id: json.credential_id, model: "m" }), ["credential_id"])
         const nobodys = yield* call("POST", "/embedding", {
           user,
           body: { credential_id: "0".repeat(32), model: "demo-embedding", input: "hi" }
         })
         assert.deepInclude(nobodys.json, { status: 404, code: "not_found" })
+      }))
+
+    it.effect("say what is wrong behind us, and in whose words", () =>
+      Effect.gen(function*() {
+        const { user } = yield* settled
+        const { call } = yield* Host
+        const body = { data: openAi({ base_url: "http://127.0.0.1:1/v1" }) }
+        const { credential_id } = (yield* call("POST", "/credential", { user, body })).json
+        const { json, text } = yield* call("POST", "/embedding", {
+          user,
+          body: { credential_id, model: "m", input: "hi" }
+        })
+        assert.deepInclude(json, { status: 502, code: "connection", title: "Bad Gateway" })
+        assert.notInclude(text, "127.0.0.1")
       }))
 
     it.effect("have models that anybody can list", () =>

@@ -70,7 +70,8 @@ const faulty = (hows: Readonly<Record<string, (emit: EmitPart) => Effect.Effect<
     parameters: Schema.Struct({}),
     cards: [],
     accepts: () => true,
-    stream: ({ model }, emit) => hows[model]!(emit)
+    stream: ({ model }, emit) => hows[model]!(emit),
+    check: () => Effect.succeed({ models: [] })
   })], { ...bounds, firstPart: Duration.millis(100), idle: Duration.millis(100), backoff: Duration.millis(5) })
 
 const text = (delta: string) => ({ type: "text", block: "1", delta }) as const

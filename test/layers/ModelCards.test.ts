@@ -128,8 +128,17 @@ describe("our model cards", () => {
         const { cards } = yield* catalogueOf(provider)
         const known = propertiesOf(provider.parameters)
         for (const { name, output_size, parameter_schema, parameters_overrides } of cards) {
-          for (const parameter of Object.keys(parameters_overrides)) {
-            assert.property(known, parameter, `${provider.type}: ${name}`)
+          for (const [parameter, override] of Object.entries(parameters_overrides)) {
+            const about = `${provider.type}: ${name}: ${parameter}`
+            assert.property(known, parameter, about)
+            const { enum: choices, maximum } = (override ?? {}) as JsonObject
+            const all = known[parameter]!
+            if (choices !== undefined) {
+              assert.includeMembers(all["enum"] as Array<unknown>, choices as Array<unknown>, about)
+            }
+            if (maximum !== undefined) {
+              assert.isAtMost(Number(maximum), Number(all["maximum"]), about)
+            }
           }
           const { max_tokens } = propertiesOf(parameter_schema)
           if (max_tokens !== undefined) assert.isAtMost(Number(max_tokens["maximum"]), output_size!, name)

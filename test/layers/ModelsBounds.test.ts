@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Duration, Effect, Exit, Fiber, TestClock } from "effect"
 import { type Bounds, bounds, waitAfter, within } from "../../src/layers/Models/Bounds.ts"
-import { provider } from "../../src/layers/Models/OpenAiCompatible.ts"
+import { provider } from "../../src/layers/Models/providers/OpenAiCompatible.ts"
 import { type EmitPart, ModelFailed, type ModelPart } from "../../src/services/Models.ts"
 import * as Fake from "../support/FakeOpenAi.ts"
 
@@ -244,7 +244,8 @@ describe("A wire that is cut", () => {
       parameters: {},
       system: "",
       messages: [],
-      tools: []
+      tools: [],
+      fetch
     }, emit)
   const quick: Bounds = {
     ...bounds,

@@ -42,7 +42,7 @@ const result = (id: string, output: string): ContentBlock => ({
 })
 
 const ask = (messages: ReadonlyArray<Message>, emit: EmitPart, model = "demo-script", parameters: JsonObject = {}) =>
-  provider.stream({ credential: {}, model, parameters, system: "Be brief.", messages, tools: [] }, emit)
+  provider.stream({ credential: {}, model, parameters, system: "Be brief.", messages, tools: [], fetch }, emit)
 
 const play = (messages: ReadonlyArray<Message>, model?: string, parameters?: JsonObject) =>
   Effect.gen(function*() {
@@ -341,7 +341,12 @@ describe("demo-embedding", () => {
   it.effect("answers many texts, and counts their tokens", () =>
     Effect.gen(function*() {
       const texts = Array.from({ length: 50 }, (_, i) => `text number ${i} ${"lorem ipsum ".repeat(200)}`)
-      const { embeddings, usage } = yield* provider.embed!({ credential: {}, model: "demo-embedding", input: texts })
+      const { embeddings, usage } = yield* provider.embed!({
+        fetch,
+        credential: {},
+        model: "demo-embedding",
+        input: texts
+      })
       assert.lengthOf(embeddings, 50)
       assert.isAbove(usage.input_tokens, 50 * 500)
     }))

@@ -4,7 +4,7 @@ import type { BlockId, MessageId, Timestamp, ToolCallId } from "../../src/domain
 import type { JsonObject } from "../../src/domain/Json.ts"
 import type { ContentBlock, Message } from "../../src/domain/Message.ts"
 import { type Bounds, bounds, within } from "../../src/layers/Models/Bounds.ts"
-import { provider } from "../../src/layers/Models/OpenAiCompatible.ts"
+import { provider } from "../../src/layers/Models/providers/OpenAiCompatible.ts"
 import type { EmitPart, ModelFailed, ModelPart, ToolSpec } from "../../src/services/Models.ts"
 import * as Fake from "../support/FakeOpenAi.ts"
 
@@ -63,7 +63,8 @@ const stream = (baseUrl: string, { bounds, emit, messages, parameters, tools }: 
         parameters: parameters ?? {},
         system: "Be brief.",
         messages: messages ?? [message("user", [text("hello")])],
-        tools: tools ?? []
+        tools: tools ?? [],
+        fetch
       },
       take
     )

@@ -11,6 +11,9 @@ interface Flow {
   readonly id: BlockId
 }
 
+const metadata = ({ provider_metadata }: { readonly provider_metadata?: JsonObject | undefined }) =>
+  provider_metadata === undefined ? undefined : { provider_metadata }
+
 export interface Options {
   readonly reply_id: MessageId
   readonly emit: (draft: EventDraft) => void
@@ -27,8 +30,7 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
     if (flow === undefined) return
     const { id: block_id, kind } = flow
     flow = undefined
-    if (kind === "TEXT_BLOCK") emit({ type: "TEXT_BLOCK_END", reply_id, block_id })
-    else emit({ type: "THINKING_BLOCK_END", reply_id, block_id, ...(provider_metadata && { provider_metadata }) })
+    emit({ type: `${kind}_END`, reply_id, block_id, ...metadata({ provider_metadata }) })
   }
 
   const inFlow = (kind: Flow["kind"], name: string): BlockId => {
@@ -59,13 +61,14 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
             delta: part.delta
           })
         case "block_end":
+          if (part.empty !== undefined) inFlow(part.empty === "text" ? "TEXT_BLOCK" : "THINKING_BLOCK", part.block)
           return flow?.name === part.block ? endFlow(part.provider_metadata) : undefined
         case "data": {
           endFlow()
           const block_id = newBlock()
           emit({ type: "DATA_BLOCK_START", reply_id, block_id, media_type: part.media_type })
           emit({ type: "DATA_BLOCK_DELTA", reply_id, block_id, data: part.data, media_type: part.media_type })
-          return emit({ type: "DATA_BLOCK_END", reply_id, block_id })
+          return emit({ type: "DATA_BLOCK_END", reply_id, block_id, ...metadata(part) })
         }
         case "tool_call_start": {
           endFlow()
@@ -81,7 +84,9 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
         case "tool_call_end": {
           const tool_call_id = calls.get(part.id)
           calls.delete(part.id)
-          return tool_call_id === undefined ? undefined : emit({ type: "TOOL_CALL_END", reply_id, tool_call_id })
+          return tool_call_id === undefined
+            ? undefined
+            : emit({ type: "TOOL_CALL_END", reply_id, tool_call_id, ...metadata(part) })
         }
       }
     }

@@ -20,7 +20,7 @@ export const silent = (seconds: number, begun: boolean): ModelFailed =>
     ? failed("upstream", true, `The provider's answer stalled: nothing more came for ${seconds} seconds.`)
     : failed("connection", true, `The provider did not begin to answer within ${seconds} seconds.`)
 
-const garbage = () =>
+export const garbage = () =>
   failed(
     "upstream",
     true,
@@ -34,7 +34,26 @@ const contextLength = () =>
     "The conversation is too long for the model. Start a new session, or choose a model with a larger context."
   )
 
-const tooLong = /context[ _](length|window|size)|maximum (context|prompt)|prompt is too long|too many (input )?tokens/i
+const contentPolicy = () =>
+  failed("content_policy", false, "The provider's content policy refused the conversation. Say it in another way.")
+
+/**
+ * What a provider's error says by its code or its words, whichever it has.
+ * These are read, and never passed on.
+ */
+const said = {
+  tooLong:
+    /context[ _](length|window|size)|maximum (context|prompt)|(prompt|input) is too long|too many (input )?tokens|input token count|reduce the length|range of input length|(token|context) limit|exceeds? the (maximum|available) (number of )?(context|tokens)/i,
+  policy:
+    /content_?policy|content_?filter|content management policy|data_?inspection_?failed|responsible ?ai|blocked by (the )?safety/i,
+  key:
+    /invalid_?api_?key|api_key_invalid|api key not valid|incorrect api key|authentication_error|unauthenticated|unrecognizedclient|invalidsignature|security token|invalid_?token/i,
+  quota:
+    /insufficient_quota|exceeded_current_quota|billing_hard_limit|arrearage|blocked_api_access|spend(ing)? limit|used all available credits|balance is (insufficient|not enough)/i,
+  permission: /permission_(error|denied)|accessdenied|access_denied|not_?authorized/i,
+  rate: /rate[_ ]?limit|throttl|resource_exhausted|too[_ ]many[_ ]requests/i,
+  request: /invalid_request|invalid_argument|validationexception|bad_request/i
+} as const
 
 const noConnection: Readonly<Record<string, string>> = {
   ECONNREFUSED: "the connection was refused",
@@ -74,27 +93,55 @@ const connectionFailed = (code: string | undefined): ModelFailed => {
   return failed("connection", true, `The provider could not be reached${why}. Check the credential's base_url.`)
 }
 
-const retryAfter = (headers: unknown, now: number): number | undefined => {
+/** Seconds until a provider wants to be asked again: Google says so in the body. */
+const secondsOf = (body: string, headers: unknown, now: number): number => {
   const millis = Number(read(headers, "retry-after-ms") ?? Number.NaN)
+  if (Number.isFinite(millis)) return millis / 1000
   const header = read(headers, "retry-after")
-  const seconds = Number.isFinite(millis)
-    ? millis / 1000
-    : typeof header !== "string" || header.trim() === ""
-    ? Number.NaN
-    : Number.isFinite(Number(header))
-    ? Number(header)
-    : (Date.parse(header) - now) / 1000
-  return Number.isFinite(seconds) ? Math.min(longestRetryAfter, Math.max(0, Math.ceil(seconds))) : undefined
+  if (typeof header !== "string" || header.trim() === "") {
+    return Number(/"retryDelay"\s*:\s*"(\d{1,9}(?:\.\d{1,9})?)s"/.exec(body)?.[1] ?? Number.NaN)
+  }
+  return Number.isFinite(Number(header)) ? Number(header) : (Date.parse(header) - now) / 1000
 }
+
+const retryAfter = (body: string, headers: unknown, now: number): { readonly retry_after?: number } => {
+  const seconds = secondsOf(body, headers, now)
+  return Number.isFinite(seconds) ? { retry_after: Math.min(longestRetryAfter, Math.max(0, Math.ceil(seconds))) } : {}
+}
+
+const of = (status: number | undefined) => status === undefined ? "" : ` (${status})`
+
+const tooMany = (status: number | undefined, body: string, headers: unknown, now: number): ModelFailed =>
+  said.quota.test(body)
+    ? failed("rate_limit", false, `The account's quota at the provider is used up${of(status)}.`)
+    : new ModelFailed({
+      type: "rate_limit",
+      message: `The provider asks for fewer requests${of(status)}.`,
+      retryable: true,
+      ...retryAfter(body, headers, now)
+    })
+
+const badKey = (status: number | undefined) =>
+  failed("authentication", false, `The provider does not accept the credential${of(status)}: check its api_key.`)
+
+const forbidden = (status: number | undefined) =>
+  failed("permission", false, `The provider does not let this credential use the model${of(status)}.`)
+
+const badRequest = (status: number | undefined) =>
+  failed(
+    "invalid_request",
+    false,
+    `The provider refused the request${of(status)}: check the model and its parameters.`
+  )
 
 const refused = (status: number, body: string, headers: unknown, now: number): ModelFailed => {
   switch (status) {
     case 401:
-      return failed("authentication", false, "The provider does not accept the credential (401): check its api_key.")
+      return badKey(status)
     case 402:
       return failed("permission", false, "The provider asks for payment (402): the account's balance is used up.")
     case 403:
-      return failed("permission", false, "The provider does not let this credential use the model (403).")
+      return said.key.test(body) ? badKey(status) : forbidden(status)
     case 404:
       return failed(
         "invalid_request",
@@ -103,51 +150,81 @@ const refused = (status: number, body: string, headers: unknown, now: number): M
       )
     case 408:
       return failed("connection", true, "The provider gave up waiting for the request (408).")
-    case 429: {
-      if (/insufficient_quota/i.test(body)) {
-        return failed("rate_limit", false, "The account's quota at the provider is used up (429).")
-      }
-      const seconds = retryAfter(headers, now)
-      const type = "rate_limit"
-      const message = "The provider asks for fewer requests (429)."
-      return new ModelFailed({ type, message, retryable: true, ...(seconds !== undefined && { retry_after: seconds }) })
-    }
+    case 413:
+      return said.rate.test(body) ? tooMany(status, body, headers, now) : contextLength()
+    case 429:
+      return tooMany(status, body, headers, now)
   }
   if (status >= 500) return failed("upstream", true, `The provider failed (${status}).`)
-  if (tooLong.test(body)) return contextLength()
-  if (status >= 400) {
-    return failed(
-      "invalid_request",
-      false,
-      `The provider refused the request (${status}): check the model and its parameters.`
-    )
-  }
+  if (said.tooLong.test(body)) return contextLength()
+  if (said.policy.test(body)) return contentPolicy()
+  if (said.key.test(body)) return badKey(status)
+  if (status >= 400) return badRequest(status)
   return failed("upstream", false, `The provider answered with a status that was not expected (${status}).`)
 }
+
+const midway = () => failed("upstream", true, "The provider reported an error in the middle of its answer.")
 
 /** Of an error that the stream itself tells of. */
 const told = (error: unknown, now: number): ModelFailed => {
   const body = JSON.stringify(error) ?? ""
   const inner = read(error, "error") ?? error
   const status = Number(read(inner, "code") ?? Number.NaN)
-  if (tooLong.test(body)) return contextLength()
+  if (said.tooLong.test(body)) return contextLength()
+  if (said.policy.test(body)) return contentPolicy()
   if (status >= 400 && status < 600) return refused(status, body, undefined, now)
-  if (/rate[_ ]limit/i.test(body)) return refused(429, body, undefined, now)
-  return failed("upstream", true, "The provider reported an error in the middle of its answer.")
+  if (said.quota.test(body) || said.rate.test(body)) return tooMany(undefined, body, undefined, now)
+  if (said.key.test(body)) return badKey(undefined)
+  if (said.permission.test(body)) return forbidden(undefined)
+  return said.request.test(body) ? badRequest(undefined) : midway()
+}
+
+/**
+ * A refusal. A package may have made it of an error at the beginning of the
+ * stream, and of a status of its own: then the error itself says more.
+ */
+const ofCall = (error: unknown, now: number): ModelFailed => {
+  const status = Number(read(error, "statusCode") ?? Number.NaN)
+  if (Number.isNaN(status)) return connectionFailed(codeOf(error))
+  const body = String(read(error, "responseBody") ?? "")
+  const headers = read(error, "responseHeaders")
+  const streamed = String(read(headers, "content-type") ?? "").startsWith("text/event-stream")
+  if (!streamed) {
+    return status < 300
+      ? cut()
+      : refused(status, `${String(read(headers, "x-amzn-errortype") ?? "")} ${body}`, headers, now)
+  }
+  const failure = told(body === "" ? String(read(error, "message") ?? "") : body, now)
+  return failure.retryable && failure.type === "upstream" && status >= 500
+    ? failed("upstream", true, `The provider failed (${status}).`)
+    : failure
+}
+
+/** A failure of ours inside of an error of theirs. */
+const ours = (error: unknown): ModelFailed | undefined => {
+  for (let at = error, depth = 0; at !== undefined && depth < maxDepth; at = read(at, "cause"), depth++) {
+    if (at instanceof ModelFailed) return at
+  }
+  return undefined
 }
 
 /** `begun` says whether the answer had begun, `now` is in milliseconds. */
 export const failureOf = (error: unknown, begun: boolean, now: number): ModelFailed => {
-  if (error instanceof ModelFailed) return error
+  const own = ours(error)
+  if (own !== undefined) return own
   switch (read(error, "name")) {
-    case "AI_APICallError": {
-      const status = Number(read(error, "statusCode") ?? Number.NaN)
-      if (Number.isNaN(status)) return connectionFailed(codeOf(error))
-      if (status < 300) return cut()
-      return refused(status, String(read(error, "responseBody") ?? ""), read(error, "responseHeaders"), now)
-    }
+    case "AI_APICallError":
+      return ofCall(error, now)
     case "AI_UnsupportedFunctionalityError":
+    case "AI_InvalidPromptError":
       return failed("invalid_request", false, "The model cannot take what the conversation holds.")
+    case "AI_NoSuchModelError":
+    case "AI_InvalidArgumentError":
+    case "AI_TooManyEmbeddingValuesForCallError":
+      return failed("invalid_request", false, "The provider cannot be asked this: check the model and its parameters.")
+    case "AI_LoadAPIKeyError":
+    case "AI_LoadSettingError":
+      return failed("setup", false, "The credential lacks a field that the provider needs.")
     case "AI_TypeValidationError":
     case "AI_JSONParseError":
     case "AI_EmptyResponseBodyError":

@@ -4,14 +4,17 @@ import type {
   LanguageModelV3CallOptions,
   LanguageModelV3FinishReason,
   LanguageModelV3StreamPart,
+  LanguageModelV3ToolCall,
   LanguageModelV3Usage
 } from "@ai-sdk/provider"
 import { type Clock, Effect, Schema } from "effect"
 import { ToolCallId } from "../../domain/Ids.ts"
+import type { JsonObject } from "../../domain/Json.ts"
 import type { Usage } from "../../domain/Usage.ts"
 import type { EmitPart, ModelFailed, ModelPart, StopReason } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { cut, failureOf } from "./AiSdkFailure.ts"
+import { asField, type Dialect, isWorthABlock, joined, kept } from "./Dialect.ts"
 
 const isCallId = Schema.is(ToolCallId)
 
@@ -40,73 +43,129 @@ const reasonOf = ({ unified }: LanguageModelV3FinishReason, called: boolean): St
   }
 }
 
+type Metadata = Readonly<Record<string, unknown>> | undefined
+
+/** A block of the answer: text, thinking, or a call that stands for the answer's JSON. */
+interface Block {
+  readonly block: string
+  readonly kind: "text" | "thinking"
+  /** Whether anything of it was given. */
+  begun: boolean
+  metadata: JsonObject | undefined
+}
+
+interface Tool {
+  readonly id: string
+  begun: boolean
+  metadata: JsonObject | undefined
+}
+
 /**
  * Our parts of the SDK's. Blocks get numbers of their own, because it uses a
- * name again; calls keep the provider's id if it can be one of ours.
+ * name again; calls keep the provider's id if it can be one of ours. Calls of
+ * the tool named `output` are the answer itself.
  */
-const translator = (newId: () => string) => {
-  /** By the SDK's name, with `t` or `r` before it. */
-  const blocks = new Map<string, string>()
-  const calls = new Map<string, string>()
+const translator = ({ dialect, name: model, output }: Call, newId: () => string) => {
+  /** By the SDK's name, with `t` or `r` before it; the output's by its call's id. */
+  const blocks = new Map<string, Block>()
+  const outputs = new Map<string, Block>()
+  const calls = new Map<string, Tool>()
   let numbers = 0
 
-  const openBlock = (id: string) => {
-    const block = `${++numbers}`
-    blocks.set(id, block)
+  const newBlock = (kind: Block["kind"]): Block => ({ block: `${++numbers}`, kind, begun: false, metadata: undefined })
+  const openBlock = (name: string, kind: Block["kind"], metadata: Metadata) => {
+    const block = newBlock(kind)
+    blocks.set(name, block)
+    if (metadata !== undefined) note(block, metadata)
     return block
   }
-  const openCall = (given: string) => {
-    const id = isCallId(given) ? given : `call_${newId()}`
-    calls.set(given, id)
-    return id
+  const openCall = (given: string): Tool => {
+    const call = { id: isCallId(given) ? given : `call_${newId()}`, begun: false, metadata: undefined }
+    calls.set(given, call)
+    return call
+  }
+  const note = (held: { metadata: JsonObject | undefined }, metadata: Metadata) => {
+    held.metadata = joined(dialect, held.metadata, kept(dialect, model, metadata))
+  }
+  const say = (block: Block, delta: string, metadata: Metadata, give: Give) => {
+    if (metadata !== undefined) note(block, metadata)
+    if (delta === "") return
+    block.begun = true
+    give({ type: block.kind, block: block.block, delta })
+  }
+  const end = ({ begun, block, kind, metadata }: Block, give: Give) => {
+    if (begun) give({ type: "block_end", block, ...asField(metadata) })
+    else if (metadata !== undefined && isWorthABlock(dialect, metadata)) {
+      give({ type: "block_end", block, ...asField(metadata), empty: kind })
+    }
+  }
+  const startCall = (given: string, name: string, metadata: Metadata, give: Give) => {
+    if (name === output) {
+      const block = newBlock("text")
+      outputs.set(given, block)
+      return block
+    }
+    const call = openCall(given)
+    if (metadata !== undefined) note(call, metadata)
+    give({ type: "tool_call_start", id: call.id, name })
+    return undefined
+  }
+  const extendCall = (given: string, delta: string, give: Give) => {
+    const block = outputs.get(given)
+    if (block !== undefined) return say(block, delta, undefined, give)
+    const call = calls.get(given)
+    if (call === undefined || delta === "") return
+    call.begun = true
+    give({ type: "tool_call_delta", id: call.id, delta })
+  }
+  /** Its arguments may come as a whole only. */
+  const endCall = ({ input, providerMetadata, toolCallId, toolName }: LanguageModelV3ToolCall, give: Give) => {
+    if (!calls.has(toolCallId) && !outputs.has(toolCallId)) startCall(toolCallId, toolName, undefined, give)
+    const block = outputs.get(toolCallId)
+    const call = calls.get(toolCallId)
+    if ((block ?? call)?.begun !== true && input !== "{}") extendCall(toolCallId, input, give)
+    if (block !== undefined) return end(block, give)
+    if (call === undefined) return
+    if (providerMetadata !== undefined) note(call, providerMetadata)
+    give({ type: "tool_call_end", id: call.id, ...asField(call.metadata) })
   }
 
-  return (part: LanguageModelV3StreamPart, give: (part: ModelPart) => void): void => {
+  return (part: LanguageModelV3StreamPart, give: Give): void => {
     switch (part.type) {
       case "text-start":
-      case "reasoning-start":
-        openBlock(`${part.type[0]}${part.id}`)
+        openBlock(`t${part.id}`, "text", part.providerMetadata)
         return
-      case "text-delta":
-        if (part.delta === "") return
-        return give({ type: "text", block: blocks.get(`t${part.id}`) ?? openBlock(`t${part.id}`), delta: part.delta })
-      case "reasoning-delta":
-        if (part.delta === "") return
-        return give({
-          type: "thinking",
-          block: blocks.get(`r${part.id}`) ?? openBlock(`r${part.id}`),
-          delta: part.delta
-        })
+      case "reasoning-start":
+        openBlock(`r${part.id}`, "thinking", part.providerMetadata)
+        return
+      case "text-delta": {
+        const block = blocks.get(`t${part.id}`) ?? openBlock(`t${part.id}`, "text", undefined)
+        return say(block, part.delta, part.providerMetadata, give)
+      }
+      case "reasoning-delta": {
+        const block = blocks.get(`r${part.id}`) ?? openBlock(`r${part.id}`, "thinking", undefined)
+        return say(block, part.delta, part.providerMetadata, give)
+      }
       case "text-end":
       case "reasoning-end": {
-        const block = blocks.get(`${part.type[0]}${part.id}`)
-        const provider_metadata = part.type === "reasoning-end" ? part.providerMetadata : undefined
-        if (block !== undefined) give({ type: "block_end", block, ...(provider_metadata && { provider_metadata }) })
-        return
+        const name = `${part.type[0]}${part.id}`
+        const block = blocks.get(name)
+        if (block === undefined) return
+        blocks.delete(name)
+        if (part.providerMetadata !== undefined) note(block, part.providerMetadata)
+        return end(block, give)
       }
       case "tool-input-start":
-        return give({ type: "tool_call_start", id: openCall(part.id), name: part.toolName })
-      case "tool-input-delta": {
-        const id = calls.get(part.id)
-        if (id !== undefined && part.delta !== "") give({ type: "tool_call_delta", id, delta: part.delta })
+        startCall(part.id, part.toolName, part.providerMetadata, give)
         return
-      }
-      case "tool-input-end": {
-        const id = calls.get(part.id)
-        if (id !== undefined) give({ type: "tool_call_end", id })
-        return
-      }
-      case "tool-call": {
-        // Already streamed, with most providers.
-        if (calls.has(part.toolCallId)) return
-        const id = openCall(part.toolCallId)
-        give({ type: "tool_call_start", id, name: part.toolName })
-        if (part.input !== "") give({ type: "tool_call_delta", id, delta: part.input })
-        return give({ type: "tool_call_end", id })
-      }
+      case "tool-input-delta":
+        return extendCall(part.id, part.delta, give)
+      case "tool-call":
+        return endCall(part, give)
       case "file": {
         const data = typeof part.data === "string" ? part.data : Buffer.from(part.data).toString("base64")
-        return give({ type: "data", media_type: part.mediaType, data })
+        const metadata = kept(dialect, model, part.providerMetadata)
+        return give({ type: "data", media_type: part.mediaType, data, ...asField(metadata) })
       }
       case "finish":
         return give({ type: "finish", reason: reasonOf(part.finishReason, calls.size > 0), usage: usageOf(part.usage) })
@@ -116,20 +175,32 @@ const translator = (newId: () => string) => {
 
 interface Call {
   readonly model: LanguageModelV3
+  /** The model as the session names it. */
+  readonly name: string
   readonly options: LanguageModelV3CallOptions
+  readonly dialect: Dialect
+  /** The tool whose arguments are the answer. */
+  readonly output?: string | undefined
   readonly emit: EmitPart
 }
 
+type Give = (part: ModelPart) => void
+
+/** The packages say `other` without the provider's own word when the stream just ended. */
+const isCut = ({ raw, unified }: LanguageModelV3FinishReason): boolean =>
+  unified === "error" || (unified === "other" && raw === undefined)
+
 /** Hands over the whole answer; what went wrong is the value. */
 const readAll = async (
-  { emit, model, options }: Call,
+  call: Call,
   newId: () => string,
   clock: Clock.Clock,
   signal: AbortSignal
 ): Promise<ModelFailed | undefined> => {
+  const { emit, model, options } = call
   let begun = false
   const failure = (error: unknown) => failureOf(error, begun, clock.unsafeCurrentTimeMillis())
-  const translate = translator(newId)
+  const translate = translator(call, newId)
   let behind: Promise<void> | undefined
   const give = (part: ModelPart) => {
     const wait = emit(part)
@@ -156,7 +227,7 @@ const readAll = async (
       const part = next.value
       if (part.type === "stream-start") continue
       if (part.type === "error") return failure(part.error)
-      if (part.type === "finish" && part.finishReason.unified === "error") return cut()
+      if (part.type === "finish" && isCut(part.finishReason)) return cut()
       begun = true
       translate(part, give)
       if (behind !== undefined) {

@@ -59,7 +59,10 @@ const broken = new ModelFailed({
 
 /** A part without characters counts as one, so that a flood of nothing ends too. */
 const sizeOf = (part: ModelPart): number =>
-  "delta" in part ? part.delta.length || 1 : part.type === "data" ? part.data.length : 1
+  "delta" in part
+    ? part.delta.length || 1
+    : (part.type === "data" ? part.data.length : 1) +
+      ("provider_metadata" in part ? JSON.stringify(part.provider_metadata).length : 0)
 
 const endOf = (exit: Exit.Exit<void, ModelFailed>, { finished }: Progress): Effect.Effect<void, ModelFailed> => {
   if (Exit.isSuccess(exit)) return finished ? Effect.void : Effect.fail(cut())
@@ -117,8 +120,9 @@ const attempt = (
         const begun = progress.parts > 0
         const limit = Duration.toMillis(begun ? bounds.idle : bounds.firstPart)
         const quiet = progress.held > 0 ? 0 : clock.unsafeCurrentTimeMillis() - progress.at
+        // The limit may change while it sleeps, when the answer begins.
         return quiet < limit
-          ? Effect.flatMap(Effect.sleep(limit - quiet), () => watch)
+          ? Effect.flatMap(Effect.sleep(Math.min(limit - quiet, Duration.toMillis(bounds.idle))), () => watch)
           : Effect.sync(() => fail(silent(limit / 1000, begun)))
       })
       const take = meter(emit, bounds, progress, clock, fail)

@@ -64,7 +64,7 @@ export const cardOf = (draft: ModelCardDraft, parameters: JsonObject): ModelCard
   output_size: draft.output_size ?? null,
   parameter_schema: schemaOf(parameters, draft),
   parameters_overrides: draft.parameters_overrides ?? {},
-  structured_output: draft.structured_output ?? false,
+  structured_output: draft.structured_output ?? null,
   prices: draft.prices ?? null
 })
 

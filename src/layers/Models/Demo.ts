@@ -110,5 +110,6 @@ export const provider: Provider.Provider = Provider.make({
       const delay = parameters.delay_ms ?? (scripted ? scriptDelay : chatDelay)
       return perform(delay > 0 ? paced(played, delay) : played, emit)
     }),
-  embed: ({ dimensions, input }) => DemoEmbedding.embedAll(input, dimensions)
+  embed: ({ dimensions, input }) => DemoEmbedding.embedAll(input, dimensions),
+  check: () => Effect.succeed({ models: ["demo-chat", "demo-script"] })
 })

@@ -8,7 +8,14 @@ import type { FieldProblem } from "../../domain/Errors.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { Message } from "../../domain/Message.ts"
 import { maxOwnModels, type ModelCard, type ModelCardDraft } from "../../domain/Model.ts"
-import { type Embedded, type EmitPart, ModelFailed, type ToolSpec } from "../../services/Models.ts"
+import {
+  type Embedded,
+  type EmitPart,
+  ModelFailed,
+  type StructuredOutput,
+  type ToolChoice,
+  type ToolSpec
+} from "../../services/Models.ts"
 
 type Problems = ReadonlyArray<typeof FieldProblem.Type>
 
@@ -20,12 +27,19 @@ export interface ProviderCall<Fields, Parameters> {
   readonly system: string
   readonly messages: ReadonlyArray<Message>
   readonly tools: ReadonlyArray<ToolSpec>
+  readonly tool_choice?: ToolChoice | undefined
+  readonly output?: StructuredOutput | undefined
   /** What is known of the model, if anything. */
   readonly card?: ModelCard | undefined
+  readonly fetch: typeof globalThis.fetch
 }
 
-export interface EmbedCall<Fields> {
+export interface CheckCall<Fields> {
   readonly credential: Fields
+  readonly fetch: typeof globalThis.fetch
+}
+
+export interface EmbedCall<Fields> extends CheckCall<Fields> {
   readonly model: string
   readonly input: ReadonlyArray<string>
   readonly dimensions?: number | undefined
@@ -47,11 +61,15 @@ export interface Provider {
   readonly fieldProblems: (fields: JsonObject) => Problems
   readonly parameterProblems: (parameters: JsonObject) => Problems
   readonly stream: (call: ProviderCall<JsonObject, JsonObject>, emit: EmitPart) => Effect.Effect<void, ModelFailed>
+  /** Asks the provider which models the credential sees. */
+  readonly check: (
+    call: CheckCall<JsonObject>
+  ) => Effect.Effect<{ readonly models: ReadonlyArray<string> }, ModelFailed>
   readonly embed?: (call: EmbedCall<JsonObject>) => Effect.Effect<Embedded, ModelFailed>
 }
 
 /** A struct whose values are themselves on the wire. A field's `description` completes "Expected …". */
-interface Fields<A> extends Schema.Schema<A> {
+export interface Fields<A> extends Schema.Schema<A> {
   readonly fields: Schema.Struct.Fields
 }
 
@@ -133,8 +151,13 @@ export interface Definition<Credential extends object, Parameters extends object
   readonly parameters: Fields<Parameters>
   readonly cards?: ReadonlyArray<ModelCardDraft>
   readonly accepts: (model: string) => boolean
+  /** What is wrong among fields that are each right. Secrets that stay stored are not in there. */
+  readonly problems?: (credential: Partial<Credential>) => Problems
   /** `credential` and `parameters` have been checked. */
   readonly stream: (call: ProviderCall<Credential, Parameters>, emit: EmitPart) => Effect.Effect<void, ModelFailed>
+  readonly check: (
+    call: CheckCall<Credential>
+  ) => Effect.Effect<{ readonly models: ReadonlyArray<string> }, ModelFailed>
   readonly embed?: (call: EmbedCall<Credential>) => Effect.Effect<Embedded, ModelFailed>
 }
 
@@ -144,11 +167,26 @@ export const make = <Credential extends object, Parameters extends object>(
   const { title, type } = definition
   const fields = fieldsOf(definition.fields.ast)
   const { properties, required, ...schema } = jsonSchemaOf(definition.fields)
-  const fieldProblems = problemsOf(fields)
+  const ownProblems = problemsOf(fields)
+  const fieldProblems = (value: JsonObject): Problems => {
+    const own = ownProblems(value)
+    return own.length > 0 ? own : definition.problems?.(value as Partial<Credential>) ?? []
+  }
   const parameterProblems = problemsOf(fieldsOf(definition.parameters.ast))
   const fieldProblem = once(fieldProblems)
   const parameterProblem = once(parameterProblems)
   const { embed } = definition
+  /** Goes on with a credential whose fields are right. */
+  const withFields = <A>(
+    credential: JsonObject,
+    use: (credential: JsonObject & Credential) => Effect.Effect<A, ModelFailed>
+  ): Effect.Effect<A, ModelFailed> =>
+    Effect.suspend(() => {
+      const field = fieldProblem(credential)
+      return field === undefined
+        ? use(credential as JsonObject & Credential)
+        : Effect.fail(setup(`The credential's field '${field.path}' is missing or wrong.`))
+    })
   return {
     type,
     schema: {
@@ -170,28 +208,16 @@ export const make = <Credential extends object, Parameters extends object>(
     fieldProblems,
     parameterProblems,
     stream: (call, emit) =>
-      Effect.suspend(() => {
-        const field = fieldProblem(call.credential)
-        if (field !== undefined) {
-          return Effect.fail(setup(`The credential's field '${field.path}' is missing or wrong.`))
-        }
+      withFields(call.credential, (credential) => {
         const parameter = parameterProblem(call.parameters)
-        if (parameter !== undefined) {
-          return Effect.fail(setup(`The model's parameter '${parameter.path}' is unknown or wrong.`))
-        }
-        return definition.stream(
-          call as ProviderCall<JsonObject, JsonObject> & ProviderCall<Credential, Parameters>,
-          emit
-        )
+        return parameter === undefined
+          ? definition.stream({ ...call, credential, parameters: call.parameters as JsonObject & Parameters }, emit)
+          : Effect.fail(setup(`The model's parameter '${parameter.path}' is unknown or wrong.`))
       }),
+    check: (call) => withFields(call.credential, (credential) => definition.check({ ...call, credential })),
     ...(embed !== undefined && {
       embed: (call: EmbedCall<JsonObject>) =>
-        Effect.suspend(() => {
-          const field = fieldProblem(call.credential)
-          return field === undefined
-            ? embed(call as EmbedCall<JsonObject> & EmbedCall<Credential>)
-            : Effect.fail(setup(`The credential's field '${field.path}' is missing or wrong.`))
-        })
+        withFields(call.credential, (credential) => embed({ ...call, credential }))
     })
   }
 }

@@ -14,9 +14,9 @@ import * as Cards from "./Cards.ts"
 import * as Context from "./Context.ts"
 import * as Demo from "./Demo.ts"
 import * as Embedding from "./Embedding.ts"
-import * as OpenAiCompatible from "./OpenAiCompatible.ts"
 import * as OwnCards from "./OwnCards.ts"
 import type { Provider } from "./Provider.ts"
+import * as Providers from "./Providers.ts"
 
 type Problem = typeof FieldProblem.Type
 
@@ -25,6 +25,9 @@ const maxFields = 64
 
 /** Longest name of a credential, in characters. */
 const maxName = 256
+
+/** Texts of one call for embeddings, where the model's most is not known. */
+const usualBatch = 96
 
 /** Credentials whose opened secrets are kept in memory; the least recently used goes first. */
 const maxOpened = 10_000
@@ -53,6 +56,8 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds, models_dir: 
     const providers = new Map(list.map((provider) => [provider.type, provider]))
     const types = [...providers.keys()].join(", ")
     const catalogueOf = Cards.make(models_dir)
+    // The one place from which all providers get it.
+    const fetch = globalThis.fetch
 
     const readCredential = (data: JsonObject, kept: ReadonlyArray<string>) =>
       Effect.suspend(() => {
@@ -205,9 +210,9 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds, models_dir: 
       const fields = yield* open(credential)
       return yield* Embedding.within(
         bounds,
-        (part) => ask({ credential: fields, model, input: part, dimensions }),
+        (part) => ask({ credential: fields, model, input: part, dimensions, fetch }),
         input,
-        card?.max_inputs ?? input.length
+        card?.max_inputs ?? usualBatch
       )
     })
 
@@ -226,7 +231,7 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds, models_dir: 
           (provider) => Effect.map(catalogueOf(provider), ({ embedding }) => [...embedding.values()])
         ),
       check,
-      stream: ({ config, messages, owner, system, tools }, emit) =>
+      stream: ({ config, messages, output, owner, system, tool_choice, tools }, emit) =>
         credentials.get(owner, config.credential_id).pipe(
           Effect.mapError(() =>
             setup(
@@ -255,7 +260,10 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds, models_dir: 
                         system,
                         messages,
                         tools,
-                        card
+                        card,
+                        tool_choice,
+                        output,
+                        fetch
                       },
                       take
                     ),
@@ -276,7 +284,7 @@ export const layer = (
 ): Layer.Layer<Models, never, Storage | Vault> => Layer.effect(Models, make(providers, bounds, models_dir))
 
 /** Every provider that Stoa brings. */
-export const providers: ReadonlyArray<Provider> = [Demo.provider, OpenAiCompatible.provider]
+export const providers: ReadonlyArray<Provider> = [Demo.provider, ...Providers.all]
 
 export const layerAll = (models_dir?: string): Layer.Layer<Models, never, Storage | Vault> =>
   layer(providers, defaultBounds, models_dir)

@@ -1,0 +1,208 @@
+/** A provider through a package of the AI SDK, which is loaded when it is first used. */
+import type {
+  EmbeddingModelV3,
+  EmbeddingModelV3CallOptions,
+  LanguageModelV3,
+  LanguageModelV3CallOptions,
+  LanguageModelV3FunctionTool,
+  LanguageModelV3Prompt,
+  LanguageModelV3ToolChoice
+} from "@ai-sdk/provider"
+import { Effect } from "effect"
+import { ModelFailed, type StructuredOutput, type ToolChoice, type ToolSpec } from "../../services/Models.ts"
+import * as AiSdkEmbed from "./AiSdkEmbed.ts"
+import { failureOf } from "./AiSdkFailure.ts"
+import { promptOf, type Reader, refusedMedia } from "./AiSdkPrompt.ts"
+import * as AiSdkStream from "./AiSdkStream.ts"
+import type { Dialect } from "./Dialect.ts"
+import * as Listing from "./Listing.ts"
+import * as Provider from "./Provider.ts"
+
+/** Most models whose clients are kept per credential; the oldest goes first. */
+const maxModels = 16
+
+/** What a package makes of a credential. It gets everything from us and reads no environment. */
+export interface Client {
+  readonly chat: (model: string, dialect: Dialect) => LanguageModelV3
+  readonly embedding?: (model: string) => EmbeddingModelV3
+}
+
+export type Options = Omit<LanguageModelV3CallOptions, "prompt" | "tools" | "toolChoice" | "responseFormat">
+
+export interface Definition<Credential extends object, Parameters extends object>
+  extends Pick<Provider.Definition<Credential, Parameters>, "type" | "title" | "fields" | "parameters" | "problems">
+{
+  readonly dialect: Dialect | ((call: Provider.ProviderCall<Credential, Parameters>) => Dialect)
+  /** Loads the package. */
+  readonly open: (credential: Credential, fetch: typeof globalThis.fetch) => Promise<Client>
+  readonly options: (call: Provider.ProviderCall<Credential, Parameters>) => Options
+  /** Marks in the prompt what the provider should keep. */
+  readonly mark?: (
+    prompt: LanguageModelV3Prompt,
+    call: Provider.ProviderCall<Credential, Parameters>
+  ) => LanguageModelV3Prompt
+  /** Whether the provider itself makes answers of a schema; else the model is made to call a tool of that schema. */
+  readonly structured: boolean | ((model: string) => boolean)
+  /** `now` is in milliseconds. */
+  readonly listing: (credential: Credential, now: number) => Listing.Listing | ModelFailed
+  /** Most texts of one request for embeddings, if fewer than the package believes. */
+  readonly batch?: number
+  /** Options that say how long vectors are to be; undefined without embeddings. */
+  readonly dimensions?: (dimensions: number) => EmbeddingModelV3CallOptions["providerOptions"]
+}
+
+interface Opened {
+  readonly fetch: typeof globalThis.fetch
+  readonly client: Client
+  readonly models: Map<string, LanguageModelV3>
+}
+
+/** A client compiles its schemas on first use, so it is kept for as long as the credential stays the same object. */
+const opener = <Credential extends object>(
+  open: (credential: Credential, fetch: typeof globalThis.fetch) => Promise<Client>
+) => {
+  const known = new WeakMap<Credential, Opened>()
+  return (credential: Credential, fetch: typeof globalThis.fetch): Effect.Effect<Opened, ModelFailed> =>
+    Effect.suspend(() => {
+      const before = known.get(credential)
+      if (before?.fetch === fetch) return Effect.succeed(before)
+      return Effect.clockWith((clock) =>
+        Effect.tryPromise({
+          try: () => open(credential, fetch),
+          catch: (error) => failureOf(error, false, clock.unsafeCurrentTimeMillis())
+        })
+      ).pipe(Effect.map((client) => {
+        const opened = { fetch, client, models: new Map<string, LanguageModelV3>() }
+        known.set(credential, opened)
+        return opened
+      }))
+    })
+}
+
+const modelOf = ({ client, models }: Opened, name: string, dialect: Dialect): LanguageModelV3 => {
+  const known = models.get(`${dialect.api ?? ""} ${name}`)
+  if (known !== undefined) return known
+  const model = client.chat(name, dialect)
+  models.set(`${dialect.api ?? ""} ${name}`, model)
+  if (models.size > maxModels) models.delete(models.keys().next().value!)
+  return model
+}
+
+const toolOf =
+  ({ looseTools = false }: Dialect) => ({ description, name, parameters }: ToolSpec): LanguageModelV3FunctionTool => ({
+    type: "function",
+    name,
+    description,
+    inputSchema: parameters,
+    ...(looseTools && { strict: false })
+  })
+
+const choiceOf = (choice: ToolChoice): LanguageModelV3ToolChoice =>
+  typeof choice === "string" ? { type: choice } : { type: "tool", toolName: choice.name }
+
+const toolsOf = (tools: ReadonlyArray<ToolSpec>, choice: ToolChoice | undefined, dialect: Dialect) =>
+  tools.length > 0 &&
+  { tools: tools.map(toolOf(dialect)), ...(choice !== undefined && { toolChoice: choiceOf(choice) }) }
+
+const schemaFormat = ({ name, schema }: StructuredOutput) => ({
+  responseFormat: { type: "json", schema, ...(name !== undefined && { name }) }
+} as const)
+
+/** The answer as the arguments of a tool that the model has to call, unless it calls another. */
+const byTool = (tools: ReadonlyArray<ToolSpec>, { schema }: StructuredOutput, name: string, dialect: Dialect) => ({
+  tools: [...tools.map(toolOf(dialect)), {
+    type: "function",
+    name,
+    description: "Gives the final answer. Call it once, with the whole answer.",
+    inputSchema: schema
+  }],
+  toolChoice: tools.length > 0 ? { type: "required" } : { type: "tool", toolName: name }
+} as const satisfies Pick<LanguageModelV3CallOptions, "tools" | "toolChoice">)
+
+/** A name for the output's tool that none of the others has. */
+const outputName = (tools: ReadonlyArray<ToolSpec>, { name }: StructuredOutput): string => {
+  let free = name?.replaceAll(/[^A-Za-z0-9_-]/g, "_").slice(0, 48) || "final_answer"
+  while (tools.some((tool) => tool.name === free)) free += "_"
+  return free
+}
+
+const refused = (mediaType: string, model: string) =>
+  new ModelFailed({
+    type: "invalid_request",
+    message:
+      `The model ${model} does not take files of type ${mediaType}: choose another model, or leave the file out.`,
+    retryable: false
+  })
+
+export const make = <Credential extends object, Parameters extends object>(
+  definition: Definition<Credential, Parameters>
+): Provider.Provider => {
+  const { batch, dialect, dimensions, listing, mark, options, structured } = definition
+  const open = opener(definition.open)
+  const isStructured = typeof structured === "boolean" ? () => structured : structured
+
+  const optionsOf = (
+    call: Provider.ProviderCall<Credential, Parameters>,
+    reader: Reader,
+    output: string | undefined
+  ) => {
+    const prompt = promptOf(call.system, call.messages, reader)
+    return {
+      ...options(call),
+      prompt: mark === undefined ? prompt : mark(prompt, call),
+      ...(call.output !== undefined && output !== undefined
+        ? byTool(call.tools, call.output, output, reader.dialect)
+        : {
+          ...toolsOf(call.tools, call.tool_choice, reader.dialect),
+          ...(call.output !== undefined && schemaFormat(call.output))
+        })
+    }
+  }
+
+  return Provider.make<Credential, Parameters>({
+    ...definition,
+    accepts: () => true,
+    stream: (call, emit) =>
+      Effect.suspend(() => {
+        const { card, credential, fetch, messages, model, tools } = call
+        const spoken = typeof dialect === "function" ? dialect(call) : dialect
+        const reader = { dialect: spoken, model, takes: card?.input_types }
+        const mediaType = refusedMedia(messages, reader)
+        if (mediaType !== undefined) return Effect.fail(refused(mediaType, model))
+        const native = card?.structured_output ?? isStructured(model)
+        const output = call.output === undefined || native ? undefined : outputName(tools, call.output)
+        return Effect.flatMap(open(credential, fetch), (opened) =>
+          AiSdkStream.stream({
+            model: modelOf(opened, model, spoken),
+            name: model,
+            dialect: spoken,
+            options: optionsOf(call, reader, output),
+            output,
+            emit
+          }))
+      }),
+    check: ({ credential, fetch }) =>
+      Effect.clockWith((clock) => {
+        const list = listing(credential, clock.unsafeCurrentTimeMillis())
+        return list instanceof ModelFailed ? Effect.fail(list) : Listing.check(list, fetch)
+      }),
+    ...(dimensions !== undefined && {
+      embed: ({ credential, dimensions: wanted, fetch, input, model }: Provider.EmbedCall<Credential>) =>
+        Effect.flatMap(open(credential, fetch), ({ client }) =>
+          client.embedding === undefined
+            ? Effect.fail(
+              new ModelFailed({
+                type: "invalid_request",
+                message: "The provider has no embeddings.",
+                retryable: false
+              })
+            )
+            : AiSdkEmbed.embed(
+              client.embedding(model),
+              input,
+              wanted === undefined ? undefined : dimensions(wanted),
+              batch
+            ))
+    })
+  })
+}

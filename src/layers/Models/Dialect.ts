@@ -1,0 +1,89 @@
+/** How the packages of the AI SDK differ in what they take and give beside plain text. */
+import type { JsonObject } from "../../domain/Json.ts"
+
+/** Media types that the package can send, and whether a link to one will do. */
+type Media = readonly [types: RegExp, link: boolean]
+
+export interface Dialect {
+  /** The package's name for its own options and metadata. */
+  readonly namespace: string
+  /** Which of a provider's APIs this is, if it has several. */
+  readonly api?: string
+  /** Metadata that has to come back with the next call; a block of nothing else is kept for it. */
+  readonly keep: ReadonlyArray<string>
+  /** Metadata that comes back beside the block's content, and is not worth a block of its own. */
+  readonly beside?: ReadonlyArray<string>
+  /** The metadata is worth nothing to another model of the same provider. */
+  readonly ofModel?: boolean
+  /** Whose thinking goes back: what this provider signed, anybody's as text while the reply is being made, or nobody's. */
+  readonly thinking: "signed" | "text" | "none"
+  /** Thoughts that name the same item go back together, and only if one of them has the item's seal. */
+  readonly sealed?: { readonly item: string; readonly seal: string }
+  readonly media: ReadonlyArray<Media>
+  /** Whether a prompt may end with the beginning of the answer. */
+  readonly prefill: boolean
+  /** Whether files of the model's own go back. */
+  readonly ownFiles?: boolean
+  /** Whether tools have to say that their arguments need not follow the schema by the letter. */
+  readonly looseTools?: boolean
+  /** The namespace in which the metadata goes back, if it is another. */
+  readonly sendAs?: string
+  /** A call's id in the form that the provider takes. */
+  readonly callId?: (id: string) => string
+}
+
+/** Most of one block's metadata that is kept, in characters of JSON. */
+const longestMetadata = 256 * 1024
+
+/** What of the package's metadata is kept with a block; undefined when that is nothing. */
+export const kept = (
+  { beside = [], keep, namespace, ofModel = false }: Dialect,
+  model: string,
+  metadata: Readonly<Record<string, unknown>> | undefined
+): JsonObject | undefined => {
+  const own = metadata?.[namespace]
+  if (typeof own !== "object" || own === null) return undefined
+  const fields = Object.entries(own).filter(([name, value]) =>
+    value != null && (keep.includes(name) || beside.includes(name))
+  )
+  return fields.length === 0 ? undefined : { [namespace]: { ...Object.fromEntries(fields), ...(ofModel && { model }) } }
+}
+
+/** As a field of a part; what is too long is left out. */
+export const asField = (metadata: JsonObject | undefined): { readonly provider_metadata?: JsonObject } | undefined =>
+  metadata === undefined || JSON.stringify(metadata).length > longestMetadata
+    ? undefined
+    : { provider_metadata: metadata }
+
+/** Whether there is more than marks beside a content. */
+export const isWorthABlock = ({ keep, namespace }: Dialect, metadata: JsonObject): boolean => {
+  const own = metadata[namespace]
+  return typeof own === "object" && own !== null && keep.some((name) => name in own)
+}
+
+/** Joins what came with several pieces of one block. */
+export const joined = (
+  { namespace }: Dialect,
+  before: JsonObject | undefined,
+  after: JsonObject | undefined
+): JsonObject | undefined =>
+  before === undefined || after === undefined
+    ? after ?? before
+    : { [namespace]: { ...before[namespace] as object, ...after[namespace] as object } }
+
+/** What of a block's metadata may go to this model: nothing that another provider wrote. */
+export const returned = (
+  { namespace, ofModel = false }: Dialect,
+  model: string,
+  metadata: JsonObject | undefined
+): JsonObject | undefined => {
+  const own = metadata?.[namespace]
+  if (typeof own !== "object" || own === null || Array.isArray(own)) return undefined
+  const { model: by, ...rest } = own as JsonObject
+  return ofModel && by !== model ? undefined : ofModel ? rest : own as JsonObject
+}
+
+const image: Media = [/^image\//, true]
+const pdf: Media = [/^application\/pdf$/, false]
+const sound: Media = [/^audio\/(wav|mp3|mpeg)$/, false]
+export const media = { image, pdf, sound }

@@ -1,0 +1,68 @@
+/** Anthropic's Messages API. */
+import { Schema } from "effect"
+import * as AiSdkProvider from "../AiSdkProvider.ts"
+import { marked } from "../Caching.ts"
+import { plain } from "../CallId.ts"
+import * as Chat from "../Chat.ts"
+import * as Fields from "../Fields.ts"
+import { named } from "../Listing.ts"
+import { thinkingOf } from "../Thinking.ts"
+
+const address = "https://api.anthropic.com/v1"
+
+/** https://docs.claude.com/en/api/versioning */
+const version = "2023-06-01"
+
+export const provider = AiSdkProvider.make({
+  type: "anthropic_credential",
+  title: "Anthropic",
+  fields: Schema.Struct({ api_key: Fields.key(), base_url: Fields.baseUrl(address) }),
+  parameters: Schema.Struct({
+    ...Fields.temperature(1),
+    ...Fields.sampling,
+    ...Fields.topK,
+    ...Fields.output,
+    ...Fields.stop,
+    ...Fields.thinking,
+    ...Fields.effort("low", "medium", "high", "xhigh", "max"),
+    ...Fields.parallel,
+    ...Fields.caching
+  }),
+  dialect: {
+    namespace: "anthropic",
+    keep: ["signature", "redactedData"],
+    thinking: "signed",
+    media: [[/^image\/(jpeg|png|gif|webp)$/, true], [/^application\/pdf$/, true]],
+    prefill: false,
+    callId: plain
+  },
+  open: async ({ api_key, base_url }, fetch) => {
+    const { createAnthropic } = await import("@ai-sdk/anthropic")
+    const client = createAnthropic({ apiKey: api_key, baseURL: base_url ?? address, fetch })
+    return { chat: (model) => client.messages(model) }
+  },
+  options: ({ model, parameters }) => {
+    const thinking = thinkingOf(parameters, model)
+    const { parallel_tool_calls, reasoning_effort } = parameters
+    return {
+      ...Chat.settings(parameters),
+      providerOptions: {
+        anthropic: {
+          ...(thinking !== undefined && { thinking }),
+          ...(reasoning_effort !== undefined && { effort: reasoning_effort }),
+          ...(parallel_tool_calls !== undefined && { disableParallelToolUse: !parallel_tool_calls })
+        }
+      }
+    }
+  },
+  mark: (prompt, { parameters }) =>
+    parameters.prompt_caching === false
+      ? prompt
+      : marked(prompt, { anthropic: { cacheControl: { type: "ephemeral" } } }),
+  structured: true,
+  listing: ({ api_key, base_url }) => ({
+    url: `${Chat.trimmed(base_url ?? address)}/models?limit=1000`,
+    headers: { "x-api-key": api_key, "anthropic-version": version },
+    names: named("data", "id")
+  })
+})

@@ -1,0 +1,58 @@
+/** Alibaba's DashScope, home of Qwen, by its OpenAI-compatible address. */
+import { Schema } from "effect"
+import * as AiSdkProvider from "../AiSdkProvider.ts"
+import * as Chat from "../Chat.ts"
+import { media } from "../Dialect.ts"
+import * as Fields from "../Fields.ts"
+
+/** Mainland China's; keys of other regions need `base_url`: https://dashscope-intl.aliyuncs.com/compatible-mode/v1 */
+const address = "https://dashscope.aliyuncs.com/compatible-mode/v1"
+
+export const provider = AiSdkProvider.make({
+  type: "dashscope_credential",
+  title: "DashScope",
+  fields: Schema.Struct({ api_key: Fields.key(), base_url: Fields.baseUrl(address) }),
+  parameters: Schema.Struct({
+    ...Fields.temperature(),
+    ...Fields.sampling,
+    ...Fields.topK,
+    ...Fields.output,
+    ...Fields.stop,
+    ...Fields.seed,
+    presence_penalty: Fields.number(-2, 2, "Presence penalty"),
+    ...Fields.thinking,
+    ...Fields.parallel
+  }),
+  dialect: {
+    namespace: "alibaba",
+    keep: [],
+    thinking: "text",
+    media: [media.image],
+    prefill: true
+  },
+  open: async ({ api_key, base_url = address }, fetch) => {
+    const [{ createAlibaba }, compatible] = await Promise.all([
+      import("@ai-sdk/alibaba"),
+      Chat.open({ name: "alibaba", api_key, base_url }, fetch)
+    ])
+    const client = createAlibaba({ apiKey: api_key, baseURL: base_url, fetch })
+    return { chat: (model) => client.chatModel(model), embedding: compatible.embedding }
+  },
+  options: ({ parameters }) => {
+    const { parallel_tool_calls, thinking_budget, thinking_enable } = parameters
+    return {
+      ...Chat.settings(parameters),
+      providerOptions: {
+        alibaba: {
+          ...(thinking_enable !== undefined && { enableThinking: thinking_enable }),
+          ...(thinking_budget !== undefined && { thinkingBudget: thinking_budget }),
+          ...(parallel_tool_calls !== undefined && { parallelToolCalls: parallel_tool_calls })
+        }
+      }
+    }
+  },
+  structured: true,
+  listing: ({ api_key, base_url }) => Chat.listing(base_url ?? address, api_key),
+  batch: 10,
+  dimensions: (dimensions) => ({ openaiCompatible: { dimensions } })
+})

@@ -1,0 +1,54 @@
+/** Groq. */
+import { Schema } from "effect"
+import * as AiSdkProvider from "../AiSdkProvider.ts"
+import * as Chat from "../Chat.ts"
+import { media } from "../Dialect.ts"
+import * as Fields from "../Fields.ts"
+import { isStrict } from "../Strict.ts"
+
+const address = "https://api.groq.com/openai/v1"
+
+/** https://console.groq.com/docs/structured-outputs#supported-models */
+const isStructured = (model: string) => /gpt-oss|kimi-k2|llama-4/.test(model)
+
+/** Models that else write their thoughts into the text. https://console.groq.com/docs/reasoning */
+const thinksAloud = (model: string) => /qwen3|qwq|deepseek-r1/i.test(model)
+
+export const provider = AiSdkProvider.make({
+  type: "groq_credential",
+  title: "Groq",
+  fields: Schema.Struct({ api_key: Fields.key(), base_url: Fields.baseUrl(address) }),
+  parameters: Schema.Struct({
+    ...Fields.usual,
+    ...Fields.effort("none", "default", "low", "medium", "high"),
+    ...Fields.parallel
+  }),
+  dialect: {
+    namespace: "groq",
+    keep: [],
+    thinking: "text",
+    media: [media.image],
+    prefill: true
+  },
+  open: async ({ api_key, base_url }, fetch) => {
+    const { createGroq } = await import("@ai-sdk/groq")
+    const client = createGroq({ apiKey: api_key, baseURL: base_url ?? address, fetch })
+    return { chat: (model) => client.languageModel(model) }
+  },
+  options: ({ model, output, parameters }) => {
+    const { parallel_tool_calls, reasoning_effort } = parameters
+    return {
+      ...Chat.settings(parameters),
+      providerOptions: {
+        groq: {
+          ...(thinksAloud(model) && { reasoningFormat: "parsed" }),
+          ...(reasoning_effort !== undefined && { reasoningEffort: reasoning_effort }),
+          ...(parallel_tool_calls !== undefined && { parallelToolCalls: parallel_tool_calls }),
+          ...(output !== undefined && { strictJsonSchema: isStrict(output.schema) })
+        }
+      }
+    }
+  },
+  structured: isStructured,
+  listing: ({ api_key, base_url }) => Chat.listing(base_url ?? address, api_key)
+})

@@ -1,0 +1,50 @@
+/** Mistral AI. */
+import { Schema } from "effect"
+import * as AiSdkProvider from "../AiSdkProvider.ts"
+import { fitting } from "../CallId.ts"
+import * as Chat from "../Chat.ts"
+import * as Fields from "../Fields.ts"
+import { isStrict } from "../Strict.ts"
+
+const address = "https://api.mistral.ai/v1"
+
+export const provider = AiSdkProvider.make({
+  type: "mistral_credential",
+  title: "Mistral AI",
+  fields: Schema.Struct({ api_key: Fields.key(), base_url: Fields.baseUrl(address) }),
+  parameters: Schema.Struct({
+    ...Fields.usual,
+    ...Fields.effort("none", "high"),
+    ...Fields.parallel
+  }),
+  dialect: {
+    namespace: "mistral",
+    keep: [],
+    thinking: "text",
+    media: [[/^image\//, true], [/^application\/pdf$/, true]],
+    prefill: true,
+    callId: fitting(/^[A-Za-z0-9]{9}$/, 9)
+  },
+  open: async ({ api_key, base_url }, fetch) => {
+    const { createMistral } = await import("@ai-sdk/mistral")
+    const client = createMistral({ apiKey: api_key, baseURL: base_url ?? address, fetch })
+    return { chat: (model) => client.chat(model), embedding: (model) => client.embeddingModel(model) }
+  },
+  options: ({ output, parameters }) => {
+    const { parallel_tool_calls, reasoning_effort } = parameters
+    return {
+      ...Chat.settings(parameters),
+      providerOptions: {
+        mistral: {
+          ...(reasoning_effort !== undefined && { reasoningEffort: reasoning_effort }),
+          ...(parallel_tool_calls !== undefined && { parallelToolCalls: parallel_tool_calls }),
+          ...(output !== undefined && { strictJsonSchema: isStrict(output.schema) })
+        }
+      }
+    }
+  },
+  structured: true,
+  listing: ({ api_key, base_url }) => Chat.listing(base_url ?? address, api_key),
+  /** Its vectors have one length. */
+  dimensions: () => undefined
+})

@@ -1,0 +1,26 @@
+/** Any server that speaks the Chat Completions protocol. */
+import { Schema } from "effect"
+import * as AiSdkProvider from "../AiSdkProvider.ts"
+import * as Chat from "../Chat.ts"
+import * as Fields from "../Fields.ts"
+
+const name = "openai_compatible"
+
+export const provider = AiSdkProvider.make({
+  type: "openai_compatible_credential",
+  title: "OpenAI-compatible",
+  fields: Schema.Struct({
+    base_url: Fields.address("Base URL", "https://api.example.com/v1"),
+    api_key: Fields.optionalKey()
+  }),
+  parameters: Schema.Struct({
+    ...Fields.usual,
+    ...Fields.effort("none", "minimal", "low", "medium", "high", "xhigh")
+  }),
+  dialect: Chat.dialect(name),
+  open: (credential, fetch) => Chat.open({ ...credential, name }, fetch),
+  options: ({ output, parameters }) => Chat.options(name, parameters, output),
+  structured: false,
+  listing: ({ api_key, base_url }) => Chat.listing(base_url, api_key),
+  dimensions: (dimensions) => ({ openaiCompatible: { dimensions } })
+})

@@ -1,0 +1,114 @@
+/** A provider's server on loopback that answers as it is told, remembers what it was asked, and misbehaves on demand. */
+import { Effect } from "effect"
+import { createServer, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import type { Json, Plain, Received, Streamed } from "./Wire.ts"
+
+/** What comes after the last chunk: the end, a broken connection, or nothing. */
+export type Ending = "end" | "cut" | "hang"
+
+export type Answer =
+  | (Pick<Streamed, "content_type" | "chunks"> & { readonly ending?: Ending })
+  | Plain
+  /** Never answers. */
+  | "hang"
+  /** Closes the connection without an answer. */
+  | "drop"
+
+const write = (response: ServerResponse, chunk: Uint8Array) =>
+  new Promise<void>((resolve) => response.write(chunk, () => resolve()))
+
+const reply = async (response: ServerResponse, answer: Answer) => {
+  if (answer === "hang") return
+  if (answer === "drop") return response.destroy()
+  if ("status" in answer) {
+    response.writeHead(answer.status, answer.headers)
+    return response.end(answer.body)
+  }
+  response.writeHead(200, { "content-type": answer.content_type })
+  response.flushHeaders()
+  for (const chunk of answer.chunks) {
+    if (response.destroyed) return
+    await write(response, chunk)
+  }
+  if (answer.ending === "cut") response.destroy()
+  else if (answer.ending !== "hang") response.end()
+}
+
+const parsed = (text: string): Json => {
+  try {
+    return text === "" ? undefined : JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+export interface FakeProvider {
+  /** `http://127.0.0.1:40001` */
+  readonly origin: string
+  /** Oldest first. */
+  readonly received: ReadonlyArray<Received>
+  /** Settles when the client has closed the connection of an answer that had not ended. */
+  readonly left: () => Promise<void>
+  /** Forgets what was received; answers in this order from now on, and stays with the last. */
+  readonly answer: (...answers: ReadonlyArray<Answer>) => void
+}
+
+/** Closed with the scope. */
+export const make = Effect.acquireRelease(
+  Effect.async<FakeProvider & { readonly close: () => void }>((resume) => {
+    const received: Array<Received> = []
+    let answers: ReadonlyArray<Answer> = []
+    let leave = () => {}
+    let left = new Promise<void>((resolve) => leave = resolve)
+    const server = createServer((request, response) => {
+      request.socket.setNoDelay(true)
+      const body: Array<Buffer> = []
+      response.on("close", () => {
+        if (!response.writableEnded) leave()
+      })
+      request.on("data", (data: Buffer) => body.push(data))
+      request.on("end", () => {
+        const { pathname, searchParams } = new URL(request.url ?? "", "http://127.0.0.1")
+        received.push({
+          method: request.method ?? "",
+          path: pathname,
+          query: searchParams,
+          headers: request.headers,
+          body: parsed(Buffer.concat(body).toString())
+        })
+        const [answer = "hang" as const, ...rest] = answers
+        if (rest.length > 0) answers = rest
+        void reply(response, answer)
+      })
+    })
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo
+      resume(Effect.succeed({
+        origin: `http://127.0.0.1:${port}`,
+        received,
+        left: () => left,
+        answer: (...next) => {
+          received.length = 0
+          answers = next
+          left = new Promise<void>((resolve) => leave = resolve)
+        },
+        close: () => {
+          server.closeAllConnections()
+          server.close()
+        }
+      }))
+    })
+  }),
+  ({ close }) => Effect.sync(close)
+)
+
+/** The same bytes in other chunks, of `size` bytes each. */
+export const split = <A extends Pick<Streamed, "chunks">>(answer: A, size: number): A => {
+  const all = Buffer.concat(answer.chunks)
+  const chunks = Array.from(
+    { length: Math.ceil(all.length / size) },
+    (_, n) => all.subarray(n * size, (n + 1) * size)
+  )
+  return { ...answer, chunks }
+}

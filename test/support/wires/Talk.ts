@@ -1,0 +1,142 @@
+/** Talks to a provider as a session does: through `Models`, with a stored credential whose secrets are sealed. */
+import { assert } from "@effect/vitest"
+import { Context, Duration, Effect, Layer, Redacted, Schema } from "effect"
+import { randomBytes } from "node:crypto"
+import { CredentialId, type UserId } from "../../../src/domain/Ids.ts"
+import type { JsonObject } from "../../../src/domain/Json.ts"
+import type { Message } from "../../../src/domain/Message.ts"
+import * as Host from "../../../src/layers/Host.ts"
+import { type Bounds, bounds } from "../../../src/layers/Models/Bounds.ts"
+import * as Providers from "../../../src/layers/Models/Providers.ts"
+import * as ModelsRouter from "../../../src/layers/Models/Router.ts"
+import * as VaultAesGcm from "../../../src/layers/Vault/AesGcm.ts"
+import {
+  type Embedded,
+  type ModelCall,
+  type ModelFailed,
+  type ModelPart,
+  Models
+} from "../../../src/services/Models.ts"
+import { Storage } from "../../../src/services/Storage.ts"
+import { Vault } from "../../../src/services/Vault.ts"
+import { credentialOf } from "../fixtures.ts"
+import * as FakeProvider from "./FakeProvider.ts"
+import * as Messages from "./Messages.ts"
+import type { Subject } from "./Subject.ts"
+import type { Asked, Received } from "./Wire.ts"
+
+const owner = "ada" as UserId
+
+/** Printable, as keys are, and found by a search of anything that shows it. */
+export const planted = "plantedSecret0123456789planted"
+
+/** What the provider's own sentences hold, so that it is noticed when they are passed on. */
+export const theirWords = "their-own-words"
+
+const patient: Bounds = { ...bounds, attempts: 1, backoff: Duration.millis(1) }
+
+export const impatient = (limits: Partial<Bounds>): Bounds => ({ ...patient, ...limits })
+
+/** Everything that a log, an answer or a person could be shown of a failure. */
+const shown = (failed: ModelFailed) =>
+  [JSON.stringify(failed), failed.message, String(failed), failed.stack, String(failed.cause)].join("\n")
+
+export const assertClean = (failed: ModelFailed, origin: string): void => {
+  assert.strictEqual(failed._tag, "ModelFailed")
+  assert.match(failed.message, /^[A-Z].*\.$/)
+  for (const secret of [planted, theirWords, new URL(origin).host]) assert.notInclude(shown(failed), secret)
+}
+
+export type Asking = Partial<Pick<ModelCall, "system" | "messages" | "tools" | "tool_choice" | "output">> & {
+  readonly parameters?: JsonObject
+}
+
+export interface Talk {
+  readonly server: FakeProvider.FakeProvider
+  /** The parts of the answer; what has come before a failure is in `parts`. */
+  readonly ask: (
+    asking?: Asking,
+    parts?: Array<ModelPart>
+  ) => Effect.Effect<ReadonlyArray<ModelPart>, ModelFailed>
+  /** The connection check. */
+  readonly check: Effect.Effect<ReadonlyArray<string>, ModelFailed>
+  readonly embed: (input: ReadonlyArray<string>, dimensions?: number) => Effect.Effect<Embedded, ModelFailed>
+  /** Fails if the call does not, or if its failure shows what it must not. */
+  readonly fail: (asking?: Asking, parts?: Array<ModelPart>) => Effect.Effect<ModelFailed>
+  readonly failing: <A>(effect: Effect.Effect<A, ModelFailed>) => Effect.Effect<ModelFailed>
+  /** The last request, as sent and as understood. */
+  readonly request: () => Received
+  readonly asked: () => Asked
+}
+
+const layer = (limits: Bounds) =>
+  ModelsRouter.layer(Providers.all, limits).pipe(
+    Layer.provideMerge(
+      Layer.merge(
+        Host.memory,
+        Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(randomBytes(32)))] }))
+      )
+    )
+  )
+
+/** Stores the credential as `POST /credential` does. */
+const store = Effect.fnUntraced(function*(subject: Subject, origin: string) {
+  const { credentials } = yield* Storage
+  const models = yield* Models
+  const vault = yield* Vault
+  const data = { type: subject.type, ...subject.credential(origin, planted) }
+  const { secrets, ...fields } = yield* models.readCredential(data, [])
+  assert.notInclude(JSON.stringify(fields), planted)
+  const base = credentialOf(owner, fields)
+  const names = Object.keys(secrets)
+  const record = `credentials/${base.id}`
+  const sealed = names.length === 0 ? null : yield* vault.seal(JSON.stringify(secrets), { owner, record })
+  yield* credentials.insert({ ...base, secrets: names, sealed })
+  return base.id
+}, Effect.orDie)
+
+export const open = Effect.fnUntraced(function*(subject: Subject, limits: Bounds = patient, at?: string) {
+  const server = yield* FakeProvider.make
+  const origin = at ?? server.origin
+  const context = yield* Layer.build(layer(limits))
+  const credential_id = yield* Effect.provide(store(subject, origin), context)
+  const models = Context.get(context, Models)
+  const config = (parameters: JsonObject = {}) => ({
+    type: subject.type,
+    credential_id: Schema.decodeSync(CredentialId)(credential_id),
+    model: subject.model,
+    parameters: { ...subject.parameters, ...parameters }
+  })
+  const messages: ReadonlyArray<Message> = [Messages.user(Messages.text("hello"))]
+  const ask: Talk["ask"] = ({ parameters, ...asking } = {}, parts = []) =>
+    Effect.zipRight(
+      Effect.orDie(models.check(owner, config(parameters))),
+      Effect.as(
+        models.stream(
+          { owner, config: config(parameters), system: "", messages, tools: [], ...asking },
+          (part) => void parts.push(part)
+        ),
+        parts
+      )
+    )
+  const failing: Talk["failing"] = (effect) =>
+    effect.pipe(
+      Effect.flip,
+      Effect.orDieWith(() => new Error("It did not fail.")),
+      Effect.tap((failed) => Effect.sync(() => assertClean(failed, origin)))
+    )
+  const provider = Providers.all.find(({ type }) => type === subject.type) ?? assert.fail("no such provider")
+  const fields = { fetch: globalThis.fetch, credential: subject.credential(origin, planted) }
+  const request = () => server.received.at(-1) ?? assert.fail("nothing was asked")
+  return {
+    server,
+    ask,
+    check: Effect.map(provider.check(fields), ({ models }) => models),
+    embed: (input, dimensions) =>
+      provider.embed?.({ ...fields, model: subject.model, input, dimensions }) ?? assert.fail("it has no embeddings"),
+    fail: (asking, parts) => failing(ask(asking, parts)),
+    failing,
+    request,
+    asked: () => subject.wire.read(request())
+  } satisfies Talk as Talk
+})
