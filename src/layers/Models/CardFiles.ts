@@ -35,7 +35,10 @@ const codeOf = (cause: unknown) => cause instanceof Error && "code" in cause ? S
 const reasonOf = (cause: unknown): string => {
   if (ParseResult.isParseError(cause)) {
     const [first] = ParseResult.ArrayFormatter.formatErrorSync(cause)
-    return `${first?.path.join(".") ?? ""} ${first?.message ?? ""}`.trim().slice(0, longestReason)
+    return `${first?.path.join(".") ?? ""} ${first?.message.replace(/, expected: [\s\S]*/, "") ?? ""}`.trim().slice(
+      0,
+      longestReason
+    )
   }
   const message = cause instanceof Error ? cause.message.trim() : "it cannot be read"
   return message.split("\n")[0]!.replace(/[.:]$/, "").slice(0, longestReason)
