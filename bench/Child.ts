@@ -62,10 +62,12 @@ export interface Child {
 /** Starts `bench/<entry>` and waits until it listens. */
 export const start = async (entry: string, args: ReadonlyArray<string>): Promise<Child> => {
   const script = Path.join(root, "bench", entry)
-  const child = keep(spawn(process.execPath, ["--expose-gc", "--import", "tsx", script, ...args], {
-    cwd: root,
-    stdio: ["ignore", "pipe", "pipe", "ipc"]
-  }))
+  const child = keep(
+    spawn(process.execPath, ["--expose-gc", "--max-semi-space-size=32", "--import", "tsx", script, ...args], {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe", "ipc"]
+    })
+  )
   const said = saying(child)
   const waiting = new Map<number, { resolve: (answer: never) => void; reject: (cause: Error) => void }>()
   let asked = 0

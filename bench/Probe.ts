@@ -19,8 +19,13 @@ export interface Answers {
   readonly profile: null
   /** Ends it and writes it to the file. */
   readonly profiled: null
-  /** Fills the log of the session. */
+  /** Fills the new log of the session with 10,000 events, 500 in a commit. */
   readonly fill: null
+  /** Appends 1,000 events to the new log of the session, each by itself. */
+  readonly append: null
+  /** Reads one answer with the provider's package alone; through `Models`. */
+  readonly bare: null
+  readonly models: null
 }
 
 export interface Question {
@@ -49,11 +54,13 @@ const memory = async (): Promise<Memory> => {
 
 const session = new Session()
 
-type Fill = (session: string) => Promise<unknown>
+/** What a child does beside telling of itself; each gets what the question is about. */
+type Work = { readonly [Ask in "fill" | "append" | "bare" | "models"]?: (about: string) => Promise<unknown> }
 
-const cannotFill: Fill = () => Promise.reject(new Error("This server has no log"))
+/** Deltas in the answer that `bare` and `models` read. */
+export const deltasPerCall = 2_000
 
-const answer = async ({ about, ask }: Question, fill: Fill): Promise<Answers[keyof Answers]> => {
+const answer = async ({ about, ask }: Question, work: Work): Promise<Answers[keyof Answers]> => {
   switch (ask) {
     case "cpu": {
       const { system, user } = process.cpuUsage()
@@ -73,8 +80,9 @@ const answer = async ({ about, ask }: Question, fill: Fill): Promise<Answers[key
       session.disconnect()
       return null
     }
-    case "fill":
-      await fill(about!)
+    default:
+      if (work[ask] === undefined) throw new Error(`This server cannot ${ask}`)
+      await work[ask](about ?? "")
       return null
   }
 }
@@ -84,9 +92,9 @@ const report = (message: Report) => {
 }
 
 /** Tells the parent where the server listens, and answers it from then on. `stop` is run when the parent is gone. */
-export const serving = (port: number, stop: () => void, fill: Fill = cannotFill): void => {
+export const serving = (port: number, stop: () => void, work: Work): void => {
   process.on("message", (question: Question) => {
-    answer(question, fill).then(
+    answer(question, work).then(
       (answer) => report({ id: question.id, answer }),
       (cause: unknown) => report({ id: question.id, failed: String(cause) })
     )

@@ -12,7 +12,7 @@ export interface Row {
   readonly limits: (backend: Door["backend"]) => Readonly<Record<string, Limit>>
   /** It needs a server that did nothing else before. */
   readonly fresh?: boolean
-  readonly measure: (door: Door, plan: Plan, profile: string | undefined) => Promise<ReadonlyArray<Figure>>
+  readonly measure: (door: Door, plan: Plan) => Promise<ReadonlyArray<Figure>>
 }
 
 const fifty = "repeat 50 word "
@@ -39,7 +39,7 @@ const workers = 16
 const hot = new WeakSet<Door>()
 
 /** Lets the server's code get hot: the first thousand runs cost up to three times as much as those after them. */
-const warmUp = async (door: Door, plan: Plan) => {
+export const warmUp = async (door: Door, plan: Plan) => {
   if (hot.has(door)) return
   hot.add(door)
   for (let done = 0; done < plan.warmUp; done += plan.runs) {
@@ -53,16 +53,14 @@ const wholeRun: Row = {
   reach: "≤ 1 ms, ≤ 4 × raw; durable ≤ 1.5 ms",
   on: ["raw", "memory", "pglite", "postgres"],
   limits: (backend) => ({ "": backend === "memory" ? { most: 1, timesRaw: 4 } : { most: 1.5 } }),
-  measure: async (door, plan, profile) => {
+  measure: async (door, plan) => {
     await warmUp(door, plan)
-    if (profile !== undefined) await door.child.ask("profile")
     const costs: Array<number> = []
     for (let round = 0; round < plan.rounds; round++) {
       const sessions = await openMany(door, workers, 0)
       await runAll(sessions, fifty, 1)
       costs.push(await cpuOf(door, () => runAll(sessions, fifty, plan.runs)) / (workers * plan.runs))
     }
-    if (profile !== undefined) await door.child.ask("profiled", `${profile}/${door.backend}.cpuprofile`)
     return [{ name: "", value: median(costs) / 1000, unit: "ms" }]
   }
 }
@@ -93,6 +91,24 @@ const fanOut: Row = {
       if (round > 0) costs.push(cpu / delivered)
     }
     for (const { leave } of watches) leave()
+    return [{ name: "", value: median(costs), unit: "µs" }]
+  }
+}
+
+/** What a delivered event costs at least where it is committed first: a hundredth of this lies in each of the deliveries above. */
+const append: Row = {
+  id: "append",
+  what: "CPU of a commit of one event to the log",
+  reach: "part of the row above",
+  on: ["memory", "pglite", "postgres"],
+  limits: () => ({}),
+  measure: async (door, plan) => {
+    const costs: Array<number> = []
+    for (let round = 0; round <= plan.rounds; round++) {
+      const { id } = await door.open(0)
+      const cpu = await cpuOf(door, () => door.child.ask("append", id))
+      if (round > 0) costs.push(cpu / 1_000)
+    }
     return [{ name: "", value: median(costs), unit: "µs" }]
   }
 }
@@ -287,6 +303,7 @@ const slowReplay: Row = {
 export const rows: ReadonlyArray<Row> = [
   wholeRun,
   fanOut,
+  append,
   firstDelta,
   crowd,
   longSession,

@@ -1,7 +1,7 @@
 /**
  * The benchmark: `npm run bench`, with `--json` for a line of JSON for each
  * figure, `--quick` for a look, `--only <row>` (again for more rows), and
- * `--profile <folder>` for CPU profiles of the row `run`.
+ * `--profile <folder>` for a CPU profile of each hot server in each row.
  */
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs/promises"
@@ -13,8 +13,9 @@ import { type Child, start } from "./Child.ts"
 import { type Backend, type Door, ofRaw, ofStoa } from "./Door.ts"
 import { type Figure, type Limit, type Plan, quick, whole } from "./Figures.ts"
 import * as Load from "./Load.ts"
+import * as ModelLayer from "./ModelLayer.ts"
 import type { Template } from "./raw.ts"
-import { type Row, rows } from "./Rows.ts"
+import { type Row, rows, warmUp } from "./Rows.ts"
 import type { Arguments } from "./server.ts"
 import * as Starts from "./Starts.ts"
 import { json, type Outcome, table } from "./Table.ts"
@@ -30,7 +31,7 @@ const { values: flags } = parseArgs({
 
 const say = (line: string) => process.stderr.write(`${line}\n`)
 
-const ids = [...rows, ...Starts.rows].map(({ id }) => id)
+const ids = [...rows, ModelLayer.row, ...Starts.rows].map(({ id }) => id)
 const unknown = flags.only.filter((id) => !ids.includes(id))
 if (unknown.length > 0) {
   say(`There is no row ${unknown.join(", ")}. Rows: ${ids.join(", ")}`)
@@ -149,7 +150,13 @@ const measure = async (row: Row, outcome: Outcome, backend: Backend) => {
   const door = row.fresh === true ? openDoor(backend) : doors.get(backend) ?? openDoor(backend)
   if (row.fresh !== true) doors.set(backend, door)
   try {
-    note(outcome, backend, await row.measure(await door, plan, flags.profile))
+    const { child } = await door
+    if (flags.profile !== undefined) {
+      await warmUp(await door, plan)
+      await child.ask("profile")
+    }
+    note(outcome, backend, await row.measure(await door, plan))
+    if (flags.profile !== undefined) await child.ask("profiled", `${flags.profile}/${row.id}-${backend}.cpuprofile`)
   } catch (cause) {
     fail(outcome, backend, cause)
     doors.delete(backend)
@@ -164,6 +171,8 @@ const loaded = rows.filter(({ id }) => isWanted(id) && plan.backends(id).length 
   outcome: outcomeOf(row, row.limits)
 }))
 outcomes.push(...loaded.map(({ outcome }) => outcome))
+const modelLayer = isWanted(ModelLayer.row.id) ? [outcomeOf(ModelLayer.row, () => ModelLayer.row.limits)] : []
+outcomes.push(...modelLayer)
 const started = Starts.rows.filter(({ id }) => isWanted(id)).map((row) => ({
   row,
   outcome: outcomeOf(row, () => row.limits)
@@ -184,6 +193,16 @@ try {
     }
     for (const backend of backends) {
       await (await doors.get(backend)?.catch(() => undefined))?.child.stop()
+    }
+  }
+  for (const outcome of modelLayer) {
+    say(`${outcome.id} ...`)
+    try {
+      const { bare, models } = await ModelLayer.measure(plan)
+      note(outcome, "raw", bare)
+      note(outcome, "memory", models)
+    } catch (cause) {
+      fail(outcome, "memory", cause)
     }
   }
   for (const backend of ["pglite", "postgres"] as const) {

@@ -95,5 +95,5 @@ server.listen(0, "127.0.0.1", () => {
     server.close()
     server.closeAllConnections()
     process.exit(0)
-  })
+  }, {})
 })

@@ -40,12 +40,8 @@ const host = backend === "memory" ? Host.layerMemory : Host.layer(
   })
 )
 
-/** Events of a filled log, and how many are written at a time. */
-const filled = 10_000
-const written = 500
-
-/** Writes a log as a slow model leaves it: a page for each event. */
-const fill = Effect.fnUntraced(function*(session: string) {
+/** Writes a log as a slow model leaves it: a page for each event, so many pages in a commit. */
+const fill = Effect.fnUntraced(function*(session: string, events: number, commit: number) {
   const log = yield* EventLog
   const session_id = session as SessionId
   const json = JSON.stringify({
@@ -56,8 +52,8 @@ const fill = Effect.fnUntraced(function*(session: string) {
     block_id: "0123456789",
     delta: "word "
   })
-  for (let from = 1; from <= filled; from += written) {
-    const pages = Array.from({ length: written }, (_, i) => {
+  for (let from = 1; from <= events; from += commit) {
+    const pages = Array.from({ length: commit }, (_, i) => {
       const seq = from + i
       return { session_id, first_seq: seq, last_seq: seq, run_id: null, ends: false, frames: frame(seq, json) }
     })
@@ -70,7 +66,10 @@ const listening = Effect.gen(function*() {
   const run = Runtime.runPromise(yield* Effect.runtime<EventLogModule.EventLog>())
   yield* (yield* Readiness).set(true)
   if (address._tag !== "TcpAddress") return
-  serving(address.port, () => process.kill(process.pid, "SIGTERM"), (session) => run(fill(session)))
+  serving(address.port, () => process.kill(process.pid, "SIGTERM"), {
+    fill: (session) => run(fill(session, 10_000, 500)),
+    append: (session) => run(fill(session, 1_000, 1))
+  })
 })
 
 const server = Layer.mergeAll(

@@ -9,11 +9,13 @@ import { doctor } from "./commands/doctor.ts"
 import { keys } from "./commands/keys.ts"
 import { models } from "./commands/models.ts"
 import { sessions } from "./commands/sessions.ts"
+import { usage } from "./commands/usage.ts"
+import { vault } from "./commands/vault.ts"
 import { version } from "./commands/version.ts"
 
 const stoa = Command.make("stoa").pipe(Command.withDescription("the open server where agents live"))
 
-const clients = [chat, agents, sessions, credentials, models, keys, db, doctor, version] as const
+const clients = [chat, agents, sessions, credentials, models, usage, keys, vault, db, doctor, version] as const
 
 /** Everything but the server itself, which is only named. */
 export const withoutServer = Command.withSubcommands(stoa, [

@@ -146,3 +146,9 @@ export const connect = Effect.fn("Connection.connect")(function*(options: Connec
 })
 
 export interface Connection extends Effect.Effect.Success<ReturnType<typeof connect>> {}
+
+/** Options of what only an admin's key may do; no user goes with it. */
+export const admin = { url: connection.url, key: connection.key }
+
+export const asAdmin = (options: Omit<ConnectionOptions, "user">) =>
+  connect({ url: options.url, key: options.key, user: Option.none() })

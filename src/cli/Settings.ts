@@ -61,6 +61,7 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   retain_days: numberOf,
   cors_origins: listOf,
   allowed_hosts: listOf,
+  outbound_hosts: listOf,
   trust_user_header: (text) => truths.get(text.toLowerCase()) ?? text
 }
 

@@ -2,7 +2,8 @@
  * A run as it is told on a terminal: the reply's text on standard output, and
  * aside, dimmed, what it thinks and which tools it calls.
  */
-import type { AgentEvent } from "../domain/Event.ts"
+import { Schema } from "effect"
+import { type AgentEvent, ModelSwitched } from "../domain/Event.ts"
 import { harmless } from "./Screen.ts"
 
 export interface Piece {
@@ -54,6 +55,8 @@ const note = (telling: Telling, text: string): Step => [
 
 const without = <A>(record: Readonly<Record<string, A>>, id: string) =>
   Object.fromEntries(Object.entries(record).filter(([key]) => key !== id))
+
+const isSwitch = Schema.is(ModelSwitched)
 
 /** What an event adds. */
 export const tell = (telling: Telling, event: AgentEvent): Step => {
@@ -110,6 +113,13 @@ export const tell = (telling: Telling, event: AgentEvent): Step => {
       return note(telling, "(waits for the run before it)")
     case "RUN_RESUMED":
       return note(telling, "(goes on after a restart of the server)")
+    case "CUSTOM":
+      return event.name === "model_switched" && isSwitch(event.value)
+        ? note(
+          telling,
+          `(${event.value.from.model} failed, ${event.value.to.model} answers: ${event.value.error.message})`
+        )
+        : [telling, []]
     default:
       return [telling, []]
   }

@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { AgentId, Timestamp, UserId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
+import { FallbackModelConfigs } from "./Model.ts"
 import { ClientTools } from "./Tool.ts"
 
 const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: NoInfer<A>) =>
@@ -53,7 +54,9 @@ const AgentData = Schema.Struct({
   context_config: ContextConfig,
   react_config: ReActConfig,
   /** Tools that whoever talks to the agent runs itself. */
-  client_tools: Schema.optionalWith(ClientTools, { default: () => [] })
+  client_tools: Schema.optionalWith(ClientTools, { default: () => [] }),
+  /** For sessions that name none of their own. */
+  fallback_chat_model_configs: Schema.optionalWith(FallbackModelConfigs, { default: () => [] })
 }).annotations({ identifier: "AgentData" })
 
 /** Who an agent is. The model and the state of an exchange belong to the session. */
@@ -71,7 +74,8 @@ export const AgentDraft = Schema.Struct({
   system_prompt: withDefault(prompt, "You're a helpful assistant."),
   context_config: withDefault(ContextConfig, Schema.decodeSync(ContextConfig)({})),
   react_config: withDefault(ReActConfig, Schema.decodeSync(ReActConfig)({})),
-  client_tools: withDefault(ClientTools, [])
+  client_tools: withDefault(ClientTools, []),
+  fallback_chat_model_configs: withDefault(FallbackModelConfigs, [])
 }).annotations({ identifier: "AgentDraft" })
 export type AgentDraft = typeof AgentDraft.Type
 
@@ -81,7 +85,8 @@ export const AgentPatch = Schema.Struct({
   system_prompt: Schema.optional(Schema.NullOr(prompt)),
   context_config: Schema.optional(Schema.NullOr(ContextConfig)),
   react_config: Schema.optional(Schema.NullOr(ReActConfig)),
-  client_tools: Schema.optional(Schema.NullOr(ClientTools))
+  client_tools: Schema.optional(Schema.NullOr(ClientTools)),
+  fallback_chat_model_configs: Schema.optional(Schema.NullOr(FallbackModelConfigs))
 }).annotations({ identifier: "AgentPatch" })
 export type AgentPatch = typeof AgentPatch.Type
 
@@ -94,6 +99,9 @@ export const patchAgent = (agent: Agent, patch: AgentPatch, now: Timestamp): Age
     ...(patch.system_prompt != null && { system_prompt: patch.system_prompt }),
     ...(patch.context_config != null && { context_config: patch.context_config }),
     ...(patch.react_config != null && { react_config: patch.react_config }),
-    ...(patch.client_tools != null && { client_tools: patch.client_tools })
+    ...(patch.client_tools != null && { client_tools: patch.client_tools }),
+    ...(patch.fallback_chat_model_configs != null && {
+      fallback_chat_model_configs: patch.fallback_chat_model_configs
+    })
   }
 })

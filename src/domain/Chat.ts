@@ -1,8 +1,9 @@
 import { Schema } from "effect"
 import { AgentId, MessageId, RunId, SessionId, ToolCallId } from "./Ids.ts"
 import { InputMessage, ToolOutput } from "./Message.ts"
+import { OutputSchema } from "./OutputSchema.ts"
 import { PermissionRule } from "./Permission.ts"
-import { ClientTools } from "./Tool.ts"
+import { ClientTools, ToolChoice } from "./Tool.ts"
 
 /**
  * What happens to an input when the session is busy: wait its turn, be refused,
@@ -76,7 +77,11 @@ export const ChatRequest = Schema.Struct({
   input: ChatInput,
   on_busy: Schema.optionalWith(OnBusy, { default: () => "enqueue" as const }),
   /** Tools that this client runs itself, beside those of the agent. */
-  tools: Schema.optionalWith(ClientTools, { default: () => [] })
+  tools: Schema.optionalWith(ClientTools, { default: () => [] }),
+  /** Of the reply's first model call, but for `none`, which goes for all. */
+  tool_choice: Schema.optional(ToolChoice),
+  /** The reply's last text is to be JSON of this schema; it is then the message's `structured_output`. */
+  output_schema: Schema.optional(OutputSchema)
 }).annotations({ identifier: "ChatRequest" })
 export type ChatRequest = typeof ChatRequest.Type
 

@@ -46,6 +46,21 @@ export const present = (credential: Credential): CredentialRecord => ({
   }
 })
 
+/** Most models that a check names. */
+export const maxCheckedModels = 1000
+
+/** Whether a credential works, found out by asking its provider. */
+export const CredentialCheck = Schema.Struct({
+  ok: Schema.Boolean,
+  /** From the request to the provider's whole answer. */
+  latency_ms: Schema.Int,
+  /** Names of the models that the credential sees; empty when it does not work. */
+  models: Schema.Array(Schema.String).pipe(Schema.maxItems(maxCheckedModels)),
+  /** As in `REPLY_END`: `authentication`, `connection` … with a sentence of ours. */
+  error: Schema.NullOr(Schema.Struct({ type: Schema.String, message: Schema.String }))
+}).annotations({ identifier: "CredentialCheck" })
+export type CredentialCheck = typeof CredentialCheck.Type
+
 /** `data` carries a `type` and that type's fields; `GET /credential/schemas` lists them. */
 export const CredentialDraft = Schema.Struct({ data: JsonObject }).annotations({ identifier: "CredentialDraft" })
 export type CredentialDraft = typeof CredentialDraft.Type

@@ -5,7 +5,7 @@
  * itself.
  */
 import { Schema } from "effect"
-import { BlockId, MessageId, RunId, SessionId, Timestamp, ToolCallId } from "./Ids.ts"
+import { BlockId, CredentialId, MessageId, RunId, SessionId, Timestamp, ToolCallId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 import {
   FinishedReason,
@@ -51,7 +51,8 @@ export const ReplyEnd = event("REPLY_END", {
   ...reply,
   finished_reason: FinishedReason,
   error: Schema.NullOr(RunError),
-  usage: Usage
+  usage: Usage,
+  structured_output: Schema.optional(Schema.Unknown)
 })
 /** The run goes on after a crash; `attempt` is 2 for the first recovery. */
 export const RunResumed = event("RUN_RESUMED", { ...run, attempt: Schema.Int })
@@ -62,7 +63,13 @@ export const RunParked = event("RUN_PARKED", {
   waiting_for: Schema.Literal("user_confirmation", "external_execution")
 })
 
-export const ModelCallStart = event("MODEL_CALL_START", { ...reply, model_name: Schema.String })
+/** `provider` is the credential's type. */
+export const ModelCallStart = event("MODEL_CALL_START", {
+  ...reply,
+  model_name: Schema.String,
+  provider: Schema.optional(Schema.String),
+  credential_id: Schema.optional(CredentialId)
+})
 export const ModelCallEnd = event("MODEL_CALL_END", {
   ...reply,
   ...Usage.fields,
@@ -131,6 +138,18 @@ export const HintBlockEvent = event("HINT_BLOCK", {
 })
 /** A fact about the session that is no part of a reply, such as its new title. */
 export const Custom = event("CUSTOM", { name: Schema.String, value: Schema.Unknown })
+
+const modelName = Schema.Struct({ type: Schema.String, model: Schema.String, credential_id: CredentialId })
+
+/** The value of `CUSTOM model_switched`: the model of a reply failed before it said anything, and a fallback is asked. */
+export const ModelSwitched = Schema.Struct({
+  ...reply,
+  from: modelName,
+  to: modelName,
+  /** `type` is one of a model's failures, such as `rate_limit`; the message names no secret. */
+  error: Schema.Struct({ type: Schema.String, message: Schema.String })
+}).annotations({ identifier: "ModelSwitched" })
+export type ModelSwitched = typeof ModelSwitched.Type
 
 export const AgentEvent = Schema.Union(
   RunQueued,

@@ -108,7 +108,9 @@ export const Message = Schema.Struct({
   finished_at: Schema.NullOr(Timestamp),
   usage: Schema.NullOr(Usage),
   finished_reason: Schema.optional(FinishedReason),
-  error: Schema.optional(Schema.NullOr(RunError))
+  error: Schema.optional(Schema.NullOr(RunError)),
+  /** The JSON that the answer holds, where a schema was asked for. */
+  structured_output: Schema.optional(Schema.Unknown)
 }).annotations({ identifier: "Message" })
 export interface Message extends Schema.Schema.Type<typeof Message> {}
 

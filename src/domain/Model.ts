@@ -12,6 +12,26 @@ export const ChatModelConfig = Schema.Struct({
 }).annotations({ identifier: "ChatModelConfig" })
 export type ChatModelConfig = typeof ChatModelConfig.Type
 
+/** Fallbacks that a session or an agent can name. */
+const maxFallbacks = 5
+
+/** Models that are asked, in their order, when the ones before them fail. */
+export const FallbackModelConfigs = Schema.Array(ChatModelConfig).pipe(Schema.maxItems(maxFallbacks))
+
+/** One fallback, or several. */
+export const Fallback = Schema.Union(ChatModelConfig, FallbackModelConfigs)
+export type Fallback = typeof Fallback.Type
+
+const isList = (fallback: Fallback): fallback is typeof FallbackModelConfigs.Type => Array.isArray(fallback)
+
+/** Each with the place where a client finds it: `fallback_chat_model_config.1`. */
+export const fallbacksIn = (field: string, fallback: Fallback | null | undefined) => {
+  if (fallback == null) return []
+  return isList(fallback)
+    ? fallback.map((config, i) => ({ config, path: `${field}.${i}` }))
+    : [{ config: fallback, path: field }]
+}
+
 /** US dollars per million tokens; what is not named costs what `input` does. */
 const rates = {
   input: Schema.NonNegative,

@@ -14,8 +14,8 @@ export interface Reply {
   readonly message: Message
   /** Blocks that have started and not ended, oldest first; keyed `KIND id`. */
   readonly open: ReadonlyMap<string, { readonly kind: BlockKind; readonly id: string }>
-  /** A model call has started and not ended. */
-  readonly calling: boolean
+  /** The beginning of the model call that has not ended. */
+  readonly call: Extract<AgentEvent, { readonly type: "MODEL_CALL_START" }> | undefined
   /** Rounds whose model call has ended. */
   readonly rounds: number
   readonly ended: boolean
@@ -24,7 +24,7 @@ export interface Reply {
 export const start = (event: Extract<AgentEvent, { readonly type: "REPLY_START" }>): Reply => ({
   message: openReply(event),
   open: new Map(),
-  calling: false,
+  call: undefined,
   rounds: 0,
   ended: false
 })
@@ -47,9 +47,15 @@ export const step = (reply: Reply, event: AgentEvent): Reply => {
   const message = appendEvent(reply.message, event)
   switch (event.type) {
     case "MODEL_CALL_START":
-      return { ...reply, message, calling: true }
+      return { ...reply, message, call: event }
     case "MODEL_CALL_END":
-      return { ...reply, message, calling: false, rounds: reply.rounds + 1 }
+      return {
+        ...reply,
+        message,
+        call: undefined,
+        // Another model is asked for the same round then.
+        rounds: event.finished_reason === "error" ? reply.rounds : reply.rounds + 1
+      }
     case "TEXT_BLOCK_START":
       return opened(reply, message, "TEXT_BLOCK", event.block_id)
     case "THINKING_BLOCK_START":
@@ -103,7 +109,7 @@ export const closeOpen = (reply: Reply): ReadonlyArray<EventDraft> => {
         ? { type: "TOOL_CALL_END", reply_id, tool_call_id: id }
         : { type: `${kind}_END`, reply_id, block_id: id }) as EventDraft
     )
-  return reply.calling ? [...ends, { type: "MODEL_CALL_END", reply_id, ...noUsage }] : ends
+  return reply.call !== undefined ? [...ends, { type: "MODEL_CALL_END", reply_id, ...noUsage }] : ends
 }
 
 /** Gives every call without a finished result an interrupted one. */
@@ -122,6 +128,7 @@ export const interruptCalls = (reply: Reply, why: string): ReadonlyArray<EventDr
 export interface Ending {
   readonly finished_reason: FinishedReason
   readonly error: RunError | null
+  readonly structured_output?: unknown
 }
 
 /** What a parked run waits for. */

@@ -1,8 +1,9 @@
 import { Schema } from "effect"
 import { OnBusy } from "./Chat.ts"
 import { AgentId, MessageId, RunId, SessionId, Timestamp, UserId } from "./Ids.ts"
+import { JsonObject } from "./Json.ts"
 import { FinishedReason, Message, RunError } from "./Message.ts"
-import { ClientTools } from "./Tool.ts"
+import { ClientTools, ToolChoice } from "./Tool.ts"
 import { Usage } from "./Usage.ts"
 
 /** `queued` waits its turn, `awaiting_*` is parked, `ended` has its terminal event in the log. */
@@ -25,6 +26,8 @@ export const Run = Schema.Struct({
   input: Schema.Array(Message),
   /** Tools that the client which sent it runs itself. */
   tools: ClientTools,
+  tool_choice: Schema.optional(ToolChoice),
+  output_schema: Schema.optional(JsonObject),
   /** The `seq` of the run's first event, RUN_QUEUED aside; null while it is queued. */
   first_seq: Schema.NullOr(Schema.Int),
   /** The `seq` of its terminal event. */

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { AgentId, SessionId, Timestamp, UserId, WorkspaceId } from "./Ids.ts"
-import { ChatModelConfig } from "./Model.ts"
+import { ChatModelConfig, Fallback } from "./Model.ts"
 import { PermissionContext, PermissionMode } from "./Permission.ts"
 
 const name = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(256))
@@ -20,7 +20,9 @@ export const Session = Schema.Struct({
   config: Schema.Struct({
     workspace_id: WorkspaceId,
     name,
-    chat_model_config: Schema.NullOr(ChatModelConfig)
+    chat_model_config: Schema.NullOr(ChatModelConfig),
+    /** Null: the agent's. */
+    fallback_chat_model_config: Schema.optionalWith(Schema.NullOr(Fallback), { default: () => null })
   }),
   state: Schema.Struct({ session_id: SessionId, permission_context: PermissionContext })
 }).annotations({ identifier: "SessionRecord" })
@@ -41,14 +43,16 @@ export const SessionDraft = Schema.Struct({
   agent_id: AgentId,
   workspace_id: Schema.optional(Schema.NullOr(WorkspaceId)),
   name: Schema.optional(Schema.NullOr(name)),
-  chat_model_config: Schema.optional(Schema.NullOr(ChatModelConfig))
+  chat_model_config: Schema.optional(Schema.NullOr(ChatModelConfig)),
+  fallback_chat_model_config: Schema.optional(Schema.NullOr(Fallback))
 }).annotations({ identifier: "SessionDraft" })
 export type SessionDraft = typeof SessionDraft.Type
 
-/** Absent fields keep what is there; a null `chat_model_config` takes the model away, other nulls keep. */
+/** Absent fields keep what is there; a null model config takes the model away, other nulls keep. */
 export const SessionPatch = Schema.Struct({
   name: Schema.optional(Schema.NullOr(name)),
   chat_model_config: Schema.optional(Schema.NullOr(ChatModelConfig)),
+  fallback_chat_model_config: Schema.optional(Schema.NullOr(Fallback)),
   permission_mode: Schema.optional(Schema.NullOr(PermissionMode))
 }).annotations({ identifier: "SessionPatch" })
 export type SessionPatch = typeof SessionPatch.Type
@@ -59,7 +63,10 @@ export const patchSession = (session: Session, patch: SessionPatch, now: Timesta
   config: {
     ...session.config,
     ...(patch.name != null && { name: patch.name }),
-    ...(patch.chat_model_config !== undefined && { chat_model_config: patch.chat_model_config })
+    ...(patch.chat_model_config !== undefined && { chat_model_config: patch.chat_model_config }),
+    ...(patch.fallback_chat_model_config !== undefined && {
+      fallback_chat_model_config: patch.fallback_chat_model_config
+    })
   },
   state: patch.permission_mode == null
     ? session.state

@@ -31,6 +31,28 @@ const allowedHosts = Schema.Array(Schema.String.pipe(Schema.pattern(/^([a-z0-9._
     description: "a list of host names such as stoa.example.com, lower case, each with or without a port"
   })
 
+/** `name`, `name:port`, an address with or without a port, or a range such as 10.1.0.0/16. */
+const isOutboundHost = (text: string): boolean => {
+  const [, address, bits] = /^([\da-f.:]+)\/(\d{1,3})$/.exec(text) ?? []
+  if (address !== undefined) return isAddress(address) && Number(bits) <= (address.includes(":") ? 128 : 32)
+  if (/^[\da-f]*:[\da-f.]*:[\da-f:.]*$/.test(text)) return isAddress(text)
+  const [, name, port] = /^([a-z0-9._-]{1,253}|\[[\da-f:.]+\])(?::(\d{1,5}))?$/.exec(text) ?? []
+  if (name === undefined || Number(port ?? 1) > 65_535 || port === "0") return false
+  return /^[\d.]+$|^\[/.test(name) ? isAddress(name.replace(/^\[|\]$/g, "")) : URL.canParse(`http://${name}`)
+}
+
+/** In its usual spelling: 127.1 and 0x7f000001 are none. */
+const isAddress = (text: string): boolean =>
+  text.includes(":")
+    ? URL.canParse(`http://[${text}]`)
+    : /^\d{1,3}(\.\d{1,3}){3}$/.test(text) && URL.canParse(`http://${text}`) &&
+      new URL(`http://${text}`).hostname === text
+
+const outboundHosts = Schema.Array(Schema.String.pipe(Schema.filter(isOutboundHost))).annotations({
+  description: "a list of host names, addresses (both with or without a port) and ranges, lower case, such as "
+    + "ollama.internal:11434 and 10.1.0.0/16"
+})
+
 const drainSeconds = Schema.Number.pipe(Schema.between(0, 600)).annotations({
   description: "seconds from 0 to 600"
 })
@@ -74,6 +96,8 @@ export const Settings = Schema.Struct({
   cors_origins: Schema.optionalWith(corsOrigins, { exact: true, default: () => [] }),
   /** Names that requests may be addressed to, beside loopback. */
   allowed_hosts: Schema.optionalWith(allowedHosts, { exact: true, default: () => [] }),
+  /** Inner hosts that tenants' credentials may name; without them only public addresses, and loopback while listening there. */
+  outbound_hosts: Schema.optionalWith(outboundHosts, { exact: true, default: () => [] }),
   /** How long runs may go on after a request to stop. */
   drain_seconds: Schema.optionalWith(drainSeconds, { exact: true, default: () => 10 }),
   /** How long a run may work; waiting for a person or a client does not count. 0: without end. */

@@ -23,4 +23,11 @@ const ClientTool = Schema.Struct({
 }).annotations({ identifier: "ClientTool" })
 export type ClientTool = typeof ClientTool.Type
 
+/** Whether a model has to call a tool, and which. */
+export const ToolChoice = Schema.Union(
+  Schema.Literal("auto", "none", "required"),
+  Schema.Struct({ name: Schema.String.pipe(Schema.maxLength(256)) })
+).annotations({ identifier: "ToolChoice" })
+export type ToolChoice = typeof ToolChoice.Type
+
 export const ClientTools = Schema.Array(ClientTool).pipe(Schema.maxItems(maxClientTools))

@@ -246,7 +246,13 @@ export const appendEvent = (message: Message, event: AgentEvent): Message => {
       }
     }
     case "REPLY_END":
-      return { ...message, finished_at: event.created_at, finished_reason: event.finished_reason, error: event.error }
+      return {
+        ...message,
+        finished_at: event.created_at,
+        finished_reason: event.finished_reason,
+        error: event.error,
+        ...(event.structured_output !== undefined && { structured_output: event.structured_output })
+      }
     default:
       return message
   }

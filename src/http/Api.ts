@@ -22,6 +22,8 @@ import { MessagesApi } from "./api/Messages.ts"
 import { ModelsApi } from "./api/Models.ts"
 import { RunsApi } from "./api/Runs.ts"
 import { SessionsApi } from "./api/Sessions.ts"
+import { UsageApi } from "./api/Usage.ts"
+import { VaultApi } from "./api/Vault.ts"
 
 /** The native door. Every path answers with and without a trailing slash. */
 export class Api extends HttpApi.make("stoa")
@@ -33,7 +35,9 @@ export class Api extends HttpApi.make("stoa")
   .add(MessagesApi)
   .add(ChatApi)
   .add(RunsApi)
+  .add(UsageApi)
   .add(KeysApi)
+  .add(VaultApi)
   .add(HealthApi)
   .addError(Malformed)
   .addError(MethodNotAllowed)

@@ -20,6 +20,8 @@ import * as Messages from "./handlers/Messages.ts"
 import * as Models from "./handlers/Models.ts"
 import * as Runs from "./handlers/Runs.ts"
 import * as Sessions from "./handlers/Sessions.ts"
+import * as Usage from "./handlers/Usage.ts"
+import * as Vault from "./handlers/Vault.ts"
 import * as Authentication from "./middleware/Authentication.ts"
 import * as Boundary from "./middleware/Boundary.ts"
 import type { Admission } from "./middleware/Hosts.ts"
@@ -51,7 +53,9 @@ const handlers = Layer.mergeAll(
   Messages.layer,
   Models.layer,
   Runs.layer,
-  Sessions.layer
+  Sessions.layer,
+  Usage.layer,
+  Vault.layer
 ).pipe(Layer.provide([Authentication.layer, Sse.layer]))
 
 type Documents = Layer.Layer<never, never, HttpLayerRouter.HttpRouter>

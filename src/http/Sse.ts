@@ -7,7 +7,7 @@ import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Context, Effect, Layer, Schedule, type Scope } from "effect"
 import type { Sink } from "../services/Rooms.ts"
 import { ResponseHeaders } from "./middleware/ResponseHeaders.ts"
-import { responseOf, type WireResponse } from "./Wire.ts"
+import { responseOf, type WireResponse, writeChunk } from "./Wire.ts"
 
 const heartbeatSeconds = 15
 
@@ -52,7 +52,7 @@ class EventResponse implements Sink {
   write(frames: Uint8Array) {
     if (this.#state === "ended") return
     this.open()
-    this.#response.write(frames)
+    writeChunk(this.#response, frames)
   }
 
   unread() {
@@ -62,8 +62,9 @@ class EventResponse implements Sink {
   drained = Effect.async<void>((resume) => {
     if (this.unread() <= lowWater) return resume(Effect.void)
     const done = () => resume(Effect.void)
-    this.#response.once("drain", done)
-    return Effect.sync(() => this.#response.off("drain", done))
+    const written = this.#response.socket ?? this.#response
+    written.once("drain", done)
+    return Effect.sync(() => written.off("drain", done))
   })
 
   /** A comment says that the end comes from the server: the connection goes too, so that nothing waits for it at shutdown. */

@@ -1,16 +1,18 @@
 /** The whole host behind the doors, and the only file that chooses how each part is done. */
-import type { SqlClient } from "@effect/sql"
 import { Effect, Layer, Redacted } from "effect"
 import { join } from "node:path"
-import { defaults, type Settings, trustsUserHeader } from "../domain/Settings.ts"
+import { defaults, isLoopback, type Settings, trustsUserHeader } from "../domain/Settings.ts"
 import type { AgentRunner } from "../services/AgentRunner.ts"
 import type { ApiKeys } from "../services/ApiKeys.ts"
 import type { Auth } from "../services/Auth.ts"
 import type { Doorbell } from "../services/Doorbell.ts"
 import type { EventLog } from "../services/EventLog.ts"
 import type { Idempotency } from "../services/Idempotency.ts"
+import type { Ledger } from "../services/Ledger.ts"
 import type { Models } from "../services/Models.ts"
+import type { Outbound } from "../services/Outbound.ts"
 import type { Rooms } from "../services/Rooms.ts"
+import type { Rotation } from "../services/Rotation.ts"
 import type { RunOwner } from "../services/RunOwner.ts"
 import type { SessionHub } from "../services/SessionHub.ts"
 import type { Storage } from "../services/Storage.ts"
@@ -24,16 +26,19 @@ import * as DoorbellPg from "./Doorbell/Pg.ts"
 import * as EventLogMemory from "./EventLog/Memory.ts"
 import * as EventLogSql from "./EventLog/Sql.ts"
 import * as IdempotencyStored from "./Idempotency/Stored.ts"
+import * as LedgerMemory from "./Ledger/Memory.ts"
+import * as LedgerSql from "./Ledger/Sql.ts"
 import * as Tables from "./Memory/Tables.ts"
 import * as ModelsRouter from "./Models/Router.ts"
+import * as OutboundGuarded from "./Outbound/Guarded.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
+import * as RotationStored from "./Rotation/Stored.ts"
 import * as RunOwnerLocal from "./RunOwner/Local.ts"
 import * as SessionHubLocal from "./SessionHub/Local.ts"
 import * as Migrations from "./Sql/Migrations.ts"
 import * as migrations from "./Sql/migrations/All.ts"
 import * as Pg from "./Sql/Pg.ts"
 import * as Pglite from "./Sql/Pglite.ts"
-import type { Prepared } from "./Sql/Prepared.ts"
 import * as StorageMemory from "./Storage/Memory.ts"
 import * as StorageSql from "./Storage/Sql.ts"
 import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
@@ -41,7 +46,7 @@ import * as Upkeep from "./Upkeep.ts"
 import * as VaultAesGcm from "./Vault/AesGcm.ts"
 
 /** What remembers, and who else does so there. */
-export type Memories = Storage | EventLog | Doorbell
+export type Memories = Storage | EventLog | Ledger | Doorbell
 
 export type Host =
   | Memories
@@ -55,31 +60,38 @@ export type Host =
   | RunOwner
   | SessionHub
   | Idempotency
+  | Rotation
 
 export const memory: Layer.Layer<Memories> = Layer.mergeAll(
   StorageMemory.layer,
   EventLogMemory.layer,
+  LedgerMemory.layer,
   DoorbellMemory.layer
 ).pipe(
   Layer.provide(Tables.layer)
 )
 
-/** The SQL layers over a database that is brought up to date first. */
-const sql = <R, E>(
-  client: Layer.Layer<SqlClient.SqlClient | Prepared | R, E>,
-  doorbell: Layer.Layer<Doorbell, never, Prepared | R>,
-  options: StorageSql.Options
-) =>
-  Layer.mergeAll(StorageSql.layer(options), EventLogSql.layer, doorbell).pipe(
-    Layer.provide(Layer.effectDiscard(Migrations.migrate(migrations.all))),
-    Layer.provide(client)
-  )
+const migrating = Layer.effectDiscard(Migrations.migrate(migrations.all))
+
+const sql = (options: StorageSql.Options) =>
+  Layer.mergeAll(StorageSql.layer(options), EventLogSql.layer, LedgerSql.layer)
 
 /** The embedded database: this process is its only user, so what is read once stays true. */
-export const pglite = (options: Pglite.Options) => sql(Pglite.layer(options), DoorbellMemory.layer, { shared: false })
+export const pglite = (options: Pglite.Options) =>
+  Layer.merge(sql({ shared: false }), DoorbellMemory.layer).pipe(
+    Layer.provide(migrating),
+    Layer.provide(Pglite.layer(options))
+  )
 
-/** A PostgreSQL server, which other processes may use too. */
-export const postgres = (options: Pg.Options) => sql(Pg.layer(options), DoorbellPg.layer, { shared: true })
+/** A PostgreSQL server, which other processes may use too. Migrations have time, and connections of their own. */
+export const postgres = (options: Pg.Options) =>
+  Layer.merge(sql({ shared: true }), DoorbellPg.layer).pipe(
+    Layer.provide(Pg.layer(options)),
+    Layer.provide(Layer.effectDiscard(Effect.scoped(Effect.provide(
+      Migrations.migrate(migrations.all),
+      Pg.layer({ ...options, maxConnections: 2, isPatient: true })
+    ))))
+  )
 
 /** Why what remembers could not be opened. */
 type StorageRefused = Layer.Layer.Error<ReturnType<typeof pglite>> | Layer.Layer.Error<ReturnType<typeof postgres>>
@@ -96,15 +108,16 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer({ ...defaults, ...options }))),
     Layer.provideMerge(ToolboxBuiltIn.layer),
     Layer.provideMerge(AuthComposite.layer(options)),
-    Layer.provideMerge(Layer.merge(ApiKeysStored.layer, IdempotencyStored.layer)),
+    Layer.provideMerge(Layer.mergeAll(ApiKeysStored.layer, IdempotencyStored.layer, RotationStored.layer)),
     Layer.provideMerge(parts)
   )
 
 const withModels = <A, E, R>(
   storage: Layer.Layer<Memories, E, R>,
   vault: Layer.Layer<Vault, A>,
+  outbound: Layer.Layer<Outbound>,
   models_dir?: string
-) => ModelsRouter.layerAll(models_dir).pipe(Layer.provideMerge(Layer.merge(storage, vault)))
+) => ModelsRouter.layerAll(models_dir).pipe(Layer.provide(outbound), Layer.provideMerge(Layer.merge(storage, vault)))
 
 const throwAwayKey = Layer.unwrapEffect(
   Effect.sync(() => VaultAesGcm.layer({ keys: [Redacted.make(globalThis.crypto.getRandomValues(new Uint8Array(32)))] }))
@@ -112,7 +125,7 @@ const throwAwayKey = Layer.unwrapEffect(
 
 /** A host over this storage, with a vault that nothing opens afterwards. */
 export const over = <E, R>(storage: Layer.Layer<Memories, E, R>): Layer.Layer<Host, E, R> =>
-  engine(withModels(storage, throwAwayKey), { trusted: true })
+  engine(withModels(storage, throwAwayKey, OutboundGuarded.layer({ hosts: [], loopback: true })), { trusted: true })
 
 /** Nothing outlives the process. */
 export const layerMemory: Layer.Layer<Host> = over(memory)
@@ -125,5 +138,9 @@ export const layer = (settings: Settings) => {
   const vault = settings.vault_key === undefined
     ? VaultAesGcm.layerFile(join(settings.data_dir, "vault.key"))
     : VaultAesGcm.layerKey(settings.vault_key)
-  return engine(withModels(storage, vault, settings.models_dir), { ...settings, trusted: trustsUserHeader(settings) })
+  const outbound = OutboundGuarded.layer({ hosts: settings.outbound_hosts, loopback: isLoopback(settings.host) })
+  return engine(withModels(storage, vault, outbound, settings.models_dir), {
+    ...settings,
+    trusted: trustsUserHeader(settings)
+  })
 }

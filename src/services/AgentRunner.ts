@@ -1,6 +1,7 @@
 import { Context, type Effect } from "effect"
 import type { Agent } from "../domain/Agent.ts"
 import type { EventDraft } from "../domain/Event.ts"
+import type { CallProgress } from "../domain/Ledger.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Outcome, Reply } from "../domain/Reply.ts"
 import type { Run } from "../domain/Run.ts"
@@ -19,6 +20,8 @@ export interface Turn {
 /** Where a run's events go. */
 export interface Out {
   readonly emit: (draft: EventDraft) => void
+  /** Goes with the model call that begins next: what is known of it when it ends is entered into the ledger. */
+  readonly calling: (call: CallProgress) => void
   /** The reply with everything emitted so far. */
   readonly reply: () => Reply
   /** Everything emitted so far is in the log. */

@@ -159,6 +159,11 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
     host: {
       get: fetch,
       list: (page, where, order = "oldest") => list({ where: { ...where } as Record<string, string> }, page, order),
+      scan: (after, limit) =>
+        Effect.flatMap(
+          driver.list(table, { where: {} }, { after, limit, order: "oldest" }),
+          Effect.forEach((row) => read(row))
+        ),
       modify: (id, f) => modify(id, undefined, f)
     }
   }

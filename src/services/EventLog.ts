@@ -1,21 +1,26 @@
 import { Context, Data, type Effect } from "effect"
 import type { Claim } from "../domain/Claim.ts"
 import type { RunId, SessionId, Timestamp, UserId } from "../domain/Ids.ts"
+import type { LedgerEntry } from "../domain/Ledger.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Run } from "../domain/Run.ts"
 
 /** A stretch of a session's events, encoded once, as every subscriber gets them. */
-export interface LogPage {
-  readonly session_id: SessionId
-  /** 1-based and gapless within a session: `first_seq` is one more than the `last_seq` of the page before. */
+export interface Frames {
+  /** 1-based and gapless within a session. */
   readonly first_seq: number
   readonly last_seq: number
+  /** Whole SSE frames, `id: <seq>\ndata: <json>\n\n` each. */
+  readonly frames: string
+}
+
+/** What is written at once: `first_seq` is one more than the `last_seq` of the page before. */
+export interface LogPage extends Frames {
+  readonly session_id: SessionId
   /** All events of a page belong to one run, or to none. */
   readonly run_id: RunId | null
   /** The page's last event ends the run's stream: its reply has ended, or it is parked. */
   readonly ends: boolean
-  /** Whole SSE frames, `id: <seq>\ndata: <json>\n\n` each. */
-  readonly frames: string
 }
 
 /** A message with its place in the transcript: the `seq` of the event that opened it. */
@@ -43,6 +48,8 @@ export interface LogBatch {
   readonly messages: ReadonlyArray<PlacedMessage>
   /** On the keys of the inputs that it accepts. */
   readonly claims?: ReadonlyArray<Claim>
+  /** Calls of models that have ended. One that is entered already stays as it is. */
+  readonly usage?: ReadonlyArray<LedgerEntry>
 }
 
 /**
@@ -63,6 +70,8 @@ export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
   readonly append: (batch: LogBatch) => Effect.Effect<void, AppendRefused>
   /** Pages with events after that `seq`, oldest first, at most `limit`; the first may begin before it. */
   readonly read: (session: SessionId, after: number, limit: number) => Effect.Effect<ReadonlyArray<LogPage>>
+  /** The same pages as one, but no more than it takes to exceed 1 MiB of frames; undefined when there is none. */
+  readonly replay: (session: SessionId, after: number, limit: number) => Effect.Effect<Frames | undefined>
   /** The first `seq` that is still there and the last that was written; `last` is 0 and `first` 1 in a new session. */
   readonly range: (session: SessionId) => Effect.Effect<{ readonly first: number; readonly last: number }>
   /** The transcript, oldest first, from the `offset`th message on. */
@@ -92,8 +101,11 @@ export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
   readonly prune: (before: Timestamp, limit: number) => Effect.Effect<boolean>
 }>() {}
 
+/** Bytes of frames that a `replay` goes beyond with its last page at most. */
+export const replayBytes: number = 1024 * 1024
+
 /** The frames of `page` with a `seq` above `after`. JSON holds no line break, so a blank line ends each frame. */
-export const framesAfter = (page: LogPage, after: number): string => {
+export const framesAfter = (page: Frames, after: number): string => {
   let from = 0
   for (let skip = after - page.first_seq + 1; skip > 0 && from < page.frames.length; skip--) {
     from = page.frames.indexOf("\n\n", from) + 2

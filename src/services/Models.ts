@@ -1,9 +1,11 @@
 import { Context, type Effect, Schema } from "effect"
-import type { Invalid, NotFound } from "../domain/Errors.ts"
+import type { CredentialCheck } from "../domain/Credential.ts"
+import type { Invalid, LimitReached, NotFound } from "../domain/Errors.ts"
 import type { CredentialId, UserId } from "../domain/Ids.ts"
 import type { JsonObject } from "../domain/Json.ts"
 import type { Message } from "../domain/Message.ts"
 import type { ChatModelConfig, EmbeddingCard, ModelCard } from "../domain/Model.ts"
+import type { ToolChoice } from "../domain/Tool.ts"
 import type { Usage } from "../domain/Usage.ts"
 
 /** A tool as a model is told of it. */
@@ -14,8 +16,7 @@ export interface ToolSpec {
   readonly parameters: JsonObject
 }
 
-/** Whether the model may, must or must not call a tool, or which one it must. */
-export type ToolChoice = "auto" | "none" | "required" | { readonly name: string }
+export type { ToolChoice }
 
 /** The answer is JSON of this schema; it comes as text. */
 export interface StructuredOutput {
@@ -26,6 +27,8 @@ export interface StructuredOutput {
 export interface ModelCall {
   readonly owner: UserId
   readonly config: ChatModelConfig
+  /** Asked in their order when the models before them fail in a way that another may not. */
+  readonly fallbacks: ReadonlyArray<ChatModelConfig>
   readonly system: string
   /** Oldest first. The last one may be the reply in the making, with its tool calls and results. */
   readonly messages: ReadonlyArray<Message>
@@ -34,13 +37,17 @@ export interface ModelCall {
   readonly output?: StructuredOutput
 }
 
+/** A model and the credential through which it is reached. */
+export type ModelName = Pick<ChatModelConfig, "type" | "model" | "credential_id">
+
 export type StopReason = "stop" | "tool_calls" | "length" | "content_filter" | "other"
 
 /**
  * A piece of a model's answer. Text and thinking of the same `block` belong
  * together; a new `block` or `block_end` closes the one before. `finish` comes
- * last, once. `provider_metadata` is what the provider wants back with the next
- * call; `empty` is the kind of a block that holds nothing else.
+ * last, once; `retry` and `switch` come before all others. `provider_metadata`
+ * is what the provider wants back with the next call; `empty` is the kind of a
+ * block that holds nothing else.
  */
 export type ModelPart =
   | { readonly type: "text"; readonly block: string; readonly delta: string }
@@ -60,6 +67,15 @@ export type ModelPart =
   | { readonly type: "tool_call_start"; readonly id: string; readonly name: string }
   | { readonly type: "tool_call_delta"; readonly id: string; readonly delta: string }
   | { readonly type: "tool_call_end"; readonly id: string; readonly provider_metadata?: JsonObject }
+  /** The provider is asked again. */
+  | { readonly type: "retry" }
+  /** A fallback is asked now; nothing of an answer has been handed over before. */
+  | {
+    readonly type: "switch"
+    readonly from: ModelName
+    readonly to: ModelName
+    readonly error: { readonly type: ModelErrorType; readonly message: string }
+  }
   | { readonly type: "finish"; readonly reason: StopReason; readonly usage: Usage }
 
 /** Takes a part at once; a promise asks the provider to wait, because the log is behind. */
@@ -132,8 +148,13 @@ export class Models extends Context.Tag("stoa/services/Models")<Models, {
   /** What is known of one model; a model without a card may be there all the same. */
   readonly card: (type: string, name: string, through?: Through) => Effect.Effect<ModelCard, NotFound | Invalid>
   readonly embeddingCards: (type: string) => Effect.Effect<ReadonlyArray<EmbeddingCard>, NotFound>
-  /** Whether a session could talk to this model: the credential is the owner's, of that type, and knows the model. */
-  readonly check: (owner: UserId, config: ChatModelConfig) => Effect.Effect<void, NotFound | Invalid>
+  /**
+   * Whether a session could talk to this model: the credential is the owner's, of that type, and knows the model.
+   * `path` is where the client finds the config: `chat_model_config` unless it is given.
+   */
+  readonly check: (owner: UserId, config: ChatModelConfig, path?: string) => Effect.Effect<void, NotFound | Invalid>
+  /** Asks the credential's provider whether it works, for 10 seconds at most. Few at once of each owner. */
+  readonly test: (owner: UserId, id: CredentialId) => Effect.Effect<CredentialCheck, NotFound | LimitReached>
   /** Calls the model and hands over its answer piece by piece. Interrupting it ends the call. */
   readonly stream: (call: ModelCall, emit: EmitPart) => Effect.Effect<void, ModelFailed>
   /** Makes vectors of texts: near to each other where the texts are near in meaning. */

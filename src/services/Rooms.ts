@@ -3,6 +3,7 @@ import type { Claim } from "../domain/Claim.ts"
 import type { Unavailable } from "../domain/Errors.ts"
 import type { AgentEvent, EventDraft } from "../domain/Event.ts"
 import type { RunId, SessionId, UserId } from "../domain/Ids.ts"
+import type { LedgerEntry } from "../domain/Ledger.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Run } from "../domain/Run.ts"
 import type { AppendRefused, LogPage } from "./EventLog.ts"
@@ -56,6 +57,8 @@ export interface Room {
   readonly place: (seq: number, message: Message) => void
   /** Writes the claim on an input's key with the events emitted so far. */
   readonly claim: (claim: Claim) => void
+  /** Enters a call of a model into the ledger with the events emitted so far. */
+  readonly charge: (entry: LedgerEntry) => void
   /**
    * Waits until everything emitted, recorded and placed so far is durable.
    * `AppendRefused`: another writer owns the session now, or it is deleted.
@@ -64,11 +67,11 @@ export interface Room {
   /** Calls once when all that is durable, before any subscriber sees it; never when it is refused. */
   readonly whenDurable: (call: () => void) => void
   /** Calls once when nothing more can be written here: another writer owns the session, it is deleted, or the input was refused. */
-  readonly whenRefused: (call: () => void) => void
+  readonly whenRefused: (call: (refused: AppendRefused) => void) => void
   /**
-   * The same for an input that may still be refused. `alone`: nothing but it
-   * waits here, so that when storage does not take it, nothing of it stays and
-   * it fails with `Unavailable`.
+   * The same for an input that may still be refused: it fails with `Unavailable`
+   * when storage does not take it in time. `alone`: nothing but it waits here, so
+   * that nothing of it stays in the room; storage may have kept it all the same.
    */
   readonly accepted: (alone: boolean) => Effect.Effect<void, AppendRefused | Unavailable>
   /** A promise while more waits for the log than is good; whoever produces events waits for it. */
@@ -90,4 +93,6 @@ export class Rooms extends Context.Tag("stoa/services/Rooms")<Rooms, {
   readonly forget: (session: SessionId) => Effect.Effect<void>
   /** False while the log does not take what is written to it. */
   readonly healthy: Effect.Effect<boolean>
+  /** What waits for the log waits longer than anybody can be asked to. */
+  readonly isHeldUp: () => boolean
 }>() {}

@@ -27,8 +27,8 @@ export class RunOwner extends Context.Tag("stoa/services/RunOwner")<RunOwner, {
   /**
    * Starts the run, or lets it wait its turn. The decision is made at once and
    * its first events are in the room when this returns; `seq` is the one before
-   * them, and `alone` says that the session was idle. Where another process
-   * drives the session, the input is in storage for that one.
+   * them. `alone`: the session was idle; `waits`: it was not. `kept`: the input is
+   * in storage already, for this process or for another one that drives the session.
    */
   readonly submit: (
     room: Room,
@@ -37,9 +37,11 @@ export class RunOwner extends Context.Tag("stoa/services/RunOwner")<RunOwner, {
     onBusy: OnBusy,
     claim?: ClaimOf
   ) => Effect.Effect<
-    { readonly seq: number; readonly alone: boolean },
+    { readonly seq: number; readonly place: "alone" | "waits" | "kept" },
     Conflict | LimitReached | Unavailable | AppendRefused
   >
+  /** Takes back a run that waits its turn, when storage did not take it in time: it ends and has never run. */
+  readonly revoke: (room: Room, run: RunId) => Effect.Effect<void>
   /**
    * Gives a parked run what it waits for, and goes on with it. An answer to
    * nothing that is asked, or to something answered already, is `Conflict` and

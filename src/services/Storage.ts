@@ -45,6 +45,8 @@ export interface Collection<A extends Owned, Columns extends string> {
       where?: { readonly [K in Columns]?: string },
       order?: Order
     ) => Effect.Effect<Page<A>, Malformed>
+    /** The records after this id, oldest first, at most `limit`: for going through all of them without counting. */
+    readonly scan: (after: string | undefined, limit: number) => Effect.Effect<ReadonlyArray<A>>
     readonly modify: (id: string, f: (record: A) => A) => Effect.Effect<A, NotFound>
   }
 }
@@ -80,7 +82,9 @@ export const tables = {
   sessions: { name: "sessions", columns: ["agent_id"], references: [{ column: "agent_id", table: "agents" }] },
   runs: { name: "runs", columns: ["session_id", "status"], references: [{ column: "session_id", table: "sessions" }] },
   keys: { name: "keys", columns: [], references: [] },
-  claims: { name: "claims", columns: [], references: [] }
+  claims: { name: "claims", columns: [], references: [] },
+  /** Written by `EventLog.append`, summed by `Ledger`; refers to nothing, so that it stays. */
+  usage: { name: "usage", columns: [], references: [] }
 } as const satisfies Record<string, Table>
 
 export interface Row {

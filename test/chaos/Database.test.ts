@@ -21,6 +21,9 @@ interface Talk {
   readonly session_id: string
 }
 
+/** The end of a run that never began: whoever sent its input got a 503. */
+const isRefused = (frame: string) => frame.includes("\"code\":\"storage_unavailable\"")
+
 /** A watcher that comes back whenever its stream ends, until the run of `text` has ended. */
 const watch = (server: Server, { session_id }: Talk) => {
   const frames: Array<string> = []
@@ -40,7 +43,7 @@ const watch = (server: Server, { session_id }: Talk) => {
   return {
     frames,
     events: () => frames.map((frame) => JSON.parse(frame.slice(frame.indexOf("\n") + 7)) as AgentEvent),
-    ends: () => frames.filter((frame) => frame.includes("\"REPLY_END\"")).length,
+    ends: () => frames.filter((frame) => frame.includes("\"REPLY_END\"") && !isRefused(frame)).length,
     last,
     stop: () => {
       stop.abort()
@@ -57,8 +60,8 @@ const until = async (millis: number, what: string, holds: () => boolean | Promis
   }
 }
 
-const sendTo = (server: Server, { agent_id, session_id }: Talk, content: string) =>
-  call(server.url, "POST", "/chat", { agent_id, session_id, input: { content } }, { prefer: "respond-async" })
+const sendTo = (server: Server, { agent_id, session_id }: Talk, content: string, more: object = {}) =>
+  call(server.url, "POST", "/chat", { agent_id, session_id, input: { content }, ...more }, { prefer: "respond-async" })
 
 const timed = async <A>(work: () => Promise<A>): Promise<readonly [A, number]> => {
   const since = performance.now()
@@ -121,7 +124,9 @@ describe("A database that goes away", () => {
       await watching.stop()
       const seqs = watching.frames.map((frame) => Number(frame.slice(4, frame.indexOf("\n"))))
       assert.deepStrictEqual(seqs, numbers(seqs.length))
-      const ends = watching.events().flatMap((event) => event.type === "REPLY_END" ? [event.finished_reason] : [])
+      const ends = watching.events().flatMap((event) =>
+        event.type === "REPLY_END" && event.error?.code !== "storage_unavailable" ? [event.finished_reason] : []
+      )
       assert.deepStrictEqual(ends, ["completed", "completed"])
       const again = watch(server, going)
       await until(10_000, "the log holds what was seen", () => again.frames.length >= watching.frames.length)
@@ -198,18 +203,46 @@ describe("A database that goes away", () => {
       await postgres.restart()
     }), 100_000)
 
-  it("answers truly, if late, when no byte goes through for a while", () =>
-    during(async ({ chaos, idle, server }) => {
-      chaos.stall()
-      const back = sleep(away).then(() => chaos.back())
-      const [answer, took] = await timed(() => sendTo(server, idle, "say held"))
-      await back
-      assert.isBelow(took, away + recovery)
-      assert.include([202, 503], answer.status)
-      await until(recovery, "answers again", async () =>
-        (await call(server.url, "GET", `/sessions/${idle.session_id}`)).status === 200)
-      assert.deepStrictEqual(await inputsOf(server, idle), answer.status === 202 ? ["say held"] : [])
-    }), 100_000)
+  it(
+    "answers every request in time while no byte goes through, and keeps to what it said",
+    () =>
+      during(async ({ chaos, going, idle, server }) => {
+        const other = await clientOf(server.url).converse()
+        chaos.stall()
+        const back = sleep(2 * away).then(() => chaos.back())
+        const session = `/sessions/${idle.session_id}`
+        const keyed = { "idempotency-key": "while it was away", prefer: "respond-async" }
+        const hold = () => call(server.url, "POST", "/chat", { ...other, input: { content: "say held" } }, keyed)
+        const requests = [
+          hold,
+          () => sendTo(server, going, "say never"),
+          () => sendTo(server, going, "say never", { on_busy: "interrupt" }),
+          () => call(server.url, "GET", "/sessions/"),
+          () => call(server.url, "GET", `${session}/messages`),
+          () => call(server.url, "GET", `${session}/stream?after=0`),
+          () => call(server.url, "PATCH", session, { name: "renamed" }),
+          () => call(server.url, "POST", "/agent/", { name: "Saturday" })
+        ]
+        for (const _ of numbers(2)) {
+          const answers = await Promise.all(requests.map(timed))
+          for (const [{ status, text }, took] of answers) {
+            assert.deepStrictEqual([status, JSON.parse(text).code], [503, "storage_unavailable"], text)
+            assert.isBelow(took, refusal)
+          }
+        }
+        await back
+        await until(recovery, "answers again", async () => (await call(server.url, "GET", session)).status === 200)
+        const again = await hold()
+        assert.strictEqual(again.status, 202, again.text)
+        const { run_id } = JSON.parse(again.text)
+        await until(recovery, "the input that nobody could be told of has run", async () => {
+          const { status } = await clientOf(server.url).must("GET", `/runs/${run_id}`)
+          return status === "ended"
+        })
+        assert.deepStrictEqual(await inputsOf(server, other), ["say held"])
+      }),
+    100_000
+  )
 
   it("is slower over a slow network, and nothing else", () =>
     during(async ({ chaos }) => {
@@ -240,4 +273,30 @@ describe("A database that goes away", () => {
       }),
     100_000
   )
+
+  for (const trouble of ["refuse", "stall"] as const) {
+    it(`does not keep a server from stopping when it is away: ${trouble}`, async () => {
+      const folder = await temporaryFolder()
+      const chaos = await chaosBefore(await freshDatabase(postgres))
+      const start = () =>
+        startServer(["--data-dir", folder.path, "--drain-seconds", "1"], { env: { STOA_DATABASE_URL: chaos.url } })
+      const server = await start()
+      try {
+        const going = await clientOf(server.url).converse("demo-script", { delay_ms: 5 })
+        const watching = watch(server, going)
+        assert.strictEqual((await sendTo(server, going, "repeat 300 word ")).status, 202)
+        await until(10_000, "the run goes on", () => watching.frames.length > 20)
+        chaos[trouble]()
+        await sleep(300)
+        const [code, took] = await timed(() => Promise.race([server.kill("SIGTERM"), sleep(20_000, undefined)]))
+        await watching.stop()
+        assert.strictEqual(code, 0, server.output())
+        assert.isBelow(took, 10_000)
+      } finally {
+        await server.kill("SIGKILL")
+        await chaos.close()
+        await folder.remove()
+      }
+    }, 60_000)
+  }
 })

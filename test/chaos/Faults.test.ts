@@ -5,6 +5,7 @@ import { textOf } from "../../src/domain/Message.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsRouter from "../../src/layers/Models/Router.ts"
+import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
@@ -88,6 +89,26 @@ for (const [name, storage] of storages) {
       }).pipe(Effect.provide(Host.over(faulty(storage, faults))), Effect.timeout("20 seconds"))
     }, 30_000)
 
+    it.live("drives an input that was refused, when storage has kept it after all and is asked again", () => {
+      const faults = storageFaults()
+      return Effect.gen(function*() {
+        const log = yield* EventLog
+        const hub = yield* SessionHub
+        const session = yield* conversation()
+        faults.append = "answer lost"
+        faults.times = 1
+        const refused = yield* Effect.either(say(session, "say doubtful"))
+        if (refused._tag === "Left") assert.deepInclude(refused.left, { _tag: "Unavailable" })
+        yield* log.open(session.id).pipe(
+          Effect.delay("20 millis"),
+          Effect.repeat({ until: (open) => open.length === 0 })
+        )
+        const { messages } = yield* hub.messages(session, { offset: 0, limit: 10 })
+        assert.deepStrictEqual(messages.map(({ content }) => textOf(content)), ["say doubtful", "doubtful"])
+        isGapless(yield* everything(session))
+      }).pipe(Effect.provide(Host.over(faulty(storage, faults))), Effect.timeout("20 seconds"))
+    }, 30_000)
+
     it.live("leaves no run behind that nobody drives when an input was written and the answer to that was lost", () => {
       const faults = storageFaults()
       return Effect.gen(function*() {
@@ -110,7 +131,9 @@ describe("Models that break", () => {
   const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(32).fill(7))] }))
   const hosted = (faults: ModelFaults) =>
     Host.engine(
-      faultyModels(ModelsRouter.layerDefault, faults).pipe(Layer.provideMerge(Layer.merge(Host.memory, vault))),
+      faultyModels(ModelsRouter.layerDefault.pipe(Layer.provide(OutboundOpen.layer)), faults).pipe(
+        Layer.provideMerge(Layer.merge(Host.memory, vault))
+      ),
       { trusted: true }
     )
 

@@ -357,6 +357,62 @@ describe("making and changing", () => {
       assert.deepStrictEqual(asked.at(-1)?.body, { data: { ...stored.data, url: "new" } })
     }))
 
+  it.scopedLive("tests a credential, and fails when it does not work", () =>
+    Effect.gen(function*() {
+      const error = { type: "authentication", message: "The provider does not accept the credential (401)." }
+      const { lines, url } = yield* fakeServer((_, line) =>
+        json(
+          line.includes("good")
+            ? { ok: true, latency_ms: 41, models: ["small", "large"], error: null }
+            : { ok: false, latency_ms: 7, models: [], error }
+        )
+      )
+      const good = yield* stoa({}, "credentials", "test", "good", "--url", url)
+      assert.deepStrictEqual([good.code, good.err], [0, ""])
+      for (const word of ["yes", "41 ms", "small, large"]) assert.include(good.out, word)
+      const bad = yield* stoa({}, "credentials", "test", "bad", "-o", "json", "--url", url)
+      assert.strictEqual(bad.code, 1)
+      assert.deepStrictEqual(JSON.parse(bad.out).error, error)
+      assert.include(bad.err, error.message)
+      assert.deepStrictEqual(lines(), ["POST /credential/good/test", "POST /credential/bad/test"])
+    }))
+
+  it.scopedLive("rotates the vault's keys, waits for the end, and says what to do next", () =>
+    Effect.gen(function*() {
+      let asked = 0
+      const rotation = (state: string, checked: number) => ({
+        state,
+        started_at: "2026-01-31T09:30:00.000Z",
+        ended_at: null,
+        fresh_key: true,
+        total: 7,
+        checked,
+        resealed: checked,
+        unreadable: 0
+      })
+      const key = (id: string, secrets: number | null, seals: boolean) => ({ id, seals, hashes: !seals, secrets })
+      const status = (state: string, checked: number, counts: ReadonlyArray<number | null>) => ({
+        source: "file",
+        keys: [key("New", counts[0]!, true), key("Old", counts[1]!, false)],
+        unreadable: 0,
+        rotation: rotation(state, checked)
+      })
+      const { lines, url } = yield* fakeServer((_, line) => {
+        if (line === "POST /vault/rotate") return json(rotation("running", 0), 202)
+        if (line === "POST /vault/retire") return problem("Conflict", 409, "Only a minute after a rotation.")
+        return json(asked++ === 0 ? status("running", 3, [null, null]) : status("done", 7, [7, 0]))
+      })
+      const done = yield* stoa({ isTerminal: true }, "vault", "rotate", "--url", url)
+      assert.strictEqual(done.code, 0)
+      assert.include(done.err, "3 of 7 secrets")
+      for (const word of ["A fresh key", "7 secrets", "--retire", "recognises API keys"]) assert.include(done.out, word)
+      assert.deepStrictEqual(lines(), ["POST /vault/rotate", "GET /vault", "GET /vault"])
+      const early = yield* stoa({}, "vault", "rotate", "--retire", "--url", url)
+      assert.deepStrictEqual([early.code, early.err], [1, "stoa: Only a minute after a rotation.\n"])
+      const told = yield* stoa({}, "vault", "status", "-o", "json", "--url", url)
+      assert.strictEqual(JSON.parse(told.out).keys[0].id, "New")
+    }))
+
   it.scopedLive("prints a new key once, alone on standard output", () =>
     Effect.gen(function*() {
       const { asked, url } = yield* fakeServer(() =>

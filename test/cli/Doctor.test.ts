@@ -41,6 +41,28 @@ describe("doctor", () => {
       assert.include(one("data")?.message, "made by the first start")
     }))
 
+  it.scopedLive("tells an admin how many secrets are sealed with which key, and what to do", () =>
+    Effect.gen(function*() {
+      const key = (id: string, secrets: number, seals = false) => ({ id, seals, hashes: !seals, secrets })
+      const told = (keys: ReadonlyArray<object>, unreadable = 0) =>
+        Effect.gen(function*() {
+          const { url } = yield* fakeServer((_, line) =>
+            json(
+              line === "GET /vault"
+                ? { source: "file", keys, unreadable, rotation: null }
+                : { status: "ok", version: "0.1.0", time: "2026-01-31T09:30:00.000Z", components: {} }
+            )
+          )
+          return (yield* examine({}, "--data-dir", join(yield* folder, "new"), "--url", url)).one("secrets")
+        })
+      assert.deepInclude(yield* told([key("New", 3, true)]), { result: "ok" })
+      const left = yield* told([key("New", 3, true), key("Old", 2)])
+      assert.strictEqual(left?.result, "warn")
+      assert.include(left?.message, "3 under New (the newest), 2 under Old")
+      assert.include(left?.fix, "stoa vault rotate")
+      assert.strictEqual((yield* told([key("New", 3, true)], 1))?.result, "warn")
+    }))
+
   it.scopedLive("prints a line a check, with the fix", () =>
     Effect.gen(function*() {
       const { code, err, out } = yield* stoa(

@@ -4,7 +4,8 @@ import { Effect, FastCheck, type Layer } from "effect"
 import type { MessageId, RunId, SessionId, Timestamp } from "../../src/domain/Ids.ts"
 import type { RunStatus } from "../../src/domain/Run.ts"
 import type { Session } from "../../src/domain/Session.ts"
-import { EventLog, framesAfter, type LogBatch, type LogPage } from "../../src/services/EventLog.ts"
+import { EventLog, framesAfter, type LogBatch, type LogPage, replayBytes } from "../../src/services/EventLog.ts"
+import { Ledger } from "../../src/services/Ledger.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import {
   agentOf,
@@ -19,6 +20,7 @@ import {
   sessionOf,
   strangeTexts
 } from "../support/fixtures.ts"
+import { always, entryOf } from "../support/ledger.ts"
 
 const newSession = Effect.gen(function*() {
   const storage = yield* Storage
@@ -28,7 +30,7 @@ const newSession = Effect.gen(function*() {
 
 const batch = (parts: Partial<LogBatch>): LogBatch => ({ pages: [], runs: [], messages: [], ...parts })
 
-export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage | EventLog, E>): void =>
+export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage | EventLog | Ledger, E>): void =>
   layer(backend, { timeout: "120 seconds", excludeTestServices: true })(`EventLog contract: ${name}`, (it) => {
     it.effect("reads pages back as they were written, gapless", () =>
       Effect.gen(function*() {
@@ -60,7 +62,14 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
         for (let after = 0; after <= 14; after++) {
           const wanted = pages.filter(({ last_seq }) => last_seq > after)
           for (const limit of [1, 2, 100]) {
-            assert.deepStrictEqual(yield* log.read(session.id, after, limit), wanted.slice(0, limit))
+            const read = wanted.slice(0, limit)
+            assert.deepStrictEqual(yield* log.read(session.id, after, limit), read)
+            const joined = {
+              first_seq: read[0]?.first_seq,
+              last_seq: read.at(-1)?.last_seq,
+              frames: read.map(({ frames }) => frames).join("")
+            }
+            assert.deepEqual(yield* log.replay(session.id, after, limit), read.length === 0 ? undefined : joined)
           }
           assert.strictEqual(
             wanted.map((page) => framesAfter(page, after)).join(""),
@@ -69,12 +78,35 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
         }
       }))
 
+    it.effect("replays a long log in pieces of about a mebibyte, at least a page each", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const size = replayBytes / 2
+        const pages = [1, 1, 1, 3, 1].map((halves, i) =>
+          pageOf(session, i + 1, i + 1, { frames: `${i}`.padEnd(halves * size, "é") })
+        )
+        yield* log.append(batch({ pages: pages.slice(0, 3) }))
+        yield* log.append(batch({ pages: pages.slice(3) }))
+        const pieces: Array<string> = []
+        for (let after = 0; after < pages.length;) {
+          const piece = yield* log.replay(session.id, after, 100)
+          assert.strictEqual(piece?.first_seq, after + 1)
+          assert.isAtMost(piece!.frames.length, 4 * size)
+          pieces.push(piece!.frames)
+          after = piece!.last_seq
+        }
+        assert.isAbove(pieces.length, 2)
+        assert.strictEqual(pieces.join(""), pages.map(({ frames }) => frames).join(""))
+      }))
+
     it.effect("has nothing of a new session, nor of none", () =>
       Effect.gen(function*() {
         const log = yield* EventLog
         for (const id of [(yield* newSession).id, freshId() as SessionId]) {
           assert.deepStrictEqual(yield* log.range(id), { first: 1, last: 0 })
           assert.deepStrictEqual(yield* log.read(id, 0, 10), [])
+          assert.isUndefined(yield* log.replay(id, 0, 10))
           assert.deepStrictEqual(yield* log.messages(id, { offset: 0, limit: 10 }), [])
           assert.deepStrictEqual(yield* log.recent(id, 10), [])
           assert.strictEqual(yield* log.countMessages(id), 0)
@@ -444,6 +476,69 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
           assert.deepStrictEqual(yield* runs.get(session.user_id, run.id), run)
           assert.deepStrictEqual(yield* log.open(session.id), [run])
         }
+      }))
+
+    it.effect("enters calls with their pages or not at all, and each once", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const ledger = yield* Ledger
+        const session = yield* newSession
+        const total = ledger.total(session.user_id, always)
+        const [first, second] = [entryOf(session), entryOf(session)]
+        yield* log.append(batch({ pages: [pageOf(session, 1, 3)], usage: [first] }))
+        assert.deepInclude(yield* total, { calls: 1, input_tokens: 100 })
+        yield* Effect.flip(log.append(batch({ pages: [pageOf(session, 1, 3)], usage: [second] })))
+        assert.deepInclude(yield* total, { calls: 1 })
+        yield* log.append(batch({ pages: [pageOf(session, 4, 5)], usage: [{ ...first, input_tokens: 7 }, second] }))
+        assert.deepInclude(yield* total, { calls: 2, input_tokens: 200 })
+        const run = runOf(session)
+        yield* log.append({
+          pages: [pageOf(session, 6, 6, { run_id: run.id })],
+          runs: [run],
+          messages: [placedOf(session, 6, messageOf("hi"))],
+          claims: [],
+          usage: [entryOf(session)]
+        })
+        assert.deepInclude(yield* total, { calls: 3 })
+      }))
+
+    it.effect("keeps what was entered when the session goes", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const { sessions } = yield* Storage
+        const session = yield* newSession
+        yield* log.append(batch({ pages: [pageOf(session, 1, 1)], usage: [entryOf(session)] }))
+        yield* sessions.remove(session.user_id, session.id)
+        assert.deepInclude(yield* (yield* Ledger).total(session.user_id, always), { calls: 1 })
+      }))
+
+    it.effect("takes models with any name and counts of any size", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const names = strangeTexts.filter((name) => name !== "").map((name) => name.slice(0, 256))
+        const usage = names.map((model, i) =>
+          entryOf(session, {
+            model,
+            provider: i % 2 === 0 ? model : null,
+            session_id: null,
+            run_id: null,
+            agent_id: null,
+            credential_id: null,
+            input_tokens: 1e12,
+            first_token_ms: null,
+            duration_ms: null,
+            cost: i % 3 === 0 ? null : 1e-9
+          })
+        )
+        yield* log.append(batch({ pages: [pageOf(session, 1, 1)], usage }))
+        const priced = usage.filter(({ cost }) => cost !== null).length
+        assert.deepInclude(yield* (yield* Ledger).total(session.user_id, always), {
+          calls: names.length,
+          input_tokens: names.length * 1e12,
+          unpriced_calls: names.length - priced,
+          cost: priced / 1e9
+        })
       }))
 
     it.effect("takes ids with any printable character", () =>

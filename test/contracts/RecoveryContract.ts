@@ -8,21 +8,29 @@ import type { Session } from "../../src/domain/Session.ts"
 import * as DoorbellMemory from "../../src/layers/Doorbell/Memory.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsRouter from "../../src/layers/Models/Router.ts"
+import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
+import { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { conversation, say, watch } from "../support/hub.ts"
+import { always, ledgerTells } from "../support/ledger.ts"
 
 const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(32).fill(7))] }))
 
 /** A host over storage that outlives it. `end` leaves its runs as they are. */
 const live = Effect.gen(function*() {
-  const storage = yield* Effect.context<Storage | EventLog>()
+  const storage = yield* Effect.context<Storage | EventLog | Ledger>()
   const parts = ModelsRouter.layerDefault.pipe(
+    Layer.provide(OutboundOpen.layer),
     Layer.provideMerge(
-      Layer.mergeAll(Layer.succeedContext(Context.pick(Storage, EventLog)(storage)), DoorbellMemory.layer, vault)
+      Layer.mergeAll(
+        Layer.succeedContext(Context.pick(Storage, EventLog, Ledger)(storage)),
+        DoorbellMemory.layer,
+        vault
+      )
     )
   )
   const scope = yield* Scope.make()
@@ -71,10 +79,11 @@ const interrupted = (
     yield* second.end
     isGapless(after)
     assert.deepStrictEqual(after.slice(0, before.length), before)
+    yield* ledgerTells(session, after.map(({ event }) => event))
     return { session, accepted, reply, before, fresh: after.slice(before.length) }
   })
 
-export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog, E>) =>
+export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger, E>) =>
   layer(storage, { timeout: "60 seconds", excludeTestServices: true })(`Recovery: ${name}`, (it) => {
     it.effect("makes the model call that was cut off again, and keeps what it had said", () =>
       Effect.gen(function*() {
@@ -90,6 +99,27 @@ export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage |
         const { runs } = yield* Storage
         const { items } = yield* runs.list(session.user_id, { limit: 10, cursor: undefined })
         assert.deepInclude(items[0], { status: "ended", finished_reason: "completed", attempt: 2 })
+      }))
+
+    it.effect("enters a call that a crash cut off as lost, once, and the one that was made again", () =>
+      Effect.gen(function*() {
+        const { before, session } = yield* interrupted("repeat 60 word ", (event) => event.type === "TEXT_BLOCK_DELTA")
+        const { groups } = yield* Ledger
+        const [group, ...others] = yield* groups(session.user_id, {
+          ...always,
+          group_by: ["provider", "model", "credential"],
+          limit: 10,
+          after: undefined
+        })
+        const start = before.find(({ event }) => event.type === "MODEL_CALL_START")?.event
+        assert.deepInclude(start, { provider: "demo_credential", model_name: "demo-script" })
+        assert.deepStrictEqual(others, [])
+        assert.deepStrictEqual(group?.keys, [
+          "demo_credential",
+          "demo-script",
+          session.config.chat_model_config!.credential_id
+        ])
+        assert.deepInclude(group?.sum, { calls: 2, errors: 1, output_tokens: 60 })
       }))
 
     it.effect("does not run a tool again whose result is in the log", () =>
@@ -154,7 +184,9 @@ export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage |
         const next = yield* last.do(say(session, "say fine"))
         const fine = yield* last.do(Effect.flatMap(SessionHub, (hub) => hub.reply(session, next.run_id, next.seq)))
         assert.strictEqual(textOf(fine.content), "fine")
-        isGapless(yield* everything(session))
+        const events = yield* everything(session)
+        isGapless(events)
+        yield* ledgerTells(session, events.map(({ event }) => event))
         yield* last.end
       }))
 
@@ -187,6 +219,7 @@ export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage |
         yield* Effect.sleep("100 millis")
         isGapless(yield* everything(session))
         assert.strictEqual((yield* everything(session)).length, events.length)
+        yield* ledgerTells(session, events.map(({ event }) => event))
         assert.deepInclude(events.at(-1)!.event, { type: "REPLY_END", finished_reason: "completed" })
         yield* first.end
         yield* second.end

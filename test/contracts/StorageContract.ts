@@ -227,6 +227,19 @@ export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | 
         }
       }))
 
+    it.effect("goes through the records of all owners, oldest first, a few at a time", () =>
+      Effect.gen(function*() {
+        const { credentials } = yield* Storage
+        const made = yield* Effect.forEach([1, 2, 3, 4, 5], () => credentials.insert(credentialOf(freshOwner())))
+        const ids = (after: string, limit: number) =>
+          Effect.map(credentials.host.scan(after, limit), (records) => records.map(({ id }) => id))
+        const [first, second, third, fourth, fifth] = made.map(({ id }) => id)
+        assert.deepStrictEqual(yield* ids(first!, 2), [second!, third!])
+        assert.deepStrictEqual(yield* ids(third!, 10), [fourth!, fifth!])
+        assert.deepStrictEqual(yield* ids(fifth!, 10), [])
+        assert.strictEqual((yield* credentials.host.scan(undefined, 1)).length, 1)
+      }))
+
     it.effect("narrows lists by column", () =>
       Effect.gen(function*() {
         const storage = yield* Storage

@@ -64,11 +64,11 @@ const logOf = async (url: string, session_id: string, head: number) => {
   return frames
 }
 
-const all = async (url: string, path: string, field: string): Promise<ReadonlyArray<Answer>> => {
+const all = async (url: string, path: string, field: string, query = ""): Promise<ReadonlyArray<Answer>> => {
   const items: Array<Answer> = []
   let cursor = ""
   for (;;) {
-    const page = await get(url, `${path}?limit=200${cursor}`)
+    const page = await get(url, `${path}?limit=200${query}${cursor}`)
     items.push(...page[field])
     if (page.next_cursor === null) return items
     cursor = `&cursor=${encodeURIComponent(page.next_cursor)}`
@@ -220,6 +220,35 @@ const checkCalls = (talk: Talk, logged: ReadonlyArray<Logged>) => {
   }
 }
 
+/** Every call that the log says has ended is in the ledger once, with what it took; and nothing else is. */
+const checkLedger = (talk: Talk, logged: ReadonlyArray<Logged>, usage: ReadonlyArray<Answer>) => {
+  const told = new Map<string, { calls: number; input: number; output: number }>()
+  let run = ""
+  for (const { event } of logged) {
+    if (event.type === "REPLY_START") run = event.run_id
+    if (event.type !== "MODEL_CALL_END") continue
+    const before = told.get(run) ?? { calls: 0, input: 0, output: 0 }
+    told.set(run, {
+      calls: before.calls + 1,
+      input: before.input + event.input_tokens,
+      output: before.output + event.output_tokens
+    })
+  }
+  for (const { calls, input_tokens: input, output_tokens: output, run_id } of usage) {
+    const one = told.get(run_id)
+    told.delete(run_id)
+    if (!isDeepStrictEqual(one, { calls, input, output })) {
+      talk.wrong(
+        "ledger",
+        `Run ${run_id} has ${JSON.stringify({ calls, input, output })} in the ledger and ${
+          JSON.stringify(one)
+        } in the log`
+      )
+    }
+  }
+  for (const [run_id, one] of told) talk.wrong("ledger", `Run ${run_id} has ${JSON.stringify(one)}, and no entry`)
+}
+
 const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((a, b) => a + b, 0)
 
 const tally = (maps: ReadonlyArray<Map<string, number>>) =>
@@ -233,6 +262,7 @@ export const check = async (
   victim: Victim,
   pages: ReadonlyArray<StoredPage> | undefined
 ): Promise<Omit<Report, "kills" | "starting" | "early" | "seconds">> => {
+  const usage = await all(url, "/usage", "usage", "&group_by=session,run")
   const logs = await Promise.all(talks.map(async (talk) => {
     const frames = await logOf(url, talk.session_id, Math.max(...talk.seen.keys()))
     const logged = checkFrames(talk, frames)
@@ -241,6 +271,7 @@ export const check = async (
     checkInputs(talk, logged, messages)
     checkRuns(talk, logged, await all(url, `/sessions/${talk.session_id}/runs`, "runs"), messages)
     checkCalls(talk, logged)
+    checkLedger(talk, logged, usage.filter(({ session_id }) => session_id === talk.session_id))
     return logged
   }))
   const events = logs.flatMap((logged) => logged.map(({ event }) => event))
@@ -275,7 +306,7 @@ export const check = async (
   }
 }
 
-const wrongs = ["lost", "repeated", "gap", "changed", "input", "run", "answer", "unusable"] as const
+const wrongs = ["lost", "repeated", "gap", "changed", "input", "run", "answer", "ledger", "unusable"] as const
 
 const quantile = (numbers: ReadonlyArray<number>, q: number) => {
   const sorted = numbers.toSorted((a, b) => a - b)

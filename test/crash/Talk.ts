@@ -13,7 +13,7 @@ import { type Answer, call, stream, type StreamEnd } from "./Wire.ts"
 /** Inputs of a session that may be on their way at the same time. */
 const maxOpen = 6
 
-export type Wrong = "lost" | "repeated" | "gap" | "changed" | "input" | "run" | "unusable" | "answer"
+export type Wrong = "lost" | "repeated" | "gap" | "changed" | "input" | "run" | "unusable" | "answer" | "ledger"
 
 export interface Violation {
   readonly wrong: Wrong

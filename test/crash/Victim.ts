@@ -1,5 +1,6 @@
 /** The built server as the driver sees it: started, killed, started again; clients ask it where it is now. */
 import { type ChildProcess, spawn } from "node:child_process"
+import type { Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { resolve } from "node:path"
 
@@ -7,6 +8,22 @@ const running = new Set<ChildProcess>()
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL")
 })
+
+/** Outlives this process to kill the server that it leaves, however it ends. */
+const watchdog = () => {
+  const child = spawn("/bin/sh", [
+    "-c",
+    "while read -r pid; do last=$pid; done; [ -z \"$last\" ] || kill -KILL \"$last\""
+  ], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"]
+  })
+  child.unref()
+  const stdin = child.stdin as Socket
+  stdin.unref()
+  stdin.on("error", () => {})
+  return (pid: number | "") => stdin.write(`${pid}\n`)
+}
 
 const main = resolve(import.meta.dirname, "../../dist/cli/main.js")
 
@@ -20,6 +37,7 @@ export interface VictimOptions {
 
 export class Victim {
   readonly #options: VictimOptions
+  readonly #watch = watchdog()
   #child: ChildProcess | undefined
   #output = ""
   #url: string | undefined
@@ -50,10 +68,13 @@ export class Victim {
     const child = spawn(process.execPath, [main, "serve", "--port", "0", "--data-dir", dataDir], {
       env: { ...Object.fromEntries(clean), ...(databaseUrl !== undefined && { STOA_DATABASE_URL: databaseUrl }) },
       cwd: tmpdir(),
+      // In a process group of its own, so that Ctrl-C in the terminal reaches the driver alone.
+      detached: true,
       stdio: ["ignore", "pipe", "pipe"]
     })
     this.#child = child
     running.add(child)
+    this.#watch(child.pid!)
     child.on("close", () => running.delete(child))
     return new Promise((done, fail) => {
       const died = (how: string) => {
@@ -98,5 +119,6 @@ export class Victim {
     const gone = new Promise<void>((done) => child.once("close", () => done()))
     child.kill("SIGKILL")
     await gone
+    this.#watch("")
   }
 }

@@ -15,7 +15,7 @@ export interface Options {
   readonly databaseUrl: string | undefined
   readonly sessions: number
   readonly progress: (line: string) => void
-  /** Asked after each kill: end here, and look at what there is. */
+  /** Asked before each kill: end here, and look at what there is. */
   readonly enough?: () => boolean
 }
 
@@ -94,13 +94,14 @@ export const drive = async (options: Options): Promise<Report> => {
     const talks = await openTalks(victim, options)
     for (const talk of talks) talk.begin(watchers)
     let killed = 0
-    for (let kill = 1; kill <= kills && options.enough?.() !== true; kill++) {
+    const goesOn = () => options.enough?.() !== true
+    for (let kill = 1; kill <= kills && goesOn(); kill++) {
       // In the first moments after a start runs are picked up and everybody comes back at once.
       const soon = of(0.3)
       if (soon) early++
       await sleep(soon ? between(0, 80) : between(80, 1_500))
       await victim.kill()
-      while (kill < kills && of(0.2)) {
+      while (kill < kills && goesOn() && of(0.2)) {
         kill++
         starting++
         void victim.start().catch(() => {})
@@ -119,6 +120,7 @@ export const drive = async (options: Options): Promise<Report> => {
         )
       }
     }
+    if (!goesOn()) progress(`Stopped after ${killed} kills; comparing`)
     await sleep(300)
     for (const talk of talks) talk.calm()
     const url = await victim.url()

@@ -1,5 +1,6 @@
 /** Usage: npm run test:crash -- [--kills N] [--storage pglite|postgres] [--seed S] [--sessions N] */
-import { mkdtemp, rm } from "node:fs/promises"
+import { rmSync } from "node:fs"
+import { mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
@@ -25,18 +26,25 @@ if (!["pglite", "postgres"].includes(values.storage) || ![kills, seed, sessions]
 }
 
 /** Ctrl-C ends the killing and begins the check; a second one ends at once. */
+const interrupted = 130
 let enough = false
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
-    if (enough) process.exit(130)
+    if (enough) process.exit(interrupted)
     enough = true
   })
 }
 
 const dataDir = await mkdtemp(join(tmpdir(), "stoa-crash-"))
+let isEvidence = false
+process.on("exit", () => {
+  // The server may have been killed just now.
+  if (!isEvidence) rmSync(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
+})
+
 const postgres = values.storage === "postgres" ? await startPostgres() : undefined
 try {
-  console.log(`Killing ${kills} times on ${values.storage}, seed ${seed}`)
+  console.log(`Killing ${kills} times on ${values.storage}, seed ${seed}, in ${dataDir}`)
   const databaseUrl = postgres === undefined ? undefined : await freshDatabase(postgres)
   const report = await drive({
     kills,
@@ -55,10 +63,10 @@ try {
   console.log(`\n${table(values.storage, report)}\n`)
   if (failures(report) > 0) {
     console.log(`FAILED: ${failures(report)} violations with --seed ${seed}. The data is kept in ${dataDir}`)
+    isEvidence = true
     process.exitCode = 1
-  } else {
-    await rm(dataDir, { recursive: true, force: true })
   }
+  if (enough) process.exitCode = interrupted
 } finally {
   await postgres?.stop()
 }

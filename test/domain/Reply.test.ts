@@ -19,7 +19,7 @@ describe("Ending a reply", () => {
     const all = finished(events)
     const reply = Reply.ofEvents(all)!
     assert.strictEqual(reply.open.size, 0)
-    assert.isFalse(reply.calling)
+    assert.isUndefined(reply.call)
     assert.isTrue(reply.ended)
     assert.deepStrictEqual(Reply.unanswered(reply.message), [])
     assert.strictEqual(count(all, "REPLY_END"), 1)
@@ -41,7 +41,7 @@ describe("Ending a reply", () => {
     const reply = Reply.ofEvents(finished(log))!
     assert.isTrue(reply.ended)
     assert.strictEqual(reply.open.size, 0)
-    assert.isFalse(reply.calling)
+    assert.isUndefined(reply.call)
     assert.deepStrictEqual(Reply.unanswered(reply.message), [])
   }, { fastCheck: { numRuns: 500 } })
 
@@ -66,5 +66,12 @@ describe("Ending a reply", () => {
 
   it.prop("counts the rounds whose model call has ended", [plausibleReply], ([events]) => {
     assert.strictEqual(Reply.ofEvents(events)!.rounds, count(events, "MODEL_CALL_END"))
+  })
+
+  it.prop("counts no round whose model gave way to another", [plausibleReply], ([events]) => {
+    const failed = events.map((event) =>
+      event.type === "MODEL_CALL_END" ? { ...event, finished_reason: "error" } : event
+    )
+    assert.strictEqual(Reply.ofEvents(failed)!.rounds, 0)
   })
 })

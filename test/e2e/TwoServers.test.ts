@@ -83,4 +83,32 @@ describe("Two built servers on one PostgreSQL", () => {
       }),
     90_000
   )
+
+  it("take over from one that is frozen, and let it join them when it wakes", () =>
+    withTwo(async (a, b) => {
+      const [onA, onB] = [clientOf(a.url), clientOf(b.url)]
+      const talk = await onA.converse("demo-script", { delay_ms: 10 })
+      const watching = await onB.stream(`/sessions/${talk.session_id}/stream?after=0`)
+      const sent = await onA.stream("/chat", chat(talk, "repeat 300 word "))
+      await sent.until(() => typesOf(sent.frames).filter((type) => type === "TEXT_BLOCK_DELTA").length > 5)
+      process.kill(a.pid, "SIGSTOP")
+      try {
+        const frozen = Date.now()
+        await watching.until((frame) => frame?.event.type === "RUN_RESUMED")
+        assert.isBelow(Date.now() - frozen, 15_000)
+      } finally {
+        process.kill(a.pid, "SIGCONT")
+      }
+      await watching.until((frame) => frame?.event.type === "REPLY_END")
+      watching.leave()
+      isGapless(watching.frames, 0)
+      assert.deepInclude(watching.frames.at(-1)!.event, { finished_reason: "completed" })
+      const answer = await onA.stream("/chat", chat(talk, "say awake"))
+      await answer.end()
+      assert.deepInclude(answer.frames.at(-1)!.event, { type: "REPLY_END", finished_reason: "completed" })
+      assert.strictEqual((await onB.must("GET", `/sessions/${talk.session_id}/messages`)).messages.length, 4)
+      const { runs } = await onA.must("GET", `/sessions/${talk.session_id}/runs`)
+      assert.deepStrictEqual(runs.map(({ attempt }: { attempt: number }) => attempt), [1, 2])
+      sent.leave()
+    }), 90_000)
 })

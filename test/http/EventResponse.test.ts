@@ -22,12 +22,24 @@ const fakeResponse = () => {
       drains.clear()
     }
   }
+  const write = (bytes: Uint8Array | string) => {
+    const text = typeof bytes === "string" ? bytes : new TextDecoder().decode(bytes)
+    assert.isFalse(fake.isEnded, `written after the end: ${text}`)
+    fake.text += text
+    fake.unread += text.length
+    return false
+  }
   const response: WireResponse = {
     socket: {
+      writable: true,
+      write,
+      once: (_, listener) => drains.add(listener),
+      off: (_, listener) => drains.delete(listener),
       destroySoon: () => {
         fake.isClosed = true
       }
     },
+    chunkedEncoding: false,
     get writableLength() {
       return fake.unread
     },
@@ -35,13 +47,7 @@ const fakeResponse = () => {
       return fake.isEnded && fake.unread === 0
     },
     writeHead: () => fake.heads++,
-    write: (bytes) => {
-      const text = typeof bytes === "string" ? bytes : new TextDecoder().decode(bytes)
-      assert.isFalse(fake.isEnded, `written after the end: ${text}`)
-      fake.text += text
-      fake.unread += text.length
-      return false
-    },
+    write,
     end: (finished) => {
       fake.isEnded = true
       finished?.()

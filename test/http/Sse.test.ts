@@ -82,6 +82,25 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
         assert.strictEqual(lastOf(text), "REPLY_END")
       }))
 
+    it.scoped("are whole for a client that knows no chunks, and for one that asks for two at once", () =>
+      Effect.gen(function*() {
+        const { raw } = yield* Door
+        const { body, user } = yield* talk()
+        const request = (version: string, connection: string) => {
+          const text = JSON.stringify(body("say hello\nworld"))
+          return `POST /chat HTTP/${version}\r\nhost: localhost\r\nx-user-id: ${user}\r\nconnection: ${connection}\r\n` +
+            `content-type: application/json\r\ncontent-length: ${text.length}\r\n\r\n${text}`
+        }
+        const old = yield* raw(request("1.0", "close"))
+        assert.notProperty(old.headers, "transfer-encoding")
+        assert.isTrue(old.text.startsWith(": ok\n\n"))
+        const length = seqsOf(old.text).length
+        assert.deepStrictEqual(seqsOf(old.text), upTo(length))
+        const both = yield* raw(request("1.1", "keep-alive"), request("1.1", "close"))
+        const frames = both.text.split("\r\n").filter((line) => line.startsWith("id: ")).join("")
+        assert.includeMembers(seqsOf(frames), upTo(3 * length, length + 1))
+      }))
+
     it.scoped("begin before anything has happened", () =>
       Effect.gen(function*() {
         const { watch } = yield* Door

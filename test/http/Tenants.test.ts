@@ -85,7 +85,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
         const last = endpoint.params.at(-1)!
         const foreign = yield* say(endpoint, fill(endpoint, ids), { user: "grace" })
         const missing = yield* say(endpoint, fill(endpoint, { ...ids, [last]: nobodys }), { user: "grace" })
-        // Keys are an admin's, and Grace is none.
+        // Keys are an admin's, and Grace is none; so is the vault, which no id names.
         assert.strictEqual(foreign.status, endpoint.group === "keys" ? 403 : 404, foreign.text)
         assert.deepStrictEqual(shape(foreign, ids[last]!), shape(missing, nobodys))
         assert.notInclude(foreign.text, user)
@@ -107,6 +107,10 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
         ["POST", "/sessions", { agent_id: ids.agent_id }],
         ["POST", "/sessions", { agent_id, chat_model_config: config }],
         ["PATCH", `/sessions/${session_id}`, { chat_model_config: config }],
+        ["POST", "/sessions", { agent_id, fallback_chat_model_config: [config] }],
+        ["PATCH", `/sessions/${session_id}`, { fallback_chat_model_config: config }],
+        ["POST", "/agent", { name: "Grace's second", fallback_chat_model_configs: [config] }],
+        ["PATCH", `/agent/${agent_id}`, { fallback_chat_model_configs: [config] }],
         ["GET", `/sessions/${session_id}?agent_id=${ids.agent_id}`],
         ["POST", "/chat", { agent_id: ids.agent_id, session_id: ids.session_id, input: { content: "hi" } }],
         ["POST", "/chat", { agent_id, session_id: ids.session_id, input: { content: "hi" } }],
@@ -150,6 +154,22 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
         assert.strictEqual(status, 200, name)
         assert.strictEqual(json.total, 0, name)
       }
+    }))
+
+  it.effect("sums each user only their own calls", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      const { ids, user } = yield* adasWorld
+      yield* call("POST", `/sessions/${ids.session_id}/interrupt`, { user })
+      const path = "/usage?group_by=session,agent,credential"
+      const hers = yield* call("GET", path, { user })
+      assert.deepInclude(hers.json.totals, { calls: 1, errors: 0 })
+      assert.deepInclude(hers.json.usage[0], { session_id: ids.session_id, credential_id: ids.credential_id })
+      const { json, text } = yield* call("GET", path, { user: "newcomer" })
+      assert.deepInclude(json, { usage: [], next_cursor: null })
+      assert.strictEqual(json.totals.calls, 0)
+      const cursor = Buffer.from(JSON.stringify(["", "", ""])).toString("base64url")
+      assert.strictEqual((yield* call("GET", `${path}&cursor=${cursor}`, { user: "newcomer" })).text, text)
     }))
 
   it.effect("asks who it is on every endpoint but the open ones", () =>
@@ -213,7 +233,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
       }
       for (const { group, isBehindAuthentication, method, name } of endpoints) {
         if (!isBehindAuthentication) continue
-        const expected = group === "keys"
+        const expected = group === "keys" || group === "vault"
           ? "admin"
           : method === "GET"
           ? "read"

@@ -8,6 +8,7 @@ import * as Host from "../../src/layers/Host.ts"
 import { bounds } from "../../src/layers/Models/Bounds.ts"
 import * as Provider from "../../src/layers/Models/Provider.ts"
 import * as ModelsRouter from "../../src/layers/Models/Router.ts"
+import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
 import * as Upkeep from "../../src/layers/Upkeep.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
@@ -25,7 +26,11 @@ const host = <E>(
   storage: Layer.Layer<Host.Memories, E>,
   options: Omit<Host.EngineOptions, "trusted"> = {},
   models = ModelsRouter.layerDefault
-) => Host.engine(models.pipe(Layer.provideMerge(Layer.merge(storage, vault))), { trusted: true, ...options })
+) =>
+  Host.engine(models.pipe(Layer.provide(OutboundOpen.layer), Layer.provideMerge(Layer.merge(storage, vault))), {
+    trusted: true,
+    ...options
+  })
 
 const pause = (note: string, seconds = 0) => `call Pause {"seconds":${seconds},"note":"${note}"}`
 

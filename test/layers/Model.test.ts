@@ -14,12 +14,15 @@ import type { Session } from "../../src/domain/Session.ts"
 import * as DoorbellMemory from "../../src/layers/Doorbell/Memory.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsRouter from "../../src/layers/Models/Router.ts"
+import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { AppendRefused, EventLog } from "../../src/services/EventLog.ts"
+import { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { answer, conversation, say, type Seen, watch } from "../support/hub.ts"
+import { ledgerTells } from "../support/ledger.ts"
 import { freshDatabase } from "../support/Postgres.ts"
 
 const runs = Number(process.env["MODEL_RUNS"] ?? 6)
@@ -41,12 +44,13 @@ const scripts: ReadonlyArray<(token: string) => string> = [
 
 /** A host over storage that outlives it. After `kill`, nothing that it still does reaches the log. */
 const live = Effect.gen(function*() {
-  const context = yield* Effect.context<Storage | EventLog>()
+  const context = yield* Effect.context<Storage | EventLog | Ledger>()
   const log = Context.get(context, EventLog)
   let killed = false
   const append: typeof log.append = (batch) => killed ? new AppendRefused({ reason: "fenced" }) : log.append(batch)
-  const storage = Context.pick(Storage, EventLog)(context).pipe(Context.add(EventLog, { ...log, append }))
+  const storage = Context.pick(Storage, EventLog, Ledger)(context).pipe(Context.add(EventLog, { ...log, append }))
   const parts = ModelsRouter.layerDefault.pipe(
+    Layer.provide(OutboundOpen.layer),
     Layer.provideMerge(Layer.mergeAll(Layer.succeedContext(storage), DoorbellMemory.layer, vault))
   )
   const scope = yield* Scope.make()
@@ -77,7 +81,7 @@ interface Model {
 }
 
 interface Real {
-  readonly run: <A, E>(effect: Effect.Effect<A, E, Storage | EventLog>) => Promise<A>
+  readonly run: <A, E>(effect: Effect.Effect<A, E, Storage | EventLog | Ledger>) => Promise<A>
   host: Effect.Effect.Success<typeof live>
   readonly session: Session
   readonly watchers: Array<Watcher>
@@ -280,6 +284,7 @@ const settle = (real: Real) =>
         ?.message
       assert.deepStrictEqual(JSON.parse(JSON.stringify(message)), JSON.parse(JSON.stringify(told)))
     }
+    yield* ledgerTells(session, events)
     // A call with an effect begins once at most, and every call has one result.
     const pauses = events.flatMap((event) =>
       event.type === "TOOL_CALL_START" && event.tool_call_name === "Pause" ? [event.tool_call_id] : []
@@ -296,11 +301,11 @@ const settle = (real: Real) =>
     }
   })
 
-const keepsItsPromises = <E>(name: string, storage: Layer.Layer<Storage | EventLog, E>) =>
+const keepsItsPromises = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger, E>) =>
   layer(storage, { timeout: "60 seconds", excludeTestServices: true })(`Whatever happens: ${name}`, (it) => {
     it.effect("nothing accepted is lost, nothing seen changes, every run ends", () =>
       Effect.gen(function*() {
-        const context = yield* Effect.context<Storage | EventLog>()
+        const context = yield* Effect.context<Storage | EventLog | Ledger>()
         const run: Real["run"] = (effect) => Effect.runPromise(Effect.provide(effect, context))
         const property = FastCheck.asyncProperty(commands, async (course) => {
           const host = await run(live)

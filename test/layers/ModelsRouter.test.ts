@@ -5,7 +5,10 @@ import { NotFound } from "../../src/domain/Errors.ts"
 import type { CredentialId, Timestamp, UserId } from "../../src/domain/Ids.ts"
 import type { JsonObject } from "../../src/domain/Json.ts"
 import * as ModelsRouter from "../../src/layers/Models/Router.ts"
+import * as OutboundGuarded from "../../src/layers/Outbound/Guarded.ts"
+import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
 import { Models } from "../../src/services/Models.ts"
+import type { Outbound } from "../../src/services/Outbound.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { type SealedFor, Vault, VaultSealed } from "../../src/services/Vault.ts"
 
@@ -29,7 +32,9 @@ const open = (sealed: string, { owner, record }: SealedFor) =>
   `${owner} ${record}|` === sealed.slice(0, sealed.indexOf("|") + 1)
 
 /** Storage with these credentials, and a vault that writes for whom it sealed before the secret. */
-const world = (...credentials: ReadonlyArray<Credential>) => {
+const world = (...credentials: ReadonlyArray<Credential>) => worldWith(OutboundOpen.layer, ...credentials)
+
+const worldWith = (outbound: Layer.Layer<Outbound>, ...credentials: ReadonlyArray<Credential>) => {
   const records = new Map(credentials.map((one) => [one.id as string, one]))
   const opened: Array<string> = []
   const storage = Layer.succeed(
@@ -54,7 +59,7 @@ const world = (...credentials: ReadonlyArray<Credential>) => {
       }
     } as unknown as typeof Vault.Service
   )
-  return { records, opened, layer: ModelsRouter.layerDefault.pipe(Layer.provide([storage, vault])) }
+  return { records, opened, layer: ModelsRouter.layerDefault.pipe(Layer.provide([storage, vault, outbound])) }
 }
 
 const read = (data: JsonObject, kept: ReadonlyArray<string> = []) =>
@@ -131,6 +136,21 @@ describe("a credential's data", () => {
         assert.deepStrictEqual(yield* problems({ ...compatible, base_url }), ["data.base_url"])
       }
     }))
+
+  it.effect("cannot name an address that the server does not reach out to, as far as it says so itself", () => {
+    const { layer } = worldWith(OutboundGuarded.layer({ hosts: ["ollama.internal:11434"], loopback: false }))
+    const read = (data: JsonObject) =>
+      Effect.flatMap(Models, (models) => models.readCredential(data, [])).pipe(Effect.provide(layer))
+    return Effect.gen(function*() {
+      for (const host of ["127.1", "169.254.169.254", "[::ffff:10.0.0.1]", "db.internal", "models.test:22"]) {
+        const failed = yield* Effect.flip(read({ ...compatible, base_url: `https://${host}/v1` }))
+        assert.deepStrictEqual(failed.errors?.map(({ path }) => path), ["data.base_url"], host)
+        assert.include(failed.errors?.[0]?.message, "STOA_OUTBOUND_HOSTS")
+      }
+      yield* read(compatible)
+      yield* read({ ...compatible, base_url: "http://ollama.internal:11434/v1" })
+    })
+  })
 
   it.effect("is bounded", () =>
     Effect.gen(function*() {
@@ -288,7 +308,8 @@ describe("stream", () => {
   const call = (what: ReturnType<typeof config>) =>
     Effect.flatMap(
       Models,
-      (models) => models.stream({ owner: ada, config: what, system: "", messages: [], tools: [] }, () => undefined)
+      (models) =>
+        models.stream({ owner: ada, config: what, fallbacks: [], system: "", messages: [], tools: [] }, () => undefined)
     )
   /** Nothing listens there: a call that gets as far fails at the connection. */
   const closed = { base_url: "http://127.0.0.1:1/v1" }
@@ -301,7 +322,9 @@ describe("stream", () => {
     const say = (id: string, system: string) =>
       Effect.flatMap(
         Models,
-        (models) => models.stream({ owner: ada, config: config(id), system, messages: [], tools: [] }, () => undefined)
+        (models) =>
+          models.stream({ owner: ada, config: config(id), fallbacks: [], system, messages: [], tools: [] }, () =>
+            undefined)
       )
     return Effect.gen(function*() {
       yield* say("small", "x".repeat(800))

@@ -9,7 +9,8 @@ const call: ModelCall = {
   config: { type: "t", credential_id: "c" as CredentialId, model: "m", parameters: {} },
   system: "",
   messages: [],
-  tools: []
+  tools: [],
+  fallbacks: []
 }
 const said: ModelPart = { type: "text", block: "1", delta: "hi" }
 const failed = new ModelFailed({ type: "upstream", message: "No.", retryable: true })

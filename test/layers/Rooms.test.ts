@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Layer, type Scope } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
 import { frame } from "../../src/domain/Event.ts"
 import { eventsOf } from "../../src/domain/Frames.ts"
 import type { BlockId, MessageId, RunId, SessionId, UserId } from "../../src/domain/Ids.ts"
@@ -21,13 +21,26 @@ const fakeLog = () => {
       batches.push(batch)
       pages.push(...batch.pages)
     })
-  const control = { append: keep, keep, pages, batches }
+  const control: {
+    append: Append
+    readonly keep: Append
+    readonly pages: Array<LogPage>
+    readonly batches: Array<LogBatch>
+    range: typeof EventLog.Service.range | undefined
+  } = { append: keep, keep, pages, batches, range: undefined }
   const log = EventLog.of({
     append: (batch) => control.append(batch),
     read: (session, after, limit) =>
       Effect.sync(() => pages.filter((page) => page.session_id === session && page.last_seq > after).slice(0, limit)),
+    replay: (session, after) =>
+      Effect.sync(() => {
+        const read = pages.filter((page) => page.session_id === session && page.last_seq > after)
+        const [first] = read
+        return first && { ...first, last_seq: read.at(-1)!.last_seq, frames: read.map(({ frames }) => frames).join("") }
+      }),
     range: (session) =>
-      Effect.sync(() => ({ first: 1, last: pages.findLast((page) => page.session_id === session)?.last_seq ?? 0 })),
+      control.range?.(session) ??
+        Effect.sync(() => ({ first: 1, last: pages.findLast((page) => page.session_id === session)?.last_seq ?? 0 })),
     messages: () => Effect.succeed([]),
     recent: () => Effect.succeed([]),
     countMessages: () => Effect.succeed(0),
@@ -246,6 +259,52 @@ describe("Rooms", () => {
         )
       })
   )
+
+  promise(
+    "answer an input in time when the log does not answer at all, and hold up no other",
+    (control) =>
+      Effect.gen(function*() {
+        const rooms = yield* Rooms
+        const room = yield* roomOf("busy")
+        control.append = () => Effect.never
+        custom(room, "goes on")
+        const waits = yield* Effect.fork(Effect.timed(Effect.flip(room.accepted(false))))
+        const idle = yield* roomOf("idle")
+        custom(idle, "new")
+        const [took, error] = yield* Effect.timed(Effect.flip(idle.accepted(true)))
+        assert.strictEqual(error._tag, "Unavailable")
+        assert.isBelow(Duration.toMillis(took), 1_800)
+        assert.isBelow(Duration.toMillis((yield* Fiber.join(waits))[0]), 1_800)
+        assert.isTrue(rooms.isHeldUp())
+        assert.strictEqual((yield* roomOf("idle")).last(), 0)
+        assert.strictEqual((yield* roomOf("busy")).last(), 1)
+      })
+  )
+
+  promise("are made again when storage answers again", (control) =>
+    Effect.gen(function*() {
+      control.range = () => Effect.die("away")
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(roomOf("s"))))
+      control.range = undefined
+      assert.strictEqual((yield* roomOf("s")).head(), 0)
+    }))
+
+  it.scoped("are one at a time for each session, whoever still holds one that could not go on", () => {
+    const { control, layer } = fakeLog()
+    return Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const first = yield* Scope.extend(roomOf("s"), scope)
+      control.append = () => Effect.fail(new AppendRefused({ reason: "fenced" }))
+      custom(first, "lost")
+      yield* Effect.flip(first.durable)
+      control.append = control.keep
+      const second = yield* roomOf("s")
+      assert.notStrictEqual(second, first)
+      yield* Scope.close(scope, Exit.void)
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual(yield* roomOf("s"), second)
+    }).pipe(Effect.provide(layer))
+  })
 
   promise("hold a run's events while storage is away, and lose and repeat none", (control) =>
     Effect.gen(function*() {

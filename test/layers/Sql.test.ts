@@ -2,7 +2,7 @@ import { SqlClient } from "@effect/sql"
 import type { SqlError } from "@effect/sql"
 import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Cause, Deferred, Effect, Either, Exit, Fiber, Layer, Redacted, Stream } from "effect"
+import { Cause, Deferred, Duration, Effect, Either, Exit, Fiber, Layer, Redacted, Stream } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import * as Fs from "node:fs/promises"
@@ -16,6 +16,7 @@ import * as Pglite from "../../src/layers/Sql/Pglite.ts"
 import * as PgliteUpkeep from "../../src/layers/Sql/PgliteUpkeep.ts"
 import { Prepared } from "../../src/layers/Sql/Prepared.ts"
 import { Turns } from "../../src/layers/Sql/Turns.ts"
+import { chaosBefore } from "../support/Chaos.ts"
 import { freshDatabase, type Postgres, startPostgres } from "../support/Postgres.ts"
 
 type Sql = SqlClient.SqlClient | PgClient.PgClient | Prepared
@@ -716,6 +717,84 @@ describe("Pg", () => {
         }),
       (server) => Effect.promise(server.stop)
     ), 60_000)
+
+  it.live(
+    "gives up a statement or a connection that does not come, and works again when bytes go through",
+    () =>
+      Effect.acquireUseRelease(
+        Effect.promise(async () => chaosBefore(await freshDatabase())),
+        (chaos) =>
+          Effect.gen(function*() {
+            const sql = yield* SqlClient.SqlClient
+            const prepared = yield* Prepared
+            const ask = prepared.execute("select $1::int as a", [1])
+            const failsIn = Effect.fnUntraced(function*(statement: Effect.Effect<unknown, SqlError.SqlError>) {
+              const start = performance.now()
+              const error = yield* Effect.flip(statement)
+              assert.match(String(codeOf(error)), /ETIMEDOUT|Connection terminated/)
+              return performance.now() - start
+            })
+            yield* Effect.all([ask, sql.withTransaction(sql`select 1`), ask], { concurrency: "unbounded" })
+            chaos.stall()
+            assert.isBelow(yield* failsIn(ask), 1_800)
+            assert.isBelow(yield* failsIn(sql`select 1`), 1_800)
+            const all = yield* Effect.exit(sql.withTransaction(sql`select 1`)).pipe(
+              Effect.replicateEffect(30, { concurrency: "unbounded" }),
+              Effect.timed
+            )
+            assert.isTrue(all[1].every(Exit.isFailure))
+            assert.isBelow(Duration.toMillis(all[0]), 2_500)
+            chaos.back()
+            yield* Effect.sleep("1 second")
+            assert.deepStrictEqual(yield* ask, [{ a: 1 }])
+            assert.deepStrictEqual(yield* sql.withTransaction(sql`select 1 as one`), [{ one: 1 }])
+          }).pipe(Effect.provide(Pg.layer({ url: Redacted.make(chaos.url) }))),
+        (chaos) => Effect.promise(chaos.close)
+      ),
+    30_000
+  )
+
+  it.live("has no more use for connections that idled while another one was given up", () =>
+    Effect.acquireUseRelease(
+      Effect.promise(async () => chaosBefore(await freshDatabase())),
+      (chaos) =>
+        Effect.gen(function*() {
+          const prepared = yield* Prepared
+          const pid = prepared.execute<{ pid: number }>("select pg_backend_pid() as pid", [])
+          const pidsOf = (count: number) =>
+            Effect.map(
+              Effect.replicateEffect(pid, count, { concurrency: "unbounded" }),
+              (rows) => new Set(rows.map(([row]) => row!.pid))
+            )
+          const before = yield* pidsOf(5)
+          assert.isAbove(before.size, 1)
+          chaos.stall()
+          yield* Effect.flip(pid)
+          chaos.back()
+          for (const after of yield* pidsOf(10)) assert.isFalse(before.has(after))
+        }).pipe(Effect.provide(Pg.layer({ url: Redacted.make(chaos.url) }))),
+      (chaos) => Effect.promise(chaos.close)
+    ), 30_000)
+
+  it.live("waits for what takes long, and for nothing else", () =>
+    Effect.gen(function*() {
+      const url = Redacted.make(yield* Effect.promise(() => freshDatabase()))
+      const slow = "select pg_sleep(2)::text as slept"
+      yield* Effect.gen(function*() {
+        const prepared = yield* Prepared
+        assert.strictEqual(codeOf(yield* Effect.flip(prepared.execute(slow, []))), "ETIMEDOUT")
+        // Busy is not away.
+        yield* Effect.raceFirst(
+          prepared.execute(slow, []),
+          prepared.execute("select 1", []).pipe(Effect.delay("100 millis"), Effect.forever)
+        )
+        assert.strictEqual((yield* prepared.execute(slow, [], { isLong: true })).length, 1)
+      }).pipe(Effect.provide(Pg.layer({ url })))
+      yield* Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        assert.strictEqual((yield* sql.withTransaction(sql`select pg_sleep(2)`)).length, 1)
+      }).pipe(Effect.provide(Pg.layer({ url, isPatient: true })))
+    }), 30_000)
 
   it.live("cancels a query that is interrupted, and limits one that is not", () =>
     Effect.gen(function*() {

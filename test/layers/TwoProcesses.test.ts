@@ -2,14 +2,16 @@
 import { assert, layer } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Layer, Redacted, Scope } from "effect"
 import { Client } from "pg"
-import type { AnswerInput } from "../../src/domain/Chat.ts"
+import { Accepted, type AnswerInput } from "../../src/domain/Chat.ts"
 import type { AgentEvent } from "../../src/domain/Event.ts"
 import type { MessageId } from "../../src/domain/Ids.ts"
 import { textOf } from "../../src/domain/Message.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsRouter from "../../src/layers/Models/Router.ts"
+import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
+import { Idempotency } from "../../src/services/Idempotency.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
@@ -24,6 +26,7 @@ class Database extends Context.Tag("test/Database")<Database, string>() {}
 const process = Effect.gen(function*() {
   const url = yield* Database
   const parts = ModelsRouter.layerDefault.pipe(
+    Layer.provide(OutboundOpen.layer),
     Layer.provideMerge(Layer.merge(Layer.fresh(Host.postgres({ url: Redacted.make(url), maxConnections: 4 })), vault))
   )
   const scope = yield* Scope.make()
@@ -250,6 +253,33 @@ layer(database, { timeout: "60 seconds", excludeTestServices: true })("Two proce
       yield* until(seen, has("REPLY_END", 3))
       const replies = yield* b.do(repliesOf(session))
       assert.deepStrictEqual(replies.map((one) => one.split(" ")[0]), ["interrupted", "interrupted", "completed"])
+    }))
+
+  it.scoped("take an input once that comes to both with one key, and leave the run alone that goes on", () =>
+    Effect.gen(function*() {
+      const [a, b] = yield* two
+      const session = yield* a.do(conversation("demo-script", slow()))
+      const seen = yield* b.do(watch(session, { after: 0 }))
+      yield* a.do(say(session, "repeat 400 a "))
+      yield* until(seen, has("TEXT_BLOCK_DELTA", 3))
+      const request = { agent_id: session.agent_id, session_id: session.id, on_busy: "enqueue", tools: [] } as const
+      const send = (key: string) =>
+        Effect.gen(function*() {
+          const hub = yield* SessionHub
+          const { once } = yield* Idempotency
+          const input = { role: "user", name: "user", content: `say ${key}`, metadata: {} } as const
+          const asked = { owner: session.user_id, key, request: "POST /chat", body: key, answer: Accepted }
+          return yield* once(asked, ({ claim }) => hub.send(session.user_id, { ...request, input }, claim))
+        })
+      const keys = Array.from({ length: 12 }, (_, i) => `k${i}`)
+      for (const key of keys) {
+        const accepted = yield* Effect.forEach([a, b, b, a], (one) => one.do(send(key)), { concurrency: "unbounded" })
+        assert.strictEqual(new Set(accepted.map(({ run_id }) => run_id)).size, 1)
+      }
+      yield* until(seen, has("REPLY_END", keys.length + 1))
+      isGapless(seen)
+      assert.isFalse(has("RUN_RESUMED")(seen.events().map(({ event }) => event)))
+      assert.deepStrictEqual((yield* b.do(repliesOf(session))).slice(1), keys.map((key) => `completed ${key}`))
     }))
 
   it.scoped("answer on the other what a run asks, once", () =>

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Array, Effect, Exit, type Layer, Redacted } from "effect"
+import { Array, Clock, Effect, Exit, type Layer, Redacted } from "effect"
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
@@ -214,5 +214,127 @@ describe("Vault key file", () => {
         assert.include((yield* Effect.flip(from(VaultAesGcm.layerFile(path)))).message, path)
       }
       assert.deepStrictEqual((yield* Effect.promise(() => Fs.readdir(there))).toSorted(), ["file", "folder", "link"])
+    }))
+})
+
+describe("Vault keys that are changed while serving", () => {
+  const there = Effect.gen(function*() {
+    const path = Path.join(yield* folder, "vault.key")
+    const open = from(VaultAesGcm.layerFile(path, { grace: 0 }))
+    return { path, open, text: Effect.promise(() => Fs.readFile(path, "utf8")) }
+  })
+
+  it.scoped("are put in front in the file, whole and for its owner only, and the hashes stay", () =>
+    Effect.gen(function*() {
+      const { open, path, text } = yield* there
+      const vault = yield* open
+      const before = yield* text
+      const [sealed, mac] = [yield* vault.seal("x", ada), vault.mac("x")]
+      yield* vault.rotate
+      assert.isTrue((yield* text).endsWith(before))
+      assert.match(yield* text, /^([\w+/]{43}=\n){2}$/)
+      assert.strictEqual((yield* Effect.promise(() => Fs.stat(path))).mode & 0o777, 0o600)
+      assert.deepStrictEqual(yield* Effect.promise(() => Fs.readdir(Path.dirname(path))), ["vault.key"])
+      const again = yield* vault.seal("x", ada)
+      assert.notStrictEqual(vault.sealedWith(again), vault.sealedWith(sealed))
+      const { ids, lastHashes, source } = yield* vault.keys
+      assert.deepStrictEqual<ReadonlyArray<unknown>>(ids, [vault.sealedWith(again), vault.sealedWith(sealed)])
+      assert.deepStrictEqual([lastHashes, source], [true, "file"])
+      assert.deepStrictEqual([vault.mac("x"), yield* vault.open(sealed, ada)], [mac, "x"])
+    }))
+
+  it.scoped("are seen by another process: it opens what the new key sealed, and seals with it", () =>
+    Effect.gen(function*() {
+      const { open } = yield* there
+      const [one, other] = [yield* open, yield* open]
+      yield* one.rotate
+      const sealed = yield* one.seal("x", ada)
+      assert.strictEqual(yield* other.open(sealed, ada), "x")
+      yield* one.rotate
+      assert.strictEqual(other.sealedWith(yield* other.seal("y", ada)), (yield* one.keys).ids[0])
+      assert.strictEqual((yield* other.keys).ids.length, 3)
+    }))
+
+  it.scoped("are all there after many processes put one in front at once", () =>
+    Effect.gen(function*() {
+      const { open } = yield* there
+      const vaults = yield* Effect.all(Array.makeBy(6, () => open))
+      const rotate = (vault: (typeof vaults)[number]) =>
+        Effect.flatMap(Effect.exit(vault.rotate), (exit) =>
+          Effect.map(vault.seal("x", ada), (sealed) => ({ sealed, done: Exit.isSuccess(exit) })))
+      const all = yield* Effect.forEach(vaults, rotate, { concurrency: "unbounded" })
+      const { ids } = yield* (yield* open).keys
+      assert.strictEqual(
+        ids.length,
+        1 + all.filter(({ done }) =>
+          done
+        ).length
+      )
+      for (const vault of [...vaults, yield* open]) {
+        for (const { sealed } of all) assert.strictEqual(yield* vault.open(sealed, ada), "x")
+      }
+    }))
+
+  it.scoped("are forgotten one by one, and API keys are still recognised when the last of them has gone", () =>
+    Effect.gen(function*() {
+      const { open, text } = yield* there
+      const vault = yield* open
+      const [sealed, mac] = [yield* vault.seal("x", ada), vault.mac("x")]
+      yield* vault.rotate
+      const [newest, first] = (yield* vault.keys).ids
+      yield* vault.retire([newest!])
+      assert.strictEqual((yield* vault.keys).ids.length, 2)
+      yield* vault.retire([first!])
+      assert.match(yield* text, /^[\w+/]{43}=\nhash:[\w+/]{43}=\n$/)
+      for (const one of [vault, yield* open]) {
+        assert.strictEqual(one.mac("x"), mac)
+        assert.deepStrictEqual(yield* one.keys, { ids: [newest!], lastHashes: false, source: "file" })
+        assert.strictEqual((yield* Effect.flip(one.open(sealed, ada)))._tag, "VaultSealed")
+      }
+      yield* vault.rotate
+      yield* vault.retire([newest!])
+      assert.strictEqual((yield* open).mac("x"), mac)
+    }))
+
+  it.scoped("stay for a minute, because another process may still be writing what it sealed", () =>
+    Effect.gen(function*() {
+      const { path } = yield* there
+      const vault = yield* from(VaultAesGcm.layerFile(path))
+      yield* vault.rotate
+      const refused = yield* Effect.flip(vault.retire((yield* vault.keys).ids.slice(1)))
+      assert.include(refused.message, "a minute")
+      assert.strictEqual((yield* vault.keys).ids.length, 2)
+    }))
+
+  it.scoped("go on working from memory while the file is bad, and it is left alone", () =>
+    Effect.gen(function*() {
+      const { open, path, text } = yield* there
+      const vault = yield* open
+      yield* Effect.promise(() => Fs.writeFile(path, "hunter2"))
+      assert.strictEqual(yield* vault.open(yield* vault.seal("x", ada), ada), "x")
+      assert.include((yield* Effect.flip(vault.rotate)).message, path)
+      assert.strictEqual(yield* text, "hunter2")
+    }))
+
+  it.scoped("cannot be changed while another process does so; a lock that was left behind is no obstacle", () =>
+    Effect.gen(function*() {
+      const { open, path } = yield* there
+      const vault = yield* open
+      yield* Effect.promise(() => Fs.writeFile(`${path}.lock`, ""))
+      const now = (at: number) => Effect.withClock({ ...Clock.make(), currentTimeMillis: Effect.succeed(at) })
+      const refused = yield* Effect.flip(vault.rotate.pipe(now(Date.now())))
+      assert.include(refused.message, `${path}.lock`)
+      yield* vault.rotate.pipe(now(Date.now() + 60_000))
+      assert.strictEqual((yield* vault.keys).ids.length, 2)
+      assert.deepStrictEqual(yield* Effect.promise(() => Fs.readdir(Path.dirname(path))), ["vault.key"])
+    }))
+
+  it.effect("are an operator's when they come from a setting, with a sentence that says what to do", () =>
+    Effect.gen(function*() {
+      const vault = yield* withKeys(two, one)
+      for (const change of [vault.rotate, vault.retire([])]) {
+        assert.include((yield* Effect.flip(change)).message, "STOA_VAULT_KEY")
+      }
+      assert.deepInclude(yield* vault.keys, { lastHashes: true, source: "settings" })
     }))
 })

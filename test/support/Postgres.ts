@@ -177,10 +177,12 @@ const answers = async (url: string) => {
 
 const environment = (): NodeJS.ProcessEnv => ({ PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC" })
 
-/** Quick rather than durable: the files do not outlive the tests. */
+/**
+ * Quick rather than durable: the files do not outlive the tests. But what was
+ * committed outlives the server, which tests stop hard: no `synchronous_commit=off`.
+ */
 const settings = [
   "fsync=off",
-  "synchronous_commit=off",
   "full_page_writes=off",
   "max_connections=200",
   "shared_buffers=64MB",

@@ -68,7 +68,12 @@ export const sessionOf = (agent: Agent): Session => {
     updated_at: time,
     source: "user",
     source_schedule_id: null,
-    config: { workspace_id: freshId() as WorkspaceId, name: "Porch", chat_model_config: null },
+    config: {
+      workspace_id: freshId() as WorkspaceId,
+      name: "Porch",
+      chat_model_config: null,
+      fallback_chat_model_config: null
+    },
     state: { session_id: id, permission_context: permissionContext("default") }
   }
 }

@@ -91,7 +91,8 @@ export const conversation = Effect.fnUntraced(function*(
     config: {
       workspace_id: id() as WorkspaceId,
       name: "talk",
-      chat_model_config: { type: "demo_credential", credential_id, model, parameters: options.parameters ?? {} }
+      chat_model_config: { type: "demo_credential", credential_id, model, parameters: options.parameters ?? {} },
+      fallback_chat_model_config: null
     },
     state: { session_id, permission_context: permissionContext(options.mode ?? "default") }
   }

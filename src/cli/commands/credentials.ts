@@ -1,10 +1,10 @@
 import { Command, Options } from "@effect/cli"
 import { Effect, Option, Predicate, Schema, Stream } from "effect"
-import type { CredentialRecord } from "../../domain/Credential.ts"
+import type { CredentialCheck, CredentialRecord } from "../../domain/Credential.ts"
 import { CredentialId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import { connect, type Connection, connection } from "../Connection.ts"
-import { misused, notFound } from "../Failed.ts"
+import { failed, misused, notFound } from "../Failed.ts"
 import { confirm, idArgument, idsArgument, optionalText, pathId, readText, yes } from "../Inputs.ts"
 import { typeOf } from "../Model.ts"
 import { type Column, output, print, printAll, printRecord } from "../Output.ts"
@@ -186,6 +186,22 @@ const remove = Command.make(
     })
 ).pipe(Command.withDescription("Delete credentials"))
 
+const checked: ReadonlyArray<Column<CredentialCheck>> = [
+  ["works", ({ ok }) => ok ? "yes" : "no"],
+  ["latency", ({ latency_ms }) => `${latency_ms} ms`],
+  ["models", ({ models }) => models.join(", ")]
+]
+
+const test = Command.make("test", { id: credentialId, ...common }, (options) =>
+  Effect.gen(function*() {
+    const { api } = yield* connect(options)
+    const check = yield* api.credentials.test({
+      path: { credential_id: yield* pathId(CredentialId, "credential", options.id) }
+    })
+    yield* printRecord(options.output, checked, check)
+    if (check.error !== null) return yield* failed(check.error.message)
+  })).pipe(Command.withDescription("Ask the provider whether a credential works, and which models it sees"))
+
 const fieldsOf = (schema: JsonObject) => {
   const properties = schema["properties"]
   const required = Array.isArray(schema["required"]) ? schema["required"] : []
@@ -229,5 +245,5 @@ const schemas = Command.make(
 
 export const credentials = Command.make("credentials").pipe(
   Command.withDescription("How models are reached; secrets go in and never come out"),
-  Command.withSubcommands([list, get, create, update, remove, schemas])
+  Command.withSubcommands([list, get, create, update, remove, test, schemas])
 )

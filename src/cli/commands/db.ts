@@ -34,7 +34,7 @@ const database = (
     ))
     : Layer.unwrapEffect(Effect.map(
       Effect.promise(() => import("../../layers/Sql/Pg.ts")),
-      ({ layer }) => layer({ url: database_url, maxConnections: 2 })
+      ({ layer }) => layer({ url: database_url, maxConnections: 2, isPatient: true })
     ))
 
 /** Opening an embedded database makes it; looking must not. */

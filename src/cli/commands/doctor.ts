@@ -5,7 +5,8 @@ import { connect as connectTo } from "node:net"
 import { dirname, join, resolve } from "node:path"
 import { Health } from "../../domain/Health.ts"
 import { isLoopback, type Settings } from "../../domain/Settings.ts"
-import { connect, connection, type ConnectionOptions } from "../Connection.ts"
+import type { VaultKey } from "../../domain/Vault.ts"
+import { asAdmin, connect, connection, type ConnectionOptions } from "../Connection.ts"
 import { exitCodes, Failed } from "../Failed.ts"
 import { output, print } from "../Output.ts"
 import { green, red, Screen, yellow } from "../Screen.ts"
@@ -168,6 +169,28 @@ const server = (options: ConnectionOptions) =>
     Effect.orElseSucceed(() => fail("server", "What answers is no Stoa server", "Check --url."))
   )
 
+const shownKeys = (keys: ReadonlyArray<VaultKey>) =>
+  keys.map(({ id, seals, secrets }) => `${secrets ?? "?"} under ${id}${seals ? " (the newest)" : ""}`).join(", ")
+
+/** What an admin may see of the running server's vault; others see nothing. */
+const vaultKeys = (options: ConnectionOptions) =>
+  Effect.gen(function*() {
+    const { api } = yield* asAdmin(options)
+    const { keys, unreadable } = yield* api.vault.status()
+    const many = keys.length === 1 ? "1 key" : `${keys.length} keys`
+    const told = `${many}; secrets: ${shownKeys(keys)}`
+    if (unreadable !== null && unreadable > 0) {
+      return warn(
+        "secrets",
+        `${told}; ${unreadable} that no key opens`,
+        "Put the missing key back, or save them again."
+      )
+    }
+    return keys.slice(1).some(({ secrets }) => secrets !== null && secrets > 0)
+      ? warn("secrets", told, "Run stoa vault rotate to seal all of them with the newest key.")
+      : ok("secrets", told)
+  }).pipe(Effect.option)
+
 const marks = { ok: green, warn: yellow, fail: red }
 
 export const doctor = Command.make(
@@ -190,7 +213,8 @@ export const doctor = Command.make(
           bind(settings)
         ]
       })
-      const checks = yield* Effect.all([node, user, ...ofSettings, server(options)], { concurrency: 4 })
+      const own = yield* Effect.all([node, user, ...ofSettings, server(options)], { concurrency: 4 })
+      const checks = [...own, ...Option.toArray(yield* vaultKeys(options))]
       const line = (check: Check) =>
         `${marks[check.result](check.result.padEnd(4), screen.hasColour.out)}  ${check.name.padEnd(8)}  ${
           textOf(check)

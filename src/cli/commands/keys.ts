@@ -3,12 +3,15 @@ import { DateTime, Duration, Effect, Option, Stream } from "effect"
 import { ApiKeyDraft, type ApiKeyRecord } from "../../domain/ApiKey.ts"
 import { KeyId, UserId } from "../../domain/Ids.ts"
 import { Scope } from "../../domain/Principal.ts"
-import { connect, connection, type ConnectionOptions } from "../Connection.ts"
+import { admin, asAdmin } from "../Connection.ts"
 import { misused } from "../Failed.ts"
 import { confirm, decode, idsArgument, optionalText, pathId, yes } from "../Inputs.ts"
 import { type Column, output, print, printAll } from "../Output.ts"
 import { all, limit } from "../Paging.ts"
 import { Screen } from "../Screen.ts"
+
+/** Whom a key speaks for is said here; who asks is the admin key's own user. */
+const common = { ...admin, ...output }
 
 const columns: ReadonlyArray<Column<ApiKeyRecord>> = [
   ["id", ({ id }) => id],
@@ -19,12 +22,6 @@ const columns: ReadonlyArray<Column<ApiKeyRecord>> = [
   ["last used", ({ last_used_at }) => last_used_at],
   ["ends", ({ expires_at, revoked_at }) => revoked_at === null ? expires_at : `revoked ${revoked_at}`]
 ]
-
-/** Whom a key speaks for is said here; who asks is the admin key's own user. */
-const common = { url: connection.url, key: connection.key, ...output }
-
-const asAdmin = (options: Omit<ConnectionOptions, "user">) =>
-  connect({ url: options.url, key: options.key, user: Option.none() })
 
 const list = Command.make(
   "list",

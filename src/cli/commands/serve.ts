@@ -114,7 +114,8 @@ const firstSession = Effect.gen(function*() {
     config: {
       workspace_id: WorkspaceId.make(newId.record(millis)),
       name: "first conversation",
-      chat_model_config: { type: "demo_credential", credential_id, model: "demo-chat", parameters: {} }
+      chat_model_config: { type: "demo_credential", credential_id, model: "demo-chat", parameters: {} },
+      fallback_chat_model_config: null
     },
     state: { session_id, permission_context: permissionContext("default") }
   })
@@ -267,6 +268,9 @@ const options = {
   allowed_hosts: Options.optional(
     text("allowed-hosts", "HOSTS", "Names that requests may be addressed to, separated by commas")
   ),
+  outbound_hosts: Options.optional(
+    text("outbound-hosts", "HOSTS", "Inner hosts and ranges that credentials may name, separated by commas")
+  ),
   drain_seconds: number("drain-seconds", "SECONDS", "How long runs may go on after a request to stop (default 10)"),
   run_seconds: number("run-seconds", "SECONDS", "How long a run may work; 0 is without end (default 3600)"),
   tool_seconds: number("tool-seconds", "SECONDS", "How long one tool call may take (default 300)"),
@@ -300,6 +304,7 @@ export const serve = Command.make("serve", options, (flags) =>
         trust_user_header: Option.getOrUndefined(flags.trust_user_header),
         cors_origins: list(flags.cors_origins),
         allowed_hosts: list(flags.allowed_hosts),
+        outbound_hosts: list(flags.outbound_hosts),
         drain_seconds: Option.getOrUndefined(flags.drain_seconds),
         run_seconds: Option.getOrUndefined(flags.run_seconds),
         tool_seconds: Option.getOrUndefined(flags.tool_seconds),

@@ -1,7 +1,7 @@
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
 import { Agent, AgentDraft, AgentPatch } from "../../domain/Agent.ts"
-import { Malformed, NotFound } from "../../domain/Errors.ts"
+import { Invalid, Malformed, NotFound } from "../../domain/Errors.ts"
 import { AgentId } from "../../domain/Ids.ts"
 import { listOf, PageRequest } from "../../domain/Page.ts"
 import { Authentication } from "./Authentication.ts"
@@ -20,9 +20,15 @@ export class AgentsApi extends HttpApiGroup.make("agents")
   .add(
     HttpApiEndpoint.post("create", "/agent").setHeaders(IdempotencyHeaders).setPayload(AgentDraft)
       .addSuccess(AgentCreated, { status: 201 })
+      .addError(NotFound)
+      .addError(Invalid)
   )
   .add(HttpApiEndpoint.get("get")`/agent/${id}`.addSuccess(Agent).addError(NotFound))
-  .add(HttpApiEndpoint.patch("update")`/agent/${id}`.setPayload(AgentPatch).addSuccess(Agent).addError(NotFound))
+  .add(
+    HttpApiEndpoint.patch("update")`/agent/${id}`.setPayload(AgentPatch).addSuccess(Agent).addError(NotFound).addError(
+      Invalid
+    )
+  )
   .add(HttpApiEndpoint.del("remove")`/agent/${id}`.addError(NotFound))
   .middleware(Authentication)
   .annotate(OpenApi.Description, "Who an agent is: its name, its prompt, its limits.")

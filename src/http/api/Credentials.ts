@@ -1,6 +1,6 @@
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
-import { CredentialDraft, CredentialRecord } from "../../domain/Credential.ts"
+import { CredentialCheck, CredentialDraft, CredentialRecord } from "../../domain/Credential.ts"
 import { Conflict, Malformed, NotFound } from "../../domain/Errors.ts"
 import { CredentialId } from "../../domain/Ids.ts"
 import { JsonObject } from "../../domain/Json.ts"
@@ -30,6 +30,13 @@ export class CredentialsApi extends HttpApiGroup.make("credentials")
       .annotate(OpenApi.Description, "Replaces it all, except that secrets that are absent or masked stay as they are.")
   )
   .add(HttpApiEndpoint.del("remove")`/credential/${id}`.addError(NotFound))
+  .add(
+    HttpApiEndpoint.post("test")`/credential/${id}/test`.addSuccess(CredentialCheck).addError(NotFound)
+      .annotate(
+        OpenApi.Description,
+        "Asks the provider whether the credential works, how fast, and which models it sees. Gives up after 10 seconds."
+      )
+  )
   .middlewareEndpoints(Authentication)
   .add(
     HttpApiEndpoint.get("schemas", "/credential/schemas").addSuccess(

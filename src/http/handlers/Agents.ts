@@ -1,9 +1,11 @@
 import { HttpApiBuilder } from "@effect/platform"
 import { Clock, Effect } from "effect"
-import { patchAgent } from "../../domain/Agent.ts"
-import { AgentId } from "../../domain/Ids.ts"
+import { type AgentPatch, patchAgent } from "../../domain/Agent.ts"
+import { AgentId, type UserId } from "../../domain/Ids.ts"
+import { fallbacksIn } from "../../domain/Model.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
 import { Idempotency } from "../../services/Idempotency.ts"
+import { Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { now, timestampOf } from "../../services/Now.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
@@ -17,6 +19,15 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
   Effect.gen(function*() {
     const { agents, sessions } = yield* Storage
     const hub = yield* SessionHub
+    const models = yield* Models
+
+    const checkModels = (owner: UserId, { fallback_chat_model_configs }: AgentPatch) =>
+      Effect.forEach(
+        fallbacksIn("fallback_chat_model_configs", fallback_chat_model_configs),
+        ({ config, path }) => models.check(owner, config, path),
+        { discard: true }
+      )
+
     const newId = yield* NewId
     const { once } = yield* Idempotency
 
@@ -42,6 +53,7 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
               answer: AgentCreated
             },
             Effect.fnUntraced(function*({ keep }) {
+              yield* checkModels(user_id, payload)
               const millis = yield* Clock.currentTimeMillis
               const at = timestampOf(millis)
               const id = AgentId.make(newId.record(millis))
@@ -60,6 +72,7 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
         "update",
         Effect.fnUntraced(function*({ path, payload }) {
           const { user_id } = yield* CurrentPrincipal
+          yield* checkModels(user_id, payload)
           const at = yield* now
           return yield* agents.modify(user_id, path.agent_id, (agent) => patchAgent(agent, payload, at))
         })

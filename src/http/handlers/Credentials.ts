@@ -123,5 +123,9 @@ export const layer = HttpApiBuilder.group(Api, "credentials", (handlers) =>
         "remove",
         ({ path }) => Effect.flatMap(CurrentPrincipal, ({ user_id }) => credentials.remove(user_id, path.credential_id))
       )
+      .handle(
+        "test",
+        ({ path }) => Effect.flatMap(CurrentPrincipal, ({ user_id }) => models.test(user_id, path.credential_id))
+      )
       .handle("schemas", () => Effect.succeed({ schemas: models.schemas }))
   }))

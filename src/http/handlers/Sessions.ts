@@ -2,6 +2,7 @@ import { HttpApiBuilder } from "@effect/platform"
 import { Clock, Effect } from "effect"
 import { Conflict, Malformed } from "../../domain/Errors.ts"
 import { SessionId, type UserId, WorkspaceId } from "../../domain/Ids.ts"
+import { fallbacksIn } from "../../domain/Model.ts"
 import { permissionContext } from "../../domain/Permission.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
 import { patchSession, type Session, type SessionDraft, type SessionPatch } from "../../domain/Session.ts"
@@ -23,7 +24,9 @@ const running = new Conflict({
   detail: "Cannot modify session configuration while the session is running."
 })
 
-const changesTheRun = (patch: SessionPatch) => patch.chat_model_config !== undefined || patch.permission_mode != null
+const changesTheRun = (patch: SessionPatch) =>
+  patch.chat_model_config !== undefined || patch.fallback_chat_model_config !== undefined ||
+  patch.permission_mode != null
 
 const sessionOf = (draft: SessionDraft, user_id: UserId, millis: number, newId: () => string): Session => {
   const at = timestampOf(millis)
@@ -39,7 +42,8 @@ const sessionOf = (draft: SessionDraft, user_id: UserId, millis: number, newId: 
     config: {
       workspace_id: draft.workspace_id ?? WorkspaceId.make(newId()),
       name: draft.name ?? at.slice(0, 19).replace("T", " "),
-      chat_model_config: draft.chat_model_config ?? null
+      chat_model_config: draft.chat_model_config ?? null,
+      fallback_chat_model_config: draft.fallback_chat_model_config ?? null
     },
     state: { session_id: id, permission_context: permissionContext("default") }
   }
@@ -58,6 +62,15 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
     const { once } = yield* Idempotency
     const sse = yield* Sse
     const mine = yield* MySession.make
+
+    const checkModels = Effect.fnUntraced(
+      function*(owner: UserId, configs: Pick<SessionDraft, "chat_model_config" | "fallback_chat_model_config">) {
+        if (configs.chat_model_config != null) yield* models.check(owner, configs.chat_model_config)
+        for (const { config, path } of fallbacksIn("fallback_chat_model_config", configs.fallback_chat_model_config)) {
+          yield* models.check(owner, config, path)
+        }
+      }
+    )
 
     const view = (session: Session) =>
       Effect.map(hub.status(session), (status) => ({ ...session, status, is_running: status === "running" }))
@@ -102,7 +115,7 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
             },
             Effect.fnUntraced(function*({ keep }) {
               yield* agents.get(user_id, payload.agent_id)
-              if (payload.chat_model_config != null) yield* models.check(user_id, payload.chat_model_config)
+              yield* checkModels(user_id, payload)
               const millis = yield* Clock.currentTimeMillis
               const session = sessionOf(payload, user_id, millis, () => newId.record(millis))
               return yield* keep(
@@ -119,7 +132,7 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
         Effect.fnUntraced(function*({ path, payload, urlParams }) {
           const session = yield* mine(path.session_id, urlParams.agent_id)
           if (changesTheRun(payload) && (yield* hub.status(session)) === "running") return yield* running
-          if (payload.chat_model_config != null) yield* models.check(session.user_id, payload.chat_model_config)
+          yield* checkModels(session.user_id, payload)
           const at = yield* now
           return yield* view(
             yield* sessions.modify(session.user_id, session.id, (before) => patchSession(before, payload, at))

@@ -8,7 +8,7 @@ import { Authentication } from "../api/Authentication.ts"
 
 /** `path` is the route's, such as `/keys/:key_id`: a request's own path can be spelled in many ways. */
 const scopeOf = ({ method, path }: HttpRouter.Route<unknown, unknown>): Scope => {
-  if (path.startsWith("/keys")) return "admin"
+  if (/^\/(keys|vault)\b/.test(path)) return "admin"
   if (method === "GET") return "read"
   return /^\/(chat|embedding)$|\/(interrupt|cancel)$/.test(path) ? "chat" : "write"
 }

@@ -1,9 +1,13 @@
 /** Rounds of a model call and the tool calls that it asked for, until the model asks for none. */
-import { Duration, Effect, Layer } from "effect"
+import { Cause, Duration, Effect, Layer } from "effect"
+import type { Agent } from "../../domain/Agent.ts"
 import type { BlockId } from "../../domain/Ids.ts"
 import type { ContentBlock, DataBlock, TextBlock, ToolCallBlock } from "../../domain/Message.ts"
+import { type ChatModelConfig, fallbacksIn } from "../../domain/Model.ts"
 import { decide } from "../../domain/Permission.ts"
 import * as Reply from "../../domain/Reply.ts"
+import type { Run } from "../../domain/Run.ts"
+import type { Session } from "../../domain/Session.ts"
 import { defaults, type Settings } from "../../domain/Settings.ts"
 import { noUsage } from "../../domain/Usage.ts"
 import { AgentRunner, type Out, type Turn } from "../../services/AgentRunner.ts"
@@ -11,6 +15,8 @@ import { type ModelFailed, type ModelPart, Models } from "../../services/Models.
 import { NewId } from "../../services/NewId.ts"
 import { type Tool, Toolbox } from "../../services/Toolbox.ts"
 import * as Blocks from "./Blocks.ts"
+import * as Meter from "./Meter.ts"
+import * as Output from "./Output.ts"
 import * as ToolCall from "./ToolCall.ts"
 
 /** Tool calls of one round that run at the same time. */
@@ -37,9 +43,42 @@ const timedOut = (seconds: number): Reply.Ending => ({
   }
 })
 
+/** Times that a model is told what is wrong with its answer. */
+const maxCorrections = 2
+
+const corrector = "output_schema"
+
+const isCorrection = (block: ContentBlock) => block.type === "hint" && block.source === corrector
+
+const notOfSchema = (problems: ReadonlyArray<string>): Reply.Ending => ({
+  finished_reason: "error",
+  error: {
+    type: "invalid_output",
+    code: "invalid_output",
+    message: `The model's answer is not of the schema that was asked for. ${problems.join(" ")}`,
+    retryable: true
+  }
+})
+
+/** A model that had to call a tool in every round would never end. */
+const choiceOf = ({ tool_choice }: Run, { rounds }: Reply.Reply) =>
+  tool_choice === undefined || (rounds > 0 && tool_choice !== "none") ? {} : { tool_choice }
+
 export type Limits = Pick<Settings, "run_seconds" | "tool_seconds">
 
 const isSaid = (block: ContentBlock): block is TextBlock | DataBlock => block.type === "text" || block.type === "data"
+
+const noteOn = (meter: ReturnType<typeof Meter.make>, cause: Cause.Cause<ModelFailed>) => {
+  const failure = Cause.failureOption(cause)
+  if (failure._tag === "Some") meter.failed(failure.value.type)
+  else if (!Cause.isInterruptedOnly(cause)) meter.failed("internal")
+}
+
+/** The session's own, or else the agent's. */
+const fallbacksOf = ({ config }: Session, { data }: Agent): ReadonlyArray<ChatModelConfig> =>
+  config.fallback_chat_model_config === null
+    ? data.fallback_chat_model_configs
+    : fallbacksIn("", config.fallback_chat_model_config).map(({ config }) => config)
 
 const repeatable = (tools: ReadonlyArray<Tool>, name: string) =>
   tools.some((tool) => tool.name === name && (tool.idempotent || tool.effect !== "write"))
@@ -71,7 +110,14 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
       if (config === null) {
         return yield* Effect.die(new Error("A run was started in a session without a model"))
       }
-      out.emit({ type: "MODEL_CALL_START", reply_id, model_name: config.model })
+      const fallbacks = fallbacksOf(session, agent)
+      const clock = yield* Effect.clock
+      const prices = yield* Effect.forEach(
+        [config, ...fallbacks],
+        (one) => Meter.pricesOf(models, session.user_id, one)
+      )
+      const meter = Meter.make({ out, reply_id, clock, prices })
+      meter.begin(config)
       const blocks = Blocks.make({
         reply_id,
         emit: out.emit,
@@ -82,16 +128,21 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
       yield* models.stream({
         owner: session.user_id,
         config,
+        fallbacks,
         system: agent.data.system_prompt,
         messages: message.content.length === 0 ? context : [...context, message],
-        tools: [...tools, ...agent.data.client_tools, ...run.tools]
+        tools: [...tools, ...agent.data.client_tools, ...run.tools],
+        ...choiceOf(run, out.reply()),
+        ...(run.output_schema !== undefined && { output: { schema: run.output_schema } })
       }, (part) => {
+        if (part.type === "retry") return void meter.retry()
+        if (part.type === "switch") return void meter.switch(part)
+        meter.come()
         if (part.type === "finish") finish = part
         else blocks.take(part)
         return out.behind()
-      })
-      for (const draft of Reply.closeOpen({ ...out.reply(), calling: false })) out.emit(draft)
-      out.emit({ type: "MODEL_CALL_END", reply_id, ...finish.usage, finished_reason: finish.reason })
+      }).pipe(Effect.tapErrorCause((cause) => Effect.sync(() => noteOn(meter, cause))))
+      meter.finish(finish)
       return finish
     }
   )
@@ -194,7 +245,7 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
   const pickUp = Effect.fnUntraced(function*(turn: Turn, out: Out, tools: ReadonlyArray<Tool>) {
     const reply = out.reply()
     const { message } = reply
-    if (reply.calling) {
+    if (reply.call !== undefined) {
       for (const draft of Reply.closeOpen(reply)) out.emit(draft)
       for (
         const draft of Reply.interruptCalls(
@@ -224,22 +275,46 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
     return yield* runTools(turn, out, tools)
   })
 
+  /** How a reply without open calls ends. Undefined when its answer is not of the schema, and the model has been told so. */
+  const settle = Effect.fnUntraced(function*({ run }: Turn, out: Out) {
+    if (run.output_schema === undefined) return completed
+    const { message } = out.reply()
+    const checked = yield* Output.check(run.output_schema, message)
+    if ("value" in checked) return { ...completed, structured_output: checked.value }
+    if (message.content.filter(isCorrection).length >= maxCorrections) return notOfSchema(checked.problems)
+    out.emit({
+      type: "HINT_BLOCK",
+      reply_id: message.id,
+      block_id: newId.short() as BlockId,
+      source: corrector,
+      hint: `Answer again, with nothing but JSON of the schema that was asked for. ${checked.problems.join(" ")}`
+    })
+    return undefined
+  })
+
   const run = Effect.fnUntraced(function*(turn: Turn, out: Out) {
     const tools = yield* toolbox.list(turn)
     const maxIters = turn.agent.data.react_config.max_iters
     const before = out.reply()
-    if (before.rounds > 0 || before.calling) {
+    if (before.rounds > 0 || before.call !== undefined) {
       const last = before.message.content.at(-1)?.type
-      const answered = !before.calling && last !== "tool_result" && last !== "hint" &&
+      const answered = before.call === undefined && last !== "tool_result" && last !== "hint" &&
         Reply.unanswered(before.message).length === 0
-      if (answered) return completed
+      if (answered) {
+        const ending = yield* settle(turn, out)
+        if (ending !== undefined) return ending
+      }
       const waiting = yield* pickUp(turn, out, tools)
       if (waiting !== undefined) return waiting
     }
     while (out.reply().rounds < maxIters) {
       steer(out)
       const finish = yield* callModel(turn, out, tools)
-      if (Reply.unanswered(out.reply().message).length === 0) return finish.reason === "length" ? maxTokens : completed
+      if (Reply.unanswered(out.reply().message).length === 0) {
+        const ending = finish.reason === "length" ? maxTokens : yield* settle(turn, out)
+        if (ending !== undefined) return ending
+        continue
+      }
       const waiting = yield* runTools(turn, out, tools)
       if (waiting !== undefined) return waiting
     }

@@ -37,6 +37,13 @@ const patience = Duration.seconds(10)
 /** A machine that vanishes says no goodbye; the server then asks, and gives up after about ten seconds. */
 const keepalive = "set tcp_keepalives_idle = 4; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3"
 
+/**
+ * A process that is frozen, or that nothing reaches, says nothing: the server then
+ * ends its connection, and with it the lock. PostgreSQL 13 cannot do that; there
+ * such a process keeps its runs.
+ */
+const silence = "select set_config(name, '8s', false) from pg_settings where name = 'idle_session_timeout'"
+
 const livingText = `
   select objid::bigint::text as id from pg_locks
   where locktype = 'advisory' and classid = ${lockClass} and objsubid = 2 and granted
@@ -145,7 +152,7 @@ export const make = Effect.gen(function*() {
   const connection = Effect.gen(function*() {
     again.unsafeClose()
     yield* Stream.runForEach(
-      listen(channel, [keepalive, `select pg_advisory_lock_shared(${lockClass}, ${key})`]),
+      listen(channel, [keepalive, silence, `select pg_advisory_lock_shared(${lockClass}, ${key})`]),
       (payload) => Effect.sync(() => heard(payload))
     ).pipe(Effect.exit, Effect.raceFirst(again.await))
     if (connected) yield* Effect.logWarning("The connection that hears of other processes is lost; it is made again")

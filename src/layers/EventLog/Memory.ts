@@ -2,8 +2,16 @@
 import { Array as Arr, Effect, Layer, Schema } from "effect"
 import type { Claim } from "../../domain/Claim.ts"
 import type { Timestamp } from "../../domain/Ids.ts"
+import type { LedgerEntry } from "../../domain/Ledger.ts"
 import { Run } from "../../domain/Run.ts"
-import { AppendRefused, EventLog, type LogBatch, type LogPage, type PlacedMessage } from "../../services/EventLog.ts"
+import {
+  AppendRefused,
+  EventLog,
+  type LogBatch,
+  type LogPage,
+  type PlacedMessage,
+  replayBytes
+} from "../../services/EventLog.ts"
 import { type Row, tables } from "../../services/Storage.ts"
 import { firstBeyond, type Store, Tables } from "../Memory/Tables.ts"
 
@@ -46,6 +54,15 @@ const rowOfClaim = (claim: Claim): Row => ({
   data: claim
 })
 
+const rowOfEntry = (entry: LedgerEntry): Row => ({
+  id: entry.id,
+  owner: entry.user_id,
+  created_at: entry.created_at,
+  updated_at: entry.created_at,
+  columns: {},
+  data: entry
+})
+
 const refusal = (
   store: Store,
   { claims = [], messages, pages, runs }: LogBatch
@@ -84,6 +101,10 @@ export const make = Effect.map(Tables, (store) =>
             for (const run of batch.runs) store.put(tables.runs, rowOf(run))
             batch.messages.forEach((message) => store.putMessage(message))
             batch.pages.forEach((page) => store.putPage(page))
+            const entered = store.rows(tables.usage.name).byId
+            for (const entry of batch.usage ?? []) {
+              if (!entered.has(entry.id)) store.put(tables.usage, rowOfEntry(entry))
+            }
           }
           return reason
         }),
@@ -94,6 +115,18 @@ export const make = Effect.map(Tables, (store) =>
         const { pages } = store.log(session)
         const from = firstBeyond(pages, ({ last_seq }) => last_seq > after)
         return pages.slice(from, from + limit)
+      }),
+    replay: (session, after, limit) =>
+      store.run(() => {
+        const { pages } = store.log(session)
+        const from = firstBeyond(pages, ({ last_seq }) => last_seq > after)
+        if (from >= pages.length || limit === 0) return undefined
+        let frames = ""
+        let last = from
+        for (; last < Math.min(from + limit, pages.length) && frames.length < replayBytes; last++) {
+          frames += pages[last]!.frames
+        }
+        return { first_seq: pages[from]!.first_seq, last_seq: pages[last - 1]!.last_seq, frames }
       }),
     range: (session) =>
       store.run(() => {

@@ -8,14 +8,17 @@ import type { SqlError } from "@effect/sql"
 import { Effect, Layer, Schema } from "effect"
 import type { Claim } from "../../domain/Claim.ts"
 import type { SessionId, UserId } from "../../domain/Ids.ts"
+import { type LedgerEntry, tokenNames } from "../../domain/Ledger.ts"
 import { Message } from "../../domain/Message.ts"
 import { Run } from "../../domain/Run.ts"
 import {
   AppendRefused,
   EventLog,
+  type Frames,
   type LogBatch,
   type LogPage,
   type PlacedMessage,
+  replayBytes,
   type Unfinished
 } from "../../services/EventLog.ts"
 import { Prepared } from "../Sql/Prepared.ts"
@@ -24,10 +27,10 @@ import { dieOf, foreignKeyViolation, orDie, retryDeadlock, stateOf, uniqueViolat
 /** Between the items of a joined column: JSON escapes it, frames are JSON, ids are printable. */
 const separator = "\x1f"
 
-/** A column of the batch. Null only where the kind is `text`. */
+/** A column of the batch. */
 interface Column<A> {
   readonly name: string
-  readonly kind: "text" | "integer" | "boolean" | "timestamptz"
+  readonly kind: "text" | "integer" | "bigint" | "numeric" | "boolean" | "timestamptz"
   readonly of: (item: A) => string | number | boolean | null
 }
 
@@ -91,6 +94,33 @@ const claims: Part<Claim> = {
   onConflict: ""
 }
 
+/** The names of models are what people typed. */
+const plain = (text: string) => text.replace(/[\0\x1f]/g, "\ufffd")
+
+const usage: Part<LedgerEntry> = {
+  table: "usage",
+  columns: [
+    ...([
+      "id",
+      "kind",
+      "session_id",
+      "run_id",
+      "agent_id",
+      "credential_id",
+      "outcome"
+    ] as const).map((name) => ({ name, kind: "text" as const, of: (entry: LedgerEntry) => entry[name] })),
+    { name: "owner", kind: "text", of: (entry) => entry.user_id },
+    { name: "provider", kind: "text", of: (entry) => entry.provider && plain(entry.provider) },
+    { name: "model", kind: "text", of: (entry) => plain(entry.model) },
+    ...([...tokenNames, "first_token_ms", "duration_ms"] as const)
+      .map((name) => ({ name, kind: "bigint" as const, of: (entry: LedgerEntry) => entry[name] })),
+    { name: "cost", kind: "numeric", of: (entry) => entry.cost },
+    { name: "attempts", kind: "integer", of: (entry) => entry.attempts },
+    { name: "created_at", kind: "timestamptz", of: (entry) => entry.created_at }
+  ],
+  onConflict: "on conflict (id) do nothing"
+}
+
 const insertText = ({ columns, onConflict, table }: Part<never>, firstParam: number) => {
   const values = columns.map(({ kind }, i) => {
     const param = `$${firstParam + i}`
@@ -102,16 +132,19 @@ const insertText = ({ columns, onConflict, table }: Part<never>, firstParam: num
 }
 
 const paramsOf = <A>({ columns }: Part<A>, items: ReadonlyArray<A>): ReadonlyArray<string> =>
-  columns.map(({ kind, of }) => kind === "text" ? items.map(of).join(separator) : `{${items.map(of).join(",")}}`)
+  columns.map(({ kind, of }) =>
+    kind === "text" ? items.map(of).join(separator) : `{${items.map((item) => of(item) ?? "null").join(",")}}`
+  )
 
 const maskOf = (batch: LogBatch) =>
   (batch.runs.length > 0 ? 1 : 0) | (batch.messages.length > 0 ? 2 : 0) | (batch.pages.length > 0 ? 4 : 0) |
-  (batch.claims !== undefined && batch.claims.length > 0 ? 8 : 0)
+  (batch.claims !== undefined && batch.claims.length > 0 ? 8 : 0) |
+  (batch.usage !== undefined && batch.usage.length > 0 ? 16 : 0)
 
 /** One text for each set of parts that are there, so that it stays prepared. */
 const appendText = (mask: number): string => {
   let firstParam = 1
-  const inserts = [runs, messages, pages, claims].filter((_, i) => mask & (1 << i)).map((part) => {
+  const inserts = [runs, messages, pages, claims, usage].filter((_, i) => mask & (1 << i)).map((part) => {
     const insert = insertText(part, firstParam)
     firstParam += part.columns.length
     return insert
@@ -120,7 +153,7 @@ const appendText = (mask: number): string => {
   return `${before.length > 0 ? `with ${before.join(", ")} ` : ""}${inserts.at(-1)}`
 }
 
-const appendTexts = Array.from({ length: 16 }, (_, mask) => appendText(mask))
+const appendTexts = Array.from({ length: 32 }, (_, mask) => appendText(mask))
 
 /** The last one of each id: a statement cannot write a row twice. */
 const lastOfEach = <A>(items: ReadonlyArray<A>, idOf: (item: A) => string): ReadonlyArray<A> =>
@@ -138,11 +171,20 @@ const refused = (error: SqlError.SqlError): Effect.Effect<never, AppendRefused> 
 }
 
 /** From the page that holds the event after `$2`, found by the key and not by counting from the beginning. */
-const readText = `
-  select first_seq, last_seq, run_id, ends, frames from log_pages
-  where session_id = $1 and last_seq > $2 and first_seq >= coalesce(
+const pagesAfter = `
+  from log_pages where session_id = $1 and last_seq > $2 and first_seq >= coalesce(
     (select max(first_seq) from log_pages where session_id = $1 and first_seq <= $2 + 1), 1)
   order by first_seq limit $3`
+
+const readText = `select first_seq, last_seq, run_id, ends, frames ${pagesAfter}`
+
+const replayText = `
+  select min(first_seq) as first_seq, max(last_seq) as last_seq, string_agg(frames, '' order by first_seq) as frames
+  from (
+    select first_seq, last_seq, frames, sum(octet_length(frames)) over (order by first_seq) - octet_length(frames) as before
+    ${pagesAfter}
+  ) pages
+  where before < ${replayBytes}`
 
 const rangeText = `
   select coalesce((select min(first_seq) from log_pages where session_id = $1), 1) as first,
@@ -219,8 +261,7 @@ interface StoredMessage extends Document {
 }
 
 export const make = Effect.map(Prepared, ({ execute }) => {
-  const rows = <Row extends object>(statement: string, params: ReadonlyArray<unknown>) =>
-    orDie(execute<Row>(statement, params))
+  const rows = <Row extends object>(...statement: Parameters<typeof execute>) => orDie(execute<Row>(...statement))
 
   const runsOf = (documents: ReadonlyArray<Document>) => documents.map(({ data }) => decodeRun(data))
 
@@ -241,7 +282,8 @@ export const make = Effect.map(Prepared, ({ execute }) => {
           ? paramsOf(messages, lastOfEach(batch.messages, ({ message, session_id }) => `${session_id} ${message.id}`))
           : []),
         ...(mask & 4 ? paramsOf(pages, batch.pages) : []),
-        ...(mask & 8 ? paramsOf(claims, batch.claims!) : [])
+        ...(mask & 8 ? paramsOf(claims, batch.claims!) : []),
+        ...(mask & 16 ? paramsOf(usage, batch.usage!) : [])
       ]
       return Effect.asVoid(Effect.catchAll(retryDeadlock(execute(appendTexts[mask]!, params)), refused))
     },
@@ -249,6 +291,11 @@ export const make = Effect.map(Prepared, ({ execute }) => {
       Effect.map(
         rows<Omit<LogPage, "session_id">>(readText, [session_id, after, limit]),
         (stored) => stored.map((page) => ({ session_id, ...page }))
+      ),
+    replay: (session_id, after, limit) =>
+      Effect.map(
+        rows<Frames | { readonly first_seq: null }>(replayText, [session_id, after, limit]),
+        ([frames]) => frames!.first_seq === null ? undefined : frames
       ),
     range: (session) =>
       Effect.map(rows<{ readonly first: number; readonly last: number }>(rangeText, [session]), ([range]) => range!),
@@ -274,7 +321,10 @@ export const make = Effect.map(Prepared, ({ execute }) => {
     open: (session) => Effect.map(rows<Document>(openText, [session]), runsOf),
     parked: (before, after, limit) => Effect.map(rows<Document>(parkedText, [before, after ?? "", limit]), runsOf),
     prune: (before, limit) =>
-      Effect.map(rows<{ readonly chosen: number }>(pruneText, [before, limit]), ([row]) => row!.chosen > 0)
+      Effect.map(
+        rows<{ readonly chosen: number }>(pruneText, [before, limit], { isLong: true }),
+        ([row]) => row!.chosen > 0
+      )
   })
 })
 

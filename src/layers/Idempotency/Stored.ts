@@ -18,6 +18,9 @@ const life = Duration.hours(24)
 const sweepEvery = "5 minutes"
 const sweepBatch = 1000
 
+/** How long a request that failed waits to be told that it was done before: it has waited already. */
+const afterthought = Duration.millis(300)
+
 const shape = /^[\x20-\x7e]{1,255}$/
 
 const malformed = new Malformed({
@@ -117,7 +120,11 @@ export const make = Effect.gen(function*() {
       }))
       if (Exit.isSuccess(exit)) return exit.value
       // Another process was first, or the database did it and could not say so.
-      const after = yield* Effect.catchAllDefect(answered, () => Effect.succeedNone)
+      const after = yield* answered.pipe(
+        Effect.catchAllDefect(() => Effect.succeedNone),
+        Effect.timeoutOption(afterthought),
+        Effect.map(Option.flatten)
+      )
       return yield* Option.match(after, { onNone: () => exit, onSome: Effect.succeed })
     })
 

@@ -20,7 +20,11 @@ export const silent = (seconds: number, begun: boolean): ModelFailed =>
     ? failed("upstream", true, `The provider's answer stalled: nothing more came for ${seconds} seconds.`)
     : failed("connection", true, `The provider did not begin to answer within ${seconds} seconds.`)
 
-export const garbage = () =>
+/** It goes on and on. */
+export const endless = (seconds: number): ModelFailed =>
+  failed("upstream", false, `The provider's answer was not complete after ${seconds} seconds.`)
+
+export const garbage = (): ModelFailed =>
   failed(
     "upstream",
     true,
@@ -49,7 +53,7 @@ const said = {
   key:
     /invalid_?api_?key|api_key_invalid|api key not valid|incorrect api key|authentication_error|unauthenticated|unrecognizedclient|invalidsignature|security token|invalid_?token/i,
   quota:
-    /insufficient_quota|exceeded_current_quota|billing_hard_limit|arrearage|blocked_api_access|spend(ing)? limit|used all available credits|balance is (insufficient|not enough)/i,
+    /insufficient_quota|exceeded[ _](your[ _])?current[ _]quota|billing_hard_limit|arrearage|blocked_api_access|spend(ing)? limit|used all available credits|(credit )?balance is (too low|insufficient|not enough)|servicequotaexceeded/i,
   permission: /permission_(error|denied)|accessdenied|access_denied|not_?authorized/i,
   rate: /rate[_ ]?limit|throttl|resource_exhausted|too[_ ]many[_ ]requests/i,
   request: /invalid_request|invalid_argument|validationexception|bad_request/i
@@ -85,7 +89,23 @@ const codeOf = (error: unknown): string | undefined => {
   return undefined
 }
 
+export const addressNotAllowed =
+  "The address is not allowed by this server. Public ones are, by https; an operator can allow others with STOA_OUTBOUND_HOSTS."
+
+/** What `Outbound` refuses, by its codes. */
+const notSent: Readonly<Record<string, () => ModelFailed>> = {
+  address_not_allowed: () => failed("setup", false, addressNotAllowed),
+  redirect_not_followed: () =>
+    failed(
+      "setup",
+      false,
+      "The provider answered with a redirect, which is not followed: give the address that it leads to as base_url."
+    ),
+  response_too_large: () => failed("upstream", false, "The provider's answer is too large.")
+}
+
 const connectionFailed = (code: string | undefined): ModelFailed => {
+  if (code !== undefined && Object.hasOwn(notSent, code)) return notSent[code]!()
   if (code !== undefined && /CERT|SIGNED|TLS|SSL/.test(code)) {
     return failed("connection", false, "The provider could not be reached: its TLS certificate was not accepted.")
   }
@@ -111,8 +131,12 @@ const retryAfter = (body: string, headers: unknown, now: number): { readonly ret
 
 const of = (status: number | undefined) => status === undefined ? "" : ` (${status})`
 
+/** Google says the same of all quotas, and names them: https://ai.google.dev/gemini-api/docs/rate-limits */
+const isUsedUp = (body: string): boolean =>
+  body.includes("RESOURCE_EXHAUSTED") ? /"quotaId"\s*:\s*"\w*PerDay/.test(body) : said.quota.test(body)
+
 const tooMany = (status: number | undefined, body: string, headers: unknown, now: number): ModelFailed =>
-  said.quota.test(body)
+  isUsedUp(body)
     ? failed("rate_limit", false, `The account's quota at the provider is used up${of(status)}.`)
     : new ModelFailed({
       type: "rate_limit",
@@ -159,6 +183,7 @@ const refused = (status: number, body: string, headers: unknown, now: number): M
   if (said.tooLong.test(body)) return contextLength()
   if (said.policy.test(body)) return contentPolicy()
   if (said.key.test(body)) return badKey(status)
+  if (said.quota.test(body)) return tooMany(status, body, headers, now)
   if (status >= 400) return badRequest(status)
   return failed("upstream", false, `The provider answered with a status that was not expected (${status}).`)
 }

@@ -170,9 +170,11 @@ const withoutUnsealed = (parts: Array<AssistantPart>, { namespace, sealed }: Dia
   return parts.filter((part) => part.type !== "reasoning" || whole.has(own(part)?.[sealed.item]))
 }
 
+const isSaid = ({ type }: AssistantPart) => type !== "reasoning"
+
 /** Thoughts at the end led to nothing, and most providers refuse them. */
 const withoutLastThoughts = (parts: Array<AssistantPart>): Array<AssistantPart> =>
-  parts.slice(0, parts.findLastIndex(({ type }) => type !== "reasoning") + 1)
+  parts.slice(0, parts.findLastIndex(isSaid) + 1)
 
 /**
  * A reply as alternating assistant and tool messages. Every call is followed by
@@ -185,9 +187,11 @@ const assistant = ({ content, finished_at }: Message, reader: Reader): ReadonlyA
   )
   let parts: Array<AssistantPart> = []
   let calls: Array<ToolCallBlock> = []
+  let late: SharedV3ProviderOptions | undefined
   const close = () => {
-    const said = withoutLastThoughts(withoutUnsealed(parts, reader.dialect))
-    if (said.length > 0) messages.push({ role: "assistant", content: said })
+    const thoughts = late === undefined ? withoutUnsealed(parts, reader.dialect) : parts.filter(isSaid)
+    const said = withoutLastThoughts(thoughts)
+    if (said.length > 0) messages.push({ role: "assistant", content: said, ...(late && { providerOptions: late }) })
     if (calls.length > 0) {
       messages.push({ role: "tool", content: calls.map((call) => resultOf(call, results.get(call.id), reader)) })
       const data = calls.flatMap((call) => dataOf(call, results.get(call.id), reader))
@@ -195,6 +199,7 @@ const assistant = ({ content, finished_at }: Message, reader: Reader): ReadonlyA
     }
     parts = []
     calls = []
+    late = undefined
   }
   let answered = false
   for (const block of content) {
@@ -211,6 +216,7 @@ const assistant = ({ content, finished_at }: Message, reader: Reader): ReadonlyA
         }
         break
       case "thinking":
+        if (reader.dialect.late === true) late ??= optionsOf(block.provider_metadata, reader)?.providerOptions
         parts.push(...thoughtOf(block, finished_at === null, reader))
         break
       case "data": {

@@ -42,13 +42,13 @@ export interface Definition<Credential extends object, Parameters extends object
     call: Provider.ProviderCall<Credential, Parameters>
   ) => LanguageModelV3Prompt
   /** Whether the provider itself makes answers of a schema; else the model is made to call a tool of that schema. */
-  readonly structured: boolean | ((model: string) => boolean)
+  readonly structured: boolean | ((call: Provider.ProviderCall<Credential, Parameters>) => boolean)
   /** `now` is in milliseconds. */
   readonly listing: (credential: Credential, now: number) => Listing.Listing | ModelFailed
   /** Most texts of one request for embeddings, if fewer than the package believes. */
   readonly batch?: number
   /** Options that say how long vectors are to be; undefined without embeddings. */
-  readonly dimensions?: (dimensions: number) => EmbeddingModelV3CallOptions["providerOptions"]
+  readonly dimensions?: (dimensions: number, model: string) => EmbeddingModelV3CallOptions["providerOptions"]
 }
 
 interface Opened {
@@ -169,7 +169,7 @@ export const make = <Credential extends object, Parameters extends object>(
         const reader = { dialect: spoken, model, takes: card?.input_types }
         const mediaType = refusedMedia(messages, reader)
         if (mediaType !== undefined) return Effect.fail(refused(mediaType, model))
-        const native = card?.structured_output ?? isStructured(model)
+        const native = card?.structured_output ?? isStructured(call)
         const output = call.output === undefined || native ? undefined : outputName(tools, call.output)
         return Effect.flatMap(open(credential, fetch), (opened) =>
           AiSdkStream.stream({
@@ -200,7 +200,7 @@ export const make = <Credential extends object, Parameters extends object>(
             : AiSdkEmbed.embed(
               client.embedding(model),
               input,
-              wanted === undefined ? undefined : dimensions(wanted),
+              wanted === undefined ? undefined : dimensions(wanted, model),
               batch
             ))
     })

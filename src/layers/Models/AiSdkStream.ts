@@ -130,6 +130,15 @@ const translator = ({ dialect, name: model, output }: Call, newId: () => string)
     give({ type: "tool_call_end", id: call.id, ...asField(call.metadata) })
   }
 
+  /** What a provider says of the whole answer goes into a block of its own. */
+  const endLate = (metadata: Metadata, give: Give) => {
+    const { filesOf, namespace } = dialect
+    const own = metadata?.[namespace]
+    if (typeof own !== "object" || own === null) return
+    for (const file of filesOf?.({ ...own }) ?? []) give({ type: "data", ...file })
+    end({ ...newBlock("thinking"), metadata: kept(dialect, model, metadata) }, give)
+  }
+
   return (part: LanguageModelV3StreamPart, give: Give): void => {
     switch (part.type) {
       case "text-start":
@@ -168,6 +177,7 @@ const translator = ({ dialect, name: model, output }: Call, newId: () => string)
         return give({ type: "data", media_type: part.mediaType, data, ...asField(metadata) })
       }
       case "finish":
+        if (dialect.late === true) endLate(part.providerMetadata, give)
         return give({ type: "finish", reason: reasonOf(part.finishReason, calls.size > 0), usage: usageOf(part.usage) })
     }
   }

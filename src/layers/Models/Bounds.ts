@@ -5,12 +5,15 @@
  */
 import { Cause, type Clock, Deferred, Duration, Effect, Exit, FiberId, Random } from "effect"
 import { type EmitPart, ModelFailed, type ModelPart } from "../../services/Models.ts"
-import { cut, silent } from "./AiSdkFailure.ts"
+import { cut, endless, silent } from "./AiSdkFailure.ts"
+import { type Gate, open } from "./Gate.ts"
 
 export interface Bounds {
   /** How long nothing may come before the first part, and between two. Time in which the log is behind does not count. */
   readonly firstPart: Duration.Duration
   readonly idle: Duration.Duration
+  /** How long an answer may take in all. */
+  readonly total: Duration.Duration
   /** Longest answer, in characters of text, thinking, arguments and data. */
   readonly characters: number
   /** Times that a call is made at most. */
@@ -24,6 +27,7 @@ export interface Bounds {
 export const bounds: Bounds = {
   firstPart: Duration.seconds(60),
   idle: Duration.seconds(60),
+  total: Duration.minutes(30),
   characters: 4 * 1024 * 1024,
   attempts: 3,
   backoff: Duration.millis(500),
@@ -115,15 +119,19 @@ const attempt = (
     Effect.clockWith((clock) => {
       const done = Deferred.unsafeMake<void, ModelFailed>(FiberId.none)
       const fail = (failed: ModelFailed) => Deferred.unsafeDone(done, Effect.fail(failed))
-      progress.at = clock.unsafeCurrentTimeMillis()
+      const began = clock.unsafeCurrentTimeMillis()
+      progress.at = began
+      const total = Duration.toMillis(bounds.total)
       const watch: Effect.Effect<void> = Effect.suspend(() => {
+        const now = clock.unsafeCurrentTimeMillis()
         const begun = progress.parts > 0
         const limit = Duration.toMillis(begun ? bounds.idle : bounds.firstPart)
-        const quiet = progress.held > 0 ? 0 : clock.unsafeCurrentTimeMillis() - progress.at
+        const quiet = progress.held > 0 ? 0 : now - progress.at
+        const left = Math.min(limit - quiet, total - (now - began))
         // The limit may change while it sleeps, when the answer begins.
-        return quiet < limit
-          ? Effect.flatMap(Effect.sleep(Math.min(limit - quiet, Duration.toMillis(bounds.idle))), () => watch)
-          : Effect.sync(() => fail(silent(limit / 1000, begun)))
+        return left > 0
+          ? Effect.flatMap(Effect.sleep(Math.min(left, Duration.toMillis(bounds.idle))), () => watch)
+          : Effect.sync(() => fail(quiet < limit ? endless(total / 1000) : silent(limit / 1000, begun)))
       })
       const take = meter(emit, bounds, progress, clock, fail)
       return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(Effect.suspend(() => provide(take)))), (calling) => {
@@ -145,20 +153,35 @@ const attempt = (
 export const waitAfter = (n: number, retry_after: number | undefined, jitter: number, { backoff }: Bounds): number =>
   Math.round((retry_after ?? 0) * 1000 + Duration.toMillis(backoff) * 2 ** (n - 1) * (0.5 + jitter))
 
-export const within = (bounds: Bounds, provide: Provide, emit: EmitPart): Effect.Effect<void, ModelFailed> => {
+/** Every attempt passes the gate. `retry` is called before all but the first. */
+export const within = (
+  bounds: Bounds,
+  provide: Provide,
+  emit: EmitPart,
+  gate: Gate = open,
+  retry: () => void = () => {}
+): Effect.Effect<void, ModelFailed> => {
   const from = (n: number): Effect.Effect<void, ModelFailed> =>
     Effect.suspend(() => {
       const progress: Progress = { parts: 0, characters: 0, at: 0, held: 0, finished: false, over: false }
-      return Effect.catchAll(attempt(provide, emit, bounds, progress), (failed) => {
-        const { retry_after, retryable } = failed
+      return Effect.catchAll(gate(attempt(provide, emit, bounds, progress), () => progress.parts > 0), (failure) => {
+        if (failure._tag === "Refused") return Effect.fail(failure.failed)
+        const { retry_after, retryable } = failure
         const again = retryable && progress.parts === 0 && n < bounds.attempts &&
           (retry_after ?? 0) <= Duration.toSeconds(bounds.longestWait)
         return again
           ? Effect.flatMap(
             Random.next,
-            (jitter) => Effect.delay(from(n + 1), waitAfter(n, retry_after, jitter, bounds))
+            (jitter) =>
+              Effect.delay(
+                Effect.suspend(() => {
+                  retry()
+                  return from(n + 1)
+                }),
+                waitAfter(n, retry_after, jitter, bounds)
+              )
           )
-          : Effect.fail(failed)
+          : Effect.fail(failure)
       })
     })
   return from(1)

@@ -84,10 +84,11 @@ interface Server {
   readonly structured?: boolean
   /** Reads the token counts, if the server means others than OpenAI by them. */
   readonly convertUsage?: ReadUsage
+  readonly metadataExtractor?: Exclude<OpenAICompatibleProviderSettings["metadataExtractor"], undefined>
 }
 
 export const open = async (
-  { api_key, base_url, convertUsage, name, structured = false }: Server,
+  { api_key, base_url, convertUsage, metadataExtractor, name, structured = false }: Server,
   fetch: typeof globalThis.fetch
 ): Promise<Client & Required<Pick<Client, "embedding">>> => {
   const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible")
@@ -98,6 +99,7 @@ export const open = async (
     supportsStructuredOutputs: structured,
     fetch,
     ...(convertUsage !== undefined && { convertUsage }),
+    ...(metadataExtractor !== undefined && { metadataExtractor }),
     ...(api_key !== undefined && { apiKey: api_key })
   })
   return {

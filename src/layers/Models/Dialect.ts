@@ -19,6 +19,10 @@ export interface Dialect {
   readonly thinking: "signed" | "text" | "none"
   /** Thoughts that name the same item go back together, and only if one of them has the item's seal. */
   readonly sealed?: { readonly item: string; readonly seal: string }
+  /** Signed thoughts go back beside a message's content, not in it; they come with the answer's end. */
+  readonly late?: boolean
+  /** Files in the metadata of the answer's end. */
+  readonly filesOf?: (metadata: JsonObject) => ReadonlyArray<{ readonly media_type: string; readonly data: string }>
   readonly media: ReadonlyArray<Media>
   /** Whether a prompt may end with the beginning of the answer. */
   readonly prefill: boolean

@@ -3,6 +3,7 @@ import { Cause, Duration, Effect, Random } from "effect"
 import { type Embedded, ModelFailed } from "../../services/Models.ts"
 import { silent } from "./AiSdkFailure.ts"
 import { type Bounds, waitAfter } from "./Bounds.ts"
+import { type Gate, Refused } from "./Gate.ts"
 
 type Ask = (input: ReadonlyArray<string>) => Effect.Effect<Embedded, ModelFailed>
 
@@ -44,9 +45,30 @@ const once = (ask: Ask, input: ReadonlyArray<string>, { firstPart }: Bounds): Ef
     )
   )
 
-const withRetries = (ask: Ask, input: ReadonlyArray<string>, bounds: Bounds) => {
+export interface Request {
+  readonly bounds: Bounds
+  /** What stands before each call. */
+  readonly gate: Gate
+  readonly ask: Ask
+  readonly input: ReadonlyArray<string>
+  /** Texts that the provider takes in one call. */
+  readonly most: number
+}
+
+const withRetries = ({ ask, bounds, gate }: Request, input: ReadonlyArray<string>) => {
+  const attempt = Effect.suspend(() => {
+    let answer: Embedded | undefined
+    const call = Effect.map(once(ask, input, bounds), (embedded) => {
+      answer = embedded
+    })
+    return Effect.flatMap(
+      gate(call, () => false),
+      () => answer === undefined ? Effect.fail(broken) : Effect.succeed(answer)
+    )
+  })
   const from = (n: number): Effect.Effect<Embedded, ModelFailed> =>
-    Effect.catchAll(once(ask, input, bounds), (error) => {
+    Effect.catchAll(attempt, (error) => {
+      if (error instanceof Refused) return Effect.fail(error.failed)
       const { retry_after, retryable } = error
       const again = retryable && n < bounds.attempts && (retry_after ?? 0) <= Duration.toSeconds(bounds.longestWait)
       return again
@@ -59,15 +81,10 @@ const withRetries = (ask: Ask, input: ReadonlyArray<string>, bounds: Bounds) => 
   return from(1)
 }
 
-/** `most` is how many texts the provider takes in one call. */
-export const within = (
-  bounds: Bounds,
-  ask: Ask,
-  input: ReadonlyArray<string>,
-  most: number
-): Effect.Effect<Embedded, ModelFailed> => {
+export const within = (request: Request): Effect.Effect<Embedded, ModelFailed> => {
+  const { input, most } = request
   const parts = Array.from({ length: Math.ceil(input.length / most) }, (_, i) => input.slice(i * most, (i + 1) * most))
-  return Effect.forEach(parts, (part) => withRetries(ask, part, bounds), { concurrency }).pipe(
+  return Effect.forEach(parts, (part) => withRetries(request, part), { concurrency }).pipe(
     Effect.map((answers) => ({
       embeddings: answers.flatMap(({ embeddings }) => embeddings),
       usage: { input_tokens: answers.reduce((sum, { usage }) => sum + usage.input_tokens, 0) }

@@ -10,11 +10,9 @@ export interface Listing {
   readonly names: (body: unknown) => ReadonlyArray<unknown> | undefined
 }
 
-/** How long a check may take, in seconds; longest answer, in bytes; most names and the longest of them. */
+/** How long a check may take, in seconds, and longest answer, in bytes. */
 const seconds = 20
 const maxBytes = 8 * 1024 * 1024
-const maxNames = 1000
-const longestName = 256
 
 /** The answer's text; what is longer than it may be is cut off. */
 const textOf = async (response: Response): Promise<string> => {
@@ -60,7 +58,7 @@ const read = async (listing: Listing, fetch: typeof globalThis.fetch, signal: Ab
   const names = listing.names(parsed(text))
   return names === undefined
     ? Promise.reject(garbage())
-    : names.flatMap((name) => typeof name === "string" ? [name.slice(0, longestName)] : []).slice(0, maxNames)
+    : names.filter((name) => typeof name === "string")
 }
 
 export const check = (

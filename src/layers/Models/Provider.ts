@@ -31,6 +31,7 @@ export interface ProviderCall<Fields, Parameters> {
   readonly output?: StructuredOutput | undefined
   /** What is known of the model, if anything. */
   readonly card?: ModelCard | undefined
+  /** For every request of the call: it keeps the tenant's addresses out of the server's own network. */
   readonly fetch: typeof globalThis.fetch
 }
 

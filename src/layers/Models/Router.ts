@@ -5,18 +5,25 @@ import { type FieldProblem, Invalid, NotFound } from "../../domain/Errors.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { ChatModelConfig } from "../../domain/Model.ts"
-import { ModelFailed, Models, type Through } from "../../services/Models.ts"
+import { type EmitPart, type ModelCall, ModelFailed, Models, type Through } from "../../services/Models.ts"
+import { Outbound } from "../../services/Outbound.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
+import { addressNotAllowed } from "./AiSdkFailure.ts"
 import { type Bounds, bounds as defaultBounds, within as callWithin } from "./Bounds.ts"
+import * as Breaker from "./Breaker.ts"
 import * as CardMerge from "./CardMerge.ts"
 import * as Cards from "./Cards.ts"
 import * as Context from "./Context.ts"
 import * as Demo from "./Demo.ts"
 import * as Embedding from "./Embedding.ts"
+import * as Fallback from "./Fallback.ts"
+import * as Gates from "./Gates.ts"
+import * as Limits from "./Limits.ts"
 import * as OwnCards from "./OwnCards.ts"
 import type { Provider } from "./Provider.ts"
 import * as Providers from "./Providers.ts"
+import { tested } from "./Tested.ts"
 
 type Problem = typeof FieldProblem.Type
 
@@ -49,19 +56,24 @@ const given = (value: unknown): unknown => {
   return trimmed === "" || trimmed === null ? undefined : trimmed
 }
 
-export const make = (list: ReadonlyArray<Provider>, bounds: Bounds, models_dir: string | undefined) =>
+export const make = (
+  list: ReadonlyArray<Provider>,
+  bounds: Bounds,
+  breaker: Breaker.Options,
+  models_dir: string | undefined
+) =>
   Effect.gen(function*() {
     const { credentials } = yield* Storage
     const vault = yield* Vault
+    const { fetch, forbids } = yield* Outbound
     const providers = new Map(list.map((provider) => [provider.type, provider]))
     const types = [...providers.keys()].join(", ")
     const catalogueOf = Cards.make(models_dir)
-    // The one place from which all providers get it.
-    const fetch = globalThis.fetch
 
     const readCredential = (data: JsonObject, kept: ReadonlyArray<string>) =>
       Effect.suspend(() => {
-        const { id: _, models: givenModels, name: givenName, type, ...rest } = data
+        const { id: _, models: givenModels, name: givenName, type, ...others } = data
+        const { limits, problems: wrongLimits, rest } = Limits.split(others)
         const provider = typeof type === "string" ? providers.get(type) : undefined
         if (provider === undefined) {
           return invalid("The credential's type is not known.", [{
@@ -76,13 +88,13 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds, models_dir: 
             message: `Expected at most ${maxFields} fields.`
           }])
         }
-        const problems: Array<Problem> = []
+        const problems: Array<Problem> = wrongLimits.map(within("data"))
+        const own = OwnCards.read(givenModels)
+        problems.push(...own.problems.map(within("data")))
         const name = given(givenName) ?? ""
         if (typeof name !== "string" || name.length > maxName) {
           problems.push({ path: "data.name", message: `Expected a text of at most ${maxName} characters.` })
         }
-        const own = OwnCards.read(givenModels)
-        problems.push(...own.problems.map(within("data")))
         const fields: Record<string, unknown> = {}
         const left = new Set(kept.filter((field) => provider.secrets.has(field)))
         for (const [field, value] of entries) {
@@ -100,19 +112,23 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds, models_dir: 
         for (const problem of provider.fieldProblems(fields)) {
           if (!left.has(problem.path) || Object.hasOwn(fields, problem.path)) problems.push(within("data")(problem))
         }
-        if (problems.length > 0) return invalid("The credential's data has missing or wrong fields.", problems)
-        const settings: Record<string, unknown> = {}
+        const settings: Record<string, unknown> = { ...limits }
         const secrets: Record<string, string> = {}
         for (const [field, value] of Object.entries(fields)) {
           if (provider.secrets.has(field)) secrets[field] = String(value)
           else settings[field] = value
         }
+        for (const [field, value] of Object.entries(settings)) {
+          const isAddress = typeof value === "string" && /^https?:/i.test(value) && URL.canParse(value)
+          if (isAddress && forbids(value)) problems.push({ path: `data.${field}`, message: addressNotAllowed })
+        }
+        if (problems.length > 0) return invalid("The credential's data has missing or wrong fields.", problems)
         if (own.models.length > 0) settings["models"] = own.models
         return Effect.succeed({ type: provider.type, name: String(name), settings, secrets })
       })
 
-    const check = Effect.fnUntraced(function*(owner: UserId, config: ChatModelConfig) {
-      const at = within("chat_model_config")
+    const check = Effect.fnUntraced(function*(owner: UserId, config: ChatModelConfig, path = "chat_model_config") {
+      const at = within(path)
       const { settings, type } = yield* credentials.get(owner, config.credential_id)
       if (type !== config.type) {
         return yield* invalid("The credential is of another type.", [
@@ -169,25 +185,43 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds, models_dir: 
         return Effect.succeed(known.fields)
       }
       return Effect.map(unseal(credential), (secrets) => {
-        const fields = { ...OwnCards.without(credential.settings), ...secrets }
+        const fields = { ...OwnCards.without(Limits.split(credential.settings).rest), ...secrets }
         opened.set(credential.id, { of: credential, fields })
         if (opened.size > maxOpened) opened.delete(opened.keys().next().value!)
         return fields
       })
     }
 
+    const test = tested({ fetch, open, providers })
+    const gateOf = Gates.make(breaker)
+    const hasty = Fallback.hasty(bounds)
+
     const providerOf = (type: string) =>
       Effect.mapError(Effect.fromNullable(providers.get(type)), () => NotFound.of("Provider", type))
 
-    /** What is known of a type's models, with what the credential says of its own. */
-    const catalogueFor = Effect.fnUntraced(function*(type: string, through: Through | undefined) {
-      const provider = yield* providerOf(type)
-      const catalogue = yield* catalogueOf(provider)
-      if (through === undefined) return catalogue
+    /** The settings of a credential of this type; of none, nothing. */
+    const settingsOf = Effect.fnUntraced(function*(type: string, through: Through | undefined) {
+      if (through === undefined) return {}
       const credential = yield* credentials.get(through.owner, through.credential_id)
-      if (credential.type !== type) return yield* ofAnotherType("credential_id")
-      return OwnCards.added(catalogue, provider, credential.settings)
+      return credential.type === type ? credential.settings : yield* ofAnotherType("credential_id")
     })
+
+    const cards = Effect.fnUntraced(function*(type: string, through?: Through) {
+      const provider = yield* providerOf(type)
+      return OwnCards.added(yield* catalogueOf(provider), provider, yield* settingsOf(type, through)).cards
+    })
+
+    const card = Effect.fnUntraced(function*(type: string, name: string, through?: Through) {
+      const provider = yield* providerOf(type)
+      const found = OwnCards.cardOf(yield* catalogueOf(provider), provider, yield* settingsOf(type, through), name)
+      return found ?? (yield* NotFound.of("Model", name))
+    })
+
+    const sizeOf = (owner: UserId) => ({ credential_id, model, type }: ChatModelConfig) =>
+      Effect.match(card(type, model, { owner, credential_id }), {
+        onFailure: () => undefined,
+        onSuccess: ({ context_size }) => context_size ?? undefined
+      })
 
     const embed: typeof Models.Service.embed = Effect.fnUntraced(function*({ config, input, owner }) {
       const credential = yield* credentials.get(owner, config.credential_id)
@@ -208,48 +242,42 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds, models_dir: 
         ])
       }
       const fields = yield* open(credential)
-      return yield* Embedding.within(
+      return yield* Embedding.within({
         bounds,
-        (part) => ask({ credential: fields, model, input: part, dimensions, fetch }),
+        gate: gateOf(credential),
+        ask: (part) => ask({ credential: fields, model, input: part, dimensions, fetch }),
         input,
-        card?.max_inputs ?? usualBatch
-      )
+        most: card?.max_inputs ?? usualBatch
+      })
     })
 
-    return Models.of({
-      schemas: list.map(({ schema }) => schema),
-      readCredential,
-      cards: (type, through) => Effect.map(catalogueFor(type, through), ({ cards }) => cards),
-      card: (type, name, through) =>
-        Effect.flatMap(
-          catalogueFor(type, through),
-          ({ byName }) => Effect.mapError(Effect.fromNullable(byName.get(name)), () => NotFound.of("Model", name))
+    /** Calls one model. */
+    const ask = (
+      { messages, output, owner, system, tool_choice, tools }: ModelCall,
+      config: ChatModelConfig,
+      bounds: Bounds,
+      emit: EmitPart
+    ) =>
+      credentials.get(owner, config.credential_id).pipe(
+        Effect.mapError(() =>
+          setup(
+            "The session's credential does not exist any more: give the session another one with a PATCH of its chat_model_config."
+          )
         ),
-      embeddingCards: (type) =>
-        Effect.flatMap(
-          providerOf(type),
-          (provider) => Effect.map(catalogueOf(provider), ({ embedding }) => [...embedding.values()])
-        ),
-      check,
-      stream: ({ config, messages, output, owner, system, tool_choice, tools }, emit) =>
-        credentials.get(owner, config.credential_id).pipe(
-          Effect.mapError(() =>
-            setup(
-              "The session's credential does not exist any more: give the session another one with a PATCH of its chat_model_config."
-            )
-          ),
-          Effect.flatMap((credential) => {
-            const provider = providers.get(credential.type)
-            return provider === undefined || credential.type !== config.type || !provider.accepts(config.model)
-              ? Effect.fail(
-                setup(
-                  "The session's model does not fit its credential: choose another with a PATCH of its chat_model_config."
-                )
+        Effect.flatMap((credential) => {
+          const provider = providers.get(credential.type)
+          return provider === undefined || credential.type !== config.type || !provider.accepts(config.model)
+            ? Effect.fail(
+              setup(
+                "The session's model does not fit its credential: choose another with a PATCH of its chat_model_config."
               )
-              : Effect.flatMap(Effect.zip(open(credential), catalogueOf(provider)), ([fields, catalogue]) => {
-                const card = OwnCards.cardOf(catalogue, provider, credential.settings, config.model)
-                const refusal = Context.refusal(card, system, messages)
-                return refusal !== undefined ? Effect.fail(refusal) : callWithin(
+            )
+            : Effect.flatMap(Effect.zip(open(credential), catalogueOf(provider)), ([fields, catalogue]) => {
+              const card = OwnCards.cardOf(catalogue, provider, credential.settings, config.model)
+              const refusal = Context.refusal(card, system, messages)
+              return refusal !== undefined ?
+                Effect.fail(refusal) :
+                callWithin(
                   bounds,
                   (take) =>
                     provider.stream(
@@ -260,18 +288,38 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds, models_dir: 
                         system,
                         messages,
                         tools,
-                        card,
                         tool_choice,
                         output,
+                        card,
                         fetch
                       },
                       take
                     ),
-                  emit
+                  emit,
+                  gateOf(credential),
+                  () => void emit({ type: "retry" })
                 )
-              })
-          })
-        ),
+            })
+        })
+      )
+
+    return Models.of({
+      schemas: list.map(({ schema }) => Limits.withProperties(schema)),
+      readCredential,
+      cards,
+      card,
+      embeddingCards: (type) =>
+        Effect.flatMap(providerOf(type), (provider) =>
+          Effect.map(catalogueOf(provider), ({ embedding }) => [...embedding.values()])),
+      check,
+      test: (owner, id) =>
+        Effect.flatMap(credentials.get(owner, id), test),
+      stream: (call, emit) =>
+        Fallback.through({
+          models: [call.config, ...call.fallbacks],
+          call: (config, isLast, take) => ask(call, config, isLast ? bounds : hasty, take),
+          sizeOf: sizeOf(call.owner)
+        }, emit),
       embed
     })
   })
@@ -280,13 +328,15 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds, models_dir: 
 export const layer = (
   providers: ReadonlyArray<Provider>,
   bounds: Bounds = defaultBounds,
+  breaker: Breaker.Options = Breaker.options,
   models_dir?: string
-): Layer.Layer<Models, never, Storage | Vault> => Layer.effect(Models, make(providers, bounds, models_dir))
+): Layer.Layer<Models, never, Storage | Vault | Outbound> =>
+  Layer.effect(Models, make(providers, bounds, breaker, models_dir))
 
 /** Every provider that Stoa brings. */
 export const providers: ReadonlyArray<Provider> = [Demo.provider, ...Providers.all]
 
-export const layerAll = (models_dir?: string): Layer.Layer<Models, never, Storage | Vault> =>
-  layer(providers, defaultBounds, models_dir)
+export const layerAll = (models_dir?: string): Layer.Layer<Models, never, Storage | Vault | Outbound> =>
+  layer(providers, defaultBounds, Breaker.options, models_dir)
 
-export const layerDefault: Layer.Layer<Models, never, Storage | Vault> = layerAll()
+export const layerDefault: Layer.Layer<Models, never, Storage | Vault | Outbound> = layerAll()

@@ -23,6 +23,7 @@ const make = (script: ReadonlyArray<Entry>) => {
     embeddingCards: (type) => Effect.fail(NotFound.of("Provider", type)),
     embed: ({ config }) => Effect.fail(NotFound.of("Credential", config.credential_id)),
     check: () => Effect.void,
+    test: () => Effect.succeed({ ok: true, latency_ms: 0, models: [], error: null }),
     stream: Effect.fnUntraced(function*(call, emit) {
       const entry = script[calls.push(call) - 1]
       if (entry === undefined) {

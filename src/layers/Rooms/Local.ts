@@ -26,6 +26,9 @@ const ringing = (log: typeof EventLog.Service, doorbell: typeof Doorbell.Service
 
 type Key = `${UserId}/${SessionId}`
 
+/** A room of a session: the first, or the one after so many that could not go on. */
+type RoomKey = `${Key}/${number}`
+
 export const make = Effect.gen(function*() {
   const log = yield* EventLog
   const newId = yield* NewId
@@ -36,7 +39,35 @@ export const make = Effect.gen(function*() {
   const live = new Map<SessionId, LiveRoom>()
   let closed: string | undefined
 
-  const get = (key: Key) => Effect.tap(RcMap.get(rooms, key), (room) => doorbell.alone ? Effect.void : room.hold)
+  /** How many rooms of a session could not go on, as long as one of its rooms is there. */
+  const generations = new Map<Key, { left: number; rooms: number }>()
+
+  const newest = (key: Key): RoomKey => `${key}/${generations.get(key)?.left ?? 0}`
+
+  /** The room is given to nobody any more. Not `RcMap.invalidate`: an entry that is released afterwards takes its successor along. */
+  const leave = (key: Key, room: RoomKey) => {
+    const generation = generations.get(key)
+    if (generation !== undefined && newest(key) === room) generation.left++
+  }
+
+  const counted = (key: Key) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const generation = generations.get(key)
+        if (generation === undefined) generations.set(key, { left: 0, rooms: 1 })
+        else generation.rooms++
+      }),
+      () =>
+        Effect.sync(() => {
+          const generation = generations.get(key)
+          if (generation !== undefined && --generation.rooms === 0) generations.delete(key)
+        })
+    )
+
+  const get = (key: Key) =>
+    Effect.suspend(() => RcMap.get(rooms, newest(key))).pipe(
+      Effect.tap((room) => doorbell.alone ? Effect.void : room.hold)
+    )
 
   /** Subscribers go on in the next room, in the scopes that they came with. */
   const move = (key: Key, left: ReadonlyArray<Left>) =>
@@ -50,12 +81,14 @@ export const make = Effect.gen(function*() {
       { discard: true }
     )
 
-  const rooms: RcMap.RcMap<Key, LiveRoom> = yield* RcMap.make({
+  const rooms: RcMap.RcMap<RoomKey, LiveRoom> = yield* RcMap.make({
     idleTimeToLive: "1 minute",
-    lookup: Effect.fnUntraced(function*(key: Key) {
+    lookup: Effect.fnUntraced(function*(own: RoomKey) {
+      const key = own.slice(0, own.lastIndexOf("/")) as Key
       const slash = key.indexOf("/")
       const owner = key.slice(0, slash) as UserId
       const session_id = key.slice(slash + 1) as SessionId
+      yield* counted(key)
       const { last } = yield* log.range(session_id)
       const placed = yield* log.recent(session_id, maxContext)
       const pages = yield* PubSub.sliding<LogPage>(pagesKept)
@@ -72,13 +105,15 @@ export const make = Effect.gen(function*() {
         clock,
         pages,
         wake: writer.wake,
+        written: writer.written,
         fork: (effect) => {
           fork(effect)
         },
         closed: () => closed,
         onDead: (left) => {
           if (live.get(session_id) === room) live.delete(session_id)
-          fork(Effect.zipRight(RcMap.invalidate(rooms, key), move(key, left)))
+          leave(key, own)
+          fork(move(key, left))
         }
       })
       live.set(session_id, room)
@@ -91,7 +126,9 @@ export const make = Effect.gen(function*() {
         )
       )
       return room
-    })
+    }, (lookup, own) =>
+      // Storage may be back when it is asked again.
+      Effect.onError(lookup, () => Effect.sync(() => leave(own.slice(0, own.lastIndexOf("/")) as Key, own))))
   })
 
   const forget = (session: SessionId) => live.get(session)?.close("session deleted", "session_gone")
@@ -128,7 +165,8 @@ export const make = Effect.gen(function*() {
         forget(session)
         doorbell.ring({ type: "forget", session })
       }),
-    healthy: writer.healthy
+    healthy: writer.healthy,
+    isHeldUp: writer.isHeldUp
   })
 })
 

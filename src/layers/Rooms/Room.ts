@@ -7,11 +7,13 @@ import type { Claim } from "../../domain/Claim.ts"
 import { Unavailable } from "../../domain/Errors.ts"
 import { type AgentEvent, endsStream, type EventDraft, frame } from "../../domain/Event.ts"
 import type { RunId, SessionId, Timestamp, UserId } from "../../domain/Ids.ts"
+import type { LedgerEntry } from "../../domain/Ledger.ts"
 import type { Message } from "../../domain/Message.ts"
 import type { Run } from "../../domain/Run.ts"
 import {
   AppendRefused,
   type EventLog,
+  type Frames,
   framesAfter,
   type LogBatch,
   type LogPage,
@@ -37,8 +39,9 @@ const maxPage = 256 * 1024
 /** Characters that may wait for the log before producers are asked to wait. */
 const maxWaiting = 1024 * 1024
 
-/** Pages read from the log at a time while replaying or following. */
-const replayPages = 64
+/** Pages read from the log at a time while following, or replaying one run; and while replaying all. */
+const readPages = 64
+const replayPages = 1_000
 
 /** Messages read at first when the transcript has grown elsewhere. */
 const firstMessages = 8
@@ -67,6 +70,11 @@ interface Subscriber {
   readonly scope: Scope.Scope
 }
 
+interface Stored extends Frames {
+  readonly wanted: boolean
+  readonly isLast: boolean
+}
+
 interface Tail {
   readonly page: LogPage
   readonly bytes: Uint8Array
@@ -92,11 +100,16 @@ const joinKey = (draft: EventDraft): string | undefined => {
   }
 }
 
+/** How long an input waits for a log that takes nothing at all, and how often it looks, in milliseconds: no request waits for two seconds. */
+const patience = 1_200
+const impatience = 200
+
 const encoder = new TextEncoder()
 
 const notTaken = new Unavailable({
   code: "storage_unavailable",
-  detail: "Storage does not take the input now; nothing of it was kept. Try again.",
+  detail:
+    "Storage does not take the input now. Try again, with an Idempotency-Key: in rare cases it was kept all the same.",
   retry_after: 2
 })
 
@@ -114,6 +127,8 @@ export interface Options {
   readonly clock: Clock.Clock
   readonly pages: PubSub.PubSub<LogPage>
   readonly wake: (source: Source) => void
+  /** Counts what the log has taken, of any session. */
+  readonly written: () => number
   /** Why no stream may begin any more, if so. */
   readonly closed: () => string | undefined
   readonly fork: (effect: Effect.Effect<void>) => void
@@ -140,6 +155,7 @@ export class LiveRoom implements Room, Source {
   #runs = new Map<RunId, Run>()
   #placed: Array<PlacedMessage> = []
   #claims: Array<Claim> = []
+  #usage: Array<LedgerEntry> = []
 
   /** Counts what was emitted, recorded and placed; `#durable` is how much of that is in the log. */
   #version = 0
@@ -147,7 +163,7 @@ export class LiveRoom implements Room, Source {
   #durable = 0
   #waiters: Array<{ readonly version: number; readonly done: Deferred.Deferred<void, AppendRefused> }> = []
   #calls: Array<{ readonly version: number; readonly call: () => void }> = []
-  #lostCalls: Array<() => void> = []
+  #lostCalls: Array<(refused: AppendRefused) => void> = []
   /** All that waits is one input that nobody has been promised yet. */
   #accepting = false
   #slow: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
@@ -223,6 +239,11 @@ export class LiveRoom implements Room, Source {
     this.#changed()
   }
 
+  charge(entry: LedgerEntry) {
+    this.#usage.push(entry)
+    this.#changed()
+  }
+
   behind = (): Promise<void> | undefined => {
     if (this.#waitingSize < maxWaiting) return undefined
     if (this.#slow === undefined) {
@@ -247,33 +268,45 @@ export class LiveRoom implements Room, Source {
     this.#calls.push({ version: this.#version, call })
   }
 
-  whenRefused = (call: () => void): void => {
+  whenRefused = (call: (refused: AppendRefused) => void): void => {
     if (this.#dead === undefined) this.#lostCalls.push(call)
-    else call()
+    else call(this.#dead)
   }
 
   accepted = (alone: boolean): Effect.Effect<void, AppendRefused | Unavailable> =>
     Effect.suspend(() => {
       if (alone) this.#accepting = true
-      return this.durable
+      const giveUp = Deferred.unsafeMake<void, AppendRefused | Unavailable>(FiberId.none)
+      const stop = this.#whenNothingIsTaken(() => {
+        if (!this.withdraw()) Deferred.unsafeDone(giveUp, Effect.fail(notTaken))
+      })
+      const done = this.durable
+      return Effect.ensuring(
+        alone ? done : Effect.raceFirst(done, Deferred.await(giveUp)),
+        Effect.sync(() => {
+          stop()
+          if (alone) this.#accepting = false
+        })
+      )
     }).pipe(
-      Effect.ensuring(Effect.sync(() => {
-        if (alone) this.#accepting = false
-      })),
-      Effect.mapError((refused) => refused.reason === "withdrawn" || refused.reason === "broken" ? notTaken : refused)
+      Effect.mapError((refused) =>
+        refused._tag === "AppendRefused" && (refused.reason === "withdrawn" || refused.reason === "broken")
+          ? notTaken
+          : refused
+      )
     )
 
   attach(sink: Sink, { after, only }: Subscription) {
     return Effect.gen(this, function*() {
       let cursor = after
       while (this.#dead === undefined && cursor + 1 < this.#tailStart()) {
-        const pages = yield* this.#options.log.read(this.session_id, cursor, replayPages)
+        const pages = yield* this.#stored(cursor, only)
         if (pages.length === 0) break
         // Removed while this one was reading: asked for again, the cursor gets the answer that it is gone.
         if (cursor > 0 && pages[0]!.first_seq > cursor + 1) return sink.end("gone")
         for (const page of pages) {
-          if (only === undefined || page.run_id === only) sink.write(encoder.encode(framesAfter(page, cursor)))
-          if (only !== undefined && page.run_id === only && page.ends) return sink.end()
+          if (page.wanted) sink.write(encoder.encode(framesAfter(page, cursor)))
+          if (page.isLast) return sink.end()
           cursor = page.last_seq
         }
         yield* sink.drained
@@ -322,17 +355,26 @@ export class LiveRoom implements Room, Source {
     // What was emitted after a refused page has no place: written, it could hide the gap before it.
     if (this.#dead !== undefined) return { pages: [], runs: [], messages: [] }
     const pages = this.#pagesOf(this.#waiting)
-    const batch = { pages, runs: [...this.#runs.values()], messages: this.#placed, claims: this.#claims }
+    const batch = {
+      pages,
+      runs: [...this.#runs.values()],
+      messages: this.#placed,
+      claims: this.#claims,
+      usage: this.#usage
+    }
     this.#waiting = []
     this.#joinable.clear()
     this.#runs = new Map()
     this.#placed = []
     if (this.#claims.length > 0) this.#claims = []
+    if (this.#usage.length > 0) this.#usage = []
     this.#taken = this.#version
     return batch
   }
 
   committed(batch: LogBatch) {
+    // Given up meanwhile: whoever asks next finds it in the log.
+    if (this.#dead !== undefined) return
     this.#durable = this.#taken
     this.#waitingSize = this.#waiting.reduce(
       (size, { event }) => size + ("delta" in event ? event.delta.length : 0) + 256,
@@ -360,6 +402,22 @@ export class LiveRoom implements Room, Source {
     return this.#dead !== undefined
   }
 
+  /** Calls once when the log has taken nothing, of any session, for as long as anybody can be asked to wait. */
+  #whenNothingIsTaken(call: () => void): () => void {
+    let before = this.#options.written()
+    let quiet = 0
+    // @effect-diagnostics-next-line globalTimers:off -- one for each input: a fiber would cost more than the rest of it
+    const timer = setInterval(() => {
+      const written = this.#options.written()
+      quiet = written === before ? quiet + impatience : 0
+      before = written
+      if (quiet < patience) return
+      clearInterval(timer)
+      call()
+    }, impatience)
+    return () => clearInterval(timer)
+  }
+
   #now(): Timestamp {
     const millis = this.#options.clock.unsafeCurrentTimeMillis()
     if (millis !== this.#lastMillis) {
@@ -367,6 +425,22 @@ export class LiveRoom implements Room, Source {
       this.#lastTimestamp = timestampOf(millis)
     }
     return this.#lastTimestamp
+  }
+
+  /** What comes after `seq` in the log; `isLast` when nothing more of the run `only` follows. */
+  #stored(seq: number, only: RunId | undefined): Effect.Effect<ReadonlyArray<Stored>> {
+    const { log } = this.#options
+    if (only === undefined) {
+      return Effect.map(
+        log.replay(this.session_id, seq, replayPages),
+        (frames) => frames === undefined ? [] : [{ ...frames, wanted: true, isLast: false }]
+      )
+    }
+    return Effect.map(log.read(this.session_id, seq, readPages), (pages) =>
+      pages.map((page) => {
+        const wanted = page.run_id === only
+        return { ...page, wanted, isLast: wanted && page.ends }
+      }))
   }
 
   #isQuiet(version: number, head: number) {
@@ -383,7 +457,7 @@ export class LiveRoom implements Room, Source {
         const version = this.#version
         const head = this.#head
         if (!this.#isQuiet(version, head)) return this.#later()
-        const pages = yield* log.read(this.session_id, head, replayPages)
+        const pages = yield* log.read(this.session_id, head, readPages)
         if (pages.length === 0 && !(runs && first)) return
         const changed = pages.some(({ ends, frames }) => ends || lifecycle.test(frames))
         const open = changed || runs ? yield* log.open(this.session_id) : undefined
@@ -495,7 +569,7 @@ export class LiveRoom implements Room, Source {
     this.#dead = error
     const calls = this.#lostCalls
     this.#lostCalls = []
-    for (const call of calls) call()
+    for (const call of calls) call(error)
     const waiters = this.#waiters
     this.#waiters = []
     for (const { done } of waiters) Deferred.unsafeDone(done, Effect.fail(error))

@@ -36,7 +36,8 @@ const merge = (taken: ReadonlyArray<Taken>): LogBatch =>
     pages: taken.flatMap(({ batch }) => batch.pages),
     runs: taken.flatMap(({ batch }) => batch.runs),
     messages: taken.flatMap(({ batch }) => batch.messages),
-    claims: taken.flatMap(({ batch }) => batch.claims ?? [])
+    claims: taken.flatMap(({ batch }) => batch.claims ?? []),
+    usage: taken.flatMap(({ batch }) => batch.usage ?? [])
   }
 
 /** Lets the rest of this turn of the event loop join the flush. */
@@ -48,6 +49,9 @@ const nextTurn = Effect.async<void>((resume) => {
 /** How long a failure speaks against storage when nothing has been tried since, in milliseconds. */
 const doubt = 10_000
 
+/** How long a flush may take until nothing more is let in behind it, in milliseconds. */
+const maxFlush = 1_000
+
 /** Failed flushes after which each source is tried alone, so that one broken batch does not hold up all. */
 const patience = 4
 
@@ -57,6 +61,9 @@ export const make = Effect.fnUntraced(function*(log: Log) {
   let stuck: ReadonlyArray<Taken> = []
   let failures = 0
   let failedAt = 0
+  let written = 0
+  /** When what is tried now was tried first. */
+  let since: number | undefined
 
   const alone = (taken: ReadonlyArray<Taken>) =>
     Effect.map(Effect.forEach(taken, (one) => write([one])), (left) => left.flat())
@@ -120,6 +127,9 @@ export const make = Effect.fnUntraced(function*(log: Log) {
     return left.filter(({ source }) => !source.withdraw())
   })
 
+  // Pacing is about the machine, not about the time that events tell of.
+  const live = Clock.make()
+
   const flush = Effect.gen(function*() {
     yield* latch.await
     yield* nextTurn
@@ -131,13 +141,16 @@ export const make = Effect.fnUntraced(function*(log: Log) {
       const batch = source.take()
       if (batch.pages.length + batch.runs.length + batch.messages.length > 0) taken.push({ source, batch })
     }
-    if (taken.length > 0) stuck = yield* persist(taken)
+    if (taken.length > 0) {
+      since ??= live.unsafeCurrentTimeMillis()
+      stuck = yield* persist(taken)
+      if (failures === 0) written++
+      if (stuck.length === 0) since = undefined
+    }
     yield* Effect.sleep(failures === 0 ? gap : Math.min(retryFrom * 2 ** (failures - 1), retryTo))
     if (stuck.length > 0 || waiting.size > 0) latch.unsafeOpen()
   })
 
-  // Pacing is about the machine, not about the time that events tell of.
-  const live = Clock.make()
   yield* Effect.forkScoped(Effect.withClock(Effect.forever(flush), live))
 
   return {
@@ -146,6 +159,10 @@ export const make = Effect.fnUntraced(function*(log: Log) {
       waiting.add(source)
       latch.unsafeOpen()
     },
+    /** Flushes that went through. */
+    written: () => written,
+    /** Storage does not take what waits for it, or not in time. */
+    isHeldUp: () => since !== undefined && live.unsafeCurrentTimeMillis() - since > maxFlush,
     /** The last flush went through; or nothing waits, and the last failure is long past. */
     healthy: Effect.map(
       live.currentTimeMillis,

@@ -23,6 +23,7 @@ import { Conflict, LimitReached, Unavailable } from "../../domain/Errors.ts"
 import type { AgentEvent, EventDraft } from "../../domain/Event.ts"
 import { eventsOf } from "../../domain/Frames.ts"
 import type { RunId, SessionId, Timestamp, UserId } from "../../domain/Ids.ts"
+import { type CallProgress, entryOf } from "../../domain/Ledger.ts"
 import type { Message } from "../../domain/Message.ts"
 import { addRules } from "../../domain/Permission.ts"
 import * as Reply from "../../domain/Reply.ts"
@@ -56,6 +57,12 @@ const sweepTo = 1_500
 /** How often another process is told again, until the log shows that it did it; and for how long. */
 const tellEvery = Duration.seconds(1)
 const tellPatience = Duration.seconds(10)
+
+/** How long an input may take to be kept. */
+const keepPatience = Duration.millis(1_400)
+
+/** How often storage that did not answer is asked what it has kept. */
+const doubtEvery = Duration.millis(500)
 
 /** How often the log is asked for that. */
 const tellLook = Duration.millis(50)
@@ -146,6 +153,16 @@ const notTaken = new Unavailable({
   retry_after: 2
 })
 
+const refused: Reply.Ending = {
+  finished_reason: "error",
+  error: {
+    type: "internal",
+    code: "storage_unavailable",
+    message: "The input was refused because storage was away. It has not run.",
+    retryable: true
+  }
+}
+
 const sessionOf = ({ owner: user_id, session_id: id }: Room) => ({ id, user_id })
 
 const isParked = ({ status }: Run) => status === "awaiting_permission" || status === "awaiting_external_result"
@@ -162,38 +179,46 @@ export const make = Effect.gen(function*() {
   const fork = yield* FiberMap.runtime(fibers)<never>()
   const background = yield* FiberSet.makeRuntime<never>()
   const seats = new Map<SessionId, Seat>()
+  /** Open while storage may hold runs that nobody here knows of, because it did not answer when they were written. */
+  const doubt = yield* Effect.makeLatch(false)
   /** No new inputs; and then: what still runs is left for the next start. */
   let closing = false
   let leaving = false
 
   const now = () => timestampOf(clock.unsafeCurrentTimeMillis())
 
+  /** Ends a run that never begins: its input is in no transcript, or in another reply. */
+  const endUnbegun = (room: Room, run: Run, { error, finished_reason }: Reply.Ending) => {
+    const { id: run_id, reply_id, session_id } = run
+    const { seq } = room.emit(run_id, {
+      type: "REPLY_END",
+      session_id,
+      run_id,
+      reply_id,
+      finished_reason,
+      error,
+      usage: noUsage
+    })
+    const at = now()
+    room.record({
+      ...run,
+      status: "ended",
+      finished_reason,
+      error,
+      first_seq: seq,
+      last_seq: seq,
+      updated_at: at,
+      ended_at: at
+    })
+  }
+
   /** Ends the runs whose input goes into another reply, and hands that input over. */
   const takeSteering = (room: Room): ReadonlyArray<Message> => {
     const seat = seats.get(room.session_id)
     const steering = seat?.queue.filter(({ steers, stopped }) => steers && !stopped) ?? []
     for (const waiting of steering) {
-      const { run } = waiting
       seat!.queue.splice(seat!.queue.indexOf(waiting), 1)
-      const { seq } = room.emit(run.id, {
-        type: "REPLY_END",
-        session_id: run.session_id,
-        run_id: run.id,
-        reply_id: run.reply_id,
-        finished_reason: "completed",
-        error: null,
-        usage: noUsage
-      })
-      const at = now()
-      room.record({
-        ...run,
-        status: "ended",
-        finished_reason: "completed",
-        first_seq: seq,
-        last_seq: seq,
-        updated_at: at,
-        ended_at: at
-      })
+      endUnbegun(room, waiting.run, { finished_reason: "completed", error: null })
     }
     return steering.flatMap(({ run }) => run.input)
   }
@@ -201,6 +226,7 @@ export const make = Effect.gen(function*() {
   const currentOf = (room: Room, run: Run, from: Reply.Reply, replySeq: number, stopped: boolean): Current => {
     let reply = from
     let lastSeq = replySeq
+    let call: CallProgress | undefined
     return {
       run,
       replySeq,
@@ -208,8 +234,15 @@ export const make = Effect.gen(function*() {
       out: {
         emit: (draft) => {
           const { event, seq } = room.emit(run.id, draft)
+          if (event.type === "MODEL_CALL_END" && reply.call !== undefined) {
+            room.charge(entryOf(run, reply.call, event, call))
+            call = undefined
+          }
           reply = Reply.step(reply, event)
           lastSeq = seq
+        },
+        calling: (next) => {
+          call = next
         },
         reply: () => reply,
         durable: room.durable,
@@ -348,8 +381,9 @@ export const make = Effect.gen(function*() {
   const sit = (room: Room, current: Current, queue: Array<Waiting>) => {
     const seat: Seat = { room, current, queue, lost: false }
     seats.set(room.session_id, seat)
-    room.whenRefused(() => {
+    room.whenRefused(({ reason }) => {
       seat.lost = true
+      if (reason === "withdrawn" || reason === "broken") doubt.unsafeOpen()
       if (seats.get(room.session_id) === seat) seats.delete(room.session_id)
       seat.current.work?.unsafeInterruptAsFork(FiberId.none)
     })
@@ -366,7 +400,7 @@ export const make = Effect.gen(function*() {
     const { id: run_id, session_id } = waiting.run
     const { seq } = room.emit(run_id, { type: "RUN_QUEUED", session_id, run_id })
     room.record({ ...waiting.run, driver: self })
-    return { seq: seq - 1, alone: false }
+    return seq - 1
   }
 
   /** The events of a run that are in the log. */
@@ -480,10 +514,36 @@ export const make = Effect.gen(function*() {
       yield* log.append({ runs: [run], messages: [], pages: [], claims })
       if (driver !== null && driver !== self) doorbell.ring({ type: "input", session: room.session_id, driver })
       else background(takeUp(sessionOf(room)))
-      return { seq, alone: false }
+      return { seq, place: "kept" as const }
     },
-    Effect.catchAllDefect((cause) => Effect.zipRight(Effect.logDebug("An input was not taken", cause), notTaken))
+    Effect.catchAllDefect((cause) => notAnswered("An input was not taken", cause))
   )
+
+  /**
+   * Lets an input wait here whose key has a claim. The claim goes into storage
+   * first: when somebody else has it already, only this input is refused, and not
+   * all that the room writes.
+   */
+  const keep = (room: Room, waiting: Waiting, onBusy: OnBusy, claim: ClaimOf) =>
+    Effect.gen(function*() {
+      const { run } = waiting
+      const seq = room.last()
+      yield* log.append({ runs: [run], messages: [], pages: [], claims: [claim({ seq, run_id: run.id })] })
+      queued(room, waiting)
+      const seat = seats.get(room.session_id)
+      if (seat === undefined) background(takeUp(sessionOf(room)))
+      else join(seat, waiting, onBusy)
+      return { seq, place: "kept" as const }
+    }).pipe(
+      room.lock.withPermits(1),
+      Effect.timeoutFail({ duration: keepPatience, onTimeout: () => "slow" as const }),
+      Effect.catchIf((error) => error === "slow", () => notAnswered("Storage did not keep an input in time")),
+      Effect.catchAllDefect((cause) => notAnswered("An input was not taken", cause))
+    )
+
+  /** Storage may have kept it all the same. */
+  const notAnswered = (...why: ReadonlyArray<unknown>) =>
+    Effect.logDebug(...why).pipe(Effect.zipRight(Effect.sync(doubt.unsafeOpen)), Effect.zipRight(notTaken))
 
   const submit = Effect.fnUntraced(function*(room: Room, run: Run, agentName: string, onBusy: OnBusy, claim?: ClaimOf) {
     if (closing) return yield* draining
@@ -504,27 +564,39 @@ export const make = Effect.gen(function*() {
       const seq = current.run.first_seq! - 1
       if (claim !== undefined) room.claim(claim({ seq, run_id: run.id }))
       sit(room, current, [])
-      return { seq, alone: true }
+      return { seq, place: "alone" as const }
     }
     if (onBusy === "reject") return yield* busy(room, seat === undefined)
     if (isFull(room.open())) return yield* full(room)
-    const place = queued(room, waiting)
-    if (claim !== undefined) room.claim(claim({ seq: place.seq, run_id: run.id }))
-    if (seat !== undefined) {
-      yield* join(seat, waiting, onBusy)
-      return place
-    }
-    if (onBusy === "interrupt") yield* stopParked(room, run.id)
-    return place
+    if (rooms.isHeldUp()) return yield* notTaken
+    if (seat !== undefined && claim !== undefined) return yield* keep(room, waiting, onBusy, claim)
+    const seq = queued(room, waiting)
+    if (claim !== undefined) room.claim(claim({ seq, run_id: run.id }))
+    if (seat !== undefined) join(seat, waiting, onBusy)
+    else if (onBusy === "interrupt") yield* stopParked(room, run.id)
+    return { seq, place: "waits" as const }
   })
+
+  const revoke = (room: Room, id: RunId) => {
+    const queue = seats.get(room.session_id)?.queue
+    const run = room.open().find((one) => one.id === id && one.status === "queued")
+    const at = queue?.findIndex((waiting) => waiting.run.id === id)
+    if (run === undefined || at === -1) return
+    if (at !== undefined) queue!.splice(at, 1)
+    endUnbegun(room, run, refused)
+  }
 
   const join = (seat: Seat, waiting: Waiting, onBusy: OnBusy) => {
     if (onBusy !== "interrupt") {
       seat.queue.push(waiting)
-      return Effect.void
+      return
     }
+    const { current } = seat
     seat.queue.unshift(waiting)
-    return stop(seat.current)
+    // For an input that is refused after all, nothing is stopped.
+    seat.room.whenDurable(() => {
+      if (seat.current === current && seat.queue.includes(waiting)) background(stop(current))
+    })
   }
 
   /** Ends a parked run, if it is one of those, and lets `first` be the next, if that is named. */
@@ -641,10 +713,12 @@ export const make = Effect.gen(function*() {
     const open = room.open().find(({ id }) => id === run)
     if (other === undefined || open === undefined) return yield* cancelHere(room, run)
     const here = Effect.scoped(Effect.flatMap(rooms.get(sessionOf(room)), (now) => cancelHere(now, run)))
-    const told = tell(room, { type: "cancel", session: room.session_id, run }, new Set([run]), here)
-    // One that waits its turn ends when that comes.
-    if (open.status === "queued") background(told)
-    else yield* told
+    const ring: Ring = { type: "cancel", session: room.session_id, run }
+    const told = tell(room, ring, new Set([run]), here)
+    if (open.status !== "queued") return yield* told
+    // One that waits its turn ends when that comes; whatever is asked next is told after this.
+    doorbell.ring(ring)
+    background(told)
   })
 
   const resume = Effect.fnUntraced(function*(room: Room, run: Run) {
@@ -699,7 +773,7 @@ export const make = Effect.gen(function*() {
     for (const run of fresh) {
       const waiting = waitingOf(run, agentName)
       queued(room, waiting)
-      yield* join(seat, waiting, run.on_busy)
+      join(seat, waiting, run.on_busy)
     }
   })
 
@@ -714,7 +788,11 @@ export const make = Effect.gen(function*() {
         )
     ).pipe(
       Effect.scoped,
-      Effect.catchAllCause((cause) => Effect.logError("A run could not be recovered", cause)),
+      Effect.catchAllCause((cause) => {
+        const isAway = Cause.squash(cause) instanceof Unavailable
+        if (isAway) doubt.unsafeOpen()
+        return (isAway ? Effect.logDebug : Effect.logError)("A run could not be recovered", cause)
+      }),
       Effect.annotateLogs({ session_id: session.id })
     )
 
@@ -730,7 +808,7 @@ export const make = Effect.gen(function*() {
     const foreign = unfinished.some(({ driver }) => driver !== null && driver !== self)
     const living = foreign ? yield* doorbell.living : new Set<string>()
     return unfinished.filter(({ driver, fresh, session_id }) =>
-      seats.has(session_id) ? fresh && !doorbell.alone : driver === null || driver === self || !living.has(driver)
+      seats.has(session_id) ? fresh : driver === null || driver === self || !living.has(driver)
     )
   })
 
@@ -740,6 +818,20 @@ export const make = Effect.gen(function*() {
     yield* Effect.logInfo(`Going on with unfinished runs in ${found.length} sessions`)
     yield* takeUpAll(found)
   })
+
+  /** Drives on what was refused and yet is there. Of what other processes have had, the sweep knows. */
+  const clearUp = Effect.gen(function*() {
+    yield* doubt.await
+    yield* Effect.sleep(doubtEvery)
+    if (closing) return yield* Effect.never
+    doubt.unsafeClose()
+    yield* takeUpAll((yield* strays).filter(({ driver }) => doorbell.alone || driver === self))
+  }).pipe(Effect.catchAllCause((cause) =>
+    Effect.zipRight(
+      Effect.logDebug("It cannot be looked for now what storage has kept", cause),
+      Effect.sync(doubt.unsafeOpen)
+    )
+  ))
 
   let suspects = new Set<string>()
 
@@ -783,9 +875,11 @@ export const make = Effect.gen(function*() {
       : Effect.flatMap(log.open(id), ([run]) => run === undefined ? Effect.void : takeUp({ id, user_id: run.user_id }))
   }
 
+  const live = Clock.make()
+  yield* Effect.forkScoped(Effect.withClock(Effect.forever(clearUp), live))
   if (!doorbell.alone) {
     yield* doorbell.listen(asked)
-    yield* Effect.forkScoped(Effect.withClock(Effect.forever(sweep), Clock.make()))
+    yield* Effect.forkScoped(Effect.withClock(Effect.forever(sweep), live))
   }
 
   const leave = Effect.suspend(() => {
@@ -798,6 +892,7 @@ export const make = Effect.gen(function*() {
 
   return RunOwner.of({
     submit,
+    revoke: (room, run) => Effect.sync(() => revoke(room, run)),
     answer,
     interrupt,
     cancel,

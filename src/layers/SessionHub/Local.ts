@@ -63,14 +63,16 @@ export const make = Effect.gen(function*() {
   const submitIn = Effect.fnUntraced(
     function*(session: Session, run: Run, agentName: string, claim: ClaimOf | undefined) {
       const room = yield* rooms.get(session)
-      const { alone, seq } = yield* owner.submit(room, run, agentName, run.on_busy, claim)
-      yield* Effect.catchIf(
-        room.accepted(alone),
-        ({ _tag }) => _tag === "AppendRefused",
+      const { place, seq } = yield* owner.submit(room, run, agentName, run.on_busy, claim)
+      if (place === "kept") return { session_id: session.id, run_id: run.id, seq }
+      yield* room.accepted(place === "alone").pipe(Effect.catchTags({
         // Storage may have taken it and lost the way to say so.
-        (refused) =>
-          Effect.catchTag(Effect.asVoid(storage.runs.get(run.user_id, run.id)), "NotFound", () => Effect.fail(refused))
-      )
+        AppendRefused: (refused) =>
+          Effect.catchTag(Effect.asVoid(storage.runs.get(run.user_id, run.id)), "NotFound", () => Effect.fail(refused)),
+        // With a key it may stay: whoever asks again finds it.
+        Unavailable: (refused) =>
+          claim === undefined ? Effect.zipRight(owner.revoke(room, run.id), refused) : Effect.fail(refused)
+      }))
       return { session_id: session.id, run_id: run.id, seq }
     },
     Effect.scoped
@@ -110,6 +112,8 @@ export const make = Effect.gen(function*() {
           acceptMessage(input, newId.record(millis) as MessageId, created_at, () => newId.short() as BlockId)
         ),
         tools: request.tools,
+        ...(request.tool_choice !== undefined && { tool_choice: request.tool_choice }),
+        ...(request.output_schema !== undefined && { output_schema: request.output_schema }),
         first_seq: null,
         last_seq: null,
         attempt: 1,

@@ -6,7 +6,7 @@ export class Listening extends Context.Tag("stoa/layers/Sql/Listening")<Listenin
   /**
    * Runs the statements on the new connection, then listens: null once it does,
    * then each payload. Fails when the connection is lost; what was notified
-   * meanwhile is gone.
+   * meanwhile is gone. The connection asks something every other second.
    */
   readonly listen: (channel: string, statements: ReadonlyArray<string>) => Stream.Stream<string | null, SqlError>
 }>() {}

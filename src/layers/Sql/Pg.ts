@@ -7,10 +7,11 @@
 import { Reactivity } from "@effect/experimental"
 import { SqlClient, type SqlConnection, SqlError } from "@effect/sql"
 import { PgClient } from "@effect/sql-pg"
-import { Context, Data, Duration, Effect, Layer, Redacted, Stream } from "effect"
+import { Context, Data, Duration, Effect, Layer, Redacted, Schedule, Stream } from "effect"
 import { createHash } from "node:crypto"
-import { Client, type Config, escapeIdentifier, Pool, type Query } from "pg"
+import { Client, type Config, escapeIdentifier, type Pool, type Query } from "pg"
 import { Listening } from "./Listening.ts"
+import { clientClass, type Patience, PgPool } from "./PgPool.ts"
 import { withPgSurface } from "./PgSurface.ts"
 import { Prepared } from "./Prepared.ts"
 
@@ -19,6 +20,8 @@ export interface Options {
   readonly url: Redacted.Redacted
   /** At least 2: interrupting a query is itself a query, on another connection. Default 10. */
   readonly maxConnections?: number
+  /** For what is done beside requests, such as migrations: waits as long as the server does. Default false. */
+  readonly isPatient?: boolean
 }
 
 /** The server did not let us in. `message` is for the person who starts stoa, and never holds the password. */
@@ -30,16 +33,50 @@ export class DatabaseUnreachable extends Data.TaggedError("DatabaseUnreachable")
   readonly message: string
 }> {}
 
-/** Also the longest wait for a free connection of the pool. */
-const connectTimeout = Duration.seconds(10)
+/** Longest time that making a connection takes: at the start, and later, when the next attempt may find the server back. */
+const firstConnectTimeout = Duration.seconds(10)
+const connectTimeout = Duration.seconds(5)
+
+/**
+ * The first two together are less than the two seconds after which a request has
+ * its answer. PostgreSQL looks for deadlocks after one.
+ */
+const patience: Patience = {
+  statement: Duration.millis(1_300),
+  connection: Duration.millis(600),
+  busy: Duration.seconds(5)
+}
+
+const endless: Patience = { statement: Duration.infinity, connection: Duration.infinity, busy: Duration.infinity }
 
 const idleTimeout = Duration.minutes(1)
 
 /** No statement of ours takes long; one that does is lost, and holds locks others wait for. Migrations lift it. */
 const statementTimeout = Duration.minutes(1)
 
-/** How long a transaction may sit idle, as when its process was stopped. */
-const idleInTransactionTimeout = Duration.minutes(1)
+/** How often a connection that listens shows that its process goes on, and how long the server may take to notice. */
+const lifeEvery = Duration.seconds(2)
+const lifePatience = Duration.seconds(5)
+
+/** For statements that may take as long as the server lets them. */
+const longPatience = Duration.sum(statementTimeout, Duration.seconds(5))
+
+/** How long a transaction may sit idle, as when its process was stopped. Ours never wait for anything else. */
+const idleInTransactionTimeout = Duration.seconds(10)
+
+/** After how long a connection that is silent is asked whether it still is one. */
+const keepAliveDelay = Duration.seconds(5)
+
+/**
+ * What the server does about connections whose client is gone without a word:
+ * stops working for them, and gives up what they hold. A server that is too old
+ * for one of these does without.
+ */
+const courtesy = `
+  select set_config(name, value, false) from pg_settings join (values
+    ('client_connection_check_interval', '1s'), ('tcp_user_timeout', '10s'),
+    ('tcp_keepalives_idle', '5'), ('tcp_keepalives_interval', '2'), ('tcp_keepalives_count', '3')
+  ) as wished (name, value) using (name)`
 
 const failed = (cause: unknown) => new SqlError.SqlError({ cause, message: "Failed to execute statement" })
 
@@ -47,11 +84,13 @@ const poolConfig = (options: Options): Config => ({
   connectionString: Redacted.value(options.url),
   application_name: "stoa",
   keepAlive: true,
+  keepAliveInitialDelayMillis: Duration.toMillis(keepAliveDelay),
   connectionTimeoutMillis: Duration.toMillis(connectTimeout),
   idleTimeoutMillis: Duration.toMillis(idleTimeout),
   max: Math.max(2, options.maxConnections ?? 10),
   statement_timeout: Duration.toMillis(statementTimeout),
-  idle_in_transaction_session_timeout: Duration.toMillis(idleInTransactionTimeout)
+  idle_in_transaction_session_timeout: Duration.toMillis(idleInTransactionTimeout),
+  onConnect: (client) => client.query(courtesy).catch(() => {})
 })
 
 const advice: Record<string, string> = {
@@ -94,15 +133,34 @@ const addressOf = (config: Config) =>
 const closing = (open: Client | Pool) =>
   Effect.promise(() => open.end()).pipe(Effect.interruptible, Effect.timeoutOption("1 second"))
 
-const openPool = (config: Config, address: string) =>
+const closingClient = (client: Client) =>
+  Effect.zipRight(closing(client), Effect.sync(() => client.connection.stream.destroy()))
+
+/** With more time than a request has. */
+const reach = (config: Config, address: string) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() =>
+      new Client({ ...config, connectionTimeoutMillis: Duration.toMillis(firstConnectTimeout) }).on("error", () => {})
+    ),
+    (client) => Effect.tryPromise({ try: () => client.connect(), catch: unreachable(address) }),
+    closingClient
+  )
+
+const openPool = (config: Config, patience: Patience) =>
   Effect.acquireRelease(
     Effect.sync(() =>
       // An idle connection that is lost says so here; the pool drops it by itself.
-      new Pool(config).on("error", () => {})
+      new PgPool(config, patience).on("error", () => {})
     ),
     closing
-  ).pipe(
-    Effect.tap((pool) => Effect.tryPromise({ try: () => pool.query("select 1"), catch: unreachable(address) }))
+  )
+
+const ListeningClient = clientClass(patience)
+
+/** Without an answer, the connection is given up and says so itself. */
+const showLife = (client: Client) =>
+  Effect.async<void>((resume) =>
+    client.query({ text: "select", values: [], patience: lifePatience }, () => resume(Effect.void))
   )
 
 /**
@@ -113,11 +171,11 @@ const openPool = (config: Config, address: string) =>
 const listen = (config: Config) => (channel: string, statements: ReadonlyArray<string>) =>
   Stream.asyncPush<string | null, SqlError.SqlError>((emit) =>
     Effect.gen(function*() {
-      const client = new Client(config)
+      const client = new ListeningClient(config)
       const lost = (cause: unknown) => {
         emit.fail(new SqlError.SqlError({ cause, message: "The connection that listens is lost" }))
       }
-      yield* Effect.addFinalizer(() => closing(client))
+      yield* Effect.addFinalizer(() => closingClient(client))
       client.on("error", lost)
       client.on("end", () => lost(new Error("Connection ended")))
       client.on("notification", (notification) => {
@@ -131,6 +189,7 @@ const listen = (config: Config) => (channel: string, statements: ReadonlyArray<s
         },
         catch: (cause) => new SqlError.SqlError({ cause, message: "Failed to listen" })
       })
+      yield* showLife(client).pipe(Effect.repeat(Schedule.spaced(lifeEvery)), Effect.forkScoped)
     }), { bufferSize: "unbounded" })
 
 /** Not the statement is wrong, but what the connection remembers of it: a table changed meanwhile. */
@@ -151,11 +210,12 @@ const makePrepared = (pool: Pool) => {
     Effect.map(Effect.tryPromise({ try: () => pool.query<Row>(query), catch: failed }), ({ rows }) => rows)
 
   return Prepared.of({
-    execute: <Row extends object>(sql: string, params: ReadonlyArray<unknown>) =>
+    execute: <Row extends object>(sql: string, params: ReadonlyArray<unknown>, { isLong = false } = {}) =>
       Effect.flatMap(Effect.serviceOption(SqlClient.TransactionConnection), (transaction) => {
-        const query = { name: nameOf(sql), text: sql, values: params }
+        const unnamed: Query = { text: sql, values: params, ...(isLong && { patience: longPatience }) }
+        const query = { ...unnamed, name: nameOf(sql) }
         return transaction._tag === "None"
-          ? Effect.catchIf(onPool<Row>(query), isStale, () => onPool<Row>({ text: sql, values: params }))
+          ? Effect.catchIf(onPool<Row>(query), isStale, () => onPool<Row>(unnamed))
           : inTransaction<Row>(transaction.value[0], query)
       })
   })
@@ -170,7 +230,8 @@ const inTransaction = <Row>(connection: SqlConnection.Connection, query: Query) 
 
 export const make = Effect.fn("Pg.make")(function*(options: Options) {
   const config = poolConfig(options)
-  const pool = yield* openPool(config, yield* addressOf(config))
+  yield* reach(config, yield* addressOf(config))
+  const pool = yield* openPool(config, options.isPatient === true ? endless : patience)
   const payloads = (channel: string) => Stream.filter(listen(config)(channel, []), (payload) => payload !== null)
   // Connects nothing, so cannot fail: the pool is open.
   const client = yield* Effect.orDie(PgClient.fromPool({ acquire: Effect.succeed(pool), applicationName: "stoa" }))

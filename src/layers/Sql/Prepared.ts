@@ -9,10 +9,12 @@ import { Context, type Effect } from "effect"
 export class Prepared extends Context.Tag("stoa/layers/Sql/Prepared")<Prepared, {
   /**
    * `sql` is constant text with `$1` … `$n`: each distinct text is kept prepared.
-   * Name the columns; `*` breaks when a migration adds one.
+   * Name the columns; `*` breaks when a migration adds one. A server that does
+   * not answer within about a second is away, unless the statement is a long one.
    */
   readonly execute: <Row extends object>(
     sql: string,
-    params: ReadonlyArray<unknown>
+    params: ReadonlyArray<unknown>,
+    options?: { readonly isLong?: boolean }
   ) => Effect.Effect<ReadonlyArray<Row>, SqlError>
 }>() {}

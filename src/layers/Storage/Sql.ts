@@ -1,6 +1,6 @@
 /** Records in PostgreSQL: one statement per call, the row's columns copied out of the document. */
-import { SqlClient } from "@effect/sql"
-import { Duration, Effect, Layer } from "effect"
+import { SqlClient, SqlError } from "@effect/sql"
+import { Duration, Effect, Layer, Option } from "effect"
 import { type Driver, fromDriver, type Row, type RowFilter, Storage, type Table } from "../../services/Storage.ts"
 import { Prepared } from "../Sql/Prepared.ts"
 import { dieOf, orDie, retryDeadlock } from "../Sql/SqlState.ts"
@@ -103,13 +103,15 @@ const whereText = (texts: ReadonlyArray<string>) => texts.length === 0 ? "" : ` 
 
 export const driver = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
-  const prepared = yield* Prepared
-  const execute = <Result extends object>(statement: string, params: ReadonlyArray<unknown>) =>
-    prepared.execute<Result>(statement, params)
+  const { execute } = yield* Prepared
 
   const transaction = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     sql.withTransaction(Effect.mapError(effect, (error) => ({ _tag: "Own" as const, error }))).pipe(
-      Effect.catchAll((failure) => failure._tag === "Own" ? Effect.fail(failure.error) : dieOf(failure))
+      Effect.catchAll((failure) => failure._tag === "Own" ? Effect.fail(failure.error) : dieOf(failure)),
+      // A commit or a rollback that fails is a defect.
+      Effect.catchSomeDefect((defect) =>
+        defect instanceof SqlError.SqlError ? Option.some(dieOf(defect)) : Option.none()
+      )
     )
 
   return {
@@ -164,13 +166,15 @@ export const driver = Effect.gen(function*() {
     remove: (table, owner, id) =>
       Effect.map(
         orDie(retryDeadlock(
-          execute(`delete from ${table.name} where id = $1 and owner = $2 returning id`, [text(id), text(owner)])
+          execute(`delete from ${table.name} where id = $1 and owner = $2 returning id`, [text(id), text(owner)], {
+            isLong: true
+          })
         )),
         (rows) => rows.length > 0
       ),
     removeBefore: (table, created_at, limit) =>
       Effect.map(
-        Effect.orDie(execute(removeBeforeText(table), [created_at, limit])),
+        orDie(execute(removeBeforeText(table), [created_at, limit], { isLong: true })),
         (rows) => rows.length
       ),
     transaction

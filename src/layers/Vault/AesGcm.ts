@@ -1,86 +1,109 @@
-/**
- * Secrets sealed with AES-256-GCM, bound to their owner and record. A sealed
- * text is `v1.<key id>.<iv>.<ciphertext and tag>`, each part base64url, so that
- * a new key can seal while older ones still open.
- */
+/** Secrets sealed with AES-256-GCM, bound to their owner and record, with keys from a file or from a setting. */
 import { Effect, Layer, Redacted } from "effect"
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, randomBytes } from "node:crypto"
-import { type SealedFor, Vault, VaultSealed } from "../../services/Vault.ts"
-import { keyBytes, type VaultKeys, VaultKeyUnusable } from "./Key.ts"
-import { fileKeys } from "./KeyFile.ts"
+import { randomBytes } from "node:crypto"
+import { Vault, VaultFixed } from "../../services/Vault.ts"
+import { keyBytes, type KeySet, type VaultKeyUnusable } from "./Key.ts"
+import * as KeyFile from "./KeyFile.ts"
 import { parseKeys } from "./KeyText.ts"
+import * as Ring from "./Ring.ts"
 
-const cipher = "aes-256-gcm"
-const version = "v1"
-const ivBytes = 12
-const tagBytes = 16
+/**
+ * The first key seals, all open. The keyed hashes are made by `hashing`, else by
+ * the last key, because they must stay the same when a new key is put in front:
+ * taking that away ends every API key that was issued under it.
+ */
+export type AesGcmOptions = KeySet
 
-const shape = /^v1\.([\w-]{8})\.([\w-]{16})\.([\w-]{22,})$/
+/** Keys that are the same for as long as the process lives. */
+const fixed = new VaultFixed({
+  message:
+    "The vault's keys come from STOA_VAULT_KEY: put a new one in front of them and restart every process, then rotate. Take unused ones out there, but not the last, by which API keys are recognised."
+})
 
-/** One text of 32 bytes serves several ends; each gets its own key, so none can be used against another. */
-const derive = (key: Uint8Array, purpose: string, length: number) =>
-  Buffer.from(hkdfSync("sha256", key, "", `stoa vault ${purpose}`, length))
+export const make = Effect.fnUntraced(function*(options: AesGcmOptions) {
+  const ring = yield* Ring.ringOf(options)
+  return Vault.of({
+    seal: (secret, sealedFor) => Effect.sync(() => Ring.seal(ring, secret, sealedFor)),
+    open: (text, sealedFor) => Effect.suspend(() => Ring.open(ring, text, sealedFor)),
+    mac: (text) => Ring.mac(ring, text),
+    sealedWith: Ring.keyIdOf,
+    keys: Effect.succeed(keysOf(ring, "settings")),
+    rotate: Effect.fail(fixed),
+    retire: () => Effect.fail(fixed)
+  })
+})
 
-const additionalData = (keyId: string, { owner, record }: SealedFor) =>
-  Buffer.from(JSON.stringify([version, keyId, owner, record]))
+const keysOf = ({ lastHashes, sealing }: Ring.Ring, source: "file" | "settings") => ({
+  source,
+  ids: sealing.map(({ id }) => id),
+  lastHashes
+})
 
-/** Strict, unlike Buffer: only the one spelling that we wrote ourselves. */
-const fromBase64url = (text: string) => {
-  const bytes = Buffer.from(text, "base64url")
-  return bytes.toString("base64url") === text ? bytes : undefined
-}
+/** How long old keys stay after the file was changed, in milliseconds: what is being sealed with one has landed by then. */
+const grace = 60_000
 
-const sealed = (message: string) => Effect.fail(new VaultSealed({ message }))
-const unknownKey = sealed("The secret was sealed with a key that this server does not have.")
-const changed = sealed("The secret cannot be opened: it belongs to another record or has been changed.")
+/** Keys that other processes may change: the file is looked at before each sealing, and when a key is not known. */
+const makeFile = Effect.fnUntraced(function*(path: string, millis: number) {
+  let { mark, set } = yield* KeyFile.read(path)
+  let ring = yield* Ring.ringOf(set)
+  const turn = Effect.unsafeMakeSemaphore(1)
 
-export interface AesGcmOptions {
-  /**
-   * The first seals, all open. The last makes the keyed hashes, because those
-   * must stay the same when a new key is put in front. Taking the last key away
-   * ends every API key that was issued under it.
-   */
-  readonly keys: VaultKeys
-}
+  const take = Effect.fnUntraced(function*(next: KeyFile.Read) {
+    ring = yield* Ring.ringOf(next.set)
+    mark = next.mark
+    return ring
+  })
 
-export const make = Effect.fnUntraced(function*({ keys }: AesGcmOptions) {
-  if (keys.some((key) => Redacted.value(key).length !== keyBytes)) {
-    return yield* new VaultKeyUnusable({ message: `A vault key has another length than ${keyBytes} bytes.` })
-  }
-  const sealing = keys.map((key) => ({
-    id: derive(Redacted.value(key), "key id", 6).toString("base64url"),
-    key: createSecretKey(derive(Redacted.value(key), "seal", keyBytes))
-  }))
-  const newest = sealing[0]!
-  const hashing = createSecretKey(derive(Redacted.value(keys.at(-1)!), "mac", keyBytes))
+  const reread = Effect.gen(function*() {
+    if ((yield* KeyFile.markOf(path)) === mark) return ring
+    return yield* Effect.flatMap(KeyFile.read(path), take)
+  }).pipe(turn.withPermits(1))
+
+  /** What the file says now; while it cannot be read, what it said. */
+  const current = Effect.catchAll(
+    reread,
+    ({ message }) => Effect.as(Effect.logError("The vault's keys could not be read again", message), ring)
+  )
+
+  const change = (f: (set: KeySet) => KeySet) =>
+    KeyFile.change(path, f).pipe(
+      Effect.flatMap(take),
+      turn.withPermits(1),
+      Effect.mapError(({ message }) => new VaultFixed({ message })),
+      Effect.asVoid
+    )
 
   return Vault.of({
-    seal: (secret, sealedFor) =>
-      Effect.sync(() => {
-        const iv = randomBytes(ivBytes)
-        const sealer = createCipheriv(cipher, newest.key, iv, { authTagLength: tagBytes })
-        sealer.setAAD(additionalData(newest.id, sealedFor))
-        const content = Buffer.concat([sealer.update(secret, "utf8"), sealer.final(), sealer.getAuthTag()])
-        return [version, newest.id, iv.toString("base64url"), content.toString("base64url")].join(".")
-      }),
+    seal: (secret, sealedFor) => Effect.map(current, (ring) => Ring.seal(ring, secret, sealedFor)),
     open: (text, sealedFor) =>
-      Effect.suspend(() => {
-        const [, id = "", iv = "", content = ""] = shape.exec(text) ?? []
-        const [ivRead, bytes] = [fromBase64url(iv), fromBase64url(content)]
-        if (ivRead?.length !== ivBytes || bytes === undefined) return changed
-        const known = sealing.find((candidate) => candidate.id === id)
-        if (known === undefined) return unknownKey
-        const opener = createDecipheriv(cipher, known.key, ivRead, { authTagLength: tagBytes })
-        opener.setAAD(additionalData(id, sealedFor))
-        opener.setAuthTag(bytes.subarray(-tagBytes))
-        return Effect.orElse(
-          Effect.try(() =>
-            Buffer.concat([opener.update(bytes.subarray(0, -tagBytes)), opener.final()]).toString("utf8")
-          ),
-          () => changed
-        )
-      }),
-    mac: (text) => createHmac("sha256", hashing).update(text).digest("base64url")
+      Effect.suspend(() =>
+        Ring.has(ring, text)
+          ? Ring.open(ring, text, sealedFor)
+          : Effect.flatMap(current, (ring) => Ring.open(ring, text, sealedFor))
+      ),
+    mac: (text) => Ring.mac(ring, text),
+    sealedWith: Ring.keyIdOf,
+    keys: Effect.map(current, (ring) => keysOf(ring, "file")),
+    rotate: change(({ hashing, keys }) => ({
+      keys: [Redacted.make(new Uint8Array(randomBytes(keyBytes))), ...keys],
+      hashing
+    })),
+    retire: Effect.fnUntraced(function*(ids: ReadonlyArray<string>) {
+      const since = yield* Effect.mapError(KeyFile.age(path), ({ message }) => new VaultFixed({ message }))
+      if (since < millis) {
+        return yield* new VaultFixed({
+          message: `A key was put in front only ${
+            Math.floor(since / 1000)
+          } seconds ago, and another process may still be writing what it sealed with the one before: retire old keys a minute after a rotation.`,
+          retry_after: Math.ceil((millis - since) / 1000)
+        })
+      }
+      yield* change((set) => {
+        const [newest, ...older] = set.keys
+        const kept = older.filter((key) => !ids.includes(Ring.idOf(key)))
+        return { keys: [newest, ...kept], hashing: kept.at(-1) === older.at(-1) ? set.hashing : Ring.hashingOf(set) }
+      })
+    })
   })
 })
 
@@ -88,8 +111,11 @@ export const layer = (options: AesGcmOptions): Layer.Layer<Vault, VaultKeyUnusab
   Layer.effect(Vault, make(options))
 
 /** Keys from a file, which is made with a fresh key when it does not exist. */
-export const layerFile = (path: string): Layer.Layer<Vault, VaultKeyUnusable> =>
-  Layer.effect(Vault, Effect.flatMap(fileKeys(path), (keys) => make({ keys })))
+export const layerFile = (
+  path: string,
+  options: { readonly grace?: number } = {}
+): Layer.Layer<Vault, VaultKeyUnusable> =>
+  Layer.effect(Vault, Effect.zipRight(KeyFile.ensure(path), makeFile(path, options.grace ?? grace)))
 
 /** Keys from a setting: 32 bytes as base64 or hex; several, newest first, separated by commas. */
 export const layerKey = (text: Redacted.Redacted<string>): Layer.Layer<Vault, VaultKeyUnusable> =>
@@ -101,6 +127,6 @@ export const layerKey = (text: Redacted.Redacted<string>): Layer.Layer<Vault, Va
         "STOA_VAULT_KEY (vault_key in stoa.yaml)",
         "make one with `openssl rand -base64 32`"
       ),
-      (keys) => make({ keys })
+      make
     )
   )

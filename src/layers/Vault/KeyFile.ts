@@ -1,15 +1,16 @@
 /**
  * The file that keeps the vault's keys, one a line, newest first. It is made
- * once, whole, by one of the processes that find it missing; a file that exists
- * and is bad is never replaced, because that would lose every sealed secret.
+ * once, whole, by one of the processes that find it missing, and changed whole by
+ * one at a time; a file that exists and is bad is never replaced, because that
+ * would lose every sealed secret.
  */
-import { Effect } from "effect"
+import { Clock, Effect, Redacted } from "effect"
 import { randomBytes } from "node:crypto"
 import { constants } from "node:fs"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
-import { keyBytes, type VaultKeys, VaultKeyUnusable } from "./Key.ts"
-import { parseKeys } from "./KeyText.ts"
+import { keyBytes, type KeySet, VaultKeyUnusable } from "./Key.ts"
+import { parseKeys, printKeys } from "./KeyText.ts"
 
 const maxBytes = 16 * 1024
 
@@ -24,7 +25,7 @@ const attempt = <A>(path: string, doing: string, run: () => Promise<A>) =>
     catch: (cause) =>
       unusable(
         path,
-        `cannot be ${doing} (${codeOf(cause)}): let this user ${doing === "made" ? "write there" : "read it"}, ` +
+        `cannot be ${doing} (${codeOf(cause)}): let this user ${doing === "read" ? "read it" : "write there"}, ` +
           "or give the key as STOA_VAULT_KEY",
         cause
       )
@@ -48,27 +49,34 @@ const sync = async (path: string) => {
   await handle.sync().finally(() => handle.close())
 }
 
-/** Written aside and linked into place: nobody ever reads half a key, and the first link wins. */
-const makeFile = async (path: string) => {
-  const folder = Path.dirname(path)
+/** Puts the text, which is on the disk by then, where `place` says. Nobody ever reads half a key. */
+const written = async (path: string, text: string, place: (aside: string) => Promise<void>) => {
   const aside = `${path}.${randomBytes(6).toString("hex")}.new`
-  await Fs.mkdir(folder, { recursive: true, mode: 0o700 })
   const file = await Fs.open(aside, "wx", 0o600)
   try {
-    await file.writeFile(`${randomBytes(keyBytes).toString("base64")}\n`)
+    await file.writeFile(text)
     await file.sync()
     await file.close()
+    await place(aside)
+  } finally {
+    await file.close().catch(() => {})
+    await Fs.rm(aside, { force: true })
+  }
+  await sync(Path.dirname(path))
+}
+
+/** Linked into place: the first link wins. */
+const makeFile = async (path: string) => {
+  await Fs.mkdir(Path.dirname(path), { recursive: true, mode: 0o700 })
+  const keys: KeySet["keys"] = [Redacted.make(new Uint8Array(randomBytes(keyBytes)))]
+  await written(path, printKeys({ keys }), async (aside) => {
     const noLinks = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]
     const canLink = await unless(noLinks, () => unless(["EEXIST"], () => Fs.link(aside, path)))
     if (!canLink) {
       await unless(["EEXIST"], () => Fs.copyFile(aside, path, constants.COPYFILE_EXCL))
       await sync(path)
     }
-  } finally {
-    await file.close().catch(() => {})
-    await Fs.rm(aside, { force: true })
-  }
-  await sync(folder)
+  })
 }
 
 const readFile = Effect.fnUntraced(function*(path: string) {
@@ -95,8 +103,66 @@ const readFile = Effect.fnUntraced(function*(path: string) {
   )
 })
 
-export const fileKeys = (path: string): Effect.Effect<VaultKeys, VaultKeyUnusable> =>
+/** Makes the file when it does not exist. */
+export const ensure = (path: string): Effect.Effect<void, VaultKeyUnusable> =>
   attempt(path, "read", () => unless(["ENOENT"], () => Fs.lstat(path))).pipe(
-    Effect.flatMap((found) => found ? Effect.void : attempt(path, "made", () => makeFile(path))),
-    Effect.zipRight(readFile(path))
+    Effect.flatMap((found) => found ? Effect.void : attempt(path, "made", () => makeFile(path)))
   )
+
+/** What changes whenever the file is replaced or written. */
+export const markOf = (path: string): Effect.Effect<string, VaultKeyUnusable> =>
+  attempt(path, "read", async () => {
+    const { ino, mtimeNs, size } = await Fs.stat(path, { bigint: true })
+    return `${ino} ${mtimeNs} ${size}`
+  })
+
+/** Milliseconds since the file was changed. */
+export const age = (path: string): Effect.Effect<number, VaultKeyUnusable> =>
+  Effect.flatMap(
+    Clock.currentTimeMillis,
+    (now) => attempt(path, "read", async () => Math.max(0, now - (await Fs.stat(path)).mtimeMs))
+  )
+
+export interface Read {
+  readonly set: KeySet
+  /** Of the content or of one before it. */
+  readonly mark: string
+}
+
+export const read = (path: string): Effect.Effect<Read, VaultKeyUnusable> =>
+  Effect.flatMap(markOf(path), (mark) => Effect.map(readFile(path), (set) => ({ set, mark })))
+
+/** A lock that is older than this was left behind by a process that ended, in milliseconds. */
+const staleLock = 30_000
+
+const locked = (path: string) => `${path}.lock`
+
+const lock = async (path: string, now: number): Promise<boolean> => {
+  const claim = () => unless(["EEXIST"], async () => (await Fs.open(locked(path), "wx", 0o600)).close())
+  if (await claim()) return true
+  const { mtimeMs } = await Fs.stat(locked(path))
+  if (now - mtimeMs < staleLock) return false
+  await Fs.rm(locked(path), { force: true })
+  return await claim()
+}
+
+/** Replaces the keys with `f` of them, and answers what the file holds then. A link stays one. */
+export const change = (path: string, f: (set: KeySet) => KeySet): Effect.Effect<Read, VaultKeyUnusable> =>
+  Effect.gen(function*() {
+    const real = yield* attempt(path, "read", () => Fs.realpath(path))
+    const now = yield* Clock.currentTimeMillis
+    const replace = Effect.gen(function*() {
+      const set = f(yield* readFile(real))
+      yield* attempt(path, "changed", () => written(real, printKeys(set), (aside) => Fs.rename(aside, real)))
+      return yield* read(path)
+    })
+    return yield* Effect.acquireUseRelease(
+      Effect.filterOrFail(
+        attempt(path, "changed", () => lock(real, now)),
+        (mine) => mine,
+        () => unusable(path, `is being changed by another process: try again; if none is, remove ${locked(real)}`)
+      ),
+      () => replace,
+      () => Effect.promise(() => Fs.rm(locked(real), { force: true }))
+    )
+  })

@@ -1,9 +1,12 @@
 /** Vault keys as people and files write them. */
 import { Array, Effect, Redacted } from "effect"
-import { type VaultKeys, VaultKeyUnusable } from "./Key.ts"
+import { type KeySet, VaultKeyUnusable } from "./Key.ts"
 
 const hex = /^[0-9a-f]{64}$/i
 const base64 = /^[\w+/-]{43}=?$/
+
+/** Before the key that makes the keyed hashes and does nothing else. */
+const hashing = "hash:"
 
 const parseKey = (word: string) => {
   if (hex.test(word)) return Redacted.make(new Uint8Array(Buffer.from(word, "hex")))
@@ -11,12 +14,16 @@ const parseKey = (word: string) => {
 }
 
 /** Keys separated by commas or white space. `source` and `fix` are for the sentence when one is wrong. */
-export const parseKeys = (text: string, source: string, fix: string): Effect.Effect<VaultKeys, VaultKeyUnusable> =>
+export const parseKeys = (text: string, source: string, fix: string): Effect.Effect<KeySet, VaultKeyUnusable> =>
   Effect.suspend(() => {
-    const keys = text.split(/[\s,]+/).filter((word) => word !== "").map(parseKey)
+    const words = text.split(/[\s,]+/).filter((word) => word !== "")
+    const last = words.at(-1)?.startsWith(hashing) ? words.pop()!.slice(hashing.length) : undefined
+    const hash = last === undefined ? undefined : parseKey(last)
+    const keys = words.map(parseKey)
     const good = keys.filter((key) => key !== undefined)
-    return Array.isNonEmptyReadonlyArray(good) && good.length === keys.length
-      ? Effect.succeed(good)
+    return Array.isNonEmptyReadonlyArray(good) && good.length === keys.length && (last === undefined) ===
+        (hash === undefined)
+      ? Effect.succeed({ keys: good, hashing: hash })
       : Effect.fail(
         new VaultKeyUnusable({
           message:
@@ -24,3 +31,9 @@ export const parseKeys = (text: string, source: string, fix: string): Effect.Eff
         })
       )
   })
+
+const write = (key: Redacted.Redacted<Uint8Array>) => Buffer.from(Redacted.value(key)).toString("base64")
+
+/** One a line, as a file keeps them. */
+export const printKeys = ({ hashing: hash, keys }: KeySet): string =>
+  [...keys.map(write), ...(hash === undefined ? [] : [`${hashing}${write(hash)}`])].map((line) => `${line}\n`).join("")

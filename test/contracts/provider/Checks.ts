@@ -40,18 +40,18 @@ export const checks: ReadonlyArray<Case> = [
   {
     title: "texts become vectors, one each and in their order",
     needs: "embeddings",
-    run: ({ embed, request, server }, { lacks, model, wire }) =>
+    run: ({ embed, request, server }, { dimensions: taken = 3, embedding, lacks, model, wire }) =>
       Effect.gen(function*() {
         const wired = wire.embeddings ?? assert.fail("the wire has no embeddings")
         const answer = (...some: typeof vectors) => wired.answer(some, 4)
         if (wired.single === true) server.answer(answer(vectors[0]!), answer(vectors[1]!))
         else server.answer(answer(...vectors))
-        const dimensions = lacks.dimensions === undefined ? 3 : undefined
+        const dimensions = lacks.dimensions === undefined ? taken : undefined
         const { embeddings } = yield* embed(["one", "two"], dimensions)
         assert.deepStrictEqual(embeddings, vectors)
         const asked = server.received.map(wired.read)
         assert.deepStrictEqual(asked.flatMap(({ input }) => input), ["one", "two"])
-        assert.strictEqual(asked[0]?.model, model)
+        assert.strictEqual(asked[0]?.model, embedding ?? model)
         assert.strictEqual(asked[0]?.dimensions, dimensions)
         assert.notInclude(request().path, Talk.planted)
       })

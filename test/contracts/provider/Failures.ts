@@ -82,7 +82,7 @@ export const failures: ReadonlyArray<Case> = [
     run: ({ ask, fail, server }, { wire }) =>
       Effect.gen(function*() {
         const refused = wire.refuse("rate_limit", words)
-        const later = { ...refused, headers: { ...refused.headers, "retry-after": "7" } }
+        const later = wire.later?.(7, words) ?? { ...refused, headers: { ...refused.headers, "retry-after": "7" } }
         const waits: Array<number> = []
         server.answer(later, wire.say(Say.say(Say.text("At last."))))
         assert.strictEqual(textIn(yield* Effect.withClock(ask(), hurried(waits))), "At last.")

@@ -117,7 +117,7 @@ const read = ({ body, path }: Received): Asked => {
   const config = body.inferenceConfig ?? {}
   return {
     model: modelOf(path),
-    system: listed(body.system).map(({ text }) => text).join("\n"),
+    system: listed(body.system).flatMap(({ text = [] }) => text).join("\n"),
     messages: merged(body.messages.flatMap(messagesOf)),
     tools: listed(body.toolConfig?.tools).filter(({ toolSpec }) => toolSpec).map((
       { toolSpec: { description, inputSchema, name } }

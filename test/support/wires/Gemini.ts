@@ -1,5 +1,5 @@
 /** Gemini's API: https://ai.google.dev/api/generate-content, errors: https://google.aip.dev/193 */
-import { refuse } from "./Refusals.ts"
+import { refuse, type Told } from "./Refusals.ts"
 import type { Say, Saying, Stop } from "./Say.ts"
 import {
   type Asked,
@@ -118,6 +118,33 @@ const read = ({ body, path }: Received): Asked => {
 
 const textOf = ({ parts }: Json): string => parts.map(({ text }: Json) => text).join("")
 
+const detail = (type: string, fields: object) => ({ "@type": `type.googleapis.com/google.rpc.${type}`, ...fields })
+
+/** Which quota a request would exceed. */
+const exceeded = (quotaId: string) => detail("QuotaFailure", { violations: [{ quotaId, quotaValue: "10" }] })
+
+const error = ([code, status, , message]: Told, details: ReadonlyArray<object>) => ({
+  error: { code, message, status, ...(details.length > 0 && { details }) }
+})
+
+const detailsOf = ([, , reason]: Told): ReadonlyArray<object> =>
+  reason === null
+    ? []
+    : reason.startsWith("Generate")
+    ? [exceeded(reason)]
+    : [detail("ErrorInfo", { reason, domain: "googleapis.com" })]
+
+const tooMany: Told = [
+  429,
+  "RESOURCE_EXHAUSTED",
+  "GenerateRequestsPerMinutePerProjectPerModel-FreeTier",
+  "You exceeded your current quota, please check your plan and billing details."
+]
+
+/** It says when to come back in the body alone. https://ai.google.dev/gemini-api/docs/rate-limits */
+const later: Wire["later"] = (seconds) =>
+  json(error(tooMany, [...detailsOf(tooMany), detail("RetryInfo", { retryDelay: `${seconds}s` })]), 429)
+
 export const wire: Wire = {
   say,
   read,
@@ -132,20 +159,12 @@ export const wire: Wire = {
       "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."
     ],
     bad_request: [400, "INVALID_ARGUMENT", null, "Invalid value at 'generation_config.temperature'."],
-    rate_limit: [429, "RESOURCE_EXHAUSTED", null, "Resource has been exhausted (e.g. check quota)."],
-    quota: [429, "RESOURCE_EXHAUSTED", null, "You exceeded your current quota, please check your plan and billing."],
+    rate_limit: tooMany,
+    quota: [429, "RESOURCE_EXHAUSTED", "GenerateRequestsPerDayPerProjectPerModel-FreeTier", tooMany[3]],
     failed: [500, "INTERNAL", null, "An internal error has occurred. Please retry."],
     overloaded: [503, "UNAVAILABLE", null, "The model is overloaded. Please try again later."]
-  }, ([code, status, reason, sentence], words) => ({
-    error: {
-      code,
-      message: `${sentence} ${words}`,
-      status,
-      ...(reason !== null && {
-        details: [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason, domain: "googleapis.com" }]
-      })
-    }
-  })),
+  }, (told, words) => error([told[0], told[1], told[2], `${told[3]} ${words}`], detailsOf(told))),
+  later,
   breakOff: (words) =>
     sse({ error: { code: 503, message: `The model is overloaded. ${words}`, status: "UNAVAILABLE" } }),
   models: (names) =>

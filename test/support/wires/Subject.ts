@@ -32,14 +32,18 @@ export interface Subject {
   /** The credential's fields beside its type; `secret` goes into each that is secret. */
   readonly credential: (origin: string, secret: string) => JsonObject
   readonly model: string
+  /** Makes vectors; else `model` does. */
+  readonly embedding?: string
+  /** A length of vectors that it takes; else any. */
+  readonly dimensions?: number
   /** Parameters that every call has. */
   readonly parameters?: JsonObject
   /** Parameters that make it think. */
   readonly thinking?: JsonObject
   /** Whether the secret is where the provider wants it, among a request's headers. */
   readonly authenticated: (headers: IncomingHttpHeaders, secret: string) => boolean
-  /** Whether the provider itself makes answers of a schema, or a tool is forced on the model. */
-  readonly structured: "natively" | "by a tool"
+  /** Who makes answers of a schema: the provider, a tool that is forced on the model, or the prompt that asks for JSON. */
+  readonly structured: "natively" | "by a tool" | "by the prompt"
   readonly lacks: Partial<Record<Feature, string>>
 }
 

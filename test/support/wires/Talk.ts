@@ -7,8 +7,10 @@ import type { JsonObject } from "../../../src/domain/Json.ts"
 import type { Message } from "../../../src/domain/Message.ts"
 import * as Host from "../../../src/layers/Host.ts"
 import { type Bounds, bounds } from "../../../src/layers/Models/Bounds.ts"
+import * as Breaker from "../../../src/layers/Models/Breaker.ts"
 import * as Providers from "../../../src/layers/Models/Providers.ts"
 import * as ModelsRouter from "../../../src/layers/Models/Router.ts"
+import * as OutboundGuarded from "../../../src/layers/Outbound/Guarded.ts"
 import * as VaultAesGcm from "../../../src/layers/Vault/AesGcm.ts"
 import {
   type Embedded,
@@ -70,10 +72,11 @@ export interface Talk {
 }
 
 const layer = (limits: Bounds) =>
-  ModelsRouter.layer(Providers.all, limits).pipe(
+  ModelsRouter.layer(Providers.all, limits, { ...Breaker.options, failures: Infinity }).pipe(
     Layer.provideMerge(
-      Layer.merge(
+      Layer.mergeAll(
         Host.memory,
+        OutboundGuarded.layer({ hosts: [], loopback: true }),
         Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(randomBytes(32)))] }))
       )
     )
@@ -113,7 +116,7 @@ export const open = Effect.fnUntraced(function*(subject: Subject, limits: Bounds
       Effect.orDie(models.check(owner, config(parameters))),
       Effect.as(
         models.stream(
-          { owner, config: config(parameters), system: "", messages, tools: [], ...asking },
+          { owner, config: config(parameters), fallbacks: [], system: "", messages, tools: [], ...asking },
           (part) => void parts.push(part)
         ),
         parts
@@ -133,7 +136,8 @@ export const open = Effect.fnUntraced(function*(subject: Subject, limits: Bounds
     ask,
     check: Effect.map(provider.check(fields), ({ models }) => models),
     embed: (input, dimensions) =>
-      provider.embed?.({ ...fields, model: subject.model, input, dimensions }) ?? assert.fail("it has no embeddings"),
+      provider.embed?.({ ...fields, model: subject.embedding ?? subject.model, input, dimensions }) ??
+        assert.fail("it has no embeddings"),
     fail: (asking, parts) => failing(ask(asking, parts)),
     failing,
     request,

@@ -97,6 +97,8 @@ export interface Wire {
   readonly read: (request: Received) => Asked
   /** `words` go where the provider explains itself. */
   readonly refuse: (why: Refusal, words: string) => Plain
+  /** Too many requests, and seconds until the next; else it is a header's. */
+  readonly later?: (seconds: number, words: string) => Plain
   /** A frame that tells of an error in the middle of an answer. */
   readonly breakOff: (words: string) => Uint8Array
   /** Models as the provider lists them, in one page. */

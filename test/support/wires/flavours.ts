@@ -110,9 +110,11 @@ export const moonshot = OpenAiChat.wire({
   }
 })
 
-/** https://docs.x.ai/docs/guides/function-calling: a call comes whole. A wrong key is a wrong argument to it. */
+/** https://docs.x.ai/docs/guides/function-calling: a call comes whole, thoughts are counted beside the
+ * answer, and a wrong key is a wrong argument. */
 export const xai = OpenAiChat.wire({
   thinking: (delta) => ({ reasoning_content: delta }),
+  usage: ({ output, reasoning, ...spent }) => OpenAiChat.usage({ ...spent, output: output - reasoning, reasoning }),
   pieces: false,
   indexed: true,
   shape: ([, type, , sentence]: Told, words) => ({ code: type, error: `${sentence} ${words}` }),
@@ -157,6 +159,7 @@ export const ollama = OpenAiChat.wire({
     rate_limit: [429, "api_error", null, "too many concurrent requests"],
     overloaded: [503, "api_error", null, "server busy, please try again. maximum pending requests exceeded"]
   },
+  models: (names) => json({ models: names.map((name) => ({ name, model: name, size: 1, digest: "0", details: {} })) }),
   embeddings: OpenAiChat.embeddings
 })
 
@@ -199,7 +202,7 @@ export const groq = OpenAiChat.wire({
     ],
     too_long: [400, "invalid_request_error", "context_length_exceeded", "Please reduce the length of the messages."],
     rate_limit: [429, "tokens", "rate_limit_exceeded", "Rate limit reached for model `fake`."],
-    quota: [429, "tokens", "blocked_api_access", "Spend limit reached for this organization."]
+    quota: [400, "invalid_request_error", "blocked_api_access", "API access is blocked: spend limit reached."]
   },
   breakOff: (words) =>
     sse({ error: { message: words, type: "internal_server_error", code: "over_capacity", status_code: 498 } }, "error")

@@ -103,7 +103,11 @@ export const provider = AiSdkProvider.make({
     const keys = { access_key_id, secret_access_key, session_token }
     return { url, headers: signed(url, keys, region, now), names: named("modelSummaries", "modelId") }
   },
-  dimensions: (dimensions) => ({
-    [name]: { dimensions, embeddingDimension: dimensions, outputDimension: dimensions }
+  dimensions: (dimensions, model) => ({
+    [name]: model.includes("cohere.")
+      ? { outputDimension: dimensions }
+      : model.includes("amazon.nova-")
+      ? { embeddingDimension: dimensions }
+      : { dimensions }
   })
 })

@@ -8,6 +8,9 @@ import * as Fields from "../Fields.ts"
 /** Mainland China's; keys of other regions need `base_url`: https://dashscope-intl.aliyuncs.com/compatible-mode/v1 */
 const address = "https://dashscope.aliyuncs.com/compatible-mode/v1"
 
+/** https://www.alibabacloud.com/help/en/model-studio/qwen-structured-output#supported-models */
+const hasSchemas = (model: string) => /^qwen3\.(7-(plus|flash|max)|8-(max|flash))(-|$)/.test(model)
+
 export const provider = AiSdkProvider.make({
   type: "dashscope_credential",
   title: "DashScope",
@@ -51,7 +54,8 @@ export const provider = AiSdkProvider.make({
       }
     }
   },
-  structured: true,
+  // Others have JSON without a schema only; but they can be made to call one tool, not any of several.
+  structured: ({ model, tools }) => hasSchemas(model) || tools.length > 0,
   listing: ({ api_key, base_url }) => Chat.listing(base_url ?? address, api_key),
   batch: 10,
   dimensions: (dimensions) => ({ openaiCompatible: { dimensions } })

@@ -42,6 +42,7 @@ export const provider = AiSdkProvider.make({
       }
     }
   },
-  structured: true,
+  // It has JSON without a schema only; but when it thinks, it can be made to call no tool.
+  structured: ({ model, parameters }) => parameters.thinking_enable ?? !/deepseek-chat/.test(model),
   listing: ({ api_key, base_url }) => Chat.listing(base_url ?? address, api_key)
 })

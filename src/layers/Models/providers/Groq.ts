@@ -9,7 +9,7 @@ import { isStrict } from "../Strict.ts"
 const address = "https://api.groq.com/openai/v1"
 
 /** https://console.groq.com/docs/structured-outputs#supported-models */
-const isStructured = (model: string) => /gpt-oss|kimi-k2|llama-4/.test(model)
+const isStructured = ({ model }: { readonly model: string }) => /gpt-oss|kimi-k2|llama-4/.test(model)
 
 /** Models that else write their thoughts into the text. https://console.groq.com/docs/reasoning */
 const thinksAloud = (model: string) => /qwen3|qwq|deepseek-r1/i.test(model)

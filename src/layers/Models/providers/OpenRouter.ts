@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import * as AiSdkProvider from "../AiSdkProvider.ts"
 import * as Chat from "../Chat.ts"
 import * as Fields from "../Fields.ts"
+import * as OpenRouterDetails from "../OpenRouterDetails.ts"
 
 const name = "openrouter"
 const address = "https://openrouter.ai/api/v1"
@@ -16,8 +17,19 @@ export const provider = AiSdkProvider.make({
     ...Fields.thinking,
     ...Fields.effort("none", "minimal", "low", "medium", "high", "xhigh")
   }),
-  dialect: Chat.dialect(name),
-  open: ({ api_key, base_url = address }, fetch) => Chat.open({ name, api_key, base_url, structured: true }, fetch),
+  dialect: {
+    ...Chat.dialect(name),
+    keep: ["reasoning_details"],
+    // What the package finds here it puts beside a message's content.
+    sendAs: "openaiCompatible",
+    late: true,
+    filesOf: OpenRouterDetails.filesOf
+  },
+  open: ({ api_key, base_url = address }, fetch) =>
+    Chat.open(
+      { name, api_key, base_url, structured: true, metadataExtractor: OpenRouterDetails.extractor(name) },
+      fetch
+    ),
   options: ({ output, parameters }) => {
     const { reasoning_effort, thinking_budget, thinking_enable } = parameters
     /** https://openrouter.ai/docs/use-cases/reasoning-tokens: effort or max_tokens, one of them. */

@@ -3,11 +3,13 @@ import { initial } from "./0001_initial.ts"
 import { idempotency } from "./0002_idempotency.ts"
 import { retention } from "./0003_retention.ts"
 import { driver } from "./0004_driver.ts"
+import { usage } from "./0006_usage.ts"
 
 /** Every step, for `Migrations.migrate`. */
 export const all: Migrations = {
   "0001_initial": initial,
   "0002_idempotency": idempotency,
   "0003_retention": retention,
-  "0004_driver": driver
+  "0004_driver": driver,
+  "0006_usage": usage
 }

@@ -1,0 +1,16 @@
+import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
+import { Malformed } from "../../domain/Errors.ts"
+import { UsageReport, UsageRequest } from "../../domain/UsageReport.ts"
+import { Authentication } from "./Authentication.ts"
+
+export class UsageApi extends HttpApiGroup.make("usage")
+  .add(
+    HttpApiEndpoint.get("sum", "/usage").setUrlParams(UsageRequest).addSuccess(UsageReport).addError(Malformed)
+      .annotate(
+        OpenApi.Description,
+        "Sums over your calls of models: by day unless `group_by` names one to three of day, provider, model, credential, agent, session and run, such as `day,model`. The last 30 days unless `from` and `to` (not included) say otherwise; days are UTC. A call counts from when it began, also after its session is deleted."
+      )
+  )
+  .middleware(Authentication)
+  .annotate(OpenApi.Description, "What was asked of models, and what it cost.")
+{}

@@ -1,0 +1,72 @@
+/** Begins and ends the model calls of one round, and notes for the ledger how they go. */
+import { type Clock, Effect } from "effect"
+import type { ModelSwitched } from "../../domain/Event.ts"
+import type { MessageId, UserId } from "../../domain/Ids.ts"
+import type { CallProgress } from "../../domain/Ledger.ts"
+import type { ChatModelConfig, Prices } from "../../domain/Model.ts"
+import * as Reply from "../../domain/Reply.ts"
+import { noUsage } from "../../domain/Usage.ts"
+import type { Out } from "../../services/AgentRunner.ts"
+import type { ModelPart, Models } from "../../services/Models.ts"
+
+type Switch = Extract<ModelPart, { readonly type: "switch" }>
+type Finish = Extract<ModelPart, { readonly type: "finish" }>
+
+/** The prices of a model that has a card which names them. */
+export const pricesOf = (
+  models: typeof Models.Service,
+  owner: UserId,
+  { credential_id, model, type }: ChatModelConfig
+) =>
+  Effect.match(models.card(type, model, { owner, credential_id }), {
+    onFailure: (): Prices | undefined => undefined,
+    onSuccess: ({ prices }) => prices ?? undefined
+  })
+
+export interface Options {
+  readonly out: Out
+  readonly reply_id: MessageId
+  readonly clock: Clock.Clock
+  /** Of the models that may be called, in their order. */
+  readonly prices: ReadonlyArray<Prices | undefined>
+}
+
+export const make = ({ clock, out, prices, reply_id }: Options) => {
+  let calls = 0
+  let since = 0
+  let progress: CallProgress
+
+  const begin = ({ credential_id, model, type }: Pick<ChatModelConfig, "credential_id" | "model" | "type">) => {
+    since = clock.unsafeCurrentTimeMillis()
+    progress = { attempts: 1, first_token_ms: null, outcome: "interrupted", prices: prices[calls++] }
+    out.calling(progress)
+    out.emit({ type: "MODEL_CALL_START", reply_id, model_name: model, provider: type, credential_id })
+  }
+
+  return {
+    begin,
+    retry: () => {
+      progress.attempts++
+    },
+    /** A part of the answer has come. */
+    come: () => {
+      progress.first_token_ms ??= Math.max(0, clock.unsafeCurrentTimeMillis() - since)
+    },
+    failed: (outcome: string) => {
+      progress.outcome = outcome
+    },
+    /** Nothing of the call that failed was handed over, so there is nothing open in it. */
+    switch: ({ error, from, to }: Switch) => {
+      progress.outcome = error.type
+      out.emit({ type: "MODEL_CALL_END", reply_id, ...noUsage, finished_reason: "error" })
+      const value: ModelSwitched = { reply_id, from, to, error }
+      out.emit({ type: "CUSTOM", name: "model_switched", value })
+      begin(to)
+    },
+    finish: ({ reason, usage }: Finish) => {
+      progress.outcome = "completed"
+      for (const draft of Reply.closeOpen({ ...out.reply(), call: undefined })) out.emit(draft)
+      out.emit({ type: "MODEL_CALL_END", reply_id, ...usage, finished_reason: reason })
+    }
+  }
+}

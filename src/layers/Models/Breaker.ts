@@ -1,0 +1,71 @@
+/**
+ * A circuit breaker: when one credential's provider has failed several times in
+ * a row, it is left alone for a while, and then asked once before all may ask.
+ */
+import { Cause, Clock, Duration, Effect, Exit, Option } from "effect"
+import { type ModelErrorType, ModelFailed } from "../../services/Models.ts"
+import { type Gate, Refused } from "./Gate.ts"
+
+export interface Options {
+  /** Failures in a row that open it, and how close together they must be. */
+  readonly failures: number
+  readonly window: Duration.Duration
+  /** How long it stays open, and how long the call that tries afterwards keeps others waiting at most. */
+  readonly cooldown: Duration.Duration
+}
+
+export const options: Options = {
+  failures: 5,
+  window: Duration.minutes(2),
+  cooldown: Duration.seconds(30)
+}
+
+/** What says that the provider, or the key, does not work at all. Its limits and its opinion of a request do not. */
+const counts: ReadonlySet<ModelErrorType> = new Set<ModelErrorType>(["authentication", "connection", "upstream"])
+
+const open = (last: ModelFailed, seconds: number) =>
+  new ModelFailed({
+    type: last.type,
+    message:
+      `The provider is left alone for ${seconds} seconds after it failed several times in a row. ${last.message}`,
+    retryable: true,
+    retry_after: seconds
+  })
+
+export const make = ({ cooldown, failures, window }: Options): Gate => {
+  /** Times of the failures in a row, at most as many as open it. */
+  let failed: Array<number> = []
+  let last: ModelFailed | undefined
+  /** Until when nobody may ask; 0 while it is closed. */
+  let openUntil = 0
+
+  const succeed = () => {
+    failed = []
+    last = undefined
+    openUntil = 0
+  }
+
+  const fail = (failure: ModelFailed, now: number) => {
+    last = failure
+    failed = [...failed.filter((at) => now - at < Duration.toMillis(window)), now].slice(-failures)
+    if (openUntil > 0 || failed.length >= failures) openUntil = now + Duration.toMillis(cooldown)
+  }
+
+  return (attempt, hasBegun) =>
+    Effect.flatMap(Clock.currentTimeMillis, (began) => {
+      if (began < openUntil) {
+        return Effect.fail(new Refused({ failed: open(last!, Math.ceil((openUntil - began) / 1000)) }))
+      }
+      const isProbe = openUntil > 0
+      if (isProbe) openUntil = began + Duration.toMillis(cooldown)
+      return Effect.onExit(attempt, (exit) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          if (Exit.isSuccess(exit) || hasBegun()) return succeed()
+          const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
+          if (failure instanceof ModelFailed && counts.has(failure.type)) return fail(failure, now)
+          // An answer, even a refusal, says that the provider is there; an interrupted probe says nothing.
+          if (failure instanceof ModelFailed) return succeed()
+          if (isProbe) openUntil = now
+        }))
+    })
+}

@@ -1,0 +1,210 @@
+/**
+ * Seals anew what Storage holds: credentials, and answers that are kept for
+ * idempotency. Records are compared before they are replaced, so that a change
+ * that comes between wins; a change by a process that has not seen the new key
+ * yet is found by the next pass.
+ */
+import { Clock, Effect, Layer } from "effect"
+import { Conflict } from "../../domain/Errors.ts"
+import type { UserId } from "../../domain/Ids.ts"
+import type { VaultRotation, VaultStatus } from "../../domain/Vault.ts"
+import { timestampOf } from "../../services/Now.ts"
+import { Rotation } from "../../services/Rotation.ts"
+import { Storage } from "../../services/Storage.ts"
+import { Vault } from "../../services/Vault.ts"
+
+/** Records read together, and the breath after them. */
+const batch = 100
+const gap = "2 millis"
+
+/** Passes until nothing is left under an older key. */
+const maxPasses = 5
+
+/** A sealed text of a record, and how to replace it if it is still that. */
+interface Sealed {
+  readonly owner: UserId
+  readonly record: string
+  readonly text: string
+  readonly replace: (by: string) => Effect.Effect<void>
+}
+
+/** Some records' sealed texts, and where to go on. */
+interface Batch {
+  readonly found: ReadonlyArray<Sealed>
+  readonly last: string | undefined
+}
+
+export const make = Effect.gen(function*() {
+  const { claims, credentials } = yield* Storage
+  const vault = yield* Vault
+  const scope = yield* Effect.scope
+  const turn = Effect.unsafeMakeSemaphore(1)
+  let rotation: VaultRotation | null = null
+
+  const inCredentials = (after: string | undefined): Effect.Effect<Batch> =>
+    Effect.map(credentials.host.scan(after, batch), (records) => ({
+      last: records.length < batch ? undefined : records.at(-1)?.id,
+      found: records.flatMap(({ id, sealed, user_id }) =>
+        sealed === null ? [] : [{
+          owner: user_id,
+          record: `credentials/${id}`,
+          text: sealed,
+          replace: (by: string) =>
+            Effect.ignore(credentials.host.modify(id, (now) => now.sealed === sealed ? { ...now, sealed: by } : now))
+        }]
+      )
+    }))
+
+  const inClaims = (after: string | undefined): Effect.Effect<Batch> =>
+    Effect.map(claims.host.scan(after, batch), (records) => ({
+      last: records.length < batch ? undefined : records.at(-1)?.id,
+      found: records.flatMap(({ answer, id, is_sealed, user_id }) =>
+        is_sealed
+          ? [{
+            owner: user_id,
+            record: `claims/${id}`,
+            text: answer,
+            replace: (by: string) =>
+              Effect.ignore(claims.host.modify(id, (now) => now.answer === answer ? { ...now, answer: by } : now))
+          }]
+          : []
+      )
+    }))
+
+  /** Everything sealed, a batch at a time. */
+  const everything = Effect.fnUntraced(function*<A>(visit: (sealed: Sealed) => Effect.Effect<A>) {
+    for (const read of [inCredentials, inClaims]) {
+      let at: string | undefined
+      do {
+        const { found, last } = yield* read(at)
+        yield* Effect.forEach(found, visit, { discard: true })
+        at = last
+        if (at !== undefined) yield* Effect.sleep(gap)
+      } while (at !== undefined)
+    }
+  })
+
+  /** How many texts are sealed with each key, by its id. */
+  const count = Effect.gen(function*() {
+    const counts = new Map<string, number>()
+    yield* everything(({ text }) =>
+      Effect.sync(() => {
+        const id = vault.sealedWith(text) ?? ""
+        counts.set(id, (counts.get(id) ?? 0) + 1)
+      })
+    )
+    return counts
+  })
+
+  const sum = (counts: Iterable<number>) => [...counts].reduce((a, b) => a + b, 0)
+
+  const update = (change: (now: VaultRotation) => Partial<VaultRotation>) =>
+    Effect.sync(() => {
+      if (rotation !== null) rotation = { ...rotation, ...change(rotation) }
+    })
+
+  const reseal = (newest: string) =>
+    Effect.fnUntraced(function*({ owner, record, replace, text }: Sealed) {
+      yield* update(({ checked }) => ({ checked: checked + 1 }))
+      if (vault.sealedWith(text) === newest) return
+      const secret = yield* Effect.option(vault.open(text, { owner, record }))
+      if (secret._tag === "None") return yield* update(({ unreadable }) => ({ unreadable: unreadable + 1 }))
+      yield* replace(yield* vault.seal(secret.value, { owner, record }))
+      yield* update(({ resealed }) => ({ resealed: resealed + 1 }))
+    })
+
+  /** Looks at everything once, and answers how much it sealed anew. */
+  const pass = Effect.gen(function*() {
+    const newest = (yield* vault.keys).ids[0]!
+    const before = rotation?.resealed ?? 0
+    yield* update(() => ({ checked: 0, unreadable: 0 }))
+    yield* everything(reseal(newest))
+    return (rotation?.resealed ?? 0) - before
+  })
+
+  /** Until a pass finds nothing under an older key. */
+  const passes = Effect.gen(function*() {
+    for (let n = 0; n < maxPasses; n++) {
+      if ((yield* pass) === 0) return n
+    }
+    return yield* Effect.dieMessage("Other processes go on sealing with an older key.")
+  })
+
+  const run = Effect.gen(function*() {
+    const total = sum((yield* count).values())
+    yield* update(() => ({ total }))
+    const { source } = yield* vault.keys
+    if ((yield* passes) > 0 || source === "settings") return
+    yield* vault.rotate
+    yield* update(() => ({ fresh_key: true }))
+    yield* Effect.logInfo("The vault has a fresh key")
+    yield* passes
+  })
+
+  const end = (state: "done" | "failed") =>
+    Effect.flatMap(Clock.currentTimeMillis, (millis) => update(() => ({ state, ended_at: timestampOf(millis) })))
+
+  const rotate = Effect.gen(function*() {
+    if (rotation?.state === "running") return rotation
+    const started_at = timestampOf(yield* Clock.currentTimeMillis)
+    const begun: VaultRotation = {
+      state: "running",
+      started_at,
+      ended_at: null,
+      fresh_key: false,
+      total: 0,
+      checked: 0,
+      resealed: 0,
+      unreadable: 0
+    }
+    rotation = begun
+    yield* run.pipe(
+      Effect.matchCauseEffect({
+        onSuccess: () => end("done"),
+        onFailure: (cause) => Effect.zipRight(Effect.logError("The vault's rotation failed", cause), end("failed"))
+      }),
+      Effect.forkIn(scope)
+    )
+    return begun
+  }).pipe(turn.withPermits(1))
+
+  const status: Effect.Effect<VaultStatus> = Effect.gen(function*() {
+    const last = rotation
+    const counts = last?.state === "running" ? undefined : yield* count
+    const { ids, lastHashes, source } = yield* vault.keys
+    const known = sum(ids.map((id) => counts?.get(id) ?? 0))
+    return {
+      source,
+      keys: ids.map((id, at) => ({
+        id,
+        seals: at === 0,
+        hashes: lastHashes && at === ids.length - 1,
+        secrets: counts === undefined ? null : counts.get(id) ?? 0
+      })),
+      unreadable: counts === undefined ? null : sum(counts.values()) - known,
+      rotation: last
+    }
+  })
+
+  const retire = Effect.gen(function*() {
+    const { keys, source } = yield* status
+    const older = keys.slice(1)
+    if (source === "file" && older.some(({ secrets }) => secrets !== 0)) {
+      return yield* new Conflict({
+        code: "vault_keys_in_use",
+        detail: "Something is still sealed with an older key: rotate first, and retire when that is done."
+      })
+    }
+    yield* Effect.mapError(vault.retire(older.map(({ id }) => id)), ({ message, retry_after }) =>
+      new Conflict({
+        code: "vault_keys_fixed",
+        detail: message,
+        ...(retry_after !== undefined && { retry_after })
+      }))
+    return yield* status
+  }).pipe(turn.withPermits(1))
+
+  return Rotation.of({ status, rotate, retire })
+})
+
+export const layer: Layer.Layer<Rotation, never, Storage | Vault> = Layer.scoped(Rotation, make)

@@ -1,0 +1,138 @@
+/**
+ * node-postgres with an end to every wait. Where no answer comes, the connection
+ * is given up and never used again: what becomes of its statement is not known.
+ */
+import { Duration } from "effect"
+import { type Answered, Client, type Config, type Lent, Pool, type Query, type Submittable, type Values } from "pg"
+
+export interface Patience {
+  /** Longest wait for the answer to a statement that does not bring its own patience. */
+  readonly statement: Duration.Duration
+  /** Longest wait for a connection of the pool. One that comes later is for the next who asks. */
+  readonly connection: Duration.Duration
+  /** The same for both while the server answers others: then it is busy, not away. */
+  readonly busy: Duration.Duration
+}
+
+/** `ETIMEDOUT` is what the system says of a connection that is silent for too long. */
+const silent = (what: string) => Object.assign(new Error(`PostgreSQL did not ${what} in time`), { code: "ETIMEDOUT" })
+
+/** An answer that is not older shows that the server is there; and how often that is looked at again. In milliseconds. */
+const recent = 500
+const lookAgain = 250
+
+/** When the server was last heard of. */
+class Pulse {
+  #heard = -Infinity
+  readonly beat = () => {
+    this.#heard = performance.now()
+  }
+  readonly isAlive = () => performance.now() - this.#heard < recent
+}
+
+/** Calls once when the time is up, unless it is stopped before. */
+const after = (patience: Duration.Duration, busy: Duration.Duration, pulse: Pulse, call: () => void): () => void => {
+  if (!Duration.isFinite(patience)) return () => {}
+  const since = performance.now()
+  let immediate: NodeJS.Immediate | undefined
+  const check = () => {
+    const isOver = performance.now() - since >= Duration.toMillis(busy)
+    if (isOver || !pulse.isAlive()) call()
+    else wait(lookAgain)
+  }
+  const wait = (millis: number) => {
+    // What came in while this process was held up is read before the time is called up.
+    // @effect-diagnostics-next-line globalTimers:off -- node-postgres lives outside of fibers
+    timer = setTimeout(() => {
+      immediate = setImmediate(check)
+    }, millis)
+  }
+  let timer: NodeJS.Timeout
+  wait(Duration.toMillis(patience))
+  return () => {
+    clearTimeout(timer)
+    clearImmediate(immediate)
+  }
+}
+
+/** At once, and what has not left this machine never will: a goodbye would be sent after it. */
+const abandon = ({ connection }: Client, why: Error) => {
+  try {
+    connection.stream.resetAndDestroy()
+  } catch {
+    // Only TCP can be reset: not TLS, not a local socket.
+    connection.stream.destroy()
+  }
+  connection.emit("error", why)
+}
+
+/** `gaveUp` is called for every connection that was given up. */
+export const clientClass = (
+  { busy, statement }: Patience,
+  pulse = new Pulse(),
+  gaveUp: (why: Error) => void = () => {}
+) =>
+  class extends Client {
+    override query(sql: string): Promise<unknown>
+    override query<A extends Submittable>(query: A): A
+    override query(query: string | Query, answered: Answered): void
+    override query(query: string | Query, values: Values | undefined, answered: Answered): void
+    override query(
+      query: string | Query | Submittable,
+      second?: Values | Answered,
+      third?: Answered
+    ): unknown {
+      if (typeof query !== "string" && "submit" in query) return super.query(query)
+      const [values, answered] = typeof second === "function" ? [undefined, second] : [second, third]
+      if (answered === undefined) {
+        return new Promise((done, fail) =>
+          this.query(query, values, (error, result) => error ? fail(error) : done(result))
+        )
+      }
+      const own = typeof query === "string" ? undefined : query.patience
+      const stop = after(own ?? statement, own ?? busy, pulse, () => {
+        const why = silent("answer")
+        abandon(this, why)
+        gaveUp(why)
+      })
+      return super.query(query, values, (error, result) => {
+        stop()
+        if (!error) pulse.beat()
+        answered(error, result)
+      })
+    }
+  }
+
+export class PgPool extends Pool {
+  readonly #patience: Patience
+  readonly #pulse: Pulse
+
+  constructor(config: Config, patience: Patience) {
+    const idle = new Set<Client>()
+    const pulse = new Pulse()
+    // What one connection met, those that idle will meet as well: nobody shall wait for that again.
+    const gaveUp = (why: Error) => idle.forEach((client) => abandon(client, why))
+    super({ ...config, Client: clientClass(patience, pulse, gaveUp) })
+    this.#patience = patience
+    this.#pulse = pulse
+    this.on("acquire", (client) => idle.delete(client))
+    this.on("remove", (client) => idle.delete(client))
+    this.on("release", (error, client) => {
+      if (!error) idle.add(client)
+    })
+  }
+
+  override connect(lent: Lent): void {
+    const { busy, connection } = this.#patience
+    let waits = true
+    const stop = after(connection, busy, this.#pulse, () => {
+      waits = false
+      lent(silent("give a connection"))
+    })
+    super.connect((error, client, release) => {
+      stop()
+      if (waits) lent(error, client, release)
+      else release?.()
+    })
+  }
+}

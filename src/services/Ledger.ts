@@ -1,0 +1,11 @@
+import { Context, type Effect } from "effect"
+import type { UserId } from "../domain/Ids.ts"
+import type { UsageGroup, UsageQuery, UsageSum } from "../domain/UsageReport.ts"
+
+/** Sums over the calls of models. Its entries are written by `EventLog.append`, with the events that they tell of. */
+export class Ledger extends Context.Tag("stoa/services/Ledger")<Ledger, {
+  /** Groups by their keys, at most `limit`. */
+  readonly groups: (owner: UserId, query: UsageQuery) => Effect.Effect<ReadonlyArray<UsageGroup>>
+  /** All of the range. */
+  readonly total: (owner: UserId, range: Pick<UsageQuery, "from" | "to">) => Effect.Effect<UsageSum>
+}>() {}
