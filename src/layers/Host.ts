@@ -115,8 +115,9 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
 const withModels = <A, E, R>(
   storage: Layer.Layer<Memories, E, R>,
   vault: Layer.Layer<Vault, A>,
-  outbound: Layer.Layer<Outbound>
-) => ModelsRouter.layerDefault.pipe(Layer.provide(outbound), Layer.provideMerge(Layer.merge(storage, vault)))
+  outbound: Layer.Layer<Outbound>,
+  models_dir?: string
+) => ModelsRouter.layerAll(models_dir).pipe(Layer.provide(outbound), Layer.provideMerge(Layer.merge(storage, vault)))
 
 const throwAwayKey = Layer.unwrapEffect(
   Effect.sync(() => VaultAesGcm.layer({ keys: [Redacted.make(globalThis.crypto.getRandomValues(new Uint8Array(32)))] }))
@@ -138,5 +139,8 @@ export const layer = (settings: Settings) => {
     ? VaultAesGcm.layerFile(join(settings.data_dir, "vault.key"))
     : VaultAesGcm.layerKey(settings.vault_key)
   const outbound = OutboundGuarded.layer({ hosts: settings.outbound_hosts, loopback: isLoopback(settings.host) })
-  return engine(withModels(storage, vault, outbound), { ...settings, trusted: trustsUserHeader(settings) })
+  return engine(withModels(storage, vault, outbound, settings.models_dir), {
+    ...settings,
+    trusted: trustsUserHeader(settings)
+  })
 }
