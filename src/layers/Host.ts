@@ -123,8 +123,13 @@ const withModels = <A, E, R>(
   storage: Layer.Layer<Memories, E, R>,
   vault: Layer.Layer<Vault, A>,
   outbound: Layer.Layer<Outbound>,
-  { providers = [] }: Extensions = {}
-) => ModelsRouter.layerWith(providers).pipe(Layer.provide(outbound), Layer.provideMerge(Layer.merge(storage, vault)))
+  { providers = [] }: Extensions = {},
+  models_dir?: string
+) =>
+  ModelsRouter.layerWith(providers, models_dir).pipe(
+    Layer.provide(outbound),
+    Layer.provideMerge(Layer.merge(storage, vault))
+  )
 
 const throwAwayKey = Layer.unwrapEffect(
   Effect.sync(() => VaultAesGcm.layer({ keys: [Redacted.make(globalThis.crypto.getRandomValues(new Uint8Array(32)))] }))
@@ -152,8 +157,11 @@ export const layer = (settings: Settings, extensions: Extensions = {}) => {
     ? VaultAesGcm.layerFile(join(settings.data_dir, "vault.key"))
     : VaultAesGcm.layerKey(settings.vault_key)
   const outbound = OutboundGuarded.layer({ hosts: settings.outbound_hosts, loopback: isLoopback(settings.host) })
-  return engine(Layer.provide(withModels(storage, vault, outbound, extensions), silence(settings)), {
-    ...settings,
-    trusted: trustsUserHeader(settings)
-  })
+  return engine(
+    Layer.provide(withModels(storage, vault, outbound, extensions, settings.models_dir), silence(settings)),
+    {
+      ...settings,
+      trusted: trustsUserHeader(settings)
+    }
+  )
 }

@@ -257,6 +257,9 @@ const options = {
   data_dir: Options.optional(
     text("data-dir", "FOLDER", "Folder of the embedded database and the vault's key (default .stoa)")
   ),
+  models_dir: Options.optional(
+    text("models-dir", "FOLDER", "Folder of your own model cards, <provider>/<name>.yaml")
+  ),
   trust_user_header: Options.boolean("trust-user-header").pipe(
     Options.withDescription("A proxy in front sets X-User-ID, and nobody else can reach this server"),
     Options.optional
@@ -310,6 +313,7 @@ export const serve = (extensions: Extensions) =>
           host: Option.getOrUndefined(flags.host),
           port: Option.getOrUndefined(flags.port),
           data_dir: Option.getOrUndefined(flags.data_dir),
+          models_dir: Option.getOrUndefined(flags.models_dir),
           trust_user_header: Option.getOrUndefined(flags.trust_user_header),
           cors_origins: list(flags.cors_origins),
           allowed_hosts: list(flags.allowed_hosts),

@@ -5,16 +5,21 @@ import { type FieldProblem, Invalid, NotFound } from "../../domain/Errors.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { ChatModelConfig } from "../../domain/Model.ts"
-import { type EmitPart, type ModelCall, ModelFailed, Models } from "../../services/Models.ts"
+import { type EmitPart, type ModelCall, ModelFailed, Models, type Through } from "../../services/Models.ts"
 import { Outbound } from "../../services/Outbound.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
 import { addressNotAllowed } from "./AiSdkFailure.ts"
 import { type Bounds, bounds as defaultBounds, Silence, within as callWithin } from "./Bounds.ts"
+import * as CardMerge from "./CardMerge.ts"
+import * as Cards from "./Cards.ts"
+import * as Context from "./Context.ts"
 import * as Demo from "./Demo.ts"
+import * as Embedding from "./Embedding.ts"
 import * as Fallback from "./Fallback.ts"
 import * as Gates from "./Gates.ts"
 import * as Limits from "./Limits.ts"
+import * as OwnCards from "./OwnCards.ts"
 import type { Provider } from "./Provider.ts"
 import * as Providers from "./Providers.ts"
 import { tested } from "./Tested.ts"
@@ -27,6 +32,9 @@ const maxFields = 64
 /** Longest name of a credential, in characters. */
 const maxName = 256
 
+/** Texts of one call for embeddings, where the model's most is not known. */
+const usualBatch = 96
+
 /** Credentials whose opened secrets are kept in memory; the least recently used goes first. */
 const maxOpened = 10_000
 
@@ -36,6 +44,9 @@ const invalid = (detail: string, errors: ReadonlyArray<Problem>) => Effect.fail(
 
 const within = (path: string) => (problem: Problem): Problem => ({ ...problem, path: `${path}.${problem.path}` })
 
+const ofAnotherType = (path: string) =>
+  invalid("The credential is of another type.", [{ path, message: "Expected the credential's own type." }])
+
 const setup = (message: string) => new ModelFailed({ type: "setup", message, retryable: false })
 
 /** Text without the blanks around it; null and blank text mean the same as nothing. */
@@ -44,17 +55,22 @@ const given = (value: unknown): unknown => {
   return trimmed === "" || trimmed === null ? undefined : trimmed
 }
 
-export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
+export const make = (
+  list: ReadonlyArray<Provider>,
+  bounds: Bounds,
+  models_dir?: string
+) =>
   Effect.gen(function*() {
     const { credentials } = yield* Storage
     const vault = yield* Vault
     const { fetch, forbids } = yield* Outbound
     const providers = new Map(list.map((provider) => [provider.type, provider]))
     const types = [...providers.keys()].join(", ")
+    const catalogueOf = Cards.make(models_dir)
 
     const readCredential = (data: JsonObject, kept: ReadonlyArray<string>) =>
       Effect.suspend(() => {
-        const { id: _, name: givenName, type, ...others } = data
+        const { id: _, models: givenModels, name: givenName, type, ...others } = data
         const { limits, problems: wrongLimits, rest } = Limits.split(others)
         const provider = typeof type === "string" ? providers.get(type) : undefined
         if (provider === undefined) {
@@ -71,6 +87,8 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
           }])
         }
         const problems: Array<Problem> = wrongLimits.map(within("data"))
+        const own = OwnCards.read(givenModels)
+        problems.push(...own.problems.map(within("data")))
         const name = given(givenName) ?? ""
         if (typeof name !== "string" || name.length > maxName) {
           problems.push({ path: "data.name", message: `Expected a text of at most ${maxName} characters.` })
@@ -103,12 +121,13 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
           if (isAddress && forbids(value)) problems.push({ path: `data.${field}`, message: addressNotAllowed })
         }
         if (problems.length > 0) return invalid("The credential's data has missing or wrong fields.", problems)
+        if (own.models.length > 0) settings["models"] = own.models
         return Effect.succeed({ type: provider.type, name: String(name), settings, secrets })
       })
 
     const check = Effect.fnUntraced(function*(owner: UserId, config: ChatModelConfig, path = "chat_model_config") {
       const at = within(path)
-      const { type } = yield* credentials.get(owner, config.credential_id)
+      const { settings, type } = yield* credentials.get(owner, config.credential_id)
       if (type !== config.type) {
         return yield* invalid("The credential is of another type.", [
           at({ path: "type", message: "Expected the credential's own type." })
@@ -121,12 +140,16 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
         ])
       }
       if (!provider.accepts(config.model)) {
-        const known = provider.cards.map(({ name }) => name).join(", ")
+        const known = (yield* catalogueOf(provider)).cards.map(({ name }) => name).join(", ")
         return yield* invalid(`The model is not one of ${type}'s: ${known}.`, [
           at({ path: "model", message: `Expected one of: ${known}.` })
         ])
       }
-      const problems = provider.parameterProblems(config.parameters)
+      const card = OwnCards.cardOf(yield* catalogueOf(provider), provider, settings, config.model)
+      const problems = [
+        ...provider.parameterProblems(config.parameters),
+        ...(card === undefined ? [] : CardMerge.problemsOf(card, provider.parameters, config.parameters))
+      ]
       if (problems.length > 0) {
         return yield* invalid(
           `The model's parameters are not valid: ${problems.map(({ path }) => path).join(", ")}.`,
@@ -160,7 +183,7 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
         return Effect.succeed(known.fields)
       }
       return Effect.map(unseal(credential), (secrets) => {
-        const fields = { ...Limits.split(credential.settings).rest, ...secrets }
+        const fields = { ...OwnCards.without(Limits.split(credential.settings).rest), ...secrets }
         opened.set(credential.id, { of: credential, fields })
         if (opened.size > maxOpened) opened.delete(opened.keys().next().value!)
         return fields
@@ -171,8 +194,60 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
     const gateOf = Gates.make()
     const hasty = Fallback.hasty(bounds)
 
-    const sizeOf = ({ model, type }: ChatModelConfig) =>
-      Effect.sync(() => providers.get(type)?.cards.find(({ name }) => name === model)?.context_size)
+    const providerOf = (type: string) =>
+      Effect.mapError(Effect.fromNullable(providers.get(type)), () => NotFound.of("Provider", type))
+
+    /** The settings of a credential of this type; of none, nothing. */
+    const settingsOf = Effect.fnUntraced(function*(type: string, through: Through | undefined) {
+      if (through === undefined) return {}
+      const credential = yield* credentials.get(through.owner, through.credential_id)
+      return credential.type === type ? credential.settings : yield* ofAnotherType("credential_id")
+    })
+
+    const cards = Effect.fnUntraced(function*(type: string, through?: Through) {
+      const provider = yield* providerOf(type)
+      return OwnCards.added(yield* catalogueOf(provider), provider, yield* settingsOf(type, through)).cards
+    })
+
+    const card = Effect.fnUntraced(function*(type: string, name: string, through?: Through) {
+      const provider = yield* providerOf(type)
+      const found = OwnCards.cardOf(yield* catalogueOf(provider), provider, yield* settingsOf(type, through), name)
+      return found ?? (yield* NotFound.of("Model", name))
+    })
+
+    const sizeOf = (owner: UserId) => ({ credential_id, model, type }: ChatModelConfig) =>
+      Effect.match(card(type, model, { owner, credential_id }), {
+        onFailure: () => undefined,
+        onSuccess: ({ context_size }) => context_size ?? undefined
+      })
+
+    const embed: typeof Models.Service.embed = Effect.fnUntraced(function*({ config, input, owner }) {
+      const credential = yield* credentials.get(owner, config.credential_id)
+      if (config.type !== undefined && config.type !== credential.type) return yield* ofAnotherType("type")
+      const provider = providers.get(credential.type)
+      const ask = provider?.embed
+      if (provider === undefined || ask === undefined) {
+        return yield* invalid("Credentials of this type have no embedding models.", [
+          { path: "credential_id", message: "Expected a credential whose provider makes embeddings." }
+        ])
+      }
+      const { dimensions, model } = config
+      const card = (yield* catalogueOf(provider)).embedding.get(model)
+      const choices = card?.dimension_choices
+      if (dimensions !== undefined && choices != null && !choices.includes(dimensions)) {
+        return yield* invalid("The model does not make vectors of that length.", [
+          { path: "dimensions", message: `Expected one of: ${choices.join(", ")}.` }
+        ])
+      }
+      const fields = yield* open(credential)
+      return yield* Embedding.within({
+        bounds,
+        gate: gateOf(credential),
+        ask: (part) => ask({ credential: fields, model, input: part, dimensions, fetch }),
+        input,
+        most: card?.max_inputs ?? usualBatch
+      })
+    })
 
     /** Calls one model. */
     const ask = (
@@ -195,60 +270,79 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
                 "The session's model does not fit its credential: choose another with a PATCH of its chat_model_config."
               )
             )
-            : Effect.flatMap(open(credential), (fields) =>
-              callWithin(
-                bounds,
-                (take) =>
-                  provider.stream(
-                    {
-                      credential: fields,
-                      credential_id: credential.id,
-                      model: config.model,
-                      parameters: config.parameters,
-                      system,
-                      messages,
-                      tools,
-                      tool_choice,
-                      output,
-                      fetch
-                    },
-                    take
-                  ),
-                emit,
-                gateOf(credential),
-                () => void emit({ type: "retry" })
-              ))
+            : Effect.flatMap(Effect.zip(open(credential), catalogueOf(provider)), ([fields, catalogue]) => {
+              const card = OwnCards.cardOf(catalogue, provider, credential.settings, config.model)
+              const refusal = Context.refusal(card, system, messages)
+              return refusal !== undefined ?
+                Effect.fail(refusal) :
+                callWithin(
+                  bounds,
+                  (take) =>
+                    provider.stream(
+                      {
+                        credential: fields,
+                        credential_id: credential.id,
+                        model: config.model,
+                        parameters: config.parameters,
+                        system,
+                        messages,
+                        tools,
+                        tool_choice,
+                        output,
+                        card,
+                        fetch
+                      },
+                      take
+                    ),
+                  emit,
+                  gateOf(credential),
+                  () => void emit({ type: "retry" })
+                )
+            })
         })
       )
 
     return Models.of({
       schemas: list.map(({ schema }) => Limits.withProperties(schema)),
       readCredential,
-      cards: (type) => {
-        const provider = providers.get(type)
-        return provider === undefined ? Effect.fail(NotFound.of("Provider", type)) : Effect.succeed(provider.cards)
-      },
+      cards,
+      card,
+      embeddingCards: (type) =>
+        Effect.flatMap(providerOf(type), (provider) =>
+          Effect.map(catalogueOf(provider), ({ embedding }) => [...embedding.values()])),
       check,
-      test: (owner, id) => Effect.flatMap(credentials.get(owner, id), test),
+      test: (owner, id) =>
+        Effect.flatMap(credentials.get(owner, id), test),
       stream: (call, emit) =>
         Fallback.through({
           models: [call.config, ...call.fallbacks],
           call: (config, isLast, take) => ask(call, config, isLast ? bounds : hasty, take),
-          sizeOf
-        }, emit)
+          sizeOf: sizeOf(call.owner)
+        }, emit),
+      embed
     })
   })
 
+/** `models_dir` is the operator's own folder of cards. */
 export const layer = (
   providers: ReadonlyArray<Provider>,
-  bounds: Bounds = defaultBounds
+  bounds: Bounds = defaultBounds,
+  models_dir?: string
 ): Layer.Layer<Models, never, Storage | Vault | Outbound> =>
-  Layer.effect(Models, Effect.flatMap(Silence, (silence) => make(providers, { ...bounds, ...silence })))
+  Layer.effect(Models, Effect.flatMap(Silence, (silence) => make(providers, { ...bounds, ...silence }, models_dir)))
 
-const brought: ReadonlyArray<Provider> = [Demo.provider, ...Providers.all]
+/** Every provider that Stoa brings. */
+export const providers: ReadonlyArray<Provider> = [Demo.provider, ...Providers.all]
 
-/** Every provider that Stoa brings, and others beside them; one of a type that is there already takes its place. */
-export const layerWith = (others: ReadonlyArray<Provider>): Layer.Layer<Models, never, Storage | Vault | Outbound> =>
-  layer([...brought.filter(({ type }) => others.every((other) => other.type !== type)), ...others])
+/** They, and others beside them; one of a type that is there already takes its place. */
+export const layerWith = (
+  others: ReadonlyArray<Provider>,
+  models_dir?: string
+): Layer.Layer<Models, never, Storage | Vault | Outbound> =>
+  layer(
+    [...providers.filter(({ type }) => others.every((other) => other.type !== type)), ...others],
+    defaultBounds,
+    models_dir
+  )
 
-export const layerDefault = layerWith([])
+export const layerDefault: Layer.Layer<Models, never, Storage | Vault | Outbound> = layerWith([])
