@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Logger } from "effect"
+import { Effect, Fiber, Logger } from "effect"
 import * as Fs from "node:fs/promises"
 import { tmpdir } from "node:os"
 import * as Path from "node:path"
@@ -27,6 +27,8 @@ const folders = [
   "openrouter",
   "xai"
 ]
+
+const folder = (provider: string) => Effect.promise(() => CardFiles.readFolder(Path.join(Cards.ours, provider)))
 
 const parameters: JsonObject = {
   type: "object",
@@ -71,7 +73,7 @@ describe("our model cards", () => {
     Effect.gen(function*() {
       assert.deepStrictEqual((yield* Effect.promise(() => Fs.readdir(Cards.ours))).toSorted(), folders)
       for (const name of folders) {
-        const { chat, problems } = yield* CardFiles.folder(Path.join(Cards.ours, name))
+        const { chat, problems } = yield* folder(name)
         assert.deepStrictEqual(problems, [])
         assert.isAtLeast(chat.length, name === "demo" ? 2 : 5, name)
       }
@@ -79,10 +81,10 @@ describe("our model cards", () => {
 
   it.effect("say what a model is called, takes and gives, and how much", () =>
     Effect.gen(function*() {
-      for (const folder of folders) {
-        const { chat, embedding } = yield* CardFiles.folder(Path.join(Cards.ours, folder))
+      for (const provider of folders) {
+        const { chat, embedding } = yield* folder(provider)
         for (const card of chat) {
-          const about = `${folder}: ${card.name}`
+          const about = `${provider}: ${card.name}`
           assert.containsAllKeys(card, [
             "label",
             "status",
@@ -104,19 +106,19 @@ describe("our model cards", () => {
           assert.deepStrictEqual(steps, steps.toSorted((a, b) => a - b), about)
         }
         for (const { dimension_choices, dimensions, name } of embedding) {
-          assert.include(dimension_choices ?? [dimensions], dimensions, `${folder}: ${name}`)
+          assert.include(dimension_choices ?? [dimensions], dimensions, `${provider}: ${name}`)
         }
       }
     }))
 
   it.effect("are in files named for them, so that each is there once", () =>
     Effect.gen(function*() {
-      for (const folder of folders) {
-        const { chat, embedding } = yield* CardFiles.folder(Path.join(Cards.ours, folder))
+      for (const provider of folders) {
+        const { chat, embedding } = yield* folder(provider)
         const files = [...chat, ...embedding].map(({ name }) =>
           `${name.replaceAll("/", "--").replaceAll(":", "_")}.yaml`
         )
-        const found = yield* Effect.promise(() => Fs.readdir(Path.join(Cards.ours, folder)))
+        const found = yield* Effect.promise(() => Fs.readdir(Path.join(Cards.ours, provider)))
         assert.deepStrictEqual(files.toSorted(), found.toSorted())
       }
     }))
@@ -290,6 +292,17 @@ describe("an operator's folder", () => {
       assert.isTrue((yield* catalogueOf(demo)).byName.has("first"))
       yield* write(folder, "demo/b.yaml", "name: second\n")
       assert.isFalse((yield* catalogueOf(demo)).byName.has("second"))
+    }))
+
+  it.effect("is read for all who wait, whoever of them leaves", () =>
+    Effect.gen(function*() {
+      const catalogueOf = Cards.make(undefined)
+      const left = yield* Effect.fork(catalogueOf(demo))
+      yield* Fiber.interrupt(left)
+      const second = yield* Effect.fork(catalogueOf(demo))
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(second)
+      assert.lengthOf((yield* catalogueOf(demo)).cards, 2)
     }))
 
   it.scoped("need not be there", () =>

@@ -1,5 +1,5 @@
 /** Model cards as YAML files, one for each model. A file that is wrong is skipped, and told of. */
-import { Effect, Either, ParseResult, Schema } from "effect"
+import { Either, ParseResult, Schema } from "effect"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import { EmbeddingCardDraft, ModelCardDraft } from "../../domain/Model.ts"
@@ -62,7 +62,8 @@ const readDraft = async (path: string, parse: (text: string) => unknown): Promis
   return draft.right
 }
 
-const readFolder = async (folder: string): Promise<Folder> => {
+/** All that a folder says; never rejects. One that is not there says nothing. */
+export const readFolder = async (folder: string): Promise<Folder> => {
   const problems: Array<string> = []
   const skip = (file: string, why: string) => problems.push(`${Path.join(folder, file)} is skipped: ${why}.`)
   const names = await namesIn(folder).catch((cause: unknown) => {
@@ -94,6 +95,3 @@ const readFolder = async (folder: string): Promise<Folder> => {
     problems
   }
 }
-
-/** All that a folder says. One that is not there says nothing. */
-export const folder = (path: string): Effect.Effect<Folder> => Effect.promise(() => readFolder(path))

@@ -8,7 +8,7 @@ import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { EmbeddingCard, EmbeddingCardDraft, ModelCard, ModelCardDraft, ModelStatus } from "../../domain/Model.ts"
-import { folder } from "./CardFiles.ts"
+import { readFolder } from "./CardFiles.ts"
 import { cardOf, merge } from "./CardMerge.ts"
 
 /** What a provider's models are known to be. */
@@ -90,31 +90,38 @@ export const withOwn = (
 
 /** Finds a provider's catalogue; `operators` is the operator's own folder. */
 export const make = (operators: string | undefined) => {
-  const known = new Map<string, Effect.Effect<Catalogue>>()
+  const places = [ours, ...(operators === undefined ? [] : [operators])]
+  const known = new Map<string, Catalogue>()
+  const underWay = new Map<string, Promise<Catalogue>>()
+  const untold: Array<string> = []
 
-  const read = Effect.fnUntraced(function*({ cards, parameters, type }: Source) {
-    const places = [ours, ...(operators === undefined ? [] : [operators])]
+  const read = async ({ cards, parameters, type }: Source): Promise<Catalogue> => {
+    const folders = await Promise.all(places.map((place) => readFolder(Path.join(place, folderOf(type)))))
     const drafts = new Map<string, ModelCardDraft>()
     const embedding = new Map<string, EmbeddingCard>()
     mergeInto(drafts, cards)
-    for (const place of places) {
-      const found = yield* folder(Path.join(place, folderOf(type)))
-      yield* Effect.forEach(found.problems, (problem) => Effect.logWarning(problem), { discard: true })
-      mergeInto(drafts, found.chat)
-      for (const draft of found.embedding) embedding.set(draft.name, embeddingOf(draft))
+    for (const folder of folders) {
+      untold.push(...folder.problems)
+      mergeInto(drafts, folder.chat)
+      for (const draft of folder.embedding) embedding.set(draft.name, embeddingOf(draft))
     }
     const sorted = [...embedding.values()].toSorted(byUse)
-    return catalogueOf(drafts, new Map(sorted.map((card) => [card.name, card])), parameters)
-  })
+    const catalogue = catalogueOf(drafts, new Map(sorted.map((card) => [card.name, card])), parameters)
+    known.set(type, catalogue)
+    return catalogue
+  }
+
+  const tell = Effect.suspend(() =>
+    Effect.forEach(untold.splice(0), (problem) => Effect.logWarning(problem), { discard: true })
+  )
 
   return (source: Source): Effect.Effect<Catalogue> =>
     Effect.suspend(() => {
       const before = known.get(source.type)
-      if (before !== undefined) return before
-      // A reader that leaves must not take the others' answer with it.
-      return Effect.flatMap(Effect.cached(Effect.uninterruptible(read(source))), (catalogue) => {
-        known.set(source.type, catalogue)
-        return catalogue
-      })
+      if (before !== undefined) return Effect.succeed(before)
+      // Nobody's: one who leaves meanwhile takes the answer from nobody.
+      const reading = underWay.get(source.type) ?? read(source)
+      underWay.set(source.type, reading)
+      return Effect.zipLeft(Effect.promise(() => reading), tell)
     })
 }

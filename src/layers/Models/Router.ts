@@ -1,11 +1,11 @@
 /** Models behind the owners' credentials: finds the provider of a credential's type and hands it the opened secrets. */
 import { Effect, Layer, Schema } from "effect"
 import { type Credential, masked } from "../../domain/Credential.ts"
-import { type FieldProblem, Invalid, NotFound } from "../../domain/Errors.ts"
+import { type FieldProblem, Invalid } from "../../domain/Errors.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { ChatModelConfig } from "../../domain/Model.ts"
-import { type EmitPart, type ModelCall, ModelFailed, Models, type Through } from "../../services/Models.ts"
+import { type EmitPart, type ModelCall, ModelFailed, Models } from "../../services/Models.ts"
 import { Outbound } from "../../services/Outbound.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
@@ -15,9 +15,10 @@ import * as CardMerge from "./CardMerge.ts"
 import * as Cards from "./Cards.ts"
 import * as Context from "./Context.ts"
 import * as Demo from "./Demo.ts"
-import * as Embedding from "./Embedding.ts"
+import * as Embeds from "./Embeds.ts"
 import * as Fallback from "./Fallback.ts"
 import * as Gates from "./Gates.ts"
+import * as Known from "./Known.ts"
 import * as Limits from "./Limits.ts"
 import * as OwnCards from "./OwnCards.ts"
 import type { Provider } from "./Provider.ts"
@@ -32,9 +33,6 @@ const maxFields = 64
 /** Longest name of a credential, in characters. */
 const maxName = 256
 
-/** Texts of one call for embeddings, where the model's most is not known. */
-const usualBatch = 96
-
 /** Credentials whose opened secrets are kept in memory; the least recently used goes first. */
 const maxOpened = 10_000
 
@@ -43,9 +41,6 @@ const Secrets = Schema.parseJson(Schema.Record({ key: Schema.String, value: Sche
 const invalid = (detail: string, errors: ReadonlyArray<Problem>) => Effect.fail(new Invalid({ detail, errors }))
 
 const within = (path: string) => (problem: Problem): Problem => ({ ...problem, path: `${path}.${problem.path}` })
-
-const ofAnotherType = (path: string) =>
-  invalid("The credential is of another type.", [{ path, message: "Expected the credential's own type." }])
 
 const setup = (message: string) => new ModelFailed({ type: "setup", message, retryable: false })
 
@@ -66,7 +61,8 @@ export const make = (
     const { fetch, forbids } = yield* Outbound
     const providers = new Map(list.map((provider) => [provider.type, provider]))
     const types = [...providers.keys()].join(", ")
-    const catalogueOf = Cards.make(models_dir)
+    const sources = { catalogueOf: Cards.make(models_dir), credentials, providers }
+    const known = Known.make(sources)
 
     const readCredential = (data: JsonObject, kept: ReadonlyArray<string>) =>
       Effect.suspend(() => {
@@ -140,12 +136,12 @@ export const make = (
         ])
       }
       if (!provider.accepts(config.model)) {
-        const known = (yield* catalogueOf(provider)).cards.map(({ name }) => name).join(", ")
-        return yield* invalid(`The model is not one of ${type}'s: ${known}.`, [
-          at({ path: "model", message: `Expected one of: ${known}.` })
+        const names = (yield* known.cards(type)).map(({ name }) => name).join(", ")
+        return yield* invalid(`The model is not one of ${type}'s: ${names}.`, [
+          at({ path: "model", message: `Expected one of: ${names}.` })
         ])
       }
-      const card = OwnCards.cardOf(yield* catalogueOf(provider), provider, settings, config.model)
+      const card = yield* known.cardFor(provider, settings, config.model)
       const problems = [
         ...provider.parameterProblems(config.parameters),
         ...(card === undefined ? [] : CardMerge.problemsOf(card, provider.parameters, config.parameters))
@@ -192,62 +188,8 @@ export const make = (
 
     const test = tested({ fetch, open, providers })
     const gateOf = Gates.make()
+    const embed = Embeds.make({ ...sources, bounds, fetch, gateOf, open })
     const hasty = Fallback.hasty(bounds)
-
-    const providerOf = (type: string) =>
-      Effect.mapError(Effect.fromNullable(providers.get(type)), () => NotFound.of("Provider", type))
-
-    /** The settings of a credential of this type; of none, nothing. */
-    const settingsOf = Effect.fnUntraced(function*(type: string, through: Through | undefined) {
-      if (through === undefined) return {}
-      const credential = yield* credentials.get(through.owner, through.credential_id)
-      return credential.type === type ? credential.settings : yield* ofAnotherType("credential_id")
-    })
-
-    const cards = Effect.fnUntraced(function*(type: string, through?: Through) {
-      const provider = yield* providerOf(type)
-      return OwnCards.added(yield* catalogueOf(provider), provider, yield* settingsOf(type, through)).cards
-    })
-
-    const card = Effect.fnUntraced(function*(type: string, name: string, through?: Through) {
-      const provider = yield* providerOf(type)
-      const found = OwnCards.cardOf(yield* catalogueOf(provider), provider, yield* settingsOf(type, through), name)
-      return found ?? (yield* NotFound.of("Model", name))
-    })
-
-    const sizeOf = (owner: UserId) => ({ credential_id, model, type }: ChatModelConfig) =>
-      Effect.match(card(type, model, { owner, credential_id }), {
-        onFailure: () => undefined,
-        onSuccess: ({ context_size }) => context_size ?? undefined
-      })
-
-    const embed: typeof Models.Service.embed = Effect.fnUntraced(function*({ config, input, owner }) {
-      const credential = yield* credentials.get(owner, config.credential_id)
-      if (config.type !== undefined && config.type !== credential.type) return yield* ofAnotherType("type")
-      const provider = providers.get(credential.type)
-      const ask = provider?.embed
-      if (provider === undefined || ask === undefined) {
-        return yield* invalid("Credentials of this type have no embedding models.", [
-          { path: "credential_id", message: "Expected a credential whose provider makes embeddings." }
-        ])
-      }
-      const { dimensions, model } = config
-      const card = (yield* catalogueOf(provider)).embedding.get(model)
-      const choices = card?.dimension_choices
-      if (dimensions !== undefined && choices != null && !choices.includes(dimensions)) {
-        return yield* invalid("The model does not make vectors of that length.", [
-          { path: "dimensions", message: `Expected one of: ${choices.join(", ")}.` }
-        ])
-      }
-      const fields = yield* open(credential)
-      return yield* Embedding.within({
-        bounds,
-        gate: gateOf(credential),
-        ask: (part) => ask({ credential: fields, model, input: part, dimensions, fetch }),
-        input,
-        most: card?.max_inputs ?? usualBatch
-      })
-    })
 
     /** Calls one model. */
     const ask = (
@@ -270,54 +212,53 @@ export const make = (
                 "The session's model does not fit its credential: choose another with a PATCH of its chat_model_config."
               )
             )
-            : Effect.flatMap(Effect.zip(open(credential), catalogueOf(provider)), ([fields, catalogue]) => {
-              const card = OwnCards.cardOf(catalogue, provider, credential.settings, config.model)
-              const refusal = Context.refusal(card, system, messages)
-              return refusal !== undefined ?
-                Effect.fail(refusal) :
-                callWithin(
-                  bounds,
-                  (take) =>
-                    provider.stream(
-                      {
-                        credential: fields,
-                        credential_id: credential.id,
-                        model: config.model,
-                        parameters: config.parameters,
-                        system,
-                        messages,
-                        tools,
-                        tool_choice,
-                        output,
-                        card,
-                        fetch
-                      },
-                      take
-                    ),
-                  emit,
-                  gateOf(credential),
-                  () => void emit({ type: "retry" })
-                )
-            })
+            : Effect.flatMap(
+              Effect.zip(open(credential), known.cardFor(provider, credential.settings, config.model)),
+              ([fields, card]) => {
+                const refusal = Context.refusal(card, system, messages)
+                return refusal !== undefined ?
+                  Effect.fail(refusal) :
+                  callWithin(
+                    bounds,
+                    (take) =>
+                      provider.stream(
+                        {
+                          credential: fields,
+                          credential_id: credential.id,
+                          model: config.model,
+                          parameters: config.parameters,
+                          system,
+                          messages,
+                          tools,
+                          tool_choice,
+                          output,
+                          card,
+                          fetch
+                        },
+                        take
+                      ),
+                    emit,
+                    gateOf(credential),
+                    () => void emit({ type: "retry" })
+                  )
+              }
+            )
         })
       )
 
     return Models.of({
       schemas: list.map(({ schema }) => Limits.withProperties(schema)),
       readCredential,
-      cards,
-      card,
-      embeddingCards: (type) =>
-        Effect.flatMap(providerOf(type), (provider) =>
-          Effect.map(catalogueOf(provider), ({ embedding }) => [...embedding.values()])),
+      cards: known.cards,
+      card: known.card,
+      embeddingCards: known.embeddingCards,
       check,
-      test: (owner, id) =>
-        Effect.flatMap(credentials.get(owner, id), test),
+      test: (owner, id) => Effect.flatMap(credentials.get(owner, id), test),
       stream: (call, emit) =>
         Fallback.through({
           models: [call.config, ...call.fallbacks],
           call: (config, isLast, take) => ask(call, config, isLast ? bounds : hasty, take),
-          sizeOf: sizeOf(call.owner)
+          sizeOf: known.sizeOf(call.owner)
         }, emit),
       embed
     })
