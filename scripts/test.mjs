@@ -32,7 +32,7 @@ say("Checking ...")
 await Promise.all([
   check("build", () => build({ quiet: true }))
     .then(() => check("types", () => node(tool.tsc, "--noEmit", "-p", "tsconfig.json"))),
-  check("lint", () => node(tool.oxlint, "src", "test", "bench", "scripts"))
+  check("lint", () => node(tool.oxlint, "src", "test", "bench", "examples", "scripts"))
     .then(() => check("format", () => node(tool.dprint, "check")))
     .then(() => check("effect", () => node(tool.effect, ...effect)))
     .then(() => check("unused", () => node(tool.knip)))

@@ -8,6 +8,7 @@ import { db } from "./commands/db.ts"
 import { doctor } from "./commands/doctor.ts"
 import { keys } from "./commands/keys.ts"
 import { models } from "./commands/models.ts"
+import type { Extensions } from "./commands/serve.ts"
 import { sessions } from "./commands/sessions.ts"
 import { usage } from "./commands/usage.ts"
 import { vault } from "./commands/vault.ts"
@@ -24,7 +25,8 @@ export const withoutServer = Command.withSubcommands(stoa, [
 ])
 
 /** Loads a whole server. */
-export const withServer = Effect.map(
-  Effect.promise(() => import("./commands/serve.ts")),
-  ({ serve }) => Command.withSubcommands(stoa, [serve, ...clients])
-)
+export const withServer = (extensions: Extensions) =>
+  Effect.map(
+    Effect.promise(() => import("./commands/serve.ts")),
+    ({ serve }) => Command.withSubcommands(stoa, [serve(extensions), ...clients])
+  )

@@ -7,6 +7,7 @@ import { makeRunMain } from "@effect/platform/Runtime"
 import { Effect, Exit, Layer } from "effect"
 import * as App from "./App.ts"
 import { withoutServer, withServer } from "./Commands.ts"
+import type { Extensions } from "./commands/serve.ts"
 import { CtrlC } from "./CtrlC.ts"
 import { exitCodes } from "./Failed.ts"
 import * as Screen from "./Screen.ts"
@@ -67,13 +68,14 @@ const runMain = (isServer: boolean) =>
 /** `stoa … | head` ends when head has seen enough. */
 const onPipe = (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? exitCodes.ok : exitCodes.failed)
 
-export const main = (words: ReadonlyArray<string>) => {
+/** `extensions` are for the server, when that is what the words ask for. */
+export const main = (words: ReadonlyArray<string>, extensions: Extensions = {}) => {
   process.stdout.on("error", onPipe)
   process.stderr.on("error", onPipe)
   const isServer = words[0] === "serve"
   const needsServer = words.includes("serve") || words.includes("--completions")
   const run = needsServer
-    ? Effect.flatMap(withServer, (commands) => App.run(commands)(words))
+    ? Effect.flatMap(withServer(extensions), (commands) => App.run(commands)(words))
     : App.run(withoutServer)(words)
   // Beside the command something that never ends: Node would leave while only a promise is waited for.
   const command = Effect.scoped(Effect.zipRight(Effect.forkScoped(Effect.never), run))

@@ -111,6 +111,13 @@ export class Internal extends Schema.TaggedError<Internal>()(
   HttpApiSchema.annotations({ status: 500, description: "Something broke on our side." })
 ) {}
 
+/** The provider of a model failed, or does not accept the credential; `code` is the kind of failure. */
+export class ProviderFailed extends Schema.TaggedError<ProviderFailed>()(
+  "ProviderFailed",
+  problem(502, "Bad Gateway", "upstream"),
+  HttpApiSchema.annotations({ status: 502, description: "The provider of the model failed." })
+) {}
+
 /** Starting, draining, or the database is away. */
 export class Unavailable extends Schema.TaggedError<Unavailable>()(
   "Unavailable",

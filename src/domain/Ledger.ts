@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import type { AgentEvent } from "./Event.ts"
 import { AgentId, CredentialId, RunId, SessionId, Timestamp, UserId } from "./Ids.ts"
-import type { Prices } from "./Model.ts"
+import { type Prices, pricesFor } from "./Model.ts"
 import type { Run } from "./Run.ts"
 import type { Usage } from "./Usage.ts"
 
@@ -57,7 +57,8 @@ export interface LedgerEntry extends Schema.Schema.Type<typeof LedgerEntry> {}
 /** To the nanodollar, so that sums of costs are the same in whatever order they are made. */
 export const roundCost = (dollars: number): number => Math.round(dollars * 1e9) / 1e9
 
-export const costOf = (tokens: Tokens, { cache_write, cached_input, input, output }: Prices): number => {
+export const costOf = (tokens: Tokens, prices: Prices): number => {
+  const { cache_write, cached_input, input, output } = pricesFor(prices, tokens.input_tokens)
   const cached = Math.min(tokens.cache_input_tokens, tokens.input_tokens)
   const written = Math.min(tokens.cache_creation_input_tokens, tokens.input_tokens - cached)
   const plain = tokens.input_tokens - cached - written

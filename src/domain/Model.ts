@@ -33,31 +33,131 @@ export const fallbacksIn = (field: string, fallback: Fallback | null | undefined
 }
 
 /** US dollars per million tokens; what is not named costs what `input` does. */
-export const Prices = Schema.Struct({
+const rates = {
   input: Schema.NonNegative,
   output: Schema.NonNegative,
   /** Of input that comes from the provider's cache. */
   cached_input: Schema.optional(Schema.NonNegative),
   /** Of input that goes into the provider's cache. */
   cache_write: Schema.optional(Schema.NonNegative)
+}
+
+/** Most steps of a price. */
+const maxTiers = 8
+
+export const Prices = Schema.Struct({
+  ...rates,
+  /** What all of a call costs whose input has more tokens than `above`; the lowest step first. */
+  tiers: Schema.optional(
+    Schema.Array(Schema.Struct({ above: Schema.NonNegativeInt, ...rates })).pipe(Schema.maxItems(maxTiers))
+  )
 }).annotations({ identifier: "Prices" })
 export type Prices = typeof Prices.Type
 
-/** What a model is and takes. Types are MIME types; sizes are tokens. */
+/** The prices of a call with so much input. */
+export const pricesFor = (prices: Prices, input_tokens: number): Omit<Prices, "tiers"> =>
+  prices.tiers?.findLast(({ above }) => input_tokens > above) ?? prices
+
+/** Marks a model that thinks, among its `output_types`. */
+export const thinkingType = "application/x-thinking"
+
+export const ModelStatus = Schema.Literal("active", "deprecated", "sunset")
+
+/** Tokens. */
+const size = Schema.Int.pipe(Schema.between(1, 1_000_000_000))
+
+const lifecycle = {
+  name: Schema.String.pipe(Schema.minLength(1), Schema.maxLength(256)),
+  label: Schema.String.pipe(Schema.minLength(1), Schema.maxLength(256)),
+  /** `sunset`: the provider does not serve it any more. */
+  status: ModelStatus
+}
+
+/** What a model is and takes. Types are MIME types; sizes are tokens, null when they are not known. */
 export const ModelCard = Schema.Struct({
   type: Schema.Literal("chat_model"),
-  name: Schema.String,
-  label: Schema.String,
-  status: Schema.Literal("active", "deprecated", "sunset"),
+  ...lifecycle,
+  /** The day from which the provider does not serve it, as far as it is announced: `2026-12-11`. */
   deprecated_at: Schema.NullOr(Schema.String),
   input_types: Schema.Array(Schema.String),
   output_types: Schema.Array(Schema.String),
-  context_size: Schema.Int,
-  output_size: Schema.Int,
+  context_size: Schema.NullOr(size),
+  output_size: Schema.NullOr(size),
   /** JSON schema of `parameters`, the model's own changes merged in. */
   parameter_schema: JsonObject,
   parameters_overrides: JsonObject,
-  /** Absent where they are not public. */
-  prices: Schema.optional(Schema.NullOr(Prices))
+  /** The provider itself holds the answer to a JSON schema; null when only its provider is known to. */
+  structured_output: Schema.NullOr(Schema.Boolean),
+  /** Null where they are not public. */
+  prices: Schema.NullOr(Prices)
 }).annotations({ identifier: "ModelCard" })
 export type ModelCard = typeof ModelCard.Type
+
+/** What an embedding model is and takes. */
+export const EmbeddingCard = Schema.Struct({
+  type: Schema.Literal("embedding_model"),
+  ...lifecycle,
+  deprecated_at: Schema.NullOr(Schema.String),
+  /** Numbers in a vector, unless others are asked for. */
+  dimensions: size,
+  /** What else can be asked for; null when it is not known. */
+  dimension_choices: Schema.NullOr(Schema.Array(size)),
+  /** Longest text, in tokens. */
+  max_input_tokens: size,
+  /** Most texts that the provider takes in one call; null when it is not known. */
+  max_inputs: Schema.NullOr(size),
+  /** US dollars per million tokens; null where they are not public. */
+  prices: Schema.NullOr(Schema.Struct({ input: Schema.NonNegative }))
+}).annotations({ identifier: "EmbeddingCard" })
+export type EmbeddingCard = typeof EmbeddingCard.Type
+
+const mimeType = Schema.String.pipe(Schema.pattern(/^[a-z]+\/(\*|[a-z0-9][a-z0-9.+-]{0,126})$/))
+const mimeTypes = Schema.Array(mimeType).pipe(Schema.maxItems(64))
+
+const day = Schema.String.pipe(Schema.pattern(/^\d{4}-\d\d-\d\d$/))
+
+/** Most parameters that a card changes. */
+const maxOverrides = 64
+
+/** For each parameter null to take it away, `{ hidden: true }` likewise, else what of its JSON schema is different. */
+const overrides = Schema.Record({
+  key: Schema.String.pipe(Schema.pattern(/^[a-z][a-z0-9_]{0,63}$/)),
+  value: Schema.NullOr(JsonObject)
+}).pipe(Schema.filter((all) => Object.keys(all).length <= maxOverrides || `at most ${maxOverrides} parameters`))
+
+/** What somebody writes of a chat model: in a file, or for one credential. What is left out stays as it was known. */
+export const ModelCardDraft = Schema.Struct({
+  type: Schema.optionalWith(Schema.Literal("chat_model"), { default: () => "chat_model" }),
+  name: lifecycle.name,
+  label: Schema.optional(lifecycle.label),
+  status: Schema.optional(ModelStatus),
+  deprecated_at: Schema.optional(day),
+  input_types: Schema.optional(mimeTypes),
+  output_types: Schema.optional(mimeTypes),
+  context_size: Schema.optional(size),
+  output_size: Schema.optional(size),
+  structured_output: Schema.optional(Schema.Boolean),
+  prices: Schema.optional(Prices),
+  parameters_overrides: Schema.optional(overrides)
+})
+export type ModelCardDraft = typeof ModelCardDraft.Type
+
+/** Most cards of one credential's own. */
+export const maxOwnModels = 64
+
+/** A credential's own cards, in its `data.models`. */
+export const OwnModels = Schema.Array(ModelCardDraft).pipe(Schema.maxItems(maxOwnModels))
+
+export const EmbeddingCardDraft = Schema.Struct({
+  type: Schema.Literal("embedding_model"),
+  name: lifecycle.name,
+  label: Schema.optional(lifecycle.label),
+  status: Schema.optional(ModelStatus),
+  deprecated_at: Schema.optional(day),
+  dimensions: size,
+  dimension_choices: Schema.optional(Schema.Array(size).pipe(Schema.maxItems(64))),
+  max_input_tokens: size,
+  max_inputs: Schema.optional(size),
+  prices: Schema.optional(Schema.Struct({ input: Schema.NonNegative }))
+})
+export type EmbeddingCardDraft = typeof EmbeddingCardDraft.Type

@@ -1,7 +1,7 @@
 import { Context, Schema } from "effect"
 import { KeyId, UserId } from "./Ids.ts"
 
-/** `read` sees, `write` makes and changes records, `chat` sends inputs and stops runs, `admin` manages keys. */
+/** `read` sees, `write` makes and changes records, `chat` sends inputs, stops runs and asks for embeddings, `admin` manages keys. */
 export const Scope = Schema.Literal("read", "write", "chat", "admin")
 export type Scope = typeof Scope.Type
 

@@ -10,7 +10,7 @@ const port = Schema.Int.pipe(Schema.between(0, 65535)).annotations({
   description: "a port from 0 to 65535, where 0 takes any free one"
 })
 
-const dataDir = Schema.String.pipe(Schema.pattern(/^[^\0]{1,4096}$/)).annotations({
+const folder = Schema.String.pipe(Schema.pattern(/^[^\0]{1,4096}$/)).annotations({
   description: "the path of a folder"
 })
 
@@ -89,7 +89,9 @@ export const Settings = Schema.Struct({
   host: Schema.optionalWith(host, { exact: true, default: () => "127.0.0.1" }),
   port: Schema.optionalWith(port, { exact: true, default: () => 8000 }),
   /** Where the embedded database and the vault's key file are kept. */
-  data_dir: Schema.optionalWith(dataDir, { exact: true, default: () => ".stoa" }),
+  data_dir: Schema.optionalWith(folder, { exact: true, default: () => ".stoa" }),
+  /** A folder of the operator's own model cards: `<provider>/<any name>.yaml`. */
+  models_dir: Schema.optionalWith(folder, { exact: true }),
   /** A PostgreSQL to use instead of the embedded one. */
   database_url: Schema.optionalWith(databaseUrl, { exact: true }),
   /** Says that a proxy in front sets X-User-ID, and that nobody else can reach this server. */

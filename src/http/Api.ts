@@ -15,6 +15,7 @@ import { AgentsApi } from "./api/Agents.ts"
 import { ChatApi } from "./api/Chat.ts"
 import { CredentialsApi } from "./api/Credentials.ts"
 import { documentsProblems } from "./api/Document.ts"
+import { EmbeddingsApi } from "./api/Embeddings.ts"
 import { HealthApi } from "./api/Health.ts"
 import { KeysApi } from "./api/Keys.ts"
 import { MessagesApi } from "./api/Messages.ts"
@@ -29,6 +30,7 @@ export class Api extends HttpApi.make("stoa")
   .add(AgentsApi)
   .add(CredentialsApi)
   .add(ModelsApi)
+  .add(EmbeddingsApi)
   .add(SessionsApi)
   .add(MessagesApi)
   .add(ChatApi)

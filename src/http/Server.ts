@@ -13,6 +13,7 @@ import { Api } from "./Api.ts"
 import * as Agents from "./handlers/Agents.ts"
 import * as Chat from "./handlers/Chat.ts"
 import * as Credentials from "./handlers/Credentials.ts"
+import * as Embeddings from "./handlers/Embeddings.ts"
 import * as Health from "./handlers/Health.ts"
 import * as Keys from "./handlers/Keys.ts"
 import * as Messages from "./handlers/Messages.ts"
@@ -46,6 +47,7 @@ const handlers = Layer.mergeAll(
   Agents.layer,
   Chat.layer,
   Credentials.layer,
+  Embeddings.layer,
   Health.layer,
   Keys.layer,
   Messages.layer,

@@ -30,6 +30,7 @@ import * as LedgerMemory from "./Ledger/Memory.ts"
 import * as LedgerSql from "./Ledger/Sql.ts"
 import * as Tables from "./Memory/Tables.ts"
 import { Silence } from "./Models/Bounds.ts"
+import type { Provider } from "./Models/Provider.ts"
 import * as ModelsRouter from "./Models/Router.ts"
 import * as OutboundGuarded from "./Outbound/Guarded.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
@@ -113,11 +114,22 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(parts)
   )
 
+/** What a program of somebody's own puts beside what Stoa brings. */
+export interface Extensions {
+  readonly providers?: ReadonlyArray<Provider>
+}
+
 const withModels = <A, E, R>(
   storage: Layer.Layer<Memories, E, R>,
   vault: Layer.Layer<Vault, A>,
-  outbound: Layer.Layer<Outbound>
-) => ModelsRouter.layerDefault.pipe(Layer.provide(outbound), Layer.provideMerge(Layer.merge(storage, vault)))
+  outbound: Layer.Layer<Outbound>,
+  { providers = [] }: Extensions = {},
+  models_dir?: string
+) =>
+  ModelsRouter.layerWith(providers, models_dir).pipe(
+    Layer.provide(outbound),
+    Layer.provideMerge(Layer.merge(storage, vault))
+  )
 
 const throwAwayKey = Layer.unwrapEffect(
   Effect.sync(() => VaultAesGcm.layer({ keys: [Redacted.make(globalThis.crypto.getRandomValues(new Uint8Array(32)))] }))
@@ -137,7 +149,7 @@ const silence = ({ model_first_byte_seconds, model_idle_seconds }: Settings) =>
   })
 
 /** The host that the settings ask for. */
-export const layer = (settings: Settings) => {
+export const layer = (settings: Settings, extensions: Extensions = {}) => {
   const storage: Layer.Layer<Memories, StorageRefused> = settings.database_url === undefined
     ? pglite({ dataDir: settings.data_dir })
     : postgres({ url: settings.database_url })
@@ -145,8 +157,11 @@ export const layer = (settings: Settings) => {
     ? VaultAesGcm.layerFile(join(settings.data_dir, "vault.key"))
     : VaultAesGcm.layerKey(settings.vault_key)
   const outbound = OutboundGuarded.layer({ hosts: settings.outbound_hosts, loopback: isLoopback(settings.host) })
-  return engine(Layer.provide(withModels(storage, vault, outbound), silence(settings)), {
-    ...settings,
-    trusted: trustsUserHeader(settings)
-  })
+  return engine(
+    Layer.provide(withModels(storage, vault, outbound, extensions, settings.models_dir), silence(settings)),
+    {
+      ...settings,
+      trusted: trustsUserHeader(settings)
+    }
+  )
 }

@@ -4,7 +4,7 @@ import type { Invalid, LimitReached, NotFound } from "../domain/Errors.ts"
 import type { CredentialId, UserId } from "../domain/Ids.ts"
 import type { JsonObject } from "../domain/Json.ts"
 import type { Message } from "../domain/Message.ts"
-import type { ChatModelConfig, ModelCard } from "../domain/Model.ts"
+import type { ChatModelConfig, EmbeddingCard, ModelCard } from "../domain/Model.ts"
 import type { ToolChoice } from "../domain/Tool.ts"
 import type { Usage } from "../domain/Usage.ts"
 
@@ -113,13 +113,41 @@ export interface CredentialFields {
   readonly secrets: Readonly<Record<string, string>>
 }
 
+/** A credential of the one who asks: its own cards count too. */
+export interface Through {
+  readonly owner: UserId
+  readonly credential_id: CredentialId
+}
+
+export interface EmbedCall {
+  readonly owner: UserId
+  readonly config: {
+    /** That of the credential when it is left out. */
+    readonly type?: string | undefined
+    readonly credential_id: CredentialId
+    readonly model: string
+    /** Numbers in a vector; the model's own when it is left out. */
+    readonly dimensions?: number | undefined
+  }
+  readonly input: ReadonlyArray<string>
+}
+
+/** One vector for each input, in its order. */
+export interface Embedded {
+  readonly embeddings: ReadonlyArray<ReadonlyArray<number>>
+  readonly usage: { readonly input_tokens: number }
+}
+
 export class Models extends Context.Tag("stoa/services/Models")<Models, {
   /** A JSON schema per credential type; secret fields are `format: password` and `writeOnly`. */
   readonly schemas: ReadonlyArray<JsonObject>
   /** Checks a credential's `data`. `kept` names the secret fields that are stored already and may be left out. */
   readonly readCredential: (data: JsonObject, kept: ReadonlyArray<string>) => Effect.Effect<CredentialFields, Invalid>
-  /** The cards of one credential type. */
-  readonly cards: (type: string) => Effect.Effect<ReadonlyArray<ModelCard>, NotFound>
+  /** The cards of one credential type, those that are served first. */
+  readonly cards: (type: string, through?: Through) => Effect.Effect<ReadonlyArray<ModelCard>, NotFound | Invalid>
+  /** What is known of one model; a model without a card may be there all the same. */
+  readonly card: (type: string, name: string, through?: Through) => Effect.Effect<ModelCard, NotFound | Invalid>
+  readonly embeddingCards: (type: string) => Effect.Effect<ReadonlyArray<EmbeddingCard>, NotFound>
   /**
    * Whether a session could talk to this model: the credential is the owner's, of that type, and knows the model.
    * `path` is where the client finds the config: `chat_model_config` unless it is given.
@@ -129,4 +157,6 @@ export class Models extends Context.Tag("stoa/services/Models")<Models, {
   readonly test: (owner: UserId, id: CredentialId) => Effect.Effect<CredentialCheck, NotFound | LimitReached>
   /** Calls the model and hands over its answer piece by piece. Interrupting it ends the call. */
   readonly stream: (call: ModelCall, emit: EmitPart) => Effect.Effect<void, ModelFailed>
+  /** Makes vectors of texts: near to each other where the texts are near in meaning. */
+  readonly embed: (call: EmbedCall) => Effect.Effect<Embedded, ModelFailed | NotFound | Invalid>
 }>() {}

@@ -11,6 +11,7 @@ import { EventLog } from "../../src/services/EventLog.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { faulty, faultyModels, type ModelFaults, storageFaults } from "../support/Faults.ts"
 import { conversation, converse, say, watch } from "../support/hub.ts"
+import { ledgerTells } from "../support/ledger.ts"
 import { freshDatabase } from "../support/Postgres.ts"
 
 const everything = (session: Session) =>
@@ -35,6 +36,13 @@ const storages = [
   ]
 ] as const
 
+/** The log has no gap, and the ledger has each of its calls once. */
+const isWhole = Effect.fnUntraced(function*(session: Session) {
+  const events = yield* everything(session)
+  isGapless(events)
+  yield* ledgerTells(session, events.map(({ event }) => event))
+})
+
 for (const [name, storage] of storages) {
   describe(`Storage that breaks: ${name}`, () => {
     it.live("goes on with a run whose page is written although the answer to that was lost", () => {
@@ -51,7 +59,7 @@ for (const [name, storage] of storages) {
         const reply = yield* hub.reply(session, accepted.run_id, accepted.seq)
         assert.strictEqual(textOf(reply.content), "word ".repeat(100))
         assert.strictEqual(yield* hub.status(session), "idle")
-        isGapless(yield* everything(session))
+        yield* isWhole(session)
         const { events } = yield* converse(session, "say usable")
         assert.deepInclude(events.at(-1), { type: "REPLY_END", finished_reason: "completed" })
       }).pipe(Effect.provide(Host.over(faulty(storage, faults))), Effect.timeout("20 seconds"))
@@ -85,7 +93,7 @@ for (const [name, storage] of storages) {
         faults.times = 4
         const reply = yield* hub.reply(session, accepted.run_id, accepted.seq)
         assert.strictEqual(textOf(reply.content), "word ".repeat(50))
-        isGapless(yield* everything(session))
+        yield* isWhole(session)
       }).pipe(Effect.provide(Host.over(faulty(storage, faults))), Effect.timeout("20 seconds"))
     }, 30_000)
 
@@ -105,7 +113,7 @@ for (const [name, storage] of storages) {
         )
         const { messages } = yield* hub.messages(session, { offset: 0, limit: 10 })
         assert.deepStrictEqual(messages.map(({ content }) => textOf(content)), ["say doubtful", "doubtful"])
-        isGapless(yield* everything(session))
+        yield* isWhole(session)
       }).pipe(Effect.provide(Host.over(faulty(storage, faults))), Effect.timeout("20 seconds"))
     }, 30_000)
 
@@ -121,7 +129,7 @@ for (const [name, storage] of storages) {
         assert.deepInclude(events.at(-1), { type: "REPLY_END", finished_reason: "completed" })
         yield* Effect.sleep("400 millis")
         assert.deepStrictEqual(yield* log.open(session.id), [])
-        isGapless(yield* everything(session))
+        yield* isWhole(session)
       }).pipe(Effect.provide(Host.over(faulty(storage, faults))), Effect.timeout("20 seconds"))
     }, 30_000)
   })

@@ -294,7 +294,8 @@ describe("making and changing", () => {
                 properties: {
                   type: { const: "acme_credential" },
                   retries: { type: "integer" },
-                  strict: { type: "boolean" }
+                  strict: { type: "boolean" },
+                  models: { type: "array" }
                 }
               }]
             })
@@ -314,12 +315,21 @@ describe("making and changing", () => {
         "--set",
         "strict=true",
         "--set",
-        "url=a=b"
+        "url=a=b",
+        "--set",
+        "models=[{\"name\":\"m\"}]"
       ]
       const piped = yield* stoa({ piped: "sekrit\n" }, ...line, "--secret-file", "api_key=-", "--url", url)
       assert.deepStrictEqual([piped.out, piped.err], ["c9\n", ""])
       assert.deepStrictEqual(asked[1]?.body, {
-        data: { type: "acme_credential", retries: 3, strict: true, url: "a=b", api_key: "sekrit" }
+        data: {
+          type: "acme_credential",
+          retries: 3,
+          strict: true,
+          url: "a=b",
+          models: [{ name: "m" }],
+          api_key: "sekrit"
+        }
       })
       const typed = yield* stoa(
         { isTerminal: true, typed: ["sekrit"] },
@@ -472,6 +482,64 @@ describe("making and changing", () => {
       })
       const none = yield* stoa({}, "sessions", "create", "--agent", "a1", "--model", "nope:big", "--url", url)
       assert.deepStrictEqual([none.code, none.out], [3, ""])
+    }))
+})
+
+describe("models", () => {
+  const card = {
+    type: "chat_model",
+    name: "org/big:1",
+    label: "Big",
+    status: "deprecated",
+    deprecated_at: "2026-12-11",
+    input_types: ["text/plain", "image/png"],
+    output_types: ["text/plain", "application/x-thinking"],
+    context_size: 1_000_000,
+    output_size: 64_000,
+    parameter_schema: { type: "object", properties: { temperature: {}, max_tokens: {} } },
+    parameters_overrides: {},
+    structured_output: null,
+    prices: { input: 2, output: 10, cached_input: 0.2, tiers: [{ above: 200_000, input: 4, output: 20 }] }
+  }
+  const server = fakeServer((_, line) => {
+    switch (line) {
+      case "GET /model?provider=big_credential":
+        return json({ models: [card, { ...card, name: "other", prices: null, context_size: null }], total: 2 })
+      case "GET /model/big_credential/org%2Fbig%3A1":
+        return json(card)
+      default:
+        return undefined
+    }
+  })
+
+  it.scopedLive("are listed with their sizes and prices", () =>
+    Effect.gen(function*() {
+      const { url } = yield* server
+      const { out } = yield* stoa({}, "models", "list", "--provider", "big", "--url", url)
+      assert.deepStrictEqual(out.split("\n").slice(0, 3).map((line) => line.split(/ {2,}/)), [
+        ["MODEL", "STATUS", "CONTEXT", "OUTPUT", "$ IN / OUT", "LABEL"],
+        ["big:org/big:1", "deprecated", "1000000", "64000", "2 / 10", "Big"],
+        ["big:other", "deprecated", "-", "64000", "-", "Big"]
+      ])
+    }))
+
+  it.scopedLive("are shown one by one, whatever is in their names", () =>
+    Effect.gen(function*() {
+      const { url } = yield* server
+      const { out } = yield* stoa({}, "models", "show", "big", "org/big:1", "--url", url)
+      assert.deepStrictEqual(Object.fromEntries(out.trimEnd().split("\n").map((line) => line.split(/ {2,}/))), {
+        name: "org/big:1",
+        label: "Big",
+        status: "deprecated (ends 2026-12-11)",
+        context: "1000000",
+        output: "64000",
+        takes: "text/plain image/png",
+        gives: "text/plain",
+        thinks: "yes",
+        "$ per million": "input 2, output 10, cached input 0.2; over 200000 tokens: input 4, output 20",
+        parameters: "temperature max_tokens"
+      })
+      assert.strictEqual((yield* stoa({}, "models", "show", "big", "none", "--url", url)).code, 3)
     }))
 })
 

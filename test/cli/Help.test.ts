@@ -13,7 +13,7 @@ const leaves = (node: Grammar.Node, path: ReadonlyArray<string> = []): ReadonlyA
 describe("help", () => {
   it.live("tells of every command, option and argument", () =>
     Effect.gen(function*() {
-      const all = leaves(Grammar.read(yield* withServer))
+      const all = leaves(Grammar.read(yield* withServer({})))
       assert.isAtLeast(all.length, 30)
       for (const [name, node] of all) {
         assert.notStrictEqual(node.description, "", name)

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { execFile, spawnSync } from "node:child_process"
-import { readdir, readFile, unlink, writeFile } from "node:fs/promises"
+import { readdir, readFile, unlink, utimes, writeFile } from "node:fs/promises"
+import { createServer as createHttpServer } from "node:http"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { promisify } from "node:util"
@@ -28,6 +29,52 @@ const textOf = (frames: ReadonlyArray<{ readonly event: { readonly type: string 
 const filesBelow = async (folder: string): Promise<ReadonlyArray<string>> => {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true })
   return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+}
+
+/** Credentials that take an address and a key, one of each package's wire. */
+const echoed = [
+  "openai_compatible_credential",
+  "openai_credential",
+  "anthropic_credential",
+  "gemini_credential",
+  "mistral_credential",
+  "openrouter_credential"
+]
+
+/** How the provider says the key: in an error's body and headers, in a page, in a redirect, in a broken stream, in an error of a stream. */
+const ways = ["error", "refusal", "page", "redirect", "garbage", "stream"] as const
+
+/** A provider that repeats the key in everything that it says. */
+const echo = async (secret: string) => {
+  let asked = 0
+  const server = createHttpServer((request, response) => {
+    asked++
+    request.resume()
+    const body = JSON.stringify({
+      error: { message: `Your key ${secret}`, type: secret, code: secret, status: secret }
+    })
+    const headers = { "x-key": secret, "set-cookie": `key=${secret}`, "x-request-id": secret }
+    const answers: Readonly<Record<string, () => void>> = {
+      error: () => response.writeHead(400, headers).end(body),
+      refusal: () => response.writeHead(401, headers).end(body),
+      page: () => response.writeHead(200, { ...headers, "content-type": "text/html" }).end(`<html>${secret}</html>`),
+      redirect: () => response.writeHead(307, { location: `http://127.0.0.1:1/?key=${secret}` }).end(),
+      garbage: () =>
+        response.writeHead(200, { ...headers, "content-type": "text/event-stream" }).end(`data: {"${secret}": \n\n`),
+      stream: () =>
+        response.writeHead(200, { "content-type": "text/event-stream" }).end(`event: error\ndata: ${body}\n\n`)
+    }
+    answers[(request.url ?? "").split("/")[1] ?? ""]?.()
+  }).listen(0, "127.0.0.1")
+  await new Promise((listening) => server.once("listening", listening))
+  return {
+    url: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
+    asked: () => asked,
+    close: () => {
+      server.closeAllConnections()
+      server.close()
+    }
+  }
 }
 
 describe("The built server", () => {
@@ -212,6 +259,88 @@ describe("The built server", () => {
       )
       await second.kill("SIGTERM")
     }))
+
+  it(
+    "rotates its vault's key while it serves: secrets, API keys and the next start go on",
+    () =>
+      withFolder(async (folder) => {
+        const server = await startServer(["--data-dir", folder])
+        const key = /stoa_\S+/.exec(server.output())?.[0] ?? ""
+        const client = clientOf(server.url)
+        const data = { type: "openai_compatible_credential", base_url: "http://127.0.0.1:9/v1", api_key: "sk-rotated" }
+        const { credential_id } = await client.must("POST", "/credential", { data })
+        const desk = (url: string, ...words: ReadonlyArray<string>) =>
+          stoa(["vault", ...words, "-o", "json", "--url", url], { env: { STOA_API_KEY: key } })
+        const rotated = await desk(server.url, "rotate")
+        assert.strictEqual(rotated.code, 0, rotated.stderr)
+        const { keys, rotation } = JSON.parse(rotated.stdout)
+        assert.deepInclude(rotation, { state: "done", fresh_key: true, resealed: 1 })
+        assert.deepStrictEqual(keys.map(({ secrets }: { secrets: number }) => secrets), [1, 0])
+        const early = await desk(server.url, "rotate", "--retire")
+        assert.strictEqual(early.code, 1)
+        assert.include(early.stderr, "a minute")
+        const past = new Date(Date.now() - 120_000)
+        await utimes(join(folder, "vault.key"), past, past)
+        const retired = await desk(server.url, "rotate", "--retire")
+        assert.strictEqual(JSON.parse(retired.stdout).keys.length, 1, retired.stderr)
+        await server.kill("SIGKILL")
+        const again = await startServer(["--data-dir", folder])
+        assert.strictEqual((await clientOf(again.url).call("POST", `/credential/${credential_id}/test`)).status, 200)
+        const status = await desk(again.url, "status")
+        assert.deepInclude(JSON.parse(status.stdout), { unreadable: 0 }, status.stderr)
+        await again.kill("SIGTERM")
+        for (const text of [server.output(), again.output(), rotated.stdout]) assert.notInclude(text, "sk-rotated")
+      }),
+    120_000
+  )
+
+  it(
+    "leaves the key of a provider that repeats it nowhere: not in answers, events, what it prints, nor its data",
+    () =>
+      withFolder(async (folder) => {
+        const secret = "sk-echoed-4712-never-to-be-seen"
+        const provider = await echo(secret)
+        const server = await startServer(["--data-dir", folder], { env: { STOA_LOG_LEVEL: "trace" } })
+        const client = clientOf(server.url)
+        const answers: Array<string> = []
+        const say = async (method: string, path: string, body?: unknown) => {
+          const answer = await client.call(method, path, body)
+          answers.push(answer.text, JSON.stringify([...answer.headers]))
+          return answer.json
+        }
+        const { agent_id } = await say("POST", "/agent", { name: "Friday" })
+        const suffer = async (type: string, how: string) => {
+          const data = { type, base_url: `${provider.url}/${how}`, api_key: secret }
+          const { credential_id } = await say("POST", "/credential", { data })
+          assert.isFalse((await say("POST", `/credential/${credential_id}/test`)).ok, `${type} ${how}`)
+          const { session_id } = await say("POST", "/sessions", {
+            agent_id,
+            chat_model_config: { type, credential_id, model: "any" }
+          })
+          const body = JSON.stringify({ agent_id, session_id, input: { content: "hi" } })
+          const chat = await client.stream("/chat", { method: "POST", body })
+          await chat.end()
+          answers.push(JSON.stringify(chat.frames))
+          const end = { type: "REPLY_END", finished_reason: "error" } as const
+          assert.deepInclude(chat.frames.at(-1)!.event, end, `${type} ${how}`)
+          for (const path of ["messages", "runs"]) await say("GET", `/sessions/${session_id}/${path}`)
+          await say("DELETE", `/credential/${credential_id}`)
+        }
+        for (const how of ways) {
+          for (const half of [echoed.slice(0, 3), echoed.slice(3)]) {
+            await Promise.all(half.map((type) => suffer(type, how)))
+          }
+        }
+        await say("GET", "/credential")
+        await say("GET", "/usage")
+        assert.isAbove(provider.asked(), echoed.length * ways.length)
+        await server.kill("SIGTERM")
+        provider.close()
+        for (const answer of [...answers, server.output()]) assert.notInclude(answer, secret)
+        for (const file of await filesBelow(folder)) assert.isFalse((await readFile(file)).includes(secret), file)
+      }),
+    120_000
+  )
 
   it("leaves a planted secret nowhere: not in answers, not in what it prints, not in its data", () =>
     withFolder(async (folder) => {

@@ -253,16 +253,198 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
       }))
   })
 
-  it.effect("lists the models of a type, to anybody", () =>
-    Effect.gen(function*() {
-      const { call } = yield* Host
-      const { json, status } = yield* call("GET", "/model/?provider=demo_credential")
-      assert.strictEqual(status, 200)
-      assert.strictEqual(json.total, json.models.length)
-      const unknown = yield* call("GET", "/model/?provider=nope")
-      assert.deepInclude(unknown.json, { status: 404, detail: "Provider 'nope' not found." })
-      assert.strictEqual((yield* call("GET", "/model/")).status, 422)
-    }))
+  describe("Models", () => {
+    it.effect("lists the models of a type, to anybody", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const { json, status } = yield* call("GET", "/model/?provider=demo_credential")
+        assert.strictEqual(status, 200)
+        assert.strictEqual(json.total, json.models.length)
+        assert.deepStrictEqual(json.models.map(({ name }: { name: string }) => name), ["demo-chat", "demo-script"])
+        assert.containsAllKeys(json.models[0], [
+          "type",
+          "name",
+          "label",
+          "status",
+          "deprecated_at",
+          "input_types",
+          "output_types",
+          "context_size",
+          "output_size",
+          "parameter_schema",
+          "parameters_overrides"
+        ])
+        const unknown = yield* call("GET", "/model/?provider=nope")
+        assert.deepInclude(unknown.json, { status: 404, detail: "Provider 'nope' not found." })
+        assert.strictEqual((yield* call("GET", "/model/")).status, 422)
+      }))
+
+    it.effect("shows one model, to anybody", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const { json, status } = yield* call("GET", "/model/demo_credential/demo-chat")
+        assert.deepInclude({ ...json, status }, { name: "demo-chat", status: 200 })
+        const unknown = yield* call("GET", "/model/demo_credential/gpt-7")
+        assert.deepInclude(unknown.json, { status: 404, code: "not_found", detail: "Model 'gpt-7' not found." })
+        assert.strictEqual((yield* call("GET", "/model/nope/demo-chat")).status, 404)
+      }))
+
+    const own = [
+      { name: "org/model:free", context_size: 1000, output_size: 100, prices: { input: 1, output: 2 } },
+      { name: "demo-chat", label: "Mine", parameters_overrides: { delay_ms: { maximum: 5 } } }
+    ]
+
+    it.effect("merges a credential's own cards in, for its owner", () =>
+      Effect.gen(function*() {
+        const { api, user } = yield* settled
+        const { call } = yield* Host
+        const { credential_id } = yield* api.credentials.create({
+          headers: {},
+          payload: { data: { type: "demo_credential", models: own } }
+        })
+        const through = `?provider=demo_credential&credential_id=${credential_id}`
+        const { models } = (yield* call("GET", `/model${through}`, { user })).json
+        const named = (name: string) => models.find((model: { name: string }) => model.name === name)
+        assert.lengthOf(models, 3)
+        assert.deepInclude(named("demo-chat"), { label: "Mine", context_size: 128_000 })
+        assert.deepInclude(named("org/model:free"), {
+          label: "org/model:free",
+          status: "active",
+          context_size: 1000,
+          prices: { input: 1, output: 2 }
+        })
+        const path = `/model/demo_credential/${encodeURIComponent("org/model:free")}?credential_id=${credential_id}`
+        assert.deepInclude((yield* call("GET", path, { user })).json, { name: "org/model:free" })
+        const other = yield* call("GET", path.replace("demo_credential", "openai_compatible_credential"), { user })
+        assert.deepInclude(other.json, { status: 422, code: "invalid" })
+        const { data } = yield* api.credentials.get({ path: { credential_id } })
+        assert.deepStrictEqual((data["models"] as ReadonlyArray<object>).map((card) => "name" in card), [true, true])
+      }))
+
+    it.effect("checks a session's parameters by the card, the credential's own included", () =>
+      Effect.gen(function*() {
+        const { agent_id, api } = yield* settled
+        const { credential_id } = yield* api.credentials.create({
+          headers: {},
+          payload: { data: { type: "demo_credential", models: own } }
+        })
+        const create = (delay_ms: number) =>
+          api.sessions.create({
+            headers: {},
+            payload: {
+              agent_id,
+              chat_model_config: {
+                type: "demo_credential",
+                credential_id,
+                model: "demo-chat",
+                parameters: { delay_ms }
+              }
+            }
+          })
+        yield* create(5)
+        yield* fails(create(6), {
+          _tag: "Invalid",
+          errors: [{ path: "chat_model_config.parameters.delay_ms", message: "Expected at most 5." }]
+        })
+      }))
+
+    it.effect("refuses own cards that are none, and names the fields", () =>
+      Effect.gen(function*() {
+        const { user } = yield* settled
+        const { call } = yield* Host
+        const paths = (models: unknown) =>
+          Effect.map(
+            call("POST", "/credential", { user, body: { data: { type: "demo_credential", models } } }),
+            ({ json, status, text }) => {
+              assert.strictEqual(status, 422)
+              assert.notInclude(text, secret)
+              return json.errors.map(({ path }: { path: string }) => path)
+            }
+          )
+        assert.deepStrictEqual(yield* paths("demo-chat"), ["data.models"])
+        assert.deepStrictEqual(yield* paths([{ label: "x" }]), ["data.models.0.name"])
+        assert.deepStrictEqual(yield* paths([{ name: "a", context_size: secret }]), ["data.models.0.context_size"])
+        assert.deepStrictEqual(
+          yield* paths([{ name: "a", [secret.slice(3)]: 1 }]).pipe(Effect.map((all) => all.length)),
+          1
+        )
+        assert.deepStrictEqual(yield* paths([{ name: "a", prices: { input: -1, output: 1 } }]), [
+          "data.models.0.prices.input"
+        ])
+        assert.deepStrictEqual(yield* paths([{ name: "a" }, { name: "a" }]), ["data.models.1.name"])
+        assert.deepStrictEqual(yield* paths(Array.from({ length: 65 }, (_, i) => ({ name: `m${i}` }))), ["data.models"])
+      }))
+  })
+
+  describe("Embeddings", () => {
+    it.effect("are made of one text or several by the demo, without a key", () =>
+      Effect.gen(function*() {
+        const { credential_id, user } = yield* settled
+        const { call } = yield* Host
+        const embed = (body: object) =>
+          call("POST", "/embedding", { user, body: { credential_id, model: "demo-embedding", ...body } })
+        const one = yield* embed({ input: "hello" })
+        assert.strictEqual(one.status, 200)
+        assert.deepInclude(one.json, { model: "demo-embedding", usage: { input_tokens: 2 } })
+        assert.lengthOf(one.json.embeddings[0], 256)
+        const two = yield* embed({ type: "demo_credential", input: ["hello", "bye"], dimensions: 64 })
+        assert.deepStrictEqual(two.json.embeddings.map(({ length }: { length: number }) => length), [64, 64])
+      }))
+
+    it.effect("are refused with the field that is wrong", () =>
+      Effect.gen(function*() {
+        const { credential_id, user } = yield* settled
+        const { call } = yield* Host
+        const paths = (body: object) =>
+          Effect.map(
+            call("POST", "/embedding", {
+              user,
+              body: { credential_id, model: "demo-embedding", input: "hi", ...body }
+            }),
+            ({ json }) => {
+              assert.strictEqual(json.status, 422, JSON.stringify(json))
+              return json.errors.map(({ path }: { path: string }) => path)
+            }
+          )
+        assert.deepStrictEqual(yield* paths({ dimensions: 3 }), ["dimensions"])
+        assert.deepStrictEqual(yield* paths({ type: "openai_compatible_credential" }), ["type"])
+        for (
+          const input of ["", [], [""], Array(2049).fill("a"), ["a".repeat(100_001)], Array(9).fill("a".repeat(99_000))]
+        ) {
+          assert.include((yield* paths({ input })).join(), "input")
+        }
+        const anthropic = { type: "anthropic_credential", api_key: secret }
+        const { json } = yield* call("POST", "/credential", { user, body: { data: anthropic } })
+        assert.deepStrictEqual(yield* paths({ credential_id: json.credential_id, model: "m" }), ["credential_id"])
+        const nobodys = yield* call("POST", "/embedding", {
+          user,
+          body: { credential_id: "0".repeat(32), model: "demo-embedding", input: "hi" }
+        })
+        assert.deepInclude(nobodys.json, { status: 404, code: "not_found" })
+      }))
+
+    it.effect("say what is wrong behind us, and in whose words", () =>
+      Effect.gen(function*() {
+        const { user } = yield* settled
+        const { call } = yield* Host
+        const body = { data: openAi({ base_url: "http://127.0.0.1:1/v1" }) }
+        const { credential_id } = (yield* call("POST", "/credential", { user, body })).json
+        const { json, text } = yield* call("POST", "/embedding", {
+          user,
+          body: { credential_id, model: "m", input: "hi" }
+        })
+        assert.deepInclude(json, { status: 502, code: "connection", title: "Bad Gateway" })
+        assert.notInclude(text, "127.0.0.1")
+      }))
+
+    it.effect("have models that anybody can list", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const { json } = yield* call("GET", "/embedding-model/?provider=demo_credential")
+        assert.deepInclude(json.models[0], { type: "embedding_model", name: "demo-embedding", dimensions: 256 })
+        assert.strictEqual((yield* call("GET", "/embedding-model?provider=nope")).status, 404)
+      }))
+  })
 
   describe("Sessions", () => {
     it.effect("makes one with system A's shape", () =>

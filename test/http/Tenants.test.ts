@@ -9,9 +9,17 @@ import * as TestHost from "../support/TestHost.ts"
 const { TestHost: Host } = TestHost
 
 /** Open to everybody; whatever else there is asks who it is. */
-const open = new Set(["credentials.schemas", "health.health", "health.liveness", "health.readiness", "models.list"])
+const open = new Set([
+  "credentials.schemas",
+  "health.health",
+  "health.liveness",
+  "health.readiness",
+  "models.list",
+  "models.get",
+  "models.embeddings"
+])
 
-const withIds = endpoints.filter(({ params }) => params.length > 0)
+const withIds = endpoints.filter(({ name, params }) => params.length > 0 && !open.has(name))
 
 /** An id of the right shape that nobody has. */
 const nobodys = "0".repeat(32)
@@ -36,7 +44,9 @@ const adasWorld = Effect.gen(function*() {
   yield* call("GET", `/sessions/${session_id}/messages`, { user }).pipe(
     Effect.repeat({ until: ({ json }): boolean => json.messages[1]?.content[0]?.text.endsWith("plan") === true })
   )
-  return { user, ids: { agent_id, credential_id, session_id, run_id, key_id } as Readonly<Record<string, string>> }
+  const model = { provider: "demo_credential", name: "demo-chat" }
+  const ids: Readonly<Record<string, string>> = { agent_id, credential_id, session_id, run_id, key_id, ...model }
+  return { user, ids }
 })
 
 /** All that an Ada can see of it. */
@@ -104,13 +114,31 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
         ["GET", `/sessions/${session_id}?agent_id=${ids.agent_id}`],
         ["POST", "/chat", { agent_id: ids.agent_id, session_id: ids.session_id, input: { content: "hi" } }],
         ["POST", "/chat", { agent_id, session_id: ids.session_id, input: { content: "hi" } }],
-        ["POST", "/chat", { agent_id: ids.agent_id, session_id, input: { content: "hi" } }]
+        ["POST", "/chat", { agent_id: ids.agent_id, session_id, input: { content: "hi" } }],
+        ["POST", "/embedding", { credential_id: ids.credential_id, model: "demo-embedding", input: "hi" }],
+        ["GET", `/model?provider=demo_credential&credential_id=${ids.credential_id}`],
+        ["GET", `/model/demo_credential/demo-chat?credential_id=${ids.credential_id}`]
       ]
       for (const [method, path, body] of attempts) {
         const answer = yield* call(method, path, { user, body })
         assert.deepInclude(answer.json, { status: 404, code: "not_found" }, `${method} ${path}`)
       }
       assert.deepStrictEqual(yield* seenBy(ada), before)
+    }))
+
+  it.effect("shows a credential's own models only to who says who it is", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      const { issue } = yield* ApiKeys
+      const { ids, user } = yield* adasWorld
+      const chatOnly = yield* issue({ user_id: user as UserId, name: "", scopes: ["chat"], expires_at: null })
+      for (const path of ["/model?provider=demo_credential&", "/model/demo_credential/demo-chat?"]) {
+        const of = `${path}credential_id=${ids.credential_id}`
+        assert.strictEqual((yield* call("GET", of)).status, 401)
+        assert.strictEqual((yield* call("GET", of, { user })).status, 200)
+        const headers = { authorization: `Bearer ${chatOnly.key}` }
+        assert.deepInclude((yield* call("GET", of, { headers })).json, { status: 403, code: "scope_missing" })
+      }
     }))
 
   it.effect("lists each user only their own", () =>
@@ -209,7 +237,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
           ? "admin"
           : method === "GET"
           ? "read"
-          : name === "chat.send" || name === "sessions.interrupt" || name === "runs.cancel"
+          : name === "embeddings.create" || name === "chat.send" || name === "sessions.interrupt" ||
+              name === "runs.cancel"
           ? "chat"
           : "write"
         assert.deepStrictEqual(neededBy[name], [expected], name)

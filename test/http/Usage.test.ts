@@ -40,7 +40,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Usage", (it) => {
       const { day, ...sum } = json.usage[0]
       assert.match(day, /^\d{4}-\d\d-\d\d$/)
       assert.deepStrictEqual(sum, json.totals)
-      assert.deepInclude(sum, { calls: 3, errors: 0, cost: null, unpriced_calls: 3 })
+      assert.deepInclude(sum, { calls: 3, errors: 0, cost: 0, unpriced_calls: 0 })
     }))
 
   it.effect("sums by up to three kinds at once, page by page", () =>
@@ -62,6 +62,26 @@ layer(TestHost.layer(), { excludeTestServices: true })("Usage", (it) => {
       const second = (yield* usage(`?group_by=run&limit=2&cursor=${first.next_cursor}`)).json
       assert.deepStrictEqual([first.usage.length, second.usage.length, second.next_cursor], [2, 1, null])
       assert.deepStrictEqual(second.totals, first.totals)
+    }))
+
+  it.effect("knows what a call cost by the prices on its model's card, the credential's own too", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      const { say, session, usage, user } = yield* world
+      const prices = { input: 2_000_000, output: 1_000_000 }
+      const data = { type: "demo_credential", models: [{ type: "chat_model", name: "demo-script", prices }] }
+      const { credential_id } = (yield* call("POST", "/credential", { user, body: { data } })).json
+      const id = yield* session("demo-script")
+      const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script" }
+      yield* call("PATCH", `/sessions/${id}`, { user, body: { chat_model_config } })
+      yield* say(id, "say one two three")
+      const { totals } = (yield* usage()).json
+      assert.isAbove(totals.input_tokens, 0)
+      assert.deepInclude(totals, {
+        calls: 1,
+        unpriced_calls: 0,
+        cost: totals.input_tokens * 2 + totals.output_tokens
+      })
     }))
 
   it.effect("keeps the sums of a session that is deleted", () =>

@@ -384,7 +384,9 @@ describe("A file", () => {
     context_size: 1,
     output_size: 1,
     parameter_schema: {},
-    parameters_overrides: {}
+    parameters_overrides: {},
+    structured_output: null,
+    prices: null
   })
   const look = message("user", [text("look"), image])
 

@@ -3,7 +3,10 @@ import { Duration, Effect, Fiber, TestClock } from "effect"
 import type { BlockId, MessageId, Timestamp, ToolCallId } from "../../src/domain/Ids.ts"
 import type { JsonObject } from "../../src/domain/Json.ts"
 import type { ContentBlock, Message } from "../../src/domain/Message.ts"
+import { propertiesOf } from "../../src/layers/Models/CardMerge.ts"
+import * as Cards from "../../src/layers/Models/Cards.ts"
 import { provider } from "../../src/layers/Models/Demo.ts"
+import { embed } from "../../src/layers/Models/DemoEmbedding.ts"
 import type { EmitPart, ModelPart } from "../../src/services/Models.ts"
 
 const time = "2026-01-31T09:30:00.000Z" as Timestamp
@@ -292,11 +295,59 @@ describe("demo-chat", () => {
 })
 
 describe("demo cards", () => {
-  it("name both models and their default pace", () => {
-    assert.deepStrictEqual(provider.cards.map(({ name }) => name), ["demo-chat", "demo-script"])
-    const defaults = provider.cards.map(({ parameter_schema }) =>
-      (parameter_schema["properties"] as { readonly delay_ms: { readonly default: number } }).delay_ms.default
-    )
-    assert.deepStrictEqual(defaults, [20, 0])
+  it.effect("name both models and their default pace", () =>
+    Effect.gen(function*() {
+      const { byName } = yield* Cards.make(undefined)(provider)
+      const defaults = ["demo-chat", "demo-script"].map((name) =>
+        propertiesOf(byName.get(name)!.parameter_schema)["delay_ms"]!["default"]
+      )
+      assert.deepStrictEqual(defaults, [20, 0])
+    }))
+})
+
+describe("demo-embedding", () => {
+  const similarity = (a: string, b: string) => {
+    const [left, right] = [embed(a), embed(b)]
+    return left.reduce((sum, x, i) => sum + x * right[i]!, 0)
+  }
+
+  it("puts similar texts nearer to each other than unrelated ones", () => {
+    const triples = [
+      ["How do I reset my password?", "I forgot my password and want to reset it", "Bananas are rich in potassium"],
+      ["The cat sat on the mat", "A cat was sitting on a mat", "Quarterly revenue grew by nine percent"],
+      ["deploying a server with Docker", "Docker deployment of servers", "a recipe for tomato soup"],
+      ["Wie lautet die Adresse des Büros?", "Adresse unseres Büros in Berlin", "Der Hund schläft im Garten"],
+      ["Ошибка при входе в систему", "не могу войти в систему: ошибка", "рецепт яблочного пирога"]
+    ] as const
+    for (const [text, similar, unrelated] of triples) {
+      assert.isAbove(similarity(text, similar), similarity(text, unrelated) + 0.15, text)
+    }
   })
+
+  it("makes the same vector of the same text, of length 1, in the dimensions that are asked for", () => {
+    for (const dimensions of [64, 128, 256, 512]) {
+      const vector = embed("Stoa is where agents live.", dimensions)
+      assert.lengthOf(vector, dimensions)
+      assert.closeTo(Math.hypot(...vector), 1, 1e-9)
+      assert.deepStrictEqual(vector, embed("Stoa is where agents live.", dimensions))
+    }
+    assert.closeTo(similarity("same words", "words same"), 1, 1e-9)
+  })
+
+  it("has a vector for a text without words, too", () => {
+    for (const text of ["…", " ", "!?"]) assert.closeTo(Math.hypot(...embed(text)), 1, 1e-9)
+  })
+
+  it.effect("answers many texts, and counts their tokens", () =>
+    Effect.gen(function*() {
+      const texts = Array.from({ length: 50 }, (_, i) => `text number ${i} ${"lorem ipsum ".repeat(200)}`)
+      const { embeddings, usage } = yield* provider.embed!({
+        fetch,
+        credential: {},
+        model: "demo-embedding",
+        input: texts
+      })
+      assert.lengthOf(embeddings, 50)
+      assert.isAbove(usage.input_tokens, 50 * 500)
+    }))
 })

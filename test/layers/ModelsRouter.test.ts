@@ -170,15 +170,14 @@ describe("credential schemas", () => {
   it.effect("name their type and mark what is secret", () =>
     Effect.gen(function*() {
       const { schemas } = yield* Models
-      const all = schemas as ReadonlyArray<
+      const [demo, ...others] = schemas as ReadonlyArray<
         {
           readonly title: string
           readonly properties: Readonly<Record<string, JsonObject>>
           readonly required: ReadonlyArray<string>
         }
       >
-      const [demo] = all
-      const compatible = all.find(({ title }) => title === "OpenAI-compatible")
+      const compatible = others.find(({ title }) => title === "OpenAI-compatible")
       assert.strictEqual(demo?.title, "Demo")
       assert.deepStrictEqual(Object.keys(demo ?? {}).toSorted(), [
         "additionalProperties",
@@ -253,6 +252,58 @@ describe("check", () => {
     }))
 })
 
+describe("check by what is known of a model", () => {
+  const own = [
+    { type: "chat_model", name: "mine", output_size: 50, output_types: ["text/plain"] },
+    { type: "chat_model", name: "gpt-4o", output_size: 10 }
+  ]
+  const { layer } = world(
+    credential("openai", "openai_credential"),
+    credential("own", "openai_credential", { models: own }),
+    credential("compatible", "openai_compatible_credential", compatible)
+  )
+  const problems = (id: string, model: string, parameters: JsonObject, type = "openai_credential") =>
+    Effect.flatMap(Models, (models) => models.check(ada, config(id, model, parameters, type))).pipe(
+      Effect.provide(layer),
+      Effect.match({
+        onSuccess: () => [],
+        onFailure: (failed) => failed._tag === "Invalid" ? (failed.errors ?? []).map(({ path }) => path) : [failed._tag]
+      })
+    )
+  const at = (name: string) => [`chat_model_config.parameters.${name}`]
+
+  it.effect("refuses parameters of thinking for a model that does not think", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* problems("openai", "gpt-4o", { reasoning_effort: "low" }), at("reasoning_effort"))
+      assert.deepStrictEqual(yield* problems("openai", "gpt-4o", { thinking_summary: "auto" }), at("thinking_summary"))
+      assert.deepStrictEqual(yield* problems("openai", "gpt-5.1", { reasoning_effort: "low" }), [])
+    }))
+
+  it.effect("refuses more output than a model can give, and what it takes otherwise", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* problems("openai", "gpt-4o", { max_tokens: 16_384 }), [])
+      assert.deepStrictEqual(yield* problems("openai", "gpt-4o", { max_tokens: 16_385 }), at("max_tokens"))
+      assert.deepStrictEqual(yield* problems("openai", "gpt-5.1", { temperature: 1 }), at("temperature"))
+      assert.deepStrictEqual(yield* problems("openai", "gpt-5.1", { reasoning_effort: "max" }), at("reasoning_effort"))
+    }))
+
+  it.effect("goes by the credential's own cards first", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* problems("own", "gpt-4o", { max_tokens: 11 }), at("max_tokens"))
+      assert.deepStrictEqual(yield* problems("own", "gpt-4o", { reasoning_effort: "low" }), at("reasoning_effort"))
+      assert.deepStrictEqual(yield* problems("own", "mine", { max_tokens: 51 }), at("max_tokens"))
+      assert.deepStrictEqual(yield* problems("own", "mine", { max_tokens: 50 }), [])
+    }))
+
+  it.effect("lets a model without a card have all that its provider takes", () =>
+    Effect.gen(function*() {
+      const all = { max_tokens: 5_000_000, reasoning_effort: "low", temperature: 1 }
+      assert.deepStrictEqual(yield* problems("openai", "typed-by-hand", all), [])
+      assert.deepStrictEqual(yield* problems("compatible", "org/any:1", all, "openai_compatible_credential"), [])
+      assert.deepStrictEqual(yield* problems("openai", "typed-by-hand", { temperature: 9 }), at("temperature"))
+    }))
+})
+
 describe("stream", () => {
   const call = (what: ReturnType<typeof config>) =>
     Effect.flatMap(
@@ -264,6 +315,25 @@ describe("stream", () => {
   const closed = { base_url: "http://127.0.0.1:1/v1" }
   const unreachable = (id: string) => config(id, "m", {}, "openai_compatible_credential")
   const sealed = (id: string, secrets: JsonObject) => `ada credentials/${id}|${JSON.stringify(secrets)}`
+
+  it.effect("does not ask a model for what is far beyond its context", () => {
+    const models = [{ type: "chat_model", name: "demo-script", context_size: 100 }]
+    const { layer } = world(credential("small", "demo_credential", { models }), credential("demo", "demo_credential"))
+    const say = (id: string, system: string) =>
+      Effect.flatMap(
+        Models,
+        (models) =>
+          models.stream({ owner: ada, config: config(id), fallbacks: [], system, messages: [], tools: [] }, () =>
+            undefined)
+      )
+    return Effect.gen(function*() {
+      yield* say("small", "x".repeat(800))
+      yield* say("demo", "x".repeat(900))
+      const failed = yield* Effect.flip(say("small", "x".repeat(900)))
+      assert.deepInclude({ ...failed }, { type: "context_length", retryable: false })
+      assert.include(failed.message, "about 225 tokens, where it takes 100")
+    }).pipe(Effect.provide(layer))
+  })
 
   it.effect("plays the model of a credential without secrets, and never asks the vault", () => {
     const { layer, opened } = world(credential("demo", "demo_credential"))

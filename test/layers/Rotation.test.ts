@@ -164,6 +164,30 @@ describe("A rotation", () => {
       }
     }))
 
+  it.scopedLive("leaves a secret as it is that was changed just while it was sealed anew", () =>
+    Effect.gen(function*() {
+      const [path, memory] = [yield* keyFile, yield* storage]
+      const plain = yield* over(memory, file(path))
+      const made = yield* fill(plain, 3)
+      const changing = made[1]!
+      const patch = Effect.flatMap(
+        plain.vault.seal("changed", sealedFor(changing)),
+        (sealed) => plain.credentials.modify(changing.user_id, changing.id, (now) => ({ ...now, sealed }))
+      ).pipe(Effect.orDie)
+      const interrupted = Layer.map(file(path), (context) => {
+        const vault = Context.get(context, Vault)
+        const seal: typeof vault.seal = (secret, of) =>
+          secret === `secret of ${changing.id}`
+            ? Effect.zipLeft(vault.seal(secret, of), patch)
+            : vault.seal(secret, of)
+        return Context.add(context, Vault, { ...vault, seal })
+      })
+      const process = yield* over(memory, interrupted)
+      assert.deepStrictEqual((yield* process.rotated).keys.map(({ secrets }) => secrets), [3, 0])
+      const now = yield* process.credentials.host.get(changing.id)
+      assert.strictEqual(yield* process.vault.open(now.sealed!, sealedFor(now)), "changed")
+    }))
+
   it.scopedLive("is noticed by other processes: what it sealed is opened there too", () =>
     Effect.gen(function*() {
       const [path, memory] = [yield* keyFile, yield* storage]

@@ -1,5 +1,5 @@
 import { Command, Options } from "@effect/cli"
-import { Effect, Option, Predicate, Stream } from "effect"
+import { Effect, Option, Predicate, Schema, Stream } from "effect"
 import type { CredentialCheck, CredentialRecord } from "../../domain/Credential.ts"
 import { CredentialId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
@@ -68,6 +68,8 @@ const schemaOf = (schemas: ReadonlyArray<JsonObject>, type: string): JsonObject 
       (own["const"] === type || (Array.isArray(own["enum"]) && own["enum"].includes(type)))
   })
 
+const asJson = Schema.decodeOption(Schema.parseJson())
+
 /** Texts are what their schema says: `delay_ms=20` is a number where a number belongs. */
 const typed = (schema: JsonObject | undefined, name: string, text: string): unknown => {
   const properties = schema?.["properties"]
@@ -76,6 +78,7 @@ const typed = (schema: JsonObject | undefined, name: string, text: string): unkn
   if ((types.includes("number") || types.includes("integer")) && text.trim() !== "" && Number.isFinite(Number(text))) {
     return Number(text)
   }
+  if (types.includes("array") || types.includes("object")) return Option.getOrElse(asJson(text), () => text)
   return types.includes("boolean") && /^(true|false)$/.test(text) ? text === "true" : text
 }
 

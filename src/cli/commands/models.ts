@@ -1,21 +1,53 @@
-import { Command } from "@effect/cli"
+import { Args, Command } from "@effect/cli"
 import { Effect, Option, Stream } from "effect"
-import type { ModelCard } from "../../domain/Model.ts"
+import { type ModelCard, type Prices, thinkingType } from "../../domain/Model.ts"
 import { connect, connection } from "../Connection.ts"
 import { optionalText } from "../Inputs.ts"
 import { providerOf, typeOf } from "../Model.ts"
-import { type Column, output, printAll } from "../Output.ts"
+import { type Column, output, printAll, printRecord } from "../Output.ts"
 import { limit } from "../Paging.ts"
 import { types } from "./credentials.ts"
 
 type Offer = ModelCard & { readonly provider: string }
+
+/** `2 / 10`: US dollars per million tokens of input and output. */
+const price = (prices: Prices | null) => prices === null ? undefined : `${prices.input} / ${prices.output}`
 
 const columns: ReadonlyArray<Column<Offer>> = [
   ["model", ({ name, provider }) => `${provider}:${name}`],
   ["status", ({ status }) => status],
   ["context", ({ context_size }) => context_size],
   ["output", ({ output_size }) => output_size],
+  ["$ in / out", ({ prices }) => price(prices)],
   ["label", ({ label }) => label]
+]
+
+const perMillion = (name: string, amount: number | undefined) => amount === undefined ? [] : [`${name} ${amount}`]
+
+const rates = ({ cache_write, cached_input, input, output }: Omit<Prices, "tiers">) =>
+  [
+    ...perMillion("input", input),
+    ...perMillion("output", output),
+    ...perMillion("cached input", cached_input),
+    ...perMillion("cache write", cache_write)
+  ].join(", ")
+
+const allPrices = (prices: Prices | null) =>
+  prices === null
+    ? undefined
+    : [rates(prices), ...(prices.tiers ?? []).map((tier) => `over ${tier.above} tokens: ${rates(tier)}`)].join("; ")
+
+const details: ReadonlyArray<Column<ModelCard>> = [
+  ["name", ({ name }) => name],
+  ["label", ({ label }) => label],
+  ["status", ({ deprecated_at, status }) => deprecated_at === null ? status : `${status} (ends ${deprecated_at})`],
+  ["context", ({ context_size }) => context_size],
+  ["output", ({ output_size }) => output_size],
+  ["takes", ({ input_types }) => input_types],
+  ["gives", ({ output_types }) => output_types.filter((type) => type !== thinkingType)],
+  ["thinks", ({ output_types }) => output_types.includes(thinkingType) ? "yes" : "no"],
+  ["$ per million", ({ prices }) => allPrices(prices)],
+  ["parameters", ({ parameter_schema }) => Object.keys(parameter_schema["properties"] ?? {})]
 ]
 
 const list = Command.make(
@@ -48,7 +80,23 @@ const list = Command.make(
     })
 ).pipe(Command.withDescription("List what can be talked to, as --model takes it"))
 
+const show = Command.make(
+  "show",
+  {
+    provider: Args.text({ name: "provider" }).pipe(Args.withDescription("Such as demo")),
+    name: Args.text({ name: "name" }).pipe(Args.withDescription("The model's name, as the provider has it")),
+    ...output,
+    ...connection
+  },
+  (options) =>
+    Effect.gen(function*() {
+      const { api } = yield* connect(options)
+      const [provider, name] = [typeOf(options.provider), options.name].map(encodeURIComponent) as [string, string]
+      yield* printRecord(options.output, details, yield* api.models.get({ path: { provider, name }, urlParams: {} }))
+    })
+).pipe(Command.withDescription("Show what is known of a model"))
+
 export const models = Command.make("models").pipe(
   Command.withDescription("The models of the providers"),
-  Command.withSubcommands([list])
+  Command.withSubcommands([list, show])
 )

@@ -214,7 +214,7 @@ const nodeOptions = {
 }
 
 /** Serves until it is interrupted. */
-export const launch = (settings: Settings) => {
+export const launch = (settings: Settings, extensions: Host.Extensions = {}) => {
   const node = createServer(nodeOptions).on("clientError", answerUnreadable)
   const listening = NodeHttpServer.layer(() => node, { port: settings.port, host: settings.host }).pipe(
     Layer.mapError((error) => cannotListen(settings)(error.cause))
@@ -225,7 +225,7 @@ export const launch = (settings: Settings) => {
     allowedHosts: settings.allowed_hosts
   }).pipe(Layer.provideMerge(listening))
   return run(settings, node).pipe(
-    Effect.provide(door.pipe(Layer.provideMerge(Layer.merge(Host.layer(settings), ReadinessLocal.layer)))),
+    Effect.provide(door.pipe(Layer.provideMerge(Layer.merge(Host.layer(settings, extensions), ReadinessLocal.layer)))),
     (serving) => Effect.zipRight(probe(settings), serving),
     Logger.withMinimumLogLevel(LogLevel.fromLiteral(levelNames[settings.log_level]))
   )
@@ -256,6 +256,9 @@ const options = {
   ),
   data_dir: Options.optional(
     text("data-dir", "FOLDER", "Folder of the embedded database and the vault's key (default .stoa)")
+  ),
+  models_dir: Options.optional(
+    text("models-dir", "FOLDER", "Folder of your own model cards, <provider>/<name>.yaml")
   ),
   trust_user_header: Options.boolean("trust-user-header").pipe(
     Options.withDescription("A proxy in front sets X-User-ID, and nobody else can reach this server"),
@@ -300,28 +303,32 @@ const list = (text: Option.Option<string>) =>
     Option.map(text, (names) => names.split(",").map((name) => name.trim()).filter((name) => name !== ""))
   )
 
-export const serve = Command.make("serve", options, (flags) =>
-  Effect.gen(function*() {
-    const settings = yield* SettingsSource.read({
-      flags: {
-        host: Option.getOrUndefined(flags.host),
-        port: Option.getOrUndefined(flags.port),
-        data_dir: Option.getOrUndefined(flags.data_dir),
-        trust_user_header: Option.getOrUndefined(flags.trust_user_header),
-        cors_origins: list(flags.cors_origins),
-        allowed_hosts: list(flags.allowed_hosts),
-        outbound_hosts: list(flags.outbound_hosts),
-        drain_seconds: Option.getOrUndefined(flags.drain_seconds),
-        run_seconds: Option.getOrUndefined(flags.run_seconds),
-        tool_seconds: Option.getOrUndefined(flags.tool_seconds),
-        model_first_byte_seconds: Option.getOrUndefined(flags.model_first_byte_seconds),
-        model_idle_seconds: Option.getOrUndefined(flags.model_idle_seconds),
-        parked_hours: Option.getOrUndefined(flags.parked_hours),
-        retain_days: Option.getOrUndefined(flags.retain_days),
-        log_level: Option.getOrUndefined(flags.log_level) as SettingsSource.Flags["log_level"]
-      },
-      env: yield* Env,
-      config: Option.getOrUndefined(flags.config)
-    })
-    return yield* launch(settings)
-  }).pipe(Effect.provide(NodeFileSystem.layer))).pipe(Command.withDescription("Run the server"))
+export type Extensions = Host.Extensions
+
+export const serve = (extensions: Extensions) =>
+  Command.make("serve", options, (flags) =>
+    Effect.gen(function*() {
+      const settings = yield* SettingsSource.read({
+        flags: {
+          host: Option.getOrUndefined(flags.host),
+          port: Option.getOrUndefined(flags.port),
+          data_dir: Option.getOrUndefined(flags.data_dir),
+          models_dir: Option.getOrUndefined(flags.models_dir),
+          trust_user_header: Option.getOrUndefined(flags.trust_user_header),
+          cors_origins: list(flags.cors_origins),
+          allowed_hosts: list(flags.allowed_hosts),
+          outbound_hosts: list(flags.outbound_hosts),
+          drain_seconds: Option.getOrUndefined(flags.drain_seconds),
+          run_seconds: Option.getOrUndefined(flags.run_seconds),
+          tool_seconds: Option.getOrUndefined(flags.tool_seconds),
+          model_first_byte_seconds: Option.getOrUndefined(flags.model_first_byte_seconds),
+          model_idle_seconds: Option.getOrUndefined(flags.model_idle_seconds),
+          parked_hours: Option.getOrUndefined(flags.parked_hours),
+          retain_days: Option.getOrUndefined(flags.retain_days),
+          log_level: Option.getOrUndefined(flags.log_level) as SettingsSource.Flags["log_level"]
+        },
+        env: yield* Env,
+        config: Option.getOrUndefined(flags.config)
+      })
+      return yield* launch(settings, extensions)
+    }).pipe(Effect.provide(NodeFileSystem.layer))).pipe(Command.withDescription("Run the server"))

@@ -10,25 +10,25 @@ import { Authentication } from "../api/Authentication.ts"
 const scopeOf = ({ method, path }: HttpRouter.Route<unknown, unknown>): Scope => {
   if (/^\/(keys|vault)\b/.test(path)) return "admin"
   if (method === "GET") return "read"
-  return /^\/chat$|\/(interrupt|cancel)$/.test(path) ? "chat" : "write"
+  return /^\/(chat|embedding)$|\/(interrupt|cancel)$/.test(path) ? "chat" : "write"
 }
+
+/** Who asks, if they have the scope: for endpoints that need it only sometimes. */
+export const identify = (auth: typeof Auth.Service, scope: Scope) =>
+  Effect.gen(function*() {
+    const { headers } = yield* HttpServerRequest.HttpServerRequest
+    const principal = yield* auth.authenticate({
+      authorization: headers["authorization"],
+      user_id: headers["x-user-id"]
+    })
+    if (principal.scopes.includes(scope)) return principal
+    return yield* new Forbidden({ code: "scope_missing", detail: `This needs an API key with the scope '${scope}'.` })
+  })
 
 export const layer: Layer.Layer<Authentication, never, Auth> = Layer.effect(
   Authentication,
   Effect.map(Auth, (auth) => {
-    const authenticate = Effect.gen(function*() {
-      const { headers } = yield* HttpServerRequest.HttpServerRequest
-      const principal = yield* auth.authenticate({
-        authorization: headers["authorization"],
-        user_id: headers["x-user-id"]
-      })
-      const needed = scopeOf((yield* HttpRouter.RouteContext).route)
-      if (principal.scopes.includes(needed)) return principal
-      return yield* new Forbidden({
-        code: "scope_missing",
-        detail: `This needs an API key with the scope '${needed}'.`
-      })
-    })
+    const authenticate = Effect.flatMap(HttpRouter.RouteContext, ({ route }) => identify(auth, scopeOf(route)))
     return { key: () => authenticate, user: () => authenticate }
   })
 )

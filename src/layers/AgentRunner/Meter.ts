@@ -1,7 +1,7 @@
 /** Begins and ends the model calls of one round, and notes for the ledger how they go. */
 import { type Clock, Effect } from "effect"
 import type { ModelSwitched } from "../../domain/Event.ts"
-import type { MessageId } from "../../domain/Ids.ts"
+import type { MessageId, UserId } from "../../domain/Ids.ts"
 import type { CallProgress } from "../../domain/Ledger.ts"
 import type { Prices } from "../../domain/Model.ts"
 import * as Reply from "../../domain/Reply.ts"
@@ -15,17 +15,16 @@ type Finish = Extract<ModelPart, { readonly type: "finish" }>
 export const keyOf = ({ credential_id, model, type }: ModelName) => `${type} ${credential_id} ${model}`
 
 /** The prices of those models whose cards name them. */
-export const pricesOf = (models: typeof Models.Service, configs: ReadonlyArray<ModelName>) =>
+export const pricesOf = (models: typeof Models.Service, owner: UserId, configs: ReadonlyArray<ModelName>) =>
   Effect.map(
-    Effect.forEach(configs, (config) =>
-      Effect.match(models.cards(config.type), {
-        onFailure: (): [string, Prices | undefined] => [keyOf(config), undefined],
-        onSuccess: (cards): [string, Prices | undefined] => [
-          keyOf(config),
-          cards.find(({ name }) => name === config.model)?.prices ?? undefined
-        ]
+    Effect.forEach(configs, ({ credential_id, model, type }) =>
+      Effect.match(models.card(type, model, { owner, credential_id }), {
+        onFailure: (): Prices | undefined =>
+          undefined,
+        onSuccess: ({ prices }) => prices ?? undefined
       })),
-    (entries) => new Map(entries)
+    (prices) =>
+      new Map(configs.map((config, i) => [keyOf(config), prices[i]]))
   )
 
 export interface Options {

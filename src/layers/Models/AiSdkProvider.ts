@@ -109,7 +109,7 @@ const toolsOf = (tools: ReadonlyArray<ToolSpec>, choice: ToolChoice | undefined,
   tools.length > 0 &&
   { tools: tools.map(toolOf(dialect)), ...(choice !== undefined && { toolChoice: choiceOf(choice) }) }
 
-const native = ({ name, schema }: StructuredOutput) => ({
+const schemaFormat = ({ name, schema }: StructuredOutput) => ({
   responseFormat: { type: "json", schema, ...(name !== undefined && { name }) }
 } as const)
 
@@ -159,14 +159,13 @@ export const make = <Credential extends object, Parameters extends object>(
         ? byTool(call.tools, call.output, output, reader.dialect)
         : {
           ...toolsOf(call.tools, call.tool_choice, reader.dialect),
-          ...(call.output !== undefined && native(call.output))
+          ...(call.output !== undefined && schemaFormat(call.output))
         })
     }
   }
 
   return Provider.make<Credential, Parameters>({
     ...definition,
-    cards: [],
     accepts: () => true,
     stream: (call, emit) =>
       Effect.suspend(() => {
@@ -176,7 +175,8 @@ export const make = <Credential extends object, Parameters extends object>(
         const reader = { dialect: spoken, author, takes: card?.input_types }
         const mediaType = refusedMedia(messages, reader)
         if (mediaType !== undefined) return Effect.fail(refused(mediaType, model))
-        const output = call.output === undefined || isStructured(call) ? undefined : outputName(tools, call.output)
+        const native = card?.structured_output ?? isStructured(call)
+        const output = call.output === undefined || native ? undefined : outputName(tools, call.output)
         return Effect.flatMap(open(credential, fetch), (opened) =>
           AiSdkStream.stream({
             model: modelOf(opened, model, spoken),

@@ -1,14 +1,14 @@
 /**
- * Two models that need no key and no network: one talks, the other plays a
- * script (its instructions are in `DemoScript.ts`). They are the first-run
- * default, the load generator and the test double.
+ * Models that need no key and no network: one talks, one plays a script (its
+ * instructions are in `DemoScript.ts`), one makes embeddings. They are the
+ * first-run default, the load generator and the test double.
  */
 import { Effect, Schema } from "effect"
 import { setImmediate } from "node:timers/promises"
 import { type Message, textOf } from "../../domain/Message.ts"
-import type { ModelCard } from "../../domain/Model.ts"
 import type { EmitPart, ModelFailed } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
+import * as DemoEmbedding from "./DemoEmbedding.ts"
 import { type Instruction, parse, playedParts, replyOf, type Step, steps } from "./DemoScript.ts"
 import { measure, words } from "./Measure.ts"
 import * as Provider from "./Provider.ts"
@@ -34,20 +34,6 @@ const parameters = (delay: number) =>
       { exact: true }
     )
   })
-
-const card = (name: string, label: string, delay: number): ModelCard => ({
-  type: "chat_model",
-  name,
-  label,
-  status: "active",
-  deprecated_at: null,
-  input_types: ["text/plain"],
-  output_types: ["text/plain", "application/x-thinking"],
-  context_size: 128_000,
-  output_size: 128_000,
-  parameter_schema: Provider.jsonSchemaOf(parameters(delay)),
-  parameters_overrides: delay === chatDelay ? {} : { delay_ms: { default: delay } }
-})
 
 const chat = (told: string): ReadonlyArray<Instruction> => {
   const echo = told.length > longestEcho ? `${told.slice(0, longestEcho)}…` : told
@@ -104,7 +90,6 @@ export const provider: Provider.Provider = Provider.make({
   title: "Demo",
   fields: Schema.Struct({}),
   parameters: parameters(chatDelay),
-  cards: [card("demo-chat", "Demo chat", chatDelay), card("demo-script", "Demo script", scriptDelay)],
   accepts: (model) => model === "demo-chat" || model === "demo-script",
   stream: ({ messages, model, parameters, system }, emit) =>
     Effect.flatMap(NewId, ({ short }) => {
@@ -125,5 +110,6 @@ export const provider: Provider.Provider = Provider.make({
       const delay = parameters.delay_ms ?? (scripted ? scriptDelay : chatDelay)
       return perform(delay > 0 ? paced(played, delay) : played, emit)
     }),
+  embed: ({ dimensions, input }) => DemoEmbedding.embedAll(input, dimensions),
   check: () => Effect.succeed({ models: ["demo-chat", "demo-script"] })
 })

@@ -21,7 +21,8 @@ export const words = (text: string): number => {
   return count
 }
 
-const written = (block: ContentBlock): string => {
+/** The text that a block holds. */
+export const written = (block: ContentBlock): string => {
   switch (block.type) {
     case "text":
       return block.text

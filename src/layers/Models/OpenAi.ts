@@ -11,7 +11,7 @@ import { isStrict } from "./Strict.ts"
 
 const parameters = {
   ...Fields.usual,
-  ...Fields.effort("none", "minimal", "low", "medium", "high", "xhigh"),
+  ...Fields.effort("none", "minimal", "low", "medium", "high", "xhigh", "max"),
   thinking_summary: Fields.choice("Show thoughts", ["auto", "concise", "detailed"]),
   verbosity: Fields.choice("Verbosity", ["low", "medium", "high"]),
   ...Fields.parallel,

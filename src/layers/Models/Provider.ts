@@ -7,8 +7,9 @@ import { Effect, JSONSchema, Option, Schema, SchemaAST } from "effect"
 import type { FieldProblem } from "../../domain/Errors.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { Message } from "../../domain/Message.ts"
-import type { ModelCard } from "../../domain/Model.ts"
+import { maxOwnModels, type ModelCard, type ModelCardDraft } from "../../domain/Model.ts"
 import {
+  type Embedded,
   type EmitPart,
   ModelFailed,
   type StructuredOutput,
@@ -46,12 +47,6 @@ export interface EmbedCall<Fields> extends CheckCall<Fields> {
   readonly dimensions?: number | undefined
 }
 
-/** One vector for each input, in its order. */
-export interface Embedded {
-  readonly embeddings: ReadonlyArray<ReadonlyArray<number>>
-  readonly usage: { readonly input_tokens: number }
-}
-
 export interface Provider {
   /** `demo_credential` */
   readonly type: string
@@ -59,7 +54,10 @@ export interface Provider {
   readonly schema: JsonObject
   /** Names of the fields that are secret. */
   readonly secrets: ReadonlySet<string>
-  readonly cards: ReadonlyArray<ModelCard>
+  /** JSON schema of a call's parameters. */
+  readonly parameters: JsonObject
+  /** Models that it brings along, beside the files of its cards. */
+  readonly cards: ReadonlyArray<ModelCardDraft>
   readonly accepts: (model: string) => boolean
   /** What is wrong with a credential's own fields: paths and reasons, never values. */
   readonly fieldProblems: (fields: JsonObject) => Problems
@@ -132,6 +130,15 @@ export const jsonSchemaOf = <A>(fields: Fields<A>) => {
   return { type: "object", properties, required, additionalProperties: false }
 }
 
+/** The field of every credential that changes and adds cards; a card's own fields are `ModelCardDraft`'s. */
+const ownModels = {
+  title: "Own models",
+  description: "Cards of models that are not known here, or are different behind this credential.",
+  type: "array",
+  maxItems: maxOwnModels,
+  items: { type: "object", properties: { name: { type: "string" } }, required: ["name"] }
+}
+
 const setup = (what: string) =>
   new ModelFailed({
     type: "setup",
@@ -144,7 +151,7 @@ export interface Definition<Credential extends object, Parameters extends object
   readonly title: string
   readonly fields: Fields<Credential>
   readonly parameters: Fields<Parameters>
-  readonly cards: ReadonlyArray<ModelCard>
+  readonly cards?: ReadonlyArray<ModelCardDraft>
   readonly accepts: (model: string) => boolean
   /** What is wrong among fields that are each right. Secrets that stay stored are not in there. */
   readonly problems?: (credential: Partial<Credential>) => Problems
@@ -191,12 +198,14 @@ export const make = <Credential extends object, Parameters extends object>(
         type: { const: type, type: "string", default: type },
         id: { type: "string", readOnly: true },
         name: { title: "Name", type: "string", maxLength: 256, default: "" },
-        ...properties
+        ...properties,
+        models: ownModels
       },
       required: ["type", ...required]
     },
     secrets: new Set(fields.filter(({ secret }) => secret).map(({ name }) => name)),
-    cards: definition.cards,
+    parameters: jsonSchemaOf(definition.parameters),
+    cards: definition.cards ?? [],
     accepts: definition.accepts,
     fieldProblems,
     parameterProblems,

@@ -1,7 +1,7 @@
 /** Models behind the owners' credentials: finds the provider of a credential's type and hands it the opened secrets. */
 import { Effect, Layer, Schema } from "effect"
 import { type Credential, masked } from "../../domain/Credential.ts"
-import { type FieldProblem, Invalid, NotFound } from "../../domain/Errors.ts"
+import { type FieldProblem, Invalid } from "../../domain/Errors.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { ChatModelConfig } from "../../domain/Model.ts"
@@ -11,10 +11,16 @@ import { Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
 import { addressNotAllowed } from "./AiSdkFailure.ts"
 import { type Bounds, bounds as defaultBounds, Silence, within as callWithin } from "./Bounds.ts"
+import * as CardMerge from "./CardMerge.ts"
+import * as Cards from "./Cards.ts"
+import * as Context from "./Context.ts"
 import * as Demo from "./Demo.ts"
+import * as Embeds from "./Embeds.ts"
 import * as Fallback from "./Fallback.ts"
 import * as Gates from "./Gates.ts"
+import * as Known from "./Known.ts"
 import * as Limits from "./Limits.ts"
+import * as OwnCards from "./OwnCards.ts"
 import type { Provider } from "./Provider.ts"
 import * as Providers from "./Providers.ts"
 import { tested } from "./Tested.ts"
@@ -44,17 +50,23 @@ const given = (value: unknown): unknown => {
   return trimmed === "" || trimmed === null ? undefined : trimmed
 }
 
-export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
+export const make = (
+  list: ReadonlyArray<Provider>,
+  bounds: Bounds,
+  models_dir?: string
+) =>
   Effect.gen(function*() {
     const { credentials } = yield* Storage
     const vault = yield* Vault
     const { fetch, forbids } = yield* Outbound
     const providers = new Map(list.map((provider) => [provider.type, provider]))
     const types = [...providers.keys()].join(", ")
+    const sources = { catalogueOf: Cards.make(models_dir), credentials, providers }
+    const known = Known.make(sources)
 
     const readCredential = (data: JsonObject, kept: ReadonlyArray<string>) =>
       Effect.suspend(() => {
-        const { id: _, name: givenName, type, ...others } = data
+        const { id: _, models: givenModels, name: givenName, type, ...others } = data
         const { limits, problems: wrongLimits, rest } = Limits.split(others)
         const provider = typeof type === "string" ? providers.get(type) : undefined
         if (provider === undefined) {
@@ -71,6 +83,8 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
           }])
         }
         const problems: Array<Problem> = wrongLimits.map(within("data"))
+        const own = OwnCards.read(givenModels)
+        problems.push(...own.problems.map(within("data")))
         const name = given(givenName) ?? ""
         if (typeof name !== "string" || name.length > maxName) {
           problems.push({ path: "data.name", message: `Expected a text of at most ${maxName} characters.` })
@@ -103,12 +117,13 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
           if (isAddress && forbids(value)) problems.push({ path: `data.${field}`, message: addressNotAllowed })
         }
         if (problems.length > 0) return invalid("The credential's data has missing or wrong fields.", problems)
+        if (own.models.length > 0) settings["models"] = own.models
         return Effect.succeed({ type: provider.type, name: String(name), settings, secrets })
       })
 
     const check = Effect.fnUntraced(function*(owner: UserId, config: ChatModelConfig, path = "chat_model_config") {
       const at = within(path)
-      const { type } = yield* credentials.get(owner, config.credential_id)
+      const { settings, type } = yield* credentials.get(owner, config.credential_id)
       if (type !== config.type) {
         return yield* invalid("The credential is of another type.", [
           at({ path: "type", message: "Expected the credential's own type." })
@@ -121,12 +136,16 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
         ])
       }
       if (!provider.accepts(config.model)) {
-        const known = provider.cards.map(({ name }) => name).join(", ")
-        return yield* invalid(`The model is not one of ${type}'s: ${known}.`, [
-          at({ path: "model", message: `Expected one of: ${known}.` })
+        const names = (yield* known.cards(type)).map(({ name }) => name).join(", ")
+        return yield* invalid(`The model is not one of ${type}'s: ${names}.`, [
+          at({ path: "model", message: `Expected one of: ${names}.` })
         ])
       }
-      const problems = provider.parameterProblems(config.parameters)
+      const card = yield* known.cardFor(provider, settings, config.model)
+      const problems = [
+        ...provider.parameterProblems(config.parameters),
+        ...(card === undefined ? [] : CardMerge.problemsOf(card, provider.parameters, config.parameters))
+      ]
       if (problems.length > 0) {
         return yield* invalid(
           `The model's parameters are not valid: ${problems.map(({ path }) => path).join(", ")}.`,
@@ -160,7 +179,7 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
         return Effect.succeed(known.fields)
       }
       return Effect.map(unseal(credential), (secrets) => {
-        const fields = { ...Limits.split(credential.settings).rest, ...secrets }
+        const fields = { ...OwnCards.without(Limits.split(credential.settings).rest), ...secrets }
         opened.set(credential.id, { of: credential, fields })
         if (opened.size > maxOpened) opened.delete(opened.keys().next().value!)
         return fields
@@ -169,10 +188,8 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
 
     const test = tested({ fetch, open, providers })
     const gateOf = Gates.make()
+    const embed = Embeds.make({ ...sources, bounds, fetch, gateOf, open })
     const hasty = Fallback.hasty(bounds)
-
-    const sizeOf = ({ model, type }: ChatModelConfig) =>
-      Effect.sync(() => providers.get(type)?.cards.find(({ name }) => name === model)?.context_size)
 
     /** Calls one model. */
     const ask = (
@@ -195,58 +212,78 @@ export const make = (list: ReadonlyArray<Provider>, bounds: Bounds) =>
                 "The session's model does not fit its credential: choose another with a PATCH of its chat_model_config."
               )
             )
-            : Effect.flatMap(open(credential), (fields) =>
-              callWithin(
-                bounds,
-                (take) =>
-                  provider.stream(
-                    {
-                      credential: fields,
-                      credential_id: credential.id,
-                      model: config.model,
-                      parameters: config.parameters,
-                      system,
-                      messages,
-                      tools,
-                      tool_choice,
-                      output,
-                      fetch
-                    },
-                    take
-                  ),
-                emit,
-                gateOf(credential),
-                () => void emit({ type: "retry" })
-              ))
+            : Effect.flatMap(
+              Effect.zip(open(credential), known.cardFor(provider, credential.settings, config.model)),
+              ([fields, card]) => {
+                const refusal = Context.refusal(card, system, messages)
+                return refusal !== undefined ?
+                  Effect.fail(refusal) :
+                  callWithin(
+                    bounds,
+                    (take) =>
+                      provider.stream(
+                        {
+                          credential: fields,
+                          credential_id: credential.id,
+                          model: config.model,
+                          parameters: config.parameters,
+                          system,
+                          messages,
+                          tools,
+                          tool_choice,
+                          output,
+                          card,
+                          fetch
+                        },
+                        take
+                      ),
+                    emit,
+                    gateOf(credential),
+                    () => void emit({ type: "retry" })
+                  )
+              }
+            )
         })
       )
 
     return Models.of({
       schemas: list.map(({ schema }) => Limits.withProperties(schema)),
       readCredential,
-      cards: (type) => {
-        const provider = providers.get(type)
-        return provider === undefined ? Effect.fail(NotFound.of("Provider", type)) : Effect.succeed(provider.cards)
-      },
+      cards: known.cards,
+      card: known.card,
+      embeddingCards: known.embeddingCards,
       check,
       test: (owner, id) => Effect.flatMap(credentials.get(owner, id), test),
       stream: (call, emit) =>
         Fallback.through({
           models: [call.config, ...call.fallbacks],
           call: (config, isLast, take) => ask(call, config, isLast ? bounds : hasty, take),
-          sizeOf
-        }, emit)
+          sizeOf: known.sizeOf(call.owner)
+        }, emit),
+      embed
     })
   })
 
+/** `models_dir` is the operator's own folder of cards. */
 export const layer = (
   providers: ReadonlyArray<Provider>,
-  bounds: Bounds = defaultBounds
+  bounds: Bounds = defaultBounds,
+  models_dir?: string
 ): Layer.Layer<Models, never, Storage | Vault | Outbound> =>
-  Layer.effect(Models, Effect.flatMap(Silence, (silence) => make(providers, { ...bounds, ...silence })))
+  Layer.effect(Models, Effect.flatMap(Silence, (silence) => make(providers, { ...bounds, ...silence }, models_dir)))
 
 /** Every provider that Stoa brings. */
-export const layerDefault: Layer.Layer<Models, never, Storage | Vault | Outbound> = layer([
-  Demo.provider,
-  ...Providers.all
-])
+export const providers: ReadonlyArray<Provider> = [Demo.provider, ...Providers.all]
+
+/** They, and others beside them; one of a type that is there already takes its place. */
+export const layerWith = (
+  others: ReadonlyArray<Provider>,
+  models_dir?: string
+): Layer.Layer<Models, never, Storage | Vault | Outbound> =>
+  layer(
+    [...providers.filter(({ type }) => others.every((other) => other.type !== type)), ...others],
+    defaultBounds,
+    models_dir
+  )
+
+export const layerDefault: Layer.Layer<Models, never, Storage | Vault | Outbound> = layerWith([])

@@ -19,6 +19,9 @@ const make = (script: ReadonlyArray<Entry>) => {
     readCredential: ({ name, type, ...settings }) =>
       Effect.succeed({ type: String(type), name: typeof name === "string" ? name : "", settings, secrets: {} }),
     cards: (type) => Effect.fail(NotFound.of("Provider", type)),
+    card: (_, name) => Effect.fail(NotFound.of("Model", name)),
+    embeddingCards: (type) => Effect.fail(NotFound.of("Provider", type)),
+    embed: ({ config }) => Effect.fail(NotFound.of("Credential", config.credential_id)),
     check: () => Effect.void,
     test: () => Effect.succeed({ ok: true, latency_ms: 0, models: [], error: null }),
     stream: Effect.fnUntraced(function*(call, emit) {

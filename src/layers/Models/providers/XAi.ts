@@ -19,7 +19,7 @@ export const provider = AiSdkProvider.make({
   type: "xai_credential",
   title: "xAI",
   fields: Schema.Struct({ api_key: Fields.key(), base_url: Fields.baseUrl(address) }),
-  parameters: Schema.Struct({ ...Fields.usual, ...Fields.effort("none", "low", "medium", "high") }),
+  parameters: Schema.Struct({ ...Fields.usual, ...Fields.effort("none", "low", "medium", "high", "xhigh") }),
   dialect: { ...Chat.dialect(name, [media.image]), thinking: "none" },
   open: ({ api_key, base_url = address }, fetch) =>
     Chat.open({ name, api_key, base_url, structured: true, convertUsage }, fetch),
