@@ -43,6 +43,21 @@ const converse = {
   }
 } as const
 
+const deepseek = {
+  type: "deepseek_credential",
+  wire: flavours.deepseek,
+  credential: at(""),
+  model: "deepseek-flash",
+  authenticated: bearer,
+  lacks: {
+    "documents in": noDocuments,
+    signature: unsigned,
+    "files out": noFiles,
+    seed: "it takes none",
+    embeddings: noEmbeddings
+  }
+} as const
+
 const subjects: ReadonlyArray<Subject> = [
   {
     ...chat,
@@ -119,20 +134,21 @@ const subjects: ReadonlyArray<Subject> = [
     lacks: { "documents in": noDocuments, signature: unsigned, "files out": noFiles }
   },
   {
-    ...chat,
+    ...deepseek,
     name: "deepseek_credential",
-    type: "deepseek_credential",
-    wire: flavours.deepseek,
-    credential: at(""),
-    model: "deepseek-chat",
+    parameters: { thinking_enable: false },
     structured: "by a tool",
-    thinking: { thinking_enable: true },
+    thinking: { thinking_enable: true }
+  },
+  {
+    ...deepseek,
+    name: "deepseek_credential, thinking",
+    parameters: { thinking_enable: true },
+    structured: "by the prompt",
     lacks: {
-      "documents in": noDocuments,
-      signature: unsigned,
-      "files out": noFiles,
-      seed: "it takes none",
-      embeddings: noEmbeddings
+      ...deepseek.lacks,
+      temperature: "models that think do not take it",
+      top_p: "models that think do not take it"
     }
   },
   {
@@ -191,6 +207,7 @@ const subjects: ReadonlyArray<Subject> = [
     wire: flavours.mistral,
     credential: at("/v1"),
     model: "magistral-medium-latest",
+    seeing: "mistral-medium-3-5",
     callId: /^[A-Za-z0-9]{9}$/,
     lacks: {
       signature: unsigned,
@@ -208,6 +225,7 @@ const subjects: ReadonlyArray<Subject> = [
     wire: flavours.groq,
     credential: at("/openai/v1"),
     model: "openai/gpt-oss-120b",
+    seeing: "qwen/qwen3.8-27b",
     lacks: {
       "documents in": noDocuments,
       signature: unsigned,

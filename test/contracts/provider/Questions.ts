@@ -138,10 +138,13 @@ export const questions: ReadonlyArray<Case> = [
   {
     title: "images of a person are sent, each in its place",
     needs: "images in",
-    run: (talk, { wire }) =>
+    run: (talk, { model, seeing = model, wire }) =>
       Effect.gen(function*() {
         yield* listening(talk, wire)
-        yield* talk.ask({ messages: [user(text("look"), file("image/png", "iVBORw0KGgo="), text("there"))] })
+        yield* talk.ask({
+          model: seeing,
+          messages: [user(text("look"), file("image/png", "iVBORw0KGgo="), text("there"))]
+        })
         assert.deepStrictEqual(talk.asked().messages.flatMap(({ parts }) => parts), [
           { type: "text", text: "look" },
           { type: "file", media_type: "image/png", data: "iVBORw0KGgo=" },
@@ -152,10 +155,10 @@ export const questions: ReadonlyArray<Case> = [
   {
     title: "documents of a person are sent, each in its place",
     needs: "documents in",
-    run: (talk, { wire }) =>
+    run: (talk, { model, seeing = model, wire }) =>
       Effect.gen(function*() {
         yield* listening(talk, wire)
-        yield* talk.ask({ messages: [user(text("read"), file("application/pdf", "JVBERi0xLjQK"))] })
+        yield* talk.ask({ model: seeing, messages: [user(text("read"), file("application/pdf", "JVBERi0xLjQK"))] })
         assert.deepStrictEqual(talk.asked().messages.flatMap(({ parts }) => parts), [
           { type: "text", text: "read" },
           { type: "file", media_type: "application/pdf", data: "JVBERi0xLjQK" }
@@ -163,13 +166,20 @@ export const questions: ReadonlyArray<Case> = [
       })
   },
   {
-    title: "what cannot be sent is named instead",
-    run: (talk, { wire }) =>
+    title: "what cannot be sent is refused by its type where the model is known, else it is named instead",
+    run: (talk, { type, wire }) =>
       Effect.gen(function*() {
+        const messages = [user(text("look"), file("application/zip", "UEsDBA=="))]
         yield* listening(talk, wire)
-        yield* talk.ask({ messages: [user(text("look"), file("application/zip", "UEsDBA=="))] })
-        const [message] = texts(talk.asked().messages)
-        assert.include(message?.[1] ?? "", "application/zip")
+        const known = yield* talk.isKnown
+        if (known) {
+          const failed = yield* talk.fail({ messages })
+          assert.strictEqual(failed.type, "invalid_request")
+          assert.include(failed.message, "application/zip")
+          assert.lengthOf(talk.server.received, 0)
+        }
+        yield* talk.ask({ messages, model: `${type}-of-tomorrow` })
+        assert.include(texts(talk.asked().messages)[0]?.[1] ?? "", "application/zip")
         assert.notInclude(JSON.stringify(talk.request().body), "UEsDBA")
       })
   },

@@ -35,6 +35,8 @@ export interface Subject {
   /** The credential's fields beside its type; `secret` goes into each that is secret. */
   readonly credential: (origin: string, secret: string) => JsonObject
   readonly model: string
+  /** Takes files; else `model` does. */
+  readonly seeing?: string
   /** Makes vectors; else `model` does. */
   readonly embedding?: string
   /** A length of vectors that it takes; else any. */

@@ -12,8 +12,14 @@ import * as Providers from "../../../src/layers/Models/Providers.ts"
 import * as ModelsRouter from "../../../src/layers/Models/Router.ts"
 import * as OutboundGuarded from "../../../src/layers/Outbound/Guarded.ts"
 import * as VaultAesGcm from "../../../src/layers/Vault/AesGcm.ts"
-import { type Embedded, type ModelCall, ModelFailed, type ModelPart, Models } from "../../../src/services/Models.ts"
-import { Outbound } from "../../../src/services/Outbound.ts"
+import {
+  type Embedded,
+  type ModelCall,
+  ModelFailed,
+  type ModelPart,
+  type Models
+} from "../../../src/services/Models.ts"
+import type { Outbound } from "../../../src/services/Outbound.ts"
 import { Storage } from "../../../src/services/Storage.ts"
 import { Vault } from "../../../src/services/Vault.ts"
 import { credentialOf } from "../fixtures.ts"
@@ -62,6 +68,8 @@ export const logsClean = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effec
 
 export type Asking = Partial<Pick<ModelCall, "system" | "messages" | "tools" | "tool_choice" | "output">> & {
   readonly parameters?: JsonObject
+  /** Else the subject's. */
+  readonly model?: string
 }
 
 export interface Talk {
@@ -71,6 +79,8 @@ export interface Talk {
     asking?: Asking,
     parts?: Array<ModelPart>
   ) => Effect.Effect<ReadonlyArray<ModelPart>, ModelFailed>
+  /** Whether there is a card of the subject's model. */
+  readonly isKnown: Effect.Effect<boolean>
   readonly check: Effect.Effect<ReadonlyArray<string>, Failed>
   readonly embed: (input: ReadonlyArray<string>, dimensions?: number) => Effect.Effect<Embedded, ModelFailed>
   /** Fails if the call does not, or if its failure shows what it must not. */
@@ -113,16 +123,24 @@ export const open = Effect.fnUntraced(function*(subject: Subject, limits: Bounds
   let credential_id = yield* fresh
   /** A circuit breaker would leave a provider alone that fails as often as here. */
   const renew = Effect.map(fresh, (id) => credential_id = id)
-  const config = (parameters: JsonObject = {}) => ({
+  const config = (parameters: JsonObject = {}, model = subject.model) => ({
     type: subject.type,
     credential_id,
-    model: subject.model,
+    model,
     parameters: { ...subject.parameters, ...parameters }
   })
   const messages: ReadonlyArray<Message> = [Messages.user(Messages.text("hello"))]
-  const ask: Talk["ask"] = ({ parameters, ...asking } = {}, parts = []) =>
+  const ask: Talk["ask"] = ({ model, parameters, ...asking } = {}, parts = []) =>
     Effect.suspend(() => {
-      const call = { owner, config: config(parameters), fallbacks: [], system: "", messages, tools: [], ...asking }
+      const call = {
+        owner,
+        config: config(parameters, model),
+        fallbacks: [],
+        system: "",
+        messages,
+        tools: [],
+        ...asking
+      }
       return Effect.orDie(models.check(owner, call.config)).pipe(
         Effect.zipRight(models.stream(call, (part) => void parts.push(part))),
         Effect.tapError(() => renew),
@@ -139,16 +157,20 @@ export const open = Effect.fnUntraced(function*(subject: Subject, limits: Bounds
       Effect.orDieWith(() => new Error("It did not fail.")),
       Effect.tap((failed) => Effect.sync(() => assertClean(failed, origin)))
     )
-  const provider = Providers.all.find(({ type }) => type === subject.type) ?? assert.fail("no such provider")
-  const fields = { fetch: (yield* Outbound).fetch, credential: subject.credential(origin, planted) }
   const request = () => server.received.at(-1) ?? assert.fail("nothing was asked")
   return {
     server,
     ask,
+    isKnown: Effect.isSuccess(models.card(subject.type, subject.model)),
     check,
-    embed: (input, dimensions) =>
-      provider.embed?.({ ...fields, model: subject.embedding ?? subject.model, input, dimensions }) ??
-        assert.fail("it has no embeddings"),
+    embed: (input, dimensions) => {
+      const model = subject.embedding ?? subject.model
+      const config = { type: subject.type, credential_id, model, ...(dimensions !== undefined && { dimensions }) }
+      return models.embed({ owner, config, input }).pipe(
+        Effect.catchTags({ NotFound: Effect.die, Invalid: Effect.die }),
+        Effect.tapError(() => renew)
+      )
+    },
     fail: (asking, parts) => failing(ask(asking, parts)),
     failing,
     request,
