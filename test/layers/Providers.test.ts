@@ -17,6 +17,7 @@ const at = (path: string): Subject["credential"] => (origin, secret) => ({
 
 const noFiles = "Chat Completions has no files in its answers"
 const unsigned = "it does not sign its thoughts"
+const noDocuments = "it takes images only"
 const noEmbeddings = "it has no embeddings"
 
 const chat = { authenticated: bearer, structured: "natively" } as const
@@ -115,7 +116,7 @@ const subjects: ReadonlyArray<Subject> = [
     credential: at("/compatible-mode/v1"),
     model: "qwen3.7-plus",
     thinking: { thinking_enable: true },
-    lacks: { signature: unsigned, "files out": noFiles }
+    lacks: { "documents in": noDocuments, signature: unsigned, "files out": noFiles }
   },
   {
     ...chat,
@@ -126,7 +127,13 @@ const subjects: ReadonlyArray<Subject> = [
     model: "deepseek-chat",
     structured: "by a tool",
     thinking: { thinking_enable: true },
-    lacks: { signature: unsigned, "files out": noFiles, seed: "it takes none", embeddings: noEmbeddings }
+    lacks: {
+      "documents in": noDocuments,
+      signature: unsigned,
+      "files out": noFiles,
+      seed: "it takes none",
+      embeddings: noEmbeddings
+    }
   },
   {
     ...chat,
@@ -136,6 +143,7 @@ const subjects: ReadonlyArray<Subject> = [
     credential: at("/v1"),
     model: "kimi-k2-thinking",
     lacks: {
+      "documents in": noDocuments,
       signature: unsigned,
       "files out": noFiles,
       seed: "it takes none",
@@ -152,6 +160,7 @@ const subjects: ReadonlyArray<Subject> = [
     model: "grok-4",
     lacks: {
       "thinking goes back": "it takes none",
+      "documents in": noDocuments,
       signature: unsigned,
       "pieces of arguments": "a call comes whole",
       "files out": noFiles,
@@ -168,6 +177,7 @@ const subjects: ReadonlyArray<Subject> = [
     model: "qwen3",
     lacks: {
       "limits told within an answer": "its errors within have no type",
+      "documents in": noDocuments,
       signature: unsigned,
       "pieces of arguments": "a call comes whole",
       "files out": noFiles,
@@ -199,6 +209,7 @@ const subjects: ReadonlyArray<Subject> = [
     credential: at("/openai/v1"),
     model: "openai/gpt-oss-120b",
     lacks: {
+      "documents in": noDocuments,
       signature: unsigned,
       "files out": noFiles,
       "content filter": "it has no such reason",

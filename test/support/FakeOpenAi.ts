@@ -1,7 +1,7 @@
-/** A Chat Completions server on loopback that answers as it is told and remembers what it was asked. */
+/** A Chat Completions server whose answers are told event by event; `wires` has the servers that are told what to say. */
 import { Effect } from "effect"
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+import * as FakeProvider from "./wires/FakeProvider.ts"
+import { eventStream, type Plain, type Received, sse } from "./wires/Wire.ts"
 
 /** How a stream ends: properly, with a broken connection, never, or without saying why it ended. */
 export type Ending = "done" | "cut" | "hang" | "unfinished"
@@ -9,17 +9,8 @@ export type Ending = "done" | "cut" | "hang" | "unfinished"
 export type Answer =
   /** Objects are sent as events, strings and bytes as they are. */
   | { readonly events: ReadonlyArray<object | string | Uint8Array>; readonly ending?: Ending }
-  | { readonly status: number; readonly body: string; readonly headers?: Readonly<Record<string, string>> }
+  | Plain
   | "hang"
-
-export interface Asked {
-  readonly path: string
-  readonly headers: IncomingHttpHeaders
-  readonly body: {
-    readonly messages: ReadonlyArray<Readonly<Record<string, unknown>>>
-    readonly [key: string]: unknown
-  }
-}
 
 const chunk = (delta: object, finish_reason: string | null = null) => ({
   id: "chatcmpl-1",
@@ -60,85 +51,34 @@ export const usage = (
   }
 })
 
-const reply = (response: ServerResponse, answer: Answer) => {
-  if (answer === "hang") return
-  if ("status" in answer) {
-    response.writeHead(answer.status, { "content-type": "application/json", ...answer.headers })
-    response.end(answer.body)
-    return
-  }
-  response.writeHead(200, { "content-type": "text/event-stream" })
-  const frames = answer.events.map((event) =>
-    event instanceof Uint8Array
-      ? event
-      : Buffer.from(typeof event === "string" ? event : `data: ${JSON.stringify(event)}\n\n`)
+const endings = { done: "end", unfinished: "end", cut: "cut", hang: "hang" } as const
+
+const answerOf = (answer: Answer): FakeProvider.Answer => {
+  if (answer === "hang" || "status" in answer) return answer
+  const { ending = "done", events } = answer
+  const chunks = events.map((event) =>
+    event instanceof Uint8Array ? event : typeof event === "string" ? Buffer.from(event) : sse(event)
   )
-  response.flushHeaders()
-  response.write(Buffer.concat(frames), () => {
-    switch (answer.ending ?? "done") {
-      case "done":
-        response.end("data: [DONE]\n\n")
-        break
-      case "unfinished":
-        response.end()
-        break
-      case "cut":
-        response.destroy()
-        break
-      case "hang":
-        break
-    }
-  })
+  return {
+    content_type: eventStream,
+    chunks: [Buffer.concat(ending === "done" ? [...chunks, sse("[DONE]")] : chunks)],
+    ending: endings[ending]
+  }
 }
 
 export interface FakeOpenAi {
   readonly baseUrl: string
-  /** Oldest first. */
-  readonly asked: ReadonlyArray<Asked>
-  /** How many connections of hanging answers the client has closed. */
-  readonly left: () => number
+  /** Since the answers were told, oldest first. */
+  readonly asked: ReadonlyArray<Received>
+  readonly left: FakeProvider.FakeProvider["left"]
   /** Answers to come, in order; the last one stays. */
   readonly answer: (...answers: ReadonlyArray<Answer>) => void
 }
 
 /** Closed with the scope. */
-export const make = Effect.acquireRelease(
-  Effect.async<FakeOpenAi & { readonly close: () => void }>((resume) => {
-    const asked: Array<Asked> = []
-    let answers: ReadonlyArray<Answer> = []
-    let left = 0
-    const server = createServer((request, response) => {
-      const chunks: Array<Buffer> = []
-      response.on("close", () => {
-        if (!response.writableEnded) left++
-      })
-      request.on("data", (data: Buffer) => chunks.push(data))
-      request.on("end", () => {
-        asked.push({
-          path: request.url ?? "",
-          headers: request.headers,
-          body: JSON.parse(Buffer.concat(chunks).toString()) as Asked["body"]
-        })
-        const [answer = "hang" as const, ...rest] = answers
-        if (rest.length > 0) answers = rest
-        reply(response, answer)
-      })
-    })
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo
-      resume(Effect.succeed({
-        baseUrl: `http://127.0.0.1:${port}/v1`,
-        asked,
-        left: () => left,
-        answer: (...next) => {
-          answers = next
-        },
-        close: () => {
-          server.closeAllConnections()
-          server.close()
-        }
-      }))
-    })
-  }),
-  ({ close }) => Effect.sync(close)
-)
+export const make = Effect.map(FakeProvider.make, ({ answer, left, origin, received }): FakeOpenAi => ({
+  baseUrl: `${origin}/v1`,
+  asked: received,
+  left,
+  answer: (...answers) => answer(...answers.map(answerOf))
+}))

@@ -9,7 +9,7 @@ import type { AskedMessage, Wire } from "../../support/wires/Wire.ts"
 import { tools } from "./Answers.ts"
 import type { Case } from "./Case.ts"
 
-const { call, image, making, reply, result, text, user } = Messages
+const { call, file, making, reply, result, text, user } = Messages
 
 const listening = ({ server }: Talk, wire: Wire) =>
   Effect.sync(() => server.answer(wire.say(Say.say(Say.text("Yes.")))))
@@ -141,11 +141,24 @@ export const questions: ReadonlyArray<Case> = [
     run: (talk, { wire }) =>
       Effect.gen(function*() {
         yield* listening(talk, wire)
-        yield* talk.ask({ messages: [user(text("look"), image("image/png", "iVBORw0KGgo="), text("there"))] })
+        yield* talk.ask({ messages: [user(text("look"), file("image/png", "iVBORw0KGgo="), text("there"))] })
         assert.deepStrictEqual(talk.asked().messages.flatMap(({ parts }) => parts), [
           { type: "text", text: "look" },
-          { type: "image", media_type: "image/png", data: "iVBORw0KGgo=" },
+          { type: "file", media_type: "image/png", data: "iVBORw0KGgo=" },
           { type: "text", text: "there" }
+        ])
+      })
+  },
+  {
+    title: "documents of a person are sent, each in its place",
+    needs: "documents in",
+    run: (talk, { wire }) =>
+      Effect.gen(function*() {
+        yield* listening(talk, wire)
+        yield* talk.ask({ messages: [user(text("read"), file("application/pdf", "JVBERi0xLjQK"))] })
+        assert.deepStrictEqual(talk.asked().messages.flatMap(({ parts }) => parts), [
+          { type: "text", text: "read" },
+          { type: "file", media_type: "application/pdf", data: "JVBERi0xLjQK" }
         ])
       })
   },
@@ -154,7 +167,7 @@ export const questions: ReadonlyArray<Case> = [
     run: (talk, { wire }) =>
       Effect.gen(function*() {
         yield* listening(talk, wire)
-        yield* talk.ask({ messages: [user(text("look"), image("application/zip", "UEsDBA=="))] })
+        yield* talk.ask({ messages: [user(text("look"), file("application/zip", "UEsDBA=="))] })
         const [message] = texts(talk.asked().messages)
         assert.include(message?.[1] ?? "", "application/zip")
         assert.notInclude(JSON.stringify(talk.request().body), "UEsDBA")

@@ -96,7 +96,8 @@ const contents = (content: Json): ReadonlyArray<AskedPart> =>
         case "text":
           return [{ type: "text", text: part.text }]
         case "image":
-          return [{ type: "image", media_type: part.source.media_type, data: part.source.data }]
+        case "document":
+          return [{ type: "file", media_type: part.source.media_type, data: part.source.data }]
         case "thinking":
           return [{ type: "thinking", text: part.thinking, signature: part.signature }]
         case "tool_use":

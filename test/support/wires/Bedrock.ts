@@ -84,7 +84,10 @@ const say = ({ parts, spent, stop }: Say) => {
 const partOf = (part: Json): ReadonlyArray<AskedPart> => {
   if (part.text !== undefined) return [{ type: "text", text: part.text }]
   if (part.image !== undefined) {
-    return [{ type: "image", media_type: `image/${part.image.format}`, data: part.image.source.bytes }]
+    return [{ type: "file", media_type: `image/${part.image.format}`, data: part.image.source.bytes }]
+  }
+  if (part.document !== undefined) {
+    return [{ type: "file", media_type: `application/${part.document.format}`, data: part.document.source.bytes }]
   }
   if (part.reasoningContent !== undefined) {
     return [{ type: "thinking", ...part.reasoningContent.reasoningText }]

@@ -71,7 +71,7 @@ const partOf = (part: Json, n: number): ReadonlyArray<AskedPart> => {
     return [{ type: "result", id, text: response.content ?? JSON.stringify(response) }]
   }
   if (part.inlineData !== undefined) {
-    return [{ type: "image", media_type: part.inlineData.mimeType, data: part.inlineData.data }]
+    return [{ type: "file", media_type: part.inlineData.mimeType, data: part.inlineData.data }]
   }
   if (part.text === undefined) return []
   return [{ type: part.thought === true ? "thinking" : "text", text: part.text, ...signed }]

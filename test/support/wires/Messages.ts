@@ -28,7 +28,7 @@ const id = "b" as BlockId
 
 export const text = (text: string): ContentBlock => ({ type: "text", id, text })
 
-export const image = (media_type: string, data: string): ContentBlock => ({
+export const file = (media_type: string, data: string): ContentBlock => ({
   type: "data",
   id,
   source: { type: "base64", media_type, data }

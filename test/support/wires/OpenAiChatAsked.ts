@@ -11,7 +11,7 @@ import {
   type Received
 } from "./Wire.ts"
 
-const image = (url: Json): AskedPart => ({ type: "image", ...dataUrl(typeof url === "string" ? url : url.url) })
+const image = (url: Json): AskedPart => ({ type: "file", ...dataUrl(typeof url === "string" ? url : url.url) })
 
 /** Parts of a message's content: a text, or an array in which Mistral has its thinking too. */
 const contents = (content: Json): ReadonlyArray<AskedPart> => {
@@ -22,6 +22,10 @@ const contents = (content: Json): ReadonlyArray<AskedPart> => {
         return [{ type: "text", text: part.text }]
       case "image_url":
         return [image(part.image_url)]
+      case "file":
+        return [{ type: "file", ...dataUrl(part.file.file_data) }]
+      case "document_url":
+        return [{ type: "file", ...dataUrl(part.document_url) }]
       case "thinking":
         return [{ type: "thinking", text: part.thinking.map(({ text }: Json) => text).join("") }]
       default:

@@ -119,7 +119,9 @@ const partOf = (part: Json): ReadonlyArray<AskedPart> => {
     case "output_text":
       return [{ type: "text", text: part.text }]
     case "input_image":
-      return [{ type: "image", ...dataUrl(part.image_url) }]
+      return [{ type: "file", ...dataUrl(part.image_url) }]
+    case "input_file":
+      return [{ type: "file", ...dataUrl(part.file_data) }]
     default:
       return []
   }

@@ -13,6 +13,7 @@ export type Feature =
   | "limits told within an answer"
   | "files out"
   | "images in"
+  | "documents in"
   | "tool choice none"
   | "content filter"
   | "cached tokens"

@@ -35,7 +35,7 @@ export interface Plain {
 export type AskedPart =
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "thinking"; readonly text: string; readonly signature?: string }
-  | { readonly type: "image"; readonly media_type: string; readonly data: string }
+  | { readonly type: "file"; readonly media_type: string; readonly data: string }
   | {
     readonly type: "call"
     readonly id: string
