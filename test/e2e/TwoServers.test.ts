@@ -92,11 +92,13 @@ describe("Two built servers on one PostgreSQL", () => {
       const sent = await onA.stream("/chat", chat(talk, "repeat 300 word "))
       await sent.until(() => typesOf(sent.frames).filter((type) => type === "TEXT_BLOCK_DELTA").length > 5)
       process.kill(a.pid, "SIGSTOP")
+      const patience = setTimeout(watching.leave, 20_000)
       try {
         const frozen = Date.now()
         await watching.until((frame) => frame?.event.type === "RUN_RESUMED")
         assert.isBelow(Date.now() - frozen, 15_000)
       } finally {
+        clearTimeout(patience)
         process.kill(a.pid, "SIGCONT")
       }
       await watching.until((frame) => frame?.event.type === "REPLY_END")

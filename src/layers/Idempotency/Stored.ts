@@ -3,9 +3,22 @@
  * them; between processes the claim's id decides, which is written in the same
  * transaction as what the request makes.
  */
-import { Clock, Deferred, Duration, Effect, Exit, FiberId, Layer, Option, Predicate, Schedule, Schema } from "effect"
+import {
+  Cause,
+  Clock,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  FiberId,
+  Layer,
+  Option,
+  Predicate,
+  Schedule,
+  Schema
+} from "effect"
 import type { Claim } from "../../domain/Claim.ts"
-import { Invalid, Malformed } from "../../domain/Errors.ts"
+import { Invalid, Malformed, Unavailable } from "../../domain/Errors.ts"
 import { type Asked, Idempotency, type Once } from "../../services/Idempotency.ts"
 import { timestampOf } from "../../services/Now.ts"
 import { Storage } from "../../services/Storage.ts"
@@ -18,7 +31,7 @@ const life = Duration.hours(24)
 const sweepEvery = "5 minutes"
 const sweepBatch = 1000
 
-/** How long a request that failed waits to be told that it was done before: it has waited already. */
+/** How long a request that storage did not take waits to be told that it was done before: it has waited already. */
 const afterthought = Duration.millis(300)
 
 const shape = /^[\x20-\x7e]{1,255}$/
@@ -120,11 +133,10 @@ export const make = Effect.gen(function*() {
       }))
       if (Exit.isSuccess(exit)) return exit.value
       // Another process was first, or the database did it and could not say so.
-      const after = yield* answered.pipe(
-        Effect.catchAllDefect(() => Effect.succeedNone),
-        Effect.timeoutOption(afterthought),
-        Effect.map(Option.flatten)
-      )
+      const looking = Effect.catchAllDefect(answered, () => Effect.succeedNone)
+      const after = Cause.squash(exit.cause) instanceof Unavailable
+        ? yield* Effect.map(Effect.timeoutOption(looking, afterthought), Option.flatten)
+        : yield* looking
       return yield* Option.match(after, { onNone: () => exit, onSome: Effect.succeed })
     })
 
