@@ -776,24 +776,25 @@ describe("Pg", () => {
       (chaos) => Effect.promise(chaos.close)
     ), 30_000)
 
-  it.live("waits for what takes long, and for nothing else", () =>
+  it.live("waits for what takes a while, longer only for what may take long", () =>
     Effect.gen(function*() {
       const url = Redacted.make(yield* Effect.promise(() => freshDatabase()))
-      const slow = "select pg_sleep(2)::text as slept"
-      yield* Effect.gen(function*() {
-        const prepared = yield* Prepared
-        assert.strictEqual(codeOf(yield* Effect.flip(prepared.execute(slow, []))), "ETIMEDOUT")
-        // Busy is not away.
-        yield* Effect.raceFirst(
-          prepared.execute(slow, []),
-          prepared.execute("select 1", []).pipe(Effect.delay("100 millis"), Effect.forever)
-        )
-        assert.strictEqual((yield* prepared.execute(slow, [], { isLong: true })).length, 1)
+      const sleep = (seconds: number) => `select pg_sleep(${seconds})::text as slept`
+      const impatient = Effect.gen(function*() {
+        const { execute } = yield* Prepared
+        const [cut, ...whole] = yield* Effect.all([
+          Effect.flip(execute(sleep(5.5), [])),
+          execute(sleep(2), []),
+          execute(sleep(5.5), [], { isLong: true })
+        ], { concurrency: 3 })
+        assert.strictEqual(codeOf(cut), "ETIMEDOUT")
+        assert.deepStrictEqual(whole.map(({ length }) => length), [1, 1])
       }).pipe(Effect.provide(Pg.layer({ url })))
-      yield* Effect.gen(function*() {
+      const patient = Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
-        assert.strictEqual((yield* sql.withTransaction(sql`select pg_sleep(2)`)).length, 1)
+        assert.strictEqual((yield* sql.withTransaction(sql`select pg_sleep(5.5)`)).length, 1)
       }).pipe(Effect.provide(Pg.layer({ url, isPatient: true })))
+      yield* Effect.all([impatient, patient], { concurrency: 2, discard: true })
     }), 30_000)
 
   it.live("cancels a query that is interrupted, and limits one that is not", () =>

@@ -21,13 +21,48 @@ const silent = (what: string) => Object.assign(new Error(`PostgreSQL did not ${w
 const recent = 500
 const lookAgain = 250
 
-/** When the server was last heard of. */
+/** `too_many_connections`: an answer, too. */
+const isFull = (cause: unknown) => cause instanceof Error && "code" in cause && cause.code === "53300"
+
+/** Longest time for the server to greet somebody new, in milliseconds. */
+const greeting = 400
+
+/**
+ * When the server was last heard of. Statements that wait for each other's locks
+ * are all silent until it finds that out after a second; so whoever doubts asks.
+ */
 class Pulse {
+  readonly #config: Config | undefined
   #heard = -Infinity
+  #asking: Promise<boolean> | undefined
+
+  /** Without a server to ask there is nothing more to be known. */
+  constructor(config?: Config) {
+    this.#config = config
+  }
+
   readonly beat = () => {
     this.#heard = performance.now()
   }
+
   readonly isAlive = () => performance.now() - this.#heard < recent
+
+  readonly ask = (): Promise<boolean> => this.#asking ??= this.#greeted().finally(() => this.#asking = undefined)
+
+  async #greeted(): Promise<boolean> {
+    if (this.#config === undefined) return false
+    const client = new Client({ ...this.#config, connectionTimeoutMillis: greeting })
+    client.on("error", () => {})
+    try {
+      await client.connect()
+    } catch (cause) {
+      client.connection.stream.destroy()
+      if (!isFull(cause)) return false
+    }
+    client.end().catch(() => {})
+    this.beat()
+    return true
+  }
 }
 
 /** Calls once when the time is up, unless it is stopped before. */
@@ -35,10 +70,16 @@ const after = (patience: Duration.Duration, busy: Duration.Duration, pulse: Puls
   if (!Duration.isFinite(patience)) return () => {}
   const since = performance.now()
   let immediate: NodeJS.Immediate | undefined
+  let stopped = false
+  const goOn = (isAlive: boolean) => {
+    if (stopped) return
+    if (isAlive) wait(lookAgain)
+    else call()
+  }
   const check = () => {
-    const isOver = performance.now() - since >= Duration.toMillis(busy)
-    if (isOver || !pulse.isAlive()) call()
-    else wait(lookAgain)
+    if (performance.now() - since >= Duration.toMillis(busy)) call()
+    else if (pulse.isAlive()) wait(lookAgain)
+    else void pulse.ask().then(goOn)
   }
   const wait = (millis: number) => {
     // What came in while this process was held up is read before the time is called up.
@@ -50,6 +91,7 @@ const after = (patience: Duration.Duration, busy: Duration.Duration, pulse: Puls
   let timer: NodeJS.Timeout
   wait(Duration.toMillis(patience))
   return () => {
+    stopped = true
     clearTimeout(timer)
     clearImmediate(immediate)
   }
@@ -109,7 +151,7 @@ export class PgPool extends Pool {
 
   constructor(config: Config, patience: Patience) {
     const idle = new Set<Client>()
-    const pulse = new Pulse()
+    const pulse = new Pulse(config)
     // What one connection met, those that idle will meet as well: nobody shall wait for that again.
     const gaveUp = (why: Error) => idle.forEach((client) => abandon(client, why))
     super({ ...config, Client: clientClass(patience, pulse, gaveUp) })
