@@ -1,6 +1,6 @@
 /**
  * The benchmark: `npm run bench`, with `--json` for a line of JSON for each
- * figure, `--quick` for a look, `--only <row>` (again for more rows), and
+ * figure, `--quick` for a look, `--only <row>` and `--on <storage>` (again for more), and
  * `--profile <folder>` for a CPU profile of each hot server in each row.
  */
 import { execFileSync } from "node:child_process"
@@ -25,6 +25,7 @@ const { values: flags } = parseArgs({
     json: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     only: { type: "string", multiple: true, default: [] },
+    on: { type: "string", multiple: true, default: [] },
     profile: { type: "string" }
   }
 })
@@ -37,6 +38,7 @@ if (unknown.length > 0) {
   say(`There is no row ${unknown.join(", ")}. Rows: ${ids.join(", ")}`)
   process.exit(2)
 }
+const isOn = (backend: string) => flags.on.length === 0 || backend === "raw" || flags.on.includes(backend)
 const isWanted = (id: string) => flags.only.length === 0 || flags.only.includes(id)
 
 /** What is left to be stopped and removed, newest last. */
@@ -66,7 +68,7 @@ const planned = (): Plan => {
   if (subscribers.length < plan.subscribers.length) {
     say("Fewer subscribers than planned: `ulimit -Hn` allows no more files.")
   }
-  return { ...plan, subscribers }
+  return { ...plan, subscribers, backends: (row) => plan.backends(row).filter(isOn) }
 }
 
 const plan = planned()

@@ -39,7 +39,7 @@ export const LedgerEntry = Schema.Struct({
   provider: Schema.NullOr(Schema.String),
   model: Schema.String,
   ...Tokens.fields,
-  /** US dollars; null when the model's prices are not known. */
+  /** US dollars; null when the model's prices are not known, or it did not say what the call took. */
   cost: Schema.NullOr(Schema.Number),
   /** From the beginning of the call, waiting and retries included; null when nothing came. */
   first_token_ms: Schema.NullOr(Count),
@@ -84,6 +84,7 @@ export interface CallProgress {
   first_token_ms: number | null
   /** How the call ended, as far as it is known: `interrupted` until it has. */
   outcome: string
+  /** Of the model that answered. */
   prices: Prices | undefined
 }
 

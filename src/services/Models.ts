@@ -4,7 +4,7 @@ import type { Invalid, LimitReached, NotFound } from "../domain/Errors.ts"
 import type { CredentialId, UserId } from "../domain/Ids.ts"
 import type { JsonObject } from "../domain/Json.ts"
 import type { Message } from "../domain/Message.ts"
-import type { ChatModelConfig, EmbeddingCard, ModelCard } from "../domain/Model.ts"
+import type { ChatModelConfig, EmbeddingCard, ModelCard, Prices } from "../domain/Model.ts"
 import type { ToolChoice } from "../domain/Tool.ts"
 import type { Usage } from "../domain/Usage.ts"
 
@@ -76,7 +76,13 @@ export type ModelPart =
     readonly to: ModelName
     readonly error: { readonly type: ModelErrorType; readonly message: string }
   }
-  | { readonly type: "finish"; readonly reason: StopReason; readonly usage: Usage }
+  | {
+    readonly type: "finish"
+    readonly reason: StopReason
+    readonly usage: Usage
+    /** Of the model that answered, when they are known. */
+    readonly prices?: Prices
+  }
 
 /** Takes a part at once; a promise asks the provider to wait, because the log is behind. */
 export type EmitPart = (part: ModelPart) => Promise<void> | undefined

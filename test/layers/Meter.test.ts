@@ -36,8 +36,7 @@ const metering = Effect.gen(function*() {
   }
   let now = 0
   const clock = { ...yield* Effect.clock, unsafeCurrentTimeMillis: () => now += 60_000 }
-  const prices = new Map(["a", "bb", "ccc"].map((model) => [Meter.keyOf(name(model)), priceOf(model)]))
-  return { meter: Meter.make({ out, reply_id, clock, prices }), drafts, calls }
+  return { meter: Meter.make({ out, reply_id, clock }), drafts, calls }
 })
 
 describe("The meter of a model call", () => {
@@ -49,12 +48,17 @@ describe("The meter of a model call", () => {
         attempts: 1,
         first_token_ms: null,
         outcome: "interrupted",
-        prices: priceOf("a")
+        prices: undefined
       }])
       meter.retry()
       meter.come()
       meter.come()
-      meter.finish({ type: "finish", reason: "stop", usage: { input_tokens: 3, output_tokens: 4 } })
+      meter.finish({
+        type: "finish",
+        reason: "stop",
+        usage: { input_tokens: 3, output_tokens: 4 },
+        prices: priceOf("a")
+      })
       assert.deepStrictEqual(calls, [{
         attempts: 2,
         first_token_ms: 60_000,
@@ -64,7 +68,7 @@ describe("The meter of a model call", () => {
       assert.deepInclude(drafts.at(-1), { type: "MODEL_CALL_END", finished_reason: "stop", input_tokens: 3 })
     }))
 
-  it.effect("gives each model its own prices, also when one is passed over", () =>
+  it.effect("ends the call of a model that is passed over, and prices only the one that answers", () =>
     Effect.gen(function*() {
       const { calls, drafts, meter } = yield* metering
       meter.begin(name("a"))
@@ -74,16 +78,22 @@ describe("The meter of a model call", () => {
         to: name("ccc"),
         error: { type: "context_length", message: "Too long." }
       })
-      meter.failed("upstream")
+      meter.finish({
+        type: "finish",
+        reason: "stop",
+        usage: { input_tokens: 1, output_tokens: 1 },
+        prices: priceOf("ccc")
+      })
       assert.deepStrictEqual(calls.map(({ outcome, prices }) => [outcome, prices]), [
-        ["context_length", priceOf("a")],
-        ["upstream", priceOf("ccc")]
+        ["context_length", undefined],
+        ["completed", priceOf("ccc")]
       ])
       assert.deepStrictEqual(drafts.map(({ type }) => type), [
         "MODEL_CALL_START",
         "MODEL_CALL_END",
         "CUSTOM",
-        "MODEL_CALL_START"
+        "MODEL_CALL_START",
+        "MODEL_CALL_END"
       ])
     }))
 })

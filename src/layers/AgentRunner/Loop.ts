@@ -112,8 +112,7 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
       }
       const fallbacks = fallbacksOf(session, agent)
       const clock = yield* Effect.clock
-      const prices = yield* Meter.pricesOf(models, session.user_id, [config, ...fallbacks])
-      const meter = Meter.make({ out, reply_id, clock, prices })
+      const meter = Meter.make({ out, reply_id, clock })
       meter.begin(config)
       const blocks = Blocks.make({
         reply_id,

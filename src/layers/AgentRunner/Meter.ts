@@ -1,47 +1,29 @@
 /** Begins and ends the model calls of one round, and notes for the ledger how they go. */
-import { type Clock, Effect } from "effect"
+import type { Clock } from "effect"
 import type { ModelSwitched } from "../../domain/Event.ts"
-import type { MessageId, UserId } from "../../domain/Ids.ts"
+import type { MessageId } from "../../domain/Ids.ts"
 import type { CallProgress } from "../../domain/Ledger.ts"
-import type { Prices } from "../../domain/Model.ts"
 import * as Reply from "../../domain/Reply.ts"
 import { noUsage } from "../../domain/Usage.ts"
 import type { Out } from "../../services/AgentRunner.ts"
-import type { ModelName, ModelPart, Models } from "../../services/Models.ts"
+import type { ModelName, ModelPart } from "../../services/Models.ts"
 
 type Switch = Extract<ModelPart, { readonly type: "switch" }>
 type Finish = Extract<ModelPart, { readonly type: "finish" }>
-
-export const keyOf = ({ credential_id, model, type }: ModelName) => `${type} ${credential_id} ${model}`
-
-/** The prices of those models whose cards name them. */
-export const pricesOf = (models: typeof Models.Service, owner: UserId, configs: ReadonlyArray<ModelName>) =>
-  Effect.map(
-    Effect.forEach(configs, ({ credential_id, model, type }) =>
-      Effect.match(models.card(type, model, { owner, credential_id }), {
-        onFailure: (): Prices | undefined =>
-          undefined,
-        onSuccess: ({ prices }) => prices ?? undefined
-      })),
-    (prices) =>
-      new Map(configs.map((config, i) => [keyOf(config), prices[i]]))
-  )
 
 export interface Options {
   readonly out: Out
   readonly reply_id: MessageId
   readonly clock: Clock.Clock
-  readonly prices: Effect.Effect.Success<ReturnType<typeof pricesOf>>
 }
 
-export const make = ({ clock, out, prices, reply_id }: Options) => {
+export const make = ({ clock, out, reply_id }: Options) => {
   let since = 0
   let progress: CallProgress
 
-  const begin = (name: ModelName) => {
-    const { credential_id, model, type } = name
+  const begin = ({ credential_id, model, type }: ModelName) => {
     since = clock.unsafeCurrentTimeMillis()
-    progress = { attempts: 1, first_token_ms: null, outcome: "interrupted", prices: prices.get(keyOf(name)) }
+    progress = { attempts: 1, first_token_ms: null, outcome: "interrupted", prices: undefined }
     out.calling(progress)
     out.emit({ type: "MODEL_CALL_START", reply_id, model_name: model, provider: type, credential_id })
   }
@@ -66,8 +48,9 @@ export const make = ({ clock, out, prices, reply_id }: Options) => {
       out.emit({ type: "CUSTOM", name: "model_switched", value })
       begin(to)
     },
-    finish: ({ reason, usage }: Finish) => {
+    finish: ({ prices, reason, usage }: Finish) => {
       progress.outcome = "completed"
+      progress.prices = prices
       for (const draft of Reply.closeOpen({ ...out.reply(), call: undefined })) out.emit(draft)
       out.emit({ type: "MODEL_CALL_END", reply_id, ...usage, finished_reason: reason })
     }

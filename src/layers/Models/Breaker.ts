@@ -2,7 +2,7 @@
  * A circuit breaker: when one credential's provider has failed several times in
  * a row, it is left alone for a while, and then asked once before all may ask.
  */
-import { Cause, Clock, Duration, Effect, Exit, Option } from "effect"
+import { Clock, Duration, Effect } from "effect"
 import { type ModelErrorType, ModelFailed } from "../../services/Models.ts"
 import { type Gate, Refused } from "./Gate.ts"
 
@@ -56,16 +56,19 @@ export const make = ({ cooldown, failures, window }: Options): Gate => {
       if (began < openUntil) {
         return Effect.fail(new Refused({ failed: open(last!, Math.ceil((openUntil - began) / 1000)) }))
       }
-      const isProbe = openUntil > 0
-      if (isProbe) openUntil = began + Duration.toMillis(cooldown)
-      return Effect.onExit(attempt, (exit) =>
-        Effect.map(Clock.currentTimeMillis, (now) => {
-          if (Exit.isSuccess(exit) || hasBegun()) return succeed()
-          const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
-          if (failure instanceof ModelFailed && counts.has(failure.type)) return fail(failure, now)
-          // An answer, even a refusal, says that the provider is there; an interrupted probe says nothing.
-          if (failure instanceof ModelFailed) return succeed()
-          if (isProbe) openUntil = now
-        }))
+      const noted = Effect.tapBoth(attempt, {
+        onSuccess: () => Effect.sync(succeed),
+        onFailure: (failure) =>
+          Effect.map(Clock.currentTimeMillis, (now) => {
+            // An answer, even a refusal, says that the provider is there.
+            const isDown = failure instanceof ModelFailed && counts.has(failure.type) && !hasBegun()
+            if (isDown) fail(failure, now)
+            else if (failure instanceof ModelFailed) succeed()
+          })
+      })
+      if (openUntil === 0) return noted
+      openUntil = began + Duration.toMillis(cooldown)
+      // A probe that was interrupted before an answer says nothing: the next one may try at once.
+      return Effect.onInterrupt(noted, () => Effect.sync(() => hasBegun() ? succeed() : openUntil = began))
     })
 }

@@ -4,7 +4,7 @@ import { type Credential, masked } from "../../domain/Credential.ts"
 import { type FieldProblem, Invalid } from "../../domain/Errors.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
-import type { ChatModelConfig } from "../../domain/Model.ts"
+import type { ChatModelConfig, ModelCard } from "../../domain/Model.ts"
 import { type EmitPart, type ModelCall, ModelFailed, Models } from "../../services/Models.ts"
 import { Outbound } from "../../services/Outbound.ts"
 import { Storage } from "../../services/Storage.ts"
@@ -48,6 +48,11 @@ const setup = (message: string) => new ModelFailed({ type: "setup", message, ret
 const given = (value: unknown): unknown => {
   const trimmed = typeof value === "string" ? value.trim() : value
   return trimmed === "" || trimmed === null ? undefined : trimmed
+}
+
+const priced = (card: ModelCard | undefined, emit: EmitPart): EmitPart => {
+  const prices = card?.prices
+  return prices == null ? emit : (part) => emit(part.type === "finish" ? { ...part, prices } : part)
 }
 
 export const make = (
@@ -237,7 +242,7 @@ export const make = (
                         },
                         take
                       ),
-                    emit,
+                    priced(card, emit),
                     gateOf(credential),
                     () => void emit({ type: "retry" })
                   )

@@ -161,7 +161,7 @@ export class LiveRoom implements Room, Source {
   #version = 0
   #taken = 0
   #durable = 0
-  #waiters: Array<{ readonly version: number; readonly done: Deferred.Deferred<void, AppendRefused> }> = []
+  #waiters: Array<{ readonly version: number; readonly done: (how: Effect.Effect<void, AppendRefused>) => void }> = []
   #calls: Array<{ readonly version: number; readonly call: () => void }> = []
   #lostCalls: Array<(refused: AppendRefused) => void> = []
   /** All that waits is one input that nobody has been promised yet. */
@@ -258,11 +258,18 @@ export class LiveRoom implements Room, Source {
 
   durable: Effect.Effect<void, AppendRefused> = Effect.suspend(() => {
     if (this.#dead !== undefined) return Effect.fail(this.#dead)
-    if (this.#durable >= this.#version) return Effect.void
-    const done = Deferred.unsafeMake<void, AppendRefused>(FiberId.none)
-    this.#waiters.push({ version: this.#version, done })
-    return Deferred.await(done)
+    return this.#durable >= this.#version ? Effect.void : Deferred.await(this.#inLog<never>())
   })
+
+  /** Done when what waits now is in the log, or never will be. */
+  #inLog<E>(): Deferred.Deferred<void, AppendRefused | E> {
+    const deferred = Deferred.unsafeMake<void, AppendRefused | E>(FiberId.none)
+    const done = (how: Effect.Effect<void, AppendRefused>) => Deferred.unsafeDone(deferred, how)
+    if (this.#dead !== undefined) done(Effect.fail(this.#dead))
+    else if (this.#durable >= this.#version) done(Effect.void)
+    else this.#waiters.push({ version: this.#version, done })
+    return deferred
+  }
 
   whenDurable = (call: () => void): void => {
     this.#calls.push({ version: this.#version, call })
@@ -276,13 +283,12 @@ export class LiveRoom implements Room, Source {
   accepted = (alone: boolean): Effect.Effect<void, AppendRefused | Unavailable> =>
     Effect.suspend(() => {
       if (alone) this.#accepting = true
-      const giveUp = Deferred.unsafeMake<void, AppendRefused | Unavailable>(FiberId.none)
+      const done = this.#inLog<Unavailable>()
       const stop = this.#whenNothingIsTaken(() => {
-        if (!this.withdraw()) Deferred.unsafeDone(giveUp, Effect.fail(notTaken))
+        if (!this.withdraw()) Deferred.unsafeDone(done, Effect.fail(notTaken))
       })
-      const done = this.durable
       return Effect.ensuring(
-        alone ? done : Effect.raceFirst(done, Deferred.await(giveUp)),
+        Deferred.await(done),
         Effect.sync(() => {
           stop()
           if (alone) this.#accepting = false
@@ -561,7 +567,7 @@ export class LiveRoom implements Room, Source {
   #settle() {
     const waiters = this.#waiters
     this.#waiters = waiters.filter(({ version }) => version > this.#durable)
-    for (const { done, version } of waiters) if (version <= this.#durable) Deferred.unsafeDone(done, Effect.void)
+    for (const { done, version } of waiters) if (version <= this.#durable) done(Effect.void)
   }
 
   #die(error: AppendRefused) {
@@ -572,7 +578,7 @@ export class LiveRoom implements Room, Source {
     for (const call of calls) call(error)
     const waiters = this.#waiters
     this.#waiters = []
-    for (const { done } of waiters) Deferred.unsafeDone(done, Effect.fail(error))
+    for (const { done } of waiters) done(Effect.fail(error))
     this.#slow?.resolve()
     // Another process goes on with the session, and they with it.
     const stays = error.reason === "fenced" && this.#options.self !== undefined
