@@ -39,7 +39,7 @@ export const LedgerEntry = Schema.Struct({
   provider: Schema.NullOr(Schema.String),
   model: Schema.String,
   ...Tokens.fields,
-  /** US dollars; null when the model's prices are not known, or it did not say what the call took. */
+  /** US dollars; null when the model's prices are not known, or nobody says what the call took. */
   cost: Schema.NullOr(Schema.Number),
   /** From the beginning of the call, waiting and retries included; null when nothing came. */
   first_token_ms: Schema.NullOr(Count),
@@ -91,6 +91,14 @@ export interface CallProgress {
 type CallStart = Extract<AgentEvent, { readonly type: "MODEL_CALL_START" }>
 type CallEnd = Extract<AgentEvent, { readonly type: "MODEL_CALL_END" }>
 
+/** A call that failed before anything came costs nothing; of one that was cut off nobody says what it took. */
+const costIn = (tokens: Tokens, progress: CallProgress | undefined): number | null => {
+  if (progress === undefined) return null
+  const { first_token_ms, outcome, prices } = progress
+  if (prices !== undefined) return costOf(tokens, prices)
+  return first_token_ms === null && outcome !== "completed" && outcome !== "interrupted" ? 0 : null
+}
+
 /** The entry of a call by its two events. Without `progress` the process that made it is gone. */
 export const entryOf = (
   run: Run,
@@ -110,7 +118,7 @@ export const entryOf = (
     provider: start.provider ?? null,
     model: start.model_name,
     ...tokens,
-    cost: progress?.prices === undefined ? null : costOf(tokens, progress.prices),
+    cost: costIn(tokens, progress),
     first_token_ms: progress?.first_token_ms ?? null,
     duration_ms: progress === undefined ? null : Math.max(0, Date.parse(end.created_at) - Date.parse(start.created_at)),
     outcome: progress?.outcome ?? "lost",

@@ -61,6 +61,14 @@ describe("An entry of the ledger", () => {
     })
   })
 
+  it("of a call that failed before anything came costs nothing; of one that was cut off, what nobody knows", () => {
+    const costs = ([["upstream", null], ["upstream", 300], ["interrupted", null], ["completed", 300]] as const)
+      .map(([outcome, first_token_ms]) =>
+        entryOf(run, start, end, { attempts: 1, first_token_ms, outcome, prices: undefined }).cost
+      )
+    assert.deepStrictEqual(costs, [0, null, null, null])
+  })
+
   it("takes no count that cannot be", () => {
     FastCheck.assert(
       FastCheck.property(FastCheck.double(), FastCheck.double(), (input_tokens, output_tokens) => {
