@@ -1,6 +1,9 @@
 /** The server that a command talks to: the options that name it, and a client of its API. */
 import { Options } from "@effect/cli"
-import { HttpApiClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "@effect/platform"
+import * as HttpApiClient from "@effect/platform/HttpApiClient"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { Duration, Effect, Option, Predicate, Redacted, Schema } from "effect"
 import { Api } from "../http/Api.ts"
 import { variable } from "./Env.ts"

@@ -3,7 +3,7 @@
  * made again after the last event that was seen, so nothing is missed and
  * nothing comes twice; only so often, though.
  */
-import { HttpClientRequest } from "@effect/platform"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { Clock, Data, Duration, Effect, Either, Option, Predicate, Schema, Stream } from "effect"
 import { AgentEvent } from "../domain/Event.ts"
 import type { JsonObject } from "../domain/Json.ts"

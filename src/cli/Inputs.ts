@@ -1,6 +1,6 @@
 /** What commands are given: ids, texts, and a word of consent. */
 import { Args, Options } from "@effect/cli"
-import { FileSystem } from "@effect/platform"
+import * as FileSystem from "@effect/platform/FileSystem"
 import { Effect, Option, Schema } from "effect"
 import { complaintOf, failed, misused } from "./Failed.ts"
 import { Screen } from "./Screen.ts"

@@ -1,8 +1,8 @@
 /** The process around a command: its services, its signals, its exit code. */
-import { FetchHttpClient } from "@effect/platform"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { makeRunMain } from "@effect/platform/Runtime"
 import { Effect, Exit, Layer } from "effect"
 import * as App from "./App.ts"

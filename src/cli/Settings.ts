@@ -3,7 +3,7 @@
  * unknown or wrong stops the start, with a sentence that names the place and
  * what was expected, and never the value: it may be a secret.
  */
-import { FileSystem } from "@effect/platform"
+import * as FileSystem from "@effect/platform/FileSystem"
 import { Data, Effect, Either, Option, Schema } from "effect"
 import { LineCounter, parseDocument } from "yaml"
 import { expectationOf, type SettingName, settingNames, Settings, type SettingsInput } from "../domain/Settings.ts"

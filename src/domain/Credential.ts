@@ -1,4 +1,4 @@
-import { HttpApiSchema } from "@effect/platform"
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import { Schema } from "effect"
 import { problem } from "./Errors.ts"
 import { CredentialId, Timestamp, UserId } from "./Ids.ts"

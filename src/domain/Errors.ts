@@ -3,7 +3,7 @@
  * stands, so it travels from a service to a client without being mapped. The
  * boundary adds `request_id`.
  */
-import { HttpApiSchema } from "@effect/platform"
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import { Schema } from "effect"
 
 /** What is wrong with one field. `path` is dotted: `input.0.content`. */

@@ -1,13 +1,11 @@
 /** The native door as one layer: routes, documents, and the boundary around them. */
-import {
-  HttpApiScalar,
-  HttpApiSwagger,
-  HttpLayerRouter,
-  HttpMiddleware,
-  HttpServer,
-  HttpServerResponse,
-  OpenApi
-} from "@effect/platform"
+import * as HttpApiScalar from "@effect/platform/HttpApiScalar"
+import * as HttpApiSwagger from "@effect/platform/HttpApiSwagger"
+import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as OpenApi from "@effect/platform/OpenApi"
 import { Effect, Layer, Record, Schema } from "effect"
 import { Api } from "./Api.ts"
 import * as Agents from "./handlers/Agents.ts"

@@ -3,7 +3,8 @@
  * a Stream for each subscriber would cost ten times the CPU and four times the
  * memory. The request's fiber only waits; leaving interrupts it.
  */
-import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Context, Effect, Layer, Schedule, type Scope } from "effect"
 import type { Sink } from "../services/Rooms.ts"
 import { ResponseHeaders } from "./middleware/ResponseHeaders.ts"

@@ -3,7 +3,7 @@
  * door touches them: raw headers, the body as it arrives, and streams that are
  * written without anything in between.
  */
-import type { HttpServerRequest } from "@effect/platform"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Predicate } from "effect"
 
 export interface WireRequest {

@@ -3,8 +3,9 @@
  * time: while a server holds it, that server is asked instead.
  */
 import { Command } from "@effect/cli"
-import { FileSystem, HttpClientResponse } from "@effect/platform"
-import type { SqlClient } from "@effect/sql"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import type * as SqlClient from "@effect/sql/SqlClient"
 import { Effect, Layer, Option, Redacted, Stream } from "effect"
 import { join } from "node:path"
 import { Health } from "../../domain/Health.ts"

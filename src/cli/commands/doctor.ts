@@ -1,5 +1,6 @@
 import { Command } from "@effect/cli"
-import { FileSystem, HttpClientResponse } from "@effect/platform"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { Duration, Effect, Either, Option } from "effect"
 import { connect as connectTo } from "node:net"
 import { dirname, join, resolve } from "node:path"

@@ -1,8 +1,8 @@
 /** The process: settings, layers, the first start's key, and an orderly end. */
 import { Command, Options } from "@effect/cli"
-import { HttpServer } from "@effect/platform"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as HttpServer from "@effect/platform/HttpServer"
 import {
   Clock,
   Console,

@@ -1,5 +1,5 @@
 import { Command, Options } from "@effect/cli"
-import { HttpClientResponse } from "@effect/platform"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { Effect } from "effect"
 import { Health } from "../../domain/Health.ts"
 import { connect, connection } from "../Connection.ts"

@@ -1,4 +1,6 @@
-import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
+import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
+import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
 import { Accepted, ChatRequest } from "../../domain/Chat.ts"
 import { Conflict, Gone, Invalid, LimitReached, NotFound, Unavailable } from "../../domain/Errors.ts"

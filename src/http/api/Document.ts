@@ -1,5 +1,5 @@
 /** Makes the derived OpenAPI document say what the boundary does: every failure is a problem document, and a bad field is 422. */
-import type { OpenApi } from "@effect/platform"
+import type * as OpenApi from "@effect/platform/OpenApi"
 import type { Context } from "effect"
 
 type Transform = Context.Tag.Service<typeof OpenApi.Transform>

@@ -1,4 +1,5 @@
-import { HttpApiSchema, type OpenApi } from "@effect/platform"
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
+import type * as OpenApi from "@effect/platform/OpenApi"
 import type { Context } from "effect"
 import { Schema } from "effect"
 

@@ -1,4 +1,4 @@
-import { HttpApiBuilder } from "@effect/platform"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Clock, Effect } from "effect"
 import { type AgentPatch, patchAgent } from "../../domain/Agent.ts"
 import { AgentId, type UserId } from "../../domain/Ids.ts"

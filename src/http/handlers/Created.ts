@@ -1,4 +1,4 @@
-import { HttpServerResponse } from "@effect/platform"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 
 /** 201 with the new record's id and where to read it. */
 export const created = (body: Readonly<Record<string, string>>, location: string) =>

@@ -1,4 +1,4 @@
-import { HttpApiBuilder } from "@effect/platform"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Clock, Effect, Schema } from "effect"
 import { type Credential, CredentialInUse, defaultName, present } from "../../domain/Credential.ts"
 import { Conflict } from "../../domain/Errors.ts"

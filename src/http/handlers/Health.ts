@@ -1,4 +1,6 @@
-import { HttpApiBuilder, HttpServerResponse, OpenApi } from "@effect/platform"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as OpenApi from "@effect/platform/OpenApi"
 import { Context, Effect, Option, Record } from "effect"
 import type { Health } from "../../domain/Health.ts"
 import { Models } from "../../services/Models.ts"

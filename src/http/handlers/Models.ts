@@ -1,4 +1,4 @@
-import { HttpApiBuilder } from "@effect/platform"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Effect } from "effect"
 import type { CredentialId } from "../../domain/Ids.ts"
 import { Auth } from "../../services/Auth.ts"

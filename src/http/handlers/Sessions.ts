@@ -1,4 +1,4 @@
-import { HttpApiBuilder } from "@effect/platform"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Clock, Effect } from "effect"
 import { Conflict, Malformed } from "../../domain/Errors.ts"
 import { SessionId, type UserId, WorkspaceId } from "../../domain/Ids.ts"

@@ -1,4 +1,4 @@
-import { HttpApiBuilder } from "@effect/platform"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Clock, Effect, Either } from "effect"
 import { Invalid } from "../../domain/Errors.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"

@@ -1,5 +1,6 @@
 /** Finds out who asks, and whether they may: the route says which scope it needs. */
-import { HttpRouter, HttpServerRequest } from "@effect/platform"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Effect, Layer } from "effect"
 import { Forbidden } from "../../domain/Errors.ts"
 import type { Scope } from "../../domain/Principal.ts"

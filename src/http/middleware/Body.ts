@@ -2,7 +2,8 @@
  * JSON bodies, read once and within bounds. A body that is too large is
  * answered, not cut off: the rest of it flows into nothing.
  */
-import { Headers, type HttpServerRequest } from "@effect/platform"
+import * as Headers from "@effect/platform/Headers"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Effect } from "effect"
 import { Invalid, Malformed, TooLarge, UnsupportedContent } from "../../domain/Errors.ts"
 import { requestOf, type WireRequest } from "../Wire.ts"

@@ -2,7 +2,10 @@
  * The outermost function around the router. Whatever happens inside, a client
  * gets an answer with a request id, and every failure is a problem document.
  */
-import { HttpApiError, HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import * as HttpApiError from "@effect/platform/HttpApiError"
+import * as HttpServerError from "@effect/platform/HttpServerError"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Cause, Context, Effect, HashSet, Scope } from "effect"
 import { Forbidden, MethodNotAllowed, NotFound, Unavailable } from "../../domain/Errors.ts"
 import { NewId } from "../../services/NewId.ts"

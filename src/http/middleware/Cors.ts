@@ -1,5 +1,5 @@
 /** Lets the pages of admitted origins talk to the server. Others get no such headers, and their browsers keep them out. */
-import { HttpServerResponse } from "@effect/platform"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 
 type Headers = Readonly<Record<string, string>>
 

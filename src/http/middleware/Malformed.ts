@@ -1,5 +1,5 @@
 /** Requests that Node's parser lets through and that two parties could read differently. */
-import type { HttpServerRequest } from "@effect/platform"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Malformed } from "../../domain/Errors.ts"
 import { requestOf } from "../Wire.ts"
 

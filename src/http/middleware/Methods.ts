@@ -1,5 +1,7 @@
 /** Which methods a path has, for the router only says that it found nothing. */
-import { HttpApi, type HttpApiGroup, HttpLayerRouter } from "@effect/platform"
+import * as HttpApi from "@effect/platform/HttpApi"
+import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 
 /** Ids are matched as they are, up to more than their length. */
 export const routerConfig = {

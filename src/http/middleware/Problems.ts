@@ -1,6 +1,6 @@
 /** Every failure as an RFC 9457 problem document: what went wrong in a sentence, a code, and never a value that somebody sent. */
-import type { HttpApiError } from "@effect/platform"
-import { HttpServerResponse } from "@effect/platform"
+import type * as HttpApiError from "@effect/platform/HttpApiError"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { CredentialInUse } from "../../domain/Credential.ts"
 import {
   Conflict,

@@ -4,7 +4,7 @@
  * costs half of what PostgreSQL's array literals cost, which escape every quote
  * of a document.
  */
-import type { SqlError } from "@effect/sql"
+import type * as SqlError from "@effect/sql/SqlError"
 import { Effect, Layer, Schema } from "effect"
 import type { Claim } from "../../domain/Claim.ts"
 import type { SessionId, UserId } from "../../domain/Ids.ts"

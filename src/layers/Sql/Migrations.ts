@@ -5,7 +5,8 @@
  * its table unguarded, turns a failing step into a defect, and does not notice
  * a database that is newer than the code.
  */
-import { SqlClient, type SqlError } from "@effect/sql"
+import * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqlError from "@effect/sql/SqlError"
 import { Data, Effect } from "effect"
 
 /** By name: `0001_records`, where the number is the version. */

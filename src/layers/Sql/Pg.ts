@@ -4,9 +4,11 @@
  * connections per transaction: LISTEN, session locks and prepared statements
  * belong to one connection.
  */
-import { Reactivity } from "@effect/experimental"
-import { SqlClient, type SqlConnection, SqlError } from "@effect/sql"
-import { PgClient } from "@effect/sql-pg"
+import * as Reactivity from "@effect/experimental/Reactivity"
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqlConnection from "@effect/sql/SqlConnection"
+import * as SqlError from "@effect/sql/SqlError"
 import { Context, Data, Duration, Effect, Layer, Redacted, Schedule, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { Client, type Config, escapeIdentifier, type Pool, type Query } from "pg"

@@ -1,7 +1,7 @@
 /** What both PostgreSQL backends add to a `SqlClient` so that it can stand for a `PgClient`. */
-import type { SqlClient } from "@effect/sql"
-import { Statement } from "@effect/sql"
-import { PgClient } from "@effect/sql-pg"
+import * as PgClient from "@effect/sql-pg/PgClient"
+import type * as SqlClient from "@effect/sql/SqlClient"
+import * as Statement from "@effect/sql/Statement"
 import { Effect } from "effect"
 
 const jsonFragment = Statement.custom<PgClient.PgCustom>("PgJson")

@@ -6,9 +6,11 @@
  * Killed processes lose nothing that was acknowledged; a power cut may, since
  * PGlite never fsyncs.
  */
-import { Reactivity } from "@effect/experimental"
-import { SqlClient, type SqlConnection, SqlError } from "@effect/sql"
-import { PgClient } from "@effect/sql-pg"
+import * as Reactivity from "@effect/experimental/Reactivity"
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqlConnection from "@effect/sql/SqlConnection"
+import * as SqlError from "@effect/sql/SqlError"
 import { PGlite } from "@electric-sql/pglite"
 import { Chunk, Context, Duration, Effect, Layer, Option, Stream } from "effect"
 import * as DataDir from "./DataDir.ts"

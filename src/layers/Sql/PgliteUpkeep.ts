@@ -3,7 +3,8 @@
  * write-ahead log grows for ever, and with it the time to reopen after a kill;
  * dead rows are never cleared and the planner never learns a table's size.
  */
-import type { SqlClient, SqlError } from "@effect/sql"
+import type * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqlError from "@effect/sql/SqlError"
 import { Effect } from "effect"
 
 /** Log written since the last checkpoint that calls for the next. */

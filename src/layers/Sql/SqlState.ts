@@ -1,5 +1,5 @@
 /** PostgreSQL's error codes, as far as they are answers. */
-import type { SqlError } from "@effect/sql"
+import type * as SqlError from "@effect/sql/SqlError"
 import { Effect } from "effect"
 import { Unavailable } from "../../domain/Errors.ts"
 

@@ -1,5 +1,6 @@
 /** Records in PostgreSQL: one statement per call, the row's columns copied out of the document. */
-import { SqlClient, SqlError } from "@effect/sql"
+import * as SqlClient from "@effect/sql/SqlClient"
+import * as SqlError from "@effect/sql/SqlError"
 import { Duration, Effect, Layer, Option } from "effect"
 import { type Driver, fromDriver, type Row, type RowFilter, Storage, type Table } from "../../services/Storage.ts"
 import { Prepared } from "../Sql/Prepared.ts"

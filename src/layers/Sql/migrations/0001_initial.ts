@@ -4,7 +4,8 @@
  * refuses `\u0000` and lone surrogates, which users may write, and PGlite hangs
  * on deeply nested values. Look into one with `data::json`.
  */
-import { SqlClient, type SqlError } from "@effect/sql"
+import * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqlError from "@effect/sql/SqlError"
 import { Effect } from "effect"
 
 const record = `

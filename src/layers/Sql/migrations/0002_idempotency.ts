@@ -1,5 +1,6 @@
 /** Keys that clients gave to their requests. Short-lived: swept by age. */
-import { SqlClient, type SqlError } from "@effect/sql"
+import * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqlError from "@effect/sql/SqlError"
 import { Effect } from "effect"
 
 const statements = [

@@ -1,5 +1,6 @@
 /** Finding what retention has not been at yet, and what waits for somebody, without reading what has ended. */
-import { SqlClient, type SqlError } from "@effect/sql"
+import * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqlError from "@effect/sql/SqlError"
 import { Effect } from "effect"
 
 const statements = [

@@ -1,5 +1,6 @@
 /** A row for each call of a model. It refers to nothing: what was used stays when what used it goes. */
-import { SqlClient, type SqlError } from "@effect/sql"
+import * as SqlClient from "@effect/sql/SqlClient"
+import type * as SqlError from "@effect/sql/SqlError"
 import { Effect } from "effect"
 
 const statements = [
