@@ -81,7 +81,7 @@ describe.runIf(process.platform === "linux")("The crash driver", () => {
       assert.match(output(), /ended by itself +0/)
       assert.match(output(), /lost +0/)
       assert.strictEqual(await serversIn(dataDir), 0)
-      assert.isFalse(await access(dataDir).then(() => true, () => false))
+      assert.isFalse(await access(dataDir).then(() => true, () => false), output())
     } finally {
       try {
         process.kill(-pid, "SIGKILL")

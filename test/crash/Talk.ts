@@ -68,6 +68,7 @@ export class Talk {
   #sending = true
   #parks = 0
   #tasks: Array<Promise<void>> = []
+  #sender: Promise<void> = Promise.resolve()
 
   constructor(
     session: { readonly session_id: string; readonly agent_id: string; readonly delay_ms: number },
@@ -82,12 +83,14 @@ export class Talk {
   }
 
   begin(watchers: number) {
-    this.#tasks = [this.#send(), ...Array.from({ length: watchers }, () => this.#watch())]
+    this.#sender = this.#send()
+    this.#tasks = [this.#sender, ...Array.from({ length: watchers }, () => this.#watch())]
   }
 
-  /** No new inputs; what is asked is still answered. */
-  calm() {
+  /** No new inputs, when it resolves; what is asked is still answered. */
+  calm(): Promise<void> {
     this.#sending = false
+    return this.#sender
   }
 
   async stop() {

@@ -122,7 +122,7 @@ export const drive = async (options: Options): Promise<Report> => {
     }
     if (!goesOn()) progress(`Stopped after ${killed} kills; comparing`)
     await sleep(300)
-    for (const talk of talks) talk.calm()
+    await Promise.race([Promise.all(talks.map((talk) => talk.calm())), sleep(settling)])
     const url = await victim.url()
     for (const talk of await settle(url, talks)) {
       const { runs } = await must(url, "GET", `/sessions/${talk.session_id}/runs?limit=20`)

@@ -65,8 +65,7 @@ try {
     console.log(`FAILED: ${failures(report)} violations with --seed ${seed}. The data is kept in ${dataDir}`)
     isEvidence = true
     process.exitCode = 1
-  }
-  if (enough) process.exitCode = interrupted
+  } else if (enough) process.exitCode = interrupted
 } finally {
   await postgres?.stop()
 }
