@@ -98,10 +98,10 @@ const files = (folder) =>
 const stampFile = "dist/.stamp"
 
 /** An empty database, packed for quick first starts; made once for a version of PGlite. */
-const snapshot = "dist/layers/Sql/pglite.tar.br"
+const snapshot = "dist/layers/Sql/pglite/pglite.tar.br"
 
 const pack = async () => {
-  const writer = at("dist/layers/Sql/PgliteSnapshot.js")
+  const writer = at("dist/layers/Sql/pglite/Snapshot.js")
   const version = json("node_modules/@electric-sql/pglite/package.json")?.version
   const stamp = at("node_modules/.cache/stoa-pglite")
   if (!fs.existsSync(writer)) return true

@@ -4,8 +4,8 @@
  */
 import { Effect, Schema } from "effect"
 import { textOf } from "../../src/domain/Message.ts"
-import { failureOf } from "../../src/layers/Models/AiSdkFailure.ts"
-import * as Fields from "../../src/layers/Models/Fields.ts"
+import { failureOf } from "../../src/layers/Models/aisdk/Failure.ts"
+import * as Fields from "../../src/layers/Models/families/Fields.ts"
 import * as Provider from "../../src/layers/Models/Provider.ts"
 import { type EmitPart, ModelFailed } from "../../src/services/Models.ts"
 

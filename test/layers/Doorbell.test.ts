@@ -4,7 +4,7 @@ import { Client } from "pg"
 import type { RunId, SessionId } from "../../src/domain/Ids.ts"
 import * as DoorbellMemory from "../../src/layers/Doorbell/Memory.ts"
 import * as DoorbellPg from "../../src/layers/Doorbell/Pg.ts"
-import * as Pg from "../../src/layers/Sql/Pg.ts"
+import * as Pg from "../../src/layers/Sql/pg/Pg.ts"
 import { Doorbell, type Heard, type Ring } from "../../src/services/Doorbell.ts"
 import { freshDatabase } from "../support/Postgres.ts"
 

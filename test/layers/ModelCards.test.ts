@@ -5,9 +5,9 @@ import { tmpdir } from "node:os"
 import * as Path from "node:path"
 import type { JsonObject } from "../../src/domain/Json.ts"
 import { type ModelCard, type ModelCardDraft, pricesFor, thinkingType } from "../../src/domain/Model.ts"
-import * as CardFiles from "../../src/layers/Models/CardFiles.ts"
-import { cardOf, merge, problemsOf, propertiesOf } from "../../src/layers/Models/CardMerge.ts"
-import * as Cards from "../../src/layers/Models/Cards.ts"
+import * as Cards from "../../src/layers/Models/cards/Cards.ts"
+import * as CardFiles from "../../src/layers/Models/cards/Files.ts"
+import { cardOf, merge, problemsOf, propertiesOf } from "../../src/layers/Models/cards/Merge.ts"
 import { providers } from "../../src/layers/Models/Router.ts"
 
 /** One for each provider that brings models of its own. */
@@ -71,7 +71,11 @@ const logging = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
 describe("our model cards", () => {
   it.effect("are there for every provider, and each can be read", () =>
     Effect.gen(function*() {
-      assert.deepStrictEqual((yield* Effect.promise(() => Fs.readdir(Cards.ours))).toSorted(), folders)
+      const found = yield* Effect.promise(() => Fs.readdir(Cards.ours, { withFileTypes: true }))
+      assert.deepStrictEqual(
+        found.filter((entry) => entry.isDirectory()).map(({ name }) => name).toSorted(),
+        folders
+      )
       for (const name of folders) {
         const { chat, problems } = yield* folder(name)
         assert.deepStrictEqual(problems, [])

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { createServer, type IncomingMessage, type RequestListener } from "node:http"
 import { type AddressInfo, createServer as createTcp } from "node:net"
 import { gzipSync } from "node:zlib"
-import { failureOf } from "../../src/layers/Models/AiSdkFailure.ts"
+import { failureOf } from "../../src/layers/Models/aisdk/Failure.ts"
 import { type GuardedOptions, type Lookup, make } from "../../src/layers/Outbound/Guarded.ts"
 
 /** Resolves these names and no other. */

@@ -8,12 +8,12 @@ import { once } from "node:events"
 import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import * as DataDir from "../../src/layers/Sql/DataDir.ts"
-import * as DirectoryLock from "../../src/layers/Sql/DirectoryLock.ts"
 import * as Migrations from "../../src/layers/Sql/Migrations.ts"
-import * as Pg from "../../src/layers/Sql/Pg.ts"
-import * as Pglite from "../../src/layers/Sql/Pglite.ts"
-import * as PgliteUpkeep from "../../src/layers/Sql/PgliteUpkeep.ts"
+import * as Pg from "../../src/layers/Sql/pg/Pg.ts"
+import * as DataDir from "../../src/layers/Sql/pglite/DataDir.ts"
+import * as DirectoryLock from "../../src/layers/Sql/pglite/DirectoryLock.ts"
+import * as Pglite from "../../src/layers/Sql/pglite/Pglite.ts"
+import * as PgliteUpkeep from "../../src/layers/Sql/pglite/Upkeep.ts"
 import { Prepared } from "../../src/layers/Sql/Prepared.ts"
 import { Turns } from "../../src/layers/Sql/Turns.ts"
 import { chaosBefore } from "../support/Chaos.ts"
@@ -413,7 +413,7 @@ const temporaryFolder = Effect.acquireRelease(
   (folder) => Effect.promise(() => Fs.rm(folder, { recursive: true, force: true }))
 )
 
-const pgliteModule = new URL("../../src/layers/Sql/Pglite.ts", import.meta.url).href
+const pgliteModule = new URL("../../src/layers/Sql/pglite/Pglite.ts", import.meta.url).href
 
 /** Another process: opens `dataDir`, inserts a row, says "open", and stays until it is killed. */
 const holderScript = (dataDir: string) => `

@@ -16,7 +16,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { promisify } from "node:util"
 import { Client } from "pg"
 import type { TestProject } from "vitest/node"
-import * as PgliteSnapshot from "../../src/layers/Sql/PgliteSnapshot.ts"
+import * as PgliteSnapshot from "../../src/layers/Sql/pglite/Snapshot.ts"
 
 declare module "vitest" {
   export interface ProvidedContext {

@@ -10,10 +10,10 @@ import { Effect, Layer, Option, Redacted, Stream } from "effect"
 import { join } from "node:path"
 import { Health } from "../../domain/Health.ts"
 import type { Settings } from "../../domain/Settings.ts"
-import type { DataDirUnusable } from "../../layers/Sql/DataDir.ts"
-import type { DataDirLocked } from "../../layers/Sql/DirectoryLock.ts"
 import type { MigrationStatus } from "../../layers/Sql/Migrations.ts"
-import type { DatabaseUnreachable } from "../../layers/Sql/Pg.ts"
+import type { DatabaseUnreachable } from "../../layers/Sql/pg/Pg.ts"
+import type { DataDirUnusable } from "../../layers/Sql/pglite/DataDir.ts"
+import type { DataDirLocked } from "../../layers/Sql/pglite/DirectoryLock.ts"
 import { connect, connection, type ConnectionOptions } from "../Connection.ts"
 import { failed } from "../Failed.ts"
 import { type Column, output, print, printAll } from "../Output.ts"
@@ -30,11 +30,11 @@ const database = (
 ): Layer.Layer<SqlClient.SqlClient, DatabaseUnreachable | DataDirLocked | DataDirUnusable> =>
   database_url === undefined
     ? Layer.unwrapEffect(Effect.map(
-      Effect.promise(() => import("../../layers/Sql/Pglite.ts")),
+      Effect.promise(() => import("../../layers/Sql/pglite/Pglite.ts")),
       ({ layer }) => layer({ dataDir: data_dir })
     ))
     : Layer.unwrapEffect(Effect.map(
-      Effect.promise(() => import("../../layers/Sql/Pg.ts")),
+      Effect.promise(() => import("../../layers/Sql/pg/Pg.ts")),
       ({ layer }) => layer({ url: database_url, maxConnections: 2, isPatient: true })
     ))
 

@@ -6,7 +6,7 @@
 import { Clock, Deferred, Duration, Effect, Layer, Random, Stream } from "effect"
 import type { RunId, SessionId } from "../../domain/Ids.ts"
 import { Doorbell, type Heard, type Ring } from "../../services/Doorbell.ts"
-import { Listening } from "../Sql/Listening.ts"
+import { Listening } from "../Sql/pg/Listening.ts"
 import { Prepared } from "../Sql/Prepared.ts"
 
 const channel = "stoa"

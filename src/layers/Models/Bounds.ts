@@ -5,7 +5,7 @@
  */
 import { Cause, type Clock, Context, Deferred, Duration, Effect, Exit, FiberId, Random } from "effect"
 import { type EmitPart, ModelFailed, type ModelPart } from "../../services/Models.ts"
-import { cut, endless, silent } from "./AiSdkFailure.ts"
+import { cut, endless, silent } from "./aisdk/Failure.ts"
 import { type Gate, open } from "./Gate.ts"
 
 export interface Bounds {

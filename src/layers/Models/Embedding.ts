@@ -1,7 +1,7 @@
 /** A request for embeddings, kept within bounds as a call is: in time, tried again, divided, and checked. */
 import { Cause, Duration, Effect, Random } from "effect"
 import { type Embedded, ModelFailed } from "../../services/Models.ts"
-import { silent } from "./AiSdkFailure.ts"
+import { silent } from "./aisdk/Failure.ts"
 import { type Bounds, waitAfter } from "./Bounds.ts"
 import { type Gate, Refused } from "./Gate.ts"
 

@@ -5,9 +5,9 @@ import { Invalid } from "../../domain/Errors.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { ModelFailed, Models } from "../../services/Models.ts"
 import type { Bounds } from "./Bounds.ts"
+import { ofAnotherType, type Sources } from "./cards/Known.ts"
 import * as Embedding from "./Embedding.ts"
 import type { Gate } from "./Gate.ts"
-import { ofAnotherType, type Sources } from "./Known.ts"
 
 /** Texts of one call, where the model's most is not known. */
 const usualBatch = 96

@@ -1,7 +1,7 @@
 /** The connection check: which models a provider's own list names for a credential. */
 import { Effect } from "effect"
 import type { ModelFailed } from "../../services/Models.ts"
-import { failureOf, garbage, silent } from "./AiSdkFailure.ts"
+import { failureOf, garbage, silent } from "./aisdk/Failure.ts"
 
 export interface Listing {
   readonly url: string

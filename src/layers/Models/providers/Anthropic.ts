@@ -1,12 +1,12 @@
 /** Anthropic's Messages API. */
 import { Schema } from "effect"
-import * as AiSdkProvider from "../AiSdkProvider.ts"
-import { marked } from "../Caching.ts"
-import { plain } from "../CallId.ts"
-import * as Chat from "../Chat.ts"
-import * as Fields from "../Fields.ts"
+import { marked } from "../aisdk/Caching.ts"
+import { plain } from "../aisdk/CallId.ts"
+import * as AiSdkProvider from "../aisdk/Provider.ts"
+import * as Chat from "../families/Chat.ts"
+import * as Fields from "../families/Fields.ts"
+import { thinkingOf } from "../families/Thinking.ts"
 import { named } from "../Listing.ts"
-import { thinkingOf } from "../Thinking.ts"
 
 const address = "https://api.anthropic.com/v1"
 

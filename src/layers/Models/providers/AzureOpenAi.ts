@@ -1,10 +1,10 @@
 /** OpenAI's models at Azure: Responses at the v1 address, Chat Completions at deployments of dated versions. */
 import { Schema } from "effect"
-import * as AiSdkProvider from "../AiSdkProvider.ts"
-import * as Chat from "../Chat.ts"
-import * as Fields from "../Fields.ts"
+import * as AiSdkProvider from "../aisdk/Provider.ts"
+import * as Chat from "../families/Chat.ts"
+import * as Fields from "../families/Fields.ts"
+import * as OpenAi from "../families/OpenAi.ts"
 import { named } from "../Listing.ts"
-import * as OpenAi from "../OpenAi.ts"
 
 const dialectOf = OpenAi.dialects("azure")
 

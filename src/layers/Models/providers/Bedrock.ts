@@ -1,14 +1,14 @@
 /** Amazon Bedrock's Converse API, with an API key or with an AWS key pair. */
 import { Schema } from "effect"
 import { ModelFailed } from "../../../services/Models.ts"
-import * as AiSdkProvider from "../AiSdkProvider.ts"
-import { signed } from "../Aws.ts"
-import { marked } from "../Caching.ts"
-import { plain } from "../CallId.ts"
-import * as Chat from "../Chat.ts"
-import * as Fields from "../Fields.ts"
+import { marked } from "../aisdk/Caching.ts"
+import { plain } from "../aisdk/CallId.ts"
+import * as AiSdkProvider from "../aisdk/Provider.ts"
+import { signed } from "../families/Aws.ts"
+import * as Chat from "../families/Chat.ts"
+import * as Fields from "../families/Fields.ts"
+import { thinkingOf } from "../families/Thinking.ts"
 import { named } from "../Listing.ts"
-import { thinkingOf } from "../Thinking.ts"
 
 const name = "bedrock"
 

@@ -1,9 +1,9 @@
 /** Alibaba's DashScope, home of Qwen, by its OpenAI-compatible address. */
 import { Schema } from "effect"
-import * as AiSdkProvider from "../AiSdkProvider.ts"
-import * as Chat from "../Chat.ts"
-import { media } from "../Dialect.ts"
-import * as Fields from "../Fields.ts"
+import { media } from "../aisdk/Dialect.ts"
+import * as AiSdkProvider from "../aisdk/Provider.ts"
+import * as Chat from "../families/Chat.ts"
+import * as Fields from "../families/Fields.ts"
 
 /** Mainland China's; keys of other regions need `base_url`: https://dashscope-intl.aliyuncs.com/compatible-mode/v1 */
 const address = "https://dashscope.aliyuncs.com/compatible-mode/v1"

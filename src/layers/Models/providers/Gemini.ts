@@ -1,8 +1,8 @@
 /** Google's Gemini API. */
 import { Schema } from "effect"
-import * as AiSdkProvider from "../AiSdkProvider.ts"
-import * as Chat from "../Chat.ts"
-import * as Fields from "../Fields.ts"
+import * as AiSdkProvider from "../aisdk/Provider.ts"
+import * as Chat from "../families/Chat.ts"
+import * as Fields from "../families/Fields.ts"
 import { named } from "../Listing.ts"
 
 const address = "https://generativelanguage.googleapis.com/v1beta"

@@ -1,10 +1,10 @@
 /** Groq. */
 import { Schema } from "effect"
-import * as AiSdkProvider from "../AiSdkProvider.ts"
-import * as Chat from "../Chat.ts"
-import { media } from "../Dialect.ts"
-import * as Fields from "../Fields.ts"
-import { isStrict } from "../Strict.ts"
+import { media } from "../aisdk/Dialect.ts"
+import * as AiSdkProvider from "../aisdk/Provider.ts"
+import { isStrict } from "../aisdk/Strict.ts"
+import * as Chat from "../families/Chat.ts"
+import * as Fields from "../families/Fields.ts"
 
 const address = "https://api.groq.com/openai/v1"
 

@@ -1,10 +1,10 @@
 /** Mistral AI. */
 import { Schema } from "effect"
-import * as AiSdkProvider from "../AiSdkProvider.ts"
-import { fitting } from "../CallId.ts"
-import * as Chat from "../Chat.ts"
-import * as Fields from "../Fields.ts"
-import { isStrict } from "../Strict.ts"
+import { fitting } from "../aisdk/CallId.ts"
+import * as AiSdkProvider from "../aisdk/Provider.ts"
+import { isStrict } from "../aisdk/Strict.ts"
+import * as Chat from "../families/Chat.ts"
+import * as Fields from "../families/Fields.ts"
 
 const address = "https://api.mistral.ai/v1"
 

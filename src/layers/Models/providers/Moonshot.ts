@@ -1,8 +1,8 @@
 /** Moonshot AI, home of Kimi. */
 import { Schema } from "effect"
-import * as AiSdkProvider from "../AiSdkProvider.ts"
-import * as Chat from "../Chat.ts"
-import * as Fields from "../Fields.ts"
+import * as AiSdkProvider from "../aisdk/Provider.ts"
+import * as Chat from "../families/Chat.ts"
+import * as Fields from "../families/Fields.ts"
 
 /** Keys of mainland China need `base_url`: https://api.moonshot.cn/v1 */
 const address = "https://api.moonshot.ai/v1"

@@ -1,8 +1,8 @@
 /** Ollama: models on a host of one's own. */
 import { Schema } from "effect"
-import * as AiSdkProvider from "../AiSdkProvider.ts"
-import * as Chat from "../Chat.ts"
-import * as Fields from "../Fields.ts"
+import * as AiSdkProvider from "../aisdk/Provider.ts"
+import * as Chat from "../families/Chat.ts"
+import * as Fields from "../families/Fields.ts"
 import { named } from "../Listing.ts"
 
 const name = "ollama"

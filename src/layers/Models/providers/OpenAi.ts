@@ -1,9 +1,9 @@
 /** OpenAI: the Responses API, or Chat Completions where the credential says so or a parameter needs it. */
 import { Schema } from "effect"
-import * as AiSdkProvider from "../AiSdkProvider.ts"
-import * as Chat from "../Chat.ts"
-import * as Fields from "../Fields.ts"
-import * as OpenAi from "../OpenAi.ts"
+import * as AiSdkProvider from "../aisdk/Provider.ts"
+import * as Chat from "../families/Chat.ts"
+import * as Fields from "../families/Fields.ts"
+import * as OpenAi from "../families/OpenAi.ts"
 
 const address = "https://api.openai.com/v1"
 const dialectOf = OpenAi.dialects("openai")

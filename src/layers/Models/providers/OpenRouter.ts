@@ -1,9 +1,9 @@
 /** OpenRouter: many providers' models behind one key. */
 import { Schema } from "effect"
-import * as AiSdkProvider from "../AiSdkProvider.ts"
-import * as Chat from "../Chat.ts"
-import * as Fields from "../Fields.ts"
-import * as OpenRouterDetails from "../OpenRouterDetails.ts"
+import * as AiSdkProvider from "../aisdk/Provider.ts"
+import * as Chat from "../families/Chat.ts"
+import * as Fields from "../families/Fields.ts"
+import * as OpenRouterDetails from "../families/OpenRouterDetails.ts"
 
 const name = "openrouter"
 const address = "https://openrouter.ai/api/v1"

@@ -1,9 +1,9 @@
 /** xAI, by its Chat Completions API. */
 import { Schema } from "effect"
-import * as AiSdkProvider from "../AiSdkProvider.ts"
-import * as Chat from "../Chat.ts"
-import { media } from "../Dialect.ts"
-import * as Fields from "../Fields.ts"
+import { media } from "../aisdk/Dialect.ts"
+import * as AiSdkProvider from "../aisdk/Provider.ts"
+import * as Chat from "../families/Chat.ts"
+import * as Fields from "../families/Fields.ts"
 
 const name = "xai"
 const address = "https://api.x.ai/v1"

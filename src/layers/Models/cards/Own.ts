@@ -1,10 +1,10 @@
 /** The cards that a credential carries: they change and add to what is known of its provider's models. */
 import { Either, Option, ParseResult, Schema } from "effect"
-import type { FieldProblem } from "../../domain/Errors.ts"
-import type { JsonObject } from "../../domain/Json.ts"
-import { type ModelCard, ModelCardDraft, OwnModels } from "../../domain/Model.ts"
-import { cardOf as put, merge } from "./CardMerge.ts"
+import type { FieldProblem } from "../../../domain/Errors.ts"
+import type { JsonObject } from "../../../domain/Json.ts"
+import { type ModelCard, ModelCardDraft, OwnModels } from "../../../domain/Model.ts"
 import { type Catalogue, type Source, withOwn } from "./Cards.ts"
+import { cardOf as put, merge } from "./Merge.ts"
 
 type Problem = typeof FieldProblem.Type
 

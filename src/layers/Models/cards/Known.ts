@@ -1,13 +1,13 @@
 /** What is known of models to the one who asks: their providers' cards, and those that a credential carries. */
 import { Effect } from "effect"
-import { Invalid, NotFound } from "../../domain/Errors.ts"
-import type { JsonObject } from "../../domain/Json.ts"
-import type { ChatModelConfig } from "../../domain/Model.ts"
-import type { Through } from "../../services/Models.ts"
-import type { Storage } from "../../services/Storage.ts"
+import { Invalid, NotFound } from "../../../domain/Errors.ts"
+import type { JsonObject } from "../../../domain/Json.ts"
+import type { ChatModelConfig } from "../../../domain/Model.ts"
+import type { Through } from "../../../services/Models.ts"
+import type { Storage } from "../../../services/Storage.ts"
+import type { Provider } from "../Provider.ts"
 import type * as Cards from "./Cards.ts"
-import * as OwnCards from "./OwnCards.ts"
-import type { Provider } from "./Provider.ts"
+import * as OwnCards from "./Own.ts"
 
 export const ofAnotherType = (path: string) =>
   Effect.fail(

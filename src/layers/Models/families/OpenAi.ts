@@ -1,13 +1,13 @@
 /** What OpenAI's models have in common at OpenAI and at Azure: two APIs, Responses and Chat Completions. */
 import { Schema } from "effect"
-import type { ModelCard } from "../../domain/Model.ts"
-import type { Options } from "./AiSdkProvider.ts"
-import { plain } from "./CallId.ts"
+import type { ModelCard } from "../../../domain/Model.ts"
+import { plain } from "../aisdk/CallId.ts"
+import { type Dialect, media } from "../aisdk/Dialect.ts"
+import type { Options } from "../aisdk/Provider.ts"
+import { isStrict } from "../aisdk/Strict.ts"
+import type { ProviderCall } from "../Provider.ts"
 import { settings } from "./Chat.ts"
-import { type Dialect, media } from "./Dialect.ts"
 import * as Fields from "./Fields.ts"
-import type { ProviderCall } from "./Provider.ts"
-import { isStrict } from "./Strict.ts"
 
 const parameters = {
   ...Fields.usual,

@@ -1,9 +1,9 @@
 /** Embeds texts with a model of the AI SDK, as many at a time as it takes. */
 import type { EmbeddingModelV3, EmbeddingModelV3CallOptions } from "@ai-sdk/provider"
 import { Effect } from "effect"
-import type { ModelFailed } from "../../services/Models.ts"
-import type { Embedded } from "../../services/Models.ts"
-import { failureOf, garbage, silent } from "./AiSdkFailure.ts"
+import type { ModelFailed } from "../../../services/Models.ts"
+import type { Embedded } from "../../../services/Models.ts"
+import { failureOf, garbage, silent } from "./Failure.ts"
 
 /** Most texts of one request, requests at the same time, and seconds for each. */
 const usualBatch = 96

@@ -6,10 +6,16 @@
 import { Effect } from "effect"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
-import type { JsonObject } from "../../domain/Json.ts"
-import type { EmbeddingCard, EmbeddingCardDraft, ModelCard, ModelCardDraft, ModelStatus } from "../../domain/Model.ts"
-import { readFolder } from "./CardFiles.ts"
-import { cardOf, merge } from "./CardMerge.ts"
+import type { JsonObject } from "../../../domain/Json.ts"
+import type {
+  EmbeddingCard,
+  EmbeddingCardDraft,
+  ModelCard,
+  ModelCardDraft,
+  ModelStatus
+} from "../../../domain/Model.ts"
+import { readFolder } from "./Files.ts"
+import { cardOf, merge } from "./Merge.ts"
 
 /** What a provider's models are known to be. */
 export interface Catalogue {
@@ -29,10 +35,10 @@ export interface Source {
 }
 
 /** `openai_credential` → `openai` */
-export const folderOf = (type: string): string => type.replace(/_credential$/, "")
+const folderOf = (type: string): string => type.replace(/_credential$/, "")
 
 /** Where ours are, in `src` as in `dist`. */
-export const ours = fileURLToPath(new URL("cards", import.meta.url))
+export const ours = fileURLToPath(new URL(".", import.meta.url))
 
 const order: Readonly<Record<typeof ModelStatus.Type, number>> = { active: 0, deprecated: 1, sunset: 2 }
 

@@ -5,9 +5,9 @@
  */
 import { Effect } from "effect"
 import { setImmediate } from "node:timers/promises"
-import type { Embedded } from "../../services/Models.ts"
+import type { Embedded } from "../../../services/Models.ts"
 
-export const defaultDimensions = 256
+const defaultDimensions = 256
 
 /** Dimensions that one feature touches. */
 const touched = 8

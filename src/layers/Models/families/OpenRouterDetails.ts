@@ -5,8 +5,8 @@
  */
 import type { OpenAICompatibleProviderSettings } from "@ai-sdk/openai-compatible"
 import { Schema } from "effect"
-import type { JsonObject } from "../../domain/Json.ts"
-import type { Dialect } from "./Dialect.ts"
+import type { JsonObject } from "../../../domain/Json.ts"
+import type { Dialect } from "../aisdk/Dialect.ts"
 
 type Extractor = Exclude<OpenAICompatibleProviderSettings["metadataExtractor"], undefined>
 

@@ -12,10 +12,10 @@ import * as SqlError from "@effect/sql/SqlError"
 import { Context, Data, Duration, Effect, Layer, Redacted, Schedule, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { Client, type Config, escapeIdentifier, type Pool, type Query } from "pg"
+import { Prepared } from "../Prepared.ts"
 import { Listening } from "./Listening.ts"
-import { clientClass, type Patience, PgPool } from "./PgPool.ts"
-import { withPgSurface } from "./PgSurface.ts"
-import { Prepared } from "./Prepared.ts"
+import { clientClass, type Patience, PgPool } from "./Pool.ts"
+import { withPgSurface } from "./Surface.ts"
 
 export interface Options {
   /** `postgres://user:password@host:port/database?…`; what it says wins over the settings here. */

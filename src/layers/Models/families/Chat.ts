@@ -1,12 +1,12 @@
 /** The Chat Completions protocol through `@ai-sdk/openai-compatible`, which many providers speak. */
 import type { OpenAICompatibleProviderSettings } from "@ai-sdk/openai-compatible"
 import type { SharedV3ProviderOptions } from "@ai-sdk/provider"
-import type { StructuredOutput } from "../../services/Models.ts"
-import type { Client, Options } from "./AiSdkProvider.ts"
-import { type Dialect, media } from "./Dialect.ts"
-import type { Listing } from "./Listing.ts"
-import { named } from "./Listing.ts"
-import { isStrict } from "./Strict.ts"
+import type { StructuredOutput } from "../../../services/Models.ts"
+import { type Dialect, media } from "../aisdk/Dialect.ts"
+import type { Client, Options } from "../aisdk/Provider.ts"
+import { isStrict } from "../aisdk/Strict.ts"
+import type { Listing } from "../Listing.ts"
+import { named } from "../Listing.ts"
 
 export const dialect = (
   namespace: string,

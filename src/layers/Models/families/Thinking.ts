@@ -1,5 +1,5 @@
 /** How models of Anthropic are told to think, at its own address or at another's. */
-import type { Message } from "../../domain/Message.ts"
+import type { Message } from "../../../domain/Message.ts"
 
 interface Asked {
   readonly thinking_enable?: boolean

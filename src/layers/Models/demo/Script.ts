@@ -4,9 +4,9 @@
  * without a `call` ends the reply, because only tool results make the run call
  * the model again.
  */
-import { type Message, textOf } from "../../domain/Message.ts"
-import { type ModelErrorType, ModelFailed, type ModelPart } from "../../services/Models.ts"
-import { words } from "./Measure.ts"
+import { type Message, textOf } from "../../../domain/Message.ts"
+import { type ModelErrorType, ModelFailed, type ModelPart } from "../../../services/Models.ts"
+import { words } from "../Measure.ts"
 
 export type Instruction =
   | { readonly do: "say" | "think" | "json"; readonly text: string }

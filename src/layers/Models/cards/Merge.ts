@@ -3,9 +3,9 @@
  * whether parameters fit it. A later draft of the same model changes the one
  * before, field by field.
  */
-import type { FieldProblem } from "../../domain/Errors.ts"
-import type { JsonObject } from "../../domain/Json.ts"
-import { type ModelCard, type ModelCardDraft, thinkingType } from "../../domain/Model.ts"
+import type { FieldProblem } from "../../../domain/Errors.ts"
+import type { JsonObject } from "../../../domain/Json.ts"
+import { type ModelCard, type ModelCardDraft, thinkingType } from "../../../domain/Model.ts"
 
 type Problem = typeof FieldProblem.Type
 

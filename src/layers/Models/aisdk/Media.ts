@@ -1,6 +1,6 @@
 /** Files of a conversation as the AI SDK takes them: sent where provider and model take them, named where they do not. */
 import type { LanguageModelV3FilePart, LanguageModelV3TextPart } from "@ai-sdk/provider"
-import type { DataBlock, Message } from "../../domain/Message.ts"
+import type { DataBlock, Message } from "../../../domain/Message.ts"
 import type { Dialect } from "./Dialect.ts"
 
 /** What a prompt is made for. Everything that is said once is the same for all calls of a session. */

@@ -1,6 +1,6 @@
 /** The fields that credentials and the parameters that models have in common. */
 import { Schema } from "effect"
-import { secret } from "./Provider.ts"
+import { secret } from "../Provider.ts"
 
 /** Longest key, address and name, in characters. */
 const maxKey = 8192

@@ -9,15 +9,15 @@ import type {
   LanguageModelV3ToolChoice
 } from "@ai-sdk/provider"
 import { Effect } from "effect"
-import { ModelFailed, type StructuredOutput, type ToolChoice, type ToolSpec } from "../../services/Models.ts"
-import * as AiSdkEmbed from "./AiSdkEmbed.ts"
-import { failureOf, isAiSdkError } from "./AiSdkFailure.ts"
-import { type Reader, refusedMedia } from "./AiSdkMedia.ts"
-import { promptOf } from "./AiSdkPrompt.ts"
-import * as AiSdkStream from "./AiSdkStream.ts"
+import { ModelFailed, type StructuredOutput, type ToolChoice, type ToolSpec } from "../../../services/Models.ts"
+import * as Listing from "../Listing.ts"
+import * as Provider from "../Provider.ts"
 import type { Dialect } from "./Dialect.ts"
-import * as Listing from "./Listing.ts"
-import * as Provider from "./Provider.ts"
+import * as AiSdkEmbed from "./Embed.ts"
+import { failureOf, isAiSdkError } from "./Failure.ts"
+import { type Reader, refusedMedia } from "./Media.ts"
+import { promptOf } from "./Prompt.ts"
+import * as AiSdkStream from "./Stream.ts"
 
 /** Most models whose clients are kept per credential; the oldest goes first. */
 const maxModels = 16

@@ -1,5 +1,5 @@
 /** How the packages of the AI SDK differ in what they take and give beside plain text. */
-import type { JsonObject } from "../../domain/Json.ts"
+import type { JsonObject } from "../../../domain/Json.ts"
 
 /** Media types that the package can send, and whether a link to one will do. */
 type Media = readonly [types: RegExp, link: boolean]

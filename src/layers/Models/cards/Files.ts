@@ -2,7 +2,7 @@
 import { Either, ParseResult, Schema } from "effect"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
-import { EmbeddingCardDraft, ModelCardDraft } from "../../domain/Model.ts"
+import { EmbeddingCardDraft, ModelCardDraft } from "../../../domain/Model.ts"
 
 /** Most files of a folder that are read, and bytes of one. */
 const maxFiles = 1000

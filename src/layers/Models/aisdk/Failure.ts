@@ -3,7 +3,7 @@
  * request, the address, the provider's body and sometimes the key: nothing of
  * them is passed on.
  */
-import { type ModelErrorType, ModelFailed } from "../../services/Models.ts"
+import { type ModelErrorType, ModelFailed } from "../../../services/Models.ts"
 import { said } from "./ProviderWords.ts"
 
 /** Longest time that a provider's `Retry-After` is believed, in seconds: a day. */
@@ -144,7 +144,7 @@ const badRequest = (status: number | undefined) =>
   )
 
 /** An answer of this status with this body. */
-export const refused = (status: number, body: string, headers: unknown, now: number): ModelFailed => {
+const refused = (status: number, body: string, headers: unknown, now: number): ModelFailed => {
   switch (status) {
     case 401:
       return badKey(status)

@@ -4,7 +4,7 @@
  * goes to another model.
  */
 import type { LanguageModelV3Message, LanguageModelV3Prompt, SharedV3ProviderOptions } from "@ai-sdk/provider"
-import type { JsonObject } from "../../domain/Json.ts"
+import type { JsonObject } from "../../../domain/Json.ts"
 import {
   type Message,
   textOf,
@@ -12,9 +12,9 @@ import {
   type ToolCallBlock,
   type ToolOutput,
   type ToolResultBlock
-} from "../../domain/Message.ts"
-import { fileOf, named, type Reader } from "./AiSdkMedia.ts"
+} from "../../../domain/Message.ts"
 import { type Dialect, returned } from "./Dialect.ts"
+import { fileOf, named, type Reader } from "./Media.ts"
 
 type Of<Role extends LanguageModelV3Message["role"]> = Extract<LanguageModelV3Message, { readonly role: Role }>
 type UserPart = Of<"user">["content"][number]

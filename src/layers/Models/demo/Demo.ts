@@ -1,17 +1,17 @@
 /**
  * Models that need no key and no network: one talks, one plays a script (its
- * instructions are in `DemoScript.ts`), one makes embeddings. They are the
+ * instructions are in `Script.ts`), one makes embeddings. They are the
  * first-run default, the load generator and the test double.
  */
 import { Effect, Schema } from "effect"
 import { setImmediate } from "node:timers/promises"
-import { type Message, textOf } from "../../domain/Message.ts"
-import type { EmitPart, ModelFailed } from "../../services/Models.ts"
-import { NewId } from "../../services/NewId.ts"
-import * as DemoEmbedding from "./DemoEmbedding.ts"
-import { type Instruction, parse, playedParts, replyOf, type Step, steps } from "./DemoScript.ts"
-import { measure, words } from "./Measure.ts"
-import * as Provider from "./Provider.ts"
+import { type Message, textOf } from "../../../domain/Message.ts"
+import type { EmitPart, ModelFailed } from "../../../services/Models.ts"
+import { NewId } from "../../../services/NewId.ts"
+import { measure, words } from "../Measure.ts"
+import * as Provider from "../Provider.ts"
+import * as DemoEmbedding from "./Embedding.ts"
+import { type Instruction, parse, playedParts, replyOf, type Step, steps } from "./Script.ts"
 
 /** Most text that `demo-chat` repeats, in characters. */
 const longestEcho = 4000

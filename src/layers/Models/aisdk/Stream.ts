@@ -8,13 +8,13 @@ import type {
   LanguageModelV3Usage
 } from "@ai-sdk/provider"
 import { type Clock, Effect, Schema } from "effect"
-import { ToolCallId } from "../../domain/Ids.ts"
-import type { JsonObject } from "../../domain/Json.ts"
-import type { Usage } from "../../domain/Usage.ts"
-import type { EmitPart, ModelFailed, ModelPart, StopReason } from "../../services/Models.ts"
-import { NewId } from "../../services/NewId.ts"
-import { cut, failureOf } from "./AiSdkFailure.ts"
+import { ToolCallId } from "../../../domain/Ids.ts"
+import type { JsonObject } from "../../../domain/Json.ts"
+import type { Usage } from "../../../domain/Usage.ts"
+import type { EmitPart, ModelFailed, ModelPart, StopReason } from "../../../services/Models.ts"
+import { NewId } from "../../../services/NewId.ts"
 import { asField, type Dialect, isWorthABlock, joined, kept } from "./Dialect.ts"
+import { cut, failureOf } from "./Failure.ts"
 
 const isCallId = Schema.is(ToolCallId)
 
