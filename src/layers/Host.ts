@@ -5,12 +5,12 @@ import { defaults, isLoopback, type Settings, trustsUserHeader } from "../domain
 import type { AgentRunner } from "../services/AgentRunner.ts"
 import type { ApiKeys } from "../services/ApiKeys.ts"
 import type { Auth } from "../services/Auth.ts"
-import type { Doorbell } from "../services/Doorbell.ts"
 import type { EventLog } from "../services/EventLog.ts"
 import type { Idempotency } from "../services/Idempotency.ts"
 import type { Ledger } from "../services/Ledger.ts"
 import type { Models } from "../services/Models.ts"
 import type { Outbound } from "../services/Outbound.ts"
+import type { Peers } from "../services/Peers.ts"
 import type { Rooms } from "../services/Rooms.ts"
 import type { Rotation } from "../services/Rotation.ts"
 import type { RunOwner } from "../services/RunOwner.ts"
@@ -21,8 +21,6 @@ import type { Vault } from "../services/Vault.ts"
 import * as AgentRunnerLoop from "./AgentRunner/Loop.ts"
 import * as ApiKeysStored from "./ApiKeys/Stored.ts"
 import * as AuthComposite from "./Auth/Composite.ts"
-import * as DoorbellMemory from "./Doorbell/Memory.ts"
-import * as DoorbellPg from "./Doorbell/Pg.ts"
 import * as EventLogMemory from "./EventLog/Memory.ts"
 import * as EventLogSql from "./EventLog/Sql.ts"
 import * as IdempotencyStored from "./Idempotency/Stored.ts"
@@ -33,6 +31,8 @@ import { Silence } from "./Models/Bounds.ts"
 import type { Provider } from "./Models/Provider.ts"
 import * as ModelsRouter from "./Models/Router.ts"
 import * as OutboundGuarded from "./Outbound/Guarded.ts"
+import * as PeersMemory from "./Peers/Memory.ts"
+import * as PeersPg from "./Peers/Pg.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
 import * as RotationStored from "./Rotation/Stored.ts"
 import * as RunOwnerLocal from "./RunOwner/Local.ts"
@@ -48,7 +48,7 @@ import * as Upkeep from "./Upkeep.ts"
 import * as VaultAesGcm from "./Vault/AesGcm.ts"
 
 /** What remembers, and who else does so there. */
-export type Memories = Storage | EventLog | Ledger | Doorbell
+export type Memories = Storage | EventLog | Ledger | Peers
 
 export type Host =
   | Memories
@@ -68,7 +68,7 @@ export const memory: Layer.Layer<Memories> = Layer.mergeAll(
   StorageMemory.layer,
   EventLogMemory.layer,
   LedgerMemory.layer,
-  DoorbellMemory.layer
+  PeersMemory.layer
 ).pipe(
   Layer.provide(Tables.layer)
 )
@@ -80,14 +80,14 @@ const sql = (options: StorageSql.Options) =>
 
 /** The embedded database: this process is its only user, so what is read once stays true. */
 export const pglite = (options: Pglite.Options) =>
-  Layer.merge(sql({ shared: false }), DoorbellMemory.layer).pipe(
+  Layer.merge(sql({ shared: false }), PeersMemory.layer).pipe(
     Layer.provide(migrating),
     Layer.provide(Pglite.layer(options))
   )
 
 /** A PostgreSQL server, which other processes may use too. Migrations have time, and connections of their own. */
 export const postgres = (options: Pg.Options) =>
-  Layer.merge(sql({ shared: true }), DoorbellPg.layer).pipe(
+  Layer.merge(sql({ shared: true }), PeersPg.layer).pipe(
     Layer.provide(Pg.layer(options)),
     Layer.provide(Layer.effectDiscard(Effect.scoped(Effect.provide(
       Migrations.migrate(migrations.all),

@@ -4,9 +4,9 @@ import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Schema, TestClock
 import { Accepted } from "../../src/domain/Chat.ts"
 import { Conflict, NotFound } from "../../src/domain/Errors.ts"
 import type { AgentId, Timestamp, UserId } from "../../src/domain/Ids.ts"
-import * as DoorbellMemory from "../../src/layers/Doorbell/Memory.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as IdempotencyStored from "../../src/layers/Idempotency/Stored.ts"
+import * as PeersMemory from "../../src/layers/Peers/Memory.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
 import { Idempotency, type Once } from "../../src/services/Idempotency.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
@@ -58,7 +58,7 @@ const anotherHost = Effect.flatMap(
     Layer.build(Layer.fresh(Host.engine(
       Layer.merge(
         Layer.succeedContext(Context.pick(Storage, EventLog, Ledger, Vault, Models)(parts)),
-        DoorbellMemory.layer
+        PeersMemory.layer
       ),
       { trusted: true }
     )))

@@ -5,10 +5,10 @@ import type { AgentEvent } from "../../src/domain/Event.ts"
 import { eventsOf } from "../../src/domain/Frames.ts"
 import { textOf } from "../../src/domain/Message.ts"
 import type { Session } from "../../src/domain/Session.ts"
-import * as DoorbellMemory from "../../src/layers/Doorbell/Memory.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsRouter from "../../src/layers/Models/Router.ts"
 import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
+import * as PeersMemory from "../../src/layers/Peers/Memory.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
@@ -28,7 +28,7 @@ const live = Effect.gen(function*() {
     Layer.provideMerge(
       Layer.mergeAll(
         Layer.succeedContext(Context.pick(Storage, EventLog, Ledger)(storage)),
-        DoorbellMemory.layer,
+        PeersMemory.layer,
         vault
       )
     )

@@ -11,10 +11,10 @@ import { eventsOf } from "../../src/domain/Frames.ts"
 import { textOf } from "../../src/domain/Message.ts"
 import * as Reply from "../../src/domain/Reply.ts"
 import type { Session } from "../../src/domain/Session.ts"
-import * as DoorbellMemory from "../../src/layers/Doorbell/Memory.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsRouter from "../../src/layers/Models/Router.ts"
 import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
+import * as PeersMemory from "../../src/layers/Peers/Memory.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { AppendRefused, EventLog } from "../../src/services/EventLog.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
@@ -51,7 +51,7 @@ const live = Effect.gen(function*() {
   const storage = Context.pick(Storage, EventLog, Ledger)(context).pipe(Context.add(EventLog, { ...log, append }))
   const parts = ModelsRouter.layerDefault.pipe(
     Layer.provide(OutboundOpen.layer),
-    Layer.provideMerge(Layer.mergeAll(Layer.succeedContext(storage), DoorbellMemory.layer, vault))
+    Layer.provideMerge(Layer.mergeAll(Layer.succeedContext(storage), PeersMemory.layer, vault))
   )
   const scope = yield* Scope.make()
   const host = yield* Layer.buildWithScope(Host.engine(parts, { trusted: true }), scope)

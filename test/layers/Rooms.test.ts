@@ -3,10 +3,10 @@ import { Deferred, Duration, Effect, Exit, Fiber, Layer, Scope, TestClock } from
 import { frame } from "../../src/domain/Event.ts"
 import { eventsOf } from "../../src/domain/Frames.ts"
 import type { BlockId, MessageId, RunId, SessionId, UserId } from "../../src/domain/Ids.ts"
-import * as DoorbellMemory from "../../src/layers/Doorbell/Memory.ts"
+import * as PeersMemory from "../../src/layers/Peers/Memory.ts"
 import * as RoomsLocal from "../../src/layers/Rooms/Local.ts"
-import { Doorbell, type Heard } from "../../src/services/Doorbell.ts"
 import { AppendRefused, EventLog, type LogBatch, type LogPage } from "../../src/services/EventLog.ts"
+import { Peers, type Received } from "../../src/services/Peers.ts"
 import { type Room, Rooms } from "../../src/services/Rooms.ts"
 import { watcher } from "../support/hub.ts"
 
@@ -54,9 +54,9 @@ const fakeLog = () => {
     parked: () => Effect.succeed([]),
     prune: () => Effect.succeed(false)
   })
-  const over = <E>(doorbell: Layer.Layer<Doorbell, E>) =>
-    RoomsLocal.layer.pipe(Layer.provide(Layer.merge(Layer.succeed(EventLog, log), doorbell)))
-  return { control, layer: over(DoorbellMemory.layer), over }
+  const over = <E>(peers: Layer.Layer<Peers, E>) =>
+    RoomsLocal.layer.pipe(Layer.provide(Layer.merge(Layer.succeed(EventLog, log), peers)))
+  return { control, layer: over(PeersMemory.layer), over }
 }
 
 const run = "run" as RunId
@@ -68,20 +68,20 @@ const roomOf = (name: string) =>
 
 const custom = (room: Room, name: string) => room.emit(run, { type: "CUSTOM", name, value: null })
 
-/** A doorbell that the test rings. */
-const fakeDoorbell = () => {
-  const hearers: Array<(heard: Heard) => void> = []
-  const doorbell = Doorbell.of({
+/** A peers that the test notices. */
+const fakePeers = () => {
+  const listeners: Array<(received: Received) => void> = []
+  const peers = Peers.of({
     self: "here",
     alone: false,
-    ring: () => {},
-    listen: (hear) => Effect.sync(() => void hearers.push(hear)),
+    notify: () => {},
+    listen: (receive) => Effect.sync(() => void listeners.push(receive)),
     living: Effect.succeed(new Set(["here", "there"]))
   })
-  const hear = (heard: Heard) => {
-    for (const call of hearers) call(heard)
+  const receive = (received: Received) => {
+    for (const call of listeners) call(received)
   }
-  return { layer: Layer.succeed(Doorbell, doorbell), hear }
+  return { layer: Layer.succeed(Peers, peers), receive }
 }
 
 /** Pages that another process wrote, an event each. */
@@ -368,7 +368,7 @@ describe("Rooms", () => {
 
   it.live("follow what another process writes, and repeat nothing for those who joined while the log was ahead", () => {
     const { control, over } = fakeLog()
-    const { hear, layer } = fakeDoorbell()
+    const { receive, layer } = fakePeers()
     return Effect.gen(function*() {
       control.pages.push(...writtenElsewhere("s", 1, 2))
       const room = yield* roomOf("s")
@@ -380,7 +380,7 @@ describe("Rooms", () => {
       assert.deepStrictEqual(late.events().map(({ seq }) => seq), [1, 2, 3])
       assert.deepStrictEqual(early.events(), [])
       control.pages.push(...writtenElsewhere("s", 4, 5))
-      hear({ type: "pages", session: room.session_id })
+      receive({ type: "pages", session: room.session_id })
       yield* Effect.sleep("30 millis")
       assert.deepStrictEqual(early.events().map(({ seq }) => seq), [3, 4, 5])
       assert.deepStrictEqual(late.events().map(({ seq }) => seq), [1, 2, 3, 4, 5])
@@ -391,15 +391,15 @@ describe("Rooms", () => {
     }).pipe(Effect.scoped, Effect.provide(over(layer)), Effect.timeout("10 seconds"))
   })
 
-  it.live("find by looking what they did not hear of", () => {
+  it.live("find by looking what they did not receive of", () => {
     const { control, over } = fakeLog()
-    const { hear, layer } = fakeDoorbell()
+    const { receive, layer } = fakePeers()
     return Effect.gen(function*() {
       const room = yield* roomOf("s")
       const seen = watcher()
       yield* room.attach(seen, { after: 0 })
       control.pages.push(...writtenElsewhere("s", 1, 3))
-      hear({ type: "look" })
+      receive({ type: "look" })
       yield* Effect.sleep("30 millis")
       assert.deepStrictEqual(seen.events().map(({ seq }) => seq), [1, 2, 3])
     }).pipe(Effect.scoped, Effect.provide(over(layer)), Effect.timeout("10 seconds"))
@@ -407,7 +407,7 @@ describe("Rooms", () => {
 
   it.live("move the subscribers of one that another process has overtaken, without a gap or a repeat", () => {
     const { control, over } = fakeLog()
-    const { layer } = fakeDoorbell()
+    const { layer } = fakePeers()
     return Effect.gen(function*() {
       const room = yield* roomOf("s")
       const seen = watcher()

@@ -1,9 +1,9 @@
 /** Rooms of this process, made from the log and dropped after a minute in which nobody held them. */
 import { Effect, FiberSet, Layer, PubSub, RcMap, Scope } from "effect"
 import type { SessionId, UserId } from "../../domain/Ids.ts"
-import { Doorbell } from "../../services/Doorbell.ts"
 import { EventLog, type LogPage } from "../../services/EventLog.ts"
 import { NewId } from "../../services/NewId.ts"
+import { Peers } from "../../services/Peers.ts"
 import { Rooms } from "../../services/Rooms.ts"
 import { type Left, LiveRoom, maxContext } from "./Room.ts"
 import * as Writer from "./Writer.ts"
@@ -15,12 +15,12 @@ const pagesKept = 64
 const headsAtOnce = 1_000
 
 /** Tells the other processes of every page. */
-const ringing = (log: typeof EventLog.Service, doorbell: typeof Doorbell.Service): typeof EventLog.Service => ({
+const notifying = (log: typeof EventLog.Service, peers: typeof Peers.Service): typeof EventLog.Service => ({
   ...log,
   append: (batch) =>
     Effect.tap(log.append(batch), () =>
       Effect.sync(() => {
-        for (const { session_id } of batch.pages) doorbell.ring({ type: "pages", session: session_id })
+        for (const { session_id } of batch.pages) peers.notify({ type: "pages", session: session_id })
       }))
 })
 
@@ -33,8 +33,8 @@ export const make = Effect.gen(function*() {
   const log = yield* EventLog
   const newId = yield* NewId
   const clock = yield* Effect.clock
-  const doorbell = yield* Doorbell
-  const writer = yield* Writer.make(doorbell.alone ? log : ringing(log, doorbell))
+  const peers = yield* Peers
+  const writer = yield* Writer.make(peers.alone ? log : notifying(log, peers))
   const fork = yield* FiberSet.makeRuntime<never>()
   const live = new Map<SessionId, LiveRoom>()
   let closed: string | undefined
@@ -66,7 +66,7 @@ export const make = Effect.gen(function*() {
 
   const get = (key: Key) =>
     Effect.suspend(() => RcMap.get(rooms, newest(key))).pipe(
-      Effect.tap((room) => doorbell.alone ? Effect.void : room.hold)
+      Effect.tap((room) => peers.alone ? Effect.void : room.hold)
     )
 
   /** Subscribers go on in the next room, in the scopes that they came with. */
@@ -100,7 +100,7 @@ export const make = Effect.gen(function*() {
         open: yield* log.open(session_id),
         lock: yield* Effect.makeSemaphore(1),
         log,
-        self: doorbell.alone ? undefined : doorbell.self,
+        self: peers.alone ? undefined : peers.self,
         newId,
         clock,
         pages,
@@ -147,10 +147,10 @@ export const make = Effect.gen(function*() {
     }
   }).pipe(Effect.catchAllCause((cause) => Effect.logDebug("Sessions cannot be looked after now", cause)))
 
-  yield* doorbell.listen((heard) => {
-    if (heard.type === "look") fork(look)
-    else if (heard.type === "forget") forget(heard.session)
-    else if (heard.type === "pages") live.get(heard.session)?.rung()
+  yield* peers.listen((received) => {
+    if (received.type === "look") fork(look)
+    else if (received.type === "forget") forget(received.session)
+    else if (received.type === "pages") live.get(received.session)?.rung()
   })
 
   return Rooms.of({
@@ -163,11 +163,11 @@ export const make = Effect.gen(function*() {
     forget: (session) =>
       Effect.sync(() => {
         forget(session)
-        doorbell.ring({ type: "forget", session })
+        peers.notify({ type: "forget", session })
       }),
     healthy: writer.healthy,
     isHeldUp: writer.isHeldUp
   })
 })
 
-export const layer: Layer.Layer<Rooms, never, EventLog | Doorbell> = Layer.scoped(Rooms, make)
+export const layer: Layer.Layer<Rooms, never, EventLog | Peers> = Layer.scoped(Rooms, make)

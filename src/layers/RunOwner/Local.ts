@@ -9,8 +9,8 @@ import { addRules } from "../../domain/Permission.ts"
 import * as Reply from "../../domain/Reply.ts"
 import type { Run } from "../../domain/Run.ts"
 import { AgentRunner } from "../../services/AgentRunner.ts"
-import { Doorbell, type Heard, type Ring } from "../../services/Doorbell.ts"
 import { EventLog } from "../../services/EventLog.ts"
+import { type Notice, Peers, type Received } from "../../services/Peers.ts"
 import { type Room, Rooms } from "../../services/Rooms.ts"
 import { type ClaimOf, RunOwner } from "../../services/RunOwner.ts"
 import { Storage } from "../../services/Storage.ts"
@@ -42,8 +42,8 @@ export const make = Effect.gen(function*() {
   const log = yield* EventLog
   const storage = yield* Storage
   const { agents, sessions } = storage
-  const doorbell = yield* Doorbell
-  const { self } = doorbell
+  const peers = yield* Peers
+  const { self } = peers
   const clock = yield* Effect.clock
   /** Open while storage may hold runs that nobody here knows of, because it did not answer when they were written. */
   const doubt = yield* Effect.makeLatch(false)
@@ -114,7 +114,7 @@ export const make = Effect.gen(function*() {
 
   /** What waits or runs in a session that has no seat here. Where nobody else can be, nothing does. */
   const elsewhere = (room: Room) =>
-    doorbell.alone || seats.has(room.session_id) || room.open().some(isParked)
+    peers.alone || seats.has(room.session_id) || room.open().some(isParked)
       ? undefined
       : room.open().find(({ status }) => status === "running") ?? room.open()[0]
 
@@ -128,7 +128,7 @@ export const make = Effect.gen(function*() {
       const seq = room.last()
       const claims = claim === undefined ? [] : [claim({ seq, run_id: run.id })]
       yield* log.append({ runs: [run], messages: [], pages: [], claims })
-      if (driver !== null && driver !== self) doorbell.ring({ type: "input", session: room.session_id, driver })
+      if (driver !== null && driver !== self) peers.notify({ type: "input", session: room.session_id, driver })
       else background(takeUp(sessionOf(room)))
       return { seq, place: "kept" as const }
     },
@@ -164,7 +164,7 @@ export const make = Effect.gen(function*() {
   const submit = Effect.fnUntraced(function*(room: Room, run: Run, agentName: string, onBusy: OnBusy, claim?: ClaimOf) {
     if (closing) return yield* draining
     // An input that was refused because storage did not answer may have been kept all the same: it goes first.
-    const orphan = doorbell.alone && !seats.has(room.session_id) &&
+    const orphan = peers.alone && !seats.has(room.session_id) &&
       room.open().some(({ status }) => status === "running")
     if (orphan) {
       yield* room.lock.withPermits(1)(recoverIn(room))
@@ -257,13 +257,13 @@ export const make = Effect.gen(function*() {
 
   /** Rings until the log shows that the runs have ended, or this process drives the session: then it is done `here`. */
   const tell = Effect.fnUntraced(
-    function*(room: Room, ring: Ring, runs: ReadonlySet<RunId>, here: Effect.Effect<void>) {
+    function*(room: Room, notice: Notice, runs: ReadonlySet<RunId>, here: Effect.Effect<void>) {
       const isOpen = Effect.map(log.open(room.session_id), (open) => open.some(({ id }) => runs.has(id)))
       while (yield* isOpen) {
         yield* room.follow
         const seat = seats.of(room.session_id)
         if (seat === undefined ? room.open().some(isParked) : runs.has(seat.current.run.id)) return yield* here
-        doorbell.ring(ring)
+        peers.notify(notice)
         const ended = yield* isOpen.pipe(
           Effect.delay(tellLook),
           Effect.repeat({ until: (open) => !open }),
@@ -306,7 +306,7 @@ export const make = Effect.gen(function*() {
         )
       }
       const seat = yield* interruptHere(room, queue)
-      if (seat?.lost === true && !doorbell.alone && tries < maxTries) yield* again
+      if (seat?.lost === true && !peers.alone && tries < maxTries) yield* again
     })
   }
 
@@ -329,11 +329,11 @@ export const make = Effect.gen(function*() {
     const open = room.open().find(({ id }) => id === run)
     if (other === undefined || open === undefined) return yield* cancelHere(room, run)
     const here = Effect.scoped(Effect.flatMap(rooms.get(sessionOf(room)), (now) => cancelHere(now, run)))
-    const ring: Ring = { type: "cancel", session: room.session_id, run }
-    const told = tell(room, ring, new Set([run]), here)
+    const notice: Notice = { type: "cancel", session: room.session_id, run }
+    const told = tell(room, notice, new Set([run]), here)
     if (open.status !== "queued") return yield* told
     // One that waits its turn ends when that comes; whatever is asked next is told after this.
-    doorbell.ring(ring)
+    peers.notify(notice)
     background(told)
   })
 
@@ -413,19 +413,19 @@ export const make = Effect.gen(function*() {
     )
 
   /** What another process asks of the one that drives the session. */
-  const asked = (heard: Heard) => {
-    if (!("session" in heard) || heard.type === "pages" || heard.type === "forget") return
-    if (heard.type === "input") {
-      if (heard.driver === self) background(takeUpHere(heard.session))
+  const asked = (received: Received) => {
+    if (!("session" in received) || received.type === "pages" || received.type === "forget") return
+    if (received.type === "input") {
+      if (received.driver === self) background(takeUpHere(received.session))
       return
     }
-    const seat = seats.of(heard.session)
+    const seat = seats.of(received.session)
     if (seat === undefined) return
     const { room } = seat
-    const todo = heard.type === "cancel"
-      ? cancelHere(room, heard.run)
+    const todo = received.type === "cancel"
+      ? cancelHere(room, received.run)
       : Effect.suspend(() =>
-        seats.of(heard.session)?.current.run.id === heard.run ? interruptHere(room, heard.queue) : Effect.void
+        seats.of(received.session)?.current.run.id === received.run ? interruptHere(room, received.queue) : Effect.void
       )
     background(Effect.zipRight(takeUp(sessionOf(room)), Effect.asVoid(todo)))
   }
@@ -439,7 +439,7 @@ export const make = Effect.gen(function*() {
   }
 
   const { clearUp, recover, sweep } = Watch.make({
-    doorbell,
+    peers,
     doubt,
     isClosing: () => closing,
     log,
@@ -448,8 +448,8 @@ export const make = Effect.gen(function*() {
   })
   const live = Clock.make()
   yield* Effect.forkScoped(Effect.withClock(Effect.forever(clearUp), live))
-  if (!doorbell.alone) {
-    yield* doorbell.listen(asked)
+  if (!peers.alone) {
+    yield* peers.listen(asked)
     yield* Effect.forkScoped(Effect.withClock(Effect.forever(sweep), live))
   }
 
@@ -476,7 +476,7 @@ export const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<RunOwner, never, AgentRunner | Rooms | EventLog | Storage | Doorbell> = Layer.scoped(
+export const layer: Layer.Layer<RunOwner, never, AgentRunner | Rooms | EventLog | Storage | Peers> = Layer.scoped(
   RunOwner,
   make
 )

@@ -1,8 +1,8 @@
 /** Looks for runs that nobody drives: at the start, after storage was away, and when another process is gone. */
 import { Duration, Effect, Random } from "effect"
 import type { SessionId, UserId } from "../../domain/Ids.ts"
-import type { Doorbell } from "../../services/Doorbell.ts"
 import type { EventLog, Unfinished } from "../../services/EventLog.ts"
+import type { Peers } from "../../services/Peers.ts"
 import type { Seats } from "./Seats.ts"
 
 /** Sessions that are picked up at the same time. */
@@ -17,7 +17,7 @@ const doubtEvery = Duration.millis(500)
 
 export interface Options {
   readonly log: typeof EventLog.Service
-  readonly doorbell: typeof Doorbell.Service
+  readonly peers: typeof Peers.Service
   readonly seats: Seats
   /** Open while storage may hold runs that nobody here knows of, because it did not answer when they were written. */
   readonly doubt: Effect.Latch
@@ -25,8 +25,8 @@ export interface Options {
   readonly takeUp: (session: { readonly id: SessionId; readonly user_id: UserId }) => Effect.Effect<void>
 }
 
-export const make = ({ doorbell, doubt, isClosing, log, seats, takeUp }: Options) => {
-  const { self } = doorbell
+export const make = ({ peers, doubt, isClosing, log, seats, takeUp }: Options) => {
+  const { self } = peers
   const takeUpAll = (sessions: ReadonlyArray<Unfinished>) =>
     Effect.forEach(sessions, ({ owner, session_id }) => takeUp({ id: session_id, user_id: owner }), {
       concurrency: recoverConcurrency,
@@ -37,7 +37,7 @@ export const make = ({ doorbell, doubt, isClosing, log, seats, takeUp }: Options
   const strays = Effect.gen(function*() {
     const unfinished = yield* log.unfinishedSessions
     const foreign = unfinished.some(({ driver }) => driver !== null && driver !== self)
-    const living = foreign ? yield* doorbell.living : new Set<string>()
+    const living = foreign ? yield* peers.living : new Set<string>()
     return unfinished.filter(({ driver, fresh, session_id }) =>
       seats.has(session_id) ? fresh : driver === null || driver === self || !living.has(driver)
     )
@@ -56,7 +56,7 @@ export const make = ({ doorbell, doubt, isClosing, log, seats, takeUp }: Options
     yield* Effect.sleep(doubtEvery)
     if (isClosing()) return yield* Effect.never
     doubt.unsafeClose()
-    yield* takeUpAll((yield* strays).filter(({ driver }) => doorbell.alone || driver === self))
+    yield* takeUpAll((yield* strays).filter(({ driver }) => peers.alone || driver === self))
   }).pipe(Effect.catchAllCause((cause) =>
     Effect.zipRight(
       Effect.logDebug("It cannot be looked for now what storage has kept", cause),

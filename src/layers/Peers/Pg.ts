@@ -1,11 +1,11 @@
 /**
  * Processes on one PostgreSQL. Each has one connection beside its pool, which
  * listens and holds a lock that the server releases when the process is gone.
- * What is rung goes out by one `pg_notify` for all that waits.
+ * Notices go out by one `pg_notify` for all that waits.
  */
 import { Clock, Deferred, Duration, Effect, Layer, Random, Stream } from "effect"
 import type { RunId, SessionId } from "../../domain/Ids.ts"
-import { Doorbell, type Heard, type Ring } from "../../services/Doorbell.ts"
+import { type Notice, Peers, type Received } from "../../services/Peers.ts"
 import { Listening } from "../Sql/pg/Listening.ts"
 import { Prepared } from "../Sql/Prepared.ts"
 
@@ -24,7 +24,7 @@ const maxPayload = 7_900
 const retryFrom = Duration.millis(50)
 const retryTo = Duration.millis(500)
 
-/** How often everybody looks for what was not heard: with the connection and without it. */
+/** How often everybody looks for what was missed: with the connection and without it. */
 const lookEvery = Duration.seconds(4)
 const lookEveryDeaf = Duration.seconds(1)
 
@@ -51,22 +51,22 @@ const livingText = `
 
 const notifyText = "select pg_notify($1, payload) from string_to_table($2, e'\\x1f') as payload"
 
-const textOf = (ring: Ring): string => {
-  switch (ring.type) {
+const textOf = (notice: Notice): string => {
+  switch (notice.type) {
     case "pages":
     case "forget":
-      return `${ring.type} ${ring.session}`
+      return `${notice.type} ${notice.session}`
     case "input":
-      return `input ${ring.session} ${ring.driver}`
+      return `input ${notice.session} ${notice.driver}`
     case "cancel":
-      return `cancel ${ring.session} ${ring.run}`
+      return `cancel ${notice.session} ${notice.run}`
     case "interrupt":
-      return `interrupt ${ring.session} ${ring.run} ${ring.queue}`
+      return `interrupt ${notice.session} ${notice.run} ${notice.queue}`
   }
 }
 
 /** Undefined for what a later version says. */
-const ringOf = (text: string): Ring | undefined => {
+const noticeOf = (text: string): Notice | undefined => {
   const [type, id, second, third] = text.split(" ")
   const session = id as SessionId
   const run = second as RunId
@@ -107,7 +107,7 @@ export const make = Effect.gen(function*() {
   const { listen } = yield* Listening
   const self = String(globalThis.crypto.getRandomValues(new Uint32Array(1))[0]!)
   const key = Number(self) | 0
-  const hearers = new Set<(heard: Heard) => void>()
+  const listeners = new Set<(received: Received) => void>()
   const waiting = new Set<string>()
   const some = yield* Effect.makeLatch(false)
   const again = yield* Effect.makeLatch(false)
@@ -117,8 +117,8 @@ export const make = Effect.gen(function*() {
   let failures = 0
   let told = 0
 
-  const hear = (heard: Heard) => {
-    for (const call of hearers) call(heard)
+  const receive = (received: Received) => {
+    for (const call of listeners) call(received)
   }
 
   const say = (line: string) => {
@@ -127,25 +127,25 @@ export const make = Effect.gen(function*() {
   }
 
   // Nobody hears of pages where nobody else is.
-  const ring = (ring: Ring) => {
-    if (others || ring.type !== "pages") say(textOf(ring))
+  const notify = (notice: Notice) => {
+    if (others || notice.type !== "pages") say(textOf(notice))
   }
 
-  const heard = (payload: string | null) => {
+  const receivePayload = (payload: string | null) => {
     if (payload === null) {
       connected = true
       failures = 0
       say(hello)
       Deferred.unsafeDone(ready, Effect.void)
-      return hear({ type: "look" })
+      return receive({ type: "look" })
     }
     const [sender, ...lines] = payload.split("\n")
     if (sender === self) return
     others = true
     told++
     for (const line of lines) {
-      const ring = ringOf(line)
-      if (ring !== undefined) hear(ring)
+      const notice = noticeOf(line)
+      if (notice !== undefined) receive(notice)
     }
   }
 
@@ -153,7 +153,7 @@ export const make = Effect.gen(function*() {
     again.unsafeClose()
     yield* Stream.runForEach(
       listen(channel, [keepalive, silence, `select pg_advisory_lock_shared(${lockClass}, ${key})`]),
-      (payload) => Effect.sync(() => heard(payload))
+      (payload) => Effect.sync(() => receivePayload(payload))
     ).pipe(Effect.exit, Effect.raceFirst(again.await))
     if (connected) yield* Effect.logWarning("The connection that hears of other processes is lost; it is made again")
     connected = false
@@ -190,7 +190,7 @@ export const make = Effect.gen(function*() {
 
   const look = Effect.gen(function*() {
     yield* Effect.sleep(Duration.times(connected ? lookEvery : lookEveryDeaf, yield* Random.nextRange(0.8, 1.2)))
-    hear({ type: "look" })
+    receive({ type: "look" })
   })
 
   const live = Clock.make()
@@ -199,17 +199,17 @@ export const make = Effect.gen(function*() {
   }
   yield* Deferred.await(ready).pipe(Effect.timeoutOption(patience), Effect.withClock(live))
 
-  return Doorbell.of({
+  return Peers.of({
     self,
     alone: false,
-    ring,
-    listen: (hear) =>
+    notify,
+    listen: (receive) =>
       Effect.asVoid(Effect.acquireRelease(
-        Effect.sync(() => hearers.add(hear)),
-        () => Effect.sync(() => hearers.delete(hear))
+        Effect.sync(() => listeners.add(receive)),
+        () => Effect.sync(() => listeners.delete(receive))
       )),
     living
   })
 })
 
-export const layer: Layer.Layer<Doorbell, never, Prepared | Listening> = Layer.scoped(Doorbell, make)
+export const layer: Layer.Layer<Peers, never, Prepared | Listening> = Layer.scoped(Peers, make)

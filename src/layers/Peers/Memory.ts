@@ -1,17 +1,17 @@
-/** A process that has its storage to itself: nobody to tell, nobody to hear. */
+/** A process that has its storage to itself: nobody to tell, nobody to listen to. */
 import { Effect, Layer } from "effect"
-import { Doorbell } from "../../services/Doorbell.ts"
 import { NewId } from "../../services/NewId.ts"
+import { Peers } from "../../services/Peers.ts"
 
 export const make = Effect.map(NewId, (newId) => {
   const self = newId.short()
-  return Doorbell.of({
+  return Peers.of({
     self,
     alone: true,
-    ring: () => {},
+    notify: () => {},
     listen: () => Effect.void,
     living: Effect.succeed(new Set([self]))
   })
 })
 
-export const layer: Layer.Layer<Doorbell> = Layer.effect(Doorbell, make)
+export const layer: Layer.Layer<Peers> = Layer.effect(Peers, make)

@@ -2,31 +2,31 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
 import { Client } from "pg"
 import type { RunId, SessionId } from "../../src/domain/Ids.ts"
-import * as DoorbellMemory from "../../src/layers/Doorbell/Memory.ts"
-import * as DoorbellPg from "../../src/layers/Doorbell/Pg.ts"
+import * as PeersMemory from "../../src/layers/Peers/Memory.ts"
+import * as PeersPg from "../../src/layers/Peers/Pg.ts"
 import * as Pg from "../../src/layers/Sql/pg/Pg.ts"
-import { Doorbell, type Heard, type Ring } from "../../src/services/Doorbell.ts"
+import { type Notice, Peers, type Received } from "../../src/services/Peers.ts"
 import { freshDatabase } from "../support/Postgres.ts"
 
 const session = "s" as SessionId
-const pages = (name: string): Ring => ({ type: "pages", session: name as SessionId })
+const pages = (name: string): Notice => ({ type: "pages", session: name as SessionId })
 
 /** A process that writes down what it hears, looks aside. */
 const processOn = Effect.fnUntraced(function*(url: string) {
   const scope = yield* Scope.make()
   const end = Scope.close(scope, Exit.void)
   yield* Effect.addFinalizer(() => end)
-  const layer = DoorbellPg.layer.pipe(
+  const layer = PeersPg.layer.pipe(
     Layer.provide(Layer.fresh(Pg.layer({ url: Redacted.make(url), maxConnections: 2 })))
   )
-  const doorbell = Context.get(yield* Layer.buildWithScope(layer, scope), Doorbell)
-  const heard: Array<Heard> = []
+  const peers = Context.get(yield* Layer.buildWithScope(layer, scope), Peers)
+  const received: Array<Received> = []
   let looks = 0
-  yield* doorbell.listen((one) => {
+  yield* peers.listen((one) => {
     if (one.type === "look") looks++
-    else heard.push(one)
+    else received.push(one)
   }).pipe(Scope.extend(scope))
-  return { ...doorbell, heard, looks: () => looks, end }
+  return { ...peers, received, looks: () => looks, end }
 })
 
 const eventually = (condition: () => boolean) =>
@@ -53,24 +53,24 @@ const cutListeners = (url: string) =>
 const promise = (title: string, body: (url: string) => Effect.Effect<void, unknown, Scope.Scope>) =>
   it.live(title, () => Effect.promise(() => freshDatabase()).pipe(Effect.flatMap(body), Effect.scoped), 30_000)
 
-describe("Doorbell in memory", () => {
+describe("Peers in memory", () => {
   it.effect("is alone, hears nothing and lives", () =>
     Effect.gen(function*() {
-      const doorbell = yield* Doorbell
-      const heard: Array<Heard> = []
-      yield* doorbell.listen((one) => void heard.push(one))
-      doorbell.ring(pages("s"))
-      assert.isTrue(doorbell.alone)
-      assert.deepStrictEqual([...yield* doorbell.living], [doorbell.self])
-      assert.deepStrictEqual(heard, [])
-    }).pipe(Effect.scoped, Effect.provide(DoorbellMemory.layer)))
+      const peers = yield* Peers
+      const received: Array<Received> = []
+      yield* peers.listen((one) => void received.push(one))
+      peers.notify(pages("s"))
+      assert.isTrue(peers.alone)
+      assert.deepStrictEqual([...yield* peers.living], [peers.self])
+      assert.deepStrictEqual(received, [])
+    }).pipe(Effect.scoped, Effect.provide(PeersMemory.layer)))
 })
 
-describe("Doorbell on PostgreSQL", () => {
-  promise("tells every other process what it rings, and not itself", (url) =>
+describe("Peers on PostgreSQL", () => {
+  promise("tells every other process what it notices, and not itself", (url) =>
     Effect.gen(function*() {
       const [a, b, c] = yield* Effect.all([processOn(url), processOn(url), processOn(url)])
-      const rings: ReadonlyArray<Ring> = [
+      const notices: ReadonlyArray<Notice> = [
         pages("s"),
         { type: "input", session, driver: "12" },
         { type: "interrupt", session, run: "r" as RunId, queue: "drop" },
@@ -78,21 +78,21 @@ describe("Doorbell on PostgreSQL", () => {
         { type: "cancel", session, run: "r" as RunId },
         { type: "forget", session }
       ]
-      for (const ring of rings) a.ring(ring)
-      yield* eventually(() => b.heard.length === rings.length && c.heard.length === rings.length)
-      assert.deepStrictEqual(b.heard, [...rings])
-      assert.deepStrictEqual(c.heard, [...rings])
-      assert.deepStrictEqual(a.heard, [])
+      for (const notice of notices) a.notify(notice)
+      yield* eventually(() => b.received.length === notices.length && c.received.length === notices.length)
+      assert.deepStrictEqual(b.received, [...notices])
+      assert.deepStrictEqual(c.received, [...notices])
+      assert.deepStrictEqual(a.received, [])
     }))
 
   promise("takes more at once than one notification holds", (url) =>
     Effect.gen(function*() {
       const [a, b] = yield* Effect.all([processOn(url), processOn(url)])
       const names = Array.from({ length: 2_000 }, (_, i) => String(i).padStart(128, "0"))
-      for (const name of names) a.ring(pages(name))
-      yield* eventually(() => b.heard.length >= names.length)
+      for (const name of names) a.notify(pages(name))
+      yield* eventually(() => b.received.length >= names.length)
       assert.deepStrictEqual(
-        b.heard.map((one) => "session" in one ? one.session : ""),
+        b.received.map((one) => "session" in one ? one.session : ""),
         names.map((name) => name as SessionId)
       )
     }))
@@ -101,9 +101,9 @@ describe("Doorbell on PostgreSQL", () => {
     Effect.gen(function*() {
       const elsewhere = yield* Effect.promise(() => freshDatabase())
       const [a, b] = yield* Effect.all([processOn(url), processOn(elsewhere)])
-      a.ring({ type: "forget", session })
+      a.notify({ type: "forget", session })
       yield* Effect.sleep("200 millis")
-      assert.deepStrictEqual(b.heard, [])
+      assert.deepStrictEqual(b.received, [])
       assert.deepStrictEqual([...yield* a.living], [a.self])
     }))
 
@@ -124,15 +124,15 @@ describe("Doorbell on PostgreSQL", () => {
           const looks = b.looks()
           yield* cutListeners(url)
           yield* eventually(() => b.looks() > looks)
-          a.ring(pages(String(time)))
-          yield* eventually(() => b.heard.length === time)
+          a.notify(pages(String(time)))
+          yield* eventually(() => b.received.length === time)
         }
         yield* Effect.sleep("500 millis")
         assert.sameMembers([...yield* a.living], [a.self, b.self])
       })
   )
 
-  promise("has everybody look now and then, although nothing was heard", (url) =>
+  promise("has everybody look now and then, although nothing was said", (url) =>
     Effect.gen(function*() {
       const a = yield* processOn(url)
       const looks = a.looks()
