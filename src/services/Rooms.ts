@@ -2,7 +2,7 @@ import { Context, type Effect, type PubSub, type Scope } from "effect"
 import type { Claim } from "../domain/Claim.ts"
 import type { Unavailable } from "../domain/Errors.ts"
 import type { AgentEvent, EventDraft } from "../domain/Event.ts"
-import type { RunId, SessionId, UserId } from "../domain/Ids.ts"
+import type { DurableSeq, RunId, Seq, SessionId, UserId } from "../domain/Ids.ts"
 import type { LedgerEntry } from "../domain/Ledger.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Run } from "../domain/Run.ts"
@@ -35,9 +35,9 @@ export interface Room {
   readonly session_id: SessionId
   readonly owner: UserId
   /** The last `seq` in the log. */
-  readonly head: () => number
-  /** The last `seq` that was given out. */
-  readonly last: () => number
+  readonly head: () => DurableSeq
+  /** The last `seq` that was given out. What it names may still wait for the log: no cursor for a client. */
+  readonly last: () => Seq
   /** The transcript so far, oldest first. A parked reply is its last message; one in the making is not in it. */
   readonly context: () => ReadonlyArray<Message>
   /** The session's runs that have not ended, oldest first. */
@@ -50,7 +50,7 @@ export interface Room {
    * Adds an event of a run and answers the event with its `seq`. A delta of a
    * block whose last delta still waits for the log joins that one.
    */
-  readonly emit: (run: RunId | null, draft: EventDraft) => { readonly seq: number; readonly event: AgentEvent }
+  readonly emit: (run: RunId | null, draft: EventDraft) => { readonly seq: Seq; readonly event: AgentEvent }
   /** Writes the run's row with the events emitted so far. */
   readonly record: (run: Run) => void
   /** Puts a message into the transcript and the context, with the events emitted so far, or replaces it there. `seq` opened it. */

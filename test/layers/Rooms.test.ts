@@ -281,6 +281,147 @@ describe("Rooms", () => {
       })
   )
 
+  promise(
+    "refuse a room alone whose events cannot be encoded, and write all others",
+    (control) =>
+      Effect.gen(function*() {
+        const rooms = yield* Rooms
+        const [before, poison, after] = [yield* roomOf("before"), yield* roomOf("poison"), yield* roomOf("after")]
+        custom(before, "a")
+        poison.emit(run, {
+          type: "CUSTOM",
+          name: "poison",
+          value: {
+            get broken(): never {
+              throw new RangeError("Invalid string length")
+            }
+          }
+        })
+        custom(after, "a")
+        assert.deepInclude(yield* Effect.flip(poison.durable), { _tag: "AppendRefused", reason: "broken" })
+        yield* before.durable
+        yield* after.durable
+        for (const room of [before, after]) {
+          custom(room, "b")
+          yield* room.durable
+        }
+        assert.isTrue(yield* rooms.healthy)
+        const next = yield* roomOf("poison")
+        custom(next, "goes on")
+        yield* next.durable
+        assert.strictEqual(control.pages.filter(({ session_id }) => session_id === "poison").length, 1)
+      })
+  )
+
+  promise("refuse a room alone whose batch the log cannot encode", (control) =>
+    Effect.gen(function*() {
+      const rooms = yield* Rooms
+      control.append = (batch) => {
+        if (batch.pages.some(({ frames }) => frames.includes("poison"))) throw new RangeError("Invalid string length")
+        return control.keep(batch)
+      }
+      const [one, poison, two] = [yield* roomOf("one"), yield* roomOf("poison"), yield* roomOf("two")]
+      custom(one, "a")
+      custom(poison, "poison")
+      custom(two, "a")
+      assert.strictEqual((yield* Effect.flip(poison.durable)).reason, "broken")
+      yield* one.durable
+      yield* two.durable
+      custom(yield* roomOf("poison"), "poison")
+      assert.strictEqual((yield* Effect.flip((yield* roomOf("poison")).durable)).reason, "broken")
+      custom(one, "b")
+      yield* one.durable
+      assert.isTrue(yield* rooms.healthy)
+    }))
+
+  promise(
+    "write two of three batches when storage breaks on the third each time, and refuse that one",
+    (control) =>
+      Effect.gen(function*() {
+        const rooms = yield* Rooms
+        control.append = (batch) =>
+          batch.pages.some(({ session_id }) => session_id === "poison")
+            ? Effect.die("this batch breaks something")
+            : control.keep(batch)
+        const [one, poison, two] = [yield* roomOf("one"), yield* roomOf("poison"), yield* roomOf("two")]
+        for (const room of [one, poison, two]) custom(room, "a")
+        yield* one.durable
+        yield* two.durable
+        assert.strictEqual((yield* Effect.flip(poison.durable)).reason, "broken")
+        assert.isTrue(yield* rooms.healthy)
+        assert.sameMembers(control.pages.map(({ session_id }) => session_id), ["one", "two"])
+      })
+  )
+
+  promise("refuse nobody whose batch failed only while storage was coming back", (control) =>
+    Effect.gen(function*() {
+      const rooms = yield* Effect.forEach(["a", "b", "c", "d"], roomOf)
+      let failures = 0
+      // Storage is back in the middle of a pass over the rooms: the first ones have failed then, the last ones not.
+      control.append = (batch) => ++failures <= 6 ? Effect.die("connection lost") : control.keep(batch)
+      for (const room of rooms) custom(room, "a")
+      yield* Effect.forEach(rooms, (room) => room.durable)
+      assert.strictEqual(control.pages.length, 4)
+    }))
+
+  promise("go on when what was to be called throws", (control) =>
+    Effect.gen(function*() {
+      const room = yield* roomOf("s")
+      const seen = watcher()
+      const broken = watcher()
+      yield* room.attach({
+        ...broken,
+        write: () => {
+          throw new Error("This socket is broken")
+        }
+      }, { after: 0 })
+      yield* room.attach(seen, { after: 0 })
+      let called = false
+      custom(room, "a")
+      room.whenDurable(() => {
+        throw new Error("A bug")
+      })
+      room.whenDurable(() => {
+        called = true
+      })
+      yield* room.durable
+      assert.isTrue(called)
+      custom(room, "b")
+      yield* room.durable
+      yield* Deferred.await(broken.ended)
+      assert.deepStrictEqual(seen.events().map(({ seq }) => seq), [1, 2])
+
+      let refused = false
+      room.whenRefused(() => {
+        throw new Error("A bug")
+      })
+      room.whenRefused(() => {
+        refused = true
+      })
+      control.append = () => Effect.fail(new AppendRefused({ reason: "fenced" }))
+      custom(room, "c")
+      assert.strictEqual((yield* Effect.flip(room.durable)).reason, "fenced")
+      assert.isTrue(refused)
+      control.append = control.keep
+      const next = yield* roomOf("s")
+      custom(next, "d")
+      yield* next.durable
+    }))
+
+  promise("say that they are not healthy while a flush does not come back", (control) =>
+    Effect.gen(function*() {
+      const rooms = yield* Rooms
+      const gate = yield* Deferred.make<void>()
+      control.append = (batch) => Effect.zipRight(Deferred.await(gate), control.keep(batch))
+      const room = yield* roomOf("s")
+      assert.isTrue(yield* rooms.healthy)
+      custom(room, "a")
+      yield* Effect.repeat(Effect.delay(rooms.healthy, "50 millis"), { until: (healthy) => !healthy })
+      yield* Deferred.succeed(gate, undefined)
+      yield* room.durable
+      yield* Effect.repeat(Effect.delay(rooms.healthy, "10 millis"), { until: (healthy) => healthy })
+    }))
+
   promise("are made again when storage answers again", (control) =>
     Effect.gen(function*() {
       control.range = () => Effect.die("away")

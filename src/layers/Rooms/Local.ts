@@ -1,6 +1,6 @@
 /** Rooms of this process, made from the log and dropped after a minute in which nobody held them. */
-import { Effect, FiberSet, Layer, PubSub, RcMap, Scope } from "effect"
-import type { SessionId, UserId } from "../../domain/Ids.ts"
+import { Cause, Effect, FiberSet, Layer, PubSub, RcMap, Scope } from "effect"
+import { DurableSeq, type SessionId, type UserId } from "../../domain/Ids.ts"
 import { EventLog, type LogPage } from "../../services/EventLog.ts"
 import { NewId } from "../../services/NewId.ts"
 import { Peers } from "../../services/Peers.ts"
@@ -95,7 +95,7 @@ export const make = Effect.gen(function*() {
       const room = new LiveRoom({
         session_id,
         owner,
-        head: last,
+        head: DurableSeq(last),
         context: placed.map(({ message }) => message),
         open: yield* log.open(session_id),
         lock: yield* Effect.makeSemaphore(1),
@@ -108,6 +108,11 @@ export const make = Effect.gen(function*() {
         written: writer.written,
         fork: (effect) => {
           fork(effect)
+        },
+        thrown: (error) => {
+          fork(
+            Effect.annotateLogs(Effect.logError("What a room called has thrown", Cause.die(error)), { session_id })
+          )
         },
         closed: () => closed,
         onDead: (left) => {

@@ -6,7 +6,7 @@ import { type Clock, Deferred, Effect, FiberId, type PubSub, Scope } from "effec
 import type { Claim } from "../../domain/Claim.ts"
 import { Unavailable } from "../../domain/Errors.ts"
 import { type AgentEvent, endsStream, type EventDraft, frame } from "../../domain/Event.ts"
-import type { RunId, SessionId, Timestamp, UserId } from "../../domain/Ids.ts"
+import { DurableSeq, type RunId, Seq, type SessionId, type Timestamp, type UserId } from "../../domain/Ids.ts"
 import type { LedgerEntry } from "../../domain/Ledger.ts"
 import type { Message } from "../../domain/Message.ts"
 import type { Run } from "../../domain/Run.ts"
@@ -22,7 +22,7 @@ import {
 import type { NewId } from "../../services/NewId.ts"
 import { timestampOf } from "../../services/Now.ts"
 import type { Room, Sink, Subscription } from "../../services/Rooms.ts"
-import type { Source } from "./Writer.ts"
+import type { Source } from "./Flush.ts"
 
 /** Bytes that a subscriber may leave unread before it is cut off; it resumes by its last id. */
 const maxUnread = 256 * 1024
@@ -52,7 +52,7 @@ const lifecycle =
 
 interface Waiting {
   readonly run: RunId | null
-  readonly seq: number
+  readonly seq: Seq
   readonly event: AgentEvent
 }
 
@@ -116,7 +116,7 @@ const notTaken = new Unavailable({
 export interface Options {
   readonly session_id: SessionId
   readonly owner: UserId
-  readonly head: number
+  readonly head: DurableSeq
   readonly context: ReadonlyArray<Message>
   readonly open: ReadonlyArray<Run>
   readonly lock: Effect.Semaphore
@@ -132,6 +132,8 @@ export interface Options {
   /** Why no stream may begin any more, if so. */
   readonly closed: () => string | undefined
   readonly fork: (effect: Effect.Effect<void>) => void
+  /** Something that the room called has thrown. */
+  readonly thrown: (error: unknown) => void
   /** The room cannot go on; the next one is made from the log, and has these subscribers. */
   readonly onDead: (left: ReadonlyArray<Left>) => void
 }
@@ -147,8 +149,8 @@ export class LiveRoom implements Room, Source {
   #context: Array<Message>
   #open: Map<RunId, Run>
 
-  #seq: number
-  #head: number
+  #seq: Seq
+  #head: DurableSeq
   #waiting: Array<Waiting> = []
   #waitingSize = 0
   #joinable = new Map<string, Waiting>()
@@ -209,7 +211,8 @@ export class LiveRoom implements Room, Source {
       }
     }
     const event = { id: this.#options.newId.short(), created_at: this.#now(), ...draft } as AgentEvent
-    const one: Waiting = { run, seq: ++this.#seq, event }
+    this.#seq = Seq(this.#seq + 1)
+    const one: Waiting = { run, seq: this.#seq, event }
     this.#waiting.push(one)
     this.#waitingSize += 256
     if (key !== undefined) this.#joinable.set(key, one)
@@ -278,6 +281,15 @@ export class LiveRoom implements Room, Source {
   whenRefused = (call: (refused: AppendRefused) => void): void => {
     if (this.#dead === undefined) this.#lostCalls.push(call)
     else call(this.#dead)
+  }
+
+  /** What is called is not ours: when it throws, the others are called all the same. */
+  #safely(call: () => void) {
+    try {
+      call()
+    } catch (error) {
+      this.#options.thrown(error)
+    }
   }
 
   accepted = (alone: boolean): Effect.Effect<void, AppendRefused | Unavailable> =>
@@ -352,7 +364,7 @@ export class LiveRoom implements Room, Source {
 
   /** Ends every stream; with a reason, nothing more can be written either. */
   close(comment: string, reason?: AppendRefused["reason"]) {
-    for (const { sink } of this.#subscribers) sink.end(comment)
+    for (const { sink } of this.#subscribers) this.#safely(() => sink.end(comment))
     this.#subscribers.clear()
     if (reason !== undefined) this.#die(new AppendRefused({ reason }))
   }
@@ -388,7 +400,7 @@ export class LiveRoom implements Room, Source {
     )
     const calls = this.#calls
     this.#calls = calls.filter(({ version }) => version > this.#durable)
-    for (const { call, version } of calls) if (version <= this.#durable) call()
+    for (const { call, version } of calls) if (version <= this.#durable) this.#safely(call)
     for (const page of batch.pages) this.#publish(page)
     this.#settle()
     if (this.#stale && this.#durable === this.#version) this.rung()
@@ -475,7 +487,7 @@ export class LiveRoom implements Room, Source {
         if (context !== undefined) this.#context = context
         if (open !== undefined) this.#open = new Map(open.map((run) => [run.id, run]))
         for (const page of pages) {
-          this.#seq = page.last_seq
+          this.#seq = Seq(page.last_seq)
           this.#publish(page)
         }
         if (pages.length === 0) return
@@ -543,12 +555,23 @@ export class LiveRoom implements Room, Source {
 
   #publish(page: LogPage) {
     const bytes = encoder.encode(page.frames)
-    this.#head = page.last_seq
+    this.#head = DurableSeq(page.last_seq)
     this.#tail.push({ page, bytes })
     this.#tailSize += bytes.length
     while (this.#tailSize > maxTail && this.#tail.length > 1) this.#tailSize -= this.#tail.shift()!.bytes.length
-    for (const subscriber of this.#subscribers) this.#deliver(subscriber, page, bytes)
+    for (const subscriber of this.#subscribers) this.#guarded(subscriber, () => this.#deliver(subscriber, page, bytes))
     this.pages.unsafeOffer(page)
+  }
+
+  /** A sink that throws is ended alone. */
+  #guarded(subscriber: Subscriber, act: () => void) {
+    try {
+      act()
+    } catch (error) {
+      this.#subscribers.delete(subscriber)
+      this.#options.thrown(error)
+      this.#safely(() => subscriber.sink.end("closing"))
+    }
   }
 
   #deliver(subscriber: Subscriber, page: LogPage, bytes: Uint8Array) {
@@ -575,7 +598,8 @@ export class LiveRoom implements Room, Source {
     this.#dead = error
     const calls = this.#lostCalls
     this.#lostCalls = []
-    for (const call of calls) call(error)
+    this.#calls = []
+    for (const call of calls) this.#safely(() => call(error))
     const waiters = this.#waiters
     this.#waiters = []
     for (const { done } of waiters) done(Effect.fail(error))
