@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
 import { frame } from "../../src/domain/Event.ts"
 import { eventsOf } from "../../src/domain/Frames.ts"
-import type { BlockId, MessageId, RunId, SessionId, UserId } from "../../src/domain/Ids.ts"
+import type { BlockId, MessageId, RunId, SessionId, Timestamp, UserId } from "../../src/domain/Ids.ts"
+import type { Message } from "../../src/domain/Message.ts"
 import * as PeersMemory from "../../src/layers/Peers/Memory.ts"
 import * as RoomsLocal from "../../src/layers/Rooms/Local.ts"
 import { AppendRefused, EventLog, type LogBatch, type LogPage } from "../../src/services/EventLog.ts"
@@ -26,8 +27,8 @@ const fakeLog = () => {
     readonly keep: Append
     readonly pages: Array<LogPage>
     readonly batches: Array<LogBatch>
-    range: typeof EventLog.Service.range | undefined
-  } = { append: keep, keep, pages, batches, range: undefined }
+    snapshot: typeof EventLog.Service.snapshot | undefined
+  } = { append: keep, keep, pages, batches, snapshot: undefined }
   const log = EventLog.of({
     append: (batch) => control.append(batch),
     read: (session, after, limit) =>
@@ -39,12 +40,16 @@ const fakeLog = () => {
         return first && { ...first, last_seq: read.at(-1)!.last_seq, frames: read.map(({ frames }) => frames).join("") }
       }),
     range: (session) =>
-      control.range?.(session) ??
-        Effect.sync(() => ({ first: 1, last: pages.findLast((page) => page.session_id === session)?.last_seq ?? 0 })),
+      Effect.sync(() => ({ first: 1, last: pages.findLast((page) => page.session_id === session)?.last_seq ?? 0 })),
+    snapshot: (...asked) =>
+      control.snapshot?.(...asked) ?? Effect.sync(() => ({
+        last: pages.findLast((page) => page.session_id === asked[0])?.last_seq ?? 0,
+        open: [],
+        messages: []
+      })),
     messages: () => Effect.succeed([]),
     recent: () => Effect.succeed([]),
     countMessages: () => Effect.succeed(0),
-    unfinished: Effect.succeed([]),
     unfinishedSessions: Effect.succeed([]),
     heads: (sessions) =>
       Effect.sync(() =>
@@ -67,6 +72,9 @@ const roomOf = (name: string) =>
   Effect.flatMap(Rooms, (rooms) => rooms.get({ id: name as SessionId, user_id: "ada" as UserId }))
 
 const custom = (room: Room, name: string) => room.emit(run, { type: "CUSTOM", name, value: null })
+
+const numbersOf = (from: number, to: number, prefix: string) =>
+  Array.from({ length: to - from + 1 }, (_, i) => `${prefix}${from + i}`)
 
 /** A peers that the test notices. */
 const fakePeers = () => {
@@ -424,9 +432,9 @@ describe("Rooms", () => {
 
   promise("are made again when storage answers again", (control) =>
     Effect.gen(function*() {
-      control.range = () => Effect.die("away")
+      control.snapshot = () => Effect.die("away")
       assert.isTrue(Exit.isFailure(yield* Effect.exit(roomOf("s"))))
-      control.range = undefined
+      control.snapshot = undefined
       assert.strictEqual((yield* roomOf("s")).head(), 0)
     }))
 
@@ -491,6 +499,167 @@ describe("Rooms", () => {
       yield* room.durable
       assert.deepStrictEqual(seen.events().map(({ seq }) => seq), Array.from({ length: 38 }, (_, i) => i + 4))
       assert.strictEqual(control.pages.length, 41)
+    }))
+
+  promise("keep deltas in pieces of a bounded length, whatever waits together", (control) =>
+    Effect.gen(function*() {
+      const room = yield* roomOf("s")
+      const text = "x".repeat(200 * 1024)
+      for (let i = 0; i < 5; i++) room.emit(run, delta(text))
+      yield* room.durable
+      const events = control.pages.flatMap((page) => eventsOf(page.frames))
+      for (const { event } of events) assert.isAtMost("delta" in event ? event.delta.length : 0, 256 * 1024)
+      assert.strictEqual(events.map(({ event }) => "delta" in event ? event.delta : "").join(""), text.repeat(5))
+      assert.deepStrictEqual(events.map(({ seq }) => seq), events.map((_, i) => i + 1))
+    }))
+
+  promise(
+    "write what many have waiting in more than one flush when it is much, and lose nothing",
+    (control) =>
+      Effect.gen(function*() {
+        const rooms = yield* Effect.forEach(Array.from({ length: 20 }, (_, i) => `s${i}`), roomOf)
+        for (const room of rooms) room.emit(run, { type: "CUSTOM", name: "big", value: "x".repeat(900_000) })
+        yield* Effect.forEach(rooms, (room) => room.durable)
+        assert.strictEqual(control.pages.length, 20)
+        for (const { pages } of control.batches) {
+          assert.isAtMost(pages.reduce((size, { frames }) => size + frames.length, 0), 6_000_000)
+        }
+      })
+  )
+
+  it.scoped("cut a replay off whose reader reads nothing, and give it no more than it may leave unread", () => {
+    const { control, layer } = fakeLog()
+    return Effect.gen(function*() {
+      control.pages.push(...writtenElsewhere("s", 1, 100))
+      const room = yield* roomOf("s")
+      for (const only of [undefined, run]) {
+        const stalled = watcher({ stalled: true })
+        const subscription = only === undefined ? { after: 0 } : { after: 0, only }
+        yield* Effect.forkScoped(room.attach({ ...stalled, drained: Effect.never }, subscription))
+        yield* TestClock.adjust("29 seconds")
+        assert.isFalse(yield* Deferred.isDone(stalled.ended))
+        const given = stalled.frames().length
+        yield* TestClock.adjust("2 seconds")
+        assert.strictEqual(yield* Deferred.await(stalled.ended), "lagging")
+        assert.strictEqual(stalled.frames().length, given)
+      }
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.scoped("go on with a replay whose reader is slow", () => {
+    const { control, layer } = fakeLog()
+    return Effect.gen(function*() {
+      control.pages.push(...writtenElsewhere("s", 1, 100))
+      const room = yield* roomOf("s")
+      const slow = watcher()
+      let unread = 1_000
+      const sink = {
+        ...slow,
+        unread: () => unread,
+        drained: Effect.suspend(() => unread === 0 ? Effect.void : Effect.never)
+      }
+      const attached = yield* Effect.forkScoped(room.attach(sink, { after: 0 }))
+      for (; unread > 0; unread -= 100) yield* TestClock.adjust("20 seconds")
+      yield* TestClock.adjust("31 seconds")
+      assert.isFalse(yield* Deferred.isDone(slow.ended))
+      assert.isTrue(Exit.isSuccess(yield* Fiber.await(attached)))
+      assert.strictEqual(slow.events().length, 100)
+    }).pipe(Effect.provide(layer))
+  })
+
+  const messageOfSize = (id: string, size: number): Message => ({
+    id: id as MessageId,
+    name: "ada",
+    role: "user",
+    content: [{ type: "text", id: `${id}-b` as BlockId, text: "x".repeat(size) }],
+    metadata: {},
+    created_at: "2026-01-01T00:00:00.000Z" as Timestamp,
+    finished_at: null,
+    usage: null
+  })
+
+  promise("keep the newest 2,000 messages, and no more than eight mebibytes of them", () =>
+    Effect.gen(function*() {
+      const room = yield* roomOf("many")
+      for (let i = 1; i <= 2_100; i++) {
+        const { seq } = custom(room, "a")
+        room.place(seq, messageOfSize(`m${i}`, 1))
+      }
+      yield* room.durable
+      assert.deepStrictEqual(room.context().map(({ id }) => id as string), numbersOf(101, 2_100, "m"))
+      const big = yield* roomOf("big")
+      for (let i = 1; i <= 40; i++) {
+        const { seq } = custom(big, "a")
+        big.place(seq, messageOfSize(`m${i}`, 1_000_000))
+        // A reply that parks is placed again when it goes on: it counts once.
+        big.place(seq, messageOfSize(`m${i}`, 1_000_000))
+      }
+      yield* big.durable
+      assert.deepStrictEqual(big.context().map(({ id }) => id as string), numbersOf(33, 40, "m"))
+      const { seq } = custom(big, "a")
+      big.place(seq, messageOfSize("huge", 20_000_000))
+      assert.deepStrictEqual(big.context().map(({ id }) => id as string), ["huge"])
+      yield* big.durable
+    }))
+
+  promise("leave the context as it is for whoever was given it", () =>
+    Effect.gen(function*() {
+      const room = yield* roomOf("s")
+      room.place(custom(room, "a").seq, messageOfSize("one", 1))
+      const before = room.context()
+      room.place(custom(room, "b").seq, messageOfSize("two", 1))
+      assert.deepStrictEqual(before.map(({ id }) => id as string), ["one"])
+      assert.deepStrictEqual(room.context().map(({ id }) => id as string), ["one", "two"])
+      yield* room.durable
+    }))
+
+  promise(
+    "ask the log once when they are made, and not at all for a session that was made here",
+    (control) =>
+      Effect.gen(function*() {
+        const rooms = yield* Rooms
+        let asked = 0
+        const count = () => {
+          asked++
+          return Effect.succeed({ last: 7, open: [], messages: [] })
+        }
+        control.snapshot = count
+        assert.strictEqual((yield* roomOf("old")).head(), 7)
+        assert.strictEqual(asked, 1)
+        rooms.created("new" as SessionId)
+        assert.strictEqual((yield* roomOf("new")).head(), 0)
+        assert.strictEqual(asked, 1)
+        // The next room of that session is made from the log.
+        yield* rooms.forget("new" as SessionId)
+        assert.strictEqual((yield* roomOf("new")).head(), 7)
+        assert.strictEqual(asked, 2)
+      })
+  )
+
+  it.scoped("ask the log for a session that was made here, too, when there are other processes", () => {
+    const { control, over } = fakeLog()
+    return Effect.gen(function*() {
+      const rooms = yield* Rooms
+      rooms.created("s" as SessionId)
+      control.pages.push(...writtenElsewhere("s", 1, 3))
+      assert.strictEqual((yield* roomOf("s")).head(), 3)
+    }).pipe(Effect.provide(over(fakePeers().layer)))
+  })
+
+  promise("call nobody who has taken the call back", (control) =>
+    Effect.gen(function*() {
+      const room = yield* roomOf("s")
+      const called: Array<string> = []
+      const takeBack = room.whenRefused(() => called.push("taken back"))
+      room.whenRefused(({ reason }) => called.push(reason))
+      takeBack()
+      control.append = () => Effect.fail(new AppendRefused({ reason: "session_gone" }))
+      custom(room, "a")
+      room.whenDurable(() => called.push("durable"))
+      yield* Effect.flip(room.durable)
+      room.whenDurable(() => called.push("durable"))
+      room.whenRefused(({ reason }) => called.push(`${reason} at once`))
+      assert.deepStrictEqual(called, ["session_gone", "session_gone at once"])
     }))
 
   promise("end all streams when the server stops, and begin no new ones", () =>
