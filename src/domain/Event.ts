@@ -194,5 +194,44 @@ export type EventDraft = Distribute<AgentEvent>
 /** After this event a stream of one run has ended properly. */
 export const endsStream = (type: AgentEvent["type"]): boolean => type === "REPLY_END" || type === "RUN_PARKED"
 
+/** Each type says whether a run's row or the transcript changes with it: a new one does not compile until it does. */
+const changes: { readonly [Type in AgentEvent["type"]]: boolean } = {
+  RUN_QUEUED: true,
+  USER_MESSAGE: true,
+  REPLY_START: true,
+  REPLY_END: true,
+  RUN_RESUMED: true,
+  RUN_PARKED: true,
+  USER_CONFIRM_RESULT: true,
+  EXTERNAL_EXECUTION_RESULT: true,
+  MODEL_CALL_START: false,
+  MODEL_CALL_END: false,
+  TEXT_BLOCK_START: false,
+  TEXT_BLOCK_DELTA: false,
+  TEXT_BLOCK_END: false,
+  THINKING_BLOCK_START: false,
+  THINKING_BLOCK_DELTA: false,
+  THINKING_BLOCK_END: false,
+  DATA_BLOCK_START: false,
+  DATA_BLOCK_DELTA: false,
+  DATA_BLOCK_END: false,
+  TOOL_CALL_START: false,
+  TOOL_CALL_DELTA: false,
+  TOOL_CALL_END: false,
+  TOOL_RESULT_START: false,
+  TOOL_RESULT_TEXT_DELTA: false,
+  TOOL_RESULT_DATA_DELTA: false,
+  TOOL_RESULT_END: false,
+  EXCEED_MAX_ITERS: false,
+  REQUIRE_USER_CONFIRM: false,
+  REQUIRE_EXTERNAL_EXECUTION: false,
+  USER_INTERRUPT: false,
+  HINT_BLOCK: false,
+  CUSTOM: false
+}
+
+/** Whether runs or the transcript may be others after an event of this type; true for one that a newer version has written. */
+export const changesSession = (type: AgentEvent["type"]): boolean => changes[type] !== false
+
 /** The bytes of one event on every native stream and in the log. */
 export const frame = (seq: number, json: string): string => `id: ${seq}\ndata: ${json}\n\n`

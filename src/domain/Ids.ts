@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { Brand, Schema } from "effect"
 
 /** Printable ASCII without spaces, 1–128 characters: safe in a path, a header, a log line and a database. */
 const token = Schema.String.pipe(
@@ -52,3 +52,14 @@ export const Timestamp = Schema.String.pipe(
   Schema.brand("Timestamp")
 )
 export type Timestamp = typeof Timestamp.Type
+
+/**
+ * The place of an event in its session: 1, 2, 3 … without a gap; 0 is before the
+ * first. The event may still wait for the log, and is lost when that refuses it.
+ */
+export type Seq = number & Brand.Brand<"Seq">
+export const Seq = Brand.nominal<Seq>()
+
+/** The place of an event that is in the log, or 0. Only such a place is a cursor to give to a client. */
+export type DurableSeq = Seq & Brand.Brand<"DurableSeq">
+export const DurableSeq = Brand.nominal<DurableSeq>()

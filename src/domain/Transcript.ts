@@ -253,9 +253,17 @@ export const appendEvent = (message: Message, event: AgentEvent): Message => {
         error: event.error,
         ...(event.structured_output !== undefined && { structured_output: event.structured_output })
       }
-    default:
+    // They tell of a reply, and add nothing to its message.
+    case "REPLY_START":
+    case "MODEL_CALL_START":
+    case "RUN_PARKED":
+    case "EXCEED_MAX_ITERS":
+    case "USER_INTERRUPT":
       return message
   }
+  // A type that a newer version has written, known to no compiler: the message stays as it was.
+  event satisfies never
+  return message
 }
 
 /** The messages that a stretch of a session's log tells of, oldest first. */

@@ -31,6 +31,15 @@ export interface PlacedMessage {
   readonly message: Message
 }
 
+/** The end of a session's history. */
+export interface Snapshot {
+  /** The last `seq`; 0 in a new session. */
+  readonly last: number
+  /** The runs that are not ended, oldest first. */
+  readonly open: ReadonlyArray<Run>
+  readonly messages: ReadonlyArray<PlacedMessage>
+}
+
 /** A session whose runs do not go on unless somebody drives them. */
 export interface Unfinished {
   readonly session_id: SessionId
@@ -68,9 +77,12 @@ export class AppendRefused
 export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
   /** All of it or nothing, durable when it returns. Runs and messages are inserted or replaced by id. */
   readonly append: (batch: LogBatch) => Effect.Effect<void, AppendRefused>
-  /** Pages with events after that `seq`, oldest first, at most `limit`; the first may begin before it. */
+  /**
+   * Pages with events after that `seq`, oldest first, at most `limit`, and no more than it takes to exceed 256 KiB of
+   * frames; the first may begin before it.
+   */
   readonly read: (session: SessionId, after: number, limit: number) => Effect.Effect<ReadonlyArray<LogPage>>
-  /** The same pages as one, but no more than it takes to exceed 1 MiB of frames; undefined when there is none. */
+  /** The same pages as one, but no more than it takes to exceed 256 KiB of frames; undefined when there is none. */
   readonly replay: (session: SessionId, after: number, limit: number) => Effect.Effect<Frames | undefined>
   /** The first `seq` that is still there and the last that was written; `last` is 0 and `first` 1 in a new session. */
   readonly range: (session: SessionId) => Effect.Effect<{ readonly first: number; readonly last: number }>
@@ -79,13 +91,17 @@ export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
     session: SessionId,
     page: { readonly offset: number; readonly limit: number }
   ) => Effect.Effect<ReadonlyArray<PlacedMessage>>
-  /** The newest `limit` messages, oldest first. */
-  readonly recent: (session: SessionId, limit: number) => Effect.Effect<ReadonlyArray<PlacedMessage>>
+  /** The newest messages, oldest first: at most `limit`, and as many as fit into `maxBytes` of JSON, but at least one. */
+  readonly recent: (
+    session: SessionId,
+    limit: number,
+    maxBytes?: number
+  ) => Effect.Effect<ReadonlyArray<PlacedMessage>>
+  /** What a session is made from in memory, as of one moment; the messages are those of `recent`. */
+  readonly snapshot: (session: SessionId, maxMessages: number, maxBytes: number) => Effect.Effect<Snapshot>
   /** Messages in the transcript. */
   readonly countMessages: (session: SessionId) => Effect.Effect<number>
-  /** Runs that are queued or running, oldest first, of all owners: what a crash leaves behind. */
-  readonly unfinished: Effect.Effect<ReadonlyArray<Run>>
-  /** The sessions of those runs, but for the ones in which all waits behind a parked run. */
+  /** The sessions with runs that are queued or running, of all owners, but for the ones in which all waits behind a parked run. */
   readonly unfinishedSessions: Effect.Effect<ReadonlyArray<Unfinished>>
   /** The last `seq` of each of these sessions that has one. */
   readonly heads: (sessions: ReadonlyArray<SessionId>) => Effect.Effect<ReadonlyMap<SessionId, number>>
@@ -101,8 +117,8 @@ export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
   readonly prune: (before: Timestamp, limit: number) => Effect.Effect<boolean>
 }>() {}
 
-/** Bytes of frames that a `replay` goes beyond with its last page at most. */
-export const replayBytes: number = 1024 * 1024
+/** Bytes of frames that `read` and `replay` go beyond with their last page at most. */
+export const replayBytes: number = 256 * 1024
 
 /** The frames of `page` with a `seq` above `after`. JSON holds no line break, so a blank line ends each frame. */
 export const framesAfter = (page: Frames, after: number): string => {

@@ -1,12 +1,12 @@
-import { Context, type Effect, type PubSub, type Scope } from "effect"
+import { Context, type Effect, type Scope } from "effect"
 import type { Claim } from "../domain/Claim.ts"
 import type { Unavailable } from "../domain/Errors.ts"
 import type { AgentEvent, EventDraft } from "../domain/Event.ts"
-import type { RunId, SessionId, UserId } from "../domain/Ids.ts"
+import type { DurableSeq, RunId, Seq, SessionId, UserId } from "../domain/Ids.ts"
 import type { LedgerEntry } from "../domain/Ledger.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Run } from "../domain/Run.ts"
-import type { AppendRefused, LogPage } from "./EventLog.ts"
+import type { AppendRefused } from "./EventLog.ts"
 
 /** The last metre to one subscriber: a socket, or whatever takes bytes at its own pace. */
 export interface Sink {
@@ -35,10 +35,10 @@ export interface Room {
   readonly session_id: SessionId
   readonly owner: UserId
   /** The last `seq` in the log. */
-  readonly head: () => number
-  /** The last `seq` that was given out. */
-  readonly last: () => number
-  /** The transcript so far, oldest first. A parked reply is its last message; one in the making is not in it. */
+  readonly head: () => DurableSeq
+  /** The last `seq` that was given out. What it names may still wait for the log: no cursor for a client. */
+  readonly last: () => Seq
+  /** The newest messages of the transcript, oldest first, as many as a model may be given. A parked reply is its last message; one in the making is not in it. */
   readonly context: () => ReadonlyArray<Message>
   /** The session's runs that have not ended, oldest first. */
   readonly open: () => ReadonlyArray<Run>
@@ -50,7 +50,7 @@ export interface Room {
    * Adds an event of a run and answers the event with its `seq`. A delta of a
    * block whose last delta still waits for the log joins that one.
    */
-  readonly emit: (run: RunId | null, draft: EventDraft) => { readonly seq: number; readonly event: AgentEvent }
+  readonly emit: (run: RunId | null, draft: EventDraft) => { readonly seq: Seq; readonly event: AgentEvent }
   /** Writes the run's row with the events emitted so far. */
   readonly record: (run: Run) => void
   /** Puts a message into the transcript and the context, with the events emitted so far, or replaces it there. `seq` opened it. */
@@ -66,8 +66,11 @@ export interface Room {
   readonly durable: Effect.Effect<void, AppendRefused>
   /** Calls once when all that is durable, before any subscriber sees it; never when it is refused. */
   readonly whenDurable: (call: () => void) => void
-  /** Calls once when nothing more can be written here: another writer owns the session, it is deleted, or the input was refused. */
-  readonly whenRefused: (call: (refused: AppendRefused) => void) => void
+  /**
+   * Calls once when nothing more can be written here, and says why. Answers with
+   * what takes the call back: whoever is done with the room uses it.
+   */
+  readonly whenRefused: (call: (refused: AppendRefused) => void) => () => void
   /**
    * The same for an input that may still be refused: it fails with `Unavailable`
    * when storage does not take it in time. `alone`: nothing but it waits here, so
@@ -78,8 +81,6 @@ export interface Room {
   readonly behind: () => Promise<void> | undefined
   /** Replays from the log, then goes live, without a gap. Detaches when the scope closes. */
   readonly attach: (sink: Sink, subscription: Subscription) => Effect.Effect<void, never, Scope.Scope>
-  /** Every page that has become durable, for consumers inside the process; a slow one loses the oldest. */
-  readonly pages: PubSub.PubSub<LogPage>
 }
 
 /** Rooms are caches: made from the log when first asked for, dropped when nobody has held one for a while. */
@@ -87,11 +88,13 @@ export class Rooms extends Context.Tag("stoa/services/Rooms")<Rooms, {
   readonly get: (
     session: { readonly id: SessionId; readonly user_id: UserId }
   ) => Effect.Effect<Room, never, Scope.Scope>
+  /** This process has just made the session, so its log is known to be empty: the next `get` need not ask. */
+  readonly created: (session: SessionId) => void
   /** Ends every subscriber's stream with a comment, and refuses new ones with the same. */
   readonly close: (comment: string) => Effect.Effect<void>
   /** Drops a deleted session's room and ends its streams. */
   readonly forget: (session: SessionId) => Effect.Effect<void>
-  /** False while the log does not take what is written to it. */
+  /** False while the log does not take what is written to it, or something has waited for it for more than three seconds. */
   readonly healthy: Effect.Effect<boolean>
   /** What waits for the log waits longer than anybody can be asked to. */
   readonly isHeldUp: () => boolean

@@ -2,7 +2,7 @@ import { Context, type Effect } from "effect"
 import type { AnswerInput, OnBusy } from "../domain/Chat.ts"
 import type { Claim } from "../domain/Claim.ts"
 import type { Conflict, LimitReached, NotFound, Unavailable } from "../domain/Errors.ts"
-import type { RunId, SessionId, Timestamp } from "../domain/Ids.ts"
+import type { DurableSeq, RunId, SessionId, Timestamp } from "../domain/Ids.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Run } from "../domain/Run.ts"
 import type { AppendRefused } from "./EventLog.ts"
@@ -17,7 +17,7 @@ export interface Activity {
 }
 
 /** The claim on the input's key, which is written with its first events. */
-export type ClaimOf = (place: { readonly seq: number; readonly run_id: RunId }) => Claim
+export type ClaimOf = (place: { readonly seq: DurableSeq; readonly run_id: RunId }) => Claim
 
 /**
  * Drives runs, one at a time per session, in fibers of its own: a run outlives
@@ -26,8 +26,8 @@ export type ClaimOf = (place: { readonly seq: number; readonly run_id: RunId }) 
 export class RunOwner extends Context.Tag("stoa/services/RunOwner")<RunOwner, {
   /**
    * Starts the run, or lets it wait its turn. The decision is made at once and
-   * its first events are in the room when this returns; `seq` is the one before
-   * them. `alone`: the session was idle; `waits`: it was not. `kept`: the input is
+   * its first events are in the room when this returns; `seq` is one before them
+   * that is in the log, so that it is a cursor. `alone`: the session was idle; `waits`: it was not. `kept`: the input is
    * in storage already, for this process or for another one that drives the session.
    */
   readonly submit: (
@@ -37,7 +37,7 @@ export class RunOwner extends Context.Tag("stoa/services/RunOwner")<RunOwner, {
     onBusy: OnBusy,
     claim?: ClaimOf
   ) => Effect.Effect<
-    { readonly seq: number; readonly place: "alone" | "waits" | "kept" },
+    { readonly seq: DurableSeq; readonly place: "alone" | "waits" | "kept" },
     Conflict | LimitReached | Unavailable | AppendRefused
   >
   /** Takes back a run that waits its turn, when storage did not take it in time: it ends and has never run. */
@@ -51,7 +51,7 @@ export class RunOwner extends Context.Tag("stoa/services/RunOwner")<RunOwner, {
     room: Room,
     input: AnswerInput,
     claim?: ClaimOf
-  ) => Effect.Effect<{ readonly seq: number; readonly run_id: RunId }, Conflict | NotFound | Unavailable>
+  ) => Effect.Effect<{ readonly seq: DurableSeq; readonly run_id: RunId }, Conflict | NotFound | Unavailable>
   /** Stops the session's run until its terminal event is durable. Idle is fine; parked closes what it asks. `drop` ends the waiting runs too. */
   readonly interrupt: (room: Room, queue: "keep" | "drop") => Effect.Effect<void>
   /** Stops one run, also one that waits its turn or is parked. One that has ended stays as it is. */

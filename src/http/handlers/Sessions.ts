@@ -11,6 +11,7 @@ import { Idempotency } from "../../services/Idempotency.ts"
 import { Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { now, timestampOf } from "../../services/Now.ts"
+import { Rooms } from "../../services/Rooms.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Api } from "../Api.ts"
@@ -61,6 +62,7 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
     const newId = yield* NewId
     const { once } = yield* Idempotency
     const sse = yield* Sse
+    const rooms = yield* Rooms
     const mine = yield* MySession.make
 
     const checkModels = Effect.fnUntraced(
@@ -118,9 +120,11 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
               yield* checkModels(user_id, payload)
               const millis = yield* Clock.currentTimeMillis
               const session = sessionOf(payload, user_id, millis, () => newId.record(millis))
-              return yield* keep(
+              const made = yield* keep(
                 Effect.as(Effect.catchTag(sessions.insert(session), "Conflict", Effect.die), { session_id: session.id })
               )
+              rooms.created(session.id)
+              return made
             })
           )
           return created({ session_id }, `/sessions/${session_id}`)

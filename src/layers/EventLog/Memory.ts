@@ -1,7 +1,7 @@
 /** The sessions' histories in this process. */
 import { Array as Arr, Effect, Layer, Schema } from "effect"
 import type { Claim } from "../../domain/Claim.ts"
-import type { Timestamp } from "../../domain/Ids.ts"
+import type { SessionId, Timestamp } from "../../domain/Ids.ts"
 import type { LedgerEntry } from "../../domain/Ledger.ts"
 import { Run } from "../../domain/Run.ts"
 import {
@@ -90,6 +90,33 @@ const isMisplaced = (store: Store, { message, seq, session_id }: PlacedMessage) 
   return !places.has(message.id) && messages[firstBeyond(messages, (other) => other.seq >= seq)]?.seq === seq
 }
 
+/** The first page that is not read any more: pages are taken until their frames exceed what is read at a time. */
+const beyondBytes = (pages: ReadonlyArray<LogPage>, from: number, limit: number) => {
+  let size = 0
+  let next = from
+  while (next < Math.min(from + limit, pages.length) && size < replayBytes) {
+    size += Buffer.byteLength(pages[next++]!.frames)
+  }
+  return next
+}
+
+const recent = (store: Store, session: SessionId, limit: number, maxBytes = Infinity) => {
+  const { messages } = store.log(session)
+  let from = messages.length
+  let size = 0
+  while (from > 0 && messages.length - from < limit) {
+    // Without a bound nothing needs to be measured.
+    if (maxBytes !== Infinity) size += Buffer.byteLength(JSON.stringify(messages[from - 1]!.message))
+    if (size > maxBytes && from < messages.length) break
+    from--
+  }
+  return messages.slice(from)
+}
+
+const open = (store: Store, session: SessionId) =>
+  store.rows(tables.runs.name).where({ session_id: session }).map(runOf).filter(({ status }) => status !== "ended")
+    .toSorted(byId)
+
 export const make = Effect.map(Tables, (store) =>
   EventLog.of({
     append: (batch) =>
@@ -114,19 +141,19 @@ export const make = Effect.map(Tables, (store) =>
       store.run(() => {
         const { pages } = store.log(session)
         const from = firstBeyond(pages, ({ last_seq }) => last_seq > after)
-        return pages.slice(from, from + limit)
+        return pages.slice(from, beyondBytes(pages, from, limit))
       }),
     replay: (session, after, limit) =>
       store.run(() => {
         const { pages } = store.log(session)
         const from = firstBeyond(pages, ({ last_seq }) => last_seq > after)
         if (from >= pages.length || limit === 0) return undefined
-        let frames = ""
-        let last = from
-        for (; last < Math.min(from + limit, pages.length) && frames.length < replayBytes; last++) {
-          frames += pages[last]!.frames
+        const read = pages.slice(from, beyondBytes(pages, from, limit))
+        return {
+          first_seq: read[0]!.first_seq,
+          last_seq: read.at(-1)!.last_seq,
+          frames: read.map(({ frames }) => frames).join("")
         }
-        return { first_seq: pages[from]!.first_seq, last_seq: pages[last - 1]!.last_seq, frames }
       }),
     range: (session) =>
       store.run(() => {
@@ -135,13 +162,14 @@ export const make = Effect.map(Tables, (store) =>
       }),
     messages: (session, { limit, offset }) =>
       store.run(() => store.log(session).messages.slice(offset, offset + limit)),
-    recent: (session, limit) => store.run(() => limit === 0 ? [] : store.log(session).messages.slice(-limit)),
+    recent: (session, limit, maxBytes) => store.run(() => recent(store, session, limit, maxBytes)),
+    snapshot: (session, maxMessages, maxBytes) =>
+      store.run(() => ({
+        last: store.log(session).pages.at(-1)?.last_seq ?? 0,
+        open: open(store, session),
+        messages: recent(store, session, maxMessages, maxBytes)
+      })),
     countMessages: (session) => store.run(() => store.log(session).messages.length),
-    unfinished: store.run(() =>
-      store.rows(tables.runs.name).where({}).map(runOf).filter(({ status }) =>
-        status === "queued" || status === "running"
-      ).toSorted(byId)
-    ),
     unfinishedSessions: store.run(() => {
       const runs = store.rows(tables.runs.name).where({}).map(runOf).filter(({ status }) => status !== "ended")
         .toSorted(byId)
@@ -160,12 +188,7 @@ export const make = Effect.map(Tables, (store) =>
           return last === undefined ? [] : [[session, last.last_seq]]
         }))
       ),
-    open: (session) =>
-      store.run(() =>
-        store.rows(tables.runs.name).where({ session_id: session }).map(runOf).filter(({ status }) =>
-          status !== "ended"
-        ).toSorted(byId)
-      ),
+    open: (session) => store.run(() => open(store, session)),
     parked: (before, after, limit) =>
       store.run(() =>
         ["awaiting_permission", "awaiting_external_result"]

@@ -159,6 +159,9 @@ const appendTexts = Array.from({ length: 32 }, (_, mask) => appendText(mask))
 const lastOfEach = <A>(items: ReadonlyArray<A>, idOf: (item: A) => string): ReadonlyArray<A> =>
   items.length < 2 ? items : [...new Map(items.map((item) => [idOf(item), item])).values()]
 
+/** PostgreSQL's codes for a value that it cannot hold, another broken constraint, and a limit of the program. */
+const cannotHold = /^(22|23|54)/
+
 const refused = (error: SqlError.SqlError): Effect.Effect<never, AppendRefused> => {
   switch (stateOf(error)) {
     case uniqueViolation:
@@ -166,7 +169,7 @@ const refused = (error: SqlError.SqlError): Effect.Effect<never, AppendRefused> 
     case foreignKeyViolation:
       return Effect.fail(new AppendRefused({ reason: "session_gone" }))
     default:
-      return dieOf(error)
+      return cannotHold.test(stateOf(error) ?? "") ? Effect.fail(new AppendRefused({ reason: "broken" })) : dieOf(error)
   }
 }
 
@@ -176,15 +179,20 @@ const pagesAfter = `
     (select max(first_seq) from log_pages where session_id = $1 and first_seq <= $2 + 1), 1)
   order by first_seq limit $3`
 
-const readText = `select first_seq, last_seq, run_id, ends, frames ${pagesAfter}`
-
-const replayText = `
-  select min(first_seq) as first_seq, max(last_seq) as last_seq, string_agg(frames, '' order by first_seq) as frames
+/** No more of them than it takes to exceed what is read at a time. */
+const someAfter = `
   from (
-    select first_seq, last_seq, frames, sum(octet_length(frames)) over (order by first_seq) - octet_length(frames) as before
+    select first_seq, last_seq, run_id, ends, frames,
+      sum(octet_length(frames)) over (order by first_seq) - octet_length(frames) as before
     ${pagesAfter}
   ) pages
   where before < ${replayBytes}`
+
+const readText = `select first_seq, last_seq, run_id, ends, frames ${someAfter} order by first_seq`
+
+const replayText = `
+  select min(first_seq) as first_seq, max(last_seq) as last_seq, string_agg(frames, '' order by first_seq) as frames
+  ${someAfter}`
 
 const rangeText = `
   select coalesce((select min(first_seq) from log_pages where session_id = $1), 1) as first,
@@ -192,11 +200,30 @@ const rangeText = `
 
 const messagesText = "select seq, owner, data from messages where session_id = $1 order by seq offset $2 limit $3"
 
-const recentText = "select seq, owner, data from messages where session_id = $1 order by seq desc limit $2"
+/** The newest ones whose texts fit into `$3` bytes together, but at least one. Their sizes are known without reading them. */
+const newest = `
+  select seq, owner, data from (
+    select seq, owner, data, sum(octet_length(data)) over (order by seq desc) as size,
+      row_number() over (order by seq desc) as place
+    from (select seq, owner, data from messages where session_id = $1 order by seq desc limit $2) few
+  ) sized
+  where size <= $3::bigint or place = 1`
+
+const recentText = `${newest} order by seq`
+
+/** One statement, and so one moment. The run's rows come first, in the order of their ids. */
+const snapshotText = `
+  select * from (
+    select 0 as kind, last_seq as seq, '' as owner, '' as data
+      from (select last_seq from log_pages where session_id = $1 order by first_seq desc limit 1) head
+    union all
+    select 1, (row_number() over (order by id))::int, owner, data from runs where session_id = $1 and status <> 'ended'
+    union all
+    select 2, seq, owner, data from (${newest}) messages
+  ) parts
+  order by kind, seq`
 
 const countText = "select count(*)::int as count from messages where session_id = $1"
-
-const unfinishedText = "select data from runs where status <> 'ended' and status in ('queued', 'running') order by id"
 
 const unfinishedSessionsText = `
   select session_id, owner, (array_agg(driver order by status = 'running' desc, id))[1] as driver, bool_or(driver is null) as fresh
@@ -260,6 +287,14 @@ interface StoredMessage extends Document {
   readonly owner: UserId
 }
 
+/** A row of a snapshot: 0 is the head, 1 a run that is open, 2 a message. */
+interface SnapshotRow extends StoredMessage {
+  readonly kind: 0 | 1 | 2
+}
+
+/** Bytes that no transcript has. */
+const unbounded = Number.MAX_SAFE_INTEGER
+
 export const make = Effect.map(Prepared, ({ execute }) => {
   const rows = <Row extends object>(...statement: Parameters<typeof execute>) => orDie(execute<Row>(...statement))
 
@@ -301,14 +336,16 @@ export const make = Effect.map(Prepared, ({ execute }) => {
       Effect.map(rows<{ readonly first: number; readonly last: number }>(rangeText, [session]), ([range]) => range!),
     messages: (session, { limit, offset }) =>
       Effect.map(rows<StoredMessage>(messagesText, [session, offset, limit]), (stored) => stored.map(placed(session))),
-    recent: (session, limit) =>
-      Effect.map(
-        rows<StoredMessage>(recentText, [session, limit]),
-        (stored) => stored.toReversed().map(placed(session))
-      ),
+    recent: (session, limit, maxBytes = unbounded) =>
+      Effect.map(rows<StoredMessage>(recentText, [session, limit, maxBytes]), (stored) => stored.map(placed(session))),
+    snapshot: (session, maxMessages, maxBytes) =>
+      Effect.map(rows<SnapshotRow>(snapshotText, [session, maxMessages, maxBytes]), (parts) => ({
+        last: parts.find(({ kind }) => kind === 0)?.seq ?? 0,
+        open: runsOf(parts.filter(({ kind }) => kind === 1)),
+        messages: parts.filter(({ kind }) => kind === 2).map(placed(session))
+      })),
     countMessages: (session) =>
       Effect.map(rows<{ readonly count: number }>(countText, [session]), ([row]) => row!.count),
-    unfinished: Effect.map(rows<Document>(unfinishedText, []), runsOf),
     unfinishedSessions: rows<Unfinished>(unfinishedSessionsText, []),
     heads: (sessions) =>
       sessions.length === 0 ? Effect.succeed(new Map()) : Effect.map(

@@ -1,15 +1,19 @@
 /** Rooms of this process, made from the log and dropped after a minute in which nobody held them. */
-import { Effect, FiberSet, Layer, PubSub, RcMap, Scope } from "effect"
-import type { SessionId, UserId } from "../../domain/Ids.ts"
-import { EventLog, type LogPage } from "../../services/EventLog.ts"
+import { Cause, Effect, FiberSet, Layer, RcMap, Scope } from "effect"
+import { DurableSeq, type SessionId, type UserId } from "../../domain/Ids.ts"
+import { EventLog, type Snapshot } from "../../services/EventLog.ts"
 import { NewId } from "../../services/NewId.ts"
 import { Peers } from "../../services/Peers.ts"
 import { Rooms } from "../../services/Rooms.ts"
-import { type Left, LiveRoom, maxContext } from "./Room.ts"
+import { maxMessages, maxSize } from "./Recent.ts"
+import { LiveRoom } from "./Room.ts"
+import type { Left } from "./Subscribers.ts"
 import * as Writer from "./Writer.ts"
 
-/** Pages that a slow consumer inside the process may lag behind. */
-const pagesKept = 64
+/** Sessions that were made here and never opened, at most: of more, the log is asked. */
+const maxCreated = 10_000
+
+const empty: Snapshot = { last: 0, open: [], messages: [] }
 
 /** Sessions whose heads are asked for at a time. */
 const headsAtOnce = 1_000
@@ -37,6 +41,8 @@ export const make = Effect.gen(function*() {
   const writer = yield* Writer.make(peers.alone ? log : notifying(log, peers))
   const fork = yield* FiberSet.makeRuntime<never>()
   const live = new Map<SessionId, LiveRoom>()
+  /** Sessions of which nobody but this process can know, as long as it is alone. */
+  const created = new Set<SessionId>()
   let closed: string | undefined
 
   /** How many rooms of a session could not go on, as long as one of its rooms is there. */
@@ -89,25 +95,29 @@ export const make = Effect.gen(function*() {
       const owner = key.slice(0, slash) as UserId
       const session_id = key.slice(slash + 1) as SessionId
       yield* counted(key)
-      const { last } = yield* log.range(session_id)
-      const placed = yield* log.recent(session_id, maxContext)
-      const pages = yield* PubSub.sliding<LogPage>(pagesKept)
+      // Once: when the room is gone, somebody has written.
+      const isEmpty = created.delete(session_id) && peers.alone
+      const { last, messages, open } = isEmpty ? empty : yield* log.snapshot(session_id, maxMessages, maxSize)
       const room = new LiveRoom({
         session_id,
         owner,
-        head: last,
-        context: placed.map(({ message }) => message),
-        open: yield* log.open(session_id),
+        head: DurableSeq(last),
+        context: messages.map(({ message }) => message),
+        open,
         lock: yield* Effect.makeSemaphore(1),
         log,
         self: peers.alone ? undefined : peers.self,
         newId,
         clock,
-        pages,
         wake: writer.wake,
         written: writer.written,
         fork: (effect) => {
           fork(effect)
+        },
+        thrown: (error) => {
+          fork(
+            Effect.annotateLogs(Effect.logError("What a room called has thrown", Cause.die(error)), { session_id })
+          )
         },
         closed: () => closed,
         onDead: (left) => {
@@ -118,12 +128,9 @@ export const make = Effect.gen(function*() {
       })
       live.set(session_id, room)
       yield* Effect.addFinalizer(() =>
-        Effect.zipRight(
-          Effect.sync(() => {
-            if (live.get(session_id) === room) live.delete(session_id)
-          }),
-          PubSub.shutdown(pages)
-        )
+        Effect.sync(() => {
+          if (live.get(session_id) === room) live.delete(session_id)
+        })
       )
       return room
     }, (lookup, own) =>
@@ -138,23 +145,32 @@ export const make = Effect.gen(function*() {
     const held: Array<LiveRoom> = []
     for (const room of live.values()) {
       if (room.isHeld()) held.push(room)
-      else room.rung()
+      else room.catchUpSoon()
     }
     for (let i = 0; i < held.length; i += headsAtOnce) {
       const some = held.slice(i, i + headsAtOnce)
       const heads = yield* log.heads(some.map(({ session_id }) => session_id))
-      for (const room of some) if ((heads.get(room.session_id) ?? 0) > room.head()) room.rung()
+      for (const room of some) if ((heads.get(room.session_id) ?? 0) > room.head()) room.catchUpSoon()
     }
   }).pipe(Effect.catchAllCause((cause) => Effect.logDebug("Sessions cannot be looked after now", cause)))
 
   yield* peers.listen((received) => {
     if (received.type === "look") fork(look)
     else if (received.type === "forget") forget(received.session)
-    else if (received.type === "pages") live.get(received.session)?.rung()
+    else if (received.type === "pages") live.get(received.session)?.catchUpSoon()
   })
 
   return Rooms.of({
     get: (session) => get(`${session.user_id}/${session.id}`),
+    created: (session) => {
+      if (!peers.alone) return
+      // The oldest goes: a set keeps the order.
+      for (const oldest of created) {
+        if (created.size < maxCreated) break
+        created.delete(oldest)
+      }
+      created.add(session)
+    },
     close: (comment) =>
       Effect.sync(() => {
         closed = comment

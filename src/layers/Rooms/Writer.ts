@@ -4,20 +4,9 @@
  * next fills; between two lie at least two milliseconds, so a busy process
  * batches by itself, and the first event after a pause still goes at once.
  */
-import { Cause, Clock, Effect, Exit } from "effect"
-import { AppendRefused, type EventLog, type LogBatch } from "../../services/EventLog.ts"
-
-type Log = typeof EventLog.Service
-
-/** A room, as the writer sees it. */
-export interface Source {
-  /** What waits now. Taken once; it is tried until it is in the log, or refused, or withdrawn. */
-  readonly take: () => LogBatch
-  readonly committed: (batch: LogBatch) => void
-  readonly refused: (error: AppendRefused) => void
-  /** Storage does not take it. Whether the source gives it up; else it is tried again. */
-  readonly withdraw: () => boolean
-}
+import { Clock, Effect } from "effect"
+import type { EventLog } from "../../services/EventLog.ts"
+import * as Flush from "./Flush.ts"
 
 /** Least time between two flushes, in milliseconds. */
 const gap = 2
@@ -26,19 +15,20 @@ const gap = 2
 const retryFrom = 50
 const retryTo = 1_000
 
-interface Taken {
-  readonly source: Source
-  readonly batch: LogBatch
-}
+/** Failed flushes after which each room's part is written alone. */
+const triesTogether = 4
 
-const merge = (taken: ReadonlyArray<Taken>): LogBatch =>
-  taken.length === 1 ? taken[0]!.batch : {
-    pages: taken.flatMap(({ batch }) => batch.pages),
-    runs: taken.flatMap(({ batch }) => batch.runs),
-    messages: taken.flatMap(({ batch }) => batch.messages),
-    claims: taken.flatMap(({ batch }) => batch.claims ?? []),
-    usage: taken.flatMap(({ batch }) => batch.usage ?? [])
-  }
+/** Characters of frames in a flush, about: encoding and writing more would hold up the event loop. */
+const maxFlushSize = 4 * 1024 * 1024
+
+/** How long something may wait, with nothing written, until nothing more is let in behind it, in milliseconds. */
+const maxWait = 1_000
+
+/** How long something may wait, with nothing written, until the log counts as unhealthy, in milliseconds. */
+const maxStall = 3_000
+
+/** How long a failure speaks against storage when nothing has been tried since, in milliseconds. */
+const failureMemory = 10_000
 
 /** Lets the rest of this turn of the event loop join the flush. */
 const nextTurn = Effect.async<void>((resume) => {
@@ -46,127 +36,96 @@ const nextTurn = Effect.async<void>((resume) => {
   return Effect.sync(() => clearImmediate(immediate))
 })
 
-/** How long a failure speaks against storage when nothing has been tried since, in milliseconds. */
-const doubt = 10_000
-
-/** How long a flush may take until nothing more is let in behind it, in milliseconds. */
-const maxFlush = 1_000
-
-/** Failed flushes after which each source is tried alone, so that one broken batch does not hold up all. */
-const patience = 4
-
-export const make = Effect.fnUntraced(function*(log: Log) {
-  const waiting = new Set<Source>()
+export const make = Effect.fnUntraced(function*(log: typeof EventLog.Service) {
+  const flush = Flush.make(log)
+  const waiting = new Set<Flush.Source>()
   const latch = yield* Effect.makeLatch(false)
-  let stuck: ReadonlyArray<Taken> = []
+  /** Taken, and neither written nor refused yet. */
+  let inHand: ReadonlyArray<Flush.Taken> = []
+  /** Flushes in a row that failed as a whole. */
   let failures = 0
   let failedAt = 0
   let written = 0
-  /** When what is tried now was tried first. */
+  /** Since when something waits and nothing was written. */
   let since: number | undefined
-
-  const alone = (taken: ReadonlyArray<Taken>) =>
-    Effect.map(Effect.forEach(taken, (one) => write([one])), (left) => left.flat())
-
-  /**
-   * Whether what collides is the batch itself: it was written, and the answer
-   * was lost with the connection. Fails when storage does not say.
-   */
-  const isThere = ({ pages }: LogBatch) =>
-    Effect.forEach(
-      pages.slice(0, 1),
-      ({ first_seq, frames, session_id }) =>
-        Effect.map(log.read(session_id, first_seq - 1, 1), ([page]) =>
-          page?.first_seq === first_seq && page.frames === frames)
-    ).pipe(
-      Effect.map((same) =>
-        same.includes(true)
-      ),
-      Effect.sandbox
-    )
-
-  /** Writes what was taken, and answers with what storage does not take now. */
-  const write = (taken: ReadonlyArray<Taken>): Effect.Effect<ReadonlyArray<Taken>> =>
-    Effect.flatMap(Effect.exit(log.append(merge(taken))), (exit) => {
-      if (Exit.isSuccess(exit)) {
-        for (const { batch, source } of taken) source.committed(batch)
-        return Effect.succeed([])
-      }
-      const refusal = Cause.failureOption(exit.cause)
-      if (refusal._tag === "None") {
-        // Once for each time that storage goes away, not for each attempt.
-        const say = failures === 0 ? Effect.logError : Effect.logDebug
-        return Effect.as(say("The log does not take what is written", exit.cause), taken)
-      }
-      if (taken.length > 1) return alone(taken)
-      const [{ batch, source }] = taken as readonly [Taken]
-      return Effect.match(isThere(batch), {
-        onFailure: () => taken,
-        onSuccess: (there) => {
-          if (there) source.committed(batch)
-          else source.refused(refusal.value)
-          return []
-        }
-      })
-    })
-
-  const persist = Effect.fnUntraced(function*(taken: ReadonlyArray<Taken>) {
-    const lonely = failures >= patience && taken.length > 1
-    const left = yield* lonely ? alone(taken) : write(taken)
-    if (left.length === 0) {
-      failures = 0
-      return left
-    }
-    if (left.length < taken.length) {
-      for (const { source } of left) source.refused(new AppendRefused({ reason: "broken" }))
-      failures = 0
-      return []
-    }
-    failures++
-    failedAt = yield* Clock.currentTimeMillis
-    return left.filter(({ source }) => !source.withdraw())
-  })
 
   // Pacing is about the machine, not about the time that events tell of.
   const live = Clock.make()
+  const now = () => live.unsafeCurrentTimeMillis()
 
-  const flush = Effect.gen(function*() {
-    yield* latch.await
-    yield* nextTurn
-    latch.unsafeClose()
-    const taken = [...stuck]
+  const takeAll = (): ReadonlyArray<Flush.Taken> => {
+    const taken = [...inHand]
+    const retried = new Set(taken.map(({ source }) => source))
+    let size = taken.reduce((sum, { batch }) => sum + Flush.sizeOf(batch), 0)
     for (const source of waiting) {
-      if (stuck.some((one) => one.source === source)) continue
+      if (size >= maxFlushSize) break
+      // Its next events come after those that are tried again: both in one statement would be in no order.
+      if (retried.has(source)) continue
       waiting.delete(source)
-      const batch = source.take()
-      if (batch.pages.length + batch.runs.length + batch.messages.length > 0) taken.push({ source, batch })
+      const one = flush.take(source)
+      if (one === undefined) continue
+      size += Flush.sizeOf(one.batch)
+      taken.push(one)
     }
-    if (taken.length > 0) {
-      since ??= live.unsafeCurrentTimeMillis()
-      stuck = yield* persist(taken)
-      if (failures === 0) written++
-      if (stuck.length === 0) since = undefined
+    return taken
+  }
+
+  const write = Effect.fnUntraced(function*(taken: ReadonlyArray<Flush.Taken>) {
+    const { answered, failure, retry } = yield* flush.write(taken, failures >= triesTogether)
+    inHand = retry
+    if (answered) {
+      failures = 0
+      written++
+      since = undefined
+    } else if (failure !== undefined) {
+      // Once for each time that storage goes away, not for each attempt.
+      yield* (failures === 0 ? Effect.logError : Effect.logDebug)("The log does not take what is written", failure)
+      failures++
+      failedAt = now()
     }
-    yield* Effect.sleep(failures === 0 ? gap : Math.min(retryFrom * 2 ** (failures - 1), retryTo))
-    if (stuck.length > 0 || waiting.size > 0) latch.unsafeOpen()
   })
 
-  yield* Effect.forkScoped(Effect.withClock(Effect.forever(flush), live))
+  const turn = Effect.gen(function*() {
+    yield* latch.await
+    yield* nextTurn
+    // Closed before anything is taken: whoever comes from now on opens it again.
+    latch.unsafeClose()
+    // In hand before it is written, so that a failure of the writer itself leaves nobody waiting.
+    inHand = takeAll()
+    if (inHand.length > 0) yield* write(inHand)
+    yield* flush.report
+    if (inHand.length + waiting.size === 0) since = undefined
+    else since ??= now()
+    const isRetried = failures > 0 || inHand.length > 0
+    yield* Effect.sleep(isRetried ? Math.min(retryFrom * 2 ** Math.max(failures - 1, 0), retryTo) : gap)
+    if (inHand.length + waiting.size > 0) latch.unsafeOpen()
+  })
+
+  /** A mistake in here is logged and costs the rooms whose batches were in hand, not everybody's log. */
+  const supervised = Effect.catchAllDefect(turn, (defect) => {
+    flush.giveUp(inHand)
+    inHand = []
+    if (waiting.size > 0) latch.unsafeOpen()
+    return Effect.zipRight(Effect.logError("The log's writer broke and goes on", defect), Effect.sleep(retryFrom))
+  })
+
+  yield* Effect.forkScoped(Effect.withClock(Effect.forever(supervised), live))
 
   return {
     /** The source has something to write. */
-    wake: (source: Source) => {
+    wake: (source: Flush.Source) => {
       waiting.add(source)
+      since ??= now()
       latch.unsafeOpen()
     },
     /** Flushes that went through. */
     written: () => written,
     /** Storage does not take what waits for it, or not in time. */
-    isHeldUp: () => since !== undefined && live.unsafeCurrentTimeMillis() - since > maxFlush,
-    /** The last flush went through; or nothing waits, and the last failure is long past. */
-    healthy: Effect.map(
-      live.currentTimeMillis,
-      (now) => failures === 0 || (stuck.length === 0 && now - failedAt > doubt)
-    )
+    isHeldUp: () => since !== undefined && now() - since > maxWait,
+    /** The last flush went through, or nothing waits and the last failure is long past; and nothing has waited for long. */
+    healthy: Effect.sync(() => {
+      if (since !== undefined && now() - since > maxStall) return false
+      return failures === 0 || (inHand.length === 0 && now() - failedAt > failureMemory)
+    })
   }
 })

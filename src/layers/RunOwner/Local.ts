@@ -56,9 +56,11 @@ export const make = Effect.gen(function*() {
 
   const queued = (room: Room, waiting: Waiting) => {
     const { id: run_id, session_id } = waiting.run
-    const { seq } = room.emit(run_id, { type: "RUN_QUEUED", session_id, run_id })
+    // Before its events: whatever is in the log now lies before them, and is a cursor at once.
+    const seq = room.head()
+    room.emit(run_id, { type: "RUN_QUEUED", session_id, run_id })
     room.record({ ...waiting.run, driver: self })
-    return seq - 1
+    return seq
   }
 
   /** A run as far as the log tells of it. */
@@ -125,7 +127,7 @@ export const make = Effect.gen(function*() {
     function*(room: Room, run: Run, driver: string | null, claim: ClaimOf | undefined) {
       if (run.on_busy === "reject") return yield* busy(room, false)
       if (isFull(yield* log.open(room.session_id))) return yield* full(room)
-      const seq = room.last()
+      const seq = room.head()
       const claims = claim === undefined ? [] : [claim({ seq, run_id: run.id })]
       yield* log.append({ runs: [run], messages: [], pages: [], claims })
       if (driver !== null && driver !== self) peers.notify({ type: "input", session: room.session_id, driver })
@@ -143,7 +145,8 @@ export const make = Effect.gen(function*() {
   const keep = (room: Room, waiting: Waiting, onBusy: OnBusy, claim: ClaimOf) =>
     Effect.gen(function*() {
       const { run } = waiting
-      const seq = room.last()
+      // What waits for the log may come after this answer: only a place in the log is a cursor.
+      const seq = room.head()
       yield* log.append({ runs: [run], messages: [], pages: [], claims: [claim({ seq, run_id: run.id })] })
       queued(room, waiting)
       const seat = seats.of(room.session_id)
@@ -176,8 +179,8 @@ export const make = Effect.gen(function*() {
     const parked = parkedIn(room)
     const waiting = { run, agentName, stopped: false, steers: onBusy === "steer" }
     if (seat === undefined && parked === undefined) {
+      const seq = room.head()
       const current = begin(room, waiting)
-      const seq = current.run.first_seq! - 1
       if (claim !== undefined) room.claim(claim({ seq, run_id: run.id }))
       sit(room, current, [])
       return { seq, place: "alone" as const }
@@ -249,7 +252,7 @@ export const make = Effect.gen(function*() {
       }
       // Somebody may have stopped it meanwhile.
       if (parkedIn(room)?.id !== parked.id) return yield* Answers.notWaiting(room.session_id)
-      const before = room.last()
+      const before = room.head()
       const seat = yield* unpark(room, parked, { drafts, claim: claim?.({ seq: before, run_id: parked.id }) })
       if (seat === undefined) return yield* Answers.notWaiting(room.session_id)
       return { seq: before, run_id: parked.id }

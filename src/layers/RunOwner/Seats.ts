@@ -45,6 +45,8 @@ export interface Seat {
   readonly queue: Array<Waiting>
   /** The room takes nothing more: whatever runs here has no place to go. */
   lost: boolean
+  /** The seat is left: the room, which may be held for long, forgets it. */
+  leave: () => void
 }
 
 type ReplyStart = Extract<AgentEvent, { readonly type: "REPLY_START" }>
@@ -261,13 +263,13 @@ export const make = Effect.fnUntraced(function*({ clock, onDoubt, rooms, runner,
         yield* Deferred.succeed(current.ended, undefined)
         if (seat.current === current) return
       }
-    })).pipe(Effect.scoped)
+    })).pipe(Effect.scoped, Effect.ensuring(Effect.sync(() => seat.leave())))
   }
 
   const sit = (room: Room, current: Current, queue: Array<Waiting>) => {
-    const seat: Seat = { room, current, queue, lost: false }
+    const seat: Seat = { room, current, queue, lost: false, leave: () => {} }
     seats.set(room.session_id, seat)
-    room.whenRefused(({ reason }) => {
+    seat.leave = room.whenRefused(({ reason }) => {
       seat.lost = true
       if (reason === "withdrawn" || reason === "broken") onDoubt()
       if (seats.get(room.session_id) === seat) seats.delete(room.session_id)

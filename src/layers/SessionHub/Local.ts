@@ -33,6 +33,9 @@ const listener = (ended: Deferred.Deferred<void>): Sink => ({
   end: () => Deferred.unsafeDone(ended, Effect.void)
 })
 
+/** How long a cursor may wait for the log. */
+const cursorPatience = "1 second"
+
 /** Times that an input is tried again when another process was quicker. */
 const maxTries = 3
 
@@ -156,6 +159,10 @@ export const make = Effect.gen(function*() {
     attach: Effect.fnUntraced(function*(session, sink, subscription) {
       const room = yield* rooms.get(session)
       if (subscription.after > room.head()) yield* room.follow
+      // A place that was given out here and waits for the log is there in a moment.
+      if (subscription.after > room.head() && subscription.after <= room.last()) {
+        yield* Effect.timeoutOption(Effect.ignore(room.durable), cursorPatience)
+      }
       const head = room.head()
       if (subscription.after > head) {
         return yield* new Conflict({
