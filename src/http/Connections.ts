@@ -46,7 +46,7 @@ const nodeOptions = {
   requireHostHeader: false
 }
 
-/** Connections beyond the bound that are told why; more are closed without a word. */
+/** Connections beyond the bound that have a moment to read why; with more, the oldest are closed at once. */
 const toldMargin = 64
 
 /** The part of all connections that may be without a request, and the fewest that are always allowed. */
@@ -71,6 +71,8 @@ export const createServer = (options: Options): Connections => {
   const open = new Set<Socket>()
   /** Those that have not sent the head of a request yet, the oldest first. */
   const waiting = new Set<Socket>()
+  /** Those that were told to come back, until they are gone; they take no place of others. */
+  const refusing = new Set<Socket>()
   let refused = 0
   let cuts = 0
   let roomMadeAt = -Infinity
@@ -87,6 +89,7 @@ export const createServer = (options: Options): Connections => {
   function closed(this: Socket) {
     open.delete(this)
     waiting.delete(this)
+    refusing.delete(this)
     forget(this)
   }
 
@@ -106,6 +109,13 @@ export const createServer = (options: Options): Connections => {
 
   const refuse = (socket: Socket) => {
     refused++
+    open.delete(socket)
+    refusing.add(socket)
+    if (refusing.size > toldMargin) {
+      const [oldest] = refusing
+      refusing.delete(oldest!)
+      oldest!.destroy()
+    }
     // Reading it otherwise takes it away from the parser: no request of this connection reaches the router.
     socket.removeAllListeners("data")
     socket.on("data", ignore)
@@ -122,7 +132,8 @@ export const createServer = (options: Options): Connections => {
     }, bodyMillis).unref()
   }
 
-  node.maxConnections = capacity + toldMargin
+  // Those that were just destroyed count until the next turn.
+  node.maxConnections = capacity + 2 * toldMargin
   node.on("drop", () => refused++)
   node.on("clientError", answerUnreadable)
   // A connection that cannot be accepted, for want of descriptors say, is an event of the server; unheard, it would end the process.
@@ -155,7 +166,7 @@ export const createServer = (options: Options): Connections => {
   let timer: ReturnType<typeof setInterval> | undefined
   node.on("listening", () => {
     // @effect-diagnostics-next-line globalTimers:off -- one plain timer for all sockets
-    timer = setInterval(() => sweep(open), 1_000).unref()
+    timer = setInterval(() => sweep(open, refusing), 1_000).unref()
   })
   node.on("close", () => clearInterval(timer))
 

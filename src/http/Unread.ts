@@ -43,7 +43,7 @@ interface Slow {
   seconds: number
 }
 
-/** Called every second with all sockets that are open. `cut` is called at most once for a socket. */
+/** `sweep` is called every second with all sockets that are open. `cut` is called at most once for a socket. */
 export const makeSweep = (cut: (socket: Socket) => void, budget: number = maxUnread) => {
   const slow = new Map<Socket, Slow>()
 
@@ -71,17 +71,19 @@ export const makeSweep = (cut: (socket: Socket) => void, budget: number = maxUnr
   }
 
   return {
-    sweep: (sockets: Iterable<Socket>): void => {
+    sweep: (...groups: ReadonlyArray<Iterable<Socket>>): void => {
       let total = 0
-      for (const socket of sockets) {
-        const unread = socket.writableLength
-        if (unread === 0 && !socket.writableEnded) {
-          if (slow.size > 0) slow.delete(socket)
-        } else if (isPatienceOver(socket, unread)) {
-          slow.delete(socket)
-          cut(socket)
-        } else {
-          total += unread
+      for (const sockets of groups) {
+        for (const socket of sockets) {
+          const unread = socket.writableLength
+          if (unread === 0 && !socket.writableEnded) {
+            if (slow.size > 0) slow.delete(socket)
+          } else if (isPatienceOver(socket, unread)) {
+            slow.delete(socket)
+            cut(socket)
+          } else {
+            total += unread
+          }
         }
       }
       if (total > budget) cutLargest(total)

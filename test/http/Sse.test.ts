@@ -2,7 +2,9 @@ import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Layer } from "effect"
 import { connect } from "node:net"
 import { eventsOf } from "../../src/domain/Frames.ts"
+import { Timestamp, UserId } from "../../src/domain/Ids.ts"
 import * as Host from "../../src/layers/Host.ts"
+import { ApiKeys } from "../../src/services/ApiKeys.ts"
 import { Rooms } from "../../src/services/Rooms.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import * as TestHost from "../support/TestHost.ts"
@@ -217,6 +219,59 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
         const { body, user } = yield* talk()
         const text = yield* (yield* watch("POST", "/chat", { user, body: body("say a\nfail rate_limit") })).ended
         assert.deepInclude(eventsOf(text).at(-1)!.event, { type: "REPLY_END", finished_reason: "error" })
+      }))
+
+    it.scoped("end with their session, and the connection serves the next request", () =>
+      Effect.gen(function*() {
+        const { call, port } = yield* Door
+        const { session_id, stream, user } = yield* talk()
+        const told = yield* Effect.acquireUseRelease(
+          Effect.sync(() => connect(port, "127.0.0.1")),
+          (socket) =>
+            Effect.gen(function*() {
+              let got = ""
+              const seen = (what: string) =>
+                Effect.async<void, Error>((resume) => {
+                  const look = () => {
+                    if (got.includes(what)) resume(Effect.void)
+                  }
+                  socket.on("data", look)
+                  socket.on("close", () => resume(Effect.fail(new Error(`The connection ended: ${got}`))))
+                  look()
+                })
+              socket.on("data", (chunk) => got += chunk.toString())
+              socket.on("error", () => {})
+              socket.write(`GET ${stream} HTTP/1.1\r\nHost: localhost\r\nX-User-ID: ${user}\r\n\r\n`)
+              yield* seen(": ok\n")
+              assert.strictEqual((yield* call("DELETE", `/sessions/${session_id}`, { user })).status, 204)
+              yield* seen(": session deleted\n")
+              yield* seen("0\r\n\r\n")
+              socket.write("GET /liveness HTTP/1.1\r\nHost: localhost\r\n\r\n")
+              yield* seen("HTTP/1.1 200 OK\r\nx-request-id")
+              return got
+            }),
+          (socket) => Effect.sync(() => socket.destroy())
+        )
+        assert.match(told, /: session deleted\n\r\n0\r\n\r\nHTTP\/1.1 200 OK/)
+      }))
+
+    it.scoped("end within five seconds of their API key, revoked or expired, with a comment that says so", () =>
+      Effect.gen(function*() {
+        const { call, watch } = yield* Door
+        const { stream, user } = yield* talk()
+        const { issue } = yield* ApiKeys
+        const admin = yield* issue({ user_id: UserId.make("admin"), name: "", scopes: ["admin"], expires_at: null })
+        const keyOf = (expires_at: Timestamp | null) =>
+          issue({ user_id: UserId.make(user), name: "", scopes: ["read"], expires_at })
+        const soon = Timestamp.make(new Date(Date.now() + 2_000).toISOString())
+        const [revoked, expiring, other] = [yield* keyOf(null), yield* keyOf(soon), yield* keyOf(null)]
+        const watching = ({ key }: { readonly key: string }) =>
+          watch("GET", stream, { headers: { authorization: `Bearer ${key}` } })
+        const [one, two, three] = [yield* watching(revoked), yield* watching(expiring), yield* watching(other)]
+        const headers = { authorization: `Bearer ${admin.key}` }
+        assert.strictEqual((yield* call("DELETE", `/keys/${revoked.id}`, { headers })).status, 200)
+        for (const { ended } of [one, two]) assert.include(yield* ended, ": key no longer valid\n")
+        assert.strictEqual(three.text(), ": ok\n")
       }))
 
     it.scoped("end with a comment when the server stops, and their connections with them", () =>
