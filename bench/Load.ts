@@ -155,7 +155,7 @@ export const idle = (port: number, path: string): Promise<Net.Socket> =>
     socket.on("data", (chunk) => {
       if (head === "done") return
       head += chunk.toString("latin1")
-      if (!head.includes(": ok\n\n")) return
+      if (!head.includes(": ok\n")) return
       if (!head.startsWith("HTTP/1.1 200")) return reject(new Error(head.slice(0, 500)))
       head = "done"
       resolve(socket)

@@ -116,7 +116,9 @@ const capture = async (): Promise<string> => {
   const child = await start("server.ts", ["memory"])
   try {
     const { text } = await (await (await ofStoa("memory", child)).open(8)).run("repeat 50 word ")
-    const frames = text.split("\n\n").filter((frame) => frame.startsWith("id: ")).map((frame) => `${frame}\n\n`)
+    const frames = text.replace(/^: ok\n/, "").split("\n\n").filter((frame) => frame.startsWith("id: ")).map((frame) =>
+      `${frame}\n\n`
+    )
     const isDelta = (frame: string) => frame.includes("\"TEXT_BLOCK_DELTA\"")
     const template: Template = {
       before: frames.slice(0, frames.findIndex(isDelta)),

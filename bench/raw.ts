@@ -70,14 +70,14 @@ const chat = (request: Http.IncomingMessage, response: Http.ServerResponse) => {
   request.on("end", () => {
     const { input, session_id } = JSON.parse(body) as { session_id: string; input: { content: string } }
     response.writeHead(200, headers)
-    response.write(": ok\n\n")
+    response.write(": ok\n")
     new Reply(session_id, Number(/^repeat (\d+)/.exec(input.content)![1]), response).step()
   })
 }
 
 const watch = (session: string, response: Http.ServerResponse) => {
   response.writeHead(200, headers)
-  response.write(": ok\n\n")
+  response.write(": ok\n")
   let watching = watchers.get(session)
   if (watching === undefined) watchers.set(session, watching = new Set())
   watching.add(response)

@@ -5,10 +5,10 @@
 import { HttpServer } from "@effect/platform"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer, Logger, LogLevel, Runtime, Schema } from "effect"
-import { createServer } from "node:http"
 import type * as EventModule from "../src/domain/Event.ts"
 import type { SessionId } from "../src/domain/Ids.ts"
 import type * as SettingsModule from "../src/domain/Settings.ts"
+import type * as ConnectionsModule from "../src/http/Connections.ts"
 import type * as ServerModule from "../src/http/Server.ts"
 import type * as HostModule from "../src/layers/Host.ts"
 import type * as ReadinessLocalModule from "../src/layers/Readiness/Local.ts"
@@ -19,6 +19,7 @@ import { serving } from "./Probe.ts"
 // The build, not the sources: a compiler that works while modules load would change what is measured.
 const built = (file: string) => import(new URL(`../dist/${file}`, import.meta.url).href)
 const Host: typeof HostModule = await built("layers/Host.js")
+const Connections: typeof ConnectionsModule = await built("http/Connections.js")
 const Server: typeof ServerModule = await built("http/Server.js")
 const ReadinessLocal: typeof ReadinessLocalModule = await built("layers/Readiness/Local.js")
 const { EventLog }: typeof EventLogModule = await built("services/EventLog.js")
@@ -76,7 +77,12 @@ const server = Layer.mergeAll(
   Server.layer({ loopback: true, corsOrigins: [], allowedHosts: [] }),
   Layer.effectDiscard(listening)
 ).pipe(
-  Layer.provide(NodeHttpServer.layer(() => createServer({ keepAliveTimeout: 30_000 }), { host: "127.0.0.1", port: 0 })),
+  Layer.provide(
+    NodeHttpServer.layer(() => Connections.createServer({ maxConnections: undefined }).node, {
+      host: "127.0.0.1",
+      port: 0
+    })
+  ),
   Layer.provide(Layer.merge(host, ReadinessLocal.layer)),
   Layer.provide(Logger.minimumLogLevel(LogLevel.Warning))
 )

@@ -61,10 +61,12 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   model_idle_seconds: numberOf,
   parked_hours: numberOf,
   retain_days: numberOf,
+  max_connections: numberOf,
   cors_origins: listOf,
   allowed_hosts: listOf,
   outbound_hosts: listOf,
-  trust_user_header: (text) => truths.get(text.toLowerCase()) ?? text
+  trust_user_header: (text) => truths.get(text.toLowerCase()) ?? text,
+  log_requests: (text) => truths.get(text.toLowerCase()) ?? text
 }
 
 /** Edits between two words: insert, remove, replace, or swap two neighbours. */

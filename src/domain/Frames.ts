@@ -1,9 +1,9 @@
 import type { AgentEvent } from "./Event.ts"
 
-/** The events inside whole frames of ours, in order, with their `seq`. */
+/** The events inside whole frames of ours, in order, with their `seq`. Comments may stand before a frame. */
 export const eventsOf = (frames: string): ReadonlyArray<{ readonly seq: number; readonly event: AgentEvent }> =>
   frames.split("\n\n").flatMap((frame) => {
-    const [id, data] = frame.split("\n")
+    const [id, data] = frame.split("\n").filter((line) => !line.startsWith(":"))
     return id?.startsWith("id: ") && data?.startsWith("data: ")
       ? [{ seq: Number(id.slice(4)), event: JSON.parse(data.slice(6)) as AgentEvent }]
       : []

@@ -57,6 +57,12 @@ const drainSeconds = Schema.Number.pipe(Schema.between(0, 600)).annotations({
   description: "seconds from 0 to 600"
 })
 
+const maxConnections = Schema.Int.pipe(Schema.between(1, 1_000_000)).annotations({
+  description: "a number of connections from 1 to 1000000"
+})
+
+const logRequests = Schema.Boolean.annotations({ description: "true or false" })
+
 const runSeconds = Schema.Number.pipe(Schema.between(0, 86_400)).annotations({
   description: "seconds from 0 to 86400, where 0 is without end"
 })
@@ -117,6 +123,10 @@ export const Settings = Schema.Struct({
   retain_days: Schema.optionalWith(retainDays, { exact: true, default: () => 0 }),
   /** The vault's keys, newest first; without them a key file in `data_dir` is made and used. */
   vault_key: Schema.optionalWith(vaultKey, { exact: true }),
+  /** Most connections of clients at once. Without it, as many as the process's descriptors allow, up to 16384. */
+  max_connections: Schema.optionalWith(maxConnections, { exact: true }),
+  /** Whether there is a line in the log for each request. */
+  log_requests: Schema.optionalWith(logRequests, { exact: true, default: () => true }),
   log_level: Schema.optionalWith(logLevel, { exact: true, default: () => "info" as const })
 })
 export interface Settings extends Schema.Schema.Type<typeof Settings> {}

@@ -6,8 +6,9 @@ import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as OpenApi from "@effect/platform/OpenApi"
-import { Effect, Layer, Record, Schema } from "effect"
+import { Effect, Layer, Record, Schedule, Schema } from "effect"
 import { Api } from "./Api.ts"
+import type { Connections } from "./Connections.ts"
 import * as Agents from "./handlers/Agents.ts"
 import * as Chat from "./handlers/Chat.ts"
 import * as Credentials from "./handlers/Credentials.ts"
@@ -26,7 +27,12 @@ import type { Admission } from "./middleware/Hosts.ts"
 import { routerConfig, routesOf } from "./middleware/Methods.ts"
 import { Sse } from "./Sse.ts"
 
-export type Options = Admission
+export interface Options extends Admission {
+  /** Whether there is a line in the log for each request. Off without it. */
+  readonly logRequests?: boolean
+  /** Whose bounds are told in the log when they are reached. */
+  readonly connections?: Connections
+}
 
 /** The same routes without their errors: a failure then comes out of the router as it is, and the boundary alone writes it. */
 const bare = ({ groups, middlewares }: typeof Api): typeof Api => {
@@ -82,13 +88,32 @@ const routes = [
   ...(["/docs", "/docs/swagger", "/openapi.json"] as const).map((path) => ({ method: "GET", path }))
 ]
 
+/** How often the log tells of connections that were refused or cut. */
+const tellEvery = "10 seconds"
+
+const tellOfBounds = ({ counts }: Connections) => {
+  let told = counts()
+  return Effect.suspend(() => {
+    const now = counts()
+    const refused = now.refused - told.refused
+    const cut = now.cut - told.cut
+    told = now
+    if (refused + cut === 0) return Effect.void
+    return Effect.logWarning("Connections were refused, or cut because their clients did not read or ask").pipe(
+      Effect.annotateLogs({ refused, cut, open: now.open, capacity: now.capacity })
+    )
+  }).pipe(Effect.schedule(Schedule.spaced(tellEvery)), Effect.forkScoped)
+}
+
 /** Serves until its scope closes. It takes inputs while `Readiness` says so; whoever closes it ends the streams first. */
 export const layer = (options: Options) =>
   Effect.gen(function*() {
     const router = yield* HttpLayerRouter.HttpRouter
-    const boundary = yield* Boundary.make({ ...options, routes })
+    const boundary = yield* Boundary.make({ ...options, routes, logRequests: options.logRequests ?? false })
     // @effect-diagnostics-next-line anyUnknownInErrorContext:off
-    return HttpServer.serve(boundary(router.asHttpEffect()))
+    const served = HttpServer.serve(boundary(router.asHttpEffect()))
+    const { connections } = options
+    return connections === undefined ? served : Layer.merge(served, Layer.scopedDiscard(tellOfBounds(connections)))
   }).pipe(
     Layer.unwrapEffect,
     Layer.provide(Layer.mergeAll(HttpLayerRouter.addHttpApi(bare(Api)).pipe(Layer.provide(handlers)), documents)),

@@ -3,16 +3,21 @@
  * a Stream for each subscriber would cost ten times the CPU and four times the
  * memory. The request's fiber only waits; leaving interrupts it.
  */
+import * as HttpServerError from "@effect/platform/HttpServerError"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Context, Effect, Layer, Schedule, type Scope } from "effect"
+import { CurrentPrincipal } from "../domain/Principal.ts"
+import { Auth } from "../services/Auth.ts"
+import { Readiness } from "../services/Readiness.ts"
 import type { Sink } from "../services/Rooms.ts"
 import { ResponseHeaders } from "./middleware/ResponseHeaders.ts"
+import * as Revocation from "./Revocation.ts"
 import { responseOf, type WireResponse, writeChunk } from "./Wire.ts"
 
 const heartbeatSeconds = 15
 
-/** What was written before the end may be read for so long without any progress; then the connection is cut. */
+/** Somebody who is waited for may read nothing for so long; then the connection is cut. */
 const lingerSeconds = 30
 
 /** Unread bytes up to which a replay goes on. */
@@ -25,22 +30,38 @@ const streamHeaders = {
 }
 
 const encoder = new TextEncoder()
-const opening = encoder.encode(": ok\n\n")
-const heartbeat = encoder.encode(": \n\n")
+// Comments are one line. An empty line after them would be an event without data, which some clients take for a message.
+const opening = encoder.encode(": ok\n")
+const heartbeat = encoder.encode(": \n")
 
 type Headers = Readonly<Record<string, string>>
+
+const ignore = () => {}
+
+const clientGone = Effect.interruptWith(HttpServerError.clientAbortFiberId)
+
+/** What all streams share. */
+interface Owner {
+  /** The server stops: a stream that ends now takes its connection with it, so that nothing waits for that. */
+  readonly isStopping: () => boolean
+  /** Streams whose replay waits until more has been read. */
+  readonly draining: Set<EventResponse>
+}
 
 /** A response as a sink. Nothing is sent before the first frame, so whoever fails before can still answer with a problem. */
 class EventResponse implements Sink {
   readonly #response: WireResponse
   readonly #headers: Headers
+  readonly #owner: Owner
   #state: "new" | "open" | "ended" = "new"
-  #onEnd = () => {}
+  #onEnd = ignore
+  #onCut = ignore
   #left = { bytes: Infinity, seconds: lingerSeconds }
 
-  constructor(response: WireResponse, headers: Headers) {
+  constructor(response: WireResponse, headers: Headers, owner: Owner) {
     this.#response = response
     this.#headers = headers
+    this.#owner = owner
   }
 
   open() {
@@ -60,27 +81,44 @@ class EventResponse implements Sink {
     return this.#response.writableLength
   }
 
+  /** Interrupts whoever waits when nothing was read for `lingerSeconds`: the client is as good as gone. */
   drained = Effect.async<void>((resume) => {
+    if (this.#state === "ended") return resume(clientGone)
     if (this.unread() <= lowWater) return resume(Effect.void)
-    const done = () => resume(Effect.void)
+    const { draining } = this.#owner
     const written = this.#response.socket ?? this.#response
+    const stop = () => {
+      draining.delete(this)
+      written.off("drain", done)
+      this.#onCut = ignore
+    }
+    const done = () => {
+      stop()
+      resume(Effect.void)
+    }
+    this.#onCut = () => {
+      stop()
+      resume(clientGone)
+    }
     written.once("drain", done)
-    return Effect.sync(() => written.off("drain", done))
+    this.#left = { bytes: Infinity, seconds: lingerSeconds }
+    draining.add(this)
+    return Effect.sync(stop)
   })
 
-  /** A comment says that the end comes from the server: the connection goes too, so that nothing waits for it at shutdown. */
+  /**
+   * The response ends as it should, and the connection is good for the next request.
+   * Only a server that stops closes it.
+   */
   end(comment?: string) {
     if (this.#state === "ended") return
     this.open()
     this.#state = "ended"
-    if (comment === undefined) {
-      this.#response.end()
-    } else {
-      const { socket } = this.#response
-      this.#response.write(`: ${comment}\n\n`)
-      this.#response.end(() => socket?.destroySoon())
-    }
+    if (comment !== undefined) this.#response.write(`: ${comment}\n`)
+    const { socket } = this.#response
+    this.#response.end(this.#owner.isStopping() ? () => socket?.destroySoon() : undefined)
     this.#onEnd()
+    this.#onCut()
   }
 
   /** What is left unread says enough. */
@@ -95,10 +133,17 @@ class EventResponse implements Sink {
 
   /** Whether nothing is left to be sent; asked every second, it cuts the connection of whoever does not read. */
   isGone() {
-    if (this.#response.writableFinished) return true
+    if (this.#response.writableFinished || this.#response.destroyed) return true
     if (this.unread() < this.#left.bytes) this.#left = { bytes: this.unread(), seconds: lingerSeconds }
-    else if (--this.#left.seconds === 0) this.#response.destroy()
+    else if (--this.#left.seconds === 0) this.#cut()
     return this.#left.seconds === 0
+  }
+
+  #cut() {
+    this.#state = "ended"
+    this.#response.destroy()
+    this.#onEnd()
+    this.#onCut()
   }
 
   /** Nobody watches any more. Without a word sent, the request is still to be answered. */
@@ -124,23 +169,32 @@ export const followed = (
 }
 
 export class Sse extends Context.Tag("stoa/http/Sse")<Sse, {
-  /** Answers the request with what `attach` writes, until the sink is ended or the client leaves. */
+  /** Answers the request with what `attach` writes, until the sink is ended, the client leaves, or its API key is no longer valid. */
   readonly respond: <E, R>(
     attach: (sink: Sink) => Effect.Effect<void, E, R>
-  ) => Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | HttpServerRequest.HttpServerRequest | Scope.Scope>
+  ) => Effect.Effect<
+    HttpServerResponse.HttpServerResponse,
+    E,
+    R | CurrentPrincipal | HttpServerRequest.HttpServerRequest | Scope.Scope
+  >
 }>() {
-  static readonly layer: Layer.Layer<Sse> = Layer.scoped(
+  static readonly layer: Layer.Layer<Sse, never, Auth | Readiness> = Layer.scoped(
     Sse,
     Effect.gen(function*() {
       // Heartbeats are spread over the seconds between two, so that many streams are not written to at once.
       const slots = Array.from({ length: heartbeatSeconds }, () => new Set<EventResponse>())
       const leaving = new Set<EventResponse>()
+      const draining = new Set<EventResponse>()
+      const readiness = yield* Readiness
+      const revocation = yield* Revocation.make(yield* Auth)
+      const owner: Owner = { isStopping: () => !readiness.isReady(), draining }
       let now = 0
 
       const tick = Effect.sync(() => {
         now = (now + 1) % heartbeatSeconds
         for (const stream of slots[now]!) stream.beat()
         for (const stream of leaving) if (stream.isGone()) leaving.delete(stream)
+        for (const stream of draining) stream.isGone()
       })
       yield* Effect.forkScoped(Effect.repeat(tick, Schedule.spaced("1 second")))
 
@@ -148,12 +202,16 @@ export class Sse extends Context.Tag("stoa/http/Sse")<Sse, {
         respond: Effect.fnUntraced(function*(attach) {
           const request = yield* HttpServerRequest.HttpServerRequest
           if (request.method === "HEAD") return HttpServerResponse.empty({ status: 200, headers: streamHeaders })
-          const stream = new EventResponse(responseOf(request), { ...(yield* ResponseHeaders), ...streamHeaders })
+          const principal = yield* CurrentPrincipal
+          const headers = { ...(yield* ResponseHeaders), ...streamHeaders }
+          const stream = new EventResponse(responseOf(request), headers, owner)
+          const unwatch = revocation.watch(principal, stream)
           const slot = slots[now]!
           slot.add(stream)
           yield* Effect.addFinalizer(() =>
             Effect.sync(() => {
               slot.delete(stream)
+              unwatch()
               if (stream.close()) leaving.add(stream)
             })
           )

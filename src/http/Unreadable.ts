@@ -1,6 +1,7 @@
 /**
- * The answer to bytes that are no HTTP request: Node's own has no body. For the
- * server's `clientError` event; no request reaches the router then.
+ * Answers to connections that never reach the router: bytes that are no HTTP
+ * request, for the server's `clientError` event, and connections beyond the
+ * bound. Node's own answers have no body.
  */
 import { Predicate } from "effect"
 
@@ -10,9 +11,22 @@ interface Socket {
   readonly destroy: () => unknown
 }
 
-const unreadable = { status: 400, title: "Bad Request", code: "malformed", detail: "This is not an HTTP/1.1 request." }
+interface Problem {
+  readonly status: number
+  readonly title: string
+  readonly code: string
+  readonly detail: string
+  readonly retry_after?: number
+}
 
-const known: Readonly<Record<string, typeof unreadable>> = {
+const unreadable: Problem = {
+  status: 400,
+  title: "Bad Request",
+  code: "malformed",
+  detail: "This is not an HTTP/1.1 request."
+}
+
+const known: Readonly<Record<string, Problem>> = {
   HPE_HEADER_OVERFLOW: {
     status: 431,
     title: "Request Header Fields Too Large",
@@ -27,18 +41,38 @@ const known: Readonly<Record<string, typeof unreadable>> = {
   }
 }
 
-export const answerUnreadable = (error: Error, socket: Socket): void => {
-  const code = Predicate.hasProperty(error, "code") ? String(error.code) : ""
-  if (!socket.writable || code === "ECONNRESET") return void socket.destroy()
-  const problem = known[code] ?? unreadable
+const busy: Problem = {
+  status: 503,
+  title: "Service Unavailable",
+  code: "too_many_connections",
+  detail: "The server has as many connections as it can hold. Try again.",
+  retry_after: 1
+}
+
+const answer = (socket: Socket, problem: Problem) => {
   const body = JSON.stringify({ type: "about:blank", ...problem })
   socket.end([
     `HTTP/1.1 ${problem.status} ${problem.title}`,
     "Content-Type: application/problem+json",
     `Content-Length: ${body.length}`,
     "X-Content-Type-Options: nosniff",
+    ...(problem.retry_after === undefined ? [] : [`Retry-After: ${problem.retry_after}`]),
     "Connection: close",
     "",
     body
   ].join("\r\n"))
 }
+
+/** Whether an answer has begun on the socket: another status line would come in its middle. */
+const isAnswering = (socket: Socket) =>
+  Predicate.hasProperty(socket, "_httpMessage") && Predicate.hasProperty(socket._httpMessage, "headersSent") &&
+  socket._httpMessage.headersSent === true
+
+export const answerUnreadable = (error: Error, socket: Socket): void => {
+  const code = Predicate.hasProperty(error, "code") ? String(error.code) : ""
+  if (!socket.writable || code === "ECONNRESET" || isAnswering(socket)) return void socket.destroy()
+  answer(socket, known[code] ?? unreadable)
+}
+
+/** Ends a connection for which there is no room. */
+export const answerBusy = (socket: Socket): void => answer(socket, busy)

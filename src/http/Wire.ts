@@ -6,14 +6,25 @@
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Predicate } from "effect"
 
+/** The socket under a request, also while an earlier request of its connection is answered. */
+export interface WireConnection {
+  readonly destroy: () => unknown
+}
+
 export interface WireRequest {
+  readonly socket: WireConnection
+  readonly destroyed: boolean
   /** Name, value, name, value … as they came, doubled ones too. */
   readonly rawHeaders: ReadonlyArray<string>
   readonly on: {
     (event: "data", listener: (chunk: Uint8Array) => void): unknown
     (event: "end" | "error", listener: () => void): unknown
   }
-  readonly off: (event: "data", listener: (chunk: Uint8Array) => void) => unknown
+  readonly once: (event: "close", listener: () => void) => unknown
+  readonly off: {
+    (event: "data", listener: (chunk: Uint8Array) => void): unknown
+    (event: "close", listener: () => void): unknown
+  }
 }
 
 interface WireSocket {
@@ -25,18 +36,20 @@ interface WireSocket {
 }
 
 export interface WireResponse {
+  /** Null until the responses before it on the connection have gone out. */
   readonly socket: WireSocket | null
   /** Bytes written and not yet taken by the operating system. */
   readonly writableLength: number
   readonly writableFinished: boolean
+  readonly destroyed: boolean
   /** Known once the head has been written; false for a client of HTTP/1.0. */
   readonly chunkedEncoding: boolean
   readonly writeHead: (status: number, headers: Readonly<Record<string, string>>) => unknown
   readonly write: (bytes: Uint8Array | string) => boolean
-  readonly end: (finished?: () => void) => unknown
+  readonly end: (finished?: (() => void) | undefined) => unknown
   readonly destroy: () => unknown
-  readonly once: (event: "drain", listener: () => void) => unknown
-  readonly off: (event: "drain", listener: () => void) => unknown
+  readonly once: (event: "drain" | "socket", listener: () => void) => unknown
+  readonly off: (event: "drain" | "socket", listener: () => void) => unknown
 }
 
 const encoder = new TextEncoder()

@@ -1,6 +1,7 @@
 import { Context, type Effect } from "effect"
 import type { ApiKeyDraft, IssuedKey } from "../domain/ApiKey.ts"
 import type { Unauthenticated } from "../domain/Errors.ts"
+import type { KeyId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
 
 /** Keys of the form `stoa_<id>_<secret>`. */
@@ -9,4 +10,6 @@ export class ApiKeys extends Context.Tag("stoa/services/ApiKeys")<ApiKeys, {
   readonly issue: (draft: ApiKeyDraft) => Effect.Effect<IssuedKey>
   /** Whom a presented key speaks for; one error for unknown, wrong, expired and revoked. */
   readonly verify: (key: string) => Effect.Effect<Principal, Unauthenticated>
+  /** Whether a key that was verified may still be used. */
+  readonly isUsable: (id: KeyId) => Effect.Effect<boolean>
 }>() {}

@@ -12,4 +12,6 @@ export interface Presented {
 /** Request → principal. Fails closed. */
 export class Auth extends Context.Tag("stoa/services/Auth")<Auth, {
   readonly authenticate: (presented: Presented) => Effect.Effect<Principal, Unauthenticated>
+  /** Whether what the principal was authenticated by is still valid. Asked again and again while a stream is open. */
+  readonly holds: (principal: Principal) => Effect.Effect<boolean>
 }>() {}

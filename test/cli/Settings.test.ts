@@ -37,6 +37,7 @@ describe("Settings", () => {
       model_idle_seconds: 60,
       parked_hours: 168,
       retain_days: 0,
+      log_requests: true,
       log_level: "info"
     }
     assert.deepEqual<unknown>(settings(), defaults)
@@ -69,6 +70,8 @@ describe("Settings", () => {
       STOA_PARKED_HOURS: "0",
       STOA_RETAIN_DAYS: "30",
       STOA_VAULT_KEY: "k",
+      STOA_MAX_CONNECTIONS: "500",
+      STOA_LOG_REQUESTS: "false",
       STOA_LOG_LEVEL: "debug",
       STOA_URL: "http://localhost:8000",
       STOA_API_KEY: "stoa_1_x",
@@ -99,6 +102,8 @@ describe("Settings", () => {
       model_idle_seconds: 0.5,
       parked_hours: 0,
       retain_days: 30,
+      max_connections: 500,
+      log_requests: false,
       log_level: "debug"
     })
     assert.strictEqual(Redacted.value(database_url!), "postgres://u:p@db/stoa")
@@ -157,6 +162,8 @@ describe("Settings", () => {
       model_idle_seconds: ["hunter2", "0", "3601"],
       parked_hours: ["hunter2", "-1"],
       retain_days: ["hunter2", "-1"],
+      max_connections: ["hunter2", "0", "1.5"],
+      log_requests: ["hunter2", "yes"],
       log_level: ["hunter2", "verbose"]
     }
     for (const name of settingNames) {

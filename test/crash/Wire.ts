@@ -69,7 +69,7 @@ export const stream = (
         if (!isStream) return
         let from = 0
         for (let end = rest.indexOf("\n\n"); end >= 0; end = rest.indexOf("\n\n", from)) {
-          const frame = rest.slice(from, end)
+          const frame = rest.slice(from, end).replace(/^(:.*\n)+/, "")
           from = end + 2
           if (!frame.startsWith(":")) options.frame(frame)
         }

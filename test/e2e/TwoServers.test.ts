@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { freshDatabase } from "../support/Postgres.ts"
-import { clientOf, type Frame, type Server, startServer, temporaryFolder } from "../support/Server.ts"
+import { clientOf, type Frame, safeJson, type Server, startServer, temporaryFolder } from "../support/Server.ts"
 
 const withTwo = async (use: (a: Server, b: Server, start: () => Promise<Server>) => Promise<void>) => {
   const folder = await temporaryFolder()
@@ -45,6 +45,31 @@ describe("Two built servers on one PostgreSQL", () => {
       assert.deepInclude(watching.frames.at(-1)!.event, { type: "REPLY_END", finished_reason: "interrupted" })
       assert.deepStrictEqual(watching.frames, sent.frames)
       isGapless(watching.frames, 0)
+    }), 90_000)
+
+  it("end the streams of an API key on one when it is revoked on the other", () =>
+    withTwo(async (a, b) => {
+      const admin = /stoa_\w+[\w-]*/.exec(a.output())![0]
+      const asAdmin = (method: string, path: string, body?: object) =>
+        fetch(b.url + path, {
+          method,
+          headers: { authorization: `Bearer ${admin}`, "content-type": "application/json" },
+          ...(body !== undefined && { body: JSON.stringify(body) })
+        }).then((answer) => answer.text()).then(safeJson)
+      const onA = clientOf(a.url)
+      const { session_id } = await onA.converse()
+      const { id, key } = await asAdmin("POST", "/keys", { user_id: "ada", scopes: ["read"] })
+      const headers = { authorization: `Bearer ${key}` }
+      const watching = await onA.stream(`/sessions/${session_id}/stream`, { headers })
+      const free = await onA.stream(`/sessions/${session_id}/stream`)
+      assert.strictEqual(watching.response.status, 200)
+      const revoked = Date.now()
+      assert.isNotNull((await asAdmin("DELETE", `/keys/${id}`)).revoked_at)
+      await watching.end()
+      assert.isBelow(Date.now() - revoked, 5_000)
+      assert.deepStrictEqual([watching.broken(), watching.comments.at(-1)], [false, "key no longer valid"])
+      assert.isFalse(free.broken())
+      free.leave()
     }), 90_000)
 
   it(

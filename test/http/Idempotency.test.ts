@@ -147,10 +147,10 @@ layer(TestHost.layer(), { excludeTestServices: true })("Idempotency-Key", (it) =
       const second = yield* watch("POST", "/chat", { body, headers: keyed })
       const whole = yield* second.ended
       assert.include(whole, "REPLY_END")
-      assert.match(whole, /^: ok\n\nid: 1\n/)
+      assert.match(whole, /^: ok\nid: 1\n/)
       const again = yield* post("/chat", body, "k")
-      const frames = (text: string) => text.split("\n\n").filter((frame) => !frame.startsWith(":"))
-      assert.deepStrictEqual(frames(again.text), frames(whole))
+      const events = (text: string) => text.split("\n").filter((line) => !line.startsWith(":"))
+      assert.deepStrictEqual(events(again.text), events(whole))
       const accepted = yield* post("/chat", body, "k", { prefer: "respond-async" })
       assert.strictEqual(accepted.status, 202)
       assert.deepInclude(accepted.json, { session_id, seq: 0 })
@@ -159,7 +159,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Idempotency-Key", (it) =
       assert.strictEqual(yield* runs, 1)
       const later = yield* call("POST", "/chat", { body, headers })
       assert.include(later.text, "REPLY_END")
-      assert.deepStrictEqual(frames((yield* post("/chat", body, "k")).text), frames(whole))
+      assert.deepStrictEqual(events((yield* post("/chat", body, "k")).text), events(whole))
     }).pipe(Effect.scoped))
 
   it.effect("gives a waiting input its one place in the queue", () =>

@@ -2,7 +2,9 @@ import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Layer } from "effect"
 import { connect } from "node:net"
 import { eventsOf } from "../../src/domain/Frames.ts"
+import { Timestamp, UserId } from "../../src/domain/Ids.ts"
 import * as Host from "../../src/layers/Host.ts"
+import { ApiKeys } from "../../src/services/ApiKeys.ts"
 import { Rooms } from "../../src/services/Rooms.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import * as TestHost from "../support/TestHost.ts"
@@ -71,10 +73,10 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
         })
         assert.isNull(chat.headers.get("content-encoding"))
         assert.isNotNull(chat.headers.get("x-request-id"))
-        assert.isTrue(text.startsWith(": ok\n\n"))
+        assert.isTrue(text.startsWith(": ok\n"))
         assert.isTrue(text.endsWith("\n\n"))
         assert.notInclude(text, "\r")
-        for (const frame of text.slice(": ok\n\n".length, -2).split("\n\n")) {
+        for (const frame of text.slice(": ok\n".length, -2).split("\n\n")) {
           assert.match(frame, /^id: [1-9]\d*\ndata: \{[^\n]*\}$/)
         }
         assert.deepStrictEqual(seqsOf(text), upTo(seqsOf(text).length))
@@ -93,7 +95,7 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
         }
         const old = yield* raw(request("1.0", "close"))
         assert.notProperty(old.headers, "transfer-encoding")
-        assert.isTrue(old.text.startsWith(": ok\n\n"))
+        assert.isTrue(old.text.startsWith(": ok\n"))
         const length = seqsOf(old.text).length
         assert.deepStrictEqual(seqsOf(old.text), upTo(length))
         const both = yield* raw(request("1.1", "keep-alive"), request("1.1", "close"))
@@ -106,7 +108,7 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
         const { watch } = yield* Door
         const { stream, user } = yield* talk()
         const watching = yield* watch("GET", stream, { user })
-        assert.strictEqual(yield* watching.until((text) => text !== ""), ": ok\n\n")
+        assert.strictEqual(yield* watching.until((text) => text !== ""), ": ok\n")
       }))
 
     it.scoped("show everybody the same bytes, whenever they come", () =>
@@ -125,7 +127,7 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
         }
       }))
 
-    it.scoped("go on after the last id, by query or header, and the query wins", () =>
+    it.scoped("go on after the last id, by query or header, and the header wins", () =>
       Effect.gen(function*() {
         const { watch } = yield* Door
         const { body, stream, user } = yield* talk()
@@ -138,7 +140,7 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
           })
         assert.deepStrictEqual(yield* after("?after=3"), upTo(last, 4))
         assert.deepStrictEqual(yield* after("", { "last-event-id": "4" }), upTo(last, 5))
-        assert.deepStrictEqual(yield* after("?after=2", { "last-event-id": "4" }), upTo(last, 3))
+        assert.deepStrictEqual(yield* after("?after=2", { "last-event-id": "4" }), upTo(last, 5))
         const live = yield* watch("GET", `${stream}?after=${last}`, { user })
         yield* (yield* watch("POST", "/chat", { user, body: body("say again") })).ended
         assert.deepStrictEqual(
@@ -219,11 +221,65 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
         assert.deepInclude(eventsOf(text).at(-1)!.event, { type: "REPLY_END", finished_reason: "error" })
       }))
 
+    it.scoped("end with their session, and the connection serves the next request", () =>
+      Effect.gen(function*() {
+        const { call, port } = yield* Door
+        const { session_id, stream, user } = yield* talk()
+        const told = yield* Effect.acquireUseRelease(
+          Effect.sync(() => connect(port, "127.0.0.1")),
+          (socket) =>
+            Effect.gen(function*() {
+              let got = ""
+              const seen = (what: string) =>
+                Effect.async<void>((resume) => {
+                  const look = () => {
+                    if (got.includes(what)) resume(Effect.void)
+                  }
+                  socket.on("data", look)
+                  socket.on("close", () => resume(Effect.die(new Error(`The connection ended: ${got}`))))
+                  look()
+                })
+              socket.on("data", (chunk) => got += chunk.toString())
+              socket.on("error", () => {})
+              socket.write(`GET ${stream} HTTP/1.1\r\nHost: localhost\r\nX-User-ID: ${user}\r\n\r\n`)
+              yield* seen(": ok\n")
+              assert.strictEqual((yield* call("DELETE", `/sessions/${session_id}`, { user })).status, 204)
+              yield* seen(": session deleted\n")
+              yield* seen("0\r\n\r\n")
+              socket.write("GET /liveness HTTP/1.1\r\nHost: localhost\r\n\r\n")
+              yield* seen("0\r\n\r\nHTTP/1.1 200 OK\r\n")
+              return got
+            }),
+          (socket) => Effect.sync(() => socket.destroy())
+        )
+        assert.match(told, /: session deleted\n\r\n0\r\n\r\nHTTP\/1.1 200 OK/)
+      }))
+
+    it.scoped("end within five seconds of their API key, revoked or expired, with a comment that says so", () =>
+      Effect.gen(function*() {
+        const { call, watch } = yield* Door
+        const { stream, user } = yield* talk()
+        const { issue } = yield* ApiKeys
+        const admin = yield* issue({ user_id: UserId.make("admin"), name: "", scopes: ["admin"], expires_at: null })
+        const keyOf = (expires_at: Timestamp | null) =>
+          issue({ user_id: UserId.make(user), name: "", scopes: ["read"], expires_at })
+        const soon = Timestamp.make(new Date(Date.now() + 2_000).toISOString())
+        const [revoked, expiring, other] = [yield* keyOf(null), yield* keyOf(soon), yield* keyOf(null)]
+        const watching = ({ key }: { readonly key: string }) =>
+          watch("GET", stream, { headers: { authorization: `Bearer ${key}` } })
+        const [one, two, three] = [yield* watching(revoked), yield* watching(expiring), yield* watching(other)]
+        const headers = { authorization: `Bearer ${admin.key}` }
+        assert.strictEqual((yield* call("DELETE", `/keys/${revoked.id}`, { headers })).status, 200)
+        for (const { ended } of [one, two]) assert.include(yield* ended, ": key no longer valid\n")
+        assert.strictEqual(three.text(), ": ok\n")
+      }))
+
     it.scoped("end with a comment when the server stops, and their connections with them", () =>
       Effect.gen(function*() {
         const { port } = yield* Door
         const { stream, user } = yield* talk()
         const { close } = yield* Rooms
+        const { setReady } = yield* Door
         const ended = yield* Deferred.make<string>()
         const socket = connect(port, "127.0.0.1")
         let got = ""
@@ -236,9 +292,11 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
         socket.on("close", () => Deferred.unsafeDone(ended, Effect.succeed(got)))
         socket.write(`GET ${stream} HTTP/1.1\r\nHost: localhost\r\nX-User-ID: ${user}\r\n\r\n`)
         yield* Effect.promise(() => begun)
+        yield* setReady(false)
         yield* close("stopping")
         const text = yield* Effect.timeout(Deferred.await(ended), "1 second")
-        assert.include(text, ": stopping\n\n")
+        yield* setReady(true)
+        assert.include(text, ": stopping\n")
       }))
   }
 )

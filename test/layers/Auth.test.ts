@@ -236,7 +236,8 @@ const fixedKeys = Layer.succeed(
       return key === "root-key"
         ? Effect.succeed({ user_id: UserId.make("root"), scopes: ["admin"], key_id: KeyId.make("2") })
         : Effect.fail(new Unauthenticated({ detail: "No such key." }))
-    }
+    },
+    isUsable: (id) => Effect.succeed(id === KeyId.make("1"))
   })
 )
 

@@ -165,6 +165,11 @@ export const stream = async (url: string, init: RequestInit) => {
   const decoder = new TextDecoder()
   let rest = ""
   const reader = response.body!.getReader()
+  const hear = (line: string) => {
+    if (!line.startsWith(":")) return false
+    comments.push(line.slice(1).trim())
+    return true
+  }
   const next = async (): Promise<boolean> => {
     try {
       const { done, value } = await reader.read()
@@ -175,13 +180,16 @@ export const stream = async (url: string, init: RequestInit) => {
       return false
     }
     for (let end = rest.indexOf("\n\n"); end >= 0; end = rest.indexOf("\n\n")) {
-      const frame = rest.slice(0, end)
+      const lines = rest.slice(0, end).split("\n")
       rest = rest.slice(end + 2)
-      if (frame.startsWith(":")) comments.push(frame.slice(1).trim())
-      else {
-        const [id, data] = frame.split("\n")
-        frames.push({ seq: Number(id!.slice(4)), event: JSON.parse(data!.slice(6)) as AgentEvent })
-      }
+      const [id, data] = lines.filter((line) => !hear(line))
+      frames.push({ seq: Number(id!.slice(4)), event: JSON.parse(data!.slice(6)) as AgentEvent })
+    }
+    // Comments are lines of their own, before a frame and after the last.
+    while (rest.startsWith(":") && rest.includes("\n")) {
+      const end = rest.indexOf("\n")
+      hear(rest.slice(0, end))
+      rest = rest.slice(end + 1)
     }
     return true
   }

@@ -2,11 +2,10 @@
 import { FetchHttpClient, HttpApiClient, HttpClient, HttpClientRequest, HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Cause, Context, Effect, Layer, Logger } from "effect"
-import { createServer } from "node:http"
 import { connect } from "node:net"
 import { Api } from "../../src/http/Api.ts"
+import * as Connections from "../../src/http/Connections.ts"
 import * as Server from "../../src/http/Server.ts"
-import { answerUnreadable } from "../../src/http/Unreadable.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ReadinessLocal from "../../src/layers/Readiness/Local.ts"
 import { Readiness } from "../../src/services/Readiness.ts"
@@ -170,8 +169,7 @@ export class TestHost
 
 /** A free port on loopback; closing it waits for nobody. */
 export const socket = Layer.unwrapEffect(Effect.sync(() => {
-  const node = createServer({ requireHostHeader: false })
-  node.on("clientError", answerUnreadable)
+  const { node } = Connections.createServer({ maxConnections: undefined })
   const cut = Layer.scopedDiscard(Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections())))
   return Layer.provideMerge(cut, NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1" }))
 }))

@@ -17,7 +17,7 @@ import {
   Schedule,
   Schema
 } from "effect"
-import { createServer, type Server as NodeServer } from "node:http"
+import type { Server as NodeServer } from "node:http"
 import { createServer as createTcpServer } from "node:net"
 import { resolve } from "node:path"
 import { AgentDraft } from "../../domain/Agent.ts"
@@ -25,8 +25,8 @@ import { AgentId, CredentialId, SessionId, UserId, WorkspaceId } from "../../dom
 import { permissionContext } from "../../domain/Permission.ts"
 import type { Session } from "../../domain/Session.ts"
 import { isLoopback, refusal, type Settings, trustsUserHeader } from "../../domain/Settings.ts"
+import * as Connections from "../../http/Connections.ts"
 import * as Server from "../../http/Server.ts"
-import { answerUnreadable } from "../../http/Unreadable.ts"
 import * as Host from "../../layers/Host.ts"
 import * as ReadinessLocal from "../../layers/Readiness/Local.ts"
 import { ApiKeys } from "../../services/ApiKeys.ts"
@@ -202,27 +202,19 @@ const run = (settings: Settings, node: NodeServer) =>
     return yield* Effect.never
   }).pipe(Effect.scoped)
 
-/**
- * Headers of one request in bytes; how long a connection may idle, and a request
- * take to arrive, in milliseconds. A missing Host is the boundary's to answer.
- */
-const nodeOptions = {
-  maxHeaderSize: 16 * 1024,
-  keepAliveTimeout: 30_000,
-  requestTimeout: 30_000,
-  requireHostHeader: false
-}
-
 /** Serves until it is interrupted. */
 export const launch = (settings: Settings, extensions: Host.Extensions = {}) => {
-  const node = createServer(nodeOptions).on("clientError", answerUnreadable)
+  const connections = Connections.createServer({ maxConnections: settings.max_connections })
+  const { node } = connections
   const listening = NodeHttpServer.layer(() => node, { port: settings.port, host: settings.host }).pipe(
     Layer.mapError((error) => cannotListen(settings)(error.cause))
   )
   const door = Server.layer({
     loopback: isLoopback(settings.host),
     corsOrigins: settings.cors_origins,
-    allowedHosts: settings.allowed_hosts
+    allowedHosts: settings.allowed_hosts,
+    logRequests: settings.log_requests,
+    connections
   }).pipe(Layer.provideMerge(listening))
   return run(settings, node).pipe(
     Effect.provide(door.pipe(Layer.provideMerge(Layer.merge(Host.layer(settings, extensions), ReadinessLocal.layer)))),
@@ -290,6 +282,15 @@ const options = {
     "How long a run may wait for an answer; 0 is without end (default 168)"
   ),
   retain_days: number("retain-days", "DAYS", "How long the events of ended runs are kept; 0 is for ever (default 0)"),
+  max_connections: Options.integer("max-connections").pipe(
+    Options.withPseudoName("COUNT"),
+    Options.withDescription("Most connections at once (default: as many as the system's limit allows)"),
+    Options.optional
+  ),
+  log_requests: Options.boolean("log-requests", { negationNames: ["no-log-requests"] }).pipe(
+    Options.withDescription("A line in the log for each request (default true)"),
+    Options.optional
+  ),
   // By its short name it gets past the library's own option of this name.
   log_level: text("log-level", "LEVEL", "trace, debug, info, warning, error, fatal or none (default info)").pipe(
     Options.withAlias("l"),
@@ -325,6 +326,8 @@ export const serve = (extensions: Extensions) =>
           model_idle_seconds: Option.getOrUndefined(flags.model_idle_seconds),
           parked_hours: Option.getOrUndefined(flags.parked_hours),
           retain_days: Option.getOrUndefined(flags.retain_days),
+          max_connections: Option.getOrUndefined(flags.max_connections),
+          log_requests: Option.getOrUndefined(flags.log_requests),
           log_level: Option.getOrUndefined(flags.log_level) as SettingsSource.Flags["log_level"]
         },
         env: yield* Env,

@@ -71,7 +71,7 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
       .annotate(OpenApi.Transform, streamsEvents)
       .annotate(
         OpenApi.Description,
-        "Replays the log after `after` (or `Last-Event-ID`), then follows, across runs. Without a cursor: the current run from its start, then live."
+        "Replays the log after `Last-Event-ID`, or else after `after`, then follows, across runs. Without a cursor: the current run from its start, then live."
       )
   )
   .middleware(Authentication)

@@ -7,6 +7,7 @@ import { Idempotency } from "../../services/Idempotency.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Api } from "../Api.ts"
+import { note } from "../LogNotes.ts"
 import { Sse } from "../Sse.ts"
 
 const prefersAsync = (prefer: string | undefined) =>
@@ -26,6 +27,7 @@ export const layer = HttpApiBuilder.group(Api, "chat", (handlers) =>
       "send",
       Effect.fnUntraced(function*({ headers, payload }) {
         const { user_id } = yield* CurrentPrincipal
+        yield* note({ session_id: payload.session_id })
         const accepted = yield* once(
           {
             owner: user_id,
@@ -37,6 +39,7 @@ export const layer = HttpApiBuilder.group(Api, "chat", (handlers) =>
           ({ claim }) => hub.send(user_id, payload, claim)
         )
         const { run_id, seq } = accepted
+        yield* note({ run_id })
         if (prefersAsync(headers.prefer)) {
           const location = { location: `/runs/${run_id}`, "preference-applied": "respond-async" }
           return HttpServerResponse.unsafeJson(accepted, { status: 202, headers: location })

@@ -4,11 +4,13 @@ import { NotFound } from "../../domain/Errors.ts"
 import type { AgentId, SessionId } from "../../domain/Ids.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
 import { Storage } from "../../services/Storage.ts"
+import { note } from "../LogNotes.ts"
 
 export const make = Effect.map(Storage, ({ sessions }) =>
 /** A given agent must be the session's. */
 (id: SessionId, agent?: AgentId) =>
   CurrentPrincipal.pipe(
+    Effect.tap(note({ session_id: id })),
     Effect.flatMap(({ user_id }) => sessions.get(user_id, id)),
     Effect.filterOrFail(({ agent_id }) => agent === undefined || agent === agent_id, () => NotFound.of("Session", id))
   ))

@@ -168,7 +168,8 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
         "stream",
         Effect.fnUntraced(function*({ headers, path, urlParams }) {
           const session = yield* mine(path.session_id, urlParams.agent_id)
-          const after = yield* cursorOf(session, urlParams.after ?? (headers["last-event-id"] || undefined))
+          // A browser that reconnects asks for the URL that it was given, and says in the header how far it has come.
+          const after = yield* cursorOf(session, headers["last-event-id"] || urlParams.after)
           return yield* sse.respond((sink) => hub.attach(session, sink, { after }))
         })
       )

@@ -6,6 +6,7 @@ import { Forbidden } from "../../domain/Errors.ts"
 import type { Scope } from "../../domain/Principal.ts"
 import { Auth } from "../../services/Auth.ts"
 import { Authentication } from "../api/Authentication.ts"
+import { note } from "../LogNotes.ts"
 
 /** `path` is the route's, such as `/keys/:key_id`: a request's own path can be spelled in many ways. */
 const scopeOf = ({ method, path }: HttpRouter.Route<unknown, unknown>): Scope => {
@@ -22,6 +23,7 @@ export const identify = (auth: typeof Auth.Service, scope: Scope) =>
       authorization: headers["authorization"],
       user_id: headers["x-user-id"]
     })
+    yield* note({ user_id: principal.user_id })
     if (principal.scopes.includes(scope)) return principal
     return yield* new Forbidden({ code: "scope_missing", detail: `This needs an API key with the scope '${scope}'.` })
   })

@@ -31,9 +31,6 @@ export const refuse = (request: HttpServerRequest.HttpServerRequest): Problem | 
   if (!hasContent(request)) return undefined
   const { headers } = request
   if (Number(headers["content-length"] ?? 0) > maxBytes) return tooLarge
-  if (headers["upgrade"] !== undefined) {
-    return malformed("A request with a body cannot ask for another protocol.", "upgrade_refused")
-  }
   const isJson = json.test(headers["content-type"] ?? "")
   const isPlain = (headers["content-encoding"] ?? "identity") === "identity"
   return isJson && isPlain

@@ -10,13 +10,16 @@ import { Cause, Context, Effect, HashSet, Scope } from "effect"
 import { Forbidden, MethodNotAllowed, NotFound, Unavailable } from "../../domain/Errors.ts"
 import { NewId } from "../../services/NewId.ts"
 import { Readiness } from "../../services/Readiness.ts"
+import { note } from "../LogNotes.ts"
 import { followed } from "../Sse.ts"
 import * as Body from "./Body.ts"
 import * as Cors from "./Cors.ts"
 import * as Hosts from "./Hosts.ts"
+import { earlierAnswers } from "./InOrder.ts"
 import { malformation } from "./Malformed.ts"
 import { methodsOf, type Route } from "./Methods.ts"
 import { fromDecodeError, internal, isOurs, isProblem, type Problem, respond } from "./Problems.ts"
+import * as RequestLog from "./RequestLog.ts"
 import { ResponseHeaders } from "./ResponseHeaders.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
@@ -26,6 +29,8 @@ type App<E> = Effect.Effect<Response, E, Request | Scope.Scope>
 export interface Options extends Hosts.Admission {
   /** All that the router knows. */
   readonly routes: ReadonlyArray<Route>
+  /** Whether there is a line in the log for each request. */
+  readonly logRequests: boolean
 }
 
 /** A client's own request id is taken over in this form. */
@@ -53,10 +58,9 @@ const noSuchPath = new NotFound({
 
 const bodyless = new Set(["GET", "HEAD", "OPTIONS"])
 
-const pathOf = ({ url }: Request) => url.split("?", 1)[0]!
-
 /** Stopping a run is welcome even while nothing new is. */
-const bringsWork = (request: Request) => !bodyless.has(request.method) && !/\/interrupt\/?$/.test(pathOf(request))
+const bringsWork = (request: Request) =>
+  !bodyless.has(request.method) && !/\/interrupt\/?$/.test(RequestLog.pathOf(request))
 
 const isClientGone = (cause: Cause.Cause<unknown>) =>
   HashSet.has(Cause.interruptors(cause), HttpServerError.clientAbortFiberId)
@@ -67,6 +71,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const admitsHost = Hosts.admitsHost(options)
   const admitsOrigin = Hosts.admitsOrigin(options)
   const methodsAt = methodsOf(options.routes)
+  const log = yield* RequestLog.make(options)
 
   const idOf = ({ headers }: Request) => {
     const given = headers["x-request-id"]
@@ -99,8 +104,22 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       const request = Context.unsafeGet(fiber.currentContext, HttpServerRequest.HttpServerRequest)
       const id = idOf(request)
       const headers = headersOf(request, id)
-      const complete = (response: Response) => HttpServerResponse.setHeaders(response, headers)
-      const answer = (problem: Problem, more?: Readonly<Record<string, string>>) => complete(respond(problem, id, more))
+      const line = log.begin(request, fiber)
+      const complete = (response: Response) => {
+        if (line !== undefined) {
+          line.status = response.status
+          line.bytes = response.body.contentLength
+        }
+        return HttpServerResponse.setHeaders(response, headers)
+      }
+      const answer = (problem: Problem, more?: Readonly<Record<string, string>>) => {
+        if (line !== undefined) line.code = problem.code
+        return complete(respond(problem, id, more))
+      }
+      const refuse = (problem: Problem) =>
+        problem.status === 503
+          ? Effect.as(log.unavailable(problem), answer(problem))
+          : Effect.succeed(answer(problem))
 
       const unrouted = () => {
         const methods = methodsAt(request.url)
@@ -114,15 +133,15 @@ export const make = Effect.fnUntraced(function*(options: Options) {
 
       const broken = (...what: ReadonlyArray<unknown>) =>
         Effect.logError("A request broke", ...what).pipe(
-          Effect.annotateLogs({ request_id: id, method: request.method, path: pathOf(request) }),
+          Effect.annotateLogs({ method: request.method, path: RequestLog.pathOf(request) }),
           Effect.as(answer(internal))
         )
 
       const failed = (cause: Cause.Cause<E>): Effect.Effect<Response> => {
         if (isClientGone(cause)) return Effect.interruptWith(HttpServerError.clientAbortFiberId)
-        if (Cause.isInterruptedOnly(cause)) return Effect.succeed(answer(notReady))
+        if (Cause.isInterruptedOnly(cause)) return refuse(notReady)
         const error: unknown = Cause.squash(cause)
-        if (isProblem(error)) return Effect.succeed(answer(error))
+        if (isProblem(error)) return refuse(error)
         if (error instanceof HttpServerError.RouteNotFound) return Effect.succeed(unrouted())
         if (!(error instanceof HttpApiError.HttpApiDecodeError)) return broken(cause)
         const invalid = fromDecodeError(error)
@@ -131,8 +150,14 @@ export const make = Effect.fnUntraced(function*(options: Options) {
           : Effect.succeed(answer(invalid))
       }
 
+      const succeeded = (response: Response): Effect.Effect<Response> => {
+        const stream = followed(response)
+        if (stream === undefined) return Effect.succeed(complete(response))
+        if (line !== undefined) line.status = response.status
+        return stream
+      }
+
       const refused = refusal(request)
-      if (refused !== undefined) return Effect.succeed(answer(refused))
       // What the router gets is all that it needs: every merge of contexts inside copies this one.
       const context = Context.make(
         HttpServerRequest.HttpServerRequest,
@@ -141,9 +166,17 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         Context.add(Scope.Scope, Context.unsafeGet(fiber.currentContext, Scope.Scope)),
         Context.add(ResponseHeaders, headers)
       )
-      return Effect.matchCauseEffect(Effect.mapInputContext(app, () => context), {
-        onSuccess: (response) => followed(response) ?? Effect.succeed(complete(response)),
-        onFailure: failed
-      })
+      const answered = Effect.zipRight(
+        note({ request_id: id }),
+        refused === undefined
+          ? Effect.matchCauseEffect(Effect.mapInputContext(app, () => context), {
+            onSuccess: succeeded,
+            onFailure: failed
+          })
+          : refuse(refused)
+      )
+      const earlier = earlierAnswers(request)
+      const inOrder = earlier === undefined ? answered : Effect.zipRight(earlier, answered)
+      return line === undefined ? inOrder : Effect.ensuring(inOrder, line.write)
     })
 })

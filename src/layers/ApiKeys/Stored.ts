@@ -94,6 +94,11 @@ export const make = Effect.gen(function*() {
       const { id: key_id, scopes, user_id } = found.value
       yield* mark(found.value, millis)
       return { user_id, scopes, key_id }
+    }),
+    isUsable: Effect.fnUntraced(function*(id) {
+      const found = yield* Effect.option(keys.host.get(id))
+      const at = timestampOf(yield* Clock.currentTimeMillis)
+      return Option.exists(found, (key) => isUsable(key, at))
     })
   })
 })

@@ -13,7 +13,8 @@ export const make = (options: Header.HeaderOptions) =>
   Effect.map(Keys.make, (keys) => {
     const header = Header.make(options)
     return Auth.of({
-      authenticate: (presented) => (presented.authorization === undefined ? header : keys).authenticate(presented)
+      authenticate: (presented) => (presented.authorization === undefined ? header : keys).authenticate(presented),
+      holds: (principal) => (principal.key_id === null ? header : keys).holds(principal)
     })
   })
 

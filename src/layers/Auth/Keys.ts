@@ -29,7 +29,8 @@ export const make = Effect.map(ApiKeys, (keys) =>
       if (key === undefined) return yield* refuse("The Authorization header must be `Bearer <key>`.")
       const principal = yield* keys.verify(key)
       return user_id === undefined ? principal : yield* actingFor(principal, user_id)
-    })
+    }),
+    holds: ({ key_id }) => key_id === null ? Effect.succeed(false) : keys.isUsable(key_id)
   }))
 
 export const layer: Layer.Layer<Auth, never, ApiKeys> = Layer.effect(Auth, make)

@@ -1,0 +1,174 @@
+/**
+ * The HTTP server and its sockets. Every socket has an owner for its errors from
+ * the first moment to the last, whatever its client asks for or does; their
+ * number is bounded, those that wait for nothing are closed, and those that take
+ * without reading are cut.
+ */
+import { createServer as createNodeServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { Socket } from "node:net"
+import { capacityOf, descriptorLimit } from "./Descriptors.ts"
+import { makeSweep } from "./Unread.ts"
+import { answerBusy, answerUnreadable } from "./Unreadable.ts"
+
+export interface Options {
+  /** Most connections at once; the process's descriptors may allow fewer. Undefined: as many as they allow. */
+  readonly maxConnections: number | undefined
+  /** Bytes that may wait in all sockets together. */
+  readonly maxUnread?: number
+}
+
+export interface Counts {
+  readonly capacity: number
+  readonly open: number
+  /** Connections that were answered with 503, or closed at once, because there were too many. */
+  readonly refused: number
+  /** Connections that were ended because their client did not read, did not ask, or did not stop sending. */
+  readonly cut: number
+}
+
+export interface Connections {
+  readonly node: Server
+  /** What has happened since the start. */
+  readonly counts: () => Counts
+}
+
+/**
+ * Headers of one request in bytes; how long a connection may idle, and the head
+ * of a request and all of it take to arrive, in milliseconds. A missing Host is
+ * the boundary's to answer.
+ */
+const nodeOptions = {
+  maxHeaderSize: 16 * 1024,
+  keepAliveTimeout: 30_000,
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 2_000,
+  requireHostHeader: false
+}
+
+/** Connections beyond the bound that have a moment to read why; with more, the oldest are closed at once. */
+const toldMargin = 64
+
+/** The part of all connections that may be without a request, and the fewest that are always allowed. */
+const waitingShare = 0.25
+const fewestWaiting = 16
+
+/** How long a body may flow on after its request has been answered, in milliseconds. */
+const bodyMillis = 900
+
+/** How often idle connections are closed for new ones, in milliseconds. */
+const roomMillis = 1_000
+
+const ignore = () => {}
+
+const hasBody = ({ headers }: IncomingMessage) =>
+  headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0"
+
+export const createServer = (options: Options): Connections => {
+  const capacity = capacityOf(options.maxConnections, descriptorLimit())
+  const maxWaiting = Math.max(fewestWaiting, Math.floor(capacity * waitingShare))
+  const node = createNodeServer(nodeOptions)
+  const open = new Set<Socket>()
+  /** Those that have not sent the head of a request yet, the oldest first. */
+  const waiting = new Set<Socket>()
+  /** Those that were told to come back, until they are gone; they take no place of others. */
+  const refusing = new Set<Socket>()
+  let refused = 0
+  let cuts = 0
+  let roomMadeAt = -Infinity
+
+  const cut = (socket: Socket) => {
+    cuts++
+    waiting.delete(socket)
+    // At once and not with its `close`, which comes a turn later: whoever asks for room now must see it.
+    open.delete(socket)
+    socket.destroy()
+  }
+  const { forget, sweep } = makeSweep(cut, options.maxUnread)
+
+  function closed(this: Socket) {
+    open.delete(this)
+    waiting.delete(this)
+    refusing.delete(this)
+    forget(this)
+  }
+
+  const cutOldestWaiting = () => {
+    const [oldest] = waiting
+    if (oldest !== undefined) cut(oldest)
+    return oldest !== undefined
+  }
+
+  /** Idle connections close a turn later: there is room for those that come then. */
+  const makeRoom = () => {
+    const now = performance.now()
+    if (now - roomMadeAt < roomMillis) return
+    roomMadeAt = now
+    node.closeIdleConnections()
+  }
+
+  const refuse = (socket: Socket) => {
+    refused++
+    open.delete(socket)
+    refusing.add(socket)
+    if (refusing.size > toldMargin) {
+      const [oldest] = refusing
+      refusing.delete(oldest!)
+      oldest!.destroy()
+    }
+    // Reading it otherwise takes it away from the parser: no request of this connection reaches the router.
+    socket.removeAllListeners("data")
+    socket.on("data", ignore)
+    answerBusy(socket)
+  }
+
+  /** A client that is still sending when it has its answer gets a moment to see it. */
+  function answered(this: ServerResponse) {
+    const { req } = this
+    if (req.complete) return
+    // @effect-diagnostics-next-line globalTimers:off -- Node's own events, outside of any fiber
+    setTimeout(() => {
+      if (!req.complete && !req.socket.destroyed) cut(req.socket)
+    }, bodyMillis).unref()
+  }
+
+  // Those that were just destroyed count until the next turn.
+  node.maxConnections = capacity + 2 * toldMargin
+  node.on("drop", () => refused++)
+  node.on("clientError", answerUnreadable)
+  // A connection that cannot be accepted, for want of descriptors say, is an event of the server; unheard, it would end the process.
+  node.on("error", () => refused++)
+  // The platform's server listens for upgrades. Nothing is spoken here but HTTP/1.1, and a listener would take the socket away from
+  // Node, with the owner of its errors. Without one Node answers such a request as if it had not asked. The listener is not there yet.
+  node.on("newListener", (event: string, listener: () => void) => {
+    if (event === "upgrade" || event === "connect") process.nextTick(() => node.off(event, listener))
+  })
+
+  node.on("connection", (socket) => {
+    // Node takes its own listener away from a socket with a broken request or another protocol.
+    socket.on("error", ignore)
+    socket.on("close", closed)
+    open.add(socket)
+    if (open.size > capacity && !cutOldestWaiting()) {
+      makeRoom()
+      return refuse(socket)
+    }
+    waiting.add(socket)
+    if (waiting.size > maxWaiting) cutOldestWaiting()
+  })
+
+  node.on("request", (request, response) => {
+    waiting.delete(request.socket)
+    response.on("error", ignore)
+    if (hasBody(request)) response.once("finish", answered)
+  })
+
+  let timer: ReturnType<typeof setInterval> | undefined
+  node.on("listening", () => {
+    // @effect-diagnostics-next-line globalTimers:off -- one plain timer for all sockets
+    timer = setInterval(() => sweep(open, refusing), 1_000).unref()
+  })
+  node.on("close", () => clearInterval(timer))
+
+  return { node, counts: () => ({ capacity, open: open.size, refused, cut: cuts }) }
+}

@@ -1,0 +1,83 @@
+/** A line of the log for each request, and the reasons of those that could not be served now. Neither holds a query, a header or a body. */
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import { type Clock, Effect, type Fiber, FiberRef, LogLevel } from "effect"
+import type { Problem } from "./Problems.ts"
+
+/** Asked every few seconds by whoever looks after the process. */
+const probes = new Set(["/health", "/readiness", "/liveness"])
+
+/** Longest path that is told. */
+const maxPath = 256
+
+/** What a request has come to when its client left before there was an answer. */
+const clientLeft = 499
+
+/** The same reason is told once in so long. */
+const reasonMillis = 1_000
+
+export const pathOf = ({ url }: HttpServerRequest.HttpServerRequest): string => url.split("?", 1)[0]!
+
+/** What will be told of one request, by its own fiber and with what has been noted there. */
+export class Line {
+  readonly #request: HttpServerRequest.HttpServerRequest
+  readonly #clock: Clock.Clock
+  readonly #began: number
+  status = clientLeft
+  bytes: number | undefined
+  code: string | undefined
+
+  constructor(request: HttpServerRequest.HttpServerRequest, clock: Clock.Clock) {
+    this.#request = request
+    this.#clock = clock
+    this.#began = clock.unsafeCurrentTimeMillis()
+  }
+
+  write: Effect.Effect<void> = Effect.suspend(() => {
+    const path = pathOf(this.#request).slice(0, maxPath)
+    const { method } = this.#request
+    const { bytes, code, status } = this
+    return Effect.logWithLevel(
+      probes.has(path.replace(/\/$/, "")) ? LogLevel.Debug : LogLevel.Info,
+      `${method} ${path} ${status}`
+    ).pipe(
+      Effect.annotateLogs({
+        method,
+        path,
+        status,
+        duration_ms: this.#clock.unsafeCurrentTimeMillis() - this.#began,
+        ...(bytes !== undefined && { bytes }),
+        ...(code !== undefined && { code })
+      })
+    )
+  })
+}
+
+export const make = Effect.fnUntraced(function*(options: { readonly logRequests: boolean }) {
+  const clock = yield* Effect.clock
+  /** Of each reason: when it may be told again, and how often it has come up since it was told. */
+  const reasons = new Map<string, { until: number; unsaid: number }>()
+
+  return {
+    /** Undefined where nobody would see it. */
+    begin: (request: HttpServerRequest.HttpServerRequest, fiber: Fiber.RuntimeFiber<unknown, unknown>) =>
+      options.logRequests &&
+        LogLevel.lessThanEqual(fiber.getFiberRef(FiberRef.currentMinimumLogLevel), LogLevel.Info)
+        ? new Line(request, clock)
+        : undefined,
+
+    /** Says why a request cannot be served now. Codes are words of ours, so there are few. */
+    unavailable: ({ code, detail }: Problem): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const now = clock.unsafeCurrentTimeMillis()
+        const known = reasons.get(code)
+        if (known !== undefined && known.until > now) {
+          known.unsaid++
+          return Effect.void
+        }
+        reasons.set(code, { until: now + reasonMillis, unsaid: 0 })
+        return Effect.logWarning("A request cannot be served now").pipe(
+          Effect.annotateLogs({ status: 503, code, reason: detail, ...(known?.unsaid && { unsaid: known.unsaid }) })
+        )
+      })
+  }
+})
