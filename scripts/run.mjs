@@ -62,6 +62,9 @@ export const followNpm = () => {
 /** Exit codes, as shells say them. */
 const codes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }
 
+/** Milliseconds in which a second signal is the first once more: npm passes on what the terminal sent to both. */
+const sameSignal = 1_000
+
 /** Milliseconds that a program has to end in order after it was asked to. */
 const patience = 10_000
 
@@ -85,10 +88,15 @@ export const runWhole = (command, args, options, onStart) =>
     const child = spawn(command, args, { cwd: root, detached: process.platform !== "win32", ...options })
     if (child.pid !== undefined) onStart(child.pid)
     let received
+    let since = 0
     let deadline
     const onSignal = (signal) => {
-      if (received !== undefined) return signalGroup(child, "SIGKILL")
+      if (received !== undefined) {
+        if (performance.now() - since > sameSignal) signalGroup(child, "SIGKILL")
+        return
+      }
       received = signal
+      since = performance.now()
       signalGroup(child, signal)
       deadline = setTimeout(() => signalGroup(child, "SIGKILL"), patience)
     }

@@ -91,10 +91,10 @@ export class Victim {
       const read = (chunk: Buffer) => {
         this.#output += chunk.toString()
         for (const line of chunk.toString().split("\n")) {
-          if (/level=(ERROR|FATAL)|\b(ERROR|FATAL)\b/.test(line)) this.errors.push(line)
+          if (/"level":"(error|fatal)"|\b(ERROR|FATAL)\b/.test(line)) this.errors.push(line)
         }
         if (this.#url !== undefined || this.#child !== child) return
-        const url = /listens on (http:\/\/\S+)/.exec(this.#output)?.[1]
+        const url = /listens on (http:\/\/[^\s"]+)/.exec(this.#output)?.[1]
         if (url === undefined) return
         clearTimeout(timer)
         this.readyAt = performance.now()

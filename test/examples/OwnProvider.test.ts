@@ -27,7 +27,7 @@ const start = (...words: ReadonlyArray<string>) =>
       })
       const read = (chunk: Buffer) => {
         output += chunk.toString()
-        const url = /listens on (http:\/\/\S+)/.exec(output)?.[1]
+        const url = /listens on (http:\/\/[^\s"]+)/.exec(output)?.[1]
         if (url === undefined) return
         clearTimeout(timer)
         done({

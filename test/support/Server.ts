@@ -81,7 +81,7 @@ export const startServer = (
     })
     const read = (chunk: Buffer) => {
       output += chunk.toString()
-      const url = /listens on (http:\/\/\S+)/.exec(output)?.[1]
+      const url = /listens on (http:\/\/[^\s"]+)/.exec(output)?.[1]
       if (url === undefined) return
       clearTimeout(timer)
       done({
