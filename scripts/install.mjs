@@ -46,8 +46,10 @@ const names = (list, value) =>
 const libc = () =>
   process.platform !== "linux" ? undefined : process.report.getReport().header.glibcVersionRuntime ? "glibc" : "musl"
 
-const isForThisMachine = ({ cpu, libc: libcs, os }) =>
-  names(os, process.platform) && names(cpu, process.arch) && (libcs === undefined || names(libcs, libc()))
+/** A binary that a package needs here. What only such a binary of another machine needs says nothing of machines itself. */
+const isOfThisMachine = ({ cpu, libc: libcs, os }) =>
+  (os !== undefined || cpu !== undefined) && names(os, process.platform) && names(cpu, process.arch) &&
+  (libcs === undefined || names(libcs, libc()))
 
 const versionOf = (name) => {
   try {
@@ -109,7 +111,7 @@ const installLocked = async (onStart) => {
   fs.rmSync(at(stampFile), { force: true })
   const hadPackages = contents("node_modules").length > 0
   const isWhole = await npm(onStart) === 0 &&
-    missing((entry) => !isOptional(entry) || isForThisMachine(entry)).length === 0
+    missing((entry) => !isOptional(entry) || isOfThisMachine(entry)).length === 0
   if (!isWhole && hadPackages) {
     say("What an earlier install left behind is in the way; installing afresh ...")
     await installAfresh(onStart)

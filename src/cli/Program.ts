@@ -86,5 +86,9 @@ export const main = (words: ReadonlyArray<string>, extensions: Extensions = {}) 
     : App.run(withoutServer)(words)
   // Beside the command something that never ends: Node would leave while only a promise is waited for.
   const command = Effect.scoped(Effect.zipRight(Effect.forkScoped(Effect.never), run))
-  runMain(isServer)(Effect.provide(command, services), { disableErrorReporting: true })
+  runMain(isServer)(Effect.provide(command, services), {
+    disableErrorReporting: true,
+    // The server has a logger of its own, and commands log nothing.
+    disablePrettyLogger: true
+  })
 }

@@ -24,8 +24,8 @@ const talkative = (
         return json(Records.page("sessions", [Records.session("s1")]))
       case "POST /chat":
         return json({ session_id: "s1", run_id: "r1", seq: 10 }, 202)
-      case "POST /sessions/s1/interrupt?queue=keep":
-        return json({ session_id: "s1" }, 202)
+      case "POST /runs/r1/cancel":
+        return json({ run_id: "r1" }, 202)
       default:
         return undefined
     }
@@ -379,9 +379,9 @@ const pressing = (times: number, typed: ReadonlyArray<string> | undefined, stopp
           stream([...started, ...text("part").slice(0, 2)], "waits")(response)
         }
       }
-      if (line !== "POST /sessions/s1/interrupt?queue=keep" || !stopped) return undefined
+      if (line !== "POST /runs/r1/cancel" || !stopped) return undefined
       return (response) => {
-        json({ session_id: "s1" }, 202)(response)
+        json({ run_id: "r1" }, 202)(response)
         streams.at(-1)?.write(framesOf([ended("interrupted")], 15))
       }
     })
@@ -393,7 +393,7 @@ const pressing = (times: number, typed: ReadonlyArray<string> | undefined, stopp
     yield* until(() => desk.shown().out.includes("part"))
     for (let i = 0; i < times; i++) {
       assert.isTrue(desk.press())
-      yield* until(() => lines().includes("POST /sessions/s1/interrupt?queue=keep"))
+      yield* until(() => lines().includes("POST /runs/r1/cancel"))
     }
     return { ran: yield* Fiber.join(fiber), lines: lines(), press: desk.press }
   })
@@ -403,7 +403,7 @@ describe("Ctrl-C", () => {
     Effect.gen(function*() {
       const { lines, press, ran } = yield* pressing(1, undefined, true)
       assert.deepStrictEqual(ran, { code: 130, out: "part\n", err: "stoa: Interrupted.\n" })
-      assert.include(lines, "POST /sessions/s1/interrupt?queue=keep")
+      assert.include(lines, "POST /runs/r1/cancel")
       assert.isFalse(press())
     }))
 

@@ -37,7 +37,7 @@ export const problem = (
 /** How a stream goes on after its frames: it ends, breaks in the middle of a frame, or says nothing more. */
 export const sse = (frames: string, then: "ends" | "breaks" | "waits" = "ends"): Answer => (response) => {
   response.writeHead(200, { "content-type": "text/event-stream" })
-  response.write(": ok\n\n")
+  response.write(": ok\n")
   response.write(frames, () => {
     if (then === "ends") response.end()
     if (then === "breaks") setTimeout(() => response.destroy(), 20)

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { clientOf, startServer, stream, temporaryFolder } from "../support/Server.ts"
+import { adminKey, clientOf, startServer, stream, temporaryFolder } from "../support/Server.ts"
 
 /** Milliseconds from the sending to the kill; the first byte comes somewhere in between. Undefined: right after it. */
 const moments = [0, 3, 8, undefined]
@@ -11,7 +11,7 @@ describe("An Idempotency-Key over kill -9", () => {
     const folder = await temporaryFolder()
     try {
       let server = await startServer(["--data-dir", folder.path])
-      const admin = { authorization: `Bearer ${/stoa_\S+/.exec(server.output())![0]}` }
+      const admin = { authorization: `Bearer ${await adminKey(folder.path)}` }
       const outcomes: Array<"before" | "after"> = []
       for (const [i, moment] of moments.entries()) {
         const before = clientOf(server.url)

@@ -38,9 +38,9 @@ export const banner = (settings: Settings, url: string, key: string | undefined,
 export const announce = Effect.fnUntraced(function*(settings: Settings, url: string, key: string | undefined) {
   const screen = yield* Screen
   if (screen.isTerminal.err) return yield* screen.err(`${banner(settings, url, key, yield* newestSession)}\n`)
+  const kept = key === undefined ? Option.none() : yield* keepKey(settings, key)
   yield* Effect.logInfo(`Stoa ${version} listens on ${url}`)
   if (key === undefined) return
-  const kept = yield* keepKey(settings, key)
   yield* Option.match(kept, {
     onSome: (path) =>
       Effect.logInfo(
