@@ -4,6 +4,7 @@ import { Client } from "pg"
 import type { AgentEvent } from "../../src/domain/Event.ts"
 import { call, stream } from "../crash/Wire.ts"
 import { type Chaos, chaosBefore } from "../support/Chaos.ts"
+import { patience } from "../support/Patience.ts"
 import { freshDatabase, type Postgres, startPostgres } from "../support/Postgres.ts"
 import { clientOf, type Server, startServer, temporaryFolder } from "../support/Server.ts"
 
@@ -173,7 +174,7 @@ describe("A database that goes away", () => {
         chaos.cut()
         await sleep(150)
       }
-    }), 100_000)
+    }), patience(100_000))
 
   it(
     "refuses new inputs while it cannot be reached, and goes on when it can",
@@ -192,7 +193,7 @@ describe("A database that goes away", () => {
         )
         assert.deepStrictEqual(await inputsOf(server, idle), [])
       }),
-    100_000
+    patience(100_000)
   )
 
   it("lives through a restart of PostgreSQL", () =>
@@ -201,7 +202,7 @@ describe("A database that goes away", () => {
       await postgres.stopHard()
       await sleep(500)
       await postgres.restart()
-    }), 100_000)
+    }), patience(100_000))
 
   it(
     "answers every request in time while no byte goes through, and keeps to what it said",
@@ -241,7 +242,7 @@ describe("A database that goes away", () => {
         })
         assert.deepStrictEqual(await inputsOf(server, other), ["say held"])
       }),
-    100_000
+    patience(100_000)
   )
 
   it("is slower over a slow network, and nothing else", () =>
@@ -249,7 +250,7 @@ describe("A database that goes away", () => {
       chaos.latency(60)
       await sleep(1_000)
       chaos.latency(0)
-    }), 100_000)
+    }), patience(100_000))
 
   it(
     "refuses new inputs while it is read-only, and goes on when it is not",
@@ -271,7 +272,7 @@ describe("A database that goes away", () => {
         }
         assert.deepStrictEqual(await inputsOf(server, idle), [])
       }),
-    100_000
+    patience(100_000)
   )
 
   for (const trouble of ["refuse", "stall"] as const) {
@@ -297,6 +298,6 @@ describe("A database that goes away", () => {
         await chaos.close()
         await folder.remove()
       }
-    }, 60_000)
+    }, patience(60_000))
   }
 })

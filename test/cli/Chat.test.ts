@@ -346,7 +346,46 @@ describe("a tool that asks", () => {
     }))
 })
 
+describe("a run that waits", () => {
+  const waitingBehind = (events: ReadonlyArray<object>, status: string) =>
+    Effect.gen(function*() {
+      const { url } = yield* talkative([stream([...events, ...started, ...text("fine"), ended()])], (_, line) => {
+        if (line.startsWith("GET /sessions/s1/runs")) {
+          return json(Records.page("runs", [Records.run("r0", status)]))
+        }
+        return line.startsWith("GET /sessions/s1/messages") ? json(Records.transcript("m0", "Pause")) : undefined
+      })
+      return yield* stoa({}, "chat", "hi", "--url", url)
+    })
+
+  it.scopedLive("behind one that waits for a person says so, and how to answer", () =>
+    Effect.gen(function*() {
+      const parkedMeanwhile = { ...Records.parked, run_id: "r0", reply_id: "m0" }
+      for (const event of [Records.queued, parkedMeanwhile]) {
+        const ran = yield* waitingBehind([event], "awaiting_permission")
+        assert.deepStrictEqual([ran.code, ran.out], [0, "fine\n"])
+        assert.include(ran.err, "waits for a person to allow Pause")
+        assert.include(ran.err, "stoa runs answer r0 --approve")
+      }
+    }))
+
+  it.scopedLive("behind one that works only waits", () =>
+    Effect.gen(function*() {
+      const ran = yield* waitingBehind([Records.queued], "running")
+      assert.deepStrictEqual([ran.code, ran.out], [0, "fine\n"])
+      assert.notInclude(ran.err, "stoa runs answer")
+    }))
+})
+
 describe("a conversation", () => {
+  it.scopedLive("tells what can be typed when it is asked for /help, and says it to nobody", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* talkative([])
+      const { err } = yield* stoa({ isTerminal: true, typed: ["/help", "/exit"] }, "chat", "--url", url)
+      for (const word of ["/exit", "Ctrl-C", "Ctrl-D"]) assert.include(err, word)
+      assert.notInclude(lines(), "POST /chat")
+    }))
+
   it.scopedLive("goes on until /exit, past a failed run", () =>
     Effect.gen(function*() {
       const error = { type: "upstream", code: "upstream", message: "It broke.", retryable: true }

@@ -87,7 +87,7 @@ describe("The built server", () => {
       const { stdout } = await sh(command!)
       assert.include(stdout, "\"type\":\"REPLY_END\"")
       const key = /stoa_\S+/.exec(server.output())?.[0]
-      const asked = await fetch(`${server.url}/admin/keys`, { headers: { authorization: `Bearer ${key}` } })
+      const asked = await fetch(`${server.url}/keys`, { headers: { authorization: `Bearer ${key}` } })
       assert.strictEqual(asked.status, 200)
       assert.notInclude(await filesBelow(folder), join(folder, "admin.key"))
       await server.kill("SIGTERM")

@@ -5,6 +5,7 @@ import { eventsOf } from "../../src/domain/Frames.ts"
 import * as Host from "../../src/layers/Host.ts"
 import { Rooms } from "../../src/services/Rooms.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
+import { patience } from "../support/Patience.ts"
 import * as TestHost from "../support/TestHost.ts"
 
 const { TestHost: Door } = TestHost
@@ -186,7 +187,7 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
         watching.leave()
         yield* Effect.sleep("10 millis").pipe(
           Effect.repeat({ until: () => subscribers.get(session_id) === 0 }),
-          Effect.timeout("1 second")
+          Effect.timeout(patience(1_000))
         )
         const status = Effect.map(call("GET", `/sessions/${session_id}/status`, { user }), ({ json }) => json.status)
         assert.strictEqual(yield* status, "running")
@@ -237,7 +238,7 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
         socket.write(`GET ${stream} HTTP/1.1\r\nHost: localhost\r\nX-User-ID: ${user}\r\n\r\n`)
         yield* Effect.promise(() => begun)
         yield* close("stopping")
-        const text = yield* Effect.timeout(Deferred.await(ended), "1 second")
+        const text = yield* Effect.timeout(Deferred.await(ended), patience(1_000))
         assert.include(text, ": stopping\n\n")
       }))
   }

@@ -9,6 +9,7 @@ import { AppendRefused, EventLog, type LogBatch, type LogPage } from "../../src/
 import { Peers, type Received } from "../../src/services/Peers.ts"
 import { type Room, Rooms } from "../../src/services/Rooms.ts"
 import { watcher } from "../support/hub.ts"
+import { patience } from "../support/Patience.ts"
 
 type Append = (batch: LogBatch) => Effect.Effect<void, AppendRefused>
 
@@ -101,7 +102,7 @@ const promise = (
 ) =>
   it.live(title, () => {
     const { control, layer } = fakeLog()
-    return body(control).pipe(Effect.scoped, Effect.provide(layer), Effect.timeout("10 seconds"))
+    return body(control).pipe(Effect.scoped, Effect.provide(layer), Effect.timeout(patience(10_000)))
   })
 
 describe("Rooms", () => {
@@ -273,7 +274,7 @@ describe("Rooms", () => {
         custom(idle, "new")
         const [took, error] = yield* Effect.timed(Effect.flip(idle.accepted(true)))
         assert.strictEqual(error._tag, "Unavailable")
-        assert.isBelow(Duration.toMillis(took), 1_800)
+        assert.isBelow(Duration.toMillis(took), patience(1_800))
         assert.isBelow(Duration.toMillis((yield* Fiber.join(waits))[0]), 1_800)
         assert.isTrue(rooms.isHeldUp())
         assert.strictEqual((yield* roomOf("idle")).last(), 0)
@@ -388,7 +389,7 @@ describe("Rooms", () => {
       custom(room, "mine")
       yield* room.durable
       for (const seen of [early, late]) assert.strictEqual(seen.events().at(-1)!.seq, 6)
-    }).pipe(Effect.scoped, Effect.provide(over(layer)), Effect.timeout("10 seconds"))
+    }).pipe(Effect.scoped, Effect.provide(over(layer)), Effect.timeout(patience(10_000)))
   })
 
   it.live("find by looking what they did not receive of", () => {
@@ -402,7 +403,7 @@ describe("Rooms", () => {
       receive({ type: "look" })
       yield* Effect.sleep("30 millis")
       assert.deepStrictEqual(seen.events().map(({ seq }) => seq), [1, 2, 3])
-    }).pipe(Effect.scoped, Effect.provide(over(layer)), Effect.timeout("10 seconds"))
+    }).pipe(Effect.scoped, Effect.provide(over(layer)), Effect.timeout(patience(10_000)))
   })
 
   it.live("move the subscribers of one that another process has overtaken, without a gap or a repeat", () => {
@@ -423,6 +424,6 @@ describe("Rooms", () => {
       custom(next, "more")
       yield* next.durable
       assert.deepStrictEqual(seen.events().map(({ seq }) => seq), [1, 2, 3, 4])
-    }).pipe(Effect.scoped, Effect.provide(over(layer)), Effect.timeout("10 seconds"))
+    }).pipe(Effect.scoped, Effect.provide(over(layer)), Effect.timeout(patience(10_000)))
   })
 })

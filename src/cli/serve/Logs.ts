@@ -28,7 +28,7 @@ const messageOf = (message: unknown) =>
 const own = new Set(["time", "level", "message"])
 
 /** Flat, so that every reader of logs finds the fields by name. */
-export const fieldsOf = (
+const fieldsOf = (
   { annotations, cause, date, logLevel, message }: Logger.Logger.Options<unknown>
 ): Readonly<Record<string, Field>> => {
   const fields: Record<string, Field> = {}
@@ -45,6 +45,7 @@ export const fieldsOf = (
   }
 }
 
+/** As the setting calls it. */
 const levelOf = ({ _tag }: LogLevel.LogLevel) => _tag.toLowerCase()
 
 const json = Logger.make((options) => JSON.stringify(fieldsOf(options)))
@@ -61,6 +62,9 @@ const logfmt = Logger.make((options) =>
 )
 
 const pretty = Logger.prettyLogger({ formatDate: (date) => date.toISOString(), mode: "tty" })
+
+/** Lines as text, by the name of their format. */
+export const encodings = { json, logfmt }
 
 const loggers = { json: Logger.withConsoleLog(json), logfmt: Logger.withConsoleLog(logfmt), pretty }
 
