@@ -12,8 +12,8 @@ import { clientOf, type Server, startServer, temporaryFolder } from "../support/
 const away = 3_000
 
 /** Longest wait for an answer while it is away, and for everything to be as before when it is back, in milliseconds. */
-const refusal = 2_000
-const recovery = 3_000
+const refusal = patience(2_000)
+const recovery = patience(3_000)
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
 
@@ -292,7 +292,7 @@ describe("A database that goes away", () => {
         const [code, took] = await timed(() => Promise.race([server.kill("SIGTERM"), sleep(20_000, undefined)]))
         await watching.stop()
         assert.strictEqual(code, 0, server.output())
-        assert.isBelow(took, 10_000)
+        assert.isBelow(took, patience(10_000))
       } finally {
         await server.kill("SIGKILL")
         await chaos.close()

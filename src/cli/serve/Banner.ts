@@ -13,7 +13,7 @@ const curlOf = (url: string, session: Session) => {
   return `curl -N ${url}/chat -H 'x-user-id: ${localUser}' -H 'content-type: application/json' -d '${body}'`
 }
 
-export const banner = (settings: Settings, url: string, key: string | undefined, session: Session | undefined) =>
+const banner = (settings: Settings, url: string, key: string | undefined, session: Session | undefined) =>
   [
     `Stoa ${version} listens on ${url}`,
     "",

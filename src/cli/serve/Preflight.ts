@@ -5,7 +5,7 @@ import { dirname, resolve } from "node:path"
 import type { Settings } from "../../domain/Settings.ts"
 
 /** `message` says what is missing, and with which option another one is named. */
-export class CannotStart extends Data.TaggedError("CannotStart")<{ readonly message: string }> {}
+class CannotStart extends Data.TaggedError("CannotStart")<{ readonly message: string }> {}
 
 const refuse = (message: string) => new CannotStart({ message })
 
