@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config"
+import { patience } from "./test/support/Patience.ts"
 
 export default defineConfig({
   test: {
@@ -6,7 +7,7 @@ export default defineConfig({
     globalSetup: ["./test/support/Postgres.ts"],
     pool: "forks",
     poolOptions: { forks: { minForks: 1, maxForks: 2 } },
-    testTimeout: 30_000,
-    hookTimeout: 120_000
+    testTimeout: patience(30_000),
+    hookTimeout: patience(120_000)
   }
 })

@@ -1,8 +1,10 @@
 /** Runs the benchmark against an up-to-date build: `npm run bench -- --json`. */
 import * as path from "node:path"
 import { pathToFileURL } from "node:url"
-import { ready, root } from "./ready.mjs"
+import { ready } from "./ready.mjs"
+import { followNpm, root } from "./run.mjs"
 
+followNpm()
 await ready({ quiet: true })
 
 const main = path.join(root, "bench/main.ts")

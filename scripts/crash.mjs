@@ -1,8 +1,10 @@
 /** Kills an up-to-date build again and again: `npm run test:crash -- --kills 200 --storage postgres`. */
 import * as path from "node:path"
 import { pathToFileURL } from "node:url"
-import { ready, root } from "./ready.mjs"
+import { ready } from "./ready.mjs"
+import { followNpm, root } from "./run.mjs"
 
+followNpm()
 await ready({ quiet: true })
 
 const main = path.join(root, "test/crash/main.ts")

@@ -2,7 +2,9 @@
  * Everything that must hold: types, Effect diagnostics, lint, format, unused
  * code, the build, and the tests. Arguments go to vitest.
  */
-import { build, install, piped, run, tool } from "./ready.mjs"
+import { install } from "./install.mjs"
+import { build } from "./ready.mjs"
+import { followNpm, piped, run, tool } from "./run.mjs"
 
 const say = (line) => process.stdout.write(`${line}\n`)
 
@@ -25,6 +27,7 @@ const check = async (name, work) => {
 
 const effect = ["diagnostics", "--project", "tsconfig.json", "--format", "text", "--strict"]
 
+followNpm()
 await install()
 
 say("Checking ...")

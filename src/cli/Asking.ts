@@ -2,7 +2,9 @@
 import { Effect, Either, Option } from "effect"
 import type { AnswerInput, ConfirmInput } from "../domain/Chat.ts"
 import type { MessageId } from "../domain/Ids.ts"
-import type { ToolCallBlock } from "../domain/Message.ts"
+import type { Message, ToolCallBlock } from "../domain/Message.ts"
+import { awaited } from "../domain/Reply.ts"
+import type { Run } from "../domain/Run.ts"
 import { dim, harmless, Screen } from "./Screen.ts"
 
 /** Who answers when a tool wants to be allowed. */
@@ -90,6 +92,24 @@ export const answer = Effect.fnUntraced(
   }
 )
 
+const commandOf = (run: string, isAsking: boolean) =>
+  `stoa runs answer ${harmless(run)} ${isAsking ? "--approve (or --deny)" : "--results FILE"}`
+
+/** What a run waits for, and the command that answers it. */
+export const tellWaiting = Effect.fnUntraced(function*(run: Pick<Run, "id" | "status">, reply: Option.Option<Message>) {
+  const screen = yield* Screen
+  if (run.status !== "awaiting_permission" && run.status !== "awaiting_external_result") return
+  const isAsking = run.status === "awaiting_permission"
+  const calls = Option.match(reply, { onNone: () => [], onSome: awaited }).map(({ id, name }) =>
+    isAsking ? name : `${name} (${id})`
+  )
+  const what = calls.length === 0 ? "" : ` ${[...new Set(calls)].join(", ")}`
+  const told = isAsking ? `It waits for a person to allow${what}.` : `It waits for the results of${what}.`
+  yield* screen.err(
+    `${dim(`${harmless(told)} Answer it with ${commandOf(run.id, isAsking)}.`, screen.hasColour.err)}\n`
+  )
+})
+
 /** For a shell: nothing in it ends the quotes. */
 const quoted = (text: string) => `'${harmless(text).replaceAll("'", "'\\''")}'`
 
@@ -103,6 +123,7 @@ export const howTo = Effect.fnUntraced(
   function*(
     { identity, url }: { readonly identity: string; readonly url: string },
     place: Place,
+    run: string,
     reply_id: MessageId,
     calls: ReadonlyArray<ToolCallBlock>
   ) {
@@ -118,6 +139,10 @@ export const howTo = Effect.fnUntraced(
     const body = JSON.stringify({ ...place, input })
     const curl = `curl -N ${quoted(`${url}/chat`)} ${identity} -H 'content-type: application/json' -d ${quoted(body)}`
     const also = asking.length > 0 ? ", or allow or refuse all that a chat asks with --approve or --deny" : ""
-    yield* screen.err(`${dim(`Answer it with this${also}:\n  ${curl}`, screen.hasColour.err)}\n`)
+    yield* screen.err(
+      `${
+        dim(`Answer it with ${commandOf(run, asking.length > 0)}${also}, or with:\n  ${curl}`, screen.hasColour.err)
+      }\n`
+    )
   }
 )

@@ -2,7 +2,7 @@
 import { Clock, Deferred, Duration, Effect, Either, Option, Queue } from "effect"
 import type { Accepted, ChatInput } from "../domain/Chat.ts"
 import { type AgentEvent, endsStream } from "../domain/Event.ts"
-import { type AgentId, SessionId } from "../domain/Ids.ts"
+import { type AgentId, RunId, type SessionId } from "../domain/Ids.ts"
 import type { Message, RunError, ToolCallBlock } from "../domain/Message.ts"
 import { awaited } from "../domain/Reply.ts"
 import { appendEvent, openReply } from "../domain/Transcript.ts"
@@ -13,6 +13,7 @@ import { exitCodes, Failed, failed, Refused, Stopped, Unreachable } from "./Fail
 import { follow, type Followed, isPassing, pauseBefore } from "./Follow.ts"
 import { dim, Screen } from "./Screen.ts"
 import * as Telling from "./Telling.ts"
+import { parkedIn, waitingIn } from "./Waiting.ts"
 
 export type ChatFormat = "text" | "json" | "ndjson"
 
@@ -169,12 +170,26 @@ export const turn = Effect.fn("Chat.turn")(
     let reply: Message | undefined
     let end: End | undefined
     let last = accepted.seq
+    const tellBefore = isQuiet ? Effect.void : Effect.ignore(Effect.flatMap(
+      parkedIn(connection, session),
+      Option.match({
+        onNone: () => Effect.void,
+        onSome: (run) =>
+          Effect.zipRight(
+            screen.err(dim("The run before it does not go on by itself. ", screen.hasColour.err)),
+            Effect.flatMap(waitingIn(connection, run), (reply) => Asking.tellWaiting(run, reply))
+          )
+      })
+    ))
     const onEvent = ({ event, json, seq }: Followed) =>
       Effect.gen(function*() {
         last = seq
         if (Option.isNone(event)) return false
         const { value } = event
-        if (!isOurs(value)) return false
+        const isMine = isOurs(value)
+        // Behind a run that waits for somebody this one would wait for ever, and nobody would know why.
+        if (value.type === (isMine ? "RUN_QUEUED" : "RUN_PARKED")) yield* tellBefore
+        if (!isMine) return false
         if (format === "ndjson") yield* screen.out(`${JSON.stringify(json)}\n`)
         else if (format === "text") yield* tell(value)
         if (value.type === "REPLY_START" && value.run_id === accepted.run_id) reply = openReply(value)
@@ -184,7 +199,7 @@ export const turn = Effect.fn("Chat.turn")(
         return true
       })
 
-    const stop = yield* stopper(connection, session)
+    const stop = yield* stopper(connection, accepted.run_id)
     const followOn = Effect.suspend(() => {
       end = undefined
       return follow(connection, {
@@ -222,7 +237,13 @@ export const turn = Effect.fn("Chat.turn")(
     const failure = outcome(end, waiting(), stop.presses())
     if (format === "json" && reply !== undefined) yield* screen.out(`${JSON.stringify(reply, undefined, 2)}\n`)
     if (isParked && reply !== undefined && waiting().length > 0) {
-      yield* Asking.howTo(connection, { agent_id: turn.agent, session_id: session }, reply.id, waiting())
+      yield* Asking.howTo(
+        connection,
+        { agent_id: turn.agent, session_id: session },
+        accepted.run_id,
+        reply.id,
+        waiting()
+      )
     }
     if (Option.isSome(failure)) return yield* failure.value
   },
@@ -234,7 +255,7 @@ const isEnd = (event: AgentEvent, { run_id }: Accepted): event is End =>
   (event.agent_path === undefined || event.agent_path.length === 0)
 
 /** The first Ctrl-C stops the run, and the reply is told to its end; the second one leaves. */
-const stopper = Effect.fnUntraced(function*({ api }: Connection, session: SessionId) {
+const stopper = Effect.fnUntraced(function*({ api }: Connection, run: RunId) {
   const screen = yield* Screen
   const ctrlC = yield* CtrlC
   const queue = yield* Queue.unbounded<void>()
@@ -249,8 +270,9 @@ const stopper = Effect.fnUntraced(function*({ api }: Connection, session: Sessio
   yield* Effect.forkScoped(Effect.gen(function*() {
     yield* Queue.take(queue)
     if (screen.isTerminal.err) yield* screen.err(dim("\n(stopping; Ctrl-C again leaves)\n", screen.hasColour.err))
-    const path = { session_id: SessionId.make(encodeURIComponent(session)) }
-    yield* Effect.forkScoped(Effect.ignore(api.sessions.interrupt({ path, urlParams: { queue: "keep" } })))
+    // Its own run: the session's present one may be somebody else's, while this one waits.
+    const path = { run_id: RunId.make(encodeURIComponent(run)) }
+    yield* Effect.forkScoped(Effect.ignore(api.runs.cancel({ path })))
     yield* Queue.take(queue)
     yield* Deferred.fail(isLeft, left)
   }))

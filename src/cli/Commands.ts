@@ -8,6 +8,7 @@ import { db } from "./commands/db.ts"
 import { doctor } from "./commands/doctor.ts"
 import { keys } from "./commands/keys.ts"
 import { models } from "./commands/models.ts"
+import { runs } from "./commands/runs.ts"
 import type { Extensions } from "./commands/serve.ts"
 import { sessions } from "./commands/sessions.ts"
 import { usage } from "./commands/usage.ts"
@@ -16,7 +17,7 @@ import { version } from "./commands/version.ts"
 
 const stoa = Command.make("stoa").pipe(Command.withDescription("the open server where agents live"))
 
-const clients = [chat, agents, sessions, credentials, models, usage, keys, vault, db, doctor, version] as const
+const clients = [chat, agents, sessions, runs, credentials, models, usage, keys, vault, db, doctor, version] as const
 
 /** Everything but the server itself, which is only named. */
 export const withoutServer = Command.withSubcommands(stoa, [

@@ -2,6 +2,7 @@
 import { connection } from "./Connection.ts"
 import type { Node, Option } from "./Grammar.ts"
 import { bold } from "./Screen.ts"
+import { withoutOption } from "./Settings.ts"
 import { version } from "./Version.ts"
 
 const exits = [
@@ -54,6 +55,7 @@ export const render = (path: ReadonlyArray<Node>, hasColour: boolean): string =>
     ...section("Arguments", here.arguments.map(({ description, term }) => [term, description])),
     ...section("Options", optionRows(here.options.filter((option) => !isConnection(option)))),
     ...section("Server", optionRows(here.options.filter(isConnection))),
+    ...section("Only in the environment or stoa.yaml", name === "stoa serve" ? withoutOption : []),
     ...isRoot
       ? [
         ...section("Exit codes", exits),

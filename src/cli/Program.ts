@@ -34,6 +34,9 @@ const services = Layer.mergeAll(
 
 type Signal = "SIGINT" | "SIGTERM"
 
+/** Milliseconds in which a second signal is the first once more: npm passes on what the terminal sent to both. */
+const sameSignal = 1_000
+
 /**
  * The first signal ends the command in order; the next one finds Node's own
  * handling, which ends the process at once. A server that was asked to stop and
@@ -45,9 +48,13 @@ const runMain = (isServer: boolean) =>
     const onSignal = (signal: Signal) => {
       const pressed = signal === "SIGINT" ? takers.at(-1) : undefined
       if (pressed !== undefined) return pressed()
+      if (received !== undefined) return
       received = signal
-      process.removeAllListeners("SIGINT")
-      process.removeAllListeners("SIGTERM")
+      // @effect-diagnostics-next-line globalTimers:off -- signals come outside of any fiber
+      setTimeout(() => {
+        process.removeAllListeners("SIGINT")
+        process.removeAllListeners("SIGTERM")
+      }, sameSignal).unref()
       fiber.unsafeInterruptAsFork(fiber.id())
     }
     process.on("SIGINT", onSignal)
@@ -79,5 +86,9 @@ export const main = (words: ReadonlyArray<string>, extensions: Extensions = {}) 
     : App.run(withoutServer)(words)
   // Beside the command something that never ends: Node would leave while only a promise is waited for.
   const command = Effect.scoped(Effect.zipRight(Effect.forkScoped(Effect.never), run))
-  runMain(isServer)(Effect.provide(command, services), { disableErrorReporting: true })
+  runMain(isServer)(Effect.provide(command, services), {
+    disableErrorReporting: true,
+    // The server has a logger of its own, and commands log nothing.
+    disablePrettyLogger: true
+  })
 }

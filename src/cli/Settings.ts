@@ -37,6 +37,13 @@ const secrets = ["database_url", "vault_key"] as const satisfies ReadonlyArray<S
 
 const fileVariableOf = (name: SettingName) => `${variableOf(name)}_FILE`
 
+/** What `stoa serve` has no option for, since command lines are visible to others. */
+export const withoutOption: ReadonlyArray<readonly [variable: string, description: string]> = [
+  [variableOf("database_url"), "A PostgreSQL to use instead of the embedded database"],
+  [variableOf("vault_key"), "The vault's keys, newest first (default: a key file in the data folder)"],
+  ...secrets.map((name) => [fileVariableOf(name), `The same from a file`] as const)
+]
+
 /** Read by the commands that talk to a server. */
 const clientVariables = ["STOA_URL", "STOA_API_KEY", "STOA_USER"]
 

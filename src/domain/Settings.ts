@@ -91,6 +91,10 @@ const logLevel = Schema.Literal("trace", "debug", "info", "warning", "error", "f
   description: "one of trace, debug, info, warning, error, fatal and none"
 })
 
+const logFormat = Schema.Literal("pretty", "json", "logfmt").annotations({
+  description: "one of pretty, json and logfmt"
+})
+
 export const Settings = Schema.Struct({
   host: Schema.optionalWith(host, { exact: true, default: () => "127.0.0.1" }),
   port: Schema.optionalWith(port, { exact: true, default: () => 8000 }),
@@ -127,7 +131,9 @@ export const Settings = Schema.Struct({
   max_connections: Schema.optionalWith(maxConnections, { exact: true }),
   /** Whether there is a line in the log for each request. */
   log_requests: Schema.optionalWith(logRequests, { exact: true, default: () => true }),
-  log_level: Schema.optionalWith(logLevel, { exact: true, default: () => "info" as const })
+  log_level: Schema.optionalWith(logLevel, { exact: true, default: () => "info" as const }),
+  /** Without it: pretty for a terminal, else JSON. */
+  log_format: Schema.optionalWith(logFormat, { exact: true })
 })
 export interface Settings extends Schema.Schema.Type<typeof Settings> {}
 export type SettingsInput = typeof Settings.Encoded

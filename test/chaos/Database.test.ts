@@ -4,6 +4,7 @@ import { Client } from "pg"
 import type { AgentEvent } from "../../src/domain/Event.ts"
 import { call, stream } from "../crash/Wire.ts"
 import { type Chaos, chaosBefore } from "../support/Chaos.ts"
+import { patience } from "../support/Patience.ts"
 import { freshDatabase, type Postgres, startPostgres } from "../support/Postgres.ts"
 import { clientOf, type Server, startServer, temporaryFolder } from "../support/Server.ts"
 
@@ -11,8 +12,8 @@ import { clientOf, type Server, startServer, temporaryFolder } from "../support/
 const away = 3_000
 
 /** Longest wait for an answer while it is away, and for everything to be as before when it is back, in milliseconds. */
-const refusal = 2_000
-const recovery = 3_000
+const refusal = patience(2_000)
+const recovery = patience(3_000)
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
 
@@ -173,7 +174,7 @@ describe("A database that goes away", () => {
         chaos.cut()
         await sleep(150)
       }
-    }), 100_000)
+    }), patience(100_000))
 
   it(
     "refuses new inputs while it cannot be reached, and goes on when it can",
@@ -192,7 +193,7 @@ describe("A database that goes away", () => {
         )
         assert.deepStrictEqual(await inputsOf(server, idle), [])
       }),
-    100_000
+    patience(100_000)
   )
 
   it("lives through a restart of PostgreSQL", () =>
@@ -201,7 +202,7 @@ describe("A database that goes away", () => {
       await postgres.stopHard()
       await sleep(500)
       await postgres.restart()
-    }), 100_000)
+    }), patience(100_000))
 
   it(
     "answers every request in time while no byte goes through, and keeps to what it said",
@@ -241,7 +242,7 @@ describe("A database that goes away", () => {
         })
         assert.deepStrictEqual(await inputsOf(server, other), ["say held"])
       }),
-    100_000
+    patience(100_000)
   )
 
   it("is slower over a slow network, and nothing else", () =>
@@ -249,7 +250,7 @@ describe("A database that goes away", () => {
       chaos.latency(60)
       await sleep(1_000)
       chaos.latency(0)
-    }), 100_000)
+    }), patience(100_000))
 
   it(
     "refuses new inputs while it is read-only, and goes on when it is not",
@@ -271,7 +272,7 @@ describe("A database that goes away", () => {
         }
         assert.deepStrictEqual(await inputsOf(server, idle), [])
       }),
-    100_000
+    patience(100_000)
   )
 
   for (const trouble of ["refuse", "stall"] as const) {
@@ -291,12 +292,12 @@ describe("A database that goes away", () => {
         const [code, took] = await timed(() => Promise.race([server.kill("SIGTERM"), sleep(20_000, undefined)]))
         await watching.stop()
         assert.strictEqual(code, 0, server.output())
-        assert.isBelow(took, 10_000)
+        assert.isBelow(took, patience(10_000))
       } finally {
         await server.kill("SIGKILL")
         await chaos.close()
         await folder.remove()
       }
-    }, 60_000)
+    }, patience(60_000))
   }
 })

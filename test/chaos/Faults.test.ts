@@ -12,6 +12,7 @@ import { SessionHub } from "../../src/services/SessionHub.ts"
 import { faulty, faultyModels, type ModelFaults, storageFaults } from "../support/Faults.ts"
 import { conversation, converse, say, watch } from "../support/hub.ts"
 import { ledgerTells } from "../support/ledger.ts"
+import { patience } from "../support/Patience.ts"
 import { freshDatabase } from "../support/Postgres.ts"
 
 const everything = (session: Session) =>
@@ -62,8 +63,8 @@ for (const [name, storage] of storages) {
         yield* isWhole(session)
         const { events } = yield* converse(session, "say usable")
         assert.deepInclude(events.at(-1), { type: "REPLY_END", finished_reason: "completed" })
-      }).pipe(Effect.provide(Host.over(faulty(storage, faults))), Effect.timeout("20 seconds"))
-    }, 30_000)
+      }).pipe(Effect.provide(Host.over(faulty(storage, faults))), Effect.timeout(patience(20_000)))
+    }, patience(30_000))
 
     it.live("gives a subscriber nothing twice that joins while a page is written and nobody was told yet", () => {
       const faults = storageFaults()
@@ -80,8 +81,8 @@ for (const [name, storage] of storages) {
         )
         yield* Effect.sleep("1 second")
         for (const { events } of watchers) isGapless(events())
-      }).pipe(Effect.scoped, Effect.provide(Host.over(faulty(storage, faults))), Effect.timeout("20 seconds"))
-    }, 30_000)
+      }).pipe(Effect.scoped, Effect.provide(Host.over(faulty(storage, faults))), Effect.timeout(patience(20_000)))
+    }, patience(30_000))
 
     it.live("takes up what a run has to say when it can be written again", () => {
       const faults = storageFaults()
@@ -94,8 +95,8 @@ for (const [name, storage] of storages) {
         const reply = yield* hub.reply(session, accepted.run_id, accepted.seq)
         assert.strictEqual(textOf(reply.content), "word ".repeat(50))
         yield* isWhole(session)
-      }).pipe(Effect.provide(Host.over(faulty(storage, faults))), Effect.timeout("20 seconds"))
-    }, 30_000)
+      }).pipe(Effect.provide(Host.over(faulty(storage, faults))), Effect.timeout(patience(20_000)))
+    }, patience(30_000))
 
     it.live("drives an input that was refused, when storage has kept it after all and is asked again", () => {
       const faults = storageFaults()
@@ -115,8 +116,8 @@ for (const [name, storage] of storages) {
         const { messages } = yield* hub.messages(session, { offset: 0, limit: 10 })
         assert.deepStrictEqual(messages.map(({ content }) => textOf(content)).slice(1), ["doubtful"])
         yield* isWhole(session)
-      }).pipe(Effect.provide(Host.over(faulty(storage, faults))), Effect.timeout("20 seconds"))
-    }, 30_000)
+      }).pipe(Effect.provide(Host.over(faulty(storage, faults))), Effect.timeout(patience(20_000)))
+    }, patience(30_000))
 
     it.live("leaves no run behind that nobody drives when an input was written and the answer to that was lost", () => {
       const faults = storageFaults()
@@ -131,8 +132,8 @@ for (const [name, storage] of storages) {
         yield* Effect.sleep("400 millis")
         assert.deepStrictEqual(yield* log.open(session.id), [])
         yield* isWhole(session)
-      }).pipe(Effect.provide(Host.over(faulty(storage, faults))), Effect.timeout("20 seconds"))
-    }, 30_000)
+      }).pipe(Effect.provide(Host.over(faulty(storage, faults))), Effect.timeout(patience(20_000)))
+    }, patience(30_000))
   })
 }
 

@@ -24,8 +24,8 @@ const talkative = (
         return json(Records.page("sessions", [Records.session("s1")]))
       case "POST /chat":
         return json({ session_id: "s1", run_id: "r1", seq: 10 }, 202)
-      case "POST /sessions/s1/interrupt?queue=keep":
-        return json({ session_id: "s1" }, 202)
+      case "POST /runs/r1/cancel":
+        return json({ run_id: "r1" }, 202)
       default:
         return undefined
     }
@@ -346,7 +346,46 @@ describe("a tool that asks", () => {
     }))
 })
 
+describe("a run that waits", () => {
+  const waitingBehind = (events: ReadonlyArray<object>, status: string) =>
+    Effect.gen(function*() {
+      const { url } = yield* talkative([stream([...events, ...started, ...text("fine"), ended()])], (_, line) => {
+        if (line.startsWith("GET /sessions/s1/runs")) {
+          return json(Records.page("runs", [Records.run("r0", status)]))
+        }
+        return line.startsWith("GET /sessions/s1/messages") ? json(Records.transcript("m0", "Pause")) : undefined
+      })
+      return yield* stoa({}, "chat", "hi", "--url", url)
+    })
+
+  it.scopedLive("behind one that waits for a person says so, and how to answer", () =>
+    Effect.gen(function*() {
+      const parkedMeanwhile = { ...Records.parked, run_id: "r0", reply_id: "m0" }
+      for (const event of [Records.queued, parkedMeanwhile]) {
+        const ran = yield* waitingBehind([event], "awaiting_permission")
+        assert.deepStrictEqual([ran.code, ran.out], [0, "fine\n"])
+        assert.include(ran.err, "waits for a person to allow Pause")
+        assert.include(ran.err, "stoa runs answer r0 --approve")
+      }
+    }))
+
+  it.scopedLive("behind one that works only waits", () =>
+    Effect.gen(function*() {
+      const ran = yield* waitingBehind([Records.queued], "running")
+      assert.deepStrictEqual([ran.code, ran.out], [0, "fine\n"])
+      assert.notInclude(ran.err, "stoa runs answer")
+    }))
+})
+
 describe("a conversation", () => {
+  it.scopedLive("tells what can be typed when it is asked for /help, and says it to nobody", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* talkative([])
+      const { err } = yield* stoa({ isTerminal: true, typed: ["/help", "/exit"] }, "chat", "--url", url)
+      for (const word of ["/exit", "Ctrl-C", "Ctrl-D"]) assert.include(err, word)
+      assert.notInclude(lines(), "POST /chat")
+    }))
+
   it.scopedLive("goes on until /exit, past a failed run", () =>
     Effect.gen(function*() {
       const error = { type: "upstream", code: "upstream", message: "It broke.", retryable: true }
@@ -379,9 +418,9 @@ const pressing = (times: number, typed: ReadonlyArray<string> | undefined, stopp
           stream([...started, ...text("part").slice(0, 2)], "waits")(response)
         }
       }
-      if (line !== "POST /sessions/s1/interrupt?queue=keep" || !stopped) return undefined
+      if (line !== "POST /runs/r1/cancel" || !stopped) return undefined
       return (response) => {
-        json({ session_id: "s1" }, 202)(response)
+        json({ run_id: "r1" }, 202)(response)
         streams.at(-1)?.write(framesOf([ended("interrupted")], 15))
       }
     })
@@ -393,7 +432,7 @@ const pressing = (times: number, typed: ReadonlyArray<string> | undefined, stopp
     yield* until(() => desk.shown().out.includes("part"))
     for (let i = 0; i < times; i++) {
       assert.isTrue(desk.press())
-      yield* until(() => lines().includes("POST /sessions/s1/interrupt?queue=keep"))
+      yield* until(() => lines().includes("POST /runs/r1/cancel"))
     }
     return { ran: yield* Fiber.join(fiber), lines: lines(), press: desk.press }
   })
@@ -403,7 +442,7 @@ describe("Ctrl-C", () => {
     Effect.gen(function*() {
       const { lines, press, ran } = yield* pressing(1, undefined, true)
       assert.deepStrictEqual(ran, { code: 130, out: "part\n", err: "stoa: Interrupted.\n" })
-      assert.include(lines, "POST /sessions/s1/interrupt?queue=keep")
+      assert.include(lines, "POST /runs/r1/cancel")
       assert.isFalse(press())
     }))
 

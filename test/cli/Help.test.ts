@@ -3,6 +3,9 @@ import { Effect } from "effect"
 import { withoutServer, withServer } from "../../src/cli/Commands.ts"
 import * as Completions from "../../src/cli/Completions.ts"
 import * as Grammar from "../../src/cli/Grammar.ts"
+import * as Help from "../../src/cli/Help.ts"
+import { variableOf } from "../../src/cli/Settings.ts"
+import { settingNames } from "../../src/domain/Settings.ts"
 import { stoa } from "./Desk.ts"
 
 const leaves = (node: Grammar.Node, path: ReadonlyArray<string> = []): ReadonlyArray<readonly [string, Grammar.Node]> =>
@@ -41,6 +44,14 @@ describe("help", () => {
       assert.include((yield* stoa({}, "--help")).out, "130")
       assert.include((yield* stoa({}, "agents", "list", "--help")).out, "--limit N")
       assert.include((yield* stoa({ hasColour: true })).out, "\u001b[1mUsage")
+    }))
+
+  it.live("of the server names every setting, with its environment variable", () =>
+    Effect.gen(function*() {
+      const root = Grammar.read(yield* withServer({}))
+      const serve = root.children.find(({ name }) => name === "serve")!
+      const help = Help.render([root, serve], false)
+      for (const setting of settingNames) assert.include(help, variableOf(setting))
     }))
 
   it.effect("names what was probably meant", () =>

@@ -57,13 +57,52 @@ export const page = <Plural extends string>(
   next_cursor: next
 })
 
-const run = { session_id: "s1", run_id: "r1" }
+const ids = { session_id: "s1", run_id: "r1" }
 const reply = { reply_id: "m1" }
 const event = (type: string, fields: object) => ({ id: `e-${type}`, created_at: at, type, ...fields })
 
+/** A run of the session `s1`, whose reply is `m0`. */
+export const run = (id: string, status = "running") => ({
+  ...owned,
+  id,
+  session_id: "s1",
+  agent_id: "a1",
+  status,
+  reply_id: "m0",
+  input: [],
+  tools: [],
+  first_seq: 1,
+  last_seq: null,
+  attempt: 1,
+  finished_reason: null,
+  error: null,
+  usage: null,
+  started_at: at,
+  ended_at: null
+})
+
+/** Messages of which the last is a reply whose call waits for somebody. */
+export const transcript = (id: string, name: string, state = "asking") => ({
+  messages: [{
+    id,
+    name: "assistant",
+    role: "assistant",
+    content: [{ type: "tool_call", id: "t1", name, input: "{}", state }],
+    metadata: {},
+    created_at: at,
+    finished_at: null,
+    usage: null
+  }],
+  is_running: true,
+  total: 1,
+  has_more: false
+})
+
+export const queued = event("RUN_QUEUED", ids)
+
 export const started = [
   event("USER_MESSAGE", {
-    ...run,
+    ...ids,
     message: {
       id: "u1",
       name: "user",
@@ -75,7 +114,7 @@ export const started = [
       usage: null
     }
   }),
-  event("REPLY_START", { ...run, ...reply, name: "assistant", role: "assistant" })
+  event("REPLY_START", { ...ids, ...reply, name: "assistant", role: "assistant" })
 ]
 
 export const text = (...deltas: ReadonlyArray<string>) => [
@@ -104,9 +143,9 @@ export const toolCall = (name: string, input: string, result: string, state = "s
 }
 
 export const ended = (finished_reason = "completed", error: object | null = null) =>
-  event("REPLY_END", { ...run, ...reply, finished_reason, error, usage: { input_tokens: 1, output_tokens: 2 } })
+  event("REPLY_END", { ...ids, ...reply, finished_reason, error, usage: { input_tokens: 1, output_tokens: 2 } })
 
-export const parked = event("RUN_PARKED", { ...run, ...reply, waiting_for: "user_confirmation" })
+export const parked = event("RUN_PARKED", { ...ids, ...reply, waiting_for: "user_confirmation" })
 
 /** Frames with the numbers from `first` on. */
 export const framesOf = (events: ReadonlyArray<object>, first = 1): string =>
@@ -125,6 +164,6 @@ export const asking = (
     event("TOOL_CALL_DELTA", { ...reply, tool_call_id: call.id, delta: input }),
     event("TOOL_CALL_END", { ...reply, tool_call_id: call.id }),
     event(isPerson ? "REQUIRE_USER_CONFIRM" : "REQUIRE_EXTERNAL_EXECUTION", { ...reply, tool_calls: [call] }),
-    event("RUN_PARKED", { ...run, ...reply, waiting_for })
+    event("RUN_PARKED", { ...ids, ...reply, waiting_for })
   ]
 }

@@ -21,6 +21,7 @@ import {
   strangeTexts
 } from "../support/fixtures.ts"
 import { always, entryOf } from "../support/ledger.ts"
+import { patience } from "../support/Patience.ts"
 
 const newSession = Effect.gen(function*() {
   const storage = yield* Storage
@@ -31,7 +32,7 @@ const newSession = Effect.gen(function*() {
 const batch = (parts: Partial<LogBatch>): LogBatch => ({ pages: [], runs: [], messages: [], ...parts })
 
 export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage | EventLog | Ledger, E>): void =>
-  layer(backend, { timeout: "120 seconds", excludeTestServices: true })(`EventLog contract: ${name}`, (it) => {
+  layer(backend, { timeout: patience(120_000), excludeTestServices: true })(`EventLog contract: ${name}`, (it) => {
     it.effect("reads pages back as they were written, gapless", () =>
       Effect.gen(function*() {
         const log = yield* EventLog

@@ -16,6 +16,7 @@ import { Storage } from "../../src/services/Storage.ts"
 import { Vault } from "../../src/services/Vault.ts"
 import { agentOf, freshId, freshOwner, pageOf, runOf, sessionOf, strangeTexts, time } from "../support/fixtures.ts"
 import { conversation } from "../support/hub.ts"
+import { patience } from "../support/Patience.ts"
 
 const Answer = Schema.Struct({ id: Schema.String, secret: Schema.optional(Schema.String) })
 type Answer = typeof Answer.Type
@@ -67,7 +68,7 @@ const anotherHost = Effect.flatMap(
 const mismatch = { _tag: "Invalid", code: "idempotency_mismatch" } as const
 
 export const idempotencyContract = <E>(name: string, backend: Layer.Layer<Host.Memories, E>): void =>
-  layer(Host.over(backend), { timeout: "120 seconds", excludeTestServices: true })(
+  layer(Host.over(backend), { timeout: patience(120_000), excludeTestServices: true })(
     `Idempotency contract: ${name}`,
     (it) => {
       it.effect("does it each time without a key, and once with one", () =>

@@ -8,6 +8,7 @@ import { EventLog } from "../../src/services/EventLog.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { agentOf, freshOwner, sessionOf } from "../support/fixtures.ts"
 import { always, entryOf } from "../support/ledger.ts"
+import { patience } from "../support/Patience.ts"
 
 const enter = (usage: ReadonlyArray<LedgerEntry>) =>
   Effect.flatMap(EventLog, (log) => log.append({ pages: [], runs: [], messages: [], usage }))
@@ -43,7 +44,7 @@ const choice = FastCheck.record({
 })
 
 export const ledgerContract = <E>(name: string, backend: Layer.Layer<EventLog | Ledger, E>): void =>
-  layer(backend, { timeout: "120 seconds", excludeTestServices: true })(`Ledger contract: ${name}`, (it) => {
+  layer(backend, { timeout: patience(120_000), excludeTestServices: true })(`Ledger contract: ${name}`, (it) => {
     it.effect("sums nothing to nothing", () =>
       Effect.gen(function*() {
         const ledger = yield* Ledger

@@ -11,6 +11,7 @@ import * as Host from "../../src/layers/Host.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { answer, conversation, say, watch } from "../support/hub.ts"
+import { patience } from "../support/Patience.ts"
 
 const pause = (note: string) => `call Pause {"seconds":0,"note":"${note}"}`
 
@@ -61,7 +62,7 @@ const outputs = (events: ReadonlyArray<AgentEvent>) =>
 const weather = [{ name: "Weather", description: "", parameters: { type: "object" }, effect: "none" as const }]
 
 export const parkingContract = <E>(name: string, storage: Layer.Layer<Host.Memories, E>) =>
-  layer(Host.over(storage), { timeout: "60 seconds", excludeTestServices: true })(`Parking: ${name}`, (it) => {
+  layer(Host.over(storage), { timeout: patience(60_000), excludeTestServices: true })(`Parking: ${name}`, (it) => {
     it.effect("asks before a tool with an effect, waits visibly, and runs it once when allowed", () =>
       Effect.gen(function*() {
         const hub = yield* SessionHub

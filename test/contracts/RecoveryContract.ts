@@ -17,6 +17,7 @@ import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { conversation, say, watch } from "../support/hub.ts"
 import { always, ledgerTells } from "../support/ledger.ts"
+import { patience } from "../support/Patience.ts"
 
 const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(32).fill(7))] }))
 
@@ -84,7 +85,7 @@ const interrupted = (
   })
 
 export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger, E>) =>
-  layer(storage, { timeout: "60 seconds", excludeTestServices: true })(`Recovery: ${name}`, (it) => {
+  layer(storage, { timeout: patience(60_000), excludeTestServices: true })(`Recovery: ${name}`, (it) => {
     it.effect("makes the model call that was cut off again, and keeps what it had said", () =>
       Effect.gen(function*() {
         const { before, fresh, reply, session } = yield* interrupted("repeat 60 word ", (event) =>

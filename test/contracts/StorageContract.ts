@@ -21,6 +21,7 @@ import {
   sessionOf,
   strangeTexts
 } from "../support/fixtures.ts"
+import { patience } from "../support/Patience.ts"
 
 const named = (agent: Agent, name: string): Agent => ({ ...agent, updated_at: later, data: { ...agent.data, name } })
 
@@ -90,7 +91,7 @@ const oneOfEach = Effect.gen(function*() {
 })
 
 export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | EventLog, E>): void =>
-  layer(backend, { timeout: "120 seconds", excludeTestServices: true })(`Storage contract: ${name}`, (it) => {
+  layer(backend, { timeout: patience(120_000), excludeTestServices: true })(`Storage contract: ${name}`, (it) => {
     it.effect("returns what was inserted, to its owner and to the host", () =>
       Effect.gen(function*() {
         for (const { get, hostGet, list, owner, record } of yield* oneOfEach) {

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process"
 import { access, readdir, readFile, rm } from "node:fs/promises"
 import { resolve } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import { patience } from "../support/Patience.ts"
 import { freshDatabase } from "../support/Postgres.ts"
 import { temporaryFolder } from "../support/Server.ts"
 import { failures, table } from "./Check.ts"
@@ -33,7 +34,7 @@ const survives = (name: string, databaseUrl: () => Promise<string | undefined>) 
     } finally {
       await folder.remove()
     }
-  }, 180_000)
+  }, patience(180_000))
 
 /** The driver as the terminal runs it: Ctrl-C goes to all of its process group. */
 const driver = () => {
@@ -89,7 +90,7 @@ describe.runIf(process.platform === "linux")("The crash driver", () => {
         // It has ended.
       }
     }
-  }, 120_000)
+  }, patience(120_000))
 
   it("leaves no server behind when it is killed itself", async () => {
     const { exited, output, pid } = driver()
@@ -103,7 +104,7 @@ describe.runIf(process.platform === "linux")("The crash driver", () => {
     } finally {
       await rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
     }
-  }, 120_000)
+  }, patience(120_000))
 })
 
 describe("A server that is killed at random moments", () => {

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import type { Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { resolve } from "node:path"
+import { patience } from "../support/Patience.ts"
 
 const running = new Set<ChildProcess>()
 process.on("exit", () => {
@@ -28,7 +29,7 @@ const watchdog = () => {
 const main = resolve(import.meta.dirname, "../../dist/cli/main.js")
 
 /** Longest start, in milliseconds. */
-const patience = 30_000
+const longest = patience(30_000)
 
 export interface VictimOptions {
   readonly dataDir: string
@@ -81,7 +82,7 @@ export class Victim {
         this.deaths.push(`${how}:\n${this.#output.slice(-4_000)}`)
         fail(new Error(this.deaths.at(-1)))
       }
-      const timer = setTimeout(() => died(`It did not start within ${patience} ms`), patience)
+      const timer = setTimeout(() => died(`It did not start within ${longest} ms`), longest)
       child.on("close", (code, signal) => {
         clearTimeout(timer)
         if (this.#child !== child) return done()
@@ -91,10 +92,10 @@ export class Victim {
       const read = (chunk: Buffer) => {
         this.#output += chunk.toString()
         for (const line of chunk.toString().split("\n")) {
-          if (/level=(ERROR|FATAL)|\b(ERROR|FATAL)\b/.test(line)) this.errors.push(line)
+          if (/"level":"(error|fatal)"|\b(ERROR|FATAL)\b/.test(line)) this.errors.push(line)
         }
         if (this.#url !== undefined || this.#child !== child) return
-        const url = /listens on (http:\/\/\S+)/.exec(this.#output)?.[1]
+        const url = /listens on (http:\/\/[^\s"]+)/.exec(this.#output)?.[1]
         if (url === undefined) return
         clearTimeout(timer)
         this.readyAt = performance.now()

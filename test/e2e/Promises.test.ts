@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import type { AgentEvent } from "../../src/domain/Event.ts"
 import { eventsOf } from "../../src/domain/Frames.ts"
 import { type Answer, call as callPlain, stream } from "../crash/Wire.ts"
+import { patience } from "../support/Patience.ts"
 import { clientOf, startServer, temporaryFolder } from "../support/Server.ts"
 
 const withFolder = async (use: (path: string) => Promise<void>) => {
@@ -136,7 +137,7 @@ describe("The engine's promises, over the built server", () => {
         assert.deepStrictEqual([...eventsOf(got), ...rest.frames], eventsOf(first!.join("\n\n")))
         assert.strictEqual(await server.kill("SIGTERM"), 0)
       }),
-    120_000
+    patience(120_000)
   )
 
   it(
@@ -180,7 +181,7 @@ describe("The engine's promises, over the built server", () => {
         ])
         await second.kill("SIGTERM")
       }),
-    60_000
+    patience(60_000)
   )
 
   it(
@@ -229,8 +230,8 @@ describe("The engine's promises, over the built server", () => {
         const code = await exit
         const took = performance.now() - asked
         assert.strictEqual(code, 0, first.output())
-        assert.isBelow(unready, 100)
-        assert.isBelow(took, (drainSeconds + 5) * 1_000)
+        assert.isBelow(unready, patience(100))
+        assert.isBelow(took, patience((drainSeconds + 5) * 1_000))
         for (const { status, whole, text } of await Promise.all(streams)) {
           assert.deepStrictEqual([status, whole, text], [200, true, ""])
         }
@@ -252,7 +253,7 @@ describe("The engine's promises, over the built server", () => {
         }))
         assert.strictEqual(await second.kill("SIGTERM"), 0)
       }),
-    120_000
+    patience(120_000)
   )
 
   it(
@@ -293,6 +294,6 @@ describe("The engine's promises, over the built server", () => {
         )
         await server.kill("SIGTERM")
       }),
-    60_000
+    patience(60_000)
   )
 })

@@ -1,13 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { execFile, spawnSync } from "node:child_process"
-import { readdir, readFile, unlink, utimes, writeFile } from "node:fs/promises"
+import { readdir, readFile, stat, unlink, utimes, writeFile } from "node:fs/promises"
 import { createServer as createHttpServer } from "node:http"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { clientOf, startServer, stoa, temporaryFolder } from "../support/Server.ts"
+import { patience } from "../support/Patience.ts"
+import { adminKey, clientOf, safeJson, startAtTerminal, startServer, stoa, temporaryFolder } from "../support/Server.ts"
 
-const sh = (command: string) => promisify(execFile)("sh", ["-c", command], { timeout: 20_000 })
+const sh = (command: string) => promisify(execFile)("sh", ["-c", command], { timeout: patience(20_000) })
 
 /** A small disk of its own, to fill it. */
 const canMount = process.platform === "linux" &&
@@ -78,14 +79,47 @@ const echo = async (secret: string) => {
 }
 
 describe("The built server", () => {
-  it("prints a curl that works as printed, and streams to REPLY_END", () =>
+  it("shows a person at a terminal the admin key and a curl that works as printed, on standard error", () =>
     withFolder(async (folder) => {
-      const server = await startServer(["--data-dir", folder])
-      const command = /^\s*(curl .*)$/m.exec(server.output())?.[1]
+      const server = await startAtTerminal(["--data-dir", folder])
+      const command = /^\s*(curl .*?)\s*$/m.exec(server.output())?.[1]
       assert.isDefined(command, server.output())
       const { stdout } = await sh(command!)
       assert.include(stdout, "\"type\":\"REPLY_END\"")
-      assert.strictEqual(await server.kill("SIGTERM"), 0)
+      const key = /stoa_\S+/.exec(server.output())?.[0]
+      const asked = await fetch(`${server.url}/keys`, { headers: { authorization: `Bearer ${key}` } })
+      assert.strictEqual(asked.status, 200)
+      assert.notInclude(await filesBelow(folder), join(folder, "admin.key"))
+      await server.kill("SIGTERM")
+      assert.strictEqual(await readFile(join(folder, "stdout"), "utf8"), "")
+    }))
+
+  it("writes logs as JSON where no terminal reads them, and no key into them", () =>
+    withFolder(async (folder) => {
+      const server = await startServer(["--data-dir", folder, "--log-level", "debug"])
+      const client = clientOf(server.url)
+      const data = { type: "openai_compatible_credential", base_url: "http://127.0.0.1:9/v1", api_key: "sk-1" }
+      const { credential_id } = await client.must("POST", "/credential", { data })
+      const { agent_id } = await client.must("POST", "/agent", { name: "Friday" })
+      const { session_id } = await client.must("POST", "/sessions", {
+        agent_id,
+        chat_model_config: { type: data.type, credential_id, model: "any" }
+      })
+      const body = JSON.stringify({ agent_id, session_id, input: { content: "hi" } })
+      await (await client.stream("/chat", { method: "POST", body })).end()
+      await server.kill("SIGTERM")
+      const lines = server.output().trim().split("\n").map((line) => safeJson(line))
+      for (const line of lines) assert.match(line.time, /^\d{4}-\d\d-\d\dT.*Z$/)
+      const of = (message: string) => lines.filter((line) => line.message === message)
+      assert.deepInclude(of("A model call failed")[0], { level: "warning", tenant: "ada", session_id, model: "any" })
+      assert.deepInclude(of("A run failed")[0], {
+        level: "warning",
+        tenant: "ada",
+        session_id,
+        finished_reason: "error"
+      })
+      assert.notInclude(server.output(), await adminKey(folder))
+      assert.strictEqual((await stat(join(folder, "admin.key"))).mode & 0o777, 0o600)
     }))
 
   it("keeps agent, session and transcript over kill -9, and goes on with the run that was cut off", () =>
@@ -168,6 +202,24 @@ describe("The built server", () => {
       assert.notInclude(stderr, "    at ")
     }))
 
+  it("says that there is no folder of model cards before it makes anything", () =>
+    withFolder(async (folder) => {
+      const data = join(folder, "data")
+      const { code, stderr } = await stoa([
+        "serve",
+        "--port",
+        "0",
+        "--data-dir",
+        data,
+        "--models-dir",
+        "/no/such/folder"
+      ])
+      assert.strictEqual(code, 1)
+      assert.include(stderr, "/no/such/folder")
+      assert.include(stderr, "--models-dir")
+      assert.deepStrictEqual(await readdir(folder), [])
+    }))
+
   it("refuses an unknown setting and a bad value by name", () =>
     withFolder(async (folder) => {
       const unknown = await stoa(["serve", "--data-dir", folder], { env: { STOA_PROT: "9" } })
@@ -192,7 +244,7 @@ describe("The built server", () => {
       const asked = performance.now()
       const code = await server.kill("SIGTERM")
       assert.strictEqual(code, 0, server.output())
-      assert.isBelow(performance.now() - asked, 5_000)
+      assert.isBelow(performance.now() - asked, patience(5_000))
       await Promise.all([chat.end(), watching.end()])
       assert.deepStrictEqual([chat.broken(), watching.broken()], [false, false])
     }))
@@ -227,11 +279,10 @@ describe("The built server", () => {
       })
   )
 
-  it("prints an admin key once, which makes other keys", () =>
+  it("keeps an admin key once, which makes other keys", () =>
     withFolder(async (folder) => {
       const first = await startServer(["--data-dir", folder])
-      const key = /stoa_\S+/.exec(first.output())?.[0]
-      assert.isDefined(key)
+      const key = await adminKey(folder)
       const made = await stoa([
         "keys",
         "create",
@@ -244,15 +295,17 @@ describe("The built server", () => {
         "--url",
         first.url
       ], {
-        env: { STOA_API_KEY: key! }
+        env: { STOA_API_KEY: key }
       })
       assert.strictEqual(made.code, 0, made.stderr)
       const { key: issued } = JSON.parse(made.stdout)
       const answer = await fetch(`${first.url}/agent`, { headers: { authorization: `Bearer ${issued}` } })
       assert.strictEqual(answer.status, 200)
       await first.kill("SIGTERM")
+      await unlink(join(folder, "admin.key"))
       const second = await startServer(["--data-dir", folder])
-      assert.notInclude(second.output(), "stoa_")
+      assert.notInclude(first.output() + second.output(), "stoa_")
+      assert.notInclude(await filesBelow(folder), join(folder, "admin.key"))
       assert.strictEqual(
         (await fetch(`${second.url}/agent`, { headers: { authorization: `Bearer ${issued}` } })).status,
         200
@@ -265,7 +318,7 @@ describe("The built server", () => {
     () =>
       withFolder(async (folder) => {
         const server = await startServer(["--data-dir", folder])
-        const key = /stoa_\S+/.exec(server.output())?.[0] ?? ""
+        const key = await adminKey(folder)
         const client = clientOf(server.url)
         const data = { type: "openai_compatible_credential", base_url: "http://127.0.0.1:9/v1", api_key: "sk-rotated" }
         const { credential_id } = await client.must("POST", "/credential", { data })
@@ -291,7 +344,7 @@ describe("The built server", () => {
         await again.kill("SIGTERM")
         for (const text of [server.output(), again.output(), rotated.stdout]) assert.notInclude(text, "sk-rotated")
       }),
-    120_000
+    patience(120_000)
   )
 
   it(
@@ -339,7 +392,7 @@ describe("The built server", () => {
         for (const answer of [...answers, server.output()]) assert.notInclude(answer, secret)
         for (const file of await filesBelow(folder)) assert.isFalse((await readFile(file)).includes(secret), file)
       }),
-    120_000
+    patience(120_000)
   )
 
   it("leaves a planted secret nowhere: not in answers, not in what it prints, not in its data", () =>

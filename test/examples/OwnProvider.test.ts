@@ -3,13 +3,14 @@ import { spawn } from "node:child_process"
 import { createServer, type IncomingMessage } from "node:http"
 import type { AddressInfo } from "node:net"
 import { resolve } from "node:path"
+import { patience } from "../support/Patience.ts"
 import { clientOf, temporaryFolder } from "../support/Server.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 const key = "oracle-key-4711"
 
 /** Longest wait for the program to listen, in milliseconds. */
-const patience = 60_000
+const longest = patience(60_000)
 
 /** The example, from its sources, as somebody would start it. */
 const start = (...words: ReadonlyArray<string>) =>
@@ -20,14 +21,14 @@ const start = (...words: ReadonlyArray<string>) =>
       const child = spawn(process.execPath, program, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] })
       let output = ""
       const exited = new Promise<number | null>((end) => child.on("close", end))
-      const timer = setTimeout(() => child.kill("SIGKILL"), patience)
+      const timer = setTimeout(() => child.kill("SIGKILL"), longest)
       void exited.then(() => {
         clearTimeout(timer)
         fail(new Error(output))
       })
       const read = (chunk: Buffer) => {
         output += chunk.toString()
-        const url = /listens on (http:\/\/\S+)/.exec(output)?.[1]
+        const url = /listens on (http:\/\/[^\s"]+)/.exec(output)?.[1]
         if (url === undefined) return
         clearTimeout(timer)
         done({
@@ -115,5 +116,5 @@ describe("A program with a provider of its own", () => {
       far.close()
       await folder.remove()
     }
-  }, patience + 30_000)
+  }, longest + patience(30_000))
 })

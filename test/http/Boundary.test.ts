@@ -5,6 +5,7 @@ import { Conflict, Unavailable } from "../../src/domain/Errors.ts"
 import * as Boundary from "../../src/http/middleware/Boundary.ts"
 import * as HostLayer from "../../src/layers/Host.ts"
 import { Models } from "../../src/services/Models.ts"
+import { patience } from "../support/Patience.ts"
 import * as TestHost from "../support/TestHost.ts"
 
 const { Logged, TestHost: Host } = TestHost
@@ -629,7 +630,7 @@ layer(
       const lines = yield* Logged
       const before = lines.length
       yield* Effect.promise(() => fetch(`${url}/slow`, { signal: AbortSignal.timeout(100) }).catch(() => {}))
-      yield* Effect.sleep("10 millis").pipe(Effect.repeat({ until: () => left === 1 }), Effect.timeout("1 second"))
+      yield* Effect.sleep("10 millis").pipe(Effect.repeat({ until: () => left === 1 }), Effect.timeout(patience(1_000)))
       assert.deepStrictEqual(lines.slice(before), [])
     }))
 })

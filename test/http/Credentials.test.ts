@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net"
 import type { UserId } from "../../src/domain/Ids.ts"
 import { ApiKeys } from "../../src/services/ApiKeys.ts"
+import { patience } from "../support/Patience.ts"
 import * as TestHost from "../support/TestHost.ts"
 
 const { Logged, TestHost: Host, logged } = TestHost
@@ -238,7 +239,7 @@ layer(Layer.provideMerge(TestHost.layer(), logged), { excludeTestServices: true 
       const url = yield* serve(() => {})
       const [took, { json }] = yield* Effect.timed((yield* holder(url)).test)
       assert.strictEqual(json.error.type, "connection")
-      assert.isBelow(Duration.toMillis(took), 12_000)
+      assert.isBelow(Duration.toMillis(took), patience(12_000))
       assert.isAtLeast(json.latency_ms, 9_900)
-    }), 20_000)
+    }), patience(20_000))
 })

@@ -7,6 +7,7 @@ import * as Host from "../../src/layers/Host.ts"
 import { ApiKeys } from "../../src/services/ApiKeys.ts"
 import { Rooms } from "../../src/services/Rooms.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
+import { patience } from "../support/Patience.ts"
 import * as TestHost from "../support/TestHost.ts"
 
 const { TestHost: Door } = TestHost
@@ -188,7 +189,7 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
         watching.leave()
         yield* Effect.sleep("10 millis").pipe(
           Effect.repeat({ until: () => subscribers.get(session_id) === 0 }),
-          Effect.timeout("1 second")
+          Effect.timeout(patience(1_000))
         )
         const status = Effect.map(call("GET", `/sessions/${session_id}/status`, { user }), ({ json }) => json.status)
         assert.strictEqual(yield* status, "running")
@@ -294,7 +295,7 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
         yield* Effect.promise(() => begun)
         yield* setReady(false)
         yield* close("stopping")
-        const text = yield* Effect.timeout(Deferred.await(ended), "1 second")
+        const text = yield* Effect.timeout(Deferred.await(ended), patience(1_000))
         yield* setReady(true)
         assert.include(text, ": stopping\n")
       }))

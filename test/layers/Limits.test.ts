@@ -19,6 +19,7 @@ import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { answer, conversation, converse, say, watch } from "../support/hub.ts"
+import { patience } from "../support/Patience.ts"
 import { freshDatabase } from "../support/Postgres.ts"
 
 const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(32).fill(7))] }))
@@ -132,7 +133,7 @@ const bad = faulty({
   endless: deltas(Number.MAX_SAFE_INTEGER, "abcdefgh".repeat(8))
 })
 
-layer(host(Host.memory, {}, bad), { timeout: "60 seconds", excludeTestServices: true })(
+layer(host(Host.memory, {}, bad), { timeout: patience(60_000), excludeTestServices: true })(
   "A model that misbehaves",
   (it) => {
     const outcome = Effect.fnUntraced(function*(model: string) {
@@ -167,7 +168,7 @@ layer(host(Host.memory, {}, bad), { timeout: "60 seconds", excludeTestServices: 
         assert.strictEqual(reason, "completed")
         assert.isTrue(said === "abc".repeat(1_000_000))
         assert.isBelow(events.length, 10_000)
-      }), 60_000)
+      }), patience(60_000))
 
     it.effect("by never ending is ended, and what was said stays", () =>
       Effect.gen(function*() {
@@ -175,7 +176,7 @@ layer(host(Host.memory, {}, bad), { timeout: "60 seconds", excludeTestServices: 
         assert.deepStrictEqual([reason, code], ["error", "upstream"])
         assert.match(message, /exceeds 4194304 characters/)
         assert.strictEqual(said.length, 4 * 1024 * 1024)
-      }), 60_000)
+      }), patience(60_000))
   }
 )
 
@@ -189,7 +190,7 @@ const whole = Effect.fnUntraced(function*(session: Session, accepted: Effect.Eff
 const statusOf = (session: Session, id: string) => Effect.flatMap(Storage, ({ runs }) => runs.get(session.user_id, id))
 
 const contract = <E>(name: string, storage: Layer.Layer<Host.Memories, E>) =>
-  layer(host(storage), { timeout: "60 seconds", excludeTestServices: true })(`Upkeep: ${name}`, (it) => {
+  layer(host(storage), { timeout: patience(60_000), excludeTestServices: true })(`Upkeep: ${name}`, (it) => {
     it.effect("ends runs that have waited too long, and no others", () =>
       Effect.gen(function*() {
         const session = yield* conversation()

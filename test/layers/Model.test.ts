@@ -23,6 +23,7 @@ import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { answer, conversation, say, type Seen, watch } from "../support/hub.ts"
 import { ledgerTells } from "../support/ledger.ts"
+import { patience } from "../support/Patience.ts"
 import { freshDatabase } from "../support/Postgres.ts"
 
 const runs = Number(process.env["MODEL_RUNS"] ?? 6)
@@ -302,7 +303,7 @@ const settle = (real: Real) =>
   })
 
 const keepsItsPromises = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger, E>) =>
-  layer(storage, { timeout: "60 seconds", excludeTestServices: true })(`Whatever happens: ${name}`, (it) => {
+  layer(storage, { timeout: patience(60_000), excludeTestServices: true })(`Whatever happens: ${name}`, (it) => {
     it.effect("nothing accepted is lost, nothing seen changes, every run ends", () =>
       Effect.gen(function*() {
         const context = yield* Effect.context<Storage | EventLog | Ledger>()
@@ -317,7 +318,7 @@ const keepsItsPromises = <E>(name: string, storage: Layer.Layer<Storage | EventL
           await run(settle(real))
         })
         yield* Effect.promise(() => FastCheck.assert(property, { numRuns: runs, endOnFailure: runs <= 10 }))
-      }), runs * 30_000)
+      }), patience(runs * 30_000))
   })
 
 keepsItsPromises("Memory", Host.memory)

@@ -4,6 +4,7 @@ import { type Bounds, bounds, waitAfter, within } from "../../src/layers/Models/
 import { provider } from "../../src/layers/Models/providers/OpenAiCompatible.ts"
 import { type EmitPart, ModelFailed, type ModelPart } from "../../src/services/Models.ts"
 import * as Fake from "../support/FakeOpenAi.ts"
+import { patience } from "../support/Patience.ts"
 
 const text = (delta: string): ModelPart => ({ type: "text", block: "1", delta })
 const finish: ModelPart = { type: "finish", reason: "stop", usage: { input_tokens: 1, output_tokens: 1 } }
@@ -297,7 +298,7 @@ describe("A wire that is cut", () => {
           if (ending === "cut") assert.strictEqual(answered, 0)
           else assert.isTrue(answered >= 1 && answered <= "data: [DONE]\n\n".length + 3, `${answered}`)
         }),
-      60_000
+      patience(60_000)
     )
   }
 
@@ -325,5 +326,5 @@ describe("A wire that is cut", () => {
           assert.include(["upstream", "connection"], failed.type, JSON.stringify(one))
         }
       }
-    }), 60_000)
+    }), patience(60_000))
 })

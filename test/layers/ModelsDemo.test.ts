@@ -8,6 +8,7 @@ import { propertiesOf } from "../../src/layers/Models/cards/Merge.ts"
 import { provider } from "../../src/layers/Models/demo/Demo.ts"
 import { embed } from "../../src/layers/Models/demo/Embedding.ts"
 import type { EmitPart, ModelPart } from "../../src/services/Models.ts"
+import { patience } from "../support/Patience.ts"
 
 const time = "2026-01-31T09:30:00.000Z" as Timestamp
 
@@ -259,7 +260,7 @@ describe("demo-script", () => {
         const fiber = yield* Effect.fork(ask([user(`say a\n${what}`)], (part) => void parts.push(part)))
         yield* Effect.sleep("20 millis")
         const [duration] = yield* Effect.timed(Fiber.interrupt(fiber))
-        assert.isBelow(Duration.toMillis(duration), 500)
+        assert.isBelow(Duration.toMillis(duration), patience(500))
         const { length } = parts
         yield* Effect.sleep("20 millis")
         assert.strictEqual(parts.length, length)

@@ -6,6 +6,7 @@ import * as PeersMemory from "../../src/layers/Peers/Memory.ts"
 import * as PeersPg from "../../src/layers/Peers/Pg.ts"
 import * as Pg from "../../src/layers/Sql/pg/Pg.ts"
 import { type Notice, Peers, type Received } from "../../src/services/Peers.ts"
+import { patience } from "../support/Patience.ts"
 import { freshDatabase } from "../support/Postgres.ts"
 
 const session = "s" as SessionId
@@ -33,7 +34,7 @@ const eventually = (condition: () => boolean) =>
   Effect.sync(condition).pipe(
     Effect.delay("5 millis"),
     Effect.repeat({ until: (holds) => holds }),
-    Effect.timeout("10 seconds")
+    Effect.timeout(patience(10_000))
   )
 
 const execute = (url: string, sql: string) =>

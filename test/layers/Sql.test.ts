@@ -17,12 +17,13 @@ import * as PgliteUpkeep from "../../src/layers/Sql/pglite/Upkeep.ts"
 import { Prepared } from "../../src/layers/Sql/Prepared.ts"
 import { Turns } from "../../src/layers/Sql/Turns.ts"
 import { chaosBefore } from "../support/Chaos.ts"
+import { patience } from "../support/Patience.ts"
 import { freshDatabase, type Postgres, startPostgres } from "../support/Postgres.ts"
 
 type Sql = SqlClient.SqlClient | PgClient.PgClient | Prepared
 
 const sqlContract = <E>(name: string, sqlLayer: Layer.Layer<Sql, E>) =>
-  layer(sqlLayer, { timeout: "60 seconds", excludeTestServices: true })(`SqlClient contract: ${name}`, (it) => {
+  layer(sqlLayer, { timeout: patience(60_000), excludeTestServices: true })(`SqlClient contract: ${name}`, (it) => {
     it.effect("returns what was inserted", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
@@ -255,7 +256,7 @@ const sqlContract = <E>(name: string, sqlLayer: Layer.Layer<Sql, E>) =>
         const [odd] = yield* sql`select id from shaken group by id having count(*) <> 2`
         assert.isUndefined(odd)
         assert.deepStrictEqual(yield* sql.withTransaction(sql`select 1 as one`), [{ one: 1 }])
-      }), 30_000)
+      }), patience(30_000))
 
     it.effect("keeps 70 concurrent fibers apart, in and out of transactions", () =>
       Effect.gen(function*() {
@@ -279,7 +280,7 @@ const sqlContract = <E>(name: string, sqlLayer: Layer.Layer<Sql, E>) =>
         assert.deepStrictEqual(yield* sql`select amount from account order by id`, [{ amount: expected }, {
           amount: -expected
         }])
-      }), 30_000)
+      }), patience(30_000))
 
     it.effect("orders the statements of fibers within one transaction", () =>
       Effect.gen(function*() {
@@ -320,7 +321,7 @@ const sqlContract = <E>(name: string, sqlLayer: Layer.Layer<Sql, E>) =>
         yield* sql.withTransaction(sql`select pg_notify(${channel}, 'two')`)
         assert.deepStrictEqual([...(yield* Fiber.join(first))], ["one ünï", "two"])
         assert.deepStrictEqual([...(yield* Fiber.join(second))], ["one ünï"])
-      }), 15_000)
+      }), patience(15_000))
   })
 
 const codeOf = ({ cause }: SqlError.SqlError) => cause instanceof Error && "code" in cause ? cause.code : cause
@@ -353,7 +354,7 @@ const migrationsContract = <E>(name: string, connect: () => Promise<Layer.Layer<
           [3, "c", true],
           [4, "d", false]
         ])
-      }).pipe(Effect.provide(Layer.unwrapEffect(fresh))), 30_000)
+      }).pipe(Effect.provide(Layer.unwrapEffect(fresh))), patience(30_000))
 
     it.live("lets two clients migrate at once: one works, the other finds it done", () =>
       Effect.gen(function*() {
@@ -373,7 +374,7 @@ const migrationsContract = <E>(name: string, connect: () => Promise<Layer.Layer<
           ),
           [["0001_a", "0002_b", "0003_c"]]
         )
-      }), 30_000)
+      }), patience(30_000))
 
     it.live("refuses a database that is newer than the code, and leaves it alone", () =>
       Effect.gen(function*() {
@@ -382,7 +383,7 @@ const migrationsContract = <E>(name: string, connect: () => Promise<Layer.Layer<
         assert.strictEqual(error._tag, "DatabaseTooNew")
         assert.strictEqual(error.message, "The database is at version 3, this stoa knows 1: upgrade stoa.")
         assert.strictEqual((yield* Migrations.status(steps("a"))).length, 3)
-      }).pipe(Effect.provide(Layer.unwrapEffect(fresh))), 30_000)
+      }).pipe(Effect.provide(Layer.unwrapEffect(fresh))), patience(30_000))
 
     it.live("changes nothing when a step fails", () =>
       Effect.gen(function*() {
@@ -397,7 +398,7 @@ const migrationsContract = <E>(name: string, connect: () => Promise<Layer.Layer<
           m: null
         }])
         assert.deepStrictEqual(yield* Migrations.migrate(steps("a", "b")), ["0001_a", "0002_b"])
-      }).pipe(Effect.provide(Layer.unwrapEffect(fresh))), 30_000)
+      }).pipe(Effect.provide(Layer.unwrapEffect(fresh))), patience(30_000))
   })
 
 const pgFresh = () => freshDatabase().then((url) => Pg.layer({ url: Redacted.make(url) }))
@@ -476,7 +477,7 @@ describe("Pglite in a folder", () => {
       assert.deepStrictEqual(yield* Effect.promise(() => Fs.readdir(dataDir)), ["postgres"])
       const version = yield* Effect.promise(() => Fs.readFile(Path.join(dataDir, "postgres", "PG_VERSION"), "utf8"))
       assert.strictEqual(version.trim(), DataDir.postgresVersion)
-    }), 60_000)
+    }), patience(60_000))
 
   it.scopedLive(
     "belongs to one process: the second is refused and the first goes on; after kill -9 it opens with its rows",
@@ -507,7 +508,7 @@ describe("Pglite in a folder", () => {
         )
         assert.deepStrictEqual(rows.map(({ pid }) => pid), [child.pid, second.child.pid])
       }),
-    120_000
+    patience(120_000)
   )
 
   it.scopedLive("is refused twice within one process as well, and free again once closed", () =>
@@ -537,7 +538,7 @@ describe("Pglite in a folder", () => {
       )
       assert.deepStrictEqual(rows, [{ one: 1 }])
       assert.deepStrictEqual(yield* Effect.promise(() => Fs.readdir(dataDir)), ["postgres"])
-    }), 30_000)
+    }), patience(30_000))
 
   const refused = (
     title: string,
@@ -552,7 +553,7 @@ describe("Pglite in a folder", () => {
         assert.strictEqual(error._tag, "DataDirUnusable")
         for (const word of [folder, "--data-dir", ...words]) assert.include(error.message, word)
         assert.notInclude(error.message, "\n")
-      }), 30_000)
+      }), patience(30_000))
 
   const write = async (folder: string, path: string, text: string | Buffer) => {
     await Fs.mkdir(Path.dirname(Path.join(folder, path)), { recursive: true })
@@ -592,7 +593,7 @@ describe("Pglite", () => {
       const exit = yield* Fiber.await(fiber)
       assert.isTrue(Exit.isFailure(exit))
       assert.deepStrictEqual(yield* sql`select 1 as one`, [{ one: 1 }])
-    }).pipe(Effect.provide(Pglite.layer({ dataDir: undefined }))), 30_000)
+    }).pipe(Effect.provide(Pglite.layer({ dataDir: undefined }))), patience(30_000))
 
   it.scopedLive("lets timers fire while statements queue", () =>
     Effect.gen(function*() {
@@ -606,7 +607,7 @@ describe("Pglite", () => {
       })
       clearInterval(timer)
       assert.isAbove(fired, (performance.now() - start) / 50)
-    }).pipe(Effect.provide(Pglite.layer({ dataDir: undefined }))), 30_000)
+    }).pipe(Effect.provide(Pglite.layer({ dataDir: undefined }))), patience(30_000))
 
   it.scopedLive("clears dead rows and the log that background processes would", () =>
     Effect.gen(function*() {
@@ -626,7 +627,7 @@ describe("Pglite", () => {
         select n_dead_tup, last_vacuum is not null as vacuumed, last_analyze is not null as analyzed
         from pg_stat_user_tables where relname = 'worn'`
       assert.deepStrictEqual(stats, { n_dead_tup: "0", vacuumed: true, analyzed: true })
-    }).pipe(Effect.provide(Pglite.layer({ dataDir: undefined }))), 60_000)
+    }).pipe(Effect.provide(Pglite.layer({ dataDir: undefined }))), patience(60_000))
 })
 
 describe("Turns", () => {
@@ -640,7 +641,7 @@ describe("Turns", () => {
       yield* Effect.sleep(1)
       turns.leave()
       yield* Fiber.interrupt(taker)
-      yield* Effect.timeout(turns.take, "1 second")
+      yield* Effect.timeout(turns.take, patience(1_000))
     }))
 })
 
@@ -668,7 +669,7 @@ describe("Pg", () => {
         assert.include(error.message, words)
         assert.notInclude(Cause.pretty(Cause.fail(error)) + JSON.stringify(error) + String(error), secret)
       }
-    }), 30_000)
+    }), patience(30_000))
 
   it.live("stays alive when the server drops its idle connections, and connects anew", () =>
     Effect.gen(function*() {
@@ -696,7 +697,7 @@ describe("Pg", () => {
         assert.deepStrictEqual(yield* sql`select 1 as one`, [{ one: 1 }])
         assert.deepStrictEqual(yield* sql.withTransaction(sql`select 1 as one`), [{ one: 1 }])
       }).pipe(Effect.provide(Pg.layer({ url: Redacted.make(url) })))
-    }), 30_000)
+    }), patience(30_000))
 
   it.live("comes back after the server was stopped at once and restarted", () =>
     Effect.acquireUseRelease(
@@ -716,7 +717,7 @@ describe("Pg", () => {
           }).pipe(Effect.provide(Pg.layer({ url: Redacted.make(url) })))
         }),
       (server) => Effect.promise(server.stop)
-    ), 60_000)
+    ), patience(60_000))
 
   it.live(
     "gives up a statement or a connection that does not come, and works again when bytes go through",
@@ -736,14 +737,14 @@ describe("Pg", () => {
             })
             yield* Effect.all([ask, sql.withTransaction(sql`select 1`), ask], { concurrency: "unbounded" })
             chaos.stall()
-            assert.isBelow(yield* failsIn(ask), 1_800)
-            assert.isBelow(yield* failsIn(sql`select 1`), 1_800)
+            assert.isBelow(yield* failsIn(ask), patience(1_800))
+            assert.isBelow(yield* failsIn(sql`select 1`), patience(1_800))
             const all = yield* Effect.exit(sql.withTransaction(sql`select 1`)).pipe(
               Effect.replicateEffect(30, { concurrency: "unbounded" }),
               Effect.timed
             )
             assert.isTrue(all[1].every(Exit.isFailure))
-            assert.isBelow(Duration.toMillis(all[0]), 2_500)
+            assert.isBelow(Duration.toMillis(all[0]), patience(2_500))
             chaos.back()
             yield* Effect.sleep("1 second")
             assert.deepStrictEqual(yield* ask, [{ a: 1 }])
@@ -751,7 +752,7 @@ describe("Pg", () => {
           }).pipe(Effect.provide(Pg.layer({ url: Redacted.make(chaos.url) }))),
         (chaos) => Effect.promise(chaos.close)
       ),
-    30_000
+    patience(30_000)
   )
 
   it.live("has no more use for connections that idled while another one was given up", () =>
@@ -774,7 +775,7 @@ describe("Pg", () => {
           for (const after of yield* pidsOf(10)) assert.isFalse(before.has(after))
         }).pipe(Effect.provide(Pg.layer({ url: Redacted.make(chaos.url) }))),
       (chaos) => Effect.promise(chaos.close)
-    ), 30_000)
+    ), patience(30_000))
 
   it.live("waits for what takes a while, longer only for what may take long", () =>
     Effect.gen(function*() {
@@ -795,7 +796,7 @@ describe("Pg", () => {
         assert.strictEqual((yield* sql.withTransaction(sql`select pg_sleep(5.5)`)).length, 1)
       }).pipe(Effect.provide(Pg.layer({ url, isPatient: true })))
       yield* Effect.all([impatient, patient], { concurrency: 2, discard: true })
-    }), 30_000)
+    }), patience(30_000))
 
   it.live("cancels a query that is interrupted, and limits one that is not", () =>
     Effect.gen(function*() {
@@ -804,9 +805,9 @@ describe("Pg", () => {
         const sql = yield* SqlClient.SqlClient
         const start = Date.now()
         yield* sql`select pg_sleep(20)`.pipe(Effect.timeout("200 millis"), Effect.flip)
-        assert.isBelow(Date.now() - start, 3000)
+        assert.isBelow(Date.now() - start, patience(3000))
         assert.deepStrictEqual(yield* sql`show statement_timeout`, [{ statement_timeout: "1min" }])
         assert.deepStrictEqual(yield* sql`show application_name`, [{ application_name: "stoa" }])
       }).pipe(Effect.provide(Pg.layer({ url: Redacted.make(url) })))
-    }), 30_000)
+    }), patience(30_000))
 })

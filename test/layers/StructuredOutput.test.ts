@@ -7,6 +7,7 @@ import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import type { ModelPart, ToolChoice } from "../../src/services/Models.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { conversation, watch } from "../support/hub.ts"
+import { patience } from "../support/Patience.ts"
 
 const says = (...texts: ReadonlyArray<string>): ReadonlyArray<ModelPart> => [
   ...texts.map((delta, i) => ({ type: "text", block: `${i}`, delta }) as const),
@@ -104,7 +105,7 @@ describe("An answer of a schema", () => {
       const answer = JSON.stringify({ a: `${"a".repeat(40)}!` })
       const { end } = yield* ask([says(answer)], { output_schema: pattern })
       assert.deepInclude(end, { finished_reason: "completed" })
-    }), 5_000)
+    }), patience(5_000))
 })
 
 describe("A tool choice", () => {

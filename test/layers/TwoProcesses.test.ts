@@ -16,6 +16,7 @@ import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { answer, conversation, say, type Seen, watch } from "../support/hub.ts"
+import { patience } from "../support/Patience.ts"
 import { freshDatabase, startPostgres } from "../support/Postgres.ts"
 
 const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(32).fill(7))] }))
@@ -97,7 +98,7 @@ const allow = (seen: Seen): AnswerInput => {
 
 const database = Layer.effect(Database, Effect.promise(() => freshDatabase()))
 
-layer(database, { timeout: "60 seconds", excludeTestServices: true })("Two processes on one PostgreSQL", (it) => {
+layer(database, { timeout: patience(60_000), excludeTestServices: true })("Two processes on one PostgreSQL", (it) => {
   it.scoped("show the same bytes on both, from the start and joined midway", () =>
     Effect.gen(function*() {
       const [a, b] = yield* two
@@ -207,7 +208,7 @@ layer(database, { timeout: "60 seconds", excludeTestServices: true })("Two proce
       yield* until(seen, has("REPLY_START", 3))
       const steered = yield* b.do(say(session, "listen", "steer"))
       yield* b.do(
-        reply(session, steered).pipe(Effect.timeoutOption("5 seconds"))
+        reply(session, steered).pipe(Effect.timeoutOption(patience(5_000)))
       )
       yield* until(seen, has("HINT_BLOCK"))
       isGapless(seen)
@@ -226,7 +227,7 @@ layer(database, { timeout: "60 seconds", excludeTestServices: true })("Two proce
         yield* until(seen, has("TEXT_BLOCK_DELTA", 3))
         const began = Date.now()
         yield* hubOfB.interrupt(session, queue)
-        assert.isBelow(Date.now() - began, 2_000)
+        assert.isBelow(Date.now() - began, patience(2_000))
         yield* until(seen, has("REPLY_END", 3))
         isGapless(seen)
         const [first, ...rest] = yield* b.do(repliesOf(session))
@@ -329,7 +330,7 @@ layer(database, { timeout: "60 seconds", excludeTestServices: true })("Two proce
       const gone = Date.now()
       yield* a.end
       yield* until(seen, has("RUN_RESUMED"))
-      assert.isBelow(Date.now() - gone, 5_000)
+      assert.isBelow(Date.now() - gone, patience(5_000))
       yield* b.do(reply(session, last))
       isGapless(seen)
       assert.strictEqual(typesOf(seen).filter((type) => type === "RUN_RESUMED").length, 1)

@@ -1,14 +1,15 @@
 /** The built server in a process of its own, over real HTTP. */
 import { type ChildProcess, spawn } from "node:child_process"
-import { mkdtemp, rm } from "node:fs/promises"
+import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import type { AgentEvent } from "../../src/domain/Event.ts"
+import { patience } from "./Patience.ts"
 
 const main = resolve(import.meta.dirname, "../../dist/cli/main.js")
 
 /** Longest wait for a server to say where it listens, or to go away, in milliseconds. */
-const patience = 30_000
+const longest = patience(60_000)
 
 export interface Server {
   readonly url: string
@@ -37,7 +38,7 @@ export const stoa = (
     })
     let stdout = ""
     let stderr = ""
-    const timer = setTimeout(() => child.kill("SIGKILL"), patience)
+    const timer = setTimeout(() => child.kill("SIGKILL"), longest)
     child.stdout.on("data", (chunk) => stdout += chunk)
     child.stderr.on("data", (chunk) => stderr += chunk)
     child.on("error", fail)
@@ -53,12 +54,33 @@ process.on("exit", () => {
 })
 
 /** Resolves when it listens; rejects with what it printed when it ends before. */
-export const startServer = (
-  args: ReadonlyArray<string>,
-  options: { readonly env?: Record<string, string>; readonly cwd?: string } = {}
-): Promise<Server> =>
+export const startServer = (args: ReadonlyArray<string>, options: StartOptions = {}): Promise<Server> =>
+  start([process.execPath, main, "serve", "--port", "0", ...args], options)
+
+/** As before a person: a terminal reads standard error; standard output goes to the file `stdout` in the data folder. */
+export const startAtTerminal = ([flag, folder, ...args]: ReadonlyArray<string>): Promise<Server> => {
+  const words = [process.execPath, main, "serve", "--port", "0", flag, folder, ...args]
+  const command = `exec ${words.map((word) => `'${word}'`).join(" ")} >'${folder}/stdout'`
+  return start(
+    process.platform === "darwin"
+      ? ["script", "-q", "/dev/null", "sh", "-c", command]
+      : ["script", "-qefc", command, "/dev/null"],
+    {}
+  )
+}
+
+/** A program of the sources, once it listens. */
+export const startProgram = (file: string, ...words: ReadonlyArray<string>): Promise<Server> =>
+  start([process.execPath, "--import", "tsx", file, ...words], { cwd: resolve(import.meta.dirname, "../..") })
+
+interface StartOptions {
+  readonly env?: Record<string, string>
+  readonly cwd?: string
+}
+
+const start = ([program, ...words]: ReadonlyArray<string>, options: StartOptions): Promise<Server> =>
   new Promise((done, fail) => {
-    const child = spawn(process.execPath, [main, "serve", "--port", "0", ...args], {
+    const child = spawn(program!, words, {
       env: cleanEnv(options.env ?? {}),
       cwd: options.cwd ?? tmpdir(),
       stdio: ["ignore", "pipe", "pipe"]
@@ -74,14 +96,14 @@ export const startServer = (
     const timer = setTimeout(() => {
       child.kill("SIGKILL")
       fail(new Error(`The server did not start:\n${output}`))
-    }, patience)
+    }, longest)
     void exited.then((code) => {
       clearTimeout(timer)
       fail(new Error(`The server ended with ${code}:\n${output}`))
     })
     const read = (chunk: Buffer) => {
       output += chunk.toString()
-      const url = /listens on (http:\/\/\S+)/.exec(output)?.[1]
+      const url = /listens on (http:\/\/[^\s"]+)/.exec(output)?.[1]
       if (url === undefined) return
       clearTimeout(timer)
       done({
@@ -98,6 +120,9 @@ export const startServer = (
     child.stdout.on("data", read)
     child.stderr.on("data", read)
   })
+
+/** The admin key of a server that has made its first start in this folder. */
+export const adminKey = async (folder: string) => (await readFile(join(folder, "admin.key"), "utf8")).trim()
 
 export const temporaryFolder = async () => {
   const path = await mkdtemp(join(tmpdir(), "stoa-test-"))

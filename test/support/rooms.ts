@@ -11,6 +11,7 @@ import type { AppendRefused } from "../../src/services/EventLog.ts"
 import { EventLog, type LogBatch, type LogPage, type PlacedMessage } from "../../src/services/EventLog.ts"
 import { Peers, type Received } from "../../src/services/Peers.ts"
 import { type Room, Rooms } from "../../src/services/Rooms.ts"
+import { patience } from "./Patience.ts"
 
 type Append = (batch: LogBatch) => Effect.Effect<void, AppendRefused>
 
@@ -121,5 +122,5 @@ export const promise = (
 ) =>
   it.live(title, () => {
     const { control, layer } = fakeLog()
-    return body(control).pipe(Effect.scoped, Effect.provide(layer), Effect.timeout("10 seconds"))
+    return body(control).pipe(Effect.scoped, Effect.provide(layer), Effect.timeout(patience(10_000)))
   })

@@ -11,8 +11,8 @@ import { all, limit } from "../Paging.ts"
 const columns: ReadonlyArray<Column<Agent>> = [
   ["id", ({ id }) => id],
   ["name", ({ data }) => data.name],
-  ["created", ({ created_at }) => created_at],
-  ["updated", ({ updated_at }) => updated_at]
+  ["created", ({ created_at }) => created_at, 2],
+  ["updated", ({ updated_at }) => updated_at, 1]
 ]
 
 const details: ReadonlyArray<Column<Agent>> = [

@@ -119,6 +119,12 @@ const findSession = Effect.fnUntraced(function*(
 
 type Say = (text: string, ask: Ask) => ReturnType<typeof turn>
 
+const conversationHelp = `  /help            this
+  /exit or Ctrl-D  leaves
+  Ctrl-C           stops the reply; a second time it leaves
+Everything else is said to the agent. More is in stoa chat --help.
+`
+
 /** Until /exit or Ctrl-D. A run that fails is told and does not end the conversation. */
 const converse = Effect.fnUntraced(function*(say: Say) {
   const screen = yield* Screen
@@ -127,6 +133,10 @@ const converse = Effect.fnUntraced(function*(say: Say) {
     const line = Option.map(yield* next("> "), (text) => text.trim())
     if (Option.isNone(line)) return yield* screen.err("\n")
     if (line.value === "/exit" || line.value === "/quit") return
+    if (line.value === "/help") {
+      yield* screen.err(conversationHelp)
+      continue
+    }
     if (line.value === "") continue
     yield* say(line.value, next).pipe(
       Effect.catchTag("Stopped", () => Effect.void),
@@ -178,7 +188,7 @@ export const chat = Command.make(
       if (!options.quiet) {
         const about = `session ${session.id}, ${
           modelName(session.config.chat_model_config)
-        }; /exit leaves, Ctrl-C stops a reply`
+        }; /help tells more, /exit leaves, Ctrl-C stops a reply`
         yield* screen.err(`${dim(about, screen.hasColour.err)}\n`)
       }
       yield* converse(say)

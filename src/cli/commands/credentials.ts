@@ -15,7 +15,7 @@ const columns: ReadonlyArray<Column<CredentialRecord>> = [
   ["id", ({ id }) => id],
   ["type", ({ data }) => data["type"]],
   ["name", ({ data }) => data["name"]],
-  ["created", ({ created_at }) => created_at]
+  ["created", ({ created_at }) => created_at, 1]
 ]
 
 const details = (record: CredentialRecord): ReadonlyArray<Column<CredentialRecord>> => [

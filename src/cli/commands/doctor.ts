@@ -9,7 +9,7 @@ import { isLoopback, type Settings } from "../../domain/Settings.ts"
 import type { VaultKey } from "../../domain/Vault.ts"
 import { asAdmin, connect, connection, type ConnectionOptions } from "../Connection.ts"
 import { exitCodes, Failed } from "../Failed.ts"
-import { output, print } from "../Output.ts"
+import { isText, output, print } from "../Output.ts"
 import { green, red, Screen, yellow } from "../Screen.ts"
 import { readSettings, settingsOptions } from "../Server.ts"
 import { version } from "../Version.ts"
@@ -220,7 +220,7 @@ export const doctor = Command.make(
         `${marks[check.result](check.result.padEnd(4), screen.hasColour.out)}  ${check.name.padEnd(8)}  ${
           textOf(check)
         }\n`
-      yield* options.output === "table"
+      yield* isText(options.output)
         ? screen.out(checks.map(line).join(""))
         : print(options.output, { ok: checks.every(({ result }) => result !== "fail"), checks }, "")
       const failures = checks.filter(({ result }) => result === "fail").length

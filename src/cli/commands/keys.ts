@@ -6,7 +6,7 @@ import { Scope } from "../../domain/Principal.ts"
 import { admin, asAdmin } from "../Connection.ts"
 import { misused } from "../Failed.ts"
 import { confirm, decode, idsArgument, optionalText, pathId, yes } from "../Inputs.ts"
-import { type Column, output, print, printAll } from "../Output.ts"
+import { type Column, isText, output, print, printAll } from "../Output.ts"
 import { all, limit } from "../Paging.ts"
 import { Screen } from "../Screen.ts"
 
@@ -17,10 +17,10 @@ const columns: ReadonlyArray<Column<ApiKeyRecord>> = [
   ["id", ({ id }) => id],
   ["user", ({ user_id }) => user_id],
   ["name", ({ name }) => name],
-  ["scopes", ({ scopes }) => scopes.join(",")],
-  ["created", ({ created_at }) => created_at],
-  ["last used", ({ last_used_at }) => last_used_at],
-  ["ends", ({ expires_at, revoked_at }) => revoked_at === null ? expires_at : `revoked ${revoked_at}`]
+  ["scopes", ({ scopes }) => scopes.join(","), 1],
+  ["created", ({ created_at }) => created_at, 4],
+  ["last used", ({ last_used_at }) => last_used_at, 3],
+  ["ends", ({ expires_at, revoked_at }) => revoked_at === null ? expires_at : `revoked ${revoked_at}`, 2]
 ]
 
 const list = Command.make(
@@ -84,7 +84,7 @@ const create = Command.make(
       })
       const issued = yield* api.keys.create({ headers: {}, payload })
       yield* print(options.output, issued, `${issued.key}\n`)
-      if (options.output === "table") {
+      if (isText(options.output)) {
         yield* (yield* Screen).err(`This is the only time the key is shown. Its id is ${issued.id}.\n`)
       }
     })

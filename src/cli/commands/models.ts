@@ -16,8 +16,8 @@ const price = (prices: Prices | null) => prices === null ? undefined : `${prices
 const columns: ReadonlyArray<Column<Offer>> = [
   ["model", ({ name, provider }) => `${provider}:${name}`],
   ["status", ({ status }) => status],
-  ["context", ({ context_size }) => context_size],
-  ["output", ({ output_size }) => output_size],
+  ["context", ({ context_size }) => context_size, 2],
+  ["output", ({ output_size }) => output_size, 3],
   ["$ in / out", ({ prices }) => price(prices)],
   ["label", ({ label }) => label]
 ]
@@ -41,8 +41,8 @@ const details: ReadonlyArray<Column<ModelCard>> = [
   ["name", ({ name }) => name],
   ["label", ({ label }) => label],
   ["status", ({ deprecated_at, status }) => deprecated_at === null ? status : `${status} (ends ${deprecated_at})`],
-  ["context", ({ context_size }) => context_size],
-  ["output", ({ output_size }) => output_size],
+  ["context", ({ context_size }) => context_size, 2],
+  ["output", ({ output_size }) => output_size, 3],
   ["takes", ({ input_types }) => input_types],
   ["gives", ({ output_types }) => output_types.filter((type) => type !== thinkingType)],
   ["thinks", ({ output_types }) => output_types.includes(thinkingType) ? "yes" : "no"],

@@ -12,16 +12,16 @@ import { misused } from "../Failed.ts"
 import { follow } from "../Follow.ts"
 import { confirm, decode, idArgument, idsArgument, optionalText, pathId, yes } from "../Inputs.ts"
 import { modelName, resolve } from "../Model.ts"
-import { type Column, output, print, printAll, printRecord } from "../Output.ts"
+import { type Column, isText, output, print, printAll, printRecord } from "../Output.ts"
 import { all, limit } from "../Paging.ts"
 import { bold, dim, harmless, Screen } from "../Screen.ts"
 
 const columns: ReadonlyArray<Column<SessionView>> = [
   ["id", ({ id }) => id],
   ["status", ({ status }) => status],
-  ["agent", ({ agent_id }) => agent_id],
-  ["model", ({ config }) => modelName(config.chat_model_config)],
-  ["created", ({ created_at }) => created_at],
+  ["agent", ({ agent_id }) => agent_id, 3],
+  ["model", ({ config }) => modelName(config.chat_model_config), 1],
+  ["created", ({ created_at }) => created_at, 2],
   ["name", ({ config }) => config.name]
 ]
 
@@ -193,7 +193,7 @@ const messages = Command.make("messages", { id: sessionId, ...limit, ...common }
           return [Chunk.fromIterable(messages), isLast ? Option.none() : Option.some(next)] as const
         }
       ))
-    yield* options.output === "table"
+    yield* isText(options.output)
       ? Stream.runForEach(source, (message) => screen.out(`${transcript(message, screen.hasColour.out)}\n`))
       : printAll(options.output, [], source)
   })).pipe(Command.withDescription("Show what was said, oldest first"))

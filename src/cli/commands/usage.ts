@@ -10,11 +10,11 @@ const dollars = (cost: number | null) => cost === null ? null : `$${cost.toFixed
 
 const sums: ReadonlyArray<Column<UsageSum>> = [
   ["calls", ({ calls }) => calls],
-  ["errors", ({ errors }) => errors],
+  ["errors", ({ errors }) => errors, 2],
   ["input", ({ input_tokens }) => input_tokens],
-  ["cached", ({ cache_input_tokens }) => cache_input_tokens],
+  ["cached", ({ cache_input_tokens }) => cache_input_tokens, 3],
   ["output", ({ output_tokens }) => output_tokens],
-  ["reasoning", ({ reasoning_tokens }) => reasoning_tokens],
+  ["reasoning", ({ reasoning_tokens }) => reasoning_tokens, 4],
   ["cost", ({ cost }) => dollars(cost)]
 ]
 
@@ -80,6 +80,6 @@ export const usage = Command.make(
         ]),
         ...sums
       ]
-      yield* printAll("table", columns, Stream.concat(rows, Stream.make(total)))
+      yield* printAll(options.output, columns, Stream.concat(rows, Stream.make(total)))
     })
 ).pipe(Command.withDescription("What models were asked, and what it cost"))

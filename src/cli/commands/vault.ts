@@ -3,7 +3,7 @@ import { Effect, Stream } from "effect"
 import type { VaultKey, VaultRotation, VaultStatus } from "../../domain/Vault.ts"
 import { admin, asAdmin, type Connection } from "../Connection.ts"
 import { failed } from "../Failed.ts"
-import { type Column, type Format, output, print, printAll } from "../Output.ts"
+import { type Column, type Format, isText, output, print, printAll } from "../Output.ts"
 import { Screen } from "../Screen.ts"
 
 const common = { ...admin, ...output }
@@ -38,7 +38,7 @@ const next = ({ keys, rotation, source, unreadable }: VaultStatus): string | und
 }
 
 const show = Effect.fnUntraced(function*(format: Format, status: VaultStatus) {
-  if (format !== "table") return yield* print(format, status, "")
+  if (!isText(format)) return yield* print(format, status, "")
   yield* printAll(format, columns, Stream.fromIterable(status.keys))
   const advice = next(status)
   if (advice !== undefined) yield* (yield* Screen).out(`${advice}\n`)
@@ -95,7 +95,7 @@ const rotate = Command.make(
       if (ended.rotation?.state === "failed") {
         return yield* failed("The rotation failed: the reason is in the server's log. Run it again to go on.")
       }
-      if (options.output === "table") yield* (yield* Screen).out(endOf(ended))
+      if (isText(options.output)) yield* (yield* Screen).out(endOf(ended))
       yield* show(options.output, ended)
     })
 ).pipe(Command.withDescription("Seal everything with a fresh key while the server goes on (needs the scope admin)"))

@@ -137,7 +137,23 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
         if (part.type === "finish") finish = part
         else blocks.take(part)
         return out.behind()
-      }).pipe(Effect.tapErrorCause((cause) => Effect.sync(() => noteOn(meter, cause))))
+      }).pipe(
+        Effect.tapErrorCause((cause) => Effect.sync(() => noteOn(meter, cause))),
+        Effect.tapError(({ message, retryable, type }) =>
+          Effect.logWarning("A model call failed").pipe(
+            Effect.annotateLogs({
+              error: message,
+              error_type: type,
+              retryable,
+              provider: config.type,
+              model: config.model,
+              tenant: run.user_id,
+              session_id: run.session_id,
+              run_id: run.id
+            })
+          )
+        )
+      )
       meter.finish(finish)
       return finish
     }

@@ -13,6 +13,7 @@ import { timestampOf } from "../../services/Now.ts"
 import type { Room, Rooms } from "../../services/Rooms.ts"
 import type { Storage } from "../../services/Storage.ts"
 import { broken, crashLoop, gone, interrupted, maxAttempts } from "./Endings.ts"
+import { logEnd } from "./EndLog.ts"
 
 /** An input that has its place in a session. */
 export interface Waiting {
@@ -248,7 +249,9 @@ export const make = Effect.fnUntraced(function*({ clock, onDoubt, rooms, runner,
     if ("waiting_for" in outcome) park(room, current, outcome.waiting_for)
     else end(room, current, outcome)
     room.whenDurable(() => handOver(seat))
-    return Exit.isSuccess(yield* Effect.exit(room.durable))
+    const isDurable = Exit.isSuccess(yield* Effect.exit(room.durable))
+    if (isDurable && !("waiting_for" in outcome)) yield* logEnd(current.run, outcome)
+    return isDurable
   })
 
   /** Holds the room and drives one run after the other, until none waits. Only the agent's work can be interrupted. */

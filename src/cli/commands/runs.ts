@@ -1,0 +1,158 @@
+import { Command, Options } from "@effect/cli"
+import { Effect, Either, Option, Schema } from "effect"
+import { type AnswerInput, ExternalInput } from "../../domain/Chat.ts"
+import { RunId, SessionId } from "../../domain/Ids.ts"
+import { type Message, textOf } from "../../domain/Message.ts"
+import { awaited } from "../../domain/Reply.ts"
+import { type Run, RunStatus } from "../../domain/Run.ts"
+import * as Asking from "../Asking.ts"
+import { connect, type Connection, connection } from "../Connection.ts"
+import { complaintOf, failed, misused } from "../Failed.ts"
+import { idArgument, idsArgument, optionalText, pathId, readText } from "../Inputs.ts"
+import { type Column, isText, output, printAll, printRecord } from "../Output.ts"
+import { all, limit } from "../Paging.ts"
+import { Screen } from "../Screen.ts"
+import { waitingIn } from "../Waiting.ts"
+
+/** What a person calls the state of a run: how it ended, or else what it is at. */
+const stateOf = ({ finished_reason, status }: Run) => finished_reason ?? status
+
+const columns: ReadonlyArray<Column<Run>> = [
+  ["id", ({ id }) => id],
+  ["state", stateOf],
+  ["session", ({ session_id }) => session_id, 2],
+  ["created", ({ created_at }) => created_at, 1],
+  ["input", ({ input }) => input.map(({ content }) => textOf(content)).join(" ")]
+]
+
+const details: ReadonlyArray<Column<Run>> = [
+  ...columns,
+  ["agent", ({ agent_id }) => agent_id],
+  ["reply", ({ reply_id }) => reply_id],
+  ["events", ({ first_seq, last_seq }) => first_seq === null ? null : `${first_seq} to ${last_seq ?? "…"}`],
+  ["attempt", ({ attempt }) => attempt],
+  ["error", ({ error }) => error?.message],
+  ["tokens", ({ usage }) => usage === null ? null : `${usage.input_tokens} in, ${usage.output_tokens} out`],
+  ["started", ({ started_at }) => started_at],
+  ["ended", ({ ended_at }) => ended_at]
+]
+
+const common = { ...output, ...connection }
+const runId = idArgument("run-id", "The run's id")
+const path = (id: string) => Effect.map(pathId(RunId, "run", id), (run_id) => ({ run_id }))
+
+const list = Command.make(
+  "list",
+  {
+    session: optionalText("session", "ID", "Of this session only"),
+    status: Options.choice("status", RunStatus.literals).pipe(
+      Options.withDescription("Only those that are at this"),
+      Options.optional
+    ),
+    ...limit,
+    ...common
+  },
+  (options) =>
+    Effect.gen(function*() {
+      const { api } = yield* connect(options)
+      const session = yield* Effect.transposeMapOption(options.session, (id) => pathId(SessionId, "session", id))
+      const status = Option.isSome(options.status) ? { status: options.status.value } : {}
+      yield* printAll(
+        options.output,
+        columns,
+        all(options.limit, (params) => {
+          const urlParams = { ...params, ...status }
+          const page = Option.isSome(session)
+            ? api.runs.ofSession({ path: { session_id: session.value }, urlParams })
+            : api.runs.list({ urlParams })
+          return Effect.map(page, ({ next_cursor, runs }) => ({ items: runs, next: next_cursor }))
+        })
+      )
+    })
+).pipe(Command.withDescription("List your runs, newest first"))
+
+const show = Command.make("show", { id: runId, ...common }, (options) =>
+  Effect.gen(function*() {
+    const connected = yield* connect(options)
+    const run = yield* connected.api.runs.get({ path: yield* path(options.id) })
+    yield* printRecord(options.output, details, run)
+    if (isText(options.output)) yield* Asking.tellWaiting(run, yield* waitingIn(connected, run))
+  })).pipe(Command.withDescription("Show a run, and what it waits for"))
+
+const cancel = Command.make(
+  "cancel",
+  { ids: idsArgument("run-id", "The runs' ids"), ...connection },
+  (options) =>
+    Effect.gen(function*() {
+      const { api } = yield* connect(options)
+      const paths = yield* Effect.forEach(options.ids, path)
+      yield* Effect.forEach(paths, (path) => api.runs.cancel({ path }), { discard: true })
+    })
+).pipe(Command.withDescription("Stop runs, also those that wait; ended ones stay as they are"))
+
+const Results = ExternalInput.fields.execution_results
+
+/** From `[{"id": …, "output": …}]`, as the API takes them. */
+const readResults = Effect.fnUntraced(function*(reply: Message, path: string) {
+  const text = yield* readText(path)
+  const given: unknown = Either.getOrUndefined(Either.try(() => JSON.parse(text) as unknown))
+  const execution_results = yield* Effect.mapError(
+    Schema.decodeUnknown(Results)(given),
+    (error) =>
+      misused(
+        `--results takes a JSON list such as [{"id": "the call's id", "output": "its result"}]; ${complaintOf(error)}.`
+      )
+  )
+  return { type: "EXTERNAL_EXECUTION_RESULT", reply_id: reply.id, execution_results } satisfies AnswerInput
+})
+
+const nobody = () => Effect.succeedNone
+
+/** The answer that the options give to what is waited for. */
+const answerOf = Effect.fnUntraced(function*(
+  reply: Message,
+  options: { readonly approve: boolean; readonly deny: boolean; readonly results: Option.Option<string> }
+) {
+  if (Option.isSome(options.results)) return yield* readResults(reply, options.results.value)
+  const asking = awaited(reply).filter(({ state }) => state === "asking")
+  const given = yield* Asking.answer(reply.id, asking, options.approve ? "approve" : "deny", nobody)
+  return Option.isSome(given)
+    ? given.value
+    : yield* misused("The run waits for results of the client's tools: give them with --results.")
+})
+
+const send = ({ api }: Connection, { agent_id, session_id }: Run, input: AnswerInput) =>
+  api.chat.send({
+    headers: { prefer: "respond-async", accept: "application/json", "idempotency-key": crypto.randomUUID() },
+    payload: { agent_id, session_id, input, on_busy: "enqueue", tools: [] }
+  })
+
+const answer = Command.make(
+  "answer",
+  {
+    id: runId,
+    approve: Options.boolean("approve").pipe(Options.withDescription("Allow every call that asks")),
+    deny: Options.boolean("deny").pipe(Options.withDescription("Refuse every call that asks")),
+    results: optionalText("results", "PATH", "Results of the client's tools, a JSON list; - is standard input"),
+    ...connection
+  },
+  (options) =>
+    Effect.gen(function*() {
+      const given = [options.approve, options.deny, Option.isSome(options.results)].filter(Boolean).length
+      if (given !== 1) return yield* misused("Give one of --approve, --deny and --results.")
+      const connected = yield* connect(options)
+      const run = yield* connected.api.runs.get({ path: yield* path(options.id) })
+      const reply = yield* waitingIn(connected, run)
+      if (Option.isNone(reply)) return yield* failed(`The run waits for nobody: it is ${stateOf(run)}.`)
+      yield* send(connected, run, yield* answerOf(reply.value, options))
+      const screen = yield* Screen
+      if (screen.isTerminal.err) {
+        yield* screen.err(`It goes on; follow it with stoa sessions watch ${run.session_id} --once.\n`)
+      }
+    })
+).pipe(Command.withDescription("Answer what a run waits for"))
+
+export const runs = Command.make("runs").pipe(
+  Command.withDescription("What each input started: running, waiting, ended"),
+  Command.withSubcommands([list, show, cancel, answer])
+)

@@ -1,0 +1,86 @@
+/** The process: layers, the first start, and an orderly end. */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as HttpServer from "@effect/platform/HttpServer"
+import { Duration, Effect, Layer, Schedule } from "effect"
+import type { Server as NodeServer } from "node:http"
+import { isLoopback, refusal, type Settings, trustsUserHeader } from "../../domain/Settings.ts"
+import * as Connections from "../../http/Connections.ts"
+import * as Server from "../../http/Server.ts"
+import * as Host from "../../layers/Host.ts"
+import * as ReadinessLocal from "../../layers/Readiness/Local.ts"
+import { Readiness } from "../../services/Readiness.ts"
+import { Rooms } from "../../services/Rooms.ts"
+import { RunOwner } from "../../services/RunOwner.ts"
+import { announce } from "./Banner.ts"
+import { firstKey, firstSession } from "./FirstStart.ts"
+import * as LastResort from "./LastResort.ts"
+import { CannotListen, cannotListen, probe, urlOf } from "./Listening.ts"
+import * as Logs from "./Logs.ts"
+import * as Preflight from "./Preflight.ts"
+
+/** Time for connections to end by themselves once their streams have ended. */
+const closingTime = Duration.seconds(1)
+
+/** Waits until no connection is left, or cuts those that are. */
+const closeConnections = (node: NodeServer) =>
+  Effect.async<number>((resume) => {
+    node.closeIdleConnections()
+    node.getConnections((_, count) => resume(Effect.succeed(count)))
+  }).pipe(
+    Effect.repeat({ until: (count) => count === 0, schedule: Schedule.spaced("20 millis") }),
+    Effect.interruptible,
+    Effect.timeoutOption(closingTime),
+    Effect.zipRight(Effect.sync(() => node.closeAllConnections()))
+  )
+
+const run = (settings: Settings, node: NodeServer, stage: LastResort.Stage) =>
+  Effect.gen(function*() {
+    const owner = yield* RunOwner
+    const rooms = yield* Rooms
+    const readiness = yield* Readiness
+    const { address } = yield* HttpServer.HttpServer
+    const port = address._tag === "TcpAddress" ? address.port : settings.port
+    const key = yield* firstKey
+    const why = refusal(settings, true)
+    if (why !== undefined) return yield* new CannotListen({ message: why })
+    if (key !== undefined && trustsUserHeader(settings)) yield* firstSession
+
+    yield* Effect.addFinalizer(() =>
+      readiness.set(false).pipe(
+        Effect.zipRight(stage("waiting for runs", owner.drain(settings.drain_seconds))),
+        Effect.zipRight(stage("ending streams", rooms.close("stopping"))),
+        Effect.zipRight(stage("closing connections", closeConnections(node))),
+        // What comes after this finalizer: the server's, the engine's and the database's.
+        Effect.zipRight(stage("closing the database", Effect.void))
+      )
+    )
+    yield* owner.recover
+    yield* readiness.set(true)
+    yield* announce(settings, urlOf(settings, port), key)
+    return yield* Effect.never
+  }).pipe(Effect.scoped)
+
+/** Serves until it is interrupted. */
+export const launch = (settings: Settings, extensions: Host.Extensions = {}) => {
+  const connections = Connections.createServer({ maxConnections: settings.max_connections })
+  const { node } = connections
+  const listening = NodeHttpServer.layer(() => node, { port: settings.port, host: settings.host }).pipe(
+    Layer.mapError((error) => cannotListen(settings)(error.cause))
+  )
+  const door = Server.layer({
+    loopback: isLoopback(settings.host),
+    corsOrigins: settings.cors_origins,
+    allowedHosts: settings.allowed_hosts,
+    logRequests: settings.log_requests,
+    connections
+  }).pipe(Layer.provideMerge(listening))
+  return Effect.scoped(
+    Effect.flatMap(LastResort.arm(settings.drain_seconds), (stage) =>
+      run(settings, node, stage).pipe(
+        Effect.provide(
+          door.pipe(Layer.provideMerge(Layer.merge(Host.layer(settings, extensions), ReadinessLocal.layer)))
+        ),
+        (serving) => Preflight.check(settings).pipe(Effect.zipRight(probe(settings)), Effect.zipRight(serving))
+      ))
+  ).pipe(Effect.provide(Logs.layer(settings)))
+}

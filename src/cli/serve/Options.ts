@@ -1,0 +1,132 @@
+/** The options of `stoa serve`, and the settings that they choose. Each names its environment variable. */
+import { Options } from "@effect/cli"
+import { Effect, Option } from "effect"
+import type { SettingName } from "../../domain/Settings.ts"
+import { Env } from "../Env.ts"
+import * as SettingsSource from "../Settings.ts"
+
+const described = (setting: SettingName, description: string, fallback?: string | number) =>
+  `${description} (${SettingsSource.variableOf(setting)}${fallback === undefined ? "" : `, default ${fallback}`})`
+
+const nameOf = (setting: SettingName) => setting.replaceAll("_", "-")
+
+const text = (setting: SettingName, value: string, description: string, fallback?: string) =>
+  Options.text(nameOf(setting)).pipe(
+    Options.withPseudoName(value),
+    Options.withDescription(described(setting, description, fallback))
+  )
+
+const number = (setting: SettingName, value: string, description: string, fallback: number) =>
+  Options.float(nameOf(setting)).pipe(
+    Options.withPseudoName(value),
+    Options.withDescription(described(setting, description, fallback)),
+    Options.optional
+  )
+
+export const options = {
+  host: Options.optional(text("host", "HOST", "Address to listen on", "127.0.0.1")),
+  port: Options.integer("port").pipe(
+    Options.withPseudoName("PORT"),
+    Options.withDescription(described("port", "Port; 0 takes a free one", 8000)),
+    Options.optional
+  ),
+  data_dir: Options.optional(
+    text("data_dir", "FOLDER", "Folder of the embedded database and the vault's key", ".stoa")
+  ),
+  models_dir: Options.optional(
+    text("models_dir", "FOLDER", "Folder of your own model cards, <provider>/<name>.yaml")
+  ),
+  trust_user_header: Options.boolean("trust-user-header").pipe(
+    Options.withDescription(
+      described("trust_user_header", "A proxy in front sets X-User-ID, and nobody else can reach this server")
+    ),
+    Options.optional
+  ),
+  cors_origins: Options.optional(text("cors_origins", "ORIGINS", "Browser origins that may call, separated by commas")),
+  allowed_hosts: Options.optional(
+    text("allowed_hosts", "HOSTS", "Names that requests may be addressed to, separated by commas")
+  ),
+  outbound_hosts: Options.optional(
+    text("outbound_hosts", "HOSTS", "Inner hosts and ranges that credentials may name, separated by commas")
+  ),
+  drain_seconds: number("drain_seconds", "SECONDS", "How long runs may go on after a request to stop", 10),
+  run_seconds: number("run_seconds", "SECONDS", "How long a run may work; 0 is without end", 3600),
+  tool_seconds: number("tool_seconds", "SECONDS", "How long one tool call may take", 300),
+  model_first_byte_seconds: number(
+    "model_first_byte_seconds",
+    "SECONDS",
+    "How long a model may take to begin its answer",
+    60
+  ),
+  model_idle_seconds: number(
+    "model_idle_seconds",
+    "SECONDS",
+    "How long a model may say nothing within its answer",
+    60
+  ),
+  parked_hours: number("parked_hours", "HOURS", "How long a run may wait for an answer; 0 is without end", 168),
+  retain_days: number("retain_days", "DAYS", "How long the events of ended runs are kept; 0 is for ever", 0),
+  max_connections: Options.integer("max-connections").pipe(
+    Options.withPseudoName("COUNT"),
+    Options.withDescription(
+      described("max_connections", "Most connections at once; without it, as many as the system's limit allows")
+    ),
+    Options.optional
+  ),
+  log_requests: Options.boolean("log-requests", { negationNames: ["no-log-requests"] }).pipe(
+    Options.withDescription(described("log_requests", "A line in the log for each request", "true")),
+    Options.optional
+  ),
+  // By its short name it gets past the library's own option of this name.
+  log_level: text("log_level", "LEVEL", "trace, debug, info, warning, error, fatal or none", "info").pipe(
+    Options.withAlias("l"),
+    Options.optional
+  ),
+  log_format: Options.optional(
+    text("log_format", "FORMAT", "pretty, json or logfmt", "pretty on a terminal, else json")
+  ),
+  config: Options.optional(
+    Options.text("config").pipe(
+      Options.withPseudoName("FILE"),
+      Options.withDescription("A settings file (default stoa.yaml, when there is one)")
+    )
+  )
+}
+
+const list = (text: Option.Option<string>) =>
+  Option.getOrUndefined(
+    Option.map(text, (names) => names.split(",").map((name) => name.trim()).filter((name) => name !== ""))
+  )
+
+type Flags = {
+  readonly [Name in keyof typeof options]: (typeof options)[Name] extends Options.Options<infer Value> ? Value : never
+}
+
+/** What was typed, then the environment, then the settings file. */
+export const read = Effect.fnUntraced(function*(flags: Flags) {
+  return yield* SettingsSource.read({
+    flags: {
+      host: Option.getOrUndefined(flags.host),
+      port: Option.getOrUndefined(flags.port),
+      data_dir: Option.getOrUndefined(flags.data_dir),
+      models_dir: Option.getOrUndefined(flags.models_dir),
+      trust_user_header: Option.getOrUndefined(flags.trust_user_header),
+      cors_origins: list(flags.cors_origins),
+      allowed_hosts: list(flags.allowed_hosts),
+      outbound_hosts: list(flags.outbound_hosts),
+      drain_seconds: Option.getOrUndefined(flags.drain_seconds),
+      run_seconds: Option.getOrUndefined(flags.run_seconds),
+      tool_seconds: Option.getOrUndefined(flags.tool_seconds),
+      model_first_byte_seconds: Option.getOrUndefined(flags.model_first_byte_seconds),
+      model_idle_seconds: Option.getOrUndefined(flags.model_idle_seconds),
+      parked_hours: Option.getOrUndefined(flags.parked_hours),
+      retain_days: Option.getOrUndefined(flags.retain_days),
+      max_connections: Option.getOrUndefined(flags.max_connections),
+      log_requests: Option.getOrUndefined(flags.log_requests),
+      log_level: Option.getOrUndefined(flags.log_level) as SettingsSource.Flags["log_level"],
+      log_format: Option.getOrUndefined(flags.log_format) as SettingsSource.Flags["log_format"]
+    },
+    env: yield* Env,
+    config: Option.getOrUndefined(flags.config)
+  })
+})

@@ -1,0 +1,18 @@
+/** A line in the server's log for each run that has ended. */
+import { Effect } from "effect"
+import type * as Reply from "../../domain/Reply.ts"
+import type { Run } from "../../domain/Run.ts"
+
+/** A failure is a warning; what a person or a limit has ended is worth a word; the others are told when asked for. */
+export const logEnd = (run: Run, { error, finished_reason }: Reply.Ending): Effect.Effect<void> => {
+  const log = error !== null ? Effect.logWarning : finished_reason === "completed" ? Effect.logDebug : Effect.logInfo
+  return log(error === null ? "A run ended" : "A run failed").pipe(
+    Effect.annotateLogs({
+      tenant: run.user_id,
+      session_id: run.session_id,
+      run_id: run.id,
+      finished_reason,
+      ...(error !== null && { code: error.code, error: error.message })
+    })
+  )
+}
