@@ -24,47 +24,58 @@ const storage = Layer.map(Host.memory, (context) => {
 
 describe("A log", () => {
   layer(Host.over(storage), { excludeTestServices: true, timeout: "60 seconds" })("of many sessions", (it) => {
-    it.effect("that cannot hold what one run says ends that run with an error that is kept, and no other", () =>
-      Effect.gen(function*() {
-        const hub = yield* SessionHub
-        const { runs } = yield* Storage
-        const [poisoned, other] = [
-          yield* conversation(),
-          yield* conversation("demo-script", {
-            parameters: { delay_ms: 5 }
+    it.effect(
+      "that cannot hold what one run says ends that run with an error that is kept, and no other",
+      () =>
+        Effect.gen(function*() {
+          const hub = yield* SessionHub
+          const { runs } = yield* Storage
+          const [poisoned, other] = [
+            yield* conversation(),
+            yield* conversation("demo-script", {
+              parameters: { delay_ms: 5 }
+            })
+          ]
+          const going = yield* say(other, "repeat 300 word ")
+          // Asleep long enough for each attempt to be in the log before it fails.
+          const accepted = yield* say(poisoned, "sleep 300\nsay poison")
+          const run = runs.get(poisoned.user_id, accepted.run_id)
+          yield* Effect.repeat(Effect.delay(run, "50 millis"), {
+            until: ({ status }) => status === "ended",
+            times: 600
           })
-        ]
-        const going = yield* say(other, "repeat 300 word ")
-        // Asleep long enough for each attempt to be in the log before it fails.
-        const accepted = yield* say(poisoned, "sleep 300\nsay poison")
-        const run = runs.get(poisoned.user_id, accepted.run_id)
-        yield* Effect.repeat(Effect.delay(run, "50 millis"), { until: ({ status }) => status === "ended", times: 600 })
-        assert.deepInclude(yield* run, { status: "ended", finished_reason: "error" })
-        const { events } = yield* converse(poisoned, "say fine")
-        assert.deepInclude(events.at(-1), { type: "REPLY_END", finished_reason: "completed" })
-        const reply = yield* hub.reply(other, going.run_id, going.seq)
-        assert.strictEqual(reply.finished_reason, "completed")
-        assert.isTrue(yield* (yield* Rooms).healthy)
-      }))
+          assert.deepInclude(yield* run, { status: "ended", finished_reason: "error" })
+          const { events } = yield* converse(poisoned, "say fine")
+          assert.deepInclude(events.at(-1), { type: "REPLY_END", finished_reason: "completed" })
+          const reply = yield* hub.reply(other, going.run_id, going.seq)
+          assert.strictEqual(reply.finished_reason, "completed")
+          assert.isTrue(yield* (yield* Rooms).healthy)
+        }),
+      { timeout: 120_000 }
+    )
 
-    it.effect("whose flush hangs lets no further input wait behind a run, and keeps nothing of it", () =>
-      Effect.gen(function*() {
-        const rooms = yield* Rooms
-        const session = yield* conversation("demo-script", { parameters: { delay_ms: 5 } })
-        const accepted = yield* say(session, "repeat 400 word ")
-        const room = yield* rooms.get(session)
-        const seen = yield* watch(session, { after: accepted.seq, only: accepted.run_id })
-        const gate = yield* Deferred.make<void>()
-        gates.set(session.id, gate)
-        yield* Effect.repeat(Effect.sleep("20 millis"), { until: () => rooms.isHeldUp() })
-        const refused = yield* Effect.flip(say(session, "say never"))
-        assert.deepInclude(refused, { _tag: "Unavailable", code: "storage_unavailable" })
-        assert.strictEqual(room.open().length, 1)
-        gates.delete(session.id)
-        yield* Deferred.succeed(gate, undefined)
-        yield* Deferred.await(seen.ended)
-        assert.isFalse(seen.frames().includes("never"))
-        yield* converse(session, "say next")
-      }).pipe(Effect.scoped))
+    it.effect(
+      "whose flush hangs lets no further input wait behind a run, and keeps nothing of it",
+      () =>
+        Effect.gen(function*() {
+          const rooms = yield* Rooms
+          const session = yield* conversation("demo-script", { parameters: { delay_ms: 5 } })
+          const accepted = yield* say(session, "repeat 400 word ")
+          const room = yield* rooms.get(session)
+          const seen = yield* watch(session, { after: accepted.seq, only: accepted.run_id })
+          const gate = yield* Deferred.make<void>()
+          gates.set(session.id, gate)
+          yield* Effect.repeat(Effect.sleep("20 millis"), { until: () => rooms.isHeldUp() })
+          const refused = yield* Effect.flip(say(session, "say never"))
+          assert.deepInclude(refused, { _tag: "Unavailable", code: "storage_unavailable" })
+          assert.strictEqual(room.open().length, 1)
+          gates.delete(session.id)
+          yield* Deferred.succeed(gate, undefined)
+          yield* Deferred.await(seen.ended)
+          assert.isFalse(seen.frames().includes("never"))
+          yield* converse(session, "say next")
+        }).pipe(Effect.scoped),
+      { timeout: 120_000 }
+    )
   })
 })

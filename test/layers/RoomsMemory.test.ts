@@ -14,33 +14,37 @@ const collect: () => void = runInNewContext("gc")
 
 describe("Rooms", () => {
   layer(Host.over(Host.memory), { excludeTestServices: true, timeout: "60 seconds" })("in memory", (it) => {
-    it.effect("keep nothing of the runs that have ended in a session that is watched all the time", () =>
-      Effect.gen(function*() {
-        const hub = yield* SessionHub
-        const owner = yield* RunOwner
-        const session = yield* conversation()
-        const room = yield* Effect.flatMap(Rooms, (rooms) => rooms.get(session))
-        assert.instanceOf(room, LiveRoom)
-        yield* watch(session, { after: 0 })
-        const before = room.registered()
-        const runs: Array<WeakRef<object>> = []
-        const count = 200
-        for (let i = 0; i < count; i++) {
-          const { run_id, seq } = yield* say(session, "sleep 5\nsay x")
-          const activity = owner.activity(session.id)
-          if (activity !== undefined) runs.push(new WeakRef(activity.run))
-          yield* hub.reply(session, run_id, seq)
-        }
-        // Fibers end a moment after their runs.
-        yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => room.registered() === before, times: 500 })
-        assert.strictEqual(room.registered(), before)
-        assert.isAbove(runs.length, count / 2)
-        const living = Effect.sync(() => {
-          collect()
-          return runs.filter((run) => run.deref() !== undefined).length
-        })
-        yield* Effect.repeat(Effect.delay(living, "20 millis"), { until: (n) => n <= 10, times: 50 })
-        assert.isAtMost(yield* living, 10)
-      }).pipe(Effect.scoped))
+    it.effect(
+      "keep nothing of the runs that have ended in a session that is watched all the time",
+      () =>
+        Effect.gen(function*() {
+          const hub = yield* SessionHub
+          const owner = yield* RunOwner
+          const session = yield* conversation()
+          const room = yield* Effect.flatMap(Rooms, (rooms) => rooms.get(session))
+          assert.instanceOf(room, LiveRoom)
+          yield* watch(session, { after: 0 })
+          const before = room.registered()
+          const runs: Array<WeakRef<object>> = []
+          const count = 100
+          for (let i = 0; i < count; i++) {
+            const { run_id, seq } = yield* say(session, "sleep 5\nsay x")
+            const activity = owner.activity(session.id)
+            if (activity !== undefined) runs.push(new WeakRef(activity.run))
+            yield* hub.reply(session, run_id, seq)
+          }
+          // Fibers end a moment after their runs.
+          yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => room.registered() === before, times: 500 })
+          assert.strictEqual(room.registered(), before)
+          assert.isAbove(runs.length, count / 2)
+          const living = Effect.sync(() => {
+            collect()
+            return runs.filter((run) => run.deref() !== undefined).length
+          })
+          yield* Effect.repeat(Effect.delay(living, "20 millis"), { until: (n) => n <= 10, times: 50 })
+          assert.isAtMost(yield* living, 10)
+        }).pipe(Effect.scoped),
+      { timeout: 120_000 }
+    )
   })
 })
