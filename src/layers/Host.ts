@@ -41,6 +41,7 @@ import * as Migrations from "./Sql/Migrations.ts"
 import * as migrations from "./Sql/migrations/All.ts"
 import * as Pg from "./Sql/pg/Pg.ts"
 import * as Pglite from "./Sql/pglite/Pglite.ts"
+import * as Watchdog from "./Sql/pglite/Watchdog.ts"
 import * as StorageMemory from "./Storage/Memory.ts"
 import * as StorageSql from "./Storage/Sql.ts"
 import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
@@ -151,7 +152,7 @@ const silence = ({ model_first_byte_seconds, model_idle_seconds }: Settings) =>
 /** The host that the settings ask for. */
 export const layer = (settings: Settings, extensions: Extensions = {}) => {
   const storage: Layer.Layer<Memories, StorageRefused> = settings.database_url === undefined
-    ? pglite({ dataDir: settings.data_dir })
+    ? pglite({ dataDir: settings.data_dir, watchdog: Watchdog.limits })
     : postgres({ url: settings.database_url })
   const vault = settings.vault_key === undefined
     ? VaultAesGcm.layerFile(join(settings.data_dir, "vault.key"))

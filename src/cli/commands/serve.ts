@@ -7,6 +7,7 @@ import {
   Clock,
   Console,
   Data,
+  Deferred,
   Duration,
   Effect,
   Layer,
@@ -30,6 +31,7 @@ import { answerUnreadable } from "../../http/Unreadable.ts"
 import * as Host from "../../layers/Host.ts"
 import * as ReadinessLocal from "../../layers/Readiness/Local.ts"
 import { ApiKeys } from "../../services/ApiKeys.ts"
+import { Fatal, type StorageEnded } from "../../services/Fatal.ts"
 import { NewId } from "../../services/NewId.ts"
 import { now } from "../../services/Now.ts"
 import { Readiness } from "../../services/Readiness.ts"
@@ -177,7 +179,7 @@ const probe = (settings: Settings) =>
       server.close(() => resume(Effect.void)))
   })
 
-const run = (settings: Settings, node: NodeServer) =>
+const run = (settings: Settings, node: NodeServer, ended: Deferred.Deferred<never, StorageEnded>) =>
   Effect.gen(function*() {
     const owner = yield* RunOwner
     const rooms = yield* Rooms
@@ -191,7 +193,9 @@ const run = (settings: Settings, node: NodeServer) =>
 
     yield* Effect.addFinalizer(() =>
       readiness.set(false).pipe(
-        Effect.zipRight(owner.drain(settings.drain_seconds)),
+        Effect.zipRight(Deferred.isDone(ended)),
+        // Nothing that a run does from here on could be kept.
+        Effect.flatMap((isEnded) => owner.drain(isEnded ? 0 : settings.drain_seconds)),
         Effect.zipRight(rooms.close("stopping")),
         Effect.zipRight(closeConnections(node))
       )
@@ -199,7 +203,7 @@ const run = (settings: Settings, node: NodeServer) =>
     yield* owner.recover
     yield* readiness.set(true)
     yield* Console.log(banner(settings, urlOf(settings, port), key, yield* newestSession))
-    return yield* Effect.never
+    return yield* Deferred.await(ended)
   }).pipe(Effect.scoped)
 
 /**
@@ -224,9 +228,15 @@ export const launch = (settings: Settings, extensions: Host.Extensions = {}) => 
     corsOrigins: settings.cors_origins,
     allowedHosts: settings.allowed_hosts
   }).pipe(Layer.provideMerge(listening))
-  return run(settings, node).pipe(
-    Effect.provide(door.pipe(Layer.provideMerge(Layer.merge(Host.layer(settings, extensions), ReadinessLocal.layer)))),
-    (serving) => Effect.zipRight(probe(settings), serving),
+  const serving = (ended: Deferred.Deferred<never, StorageEnded>) =>
+    run(settings, node, ended).pipe(
+      Effect.provide(
+        door.pipe(Layer.provideMerge(Layer.merge(Host.layer(settings, extensions), ReadinessLocal.layer)))
+      ),
+      Effect.provideService(Fatal, { report: (error) => Effect.asVoid(Deferred.fail(ended, error)) })
+    )
+  return probe(settings).pipe(
+    Effect.zipRight(Effect.flatMap(Deferred.make<never, StorageEnded>(), serving)),
     Logger.withMinimumLogLevel(LogLevel.fromLiteral(levelNames[settings.log_level]))
   )
 }
