@@ -81,6 +81,8 @@ const vaultKey = Schema.Redacted(Schema.String.pipe(Schema.minLength(1))).annota
   description: "32 bytes as base64 or hex, several separated by commas"
 })
 
+const acceptNewVaultKey = Schema.Boolean.annotations({ description: "true or false" })
+
 const logLevel = Schema.Literal("trace", "debug", "info", "warning", "error", "fatal", "none").annotations({
   description: "one of trace, debug, info, warning, error, fatal and none"
 })
@@ -117,6 +119,8 @@ export const Settings = Schema.Struct({
   retain_days: Schema.optionalWith(retainDays, { exact: true, default: () => 0 }),
   /** The vault's keys, newest first; without them a key file in `data_dir` is made and used. */
   vault_key: Schema.optionalWith(vaultKey, { exact: true }),
+  /** Begins with the given or a fresh vault key although the database was written with another, which is lost. */
+  accept_new_vault_key: Schema.optionalWith(acceptNewVaultKey, { exact: true, default: () => false }),
   log_level: Schema.optionalWith(logLevel, { exact: true, default: () => "info" as const })
 })
 export interface Settings extends Schema.Schema.Type<typeof Settings> {}

@@ -300,6 +300,10 @@ const options = {
     "How long a run may wait for an answer; 0 is without end (default 168)"
   ),
   retain_days: number("retain-days", "DAYS", "How long the events of ended runs are kept; 0 is for ever (default 0)"),
+  accept_new_vault_key: Options.boolean("accept-new-vault-key").pipe(
+    Options.withDescription("Begin with another vault key, and lose the secrets and API keys made with the one before"),
+    Options.optional
+  ),
   // By its short name it gets past the library's own option of this name.
   log_level: text("log-level", "LEVEL", "trace, debug, info, warning, error, fatal or none (default info)").pipe(
     Options.withAlias("l"),
@@ -335,6 +339,7 @@ export const serve = (extensions: Extensions) =>
           model_idle_seconds: Option.getOrUndefined(flags.model_idle_seconds),
           parked_hours: Option.getOrUndefined(flags.parked_hours),
           retain_days: Option.getOrUndefined(flags.retain_days),
+          accept_new_vault_key: Option.getOrUndefined(flags.accept_new_vault_key),
           log_level: Option.getOrUndefined(flags.log_level) as SettingsSource.Flags["log_level"]
         },
         env: yield* Env,
