@@ -3,7 +3,7 @@
  * restored without its key must not get a fresh one: its secrets could never be
  * opened again, nor its API keys be recognised, and nobody would be told.
  */
-import { Context, Effect, Layer, type Redacted } from "effect"
+import { Context, Effect, Layer, Option, type Redacted } from "effect"
 import { KeyCheck, type NeedsKey } from "../../services/KeyCheck.ts"
 import { Vault } from "../../services/Vault.ts"
 import * as AesGcm from "./AesGcm.ts"
@@ -21,12 +21,15 @@ export interface Options {
 const sourceOf = (source: Source): Layer.Layer<Vault, VaultKeyUnusable> =>
   "file" in source ? AesGcm.layerFile(source.file) : AesGcm.layerKey(source.key)
 
-/** Fails when the key is there and cannot be used. To be asked before a database is made, which looks at no key. */
-export const examine = (source: Source): Effect.Effect<void, VaultKeyUnusable> =>
+/** The vault of a key that is there; makes nothing. */
+export const open = (source: Source): Effect.Effect<Option.Option<Vault["Type"]>, VaultKeyUnusable> =>
   Effect.gen(function*() {
-    if ("file" in source && !(yield* KeyFile.isThere(source.file))) return
-    yield* Effect.scoped(Layer.build(sourceOf(source)))
+    if ("file" in source && !(yield* KeyFile.isThere(source.file))) return Option.none()
+    return Option.some(yield* Effect.provide(Vault, sourceOf(source)))
   })
+
+/** Fails when the key is there and cannot be used. To be asked before a database is made, which looks at no key. */
+export const examine = (source: Source): Effect.Effect<void, VaultKeyUnusable> => Effect.asVoid(open(source))
 
 /** Stays the same when a new key is put in front, as all keyed hashes do. */
 export const checkValueOf = (vault: Vault["Type"]): string => vault.mac("stoa vault check")
