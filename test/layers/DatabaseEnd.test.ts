@@ -76,7 +76,8 @@ describe("A database that has aborted", () => {
     const ends: Array<unknown> = []
     return { session: new PgliteSession(db, (cause) => ends.push(cause)), sent: () => sent, ends }
   }
-  const errorOf = (work: Promise<unknown>) => Effect.flip(Effect.tryPromise({ try: () => work, catch: (e) => e }))
+  const errorOf = (work: Promise<unknown>): Effect.Effect<object> =>
+    Effect.promise(() => work.then(() => new Error("It was answered"), (cause: object) => cause))
 
   it.effect("is told once and sent nothing more: what is sent to it can loop for ever", () =>
     Effect.gen(function*() {

@@ -32,7 +32,7 @@ const counted = Effect.gen(function*() {
     remove: (_, __, id) => Effect.sync(() => rows.delete(id)),
     list: () => Effect.succeed([]),
     count: () => Effect.succeed(0),
-    modify: () => Effect.succeed(undefined),
+    modify: () => Effect.as(Effect.void, undefined),
     removeBefore: () => Effect.succeed(0),
     transaction: (effect) => effect
   }

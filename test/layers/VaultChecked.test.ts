@@ -101,9 +101,7 @@ describe("A vault and the storage beside it", () => {
     }))
 
   it.scoped("take another key without a word when nothing needs the old one", () =>
-    Effect.gen(function*() {
-      yield* stored("of another key", nothing).open(key())
-    }))
+    stored("of another key", nothing).open(key()))
 
   it.scoped("stay together when the key is rotated and the old one retired", () =>
     Effect.gen(function*() {

@@ -30,7 +30,7 @@ const isThere = (settings: Settings) =>
     : Effect.succeed(true)
 
 /** Revokes every usable admin key and issues one, together or not at all. Answers the new key and the ended ones' ids. */
-export const reset = Effect.gen(function*() {
+const reset = Effect.gen(function*() {
   const { keys, transaction } = yield* Storage
   const apiKeys = yield* ApiKeys
   const now = timestampOf(yield* Clock.currentTimeMillis)
