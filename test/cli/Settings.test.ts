@@ -37,6 +37,7 @@ describe("Settings", () => {
       model_idle_seconds: 60,
       parked_hours: 168,
       retain_days: 0,
+      accept_new_vault_key: false,
       log_level: "info"
     }
     assert.deepEqual<unknown>(settings(), defaults)
@@ -68,6 +69,7 @@ describe("Settings", () => {
       STOA_MODEL_IDLE_SECONDS: "0.5",
       STOA_PARKED_HOURS: "0",
       STOA_RETAIN_DAYS: "30",
+      STOA_ACCEPT_NEW_VAULT_KEY: "true",
       STOA_VAULT_KEY: "k",
       STOA_LOG_LEVEL: "debug",
       STOA_URL: "http://localhost:8000",
@@ -99,6 +101,7 @@ describe("Settings", () => {
       model_idle_seconds: 0.5,
       parked_hours: 0,
       retain_days: 30,
+      accept_new_vault_key: true,
       log_level: "debug"
     })
     assert.strictEqual(Redacted.value(database_url!), "postgres://u:p@db/stoa")
