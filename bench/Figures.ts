@@ -5,7 +5,7 @@ export interface Figure {
   /** Empty when the row has only one. */
   readonly name: string
   readonly value: number
-  readonly unit: "ms" | "µs" | "s" | "KB" | "×"
+  readonly unit: "ms" | "µs" | "s" | "KB" | "MB" | "×"
 }
 
 export interface Limit {
@@ -24,6 +24,8 @@ export interface Plan {
   readonly subscribers: ReadonlyArray<number>
   /** Sessions that are taken to turn 400. */
   readonly longSessions: number
+  /** Runs before the memory is read again. */
+  readonly memoryRuns: number
   readonly restarts: number
   /** Where a row is measured, as far as it can be. */
   readonly backends: (row: string) => ReadonlyArray<Backend>
@@ -35,6 +37,7 @@ export const whole: Plan = {
   warmUp: 160,
   subscribers: [1_000, 10_000],
   longSessions: 6,
+  memoryRuns: 10_000,
   restarts: 3,
   backends: () => ["raw", "memory", "pglite", "postgres"]
 }
@@ -45,10 +48,11 @@ export const quick: Plan = {
   warmUp: 80,
   subscribers: [1_000],
   longSessions: 2,
+  memoryRuns: 1_000,
   restarts: 1,
   backends: (row) => {
-    if (row === "run" || row === "starts") return ["raw", "memory", "pglite"]
-    return row === "turn-400" || row === "replay-pages" ? [] : ["raw", "memory"]
+    if (row === "run" || row === "fresh" || row === "starts") return ["raw", "memory", "pglite"]
+    return row === "turn-400" || row === "replay-pages" || row === "memory" ? [] : ["raw", "memory"]
   }
 }
 

@@ -15,10 +15,11 @@ import { type Figure, type Limit, type Plan, quick, whole } from "./Figures.ts"
 import * as Load from "./Load.ts"
 import * as ModelLayer from "./ModelLayer.ts"
 import type { Template } from "./raw.ts"
-import { type Row, rows, warmUp } from "./Rows.ts"
+import { rows, warmUp } from "./Rows.ts"
 import type { Arguments } from "./server.ts"
 import * as Starts from "./Starts.ts"
 import { json, type Outcome, table } from "./Table.ts"
+import type { Row } from "./Work.ts"
 
 const { values: flags } = parseArgs({
   options: {

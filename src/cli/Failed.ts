@@ -3,6 +3,7 @@
  * exit codes; stacks, JSON and secrets stay inside.
  */
 import { Data, ParseResult, Predicate } from "effect"
+import { databaseEnded } from "../domain/ExitCode.ts"
 
 export const exitCodes = {
   ok: 0,
@@ -12,6 +13,8 @@ export const exitCodes = {
   notFound: 3,
   unauthorised: 4,
   unreachable: 5,
+  /** The server's embedded database has ended; a new start opens it again. */
+  databaseEnded,
   interrupted: 130,
   /** As shells say it of SIGTERM. */
   terminated: 143
@@ -83,6 +86,9 @@ const describe = (error: unknown): Failed => {
     )
   }
   if (Predicate.isTagged(error, "SettingsRefused") && error instanceof Error) return misused(error.message)
+  if (Predicate.isTagged(error, "StorageEnded") && error instanceof Error) {
+    return new Failed({ exitCode: exitCodes.databaseEnded, message: error.message })
+  }
   return failed(error instanceof Error && error.message !== "" ? error.message : "Something unexpected happened.")
 }
 

@@ -73,7 +73,8 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   allowed_hosts: listOf,
   outbound_hosts: listOf,
   trust_user_header: (text) => truths.get(text.toLowerCase()) ?? text,
-  log_requests: (text) => truths.get(text.toLowerCase()) ?? text
+  log_requests: (text) => truths.get(text.toLowerCase()) ?? text,
+  accept_new_vault_key: (text) => truths.get(text.toLowerCase()) ?? text
 }
 
 /** Edits between two words: insert, remove, replace, or swap two neighbours. */

@@ -87,6 +87,8 @@ const vaultKey = Schema.Redacted(Schema.String.pipe(Schema.minLength(1))).annota
   description: "32 bytes as base64 or hex, several separated by commas"
 })
 
+const acceptNewVaultKey = Schema.Boolean.annotations({ description: "true or false" })
+
 const logLevel = Schema.Literal("trace", "debug", "info", "warning", "error", "fatal", "none").annotations({
   description: "one of trace, debug, info, warning, error, fatal and none"
 })
@@ -127,6 +129,8 @@ export const Settings = Schema.Struct({
   retain_days: Schema.optionalWith(retainDays, { exact: true, default: () => 0 }),
   /** The vault's keys, newest first; without them a key file in `data_dir` is made and used. */
   vault_key: Schema.optionalWith(vaultKey, { exact: true }),
+  /** Begins with the given or a fresh vault key although the database was written with another, which is lost. */
+  accept_new_vault_key: Schema.optionalWith(acceptNewVaultKey, { exact: true, default: () => false }),
   /** Most connections of clients at once. Without it, as many as the process's descriptors allow, up to 16384. */
   max_connections: Schema.optionalWith(maxConnections, { exact: true }),
   /** Whether there is a line in the log for each request. */

@@ -7,6 +7,7 @@ import type { ApiKeys } from "../services/ApiKeys.ts"
 import type { Auth } from "../services/Auth.ts"
 import type { EventLog } from "../services/EventLog.ts"
 import type { Idempotency } from "../services/Idempotency.ts"
+import type { KeyCheck } from "../services/KeyCheck.ts"
 import type { Ledger } from "../services/Ledger.ts"
 import type { Models } from "../services/Models.ts"
 import type { Outbound } from "../services/Outbound.ts"
@@ -41,11 +42,14 @@ import * as Migrations from "./Sql/Migrations.ts"
 import * as migrations from "./Sql/migrations/All.ts"
 import * as Pg from "./Sql/pg/Pg.ts"
 import * as Pglite from "./Sql/pglite/Pglite.ts"
+import * as Watchdog from "./Sql/pglite/Watchdog.ts"
 import * as StorageMemory from "./Storage/Memory.ts"
 import * as StorageSql from "./Storage/Sql.ts"
 import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
 import * as Upkeep from "./Upkeep.ts"
 import * as VaultAesGcm from "./Vault/AesGcm.ts"
+import * as VaultChecked from "./Vault/Checked.ts"
+import * as VaultSqlCheck from "./Vault/SqlCheck.ts"
 
 /** What remembers, and who else does so there. */
 export type Memories = Storage | EventLog | Ledger | Peers
@@ -76,7 +80,7 @@ export const memory: Layer.Layer<Memories> = Layer.mergeAll(
 const migrating = Layer.effectDiscard(Migrations.migrate(migrations.all))
 
 const sql = (options: StorageSql.Options) =>
-  Layer.mergeAll(StorageSql.layer(options), EventLogSql.layer, LedgerSql.layer)
+  Layer.mergeAll(StorageSql.layer(options), EventLogSql.layer, LedgerSql.layer, VaultSqlCheck.layer)
 
 /** The embedded database: this process is its only user, so what is read once stays true. */
 export const pglite = (options: Pglite.Options) =>
@@ -119,16 +123,16 @@ export interface Extensions {
   readonly providers?: ReadonlyArray<Provider>
 }
 
-const withModels = <A, E, R>(
-  storage: Layer.Layer<Memories, E, R>,
-  vault: Layer.Layer<Vault, A>,
+const withModels = <A, E, R, M>(
+  storage: Layer.Layer<Memories | M, E, R>,
+  vault: Layer.Layer<Vault, A, M>,
   outbound: Layer.Layer<Outbound>,
   { providers = [] }: Extensions = {},
   models_dir?: string
 ) =>
   ModelsRouter.layerWith(providers, models_dir).pipe(
     Layer.provide(outbound),
-    Layer.provideMerge(Layer.merge(storage, vault))
+    Layer.provideMerge(Layer.provideMerge(vault, storage))
   )
 
 const throwAwayKey = Layer.unwrapEffect(
@@ -148,14 +152,30 @@ const silence = ({ model_first_byte_seconds, model_idle_seconds }: Settings) =>
     idle: Duration.seconds(model_idle_seconds)
   })
 
+/** What is kept, and the keys that it needs. */
+const kept = (settings: Settings) => {
+  const storage: Layer.Layer<Memories | KeyCheck, StorageRefused> = settings.database_url === undefined
+    ? pglite({ dataDir: settings.data_dir, watchdog: Watchdog.limits })
+    : postgres({ url: settings.database_url })
+  const source = settings.vault_key === undefined
+    ? { file: join(settings.data_dir, "vault.key") }
+    : { key: settings.vault_key }
+  return {
+    // A bad key is told before anything is made.
+    storage: Layer.provide(storage, Layer.effectDiscard(VaultChecked.examine(source))),
+    vault: VaultChecked.layer({ source, acceptNew: settings.accept_new_vault_key })
+  }
+}
+
+/** Records and keys without an engine, for the commands that look after them while no server runs. */
+export const records = (settings: Settings) => {
+  const { storage, vault } = kept(settings)
+  return Layer.provideMerge(ApiKeysStored.layer, Layer.provideMerge(vault, storage))
+}
+
 /** The host that the settings ask for. */
 export const layer = (settings: Settings, extensions: Extensions = {}) => {
-  const storage: Layer.Layer<Memories, StorageRefused> = settings.database_url === undefined
-    ? pglite({ dataDir: settings.data_dir })
-    : postgres({ url: settings.database_url })
-  const vault = settings.vault_key === undefined
-    ? VaultAesGcm.layerFile(join(settings.data_dir, "vault.key"))
-    : VaultAesGcm.layerKey(settings.vault_key)
+  const { storage, vault } = kept(settings)
   const outbound = OutboundGuarded.layer({ hosts: settings.outbound_hosts, loopback: isLoopback(settings.host) })
   return engine(
     Layer.provide(withModels(storage, vault, outbound, extensions, settings.models_dir), silence(settings)),

@@ -41,7 +41,7 @@ export const makeCache = (clock: Clock.Clock, ttl: Duration.Duration) => {
 
 type Cache = ReturnType<typeof makeCache>
 
-/** Notes what a transaction changes, and forgets that when it is over. A new record is in no cache. */
+/** Notes what a transaction changes, and forgets that when it is over. What it makes is in no cache. */
 export const transactionOver = (cache: Cache): Transaction & { readonly end: () => void } => {
   const keys = new Set<string>()
   let all = false
@@ -145,8 +145,13 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
         Effect.forEach((row) => read(row))
       ),
     insert: Effect.fnUntraced(function*(record) {
+      // Before the driver is asked: what is removed meanwhile must not stay in the cache.
+      const since = cache?.epoch() ?? 0
+      const inside = yield* InTransaction
       switch (yield* driver.insert(table, yield* write(record))) {
         case "inserted":
+          // What was made here a moment ago is what is asked for next: a session is made to be talked in.
+          if (inside === undefined) cache?.keep(key(record.id), record, since)
           return record
         case "taken":
           return yield* new Conflict({ code: "id_taken", detail: `${noun} '${record.id}' exists already.` })

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { Effect, Layer, Schema } from "effect"
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { Settings } from "../../src/domain/Settings.ts"
+import * as Host from "../../src/layers/Host.ts"
 import { stoa } from "./Desk.ts"
 import { fakeServer, json, nobody } from "./FakeServer.ts"
 
@@ -120,6 +122,22 @@ describe("doctor", () => {
       assert.strictEqual(of("settings").length, 2)
       assert.notInclude(JSON.stringify(report), "sekrit")
     }))
+})
+
+describe("doctor, of a database and a vault key", () => {
+  it.scopedLive("says whether they belong together, and makes neither by looking", () =>
+    Effect.gen(function*() {
+      const { url } = yield* healthy
+      const data = yield* folder
+      const look = () => Effect.map(examine({}, "--data-dir", data, "--url", url), ({ one }) => one("key"))
+      assert.isUndefined(yield* look())
+      assert.deepStrictEqual(yield* Effect.promise(() => readdir(data)), [])
+      yield* Layer.build(Host.records(Schema.decodeSync(Settings)({ data_dir: data }))).pipe(Effect.scoped)
+      assert.deepInclude(yield* look(), { result: "ok" })
+      const other = `${Buffer.alloc(32, 7).toString("base64")}\n`
+      yield* Effect.promise(() => writeFile(join(data, "vault.key"), other))
+      assert.deepInclude(yield* look(), { result: "fail" })
+    }), 120_000)
 })
 
 describe("db", () => {

@@ -38,6 +38,7 @@ describe("Settings", () => {
       parked_hours: 168,
       retain_days: 0,
       log_requests: true,
+      accept_new_vault_key: false,
       log_level: "info"
     }
     assert.deepEqual<unknown>(settings(), defaults)
@@ -69,6 +70,7 @@ describe("Settings", () => {
       STOA_MODEL_IDLE_SECONDS: "0.5",
       STOA_PARKED_HOURS: "0",
       STOA_RETAIN_DAYS: "30",
+      STOA_ACCEPT_NEW_VAULT_KEY: "true",
       STOA_VAULT_KEY: "k",
       STOA_MAX_CONNECTIONS: "500",
       STOA_LOG_REQUESTS: "false",
@@ -104,6 +106,7 @@ describe("Settings", () => {
       retain_days: 30,
       max_connections: 500,
       log_requests: false,
+      accept_new_vault_key: true,
       log_level: "debug"
     })
     assert.strictEqual(Redacted.value(database_url!), "postgres://u:p@db/stoa")

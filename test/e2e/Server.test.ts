@@ -279,6 +279,44 @@ describe("The built server", () => {
       })
   )
 
+  it.skipIf(!canMount)(
+    "ends with its exit code when a full disk stops its database, and has everything that was acknowledged afterwards",
+    () =>
+      withFolder(async (folder) => {
+        await sh(`mount -t tmpfs -o size=100m tmpfs ${folder}`)
+        try {
+          const server = await startServer(["--data-dir", join(folder, "data")])
+          const client = clientOf(server.url)
+          const talk = await client.converse()
+          // Room for a part of the next write-ahead log file: the log is full before the tables are.
+          await sh(`dd if=/dev/zero of=${join(folder, "fill")} bs=1M count=1000 || true`)
+          await sh(`truncate -s -12M ${join(folder, "fill")}`)
+          const text = Array.from({ length: 9_000 }, () => Math.random().toString(36)).join("")
+          let acknowledged = 0
+          let code: number | null | undefined
+          void server.exited.then((ended) => {
+            code = ended
+          })
+          for (let i = 0; i < 400 && code === undefined; i++) {
+            const said = await client.call("POST", "/chat", { ...talk, input: { content: `say ${i}` } })
+              .catch(() => undefined)
+            if (said?.text.includes("REPLY_END") === true) acknowledged++
+            await client.call("POST", "/agent", { name: "filler", system_prompt: text }).catch(() => undefined)
+          }
+          assert.strictEqual(await server.exited, 70, server.output())
+          assert.match(server.output(), /has stopped \(.*No space left on device\).*make room on the disk/)
+          await unlink(join(folder, "fill"))
+          const again = await startServer(["--data-dir", join(folder, "data")])
+          const { total } = await clientOf(again.url).must("GET", `/sessions/${talk.session_id}/messages`)
+          assert.isAtLeast(total, 2 * acknowledged)
+          await again.kill("SIGTERM")
+        } finally {
+          await sh(`umount -l ${folder}`)
+        }
+      }),
+    180_000
+  )
+
   it("keeps an admin key once, which makes other keys", () =>
     withFolder(async (folder) => {
       const first = await startServer(["--data-dir", folder])

@@ -109,6 +109,21 @@ const vaultKey = Effect.fnUntraced(function*({ data_dir, vault_key }: Settings) 
     : ok("vault", path)
 })
 
+/** Whether the key is the database's own. Nothing is said where there is nothing to compare, or a server holds it. */
+const vaultMatch = (settings: Settings) =>
+  Effect.promise(() => import("./db.ts")).pipe(
+    Effect.flatMap(({ compareKey }) => compareKey(settings)),
+    Effect.map(Option.map((isRight): Check =>
+      isRight
+        ? ok("key", "The vault's key is the database's own")
+        : fail(
+          "key",
+          "The vault's key is not the one that the database was written with",
+          "Put the right one back; see --accept-new-vault-key of stoa serve."
+        )
+    ))
+  )
+
 const database = (settings: Settings) =>
   settings.database_url === undefined
     ? Effect.sync((): Check => {
@@ -215,7 +230,8 @@ export const doctor = Command.make(
         ]
       })
       const own = yield* Effect.all([node, user, ...ofSettings, server(options)], { concurrency: 4 })
-      const checks = [...own, ...Option.toArray(yield* vaultKeys(options))]
+      const match = Either.isRight(settings) ? yield* vaultMatch(settings.right) : Option.none()
+      const checks = [...own, ...Option.toArray(match), ...Option.toArray(yield* vaultKeys(options))]
       const line = (check: Check) =>
         `${marks[check.result](check.result.padEnd(4), screen.hasColour.out)}  ${check.name.padEnd(8)}  ${
           textOf(check)

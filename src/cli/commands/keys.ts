@@ -9,6 +9,7 @@ import { confirm, decode, idsArgument, optionalText, pathId, yes } from "../Inpu
 import { type Column, isText, output, print, printAll } from "../Output.ts"
 import { all, limit } from "../Paging.ts"
 import { Screen } from "../Screen.ts"
+import { resetAdmin } from "./resetAdmin.ts"
 
 /** Whom a key speaks for is said here; who asks is the admin key's own user. */
 const common = { ...admin, ...output }
@@ -105,5 +106,5 @@ const revoke = Command.make(
 
 export const keys = Command.make("keys").pipe(
   Command.withDescription("API keys of all users, for admins"),
-  Command.withSubcommands([list, create, revoke])
+  Command.withSubcommands([list, create, revoke, resetAdmin])
 )

@@ -1,13 +1,14 @@
 /** The process: layers, the first start, and an orderly end. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as HttpServer from "@effect/platform/HttpServer"
-import { Duration, Effect, Layer, Schedule } from "effect"
+import { Deferred, Duration, Effect, Layer, Schedule } from "effect"
 import type { Server as NodeServer } from "node:http"
 import { isLoopback, refusal, type Settings, trustsUserHeader } from "../../domain/Settings.ts"
 import * as Connections from "../../http/Connections.ts"
 import * as Server from "../../http/Server.ts"
 import * as Host from "../../layers/Host.ts"
 import * as ReadinessLocal from "../../layers/Readiness/Local.ts"
+import { Fatal, type StorageEnded } from "../../services/Fatal.ts"
 import { Readiness } from "../../services/Readiness.ts"
 import { Rooms } from "../../services/Rooms.ts"
 import { RunOwner } from "../../services/RunOwner.ts"
@@ -33,7 +34,12 @@ const closeConnections = (node: NodeServer) =>
     Effect.zipRight(Effect.sync(() => node.closeAllConnections()))
   )
 
-const run = (settings: Settings, node: NodeServer, stage: LastResort.Stage) =>
+const run = (
+  settings: Settings,
+  node: NodeServer,
+  stage: LastResort.Stage,
+  ended: Deferred.Deferred<never, StorageEnded>
+) =>
   Effect.gen(function*() {
     const owner = yield* RunOwner
     const rooms = yield* Rooms
@@ -47,7 +53,9 @@ const run = (settings: Settings, node: NodeServer, stage: LastResort.Stage) =>
 
     yield* Effect.addFinalizer(() =>
       readiness.set(false).pipe(
-        Effect.zipRight(stage("waiting for runs", owner.drain(settings.drain_seconds))),
+        Effect.zipRight(Deferred.isDone(ended)),
+        // Nothing that a run does once the database has ended could be kept.
+        Effect.flatMap((isEnded) => stage("waiting for runs", owner.drain(isEnded ? 0 : settings.drain_seconds))),
         Effect.zipRight(stage("ending streams", rooms.close("stopping"))),
         Effect.zipRight(stage("closing connections", closeConnections(node))),
         // What comes after this finalizer: the server's, the engine's and the database's.
@@ -57,7 +65,7 @@ const run = (settings: Settings, node: NodeServer, stage: LastResort.Stage) =>
     yield* owner.recover
     yield* readiness.set(true)
     yield* announce(settings, urlOf(settings, port), key)
-    return yield* Effect.never
+    return yield* Deferred.await(ended)
   }).pipe(Effect.scoped)
 
 /** Serves until it is interrupted. */
@@ -74,13 +82,17 @@ export const launch = (settings: Settings, extensions: Host.Extensions = {}) => 
     logRequests: settings.log_requests,
     connections
   }).pipe(Layer.provideMerge(listening))
-  return Effect.scoped(
-    Effect.flatMap(LastResort.arm(settings.drain_seconds), (stage) =>
-      run(settings, node, stage).pipe(
-        Effect.provide(
-          door.pipe(Layer.provideMerge(Layer.merge(Host.layer(settings, extensions), ReadinessLocal.layer)))
-        ),
-        (serving) => Preflight.check(settings).pipe(Effect.zipRight(probe(settings)), Effect.zipRight(serving))
-      ))
-  ).pipe(Effect.provide(Logs.layer(settings)))
+  const serving = (stage: LastResort.Stage, ended: Deferred.Deferred<never, StorageEnded>) =>
+    run(settings, node, stage, ended).pipe(
+      Effect.provide(
+        door.pipe(Layer.provideMerge(Layer.merge(Host.layer(settings, extensions), ReadinessLocal.layer)))
+      ),
+      Effect.provideService(Fatal, { report: (error) => Effect.asVoid(Deferred.fail(ended, error)) })
+    )
+  return Effect.gen(function*() {
+    const stage = yield* LastResort.arm(settings.drain_seconds)
+    yield* Preflight.check(settings)
+    yield* probe(settings)
+    return yield* serving(stage, yield* Deferred.make<never, StorageEnded>())
+  }).pipe(Effect.scoped, Effect.provide(Logs.layer(settings)))
 }

@@ -77,6 +77,15 @@ export const options = {
     Options.withDescription(described("log_requests", "A line in the log for each request", "true")),
     Options.optional
   ),
+  accept_new_vault_key: Options.boolean("accept-new-vault-key").pipe(
+    Options.withDescription(
+      described(
+        "accept_new_vault_key",
+        "Begin with another vault key, and lose the secrets and API keys made with the one before"
+      )
+    ),
+    Options.optional
+  ),
   // By its short name it gets past the library's own option of this name.
   log_level: text("log_level", "LEVEL", "trace, debug, info, warning, error, fatal or none", "info").pipe(
     Options.withAlias("l"),
@@ -123,6 +132,7 @@ export const read = Effect.fnUntraced(function*(flags: Flags) {
       retain_days: Option.getOrUndefined(flags.retain_days),
       max_connections: Option.getOrUndefined(flags.max_connections),
       log_requests: Option.getOrUndefined(flags.log_requests),
+      accept_new_vault_key: Option.getOrUndefined(flags.accept_new_vault_key),
       log_level: Option.getOrUndefined(flags.log_level) as SettingsSource.Flags["log_level"],
       log_format: Option.getOrUndefined(flags.log_format) as SettingsSource.Flags["log_format"]
     },

@@ -103,9 +103,13 @@ const readFile = Effect.fnUntraced(function*(path: string) {
   )
 })
 
+/** A link that leads nowhere counts as there: nothing may be made in its place. */
+export const isThere = (path: string): Effect.Effect<boolean, VaultKeyUnusable> =>
+  attempt(path, "read", () => unless(["ENOENT"], () => Fs.lstat(path)))
+
 /** Makes the file when it does not exist. */
 export const ensure = (path: string): Effect.Effect<void, VaultKeyUnusable> =>
-  attempt(path, "read", () => unless(["ENOENT"], () => Fs.lstat(path))).pipe(
+  isThere(path).pipe(
     Effect.flatMap((found) => found ? Effect.void : attempt(path, "made", () => makeFile(path)))
   )
 

@@ -4,6 +4,7 @@ import { idempotency } from "./0002_idempotency.ts"
 import { retention } from "./0003_retention.ts"
 import { driver } from "./0004_driver.ts"
 import { usage } from "./0006_usage.ts"
+import { vaultCheck } from "./0008_vault_check.ts"
 
 /** Every step, for `Migrations.migrate`. */
 export const all: Migrations = {
@@ -11,5 +12,6 @@ export const all: Migrations = {
   "0002_idempotency": idempotency,
   "0003_retention": retention,
   "0004_driver": driver,
-  "0006_usage": usage
+  "0006_usage": usage,
+  "0008_vault_check": vaultCheck
 }

@@ -2,7 +2,7 @@
 import type { SqlError } from "@effect/sql/SqlError"
 import { Context, type Stream } from "effect"
 
-export class Listening extends Context.Tag("stoa/layers/Sql/Listening")<Listening, {
+export class Listening extends Context.Tag("stoa/layers/Sql/pg/Listening")<Listening, {
   /**
    * Runs the statements on the new connection, then listens: null once it does,
    * then each payload. Fails when the connection is lost; what was notified

@@ -12,7 +12,8 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import type * as SqlConnection from "@effect/sql/SqlConnection"
 import * as SqlError from "@effect/sql/SqlError"
 import { PGlite } from "@electric-sql/pglite"
-import { Chunk, Context, Duration, Effect, Layer, Option, Stream } from "effect"
+import { Chunk, Context, Duration, Effect, Layer, Option, Runtime, Stream } from "effect"
+import { Fatal, StorageEnded } from "../../../services/Fatal.ts"
 import { withPgSurface } from "../pg/Surface.ts"
 import { Prepared } from "../Prepared.ts"
 import { Turns } from "../Turns.ts"
@@ -21,10 +22,13 @@ import * as DirectoryLock from "./DirectoryLock.ts"
 import { objects, parsers, PgliteSession, type Result, values } from "./Session.ts"
 import * as PgliteSnapshot from "./Snapshot.ts"
 import * as PgliteUpkeep from "./Upkeep.ts"
+import * as Watchdog from "./Watchdog.ts"
 
 export interface Options {
   /** Made when it does not exist. `undefined` keeps everything in memory. */
   readonly dataDir: string | undefined
+  /** Ends the process when it hangs for so long; left out, nobody watches. */
+  readonly watchdog?: Watchdog.Limits
 }
 
 /** Rows fetched per turn by a stream. */
@@ -91,14 +95,40 @@ const open = Effect.fn("Pglite.open")(function*(dataDir: string | undefined) {
   return db
 })
 
+/** Statements without parameters that are always short; the others may be migrations, or a vacuum. */
+const short = /^\s*(begin|commit|rollback|savepoint|release|fetch|close|declare|select|set|listen|unlisten)\b/i
+
+/** What hangs is told in a sentence for the operator: whoever reads it has no server left to ask. */
+const hanging = (dataDir: string | undefined, { seconds }: Watchdog.Limits) =>
+  `stoa: The server has not moved for ${seconds} seconds (its embedded database${
+    dataDir === undefined ? "" : ` in ${dataDir}`
+  } may be hanging, which a full disk can cause), so it ends here. Nothing that was acknowledged is lost: ` +
+  "look at the disk, then start stoa again."
+
+const stopped = (dataDir: string | undefined, cause: unknown) =>
+  new StorageEnded({
+    message: `The embedded database${dataDir === undefined ? "" : ` in ${dataDir}`} has stopped (${
+      cause instanceof Error ? cause.message : "no reason given"
+    }). Nothing that was acknowledged is lost: ${
+      /space/i.test(String(cause)) ? "make room on the disk, then" : "look at the disk, then"
+    } start stoa again.`
+  })
+
 /** A connection that takes its turns from `turns`. */
 class Connection implements SqlConnection.Connection {
   private readonly session: PgliteSession
   private readonly turns: Turns
   private readonly inTransaction: boolean
+  private readonly watchdog: Watchdog.Watchdog | undefined
   private over = false
 
-  constructor(session: PgliteSession, turns: Turns, inTransaction: boolean) {
+  constructor(
+    session: PgliteSession,
+    turns: Turns,
+    inTransaction: boolean,
+    watchdog: Watchdog.Watchdog | undefined
+  ) {
+    this.watchdog = watchdog
     this.session = session
     this.turns = turns
     this.inTransaction = inTransaction
@@ -153,21 +183,29 @@ class Connection implements SqlConnection.Connection {
     ))
   }
 
-  prepared<Row extends object>(sql: string, params: ReadonlyArray<unknown>) {
-    return this.turn(() => this.session.run(sql, params).then((result) => objects(result) as ReadonlyArray<Row>))
+  prepared<Row extends object>(sql: string, params: ReadonlyArray<unknown>, isLong = false) {
+    return this.turn(
+      () => this.session.run(sql, params).then((result) => objects(result) as ReadonlyArray<Row>),
+      isLong
+    )
   }
 
-  turn<A>(run: () => Promise<A>) {
+  turn<A>(run: () => Promise<A>, isLong = false) {
     return this.over
       ? Effect.fail(failed(new Error("This transaction is over: a fiber outlived it")))
-      : this.turns.run(run, failed)
+      : this.turns.run(isLong ? () => this.patiently(run) : run, failed)
+  }
+
+  private patiently<A>(run: () => Promise<A>) {
+    this.watchdog?.setLong(true)
+    return run().finally(() => this.watchdog?.setLong(false))
   }
 
   /** Nothing more runs here; what was left open is rolled back. */
   end() {
     this.over = true
     return this.turns.run(
-      () => this.session.db.isInTransaction() ? this.session.script("rollback") : Promise.resolve([]),
+      () => this.session.isInTransaction() ? this.session.script("rollback") : Promise.resolve([]),
       failed
     )
   }
@@ -177,8 +215,7 @@ class Connection implements SqlConnection.Connection {
       this.session.script(sql).then((results): ReadonlyArray<Row> =>
         // Several statements give an array of their rows each, as node-postgres does.
         results.length === 1 ? rowsOf(results[0]!) : results.map(rowsOf) as unknown as ReadonlyArray<Row>
-      )
-    )
+      ), !short.test(sql))
   }
 }
 
@@ -193,20 +230,37 @@ const raw = (result: Result) => ({
   fields: result.columns.map(({ name, type }) => ({ name, dataTypeID: type }))
 })
 
-const close = (db: PGlite, turns: Turns) =>
+/** A database that has stopped is left alone: closing it sends to it. */
+const close = (session: PgliteSession, turns: Turns) =>
   Effect.ignore(Effect.timeout(Effect.interruptible(turns.take), closePatience)).pipe(
-    Effect.zipRight(Effect.promise(() => db.close()))
+    Effect.zipRight(Effect.suspend(() => session.isOver ? Effect.void : Effect.promise(() => session.db.close())))
   )
 
 export const make = Effect.fn("Pglite.make")(function*(options: Options) {
   const turns = new Turns()
-  const db = yield* Effect.acquireRelease(open(options.dataDir), (db) => close(db, turns))
-  const session = new PgliteSession(db)
-  const pooled = new Connection(session, turns, false)
+  const fatal = yield* Fatal
+  const runtime = yield* Effect.runtime<never>()
+  let isOver = false
+  // Begun before the database is opened, because that can hang as well. An ended database beats no more: should
+  // the orderly end hang, the watchdog ends the process all the same.
+  const watchdog = options.watchdog === undefined
+    ? undefined
+    : yield* Watchdog.make(options.watchdog, hanging(options.dataDir, options.watchdog), () => !isOver)
+  const onEnd = (cause: unknown) => {
+    isOver = true
+    Runtime.runFork(runtime)(fatal.report(stopped(options.dataDir, cause)))
+  }
+  const session = yield* Effect.acquireRelease(
+    Effect.map(open(options.dataDir), (db) => new PgliteSession(db, onEnd)),
+    (session) => close(session, turns)
+  )
+  const { db } = session
+  watchdog?.setLong(false)
+  const pooled = new Connection(session, turns, false, watchdog)
 
   const reserve: SqlConnection.Connection.Acquirer = Effect.uninterruptibleMask((restore) =>
     restore(turns.take).pipe(
-      Effect.as(new Connection(session, new Turns(), true)),
+      Effect.as(new Connection(session, new Turns(), true, watchdog)),
       Effect.tap((connection) =>
         Effect.addFinalizer(() => Effect.ensuring(Effect.ignore(connection.end()), Effect.sync(() => turns.leave())))
       )
@@ -260,10 +314,14 @@ export const make = Effect.fn("Pglite.make")(function*(options: Options) {
   return Context.make(SqlClient.SqlClient, client).pipe(
     Context.add(PgClient.PgClient, withPgSurface(client, {}, listen)),
     Context.add(Prepared, {
-      execute: <Row extends object>(sql: string, params: ReadonlyArray<unknown>) =>
+      execute: <Row extends object>(
+        sql: string,
+        params: ReadonlyArray<unknown>,
+        options?: { readonly isLong?: boolean }
+      ) =>
         Effect.flatMap(
           Effect.serviceOption(SqlClient.TransactionConnection),
-          (transaction) => connectionOf(transaction, pooled).prepared<Row>(sql, params)
+          (transaction) => connectionOf(transaction, pooled).prepared<Row>(sql, params, options?.isLong)
         )
     })
   )

@@ -124,6 +124,19 @@ const bind = (statement: string, params: ReadonlyArray<unknown>) => {
   return out
 }
 
+/**
+ * PostgreSQL has aborted: as a server it would be restarted, here its memory is
+ * gone. What is sent to it afterwards may keep PGlite in a loop without end.
+ */
+const isEnd = (cause: unknown) =>
+  cause instanceof Error &&
+  // WebAssembly's own, for a trap or an abort.
+  (cause.name === "RuntimeError" ||
+    ("severity" in cause && (cause.severity === "PANIC" || cause.severity === "FATAL")))
+
+/** What every statement after the end fails with; the code is PostgreSQL's for a crash. */
+const crashed = () => Object.assign(new Error("The embedded database has stopped"), { code: "57P02" })
+
 /** Not the statement is wrong but our memory of it: a table changed, or somebody said `DEALLOCATE ALL`. */
 const isStale = (cause: unknown) =>
   cause instanceof Error && "code" in cause &&
@@ -132,16 +145,29 @@ const isStale = (cause: unknown) =>
 export class PgliteSession {
   readonly db: PGlite
   private readonly prepared = new Map<string, Statement>()
+  private readonly onEnd: (cause: unknown) => void
   private forgotten: Array<string> = []
   private count = 0
+  private ended = false
 
-  constructor(db: PGlite) {
+  /** `onEnd` is called once, when PostgreSQL has aborted. */
+  constructor(db: PGlite, onEnd: (cause: unknown) => void = () => {}) {
     this.db = db
+    this.onEnd = onEnd
+  }
+
+  /** Nothing is sent any more. */
+  get isOver(): boolean {
+    return this.ended
+  }
+
+  isInTransaction(): boolean {
+    return !this.ended && this.db.isInTransaction()
   }
 
   /** One call at a time; the caller sees to that. */
   async run(sql: string, params: ReadonlyArray<unknown>): Promise<Result> {
-    const inTransaction = this.db.isInTransaction()
+    const inTransaction = this.isInTransaction()
     const known = this.prepared.get(sql)
     if (known === undefined) return this.execute(await this.prepare(sql), params)
     this.prepared.delete(sql)
@@ -241,6 +267,13 @@ export class PgliteSession {
   }
 
   private send(buffer: Uint8Array) {
-    return this.db.execProtocolStream(buffer, { syncToFs: false })
+    if (this.ended) return Promise.reject(crashed())
+    return this.db.execProtocolStream(buffer, { syncToFs: false }).catch((cause) => {
+      if (isEnd(cause) && !this.ended) {
+        this.ended = true
+        this.onEnd(cause)
+      }
+      throw cause
+    })
   }
 }
