@@ -12,7 +12,7 @@ export const patienceSeconds = 30
 const leastProgress = 1_024
 
 /** Bytes that may wait in all sockets of the process together, 256 MiB; beyond it, who reads least is cut first. */
-export const maxUnread = 256 * 1024 * 1024
+const maxUnread = 256 * 1024 * 1024
 
 /** Seconds that the other side may take to close its half of a connection whose last byte has left. */
 const goodbyeSeconds = 2

@@ -18,7 +18,7 @@ const reasonMillis = 1_000
 export const pathOf = ({ url }: HttpServerRequest.HttpServerRequest): string => url.split("?", 1)[0]!
 
 /** What will be told of one request, by its own fiber and with what has been noted there. */
-export class Line {
+class Line {
   readonly #request: HttpServerRequest.HttpServerRequest
   readonly #clock: Clock.Clock
   readonly #began: number
