@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, Exit, Fiber, Schema, TestClock } from "effect"
+import { Cause, DateTime, Effect, Exit, Fiber, Logger, Schema, TestClock } from "effect"
 import { type Agent, AgentDraft } from "../../src/domain/Agent.ts"
 import { AgentId, SessionId, Timestamp, ToolCallId, UserId, WorkspaceId } from "../../src/domain/Ids.ts"
 import { permissionContext } from "../../src/domain/Permission.ts"
@@ -295,18 +295,23 @@ describe("A built-in tool", () => {
       assert.deepStrictEqual(yield* failing(call("T", {})), { state: "error", text: "No luck." })
     }))
 
-  it.effect("that throws ends as an error with its message and no stack", () =>
+  it.effect("that has a bug ends as an error that shows nothing of it, and the log has its cause", () =>
     Effect.gen(function*() {
+      const causes: Array<string> = []
+      const logger = Logger.make(({ cause }) => {
+        causes.push(Cause.pretty(cause))
+      })
       const throws = (error: unknown) => () => {
         throw error
       }
-      assert.deepStrictEqual(yield* withTools(tool(throws(new Error("broken"))))(call("T", {})), {
-        state: "error",
-        text: "broken"
-      })
-      assert.deepStrictEqual(yield* withTools(tool(throws("text")))(call("T", {})), { state: "error", text: "text" })
-      const dies = tool(() => Effect.die(new TypeError("later")))
-      assert.deepStrictEqual(yield* withTools(dies)(call("T", {})), { state: "error", text: "later" })
+      const bugs = [throws(new Error("sk-one")), throws("sk-two"), () => Effect.die(new TypeError("sk-three"))]
+      for (const bug of bugs) {
+        const said = yield* withTools(tool(bug))(call("T", {})).pipe(
+          Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+        )
+        assert.deepStrictEqual(said, { state: "error", text: "The tool failed because of an internal error." })
+      }
+      assert.deepStrictEqual(causes.map((cause) => /sk-\w+/.exec(cause)?.[0]), ["sk-one", "sk-two", "sk-three"])
     }))
 
   it.effect("can be interrupted", () =>

@@ -1,5 +1,5 @@
 /** The tools that every agent has. A new one is a file beside this and a name in `builtIn`. */
-import { Cause, Effect, Exit, Layer } from "effect"
+import { Cause, Effect, Exit, Layer, Option } from "effect"
 import { Toolbox } from "../../services/Toolbox.ts"
 import { type BuiltInTool, ToolFailed } from "./BuiltInTool.ts"
 import { calculate } from "./Calculate.ts"
@@ -8,11 +8,12 @@ import { pause } from "./Pause.ts"
 
 export const builtIn: ReadonlyArray<BuiltInTool> = [currentTime, calculate, pause]
 
-/** Bugs included: the model reads what went wrong, without a stack. */
-const textOfCause = (cause: Cause.Cause<unknown>) => {
-  const error = Cause.squash(cause)
-  return error instanceof Error && error.message !== "" ? error.message : String(error)
-}
+/** What the model and the tenant read when a tool has a bug: the bug's own text may hold anything. */
+const bug = "The tool failed because of an internal error."
+
+/** What went wrong, as the tool itself says it to the model. Undefined for a bug. */
+const messageOf = (cause: Cause.Cause<ToolFailed>) =>
+  Option.map(Cause.failureOption(cause), ({ message }) => message).pipe(Option.getOrUndefined)
 
 export const make = (tools: ReadonlyArray<BuiltInTool>) => {
   const byName = new Map(tools.map((entry) => [entry.tool.name, entry]))
@@ -25,7 +26,11 @@ export const make = (tools: ReadonlyArray<BuiltInTool>) => {
         ? Exit.fail(new ToolFailed({ message: `ToolNotFoundError: The tool named '${name}' doesn't exist.` }))
         : yield* Effect.exit(Effect.suspend(() => entry.run(input, caller)))
       if (Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)) return yield* Effect.interrupt
-      const delta = Exit.match(exit, { onFailure: textOfCause, onSuccess: (text) => text })
+      const told = Exit.isSuccess(exit) ? exit.value : messageOf(exit.cause)
+      if (told === undefined && Exit.isFailure(exit)) {
+        yield* Effect.annotateLogs(Effect.logError("A tool has a bug", exit.cause), { tool: name })
+      }
+      const delta = told ?? bug
       if (delta !== "") emit({ type: "text", delta })
       return Exit.isSuccess(exit) ? "success" : "error"
     })
