@@ -35,12 +35,20 @@ export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionH
   ) => Effect.Effect<void, Malformed | Conflict | Gone, Scope.Scope>
   /** Where the present run begins: subscribers without a cursor get frames after this. The head when idle. */
   readonly liveEdge: (session: Session) => Effect.Effect<number>
-  /** Waits for a run to end or to park, and answers with its reply; for an input that steered, with the one it went into, as far as that is. */
+  /**
+   * Waits for a run to end or to park, and answers with its reply: for an input that
+   * steered, with the one it went into, as far as that is; for one that was stopped
+   * before it began, with an empty one that says so.
+   */
   readonly reply: (session: Session, run: RunId, after: number) => Effect.Effect<Message>
-  /** Stops the run, from anywhere. Idle is fine. */
-  readonly interrupt: (session: Session, queue: "keep" | "drop") => Effect.Effect<void>
-  /** Stops one run, also one that waits its turn or is parked. One that has ended stays as it is. */
-  readonly cancel: (session: Session, run: RunId) => Effect.Effect<void>
+  /**
+   * Stops the run, from anywhere, and with `drop` the inputs that wait; idle is
+   * fine. When this returns, their ends are durable. `Unavailable` within two
+   * seconds when storage does not write: the stop stays asked for.
+   */
+  readonly interrupt: (session: Session, queue: "keep" | "drop") => Effect.Effect<void, Unavailable>
+  /** The same for one run, also one that waits for its turn or is parked. One that has ended stays as it is. */
+  readonly cancel: (session: Session, run: RunId) => Effect.Effect<void, Unavailable>
   readonly status: (session: Session) => Effect.Effect<SessionStatus>
   /** The transcript, oldest first, the reply in the making last; `total` counts all of it. */
   readonly messages: (
@@ -50,5 +58,5 @@ export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionH
     { readonly messages: ReadonlyArray<Message>; readonly total: number; readonly is_running: boolean }
   >
   /** Stops what runs in a session that is about to be deleted, and ends its streams. */
-  readonly forget: (session: Session) => Effect.Effect<void>
+  readonly forget: (session: Session) => Effect.Effect<void, Unavailable>
 }>() {}

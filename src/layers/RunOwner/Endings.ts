@@ -55,3 +55,13 @@ export const refused: Reply.Ending = {
     retryable: true
   }
 }
+
+export const unwritable: Reply.Ending = {
+  finished_reason: "error",
+  error: {
+    type: "internal",
+    code: "crash_loop",
+    message: `The run was given up: its beginning could not be stored, ${maxAttempts} times.`,
+    retryable: false
+  }
+}

@@ -29,7 +29,7 @@ export const make = (log: typeof EventLog.Service) => {
   return {
     eventsOfRun,
     /** The reply as far as it has come; undefined when it has not begun. */
-    toldOf: (run: Run): Effect.Effect<Message | undefined> =>
+    replyOf: (run: Run): Effect.Effect<Message | undefined> =>
       run.first_seq === null ? Effect.succeed(undefined) : Effect.map(
         eventsOfRun(run),
         (events) => Reply.ofEvents(events.map(({ event }) => event))?.message

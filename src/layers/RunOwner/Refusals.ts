@@ -11,6 +11,13 @@ export const notTaken = new Unavailable({
   retry_after: 2
 })
 
+export const notStopped = new Unavailable({
+  code: "storage_unavailable",
+  detail:
+    "Storage does not write now. The stop stays asked for, and is done when storage writes again; ask again to know.",
+  retry_after: 2
+})
+
 export const draining = new Unavailable({
   code: "draining",
   detail: "The server is stopping; send the input again in a moment.",

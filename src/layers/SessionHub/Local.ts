@@ -7,6 +7,7 @@ import type { BlockId, MessageId, RunId, UserId } from "../../domain/Ids.ts"
 import { acceptMessage, type Message } from "../../domain/Message.ts"
 import type { Run } from "../../domain/Run.ts"
 import type { Session } from "../../domain/Session.ts"
+import { noUsage } from "../../domain/Usage.ts"
 import { AppendRefused, EventLog } from "../../services/EventLog.ts"
 import { Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
@@ -33,8 +34,19 @@ const listener = (ended: Deferred.Deferred<void>): Sink => ({
   end: () => Deferred.unsafeDone(ended, Effect.void)
 })
 
-/** How long a cursor may wait for the log. */
-const cursorPatience = "1 second"
+/** The reply of a run that was ended before it began. */
+const neverBegun = ({ created_at, ended_at, error, finished_reason, reply_id }: Run): Message => ({
+  id: reply_id,
+  name: "",
+  role: "assistant",
+  content: [],
+  metadata: {},
+  created_at,
+  finished_at: ended_at,
+  usage: noUsage,
+  ...(finished_reason !== null && { finished_reason }),
+  error
+})
 
 /** Times that an input is tried again when another process was quicker. */
 const maxTries = 3
@@ -66,8 +78,8 @@ export const make = Effect.gen(function*() {
   const submitIn = Effect.fnUntraced(
     function*(session: Session, run: Run, agentName: string, claim: ClaimOf | undefined) {
       const room = yield* rooms.get(session)
-      const { place, seq } = yield* owner.submit(room, run, agentName, run.on_busy, claim)
-      if (place === "kept") return { session_id: session.id, run_id: run.id, seq }
+      const { place, seq } = yield* owner.submit(room, run, agentName, claim)
+      if (place === "stored") return { session_id: session.id, run_id: run.id, seq }
       yield* room.accepted(place === "alone").pipe(Effect.catchTags({
         // Storage may have taken it and lost the way to say so.
         AppendRefused: (refused) =>
@@ -197,14 +209,18 @@ export const make = Effect.gen(function*() {
         // The run may have ended in another process, and its room here been left.
         const now = yield* rooms.get(session)
         yield* now.follow
-        const { reply_id } = yield* Effect.orDie(storage.runs.get(session.user_id, run))
-        const own = now.context().findLast(({ id }) => id === reply_id) ?? (yield* placed(session, reply_id))
+        const stored = yield* Effect.orDie(storage.runs.get(session.user_id, run))
+        const own = now.context().findLast(({ id }) => id === stored.reply_id) ??
+          (yield* placed(session, stored.reply_id))
+        if (own !== undefined) return own
         // An input that steered has no reply of its own, but the one that it went into.
-        return own ?? owner.activity(session.id)?.reply ?? now.context().findLast(({ role }) => role === "assistant")!
+        const other = stored.finished_reason === "completed"
+          ? owner.activity(session.id)?.reply ?? now.context().findLast(({ role }) => role === "assistant")
+          : undefined
+        return other ?? neverBegun(stored)
       }).pipe(Effect.scoped),
-    interrupt: (session, queue) =>
-      Effect.scoped(Effect.flatMap(rooms.get(session), (room) => owner.interrupt(room, queue))),
-    cancel: (session, run) => Effect.scoped(Effect.flatMap(rooms.get(session), (room) => owner.cancel(room, run))),
+    interrupt: owner.interrupt,
+    cancel: owner.cancel,
     status: (session) =>
       Effect.suspend(() =>
         owner.activity(session.id) !== undefined ?
@@ -221,7 +237,7 @@ export const make = Effect.gen(function*() {
       const stored = placed.map(({ message }) => message)
       const count = yield* log.countMessages(session.id)
       const isLast = offset + stored.length >= count
-      const reply = here?.reply ?? (run === undefined || !isLast ? undefined : yield* owner.told(run))
+      const reply = here?.reply ?? (run === undefined || !isLast ? undefined : yield* owner.replyInLog(run))
       const making = reply !== undefined && !stored.some(({ id }) => id === reply.id) ? reply : undefined
       const messages: ReadonlyArray<Message> = making !== undefined && stored.length < limit && isLast
         ? [...stored, making]
@@ -229,8 +245,7 @@ export const make = Effect.gen(function*() {
       return { messages, total: count + (making === undefined ? 0 : 1), is_running: run !== undefined }
     }),
     forget: (session) =>
-      Effect.flatMap(rooms.get(session), (room) => owner.interrupt(room, "drop")).pipe(
-        Effect.scoped,
+      owner.interrupt(session, "drop").pipe(
         Effect.unlessEffect(Effect.map(running(session), (run) => run === undefined)),
         Effect.zipRight(rooms.forget(session.id))
       )

@@ -1,0 +1,40 @@
+/** Takes a person's or a client's answer to what a parked run asks, once, and goes on with the run. */
+import { Effect } from "effect"
+import type { AnswerInput } from "../../domain/Chat.ts"
+import { addRules } from "../../domain/Permission.ts"
+import type { Room } from "../../services/Rooms.ts"
+import type { ClaimOf } from "../../services/RunOwner.ts"
+import * as Answers from "./Answers.ts"
+import type { Parked } from "./Parked.ts"
+import { parkedIn, type Parts } from "./Parts.ts"
+import { draining } from "./Refusals.ts"
+
+export const make = (parts: Parts, { goOn, load }: Parked) => {
+  const { activeRuns, storage: { sessions } } = parts
+
+  /** Under the room's lock, so that of two answers the second finds the first. */
+  const answer = (room: Room, input: AnswerInput, claim?: ClaimOf) =>
+    Effect.gen(function*() {
+      if (activeRuns.isClosing()) return yield* draining
+      yield* room.follow
+      const run = parkedIn(parts, room)
+      if (run === undefined) return yield* Answers.notWaiting(room.session_id)
+      const { out } = yield* load(room, run)
+      const drafts = yield* Answers.read(out.reply().message, input)
+      const rules = Answers.rulesOf(input)
+      if (rules.length > 0) {
+        yield* sessions.modify(run.user_id, run.session_id, (session) => ({
+          ...session,
+          state: { ...session.state, permission_context: addRules(session.state.permission_context, rules) }
+        }))
+      }
+      // Somebody may have stopped it meanwhile: what is looked up from here on is looked up again after each wait.
+      if (parkedIn(parts, room)?.id !== run.id) return yield* Answers.notWaiting(room.session_id)
+      const seq = room.last()
+      const active = yield* goOn(room, run, drafts, claim?.({ seq, run_id: run.id }))
+      if (active !== undefined) return { seq, run_id: run.id }
+      return yield* (activeRuns.isClosing() ? draining : Answers.notWaiting(room.session_id))
+    }).pipe(room.lock.withPermits(1))
+
+  return { answer }
+}

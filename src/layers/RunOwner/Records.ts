@@ -1,0 +1,66 @@
+/** How the end of a run, and its parking, are written: the last events of it, its message and its row. */
+import type { Timestamp } from "../../domain/Ids.ts"
+import * as Reply from "../../domain/Reply.ts"
+import type { Run } from "../../domain/Run.ts"
+import { noUsage } from "../../domain/Usage.ts"
+import type { Room } from "../../services/Rooms.ts"
+import type { ActiveRun } from "./ActiveRuns.ts"
+import { maxAttempts } from "./Endings.ts"
+
+export const isParked = ({ status }: Run): boolean =>
+  status === "awaiting_permission" || status === "awaiting_external_result"
+
+/** Ends a run that never begins: its input is in no transcript, or in another reply. */
+export const endUnbegun = (room: Room, run: Run, { error, finished_reason }: Reply.Ending, at: Timestamp) => {
+  const { id: run_id, reply_id, session_id } = run
+  const { seq } = room.emit(run_id, {
+    type: "REPLY_END",
+    session_id,
+    run_id,
+    reply_id,
+    finished_reason,
+    error,
+    usage: noUsage
+  })
+  room.record({
+    ...run,
+    status: "ended",
+    finished_reason,
+    error,
+    first_seq: run.first_seq ?? seq,
+    last_seq: seq,
+    updated_at: at,
+    ended_at: at
+  })
+}
+
+/** An end that could not be written as it was is written without the reply's content, which may be what storage cannot hold. */
+const isTooMuch = ({ attempt }: Run) => attempt > maxAttempts + 1
+
+export const end = ({ lastSeq, out, replySeq, room, run }: ActiveRun, how: Reply.Ending, at: Timestamp) => {
+  for (const draft of Reply.ending(out.reply(), { session_id: run.session_id, run_id: run.id }, how)) out.emit(draft)
+  const { message } = out.reply()
+  room.place(replySeq, isTooMuch(run) ? { ...message, content: [] } : message)
+  room.record({
+    ...run,
+    status: "ended",
+    last_seq: lastSeq(),
+    finished_reason: how.finished_reason,
+    error: how.error,
+    usage: message.usage,
+    updated_at: at,
+    ended_at: at
+  })
+}
+
+export const park = ({ out, replySeq, room, run }: ActiveRun, waiting_for: Reply.WaitingFor, at: Timestamp) => {
+  const { message } = out.reply()
+  out.emit({ type: "RUN_PARKED", session_id: run.session_id, run_id: run.id, reply_id: message.id, waiting_for })
+  room.place(replySeq, message)
+  room.record({
+    ...run,
+    status: waiting_for === "user_confirmation" ? "awaiting_permission" : "awaiting_external_result",
+    driver: null,
+    updated_at: at
+  })
+}
