@@ -1,0 +1,74 @@
+/** Hosts over storage that outlives them, one after the other, and ways in which that storage fails them. */
+import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
+import { eventsOf } from "../../src/domain/Frames.ts"
+import type { RunId } from "../../src/domain/Ids.ts"
+import type { Session } from "../../src/domain/Session.ts"
+import * as Host from "../../src/layers/Host.ts"
+import * as ModelsRouter from "../../src/layers/Models/Router.ts"
+import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
+import * as PeersMemory from "../../src/layers/Peers/Memory.ts"
+import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
+import { AppendRefused, EventLog } from "../../src/services/EventLog.ts"
+import { Ledger } from "../../src/services/Ledger.ts"
+import { Models } from "../../src/services/Models.ts"
+import { Storage } from "../../src/services/Storage.ts"
+
+const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(32).fill(7))] }))
+
+type Append = typeof EventLog.Service.append
+
+export interface LiveOptions {
+  /** What becomes of a flush. */
+  readonly append?: (append: Append) => Append
+  readonly stream?: (stream: typeof Models.Service.stream) => typeof Models.Service.stream
+}
+
+/** A host. `end` leaves its runs as they are; after `kill`, nothing that it still does reaches the log. */
+export const live = (options: LiveOptions = {}) =>
+  Effect.gen(function*() {
+    const context = yield* Effect.context<Storage | EventLog | Ledger>()
+    const log = Context.get(context, EventLog)
+    let isKilled = false
+    const append: Append = (batch) => isKilled ? new AppendRefused({ reason: "fenced" }) : log.append(batch)
+    const storage = Context.pick(Storage, EventLog, Ledger)(context).pipe(
+      Context.add(EventLog, { ...log, append: options.append?.(append) ?? append })
+    )
+    const models = Layer.map(ModelsRouter.layerDefault.pipe(Layer.provide(OutboundOpen.layer)), (context) => {
+      const inner = Context.get(context, Models)
+      return Context.add(context, Models, { ...inner, stream: options.stream?.(inner.stream) ?? inner.stream })
+    })
+    const parts = models.pipe(
+      Layer.provideMerge(Layer.mergeAll(Layer.succeedContext(storage), PeersMemory.layer, vault))
+    )
+    const scope = yield* Scope.make()
+    const host = yield* Layer.buildWithScope(Host.engine(parts, { trusted: true }), scope)
+    const end = Scope.close(scope, Exit.void)
+    yield* Effect.addFinalizer(() => end)
+    return {
+      do: <A, E>(effect: Effect.Effect<A, E, Host.Host>) => Effect.provide(effect, host),
+      end,
+      kill: Effect.zipRight(Effect.sync(() => isKilled = true), end)
+    }
+  })
+
+export type Live = Effect.Effect.Success<ReturnType<typeof live>>
+
+/** All that the log holds of a session. */
+export const everything = (session: Session) =>
+  Effect.map(
+    Effect.flatMap(EventLog, (log) => log.read(session.id, 0, 10_000)),
+    (pages) => pages.flatMap((page) => eventsOf(page.frames))
+  )
+
+/** Waits until it is so. */
+export const eventually = <A, E, R>(what: string, look: Effect.Effect<A, E, R>, isSo: (a: A) => boolean) =>
+  look.pipe(
+    Effect.delay("10 millis"),
+    Effect.repeat({ until: isSo }),
+    Effect.timeoutFail({ duration: "30 seconds", onTimeout: () => new Error(`Never so: ${what}`) }),
+    Effect.zipRight(look)
+  )
+
+/** The run as storage has it. */
+export const storedRun = (session: Session, run: RunId) =>
+  Effect.flatMap(Storage, ({ runs }) => runs.get(session.user_id, run))
