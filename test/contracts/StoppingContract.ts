@@ -11,7 +11,7 @@ import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import type { Storage } from "../../src/services/Storage.ts"
 import { conversation, say } from "../support/hub.ts"
-import { eventually, everything, live, type Live, type LiveOptions, storedRun } from "../support/live.ts"
+import { eventually, everything, type Live, live, type LiveOptions, storedRun } from "../support/live.ts"
 
 const hub = <A, E>(host: Live, use: (hub: typeof SessionHub.Service) => Effect.Effect<A, E>) =>
   host.do(Effect.flatMap(SessionHub, use))

@@ -1,5 +1,5 @@
 /** Live sessions over the rooms and the run owner of this process. */
-import { Clock, Deferred, Effect, Layer } from "effect"
+import { Clock, Deferred, Duration, Effect, Layer } from "effect"
 import { type Accepted, type AnswerInput, type ChatRequest, isAnswer } from "../../domain/Chat.ts"
 import type { Claim } from "../../domain/Claim.ts"
 import { Conflict, Gone, NotFound } from "../../domain/Errors.ts"
@@ -26,13 +26,16 @@ const noModel = (session: Session) =>
 /** Messages read at a time in search of one. */
 const olderMessages = 200
 
-/** Wants no frames, only to know when there are no more. */
-const listener = (ended: Deferred.Deferred<void>): Sink => ({
+/** Wants no frames, only to know when there are no more, and why. */
+const listener = (ended: Deferred.Deferred<string | undefined>): Sink => ({
   write: () => {},
   unread: () => 0,
   drained: Effect.void,
-  end: () => Deferred.unsafeDone(ended, Effect.void)
+  end: (comment) => Deferred.unsafeDone(ended, Effect.succeed(comment))
 })
+
+/** Wait before a run is listened to again whose room could not go on. */
+const listenAgain = Duration.millis(200)
 
 /** The reply of a run that was ended before it began. */
 const neverBegun = ({ created_at, ended_at, error, finished_reason, reply_id }: Run): Message => ({
@@ -166,6 +169,22 @@ export const make = Effect.gen(function*() {
     }
   })
 
+  /** Waits until a run has ended or is parked, and answers with it. A room that cannot go on ends its streams, and not the run. */
+  const untilOver = (session: Session, run: RunId, after: number) =>
+    Effect.gen(function*() {
+      const room = yield* rooms.get(session)
+      const ended = yield* Deferred.make<string | undefined>()
+      yield* room.attach(listener(ended), { after, only: run })
+      const comment = yield* Deferred.await(ended)
+      const stored = yield* Effect.orDie(storage.runs.get(session.user_id, run))
+      return { stored, isOver: comment !== "closing" || stored.status === "ended" || isWaiting(stored.status) }
+    }).pipe(
+      Effect.scoped,
+      Effect.tap(({ isOver }) => isOver ? Effect.void : Effect.sleep(listenAgain)),
+      Effect.repeat({ until: ({ isOver }) => isOver }),
+      Effect.map(({ stored }) => stored)
+    )
+
   return SessionHub.of({
     send,
     attach: Effect.fnUntraced(function*(session, sink, subscription) {
@@ -202,20 +221,16 @@ export const make = Effect.gen(function*() {
       })),
     reply: (session, run, after) =>
       Effect.gen(function*() {
+        const stored = yield* untilOver(session, run, after)
         const room = yield* rooms.get(session)
-        const ended = yield* Deferred.make<void>()
-        yield* room.attach(listener(ended), { after, only: run })
-        yield* Deferred.await(ended)
         // The run may have ended in another process, and its room here been left.
-        const now = yield* rooms.get(session)
-        yield* now.follow
-        const stored = yield* Effect.orDie(storage.runs.get(session.user_id, run))
-        const own = now.context().findLast(({ id }) => id === stored.reply_id) ??
+        yield* room.follow
+        const own = room.context().findLast(({ id }) => id === stored.reply_id) ??
           (yield* placed(session, stored.reply_id))
         if (own !== undefined) return own
         // An input that steered has no reply of its own, but the one that it went into.
         const other = stored.finished_reason === "completed"
-          ? owner.activity(session.id)?.reply ?? now.context().findLast(({ role }) => role === "assistant")
+          ? owner.activity(session.id)?.reply ?? room.context().findLast(({ role }) => role === "assistant")
           : undefined
         return other ?? neverBegun(stored)
       }).pipe(Effect.scoped),
