@@ -8,6 +8,7 @@ import { Context, Effect, Exit, FastCheck, Layer, Redacted, Scope } from "effect
 import type { OnBusy } from "../../src/domain/Chat.ts"
 import type { AgentEvent } from "../../src/domain/Event.ts"
 import { eventsOf } from "../../src/domain/Frames.ts"
+import type { RunId } from "../../src/domain/Ids.ts"
 import { textOf } from "../../src/domain/Message.ts"
 import * as Reply from "../../src/domain/Reply.ts"
 import type { Session } from "../../src/domain/Session.ts"
@@ -73,6 +74,7 @@ interface Sent {
   readonly token: string
   readonly on_busy: OnBusy
   readonly seq: number
+  readonly run_id: RunId
 }
 
 /** What the course so far says must be true. */
@@ -149,7 +151,7 @@ const send = (script: number, on_busy: OnBusy) =>
     const token = `token${++real.tokens}x`
     return real.run(Effect.gen(function*() {
       const sent = yield* Effect.either(real.host.do(say(real.session, scripts[script]!(token), on_busy)))
-      if (sent._tag === "Right") real.sent.push({ token, on_busy, seq: sent.right.seq })
+      if (sent._tag === "Right") real.sent.push({ token, on_busy, seq: sent.right.seq, run_id: sent.right.run_id })
       else assert.include(["session_busy", "queue_full"], sent.left.code)
     }))
   })
@@ -180,6 +182,19 @@ const interrupt = (queue: "keep" | "drop") =>
     ({ alive }) => alive,
     (_, real) => real.run(real.host.do(Effect.flatMap(SessionHub, (hub) => hub.interrupt(real.session, queue))))
   )
+
+const cancel = (nth: number) =>
+  command(`cancel ${nth}`, ({ alive }) => alive, (_, real) => {
+    const sent = real.sent.at(-1 - nth % Math.max(real.sent.length, 1))
+    return sent === undefined
+      ? Promise.resolve()
+      : real.run(Effect.gen(function*() {
+        yield* real.host.do(Effect.flatMap(SessionHub, (hub) => hub.cancel(real.session, sent.run_id)))
+        // What was asked for has been done when the answer comes.
+        const open = yield* Effect.flatMap(EventLog, (log) => log.open(real.session.id))
+        assert.notInclude(open.map(({ id }) => id), sent.run_id)
+      }))
+  })
 
 const confirm = (confirmed: boolean, all: boolean) =>
   command(
@@ -228,6 +243,7 @@ const commands = FastCheck.commands([
   FastCheck.nat(3).map(away),
   FastCheck.nat(3).map(resume),
   FastCheck.constantFrom<Array<"keep" | "drop">>("keep", "drop").map(interrupt),
+  FastCheck.nat(3).map(cancel),
   FastCheck.tuple(FastCheck.boolean(), FastCheck.boolean()).map(([confirmed, all]) => confirm(confirmed, all)),
   FastCheck.constant(kill),
   FastCheck.constant(restart),
@@ -265,20 +281,29 @@ const settle = (real: Real) =>
     // Seen is kept, and everybody sees the same bytes.
     for (const watcher of real.watchers) assert.isTrue(frames.startsWith(watcher.frames))
     const events = logged.map(({ event }) => event)
-    // One run at a time, each with one end.
-    const turns = events.flatMap((event) =>
-      event.type === "REPLY_START" || event.type === "REPLY_END" ? [`${event.type} ${event.run_id}`] : []
-    )
+    // One run at a time, each with one end; those that were dropped or cancelled have no beginning.
     const starts = events.flatMap((event) => event.type === "REPLY_START" ? [event.run_id as string] : [])
+    const turns = events.flatMap((event) =>
+      event.type === "REPLY_START" || (event.type === "REPLY_END" && starts.includes(event.run_id))
+        ? [`${event.type} ${event.run_id}`]
+        : []
+    )
     assert.deepStrictEqual(turns, starts.flatMap((id) => [`REPLY_START ${id}`, `REPLY_END ${id}`]))
-    assert.strictEqual(starts.length, real.sent.length + 1)
+    const ends = events.flatMap((event) => event.type === "REPLY_END" ? [event] : [])
+    assert.sameMembers(ends.map(({ run_id }) => run_id as string), [
+      ...real.sent.map(({ run_id }) => run_id),
+      last.run_id
+    ])
+    const unbegun = ends.filter(({ run_id }) => !starts.includes(run_id))
+    for (const { finished_reason } of unbegun) assert.strictEqual(finished_reason, "interrupted")
+    const begun = real.sent.filter(({ run_id }) => starts.includes(run_id))
     // Accepted is kept, once and in order; the transcript is the fold of the log.
     const messages = (yield* log.recent(session.id, 10_000)).map(({ message }) => message)
     const tokens = messages.filter(({ role }) => role === "user").map(({ content }) =>
       /token\d+x/.exec(textOf(content))?.[0]
     )
-    assert.sameMembers([...tokens], [...real.sent.map(({ token }) => token), undefined])
-    const inOrder = ordered(real.sent)
+    assert.sameMembers([...tokens], [...begun.map(({ token }) => token), undefined])
+    const inOrder = ordered(begun)
     assert.deepStrictEqual(tokens.filter((token) => inOrder.includes(token!)), inOrder)
     for (const message of messages.filter(({ role }) => role === "assistant")) {
       const told = Reply.ofEvents(events.filter((event) => "reply_id" in event && event.reply_id === message.id))
