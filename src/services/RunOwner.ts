@@ -32,7 +32,7 @@ export type ClaimOf = (place: { readonly seq: DurableSeq; readonly run_id: RunId
 export class RunOwner extends Context.Tag("stoa/services/RunOwner")<RunOwner, {
   /**
    * Starts the run, or lets it wait for its turn, as its `on_busy` says. `seq` is
-   * the one before its first event. `alone`: the session was idle; `waits`: it was
+   * a place before its first event that is in the log, so that it is a cursor. `alone`: the session was idle; `waits`: it was
    * not; in both, the first events are in the room when this returns, and nothing
    * is durable yet. `stored`: the input is in storage already, for this process or
    * for another one that drives the session.

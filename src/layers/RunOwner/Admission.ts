@@ -81,7 +81,7 @@ export const make = (parts: Parts, parked: Parked, { join, queued, recoverIn, ta
       Effect.gen(function*() {
         if (run.on_busy === "reject") return yield* busy(room, false)
         if (isFull(run, yield* log.open(room.session_id))) return yield* full(room)
-        const seq = room.last()
+        const seq = room.head()
         yield* append(run, claim === undefined ? [] : [claim({ seq, run_id: run.id })])
         if (driver !== null && driver !== self) peers.notify({ type: "input", session: room.session_id, driver })
         else background(takeUp(sessionOf(room)))
@@ -99,7 +99,7 @@ export const make = (parts: Parts, parked: Parked, { join, queued, recoverIn, ta
       pending.run,
       Effect.gen(function*() {
         const { run } = pending
-        const seq = room.last()
+        const seq = room.head()
         yield* append(run, [claim({ seq, run_id: run.id })])
         queued(room, pending)
         const active = activeRuns.get(room.session_id)
@@ -110,8 +110,9 @@ export const make = (parts: Parts, parked: Parked, { join, queued, recoverIn, ta
     )
 
   const beginAlone = (room: Room, pending: PendingInput, claim: ClaimOf | undefined) => {
+    // Before its events are in the room, so that it is a place in the log.
+    const seq = room.head()
     const active = activeRuns.begin(room, pending)
-    const seq = active.run.first_seq! - 1
     if (claim !== undefined) room.claim(claim({ seq, run_id: pending.run.id }))
     activeRuns.start(active, [])
     return { seq, place: "alone" as const }

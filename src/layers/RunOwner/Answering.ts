@@ -30,7 +30,7 @@ export const make = (parts: Parts, { goOn, load }: Parked) => {
       }
       // Somebody may have stopped it meanwhile: what is looked up from here on is looked up again after each wait.
       if (parkedIn(parts, room)?.id !== run.id) return yield* Answers.notWaiting(room.session_id)
-      const seq = room.last()
+      const seq = room.head()
       const active = yield* goOn(room, run, drafts, claim?.({ seq, run_id: run.id }))
       if (active !== undefined) return { seq, run_id: run.id }
       return yield* (activeRuns.isClosing() ? draining : Answers.notWaiting(room.session_id))

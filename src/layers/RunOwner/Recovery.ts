@@ -18,12 +18,14 @@ export const make = (parts: Parts, parked: Parked) => {
   /** How often a run could not be read from the log. */
   const unread = new Map<RunId, number>()
 
-  /** Says that an input waits here, and answers the `seq` before that. */
+  /** Says that an input waits here, and answers a `seq` before that. */
   const queued = (room: Room, { run }: PendingInput) => {
     const { id: run_id, session_id } = run
-    const { seq } = room.emit(run_id, { type: "RUN_QUEUED", session_id, run_id })
+    // Before the event, and what is in the log: a place that still waits for the log is no cursor.
+    const seq = room.head()
+    room.emit(run_id, { type: "RUN_QUEUED", session_id, run_id })
     room.record({ ...run, driver: self })
-    return seq - 1
+    return seq
   }
 
   /** Lets an input wait behind a run, or stops that for it. */

@@ -1,0 +1,92 @@
+import { assert, describe, it } from "@effect/vitest"
+import {
+  addRules,
+  decide,
+  type Decision,
+  type PermissionContext,
+  permissionContext,
+  type PermissionMode,
+  type PermissionRule
+} from "../../src/domain/Permission.ts"
+
+const rule = (behavior: PermissionRule["behavior"], rule_content: string | null = null): PermissionRule => ({
+  tool_name: "T",
+  rule_content,
+  behavior,
+  source: "user"
+})
+
+const of = (mode: PermissionMode, ...rules: ReadonlyArray<PermissionRule>): PermissionContext =>
+  addRules(permissionContext(mode), rules)
+
+type Effects = readonly [none: Decision, read: Decision, write: Decision]
+
+/** Decisions on a tool without effect, one that reads, and one that writes: by the rules on it, and the mode. */
+const table: ReadonlyArray<
+  readonly [rules: ReadonlyArray<PermissionRule["behavior"]>, Record<PermissionMode, Effects>]
+> = [
+  [[], {
+    default: ["allow", "allow", "ask"],
+    accept_edits: ["allow", "allow", "ask"],
+    explore: ["allow", "allow", "deny"],
+    bypass: ["allow", "allow", "allow"],
+    dont_ask: ["allow", "allow", "deny"]
+  }],
+  [["allow"], {
+    default: ["allow", "allow", "allow"],
+    accept_edits: ["allow", "allow", "allow"],
+    explore: ["allow", "allow", "deny"],
+    bypass: ["allow", "allow", "allow"],
+    dont_ask: ["allow", "allow", "allow"]
+  }],
+  [["ask"], {
+    default: ["ask", "ask", "ask"],
+    accept_edits: ["ask", "ask", "ask"],
+    explore: ["ask", "ask", "deny"],
+    bypass: ["ask", "ask", "ask"],
+    dont_ask: ["deny", "deny", "deny"]
+  }],
+  [["allow", "ask"], {
+    default: ["ask", "ask", "ask"],
+    accept_edits: ["ask", "ask", "ask"],
+    explore: ["ask", "ask", "deny"],
+    bypass: ["ask", "ask", "ask"],
+    dont_ask: ["deny", "deny", "deny"]
+  }],
+  ...[["deny"], ["deny", "allow"], ["deny", "ask"], ["deny", "allow", "ask"]].map((rules) =>
+    [rules as ReadonlyArray<PermissionRule["behavior"]>, {
+      default: ["deny", "deny", "deny"],
+      accept_edits: ["deny", "deny", "deny"],
+      explore: ["deny", "deny", "deny"],
+      bypass: ["deny", "deny", "deny"],
+      dont_ask: ["deny", "deny", "deny"]
+    }] as const
+  )
+]
+
+describe("Permissions", () => {
+  for (const [behaviors, modes] of table) {
+    for (const mode of Object.keys(modes) as ReadonlyArray<PermissionMode>) {
+      it(`decide in the mode ${mode} with ${behaviors.join(" and ") || "no"} rules as the table says`, () => {
+        const context = of(mode, ...behaviors.map((behavior) => rule(behavior)))
+        const decisions = (["none", "read", "write"] as const).map((effect) => decide(context, "T", effect))
+        assert.deepStrictEqual(decisions, [...modes[mode]])
+      })
+    }
+  }
+
+  it("look only at rules on that tool, and on the whole of it", () => {
+    const rules = [rule("deny", "rm *"), { ...rule("deny"), tool_name: "Other" }, rule("passthrough")]
+    assert.strictEqual(decide(of("bypass", ...rules), "T", "write"), "allow")
+    assert.strictEqual(decide(of("default", rule("allow", "ls")), "T", "write"), "ask")
+  })
+
+  it("have a rule once that is added again, keep the first, and leave what they were as it was", () => {
+    const before = of("default", rule("allow"))
+    const after = addRules(before, [{ ...rule("allow"), source: "again" }, rule("allow", "ls"), rule("allow", "ls")])
+    assert.deepStrictEqual(after.allow_rules["T"], [rule("allow"), rule("allow", "ls")])
+    assert.deepStrictEqual(before.allow_rules["T"], [rule("allow")])
+    assert.deepStrictEqual(addRules(before, [rule("passthrough")]), before)
+    assert.deepStrictEqual([after.deny_rules, after.ask_rules], [{}, {}])
+  })
+})
