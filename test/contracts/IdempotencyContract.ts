@@ -228,6 +228,26 @@ export const idempotencyContract = <E>(name: string, backend: Layer.Layer<Host.M
           assert.deepStrictEqual(yield* once(secretly, () => Effect.dieMessage("twice")), answer)
         }))
 
+      it.effect("gives nobody a sealed answer that was put into the place of another", () =>
+        Effect.gen(function*() {
+          const { once } = yield* Idempotency
+          const { claims } = yield* Storage
+          const owner = freshOwner()
+          const secretly = (key: string) => ({ ...asked(owner, key), isSecret: true })
+          for (const key of ["one", "two"]) {
+            yield* once(secretly(key), ({ keep }) => keep(Effect.succeed({ id: key, secret: `sk-${key}` })))
+          }
+          const { items: [one, two] } = yield* claims.list(owner, { limit: 10, cursor: undefined })
+          yield* claims.modify(owner, one!.id, (claim) => ({ ...claim, answer: two!.answer }))
+          yield* claims.modify(owner, two!.id, (claim) => ({ ...claim, answer: one!.answer }))
+          for (const key of ["one", "two"]) {
+            const told = yield* Effect.exit(once(secretly(key), () => Effect.dieMessage("twice")))
+            assert.isTrue(Exit.isFailure(told))
+            assert.notInclude(JSON.stringify(told), "sk-")
+            assert.notInclude(JSON.stringify(told), "twice")
+          }
+        }))
+
       it.effect("forgets a key after 24 hours, not before, and sweeps old ones away in the meantime", () =>
         Effect.gen(function*() {
           yield* TestClock.setTime(Date.UTC(2001, 0, 1))

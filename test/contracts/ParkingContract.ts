@@ -8,6 +8,7 @@ import { textOf } from "../../src/domain/Message.ts"
 import type { PermissionMode } from "../../src/domain/Permission.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import * as Host from "../../src/layers/Host.ts"
+import { EventLog } from "../../src/services/EventLog.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { answer, conversation, say, watch } from "../support/hub.ts"
@@ -240,6 +241,70 @@ export const parkingContract = <E>(name: string, storage: Layer.Layer<Host.Memor
         const second = yield* until(session, accepted)
         assert.deepStrictEqual(outputs(second.events), ["once"])
         assert.strictEqual(yield* codeOf(right), "not_waiting")
+      }))
+
+    it.effect("refuses an answer to what an earlier run asked, although another asks now", () =>
+      Effect.gen(function*() {
+        const session = yield* conversation()
+        const first = yield* until(session, yield* say(session, pause("old")))
+        const [old] = asked(first.events)
+        yield* until(session, yield* answer(session, confirm(replyOf(first.events), { id: old!.id, confirmed: false })))
+        const second = yield* until(session, yield* say(session, pause("new")))
+        const [fresh] = asked(second.events)
+        const late = yield* Effect.flip(answer(session, confirm(replyOf(first.events), { id: old!.id })))
+        assert.deepInclude(late, { _tag: "Conflict", code: "wrong_reply" })
+        const right = yield* answer(session, confirm(replyOf(second.events), { id: fresh!.id }))
+        assert.deepStrictEqual(outputs((yield* until(session, right)).events), ["new"])
+      }))
+
+    it.effect("gives a model the reply that goes on once, and last", () =>
+      Effect.gen(function*() {
+        const session = yield* conversation()
+        yield* until(session, yield* say(session, "say before"))
+        const first = yield* until(session, yield* say(session, `say asks\n${pause("x")}\nthen\ncontext`))
+        const [call] = asked(first.events)
+        const second = yield* until(session, yield* answer(session, confirm(replyOf(first.events), { id: call!.id })))
+        const text = second.events.map((event) => event.type === "TEXT_BLOCK_DELTA" ? event.delta : "").join("")
+        // Two inputs and two replies.
+        assert.strictEqual((JSON.parse(text) as { readonly messages: number }).messages, 4)
+      }))
+
+    it.effect("tells nobody of a steering input that was cancelled", () =>
+      Effect.gen(function*() {
+        const hub = yield* SessionHub
+        const session = yield* conversation("demo-script", { mode: "bypass" })
+        const going = yield* say(session, "call Pause {\"seconds\":1}\nthen\nresults")
+        const cancelled = yield* say(session, "never mind", "steer")
+        const kept = yield* say(session, "be brief", "steer")
+        yield* hub.cancel(session, cancelled.run_id)
+        const reply = yield* hub.reply(session, going.run_id, going.seq)
+        const hints = reply.content.flatMap((block) => block.type === "hint" ? [JSON.stringify(block.hint)] : [])
+        assert.strictEqual(hints.length, 1)
+        assert.include(hints[0], "be brief")
+        assert.deepInclude(yield* hub.reply(session, cancelled.run_id, cancelled.seq), {
+          finished_reason: "interrupted"
+        })
+        assert.strictEqual((yield* hub.reply(session, kept.run_id, kept.seq)).id, reply.id)
+        const { messages } = yield* hub.messages(session, { offset: 0, limit: 50 })
+        assert.notInclude(JSON.stringify(messages), "never mind")
+      }))
+
+    it.effect("starts no tool before its call is in the log, nor asks for the next round before its result is", () =>
+      Effect.gen(function*() {
+        const session = yield* conversation("demo-script", { mode: "bypass" })
+        const { runs } = yield* Storage
+        const accepted = yield* say(session, `call Pause {"seconds":1,"note":"x"}\nthen\nresults`)
+        const log = yield* EventLog
+        const frames = Effect.map(log.read(session.id, 0, 100), (pages) => pages.map(({ frames }) => frames).join(""))
+        // While the tool works, its call is there already.
+        const seen = yield* frames.pipe(
+          Effect.delay("10 millis"),
+          Effect.repeat({ until: (frames) => frames.includes("TOOL_RESULT_START") })
+        )
+        assert.include(seen, "TOOL_CALL_END")
+        assert.notInclude(seen, "TOOL_RESULT_END")
+        assert.strictEqual((yield* until(session, accepted)).last.type, "REPLY_END")
+        assert.deepInclude(yield* runs.get(session.user_id, accepted.run_id), { status: "ended" })
       }))
 
     it.effect("closes what is asked when it is interrupted, and then runs what waited", () =>
