@@ -65,7 +65,7 @@ export const eventually = <A, E, R>(what: string, look: Effect.Effect<A, E, R>, 
   look.pipe(
     Effect.delay("10 millis"),
     Effect.repeat({ until: isSo }),
-    Effect.timeoutFail({ duration: "30 seconds", onTimeout: () => new Error(`Never so: ${what}`) }),
+    Effect.timeoutFail({ duration: "30 seconds", onTimeout: () => `Never so: ${what}` }),
     Effect.zipRight(look)
   )
 

@@ -1,61 +1,20 @@
 /** The runs that go on in this process: at most one in each session, each with a fiber that drives it to its end. */
-import {
-  Cause,
-  type Clock,
-  Deferred,
-  Duration,
-  Effect,
-  Exit,
-  type Fiber,
-  FiberId,
-  FiberSet,
-  Option,
-  Scope
-} from "effect"
-import type { AgentEvent } from "../../domain/Event.ts"
+import { Cause, type Clock, Deferred, Duration, Effect, Exit, FiberId, FiberSet, Option, Scope } from "effect"
 import type { SessionId } from "../../domain/Ids.ts"
-import { type CallProgress, entryOf } from "../../domain/Ledger.ts"
 import type { Message } from "../../domain/Message.ts"
-import * as Reply from "../../domain/Reply.ts"
+import type * as Reply from "../../domain/Reply.ts"
 import type { Run } from "../../domain/Run.ts"
-import type { AgentRunner, Out } from "../../services/AgentRunner.ts"
+import type { AgentRunner } from "../../services/AgentRunner.ts"
 import type { AppendRefused } from "../../services/EventLog.ts"
 import { timestampOf } from "../../services/Now.ts"
 import type { Room, Rooms } from "../../services/Rooms.ts"
 import type { Storage } from "../../services/Storage.ts"
+import * as ActiveRun from "./ActiveRun.ts"
 import { broken, crashLoop, gone, interrupted, maxAttempts } from "./Endings.ts"
 import * as Records from "./Records.ts"
 
 /** How long the end of a process waits for runs that do not stop, or whose storage does not write. */
 const leaveTimeout = Duration.seconds(3)
-
-/** An input that waits for its turn in a session. */
-export interface PendingInput {
-  readonly run: Run
-  readonly agentName: string
-}
-
-/** A run that goes on here. */
-export interface ActiveRun {
-  readonly room: Room
-  readonly run: Run
-  readonly out: Out
-  /** The `seq` of REPLY_START, and of the last event so far. */
-  readonly replySeq: number
-  readonly lastSeq: () => number
-  /** What runs after it, in order. The run that follows has the same queue. */
-  queue: Array<PendingInput>
-  /** Interrupting it stops the agent's work, and nothing else of the run. Undefined before `start`. */
-  fiber: Fiber.RuntimeFiber<void> | undefined
-  /** Somebody has asked for its end, and how it then ends. */
-  stopping: Reply.Ending | undefined
-  /** Its room takes nothing more: whatever it still does has no place to go. */
-  isLost: boolean
-  /** Done when it is no longer driven here: true when its end, or its parking, is durable. */
-  readonly left: Deferred.Deferred<boolean>
-}
-
-type ReplyStart = Extract<AgentEvent, { readonly type: "REPLY_START" }>
 
 export interface Options {
   readonly runner: typeof AgentRunner.Service
@@ -74,7 +33,7 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
   const fibers = yield* Scope.extend(FiberSet.make<void, never>(), scope)
   // Captured where nothing can be interrupted, so that a run is never stopped before its first step: it could not say how it ended.
   const fork = yield* Effect.uninterruptible(FiberSet.runtime(fibers)<never>())
-  const activeRuns = new Map<SessionId, ActiveRun>()
+  const activeRuns = new Map<SessionId, ActiveRun.ActiveRun>()
   /** Rooms that runs went on in, and whether they still take something. */
   const known = new WeakMap<Room, { isRefused: boolean }>()
   /** Queued runs whose beginning storage could not hold, although it took others'. */
@@ -92,7 +51,11 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
   }
 
   /** Takes inputs out of the queue and ends their runs. In one turn of the event loop, so that none of them can begin. */
-  const endPending = (active: ActiveRun, those: (pending: PendingInput) => boolean, how: Reply.Ending) => {
+  const endPending = (
+    active: ActiveRun.ActiveRun,
+    those: (pending: ActiveRun.PendingInput) => boolean,
+    how: Reply.Ending
+  ) => {
     const ended = active.queue.filter(those)
     // The next run holds this very array: it must be changed, not replaced.
     for (const pending of ended) active.queue.splice(active.queue.indexOf(pending), 1)
@@ -108,73 +71,9 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
       .flatMap(({ run }) => run.input)
   }
 
-  /** A run that has begun, whose reply came as far as `from`. It goes on when it is started. */
-  const of = (room: Room, run: Run, from: Reply.Reply, replySeq: number): ActiveRun => {
-    let reply = from
-    let lastSeq = replySeq
-    let call: CallProgress | undefined
-    return {
-      room,
-      run,
-      replySeq,
-      lastSeq: () => lastSeq,
-      out: {
-        emit: (draft) => {
-          const { event, seq } = room.emit(run.id, draft)
-          if (event.type === "MODEL_CALL_END" && reply.call !== undefined) {
-            room.charge(entryOf(run, reply.call, event, call))
-            call = undefined
-          }
-          reply = Reply.step(reply, event)
-          lastSeq = seq
-        },
-        calling: (next) => {
-          call = next
-        },
-        reply: () => reply,
-        durable: room.durable,
-        behind: room.behind,
-        takeSteering: () => takeSteering(room)
-      },
-      queue: [],
-      fiber: undefined,
-      stopping: undefined,
-      isLost: false,
-      left: Deferred.unsafeMake(FiberId.none)
-    }
-  }
+  const { begin, of } = ActiveRun.make({ self, now, takeSteering })
 
-  /** Puts a run's input and the start of its reply into the room. */
-  const begin = (room: Room, { agentName, run }: PendingInput): ActiveRun => {
-    const { id: run_id, reply_id, session_id } = run
-    let first: number | undefined
-    for (const message of run.input) {
-      const { seq } = room.emit(run_id, { type: "USER_MESSAGE", session_id, run_id, message })
-      first ??= seq
-      room.place(seq, message)
-    }
-    const { event, seq } = room.emit(run_id, {
-      type: "REPLY_START",
-      session_id,
-      run_id,
-      reply_id,
-      name: agentName,
-      role: "assistant"
-    })
-    const at = now()
-    const started: Run = {
-      ...run,
-      status: "running",
-      driver: self,
-      first_seq: first ?? seq,
-      started_at: at,
-      updated_at: at
-    }
-    room.record(started)
-    return of(room, started, Reply.start(event as ReplyStart), seq)
-  }
-
-  const work = Effect.fnUntraced(function*(room: Room, { out, run }: ActiveRun) {
+  const work = Effect.fnUntraced(function*(room: Room, { out, run }: ActiveRun.ActiveRun) {
     // The attempt must be durable before it can fail: a run that nothing survives is given up by counting them.
     if (run.attempt > 1) yield* out.durable
     if (run.attempt > maxAttempts) return crashLoop
@@ -188,7 +87,7 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
 
   const outcomeOf = (
     exit: Exit.Exit<Reply.Outcome, AppendRefused>,
-    { run, stopping }: ActiveRun
+    { run, stopping }: ActiveRun.ActiveRun
   ): Effect.Effect<Reply.Outcome> => {
     // It wanted to wait for somebody in the moment in which it was stopped: stopped it is.
     if (Exit.isSuccess(exit)) return Effect.succeed("waiting_for" in exit.value && stopping ? stopping : exit.value)
@@ -201,19 +100,19 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
   }
 
   /** It is not ours to end: another process has it, or the next start shall have it. */
-  const isLeft = (exit: Exit.Exit<Reply.Outcome, AppendRefused>, { isLost, stopping }: ActiveRun) =>
+  const isLeft = (exit: Exit.Exit<Reply.Outcome, AppendRefused>, { isLost, stopping }: ActiveRun.ActiveRun) =>
     isLost || (Exit.isFailure(exit) &&
       (Option.isSome(Cause.failureOption(exit.cause)) || (isLeaving && stopping === undefined)))
 
   /** The session becomes free, or the next run's. Behind a parked run all wait. */
-  const handOver = ({ queue, room }: ActiveRun) => {
+  const handOver = ({ queue, room }: ActiveRun.ActiveRun) => {
     const next = isClosing || room.open().some(Records.isParked) ? undefined : queue.shift()
     if (next === undefined) activeRuns.delete(room.session_id)
     else start(begin(room, next), queue)
   }
 
   /** Drives a run to its end, or to where it waits for somebody. Answers whether that is durable. */
-  const drive = Effect.fnUntraced(function*(active: ActiveRun) {
+  const drive = Effect.fnUntraced(function*(active: ActiveRun.ActiveRun) {
     const { room } = active
     // The room must stay as long as its run goes on, whoever else leaves it.
     yield* rooms.get({ id: room.session_id, user_id: room.owner })
@@ -229,7 +128,7 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
     return Exit.isSuccess(yield* Effect.exit(room.durable))
   }, Effect.scoped)
 
-  const driven = (active: ActiveRun) =>
+  const driven = (active: ActiveRun.ActiveRun) =>
     drive(active).pipe(
       Effect.catchAllCause((cause) =>
         Effect.as(Effect.logError("A run could not be driven", cause), false).pipe(
@@ -264,7 +163,7 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
     return state
   }
 
-  const start = (active: ActiveRun, queue: Array<PendingInput>) => {
+  const start = (active: ActiveRun.ActiveRun, queue: Array<ActiveRun.PendingInput>) => {
     active.queue = queue
     // Before the fork and before the room is watched: both look the run up.
     activeRuns.set(active.run.session_id, active)
@@ -274,7 +173,7 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
     return active
   }
 
-  const stop = (active: ActiveRun, how: Reply.Ending = interrupted) => {
+  const stop = (active: ActiveRun.ActiveRun, how: Reply.Ending = interrupted) => {
     // Before the interruption, which looks at it.
     active.stopping ??= how
     active.fiber?.unsafeInterruptAsFork(FiberId.none)

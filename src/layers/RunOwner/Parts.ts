@@ -5,7 +5,8 @@ import type { EventLog } from "../../services/EventLog.ts"
 import type { Peers } from "../../services/Peers.ts"
 import type { Room, Rooms } from "../../services/Rooms.ts"
 import type { Storage } from "../../services/Storage.ts"
-import type { ActiveRuns, PendingInput } from "./ActiveRuns.ts"
+import type { PendingInput } from "./ActiveRun.ts"
+import type { ActiveRuns } from "./ActiveRuns.ts"
 import { isParked } from "./Records.ts"
 
 export interface Parts {

@@ -4,7 +4,7 @@ import * as Reply from "../../domain/Reply.ts"
 import type { Run } from "../../domain/Run.ts"
 import { noUsage } from "../../domain/Usage.ts"
 import type { Room } from "../../services/Rooms.ts"
-import type { ActiveRun } from "./ActiveRuns.ts"
+import type { ActiveRun } from "./ActiveRun.ts"
 import { maxAttempts } from "./Endings.ts"
 
 export const isParked = ({ status }: Run): boolean =>

@@ -1,0 +1,116 @@
+/** A run that goes on: what is known of it, how it begins, and where its events go. */
+import { Deferred, type Fiber, FiberId } from "effect"
+import type { AgentEvent } from "../../domain/Event.ts"
+import type { Timestamp } from "../../domain/Ids.ts"
+import { type CallProgress, entryOf } from "../../domain/Ledger.ts"
+import type { Message } from "../../domain/Message.ts"
+import * as Reply from "../../domain/Reply.ts"
+import type { Run } from "../../domain/Run.ts"
+import type { Out } from "../../services/AgentRunner.ts"
+import type { Room } from "../../services/Rooms.ts"
+
+/** An input that waits for its turn in a session. */
+export interface PendingInput {
+  readonly run: Run
+  readonly agentName: string
+}
+
+/** A run that goes on here. */
+export interface ActiveRun {
+  readonly room: Room
+  readonly run: Run
+  readonly out: Out
+  /** The `seq` of REPLY_START, and of the last event so far. */
+  readonly replySeq: number
+  readonly lastSeq: () => number
+  /** What runs after it, in order. The run that follows has the same queue. */
+  queue: Array<PendingInput>
+  /** Interrupting it stops the agent's work, and nothing else of the run. Undefined before `start`. */
+  fiber: Fiber.RuntimeFiber<void> | undefined
+  /** Somebody has asked for its end, and how it then ends. */
+  stopping: Reply.Ending | undefined
+  /** Its room takes nothing more: whatever it still does has no place to go. */
+  isLost: boolean
+  /** Done when it is no longer driven here: true when its end, or its parking, is durable. */
+  readonly left: Deferred.Deferred<boolean>
+}
+
+type ReplyStart = Extract<AgentEvent, { readonly type: "REPLY_START" }>
+
+export interface Options {
+  /** This process. */
+  readonly self: string
+  readonly now: () => Timestamp
+  /** Takes the steering inputs that wait in the room's session. */
+  readonly takeSteering: (room: Room) => ReadonlyArray<Message>
+}
+
+export const make = ({ now, self, takeSteering }: Options) => {
+  /** A run that has begun, whose reply came as far as `from`. It goes on when it is started. */
+  const of = (room: Room, run: Run, from: Reply.Reply, replySeq: number): ActiveRun => {
+    let reply = from
+    let lastSeq = replySeq
+    let call: CallProgress | undefined
+    return {
+      room,
+      run,
+      replySeq,
+      lastSeq: () => lastSeq,
+      out: {
+        emit: (draft) => {
+          const { event, seq } = room.emit(run.id, draft)
+          if (event.type === "MODEL_CALL_END" && reply.call !== undefined) {
+            room.charge(entryOf(run, reply.call, event, call))
+            call = undefined
+          }
+          reply = Reply.step(reply, event)
+          lastSeq = seq
+        },
+        calling: (next) => {
+          call = next
+        },
+        reply: () => reply,
+        durable: room.durable,
+        behind: room.behind,
+        takeSteering: () => takeSteering(room)
+      },
+      queue: [],
+      fiber: undefined,
+      stopping: undefined,
+      isLost: false,
+      left: Deferred.unsafeMake(FiberId.none)
+    }
+  }
+
+  /** Puts a run's input and the start of its reply into the room. */
+  const begin = (room: Room, { agentName, run }: PendingInput): ActiveRun => {
+    const { id: run_id, reply_id, session_id } = run
+    let first: number | undefined
+    for (const message of run.input) {
+      const { seq } = room.emit(run_id, { type: "USER_MESSAGE", session_id, run_id, message })
+      first ??= seq
+      room.place(seq, message)
+    }
+    const { event, seq } = room.emit(run_id, {
+      type: "REPLY_START",
+      session_id,
+      run_id,
+      reply_id,
+      name: agentName,
+      role: "assistant"
+    })
+    const at = now()
+    const started: Run = {
+      ...run,
+      status: "running",
+      driver: self,
+      first_seq: first ?? seq,
+      started_at: at,
+      updated_at: at
+    }
+    room.record(started)
+    return of(room, started, Reply.start(event as ReplyStart), seq)
+  }
+
+  return { of, begin }
+}
