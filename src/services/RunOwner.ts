@@ -2,7 +2,7 @@ import { Context, type Effect } from "effect"
 import type { AnswerInput } from "../domain/Chat.ts"
 import type { Claim } from "../domain/Claim.ts"
 import type { Conflict, LimitReached, NotFound, Unavailable } from "../domain/Errors.ts"
-import type { RunId, SessionId, Timestamp, UserId } from "../domain/Ids.ts"
+import type { DurableSeq, RunId, SessionId, Timestamp, UserId } from "../domain/Ids.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Run } from "../domain/Run.ts"
 import type { AppendRefused } from "./EventLog.ts"
@@ -43,7 +43,7 @@ export class RunOwner extends Context.Tag("stoa/services/RunOwner")<RunOwner, {
     agentName: string,
     claim?: ClaimOf
   ) => Effect.Effect<
-    { readonly seq: number; readonly place: "alone" | "waits" | "stored" },
+    { readonly seq: DurableSeq; readonly place: "alone" | "waits" | "stored" },
     Conflict | LimitReached | Unavailable | AppendRefused
   >
   /** Takes back a run that waits for its turn, when storage did not take it in time: it ends and has never run. */
@@ -57,7 +57,7 @@ export class RunOwner extends Context.Tag("stoa/services/RunOwner")<RunOwner, {
     room: Room,
     input: AnswerInput,
     claim?: ClaimOf
-  ) => Effect.Effect<{ readonly seq: number; readonly run_id: RunId }, Conflict | NotFound | Unavailable>
+  ) => Effect.Effect<{ readonly seq: DurableSeq; readonly run_id: RunId }, Conflict | NotFound | Unavailable>
   /**
    * Stops the session's run, in whichever process it goes on, and returns when its
    * end is durable. An idle session is fine; a parked run closes what it asks.

@@ -11,6 +11,7 @@ import type { Room, Rooms } from "../../services/Rooms.ts"
 import type { Storage } from "../../services/Storage.ts"
 import * as ActiveRun from "./ActiveRun.ts"
 import { broken, crashLoop, gone, interrupted, maxAttempts } from "./Endings.ts"
+import { logEnd } from "./EndLog.ts"
 import * as Records from "./Records.ts"
 
 /** How long the end of a process waits for runs that do not stop, or whose storage does not write. */
@@ -125,7 +126,9 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
     else Records.end(active, outcome, now())
     // Before anybody sees the end, so that whoever has seen it finds the session free.
     room.whenDurable(() => handOver(active))
-    return Exit.isSuccess(yield* Effect.exit(room.durable))
+    const isDurable = Exit.isSuccess(yield* Effect.exit(room.durable))
+    if (isDurable && !("waiting_for" in outcome)) yield* logEnd(active.run, outcome)
+    return isDurable
   }, Effect.scoped)
 
   const driven = (active: ActiveRun.ActiveRun) =>

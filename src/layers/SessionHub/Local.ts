@@ -51,6 +51,9 @@ const neverBegun = ({ created_at, ended_at, error, finished_reason, reply_id }: 
   error
 })
 
+/** How long a cursor may wait for the log. */
+const cursorTimeout = Duration.seconds(1)
+
 /** Times that an input is tried again when another process was quicker. */
 const maxTries = 3
 
@@ -192,7 +195,7 @@ export const make = Effect.gen(function*() {
       if (subscription.after > room.head()) yield* room.follow
       // A place that was given out here and waits for the log is there in a moment.
       if (subscription.after > room.head() && subscription.after <= room.last()) {
-        yield* Effect.timeoutOption(Effect.ignore(room.durable), cursorPatience)
+        yield* Effect.timeoutOption(Effect.ignore(room.durable), cursorTimeout)
       }
       const head = room.head()
       if (subscription.after > head) {
