@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { AgentId, MessageId, RunId, SessionId, ToolCallId } from "./Ids.ts"
 import { InputMessage, ToolOutput } from "./Message.ts"
 import { OutputSchema } from "./OutputSchema.ts"
-import { PermissionRule } from "./Permission.ts"
+import { PermissionRuleInput } from "./Permission.ts"
 import { ClientTools, ToolChoice } from "./Tool.ts"
 
 /**
@@ -35,7 +35,7 @@ export const ConfirmInput = Schema.Struct({
       name: Schema.optional(Schema.String.pipe(Schema.maxLength(256))),
       input: Schema.optional(Schema.String.pipe(Schema.maxLength(256 * 1024)))
     }),
-    rules: Schema.optional(Schema.NullOr(Schema.Array(PermissionRule).pipe(Schema.maxItems(maxRules))))
+    rules: Schema.optional(Schema.NullOr(Schema.Array(PermissionRuleInput).pipe(Schema.maxItems(maxRules))))
   })).pipe(Schema.minItems(1), Schema.maxItems(maxAnswers))
 }).annotations({ identifier: "UserConfirmInput" })
 export type ConfirmInput = typeof ConfirmInput.Type

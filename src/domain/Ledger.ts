@@ -4,10 +4,7 @@ import type { AgentEvent } from "./Event.ts"
 import { AgentId, CredentialId, RunId, SessionId, Timestamp, UserId } from "./Ids.ts"
 import { type Prices, pricesFor } from "./Model.ts"
 import type { Run } from "./Run.ts"
-import type { Usage } from "./Usage.ts"
-
-/** More than any model takes or gives; a provider that reports more is not believed. */
-const maxTokens = 1e12
+import { countOf, type Usage } from "./Usage.ts"
 
 const Count = Schema.NonNegativeInt
 
@@ -67,15 +64,12 @@ export const costOf = (tokens: Tokens, prices: Prices): number => {
   return roundCost(sum / 1e6)
 }
 
-const count = (tokens: number | undefined): number =>
-  tokens !== undefined && tokens > 0 ? Math.min(Math.trunc(tokens), maxTokens) : 0
-
 export const tokensOf = (usage: Usage): Tokens => ({
-  input_tokens: count(usage.input_tokens),
-  output_tokens: count(usage.output_tokens),
-  cache_input_tokens: count(usage.cache_input_tokens),
-  cache_creation_input_tokens: count(usage.cache_creation_input_tokens),
-  reasoning_tokens: count(usage.reasoning_tokens)
+  input_tokens: countOf(usage.input_tokens),
+  output_tokens: countOf(usage.output_tokens),
+  cache_input_tokens: countOf(usage.cache_input_tokens),
+  cache_creation_input_tokens: countOf(usage.cache_creation_input_tokens),
+  reasoning_tokens: countOf(usage.reasoning_tokens)
 })
 
 /** What the process that makes a call knows of it, beside its events. */

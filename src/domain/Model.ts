@@ -32,14 +32,19 @@ export const fallbacksIn = (field: string, fallback: Fallback | null | undefined
     : [{ config: fallback, path: field }]
 }
 
+/** Highest price, in US dollars per million tokens: a dollar a token, so that sums of costs stay exact enough. */
+const maxPrice = 1_000_000
+
+const price = Schema.Number.pipe(Schema.between(0, maxPrice))
+
 /** US dollars per million tokens; what is not named costs what `input` does. */
 const rates = {
-  input: Schema.NonNegative,
-  output: Schema.NonNegative,
+  input: price,
+  output: price,
   /** Of input that comes from the provider's cache. */
-  cached_input: Schema.optional(Schema.NonNegative),
+  cached_input: Schema.optional(price),
   /** Of input that goes into the provider's cache. */
-  cache_write: Schema.optional(Schema.NonNegative)
+  cache_write: Schema.optional(price)
 }
 
 /** Most steps of a price. */
@@ -63,8 +68,11 @@ export const thinkingType = "application/x-thinking"
 
 export const ModelStatus = Schema.Literal("active", "deprecated", "sunset")
 
+/** Most tokens that a card may claim for a model: ten times the largest context that is served today. */
+const maxSize = 100_000_000
+
 /** Tokens. */
-const size = Schema.Int.pipe(Schema.between(1, 1_000_000_000))
+const size = Schema.Int.pipe(Schema.between(1, maxSize))
 
 const lifecycle = {
   name: Schema.String.pipe(Schema.minLength(1), Schema.maxLength(256)),
@@ -107,7 +115,7 @@ export const EmbeddingCard = Schema.Struct({
   /** Most texts that the provider takes in one call; null when it is not known. */
   max_inputs: Schema.NullOr(size),
   /** US dollars per million tokens; null where they are not public. */
-  prices: Schema.NullOr(Schema.Struct({ input: Schema.NonNegative }))
+  prices: Schema.NullOr(Schema.Struct({ input: price }))
 }).annotations({ identifier: "EmbeddingCard" })
 export type EmbeddingCard = typeof EmbeddingCard.Type
 
@@ -119,10 +127,21 @@ const day = Schema.String.pipe(Schema.pattern(/^\d{4}-\d\d-\d\d$/))
 /** Most parameters that a card changes. */
 const maxOverrides = 64
 
+const schemaTypes = new Set<unknown>(["string", "number", "integer", "boolean", "array", "object", "null"])
+
+const isSchemaType = (type: unknown): boolean =>
+  Array.isArray(type) ? type.every((one) => schemaTypes.has(one)) : schemaTypes.has(type)
+
+const override = JsonObject.pipe(
+  Schema.filter((schema) =>
+    schema["type"] === undefined || isSchemaType(schema["type"]) || "Expected one of JSON schema's types as type"
+  )
+)
+
 /** For each parameter null to take it away, `{ hidden: true }` likewise, else what of its JSON schema is different. */
 const overrides = Schema.Record({
   key: Schema.String.pipe(Schema.pattern(/^[a-z][a-z0-9_]{0,63}$/)),
-  value: Schema.NullOr(JsonObject)
+  value: Schema.NullOr(override)
 }).pipe(Schema.filter((all) => Object.keys(all).length <= maxOverrides || `at most ${maxOverrides} parameters`))
 
 /** What somebody writes of a chat model: in a file, or for one credential. What is left out stays as it was known. */
@@ -158,6 +177,6 @@ export const EmbeddingCardDraft = Schema.Struct({
   dimension_choices: Schema.optional(Schema.Array(size).pipe(Schema.maxItems(64))),
   max_input_tokens: size,
   max_inputs: Schema.optional(size),
-  prices: Schema.optional(Schema.Struct({ input: Schema.NonNegative }))
+  prices: Schema.optional(Schema.Struct({ input: price }))
 })
 export type EmbeddingCardDraft = typeof EmbeddingCardDraft.Type

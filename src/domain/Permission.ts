@@ -4,6 +4,14 @@ import { Schema } from "effect"
 export const PermissionMode = Schema.Literal("default", "accept_edits", "explore", "bypass", "dont_ask")
 export type PermissionMode = typeof PermissionMode.Type
 
+/** Longest name of a tool, pattern and source of a rule, in characters. */
+const maxName = 256
+const maxContent = 4096
+const maxSource = 256
+
+/** Most rules of a session. More are not kept, and the calls that they would allow are asked about. */
+export const maxRules = 1000
+
 export const PermissionRule = Schema.Struct({
   tool_name: Schema.String,
   /** A pattern on the call's arguments; null means the whole tool. */
@@ -12,6 +20,18 @@ export const PermissionRule = Schema.Struct({
   source: Schema.String
 }).annotations({ identifier: "PermissionRule" })
 export type PermissionRule = typeof PermissionRule.Type
+
+/** A rule as a client sends it. The bounds are not those of what is stored: a model may name a tool as it likes. */
+export const PermissionRuleInput = Schema.Struct({
+  ...PermissionRule.fields,
+  tool_name: Schema.String.pipe(
+    Schema.maxLength(maxName),
+    // A record does not keep a key of this name.
+    Schema.filter((name) => name !== "__proto__" || "Expected another name than __proto__")
+  ),
+  rule_content: Schema.NullOr(Schema.String.pipe(Schema.maxLength(maxContent))),
+  source: Schema.String.pipe(Schema.maxLength(maxSource))
+}).annotations({ identifier: "PermissionRuleInput" })
 
 const rulesByTool = Schema.Record({ key: Schema.String, value: Schema.Array(PermissionRule) })
 
@@ -32,8 +52,13 @@ export const permissionContext = (mode: PermissionMode): PermissionContext => ({
 
 export type Decision = "allow" | "deny" | "ask"
 
-const names = (rules: PermissionContext["allow_rules"], tool: string) =>
-  (rules[tool] ?? []).some(({ rule_content }) => rule_content === null)
+type Rules = PermissionContext["allow_rules"]
+
+/** A tool may be called `constructor`: only the record's own keys are names. */
+const rulesOf = (rules: Rules, tool: string): ReadonlyArray<PermissionRule> =>
+  Object.hasOwn(rules, tool) ? rules[tool]! : []
+
+const names = (rules: Rules, tool: string) => rulesOf(rules, tool).some(({ rule_content }) => rule_content === null)
 
 /**
  * Whether a call may run: deny rules, then ask rules, then what the tool does,
@@ -52,15 +77,39 @@ export const decide = (context: PermissionContext, tool: string, effect: "none" 
 
 const fields = { allow: "allow_rules", deny: "deny_rules", ask: "ask_rules" } as const
 
-/** The context with more rules; a rule that is there already is not added again. */
+const countOf = ({ allow_rules, ask_rules, deny_rules }: PermissionContext) =>
+  [allow_rules, deny_rules, ask_rules].flatMap((rules) => Object.values(rules)).reduce((sum, of) => sum + of.length, 0)
+
+/** The rules of one tool by their `rule_content`, oldest first. */
+type Contents = Map<string | null, PermissionRule>
+
+/** The context with more rules, up to `maxRules`; a rule that is there already is not added again. */
 export const addRules = (context: PermissionContext, rules: ReadonlyArray<PermissionRule>): PermissionContext => {
-  const added = { ...context }
+  const added = new Map<string, Map<string, Contents>>()
+  let left = maxRules - countOf(context)
+  let changed = false
   for (const rule of rules) {
-    if (rule.behavior === "passthrough") continue
+    if (rule.behavior === "passthrough" || left <= 0) continue
     const field = fields[rule.behavior]
-    const known = added[field][rule.tool_name] ?? []
-    if (known.some(({ rule_content }) => rule_content === rule.rule_content)) continue
-    added[field] = { ...added[field], [rule.tool_name]: [...known, rule] }
+    const byTool = added.get(field) ?? new Map<string, Contents>()
+    added.set(field, byTool)
+    const contents = byTool.get(rule.tool_name) ??
+      new Map(rulesOf(context[field], rule.tool_name).map((known) => [known.rule_content, known]))
+    byTool.set(rule.tool_name, contents)
+    if (contents.has(rule.rule_content)) continue
+    contents.set(rule.rule_content, rule)
+    left--
+    changed = true
   }
-  return added
+  // Once for all rules: a copy for each would make many of them cost their square.
+  const joined = (field: typeof fields[keyof typeof fields]): Rules => ({
+    ...context[field],
+    ...Object.fromEntries([...added.get(field) ?? []].map(([tool, contents]) => [tool, [...contents.values()]]))
+  })
+  return !changed ? context : {
+    ...context,
+    allow_rules: joined("allow_rules"),
+    deny_rules: joined("deny_rules"),
+    ask_rules: joined("ask_rules")
+  }
 }

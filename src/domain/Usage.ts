@@ -14,6 +14,26 @@ export type Usage = typeof Usage.Type
 
 export const noUsage: Usage = { input_tokens: 0, output_tokens: 0 }
 
+/** Most tokens that a provider is believed about one call: more than any model takes or gives. */
+export const maxTokens = 1e9
+
+/** A provider's count as a whole number from 0 to `maxTokens`; what is no number counts as none. */
+export const countOf = (tokens: number | null | undefined): number =>
+  typeof tokens === "number" && tokens > 0 ? Math.min(Math.trunc(tokens), maxTokens) : 0
+
+/** What a provider says of a call, in counts that can be stored, summed and read again. */
+export const reported = (usage: Usage): Usage => {
+  const { cache_creation_input_tokens, cache_input_tokens, input_tokens, output_tokens, reasoning_tokens } = usage
+  return {
+    input_tokens: countOf(input_tokens),
+    output_tokens: countOf(output_tokens),
+    ...(cache_input_tokens !== undefined && { cache_input_tokens: countOf(cache_input_tokens) }),
+    ...(cache_creation_input_tokens !== undefined &&
+      { cache_creation_input_tokens: countOf(cache_creation_input_tokens) }),
+    ...(reasoning_tokens !== undefined && { reasoning_tokens: countOf(reasoning_tokens) })
+  }
+}
+
 const sum = (a: number | undefined, b: number | undefined) =>
   a === undefined && b === undefined ? undefined : (a ?? 0) + (b ?? 0)
 

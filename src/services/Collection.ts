@@ -1,5 +1,5 @@
 /** Lifts rows into owned records: codec, ownership, pages and a cache, once for all nouns. */
-import { type Clock, Context, Duration, Effect, Schema } from "effect"
+import { type Clock, Context, Duration, Effect, ParseResult, Schema } from "effect"
 import { Conflict, NotFound } from "../domain/Errors.ts"
 import type { UserId } from "../domain/Ids.ts"
 import { cursorAfter, keyOfCursor, type PageRequest } from "../domain/Page.ts"
@@ -76,6 +76,9 @@ interface Noun<A, I> {
   readonly columns: (record: A) => Readonly<Record<string, string>>
 }
 
+const placesOf = (problem: ParseResult.ParseError): string =>
+  ParseResult.ArrayFormatter.formatErrorSync(problem).map(({ path }) => path.join(".") || "its root").join(", ")
+
 /** Without a cache every read asks the driver. */
 export const makeCollection = <A extends Owned, I extends object, Columns extends string>(
   driver: Driver,
@@ -86,6 +89,20 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
   const encode = Schema.encode(schema)
   const key = (id: string) => `${table.name} ${id}`
   const read = (row: Row) => Effect.orDie(decode(row.data))
+  /** Without the records that cannot be read: one of them must not hide the others. */
+  const readAll = (rows: ReadonlyArray<Row>): Effect.Effect<ReadonlyArray<A>> =>
+    Effect.map(
+      Effect.forEach(rows, (row) =>
+        Effect.catchAll(decode(row.data), (problem) =>
+          Effect.as(
+            // The places only: the values may be somebody's secrets.
+            Effect.logError(
+              `${noun} '${row.id}' cannot be read and is left out of a list: wrong at ${placesOf(problem)}`
+            ),
+            undefined
+          ))),
+      (records) => records.filter((record) => record !== undefined)
+    )
   const missing = (id: string) => Effect.fail(NotFound.of(noun, id))
 
   const write = (record: A): Effect.Effect<Row> =>
@@ -120,10 +137,12 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
   const list = Effect.fnUntraced(function*(filter: RowFilter, { cursor, limit }: PageRequest, order: Order) {
     const after = cursor === undefined ? undefined : yield* keyOfCursor(cursor)
     const rows = yield* driver.list(table, filter, { after, limit: limit + 1, order })
-    const items = yield* Effect.forEach(rows.slice(0, limit), read)
+    const page = rows.slice(0, limit)
+    const items = yield* readAll(page)
     const more = rows.length > limit
     const total = after === undefined && !more ? rows.length : yield* driver.count(table, filter)
-    return { items, total, next_cursor: more ? cursorAfter(items.at(-1)!.id) : null }
+    // The last row, not the last record: it may be one that cannot be read.
+    return { items, total, next_cursor: more ? cursorAfter(page.at(-1)!.id) : null }
   })
 
   const modify = (id: string, owner: UserId | undefined, f: (record: A) => A) =>
@@ -142,7 +161,7 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
     holding: (owner, json, limit) =>
       Effect.flatMap(
         driver.list(table, { owner, holds: json, where: {} }, { after: undefined, limit, order: "oldest" }),
-        Effect.forEach((row) => read(row))
+        readAll
       ),
     insert: Effect.fnUntraced(function*(record) {
       // Before the driver is asked: what is removed meanwhile must not stay in the cache.
@@ -172,7 +191,11 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
       scan: (after, limit) =>
         Effect.flatMap(
           driver.list(table, { where: {} }, { after, limit, order: "oldest" }),
-          Effect.forEach((row) => read(row))
+          (rows) =>
+            Effect.map(readAll(rows), (items) => ({
+              items,
+              next: rows.length < limit ? undefined : rows.at(-1)?.id
+            }))
         ),
       modify: (id, f) => modify(id, undefined, f)
     }

@@ -24,7 +24,10 @@ export type Order = "oldest" | "newest"
 export interface Collection<A extends Owned, Columns extends string> {
   /** Fails with `NotFound` when absent or owned by somebody else. */
   readonly get: (owner: UserId, id: string) => Effect.Effect<A, NotFound>
-  /** In id order, which is age order. */
+  /**
+   * In id order, which is age order. A record that cannot be read is logged and left out, here and in `holding` and
+   * `scan`; `total` counts it.
+   */
   readonly list: (
     owner: UserId,
     page: PageRequest,
@@ -47,8 +50,14 @@ export interface Collection<A extends Owned, Columns extends string> {
       where?: { readonly [K in Columns]?: string },
       order?: Order
     ) => Effect.Effect<Page<A>, Malformed>
-    /** The records after this id, oldest first, at most `limit`: for going through all of them without counting. */
-    readonly scan: (after: string | undefined, limit: number) => Effect.Effect<ReadonlyArray<A>>
+    /**
+     * The records after this id, oldest first, at most `limit`: for going through all of them without counting.
+     * `next` is the id to go on after; undefined at the end.
+     */
+    readonly scan: (
+      after: string | undefined,
+      limit: number
+    ) => Effect.Effect<{ readonly items: ReadonlyArray<A>; readonly next: string | undefined }>
     readonly modify: (id: string, f: (record: A) => A) => Effect.Effect<A, NotFound>
   }
 }

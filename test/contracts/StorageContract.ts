@@ -233,12 +233,12 @@ export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | 
         const { credentials } = yield* Storage
         const made = yield* Effect.forEach([1, 2, 3, 4, 5], () => credentials.insert(credentialOf(freshOwner())))
         const ids = (after: string, limit: number) =>
-          Effect.map(credentials.host.scan(after, limit), (records) => records.map(({ id }) => id))
+          Effect.map(credentials.host.scan(after, limit), ({ items }) => items.map(({ id }) => id))
         const [first, second, third, fourth, fifth] = made.map(({ id }) => id)
         assert.deepStrictEqual(yield* ids(first!, 2), [second!, third!])
         assert.deepStrictEqual(yield* ids(third!, 10), [fourth!, fifth!])
         assert.deepStrictEqual(yield* ids(fifth!, 10), [])
-        assert.strictEqual((yield* credentials.host.scan(undefined, 1)).length, 1)
+        assert.strictEqual((yield* credentials.host.scan(undefined, 1)).items.length, 1)
       }))
 
     it.effect("finds an owner's records by a piece of their document, whatever is in it", () =>

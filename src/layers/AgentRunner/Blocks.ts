@@ -1,6 +1,7 @@
 /** Turns the pieces of one model call into block events: what opens is closed, in the catalogue's order. */
+import { Schema } from "effect"
 import type { EventDraft } from "../../domain/Event.ts"
-import type { BlockId, MessageId, ToolCallId } from "../../domain/Ids.ts"
+import { type BlockId, type MessageId, ToolCallId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { ModelPart } from "../../services/Models.ts"
 
@@ -10,6 +11,8 @@ interface Flow {
   readonly name: string
   readonly id: BlockId
 }
+
+const isCallId = Schema.is(ToolCallId)
 
 const metadata = ({ provider_metadata }: { readonly provider_metadata?: JsonObject | undefined }) =>
   provider_metadata === undefined ? undefined : { provider_metadata }
@@ -72,7 +75,7 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
         }
         case "tool_call_start": {
           endFlow()
-          const tool_call_id = (part.id === "" || isTaken(part.id) ? newBlock() : part.id) as string as ToolCallId
+          const tool_call_id = isCallId(part.id) && !isTaken(part.id) ? part.id : newBlock() as string as ToolCallId
           calls.set(part.id, tool_call_id)
           return emit({ type: "TOOL_CALL_START", reply_id, tool_call_id, tool_call_name: part.name })
         }

@@ -4,7 +4,7 @@ import type { ModelSwitched } from "../../domain/Event.ts"
 import type { MessageId } from "../../domain/Ids.ts"
 import type { CallProgress } from "../../domain/Ledger.ts"
 import * as Reply from "../../domain/Reply.ts"
-import { noUsage } from "../../domain/Usage.ts"
+import { noUsage, reported } from "../../domain/Usage.ts"
 import type { Out } from "../../services/AgentRunner.ts"
 import type { ModelName, ModelPart } from "../../services/Models.ts"
 
@@ -52,7 +52,8 @@ export const make = ({ clock, out, reply_id }: Options) => {
       progress.outcome = "completed"
       progress.prices = prices
       for (const draft of Reply.closeOpen({ ...out.reply(), call: undefined })) out.emit(draft)
-      out.emit({ type: "MODEL_CALL_END", reply_id, ...usage, finished_reason: reason })
+      // Every model's numbers come through here: what is not a count would make the run unreadable for good.
+      out.emit({ type: "MODEL_CALL_END", reply_id, ...reported(usage), finished_reason: reason })
     }
   }
 }

@@ -1,5 +1,6 @@
 /** A request for embeddings, kept within bounds as a call is: in time, tried again, divided, and checked. */
 import { Cause, Duration, Effect, Random } from "effect"
+import { countOf } from "../../domain/Usage.ts"
 import { type Embedded, ModelFailed } from "../../services/Models.ts"
 import { silent } from "./aisdk/Failure.ts"
 import { type Bounds, waitAfter } from "./Bounds.ts"
@@ -87,7 +88,7 @@ export const within = (request: Request): Effect.Effect<Embedded, ModelFailed> =
   return Effect.forEach(parts, (part) => withRetries(request, part), { concurrency }).pipe(
     Effect.map((answers) => ({
       embeddings: answers.flatMap(({ embeddings }) => embeddings),
-      usage: { input_tokens: answers.reduce((sum, { usage }) => sum + usage.input_tokens, 0) }
+      usage: { input_tokens: answers.reduce((sum, { usage }) => sum + countOf(usage.input_tokens), 0) }
     })),
     Effect.timeoutFail({ duration: longest, onTimeout: () => silent(Duration.toSeconds(longest), true) })
   )

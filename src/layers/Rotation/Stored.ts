@@ -42,9 +42,9 @@ export const make = Effect.gen(function*() {
   let rotation: VaultRotation | null = null
 
   const inCredentials = (after: string | undefined): Effect.Effect<Batch> =>
-    Effect.map(credentials.host.scan(after, batch), (records) => ({
-      last: records.length < batch ? undefined : records.at(-1)?.id,
-      found: records.flatMap(({ id, sealed, user_id }) =>
+    Effect.map(credentials.host.scan(after, batch), ({ items, next }) => ({
+      last: next,
+      found: items.flatMap(({ id, sealed, user_id }) =>
         sealed === null ? [] : [{
           owner: user_id,
           record: `credentials/${id}`,
@@ -56,9 +56,9 @@ export const make = Effect.gen(function*() {
     }))
 
   const inClaims = (after: string | undefined): Effect.Effect<Batch> =>
-    Effect.map(claims.host.scan(after, batch), (records) => ({
-      last: records.length < batch ? undefined : records.at(-1)?.id,
-      found: records.flatMap(({ answer, id, is_sealed, user_id }) =>
+    Effect.map(claims.host.scan(after, batch), ({ items, next }) => ({
+      last: next,
+      found: items.flatMap(({ answer, id, is_sealed, user_id }) =>
         is_sealed
           ? [{
             owner: user_id,

@@ -1,6 +1,7 @@
 /** Embeds texts with a model of the AI SDK, as many at a time as it takes. */
 import type { EmbeddingModelV3, EmbeddingModelV3CallOptions } from "@ai-sdk/provider"
 import { Effect } from "effect"
+import { countOf } from "../../../domain/Usage.ts"
 import type { ModelFailed } from "../../../services/Models.ts"
 import type { Embedded } from "../../../services/Models.ts"
 import { failureOf, garbage, silent } from "./Failure.ts"
@@ -31,7 +32,7 @@ const embedSome = (
     Effect.timeoutFail({ duration: `${seconds} seconds`, onTimeout: () => silent(seconds, false) }),
     Effect.flatMap(({ embeddings, usage }) =>
       isWhole(embeddings, values)
-        ? Effect.succeed({ embeddings, usage: { input_tokens: Math.max(0, Math.trunc(usage?.tokens ?? 0)) } })
+        ? Effect.succeed({ embeddings, usage: { input_tokens: countOf(usage?.tokens) } })
         : Effect.fail(garbage())
     )
   )

@@ -13,16 +13,16 @@ export interface Reader {
 }
 
 /** Names that some give to media types, and their own. */
-const ownNames: Readonly<Record<string, string>> = {
-  "image/jpg": "image/jpeg",
-  "audio/mp3": "audio/mpeg",
-  "audio/x-wav": "audio/wav",
-  "audio/wave": "audio/wav"
-}
+const ownNames = new Map([
+  ["image/jpg", "image/jpeg"],
+  ["audio/mp3", "audio/mpeg"],
+  ["audio/x-wav", "audio/wav"],
+  ["audio/wave", "audio/wav"]
+])
 
 const typeOf = ({ source }: DataBlock): string => {
   const given = source.media_type.toLowerCase()
-  return ownNames[given] ?? given
+  return ownNames.get(given) ?? given
 }
 
 /** Media types whose data are text, and go out as that. */

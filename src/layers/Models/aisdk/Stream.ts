@@ -10,7 +10,7 @@ import type {
 import { type Clock, Effect, Schema } from "effect"
 import { ToolCallId } from "../../../domain/Ids.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
-import type { Usage } from "../../../domain/Usage.ts"
+import { countOf, type Usage } from "../../../domain/Usage.ts"
 import type { EmitPart, ModelFailed, ModelPart, StopReason } from "../../../services/Models.ts"
 import { NewId } from "../../../services/NewId.ts"
 import { asField, type Dialect, isWorthABlock, joined, kept } from "./Dialect.ts"
@@ -18,14 +18,12 @@ import { cut, failureOf } from "./Failure.ts"
 
 const isCallId = Schema.is(ToolCallId)
 
-const count = (tokens: number | undefined): number => tokens !== undefined && tokens > 0 ? Math.trunc(tokens) : 0
-
 const usageOf = ({ inputTokens, outputTokens }: LanguageModelV3Usage): Usage => ({
-  input_tokens: count(inputTokens.total),
-  output_tokens: count(outputTokens.total),
-  ...(count(inputTokens.cacheRead) > 0 && { cache_input_tokens: count(inputTokens.cacheRead) }),
-  ...(count(inputTokens.cacheWrite) > 0 && { cache_creation_input_tokens: count(inputTokens.cacheWrite) }),
-  ...(count(outputTokens.reasoning) > 0 && { reasoning_tokens: count(outputTokens.reasoning) })
+  input_tokens: countOf(inputTokens.total),
+  output_tokens: countOf(outputTokens.total),
+  ...(countOf(inputTokens.cacheRead) > 0 && { cache_input_tokens: countOf(inputTokens.cacheRead) }),
+  ...(countOf(inputTokens.cacheWrite) > 0 && { cache_creation_input_tokens: countOf(inputTokens.cacheWrite) }),
+  ...(countOf(outputTokens.reasoning) > 0 && { reasoning_tokens: countOf(outputTokens.reasoning) })
 })
 
 /** Some servers say `stop` after tool calls. */

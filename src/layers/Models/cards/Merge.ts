@@ -68,20 +68,20 @@ export const cardOf = (draft: ModelCardDraft, parameters: JsonObject): ModelCard
   prices: draft.prices ?? null
 })
 
-const kinds: Readonly<Record<string, (value: unknown) => boolean>> = {
-  string: (value) => typeof value === "string",
-  number: (value) => typeof value === "number",
-  integer: Number.isInteger,
-  boolean: (value) => typeof value === "boolean",
-  array: Array.isArray,
-  object: isObject
-}
+const kinds = new Map<string, (value: unknown) => boolean>([
+  ["string", (value) => typeof value === "string"],
+  ["number", (value) => typeof value === "number"],
+  ["integer", Number.isInteger],
+  ["boolean", (value) => typeof value === "boolean"],
+  ["array", Array.isArray],
+  ["object", isObject]
+])
 
 /** What a JSON schema's plain keywords ask for and the value is not. */
 const mismatch = (schema: JsonObject, value: unknown): string | undefined => {
   const limit = (keyword: string) => typeof schema[keyword] === "number" ? schema[keyword] : undefined
   const { const: only, enum: choices, type } = schema
-  if (typeof type === "string" && kinds[type]?.(value) === false) {
+  if (typeof type === "string" && kinds.get(type)?.(value) === false) {
     return `Expected ${/^[aio]/.test(type) ? "an" : "a"} ${type}.`
   }
   if (Array.isArray(choices) && !choices.includes(value)) return `Expected one of: ${choices.join(", ")}.`
@@ -107,8 +107,10 @@ export const problemsOf = (card: ModelCard, parameters: JsonObject, given: JsonO
   const common = propertiesOf(parameters)
   const own = propertiesOf(card.parameter_schema)
   return Object.entries(given).flatMap(([path, value]) => {
-    if (common[path] === undefined || own[path] === common[path]) return []
-    if (own[path] === undefined) return [{ path, message: "The model does not take this parameter." }]
+    if (!Object.hasOwn(common, path) || own[path] === common[path]) return []
+    if (!Object.hasOwn(own, path) || own[path] === undefined) {
+      return [{ path, message: "The model does not take this parameter." }]
+    }
     const message = mismatch(own[path], value)
     return message === undefined ? [] : [{ path, message }]
   })
