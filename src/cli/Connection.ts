@@ -5,6 +5,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { Duration, Effect, Option, Predicate, Redacted, Schema } from "effect"
+import { withoutTrailing } from "../domain/Text.ts"
 import { Api } from "../http/Api.ts"
 import { variable } from "./Env.ts"
 import { misused, Refused, Unreachable } from "./Failed.ts"
@@ -54,7 +55,7 @@ const readUrl = Effect.fnUntraced(function*(given: Option.Option<string>) {
   if (url.username !== "" || url.password !== "") {
     return yield* misused("The server's URL must not hold a user or a password: give a key in STOA_API_KEY.")
   }
-  return url.origin + url.pathname.replace(/\/+$/, "")
+  return url.origin + withoutTrailing(url.pathname, "/")
 })
 
 /** The headers that say who asks. A key speaks for its own tenant, so no user goes with it. */

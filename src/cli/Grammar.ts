@@ -103,8 +103,14 @@ const definitions = (doc: HelpDoc.HelpDoc): ReadonlyArray<Definition> => {
 
 /** From `(-o, --output table | json)` or `--set NAME=VALUE...`. */
 const optionOf = ({ description, term }: Definition): Option => {
-  const [, names = "", value = ""] = /^\(?((?:--?[\w-]+(?:, )?)+)\s*(.*?)\)?$/.exec(term) ?? []
-  return { names: names.split(", ").map((name) => name.trim()), value: value.replaceAll(" | ", "|"), description }
+  const words = (term.startsWith("(") ? term.slice(1, -1) : term).split(" ")
+  const first = words.findIndex((word) => !word.startsWith("-"))
+  const names = first < 0 ? words : words.slice(0, first)
+  return {
+    names: names.map((name) => name.replace(/,$/, "")),
+    value: words.slice(names.length).join(" ").trim().replaceAll(" | ", "|"),
+    description
+  }
 }
 
 const argumentOf = ({ description, isOptional, term }: Definition): Argument => ({

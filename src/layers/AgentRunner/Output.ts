@@ -39,11 +39,16 @@ const countOf = (value: unknown): number =>
     ? Object.values(value).reduce<number>((sum, one) => sum + countOf(one), 1)
     : 1
 
+const fence = "```"
+const language = "json"
+
 /** The text since the last tool result or hint, without the fence that models like to put around JSON. */
 export const answerIn = ({ content }: Message): string => {
   const before = content.findLastIndex(({ type }) => type === "tool_result" || type === "hint")
   const text = textOf(content.slice(before + 1)).trim()
-  return /^```(?:json)?\s*([^]*?)\s*```$/i.exec(text)?.[1] ?? text
+  if (text.length < 2 * fence.length || !text.startsWith(fence) || !text.endsWith(fence)) return text
+  const inside = text.slice(fence.length, -fence.length)
+  return (inside.slice(0, language.length).toLowerCase() === language ? inside.slice(language.length) : inside).trim()
 }
 
 export type Checked =

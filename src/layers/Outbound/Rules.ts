@@ -55,7 +55,15 @@ interface Allowed {
   readonly addresses: ReadonlySet<string>
 }
 
-const entry = /^(?:\[([\da-f:.]+)\](?::(\d+))?|([\da-f:.]*:[\da-f:.]*:[\da-f:.]*)|([^:]+)(?::(\d+))?)$/i
+const bracketed = /^\[([\da-f:.]+)\](?::(\d+))?$/
+const bare = /^([\da-f:.]+)$/
+const name = /^([^:]+)(?::(\d+))?$/
+
+/** A host and its port, if it names one. An address with colons has its port behind brackets. */
+const partsOf = (host: string): ReadonlyArray<string | undefined> => {
+  const shape = host.startsWith("[") ? bracketed : host.split(":").length > 2 ? bare : name
+  return shape.exec(host)?.slice(1) ?? []
+}
 
 /** Reads `ollama.internal`, `ollama.internal:11434`, `10.1.2.3:80`, `[fd00::1]:80`, `10.1.0.0/16`. */
 const allowedOf = (hosts: ReadonlyArray<string>, loopback: boolean): Allowed => {
@@ -68,8 +76,7 @@ const allowedOf = (hosts: ReadonlyArray<string>, loopback: boolean): Allowed => 
       ranges.push(ipaddr.parseCIDR(host))
       continue
     }
-    const [, bracketed, port6, bare, name, port4] = entry.exec(host.toLowerCase()) ?? []
-    const [literal, port] = [bracketed ?? bare ?? name ?? "", port6 ?? port4]
+    const [literal = "", port] = partsOf(host.toLowerCase())
     if (ipaddr.isValid(literal)) {
       const address = ipaddr.process(literal).toString()
       addresses.add(port === undefined ? address : `${address} ${port}`)
@@ -83,7 +90,7 @@ export type Rules = ReturnType<typeof rulesOf>
 const ownAddresses = (): ReadonlySet<string> =>
   new Set(
     Object.values(networkInterfaces()).flatMap((list) =>
-      (list ?? []).map(({ address }) => ipaddr.process(address.replace(/%.*$/, "")).toString())
+      (list ?? []).map(({ address }) => ipaddr.process(address.split("%", 1)[0]!).toString())
     )
   )
 

@@ -5,6 +5,7 @@
  * the model again.
  */
 import { type Message, textOf } from "../../../domain/Message.ts"
+import { firstWord } from "../../../domain/Text.ts"
 import { type ModelErrorType, ModelFailed, type ModelPart } from "../../../services/Models.ts"
 import { words } from "../Measure.ts"
 
@@ -37,6 +38,9 @@ const maxRepeat = 1_000_000
 
 /** Longest `sleep`, in milliseconds: an hour. */
 const maxSleep = 3_600_000
+
+/** Longest name of a tool that is called, in characters. */
+const maxName = 128
 
 /** Longest message of a `fail`, in characters. */
 const maxMessage = 1000
@@ -96,8 +100,8 @@ const instruction = (line: string): Instruction | string | undefined => {
       return { do: "repeat", times, text }
     }
     case "call": {
-      const [, name, input = ""] = /^\s*(\S{1,128})\s*(.*)$/.exec(rest) ?? []
-      if (name === undefined) return "'call' needs the name of a tool and its arguments as JSON"
+      const [name, input] = firstWord(rest)
+      if (name === "" || name.length > maxName) return "'call' needs the name of a tool and its arguments as JSON"
       return { do: "call", name, input: input.trim() || "{}" }
     }
     case "sleep": {
@@ -106,7 +110,7 @@ const instruction = (line: string): Instruction | string | undefined => {
       return { do: "sleep", millis }
     }
     case "fail": {
-      const [, kind = "", message = ""] = /^\s*(\S*)(.*)$/.exec(rest) ?? []
+      const [kind, message] = firstWord(rest)
       const failed = failure(kind, message)
       return failed === undefined ? `'fail' needs one of ${Object.keys(kinds).join(", ")}` : { do: "fail", failed }
     }
@@ -174,7 +178,12 @@ const results = (reply: Message | undefined): string =>
     )
   )
 
-const byWord = (text: string): ReadonlyArray<string> => text.match(/\s*\S+\s*/g) ?? []
+/** Each word with the blanks behind it; those at the beginning go with the first. Blanks alone are nothing. */
+const byWord = (text: string): ReadonlyArray<string> => {
+  const said = text.trimStart()
+  const [first, ...others] = said.match(/\S+\s*/g) ?? []
+  return first === undefined ? [] : [text.slice(0, text.length - said.length) + first, ...others]
+}
 
 const byLength = (text: string, length: number): ReadonlyArray<string> =>
   Array.from({ length: Math.ceil(text.length / length) }, (_, i) => text.slice(i * length, (i + 1) * length))

@@ -1,6 +1,7 @@
 /** The Chat Completions protocol through `@ai-sdk/openai-compatible`, which many providers speak. */
 import type { OpenAICompatibleProviderSettings } from "@ai-sdk/openai-compatible"
 import type { SharedV3ProviderOptions } from "@ai-sdk/provider"
+import { withoutTrailing } from "../../../domain/Text.ts"
 import type { StructuredOutput } from "../../../services/Models.ts"
 import { type Dialect, media } from "../aisdk/Dialect.ts"
 import type { Client, Options } from "../aisdk/Provider.ts"
@@ -112,7 +113,7 @@ export const bearer = (api_key: string | undefined): Readonly<Record<string, str
   api_key === undefined ? {} : { authorization: `Bearer ${api_key}` }
 
 /** An address without the slashes at its end. */
-export const trimmed = (base_url: string): string => base_url.replace(/\/+$/, "")
+export const trimmed = (base_url: string): string => withoutTrailing(base_url, "/")
 
 /** `GET <base_url>/models`, as OpenAI has it. */
 export const listing = (base_url: string, api_key: string | undefined, path = "/models"): Listing => ({

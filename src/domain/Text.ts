@@ -1,0 +1,15 @@
+/** Cuts of a text that take one pass: the regular expressions for them would begin anew at each character. */
+
+/** The text without the repetitions of a character at its end. */
+export const withoutTrailing = (text: string, character: string): string => {
+  let end = text.length
+  while (end > 0 && text[end - 1] === character) end--
+  return text.slice(0, end)
+}
+
+/** The first word of a text and what follows the blanks behind it; empty where there is none. */
+export const firstWord = (text: string): readonly [word: string, rest: string] => {
+  const begun = text.trimStart()
+  const blank = begun.search(/\s/)
+  return blank < 0 ? [begun, ""] : [begun.slice(0, blank), begun.slice(blank).trimStart()]
+}
