@@ -2,82 +2,102 @@
  * A reply in the making: its message so far and what is still open in it. The
  * run loop, an interrupt and a recovery all end a reply by the same rules.
  */
+import { Draft } from "./Draft.ts"
 import type { AgentEvent, EventDraft } from "./Event.ts"
-import type { RunId, SessionId } from "./Ids.ts"
+import type { MessageId, RunId, SessionId } from "./Ids.ts"
 import type { FinishedReason, Message, RunError, ToolCallBlock } from "./Message.ts"
-import { appendEvent, openReply } from "./Transcript.ts"
+import { append, openReply } from "./Transcript.ts"
 import { noUsage } from "./Usage.ts"
 
 type BlockKind = "TEXT_BLOCK" | "THINKING_BLOCK" | "DATA_BLOCK" | "TOOL_CALL"
 
-export interface Reply {
-  readonly message: Message
+type CallStart = Extract<AgentEvent, { readonly type: "MODEL_CALL_START" }>
+
+type Open = ReadonlyMap<string, { readonly kind: BlockKind; readonly id: string }>
+
+/** A reply never changes: `step` makes the next one. */
+export class Reply {
+  /** Its message so far, without copying it for each event. */
+  private readonly draft: Draft
   /** Blocks that have started and not ended, oldest first; keyed `KIND id`. */
-  readonly open: ReadonlyMap<string, { readonly kind: BlockKind; readonly id: string }>
+  readonly open: Open
   /** The beginning of the model call that has not ended. */
-  readonly call: Extract<AgentEvent, { readonly type: "MODEL_CALL_START" }> | undefined
+  readonly call: CallStart | undefined
   /** Rounds whose model call has ended. */
   readonly rounds: number
   readonly ended: boolean
-}
 
-export const start = (event: Extract<AgentEvent, { readonly type: "REPLY_START" }>): Reply => ({
-  message: openReply(event),
-  open: new Map(),
-  call: undefined,
-  rounds: 0,
-  ended: false
-})
+  private constructor(draft: Draft, open: Open, call: CallStart | undefined, rounds: number, ended: boolean) {
+    this.draft = draft
+    this.open = open
+    this.call = call
+    this.rounds = rounds
+    this.ended = ended
+  }
 
-const opened = (reply: Reply, message: Message, kind: BlockKind, id: string): Reply => ({
-  ...reply,
-  message,
-  open: new Map(reply.open).set(`${kind} ${id}`, { kind, id })
-})
+  static start(event: Extract<AgentEvent, { readonly type: "REPLY_START" }>): Reply {
+    return new Reply(Draft.of(openReply(event)), new Map(), undefined, 0, false)
+  }
 
-const closed = (reply: Reply, message: Message, kind: BlockKind, id: string): Reply => {
-  const open = new Map(reply.open)
-  open.delete(`${kind} ${id}`)
-  return { ...reply, message, open }
-}
+  /** The same as `message.id`, which costs nothing to ask for. */
+  get id(): MessageId {
+    return this.draft.id
+  }
 
-/** The reply after one more event of its own log; others change nothing. */
-export const step = (reply: Reply, event: AgentEvent): Reply => {
-  if (!("reply_id" in event) || event.reply_id !== reply.message.id) return reply
-  const message = appendEvent(reply.message, event)
-  switch (event.type) {
-    case "MODEL_CALL_START":
-      return { ...reply, message, call: event }
-    case "MODEL_CALL_END":
-      return {
-        ...reply,
-        message,
-        call: undefined,
-        // Another model is asked for the same round then.
-        rounds: event.finished_reason === "error" ? reply.rounds : reply.rounds + 1
-      }
-    case "TEXT_BLOCK_START":
-      return opened(reply, message, "TEXT_BLOCK", event.block_id)
-    case "THINKING_BLOCK_START":
-      return opened(reply, message, "THINKING_BLOCK", event.block_id)
-    case "DATA_BLOCK_START":
-      return opened(reply, message, "DATA_BLOCK", event.block_id)
-    case "TOOL_CALL_START":
-      return opened(reply, message, "TOOL_CALL", event.tool_call_id)
-    case "TEXT_BLOCK_END":
-      return closed(reply, message, "TEXT_BLOCK", event.block_id)
-    case "THINKING_BLOCK_END":
-      return closed(reply, message, "THINKING_BLOCK", event.block_id)
-    case "DATA_BLOCK_END":
-      return closed(reply, message, "DATA_BLOCK", event.block_id)
-    case "TOOL_CALL_END":
-      return closed(reply, message, "TOOL_CALL", event.tool_call_id)
-    case "REPLY_END":
-      return { ...reply, message, ended: true }
-    default:
-      return message === reply.message ? reply : { ...reply, message }
+  /** Made when it is asked for: a copy of its list of blocks, once for each change. */
+  get message(): Message {
+    return this.draft.message
+  }
+
+  /** The reply after one more event of its own log; others change nothing. */
+  step(event: AgentEvent): Reply {
+    if (!("reply_id" in event) || event.reply_id !== this.id) return this
+    const draft = append(this.draft, event)
+    const { call, ended, open, rounds } = this
+    switch (event.type) {
+      case "MODEL_CALL_START":
+        return new Reply(draft, open, event, rounds, ended)
+      case "MODEL_CALL_END":
+        // After an error another model is asked for the same round.
+        return new Reply(draft, open, undefined, event.finished_reason === "error" ? rounds : rounds + 1, ended)
+      case "TEXT_BLOCK_START":
+        return this.opened(draft, "TEXT_BLOCK", event.block_id)
+      case "THINKING_BLOCK_START":
+        return this.opened(draft, "THINKING_BLOCK", event.block_id)
+      case "DATA_BLOCK_START":
+        return this.opened(draft, "DATA_BLOCK", event.block_id)
+      case "TOOL_CALL_START":
+        return this.opened(draft, "TOOL_CALL", event.tool_call_id)
+      case "TEXT_BLOCK_END":
+        return this.closed(draft, "TEXT_BLOCK", event.block_id)
+      case "THINKING_BLOCK_END":
+        return this.closed(draft, "THINKING_BLOCK", event.block_id)
+      case "DATA_BLOCK_END":
+        return this.closed(draft, "DATA_BLOCK", event.block_id)
+      case "TOOL_CALL_END":
+        return this.closed(draft, "TOOL_CALL", event.tool_call_id)
+      case "REPLY_END":
+        return new Reply(draft, open, call, rounds, true)
+      default:
+        return draft === this.draft ? this : new Reply(draft, open, call, rounds, ended)
+    }
+  }
+
+  private opened(draft: Draft, kind: BlockKind, id: string): Reply {
+    return new Reply(draft, new Map(this.open).set(`${kind} ${id}`, { kind, id }), this.call, this.rounds, this.ended)
+  }
+
+  private closed(draft: Draft, kind: BlockKind, id: string): Reply {
+    const open = new Map(this.open)
+    open.delete(`${kind} ${id}`)
+    return new Reply(draft, open, this.call, this.rounds, this.ended)
   }
 }
+
+export const start = (event: Extract<AgentEvent, { readonly type: "REPLY_START" }>): Reply => Reply.start(event)
+
+/** The reply after one more event of its own log; others change nothing. */
+export const step = (reply: Reply, event: AgentEvent): Reply => reply.step(event)
 
 /** The reply that a run's events tell of, if it has started. */
 export const ofEvents = (events: Iterable<AgentEvent>): Reply | undefined => {
@@ -99,18 +119,21 @@ export const unanswered = (message: Message): ReadonlyArray<ToolCallBlock> => {
 
 const order = ["TEXT_BLOCK", "THINKING_BLOCK", "DATA_BLOCK", "TOOL_CALL"]
 
-/** Ends the blocks and the model call that are open: text, thinking, data, tool calls, then the call. */
-export const closeOpen = (reply: Reply): ReadonlyArray<EventDraft> => {
-  const reply_id = reply.message.id
-  const ends = [...reply.open.values()]
+/** Ends the blocks that are open: text, thinking, data, then tool calls. */
+export const closeBlocks = ({ id: reply_id, open }: Reply): ReadonlyArray<EventDraft> =>
+  [...open.values()]
     .toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
     .map(({ id, kind }) =>
       (kind === "TOOL_CALL"
         ? { type: "TOOL_CALL_END", reply_id, tool_call_id: id }
         : { type: `${kind}_END`, reply_id, block_id: id }) as EventDraft
     )
-  return reply.call !== undefined ? [...ends, { type: "MODEL_CALL_END", reply_id, ...noUsage }] : ends
-}
+
+/** Ends what is open: the blocks, then the model call. */
+export const closeOpen = (reply: Reply): ReadonlyArray<EventDraft> =>
+  reply.call === undefined
+    ? closeBlocks(reply)
+    : [...closeBlocks(reply), { type: "MODEL_CALL_END", reply_id: reply.id, ...noUsage }]
 
 /** Gives every call without a finished result an interrupted one. */
 export const interruptCalls = (reply: Reply, why: string): ReadonlyArray<EventDraft> => {

@@ -24,7 +24,9 @@ const expressionsOf = (file: string, text: string) => {
     if (Array.isArray(node)) return node.forEach(visit)
     if (!isNode(node)) return
     const { callee, regex, start, type } = node
-    if (isNode(regex)) literals.push({ at: at(start), pattern: String(regex["pattern"]), flags: String(regex["flags"]) })
+    if (isNode(regex)) {
+      literals.push({ at: at(start), pattern: String(regex["pattern"]), flags: String(regex["flags"]) })
+    }
     if ((type === "NewExpression" || type === "CallExpression") && isNode(callee) && callee["name"] === "RegExp") {
       made.push(at(start))
     }

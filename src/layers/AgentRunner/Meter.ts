@@ -51,7 +51,7 @@ export const make = ({ clock, out, reply_id }: Options) => {
     finish: ({ prices, reason, usage }: Finish) => {
       progress.outcome = "completed"
       progress.prices = prices
-      for (const draft of Reply.closeOpen({ ...out.reply(), call: undefined })) out.emit(draft)
+      for (const draft of Reply.closeBlocks(out.reply())) out.emit(draft)
       // Every model's numbers come through here: what is not a count would make the run unreadable for good.
       out.emit({ type: "MODEL_CALL_END", reply_id, ...reported(usage), finished_reason: reason })
     }
