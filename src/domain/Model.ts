@@ -32,8 +32,8 @@ export const fallbacksIn = (field: string, fallback: Fallback | null | undefined
     : [{ config: fallback, path: field }]
 }
 
-/** Highest price, in US dollars per million tokens: a dollar a token, so that sums of costs stay exact enough. */
-const maxPrice = 1_000_000
+/** Highest price, in US dollars per million tokens, so that sums of costs stay numbers. */
+const maxPrice = 1_000_000_000
 
 const price = Schema.Number.pipe(Schema.between(0, maxPrice))
 

@@ -3,7 +3,10 @@ import { Schema } from "effect"
 import { JsonObject } from "./Json.ts"
 
 /** Most values in a schema, counted again for each reference to them. */
-const maxValues = 2_000
+export const maxValues = 2_000
+
+/** Deepest schema, every reference written out: whoever checks an answer goes down as deep. */
+export const maxDepth = 100
 
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
@@ -16,49 +19,69 @@ const at = (root: unknown, pointer: string): unknown =>
       : undefined
   }, root)
 
+interface Size {
+  readonly values: number
+  readonly depth: number
+}
+
+const endless: Size = { values: Infinity, depth: Infinity }
+
 /**
- * How many values the schema has when every reference is written out; Infinity
+ * How many values the schema has when every reference is written out, and how deep it is; Infinity
  * when that has no end, or a reference leads out of the schema.
  */
-export const valuesIn = (schema: JsonObject): number => {
-  const known = new Map<string, number>()
+export const sizeOf = (schema: JsonObject): Size => {
+  const known = new Map<string, Size>()
   const inside = new Set<string>(["#"])
-  const ofReference = (reference: unknown): number => {
-    if (typeof reference !== "string" || !/^#(\/|$)/.test(reference) || inside.has(reference)) return Infinity
+  const ofReference = (reference: unknown): Size => {
+    if (typeof reference !== "string" || !/^#(\/|$)/.test(reference) || inside.has(reference)) return endless
     const before = known.get(reference)
     if (before !== undefined) return before
     let target: unknown
     try {
       target = at(schema, reference.slice(1))
     } catch {
-      return Infinity
+      return endless
     }
-    if (target === undefined) return Infinity
+    if (target === undefined) return endless
     inside.add(reference)
-    const values = of(target)
+    // Not deeper than the chain of references that leads there: it is bounded before it could fill the stack.
+    const size = inside.size > maxDepth ? endless : of(target)
     inside.delete(reference)
-    known.set(reference, values)
-    return values
+    known.set(reference, size)
+    return size
   }
-  const of = (value: unknown): number => {
-    if (Array.isArray(value)) return value.reduce<number>((sum, one) => sum + of(one), 1)
-    if (!isObject(value)) return 1
-    let sum = 1
+  const of = (value: unknown): Size => {
+    if (!isObject(value) && !Array.isArray(value)) return { values: 1, depth: 1 }
+    let values = 1
+    let depth = 0
     for (const [key, one] of Object.entries(value)) {
-      if (key === "$ref" && !isObject(one)) sum += ofReference(one)
-      else if (key === "$dynamicRef" || key === "$recursiveRef") return Infinity
-      else sum += of(one)
-      if (sum > maxValues) return sum
+      const isNamed = isObject(value)
+      const size = isNamed && key === "$ref" && !isObject(one)
+        ? ofReference(one)
+        : isNamed && (key === "$dynamicRef" || key === "$recursiveRef")
+        ? endless
+        : of(one)
+      values += size.values
+      depth = Math.max(depth, size.depth)
+      if (values > maxValues) break
     }
-    return sum
+    return { values, depth: depth + 1 }
   }
   return of(schema)
 }
 
+export const valuesIn = (schema: JsonObject): number => sizeOf(schema).values
+
+const isBounded = (schema: JsonObject): boolean => {
+  const { depth, values } = sizeOf(schema)
+  return values <= maxValues && depth <= maxDepth
+}
+
 /** The answer is to be JSON of this schema. Its `pattern` and `format` are for the model; the server does not check them. */
 export const OutputSchema = JsonObject.pipe(
-  Schema.filter((schema) => valuesIn(schema) <= maxValues, {
+  Schema.filter(isBounded, {
     message: () =>
-      `Expected a JSON schema of at most ${maxValues} values, whose references stay within it and do not come back to themselves`
+      `Expected a JSON schema of at most ${maxValues} values and ${maxDepth} levels, whose references stay within it and do not come back to themselves`
   })
 )

@@ -126,7 +126,7 @@ describe("A provider's usage", () => {
     const start = stamp({ type: "MODEL_CALL_START", reply_id: replyId, model_name: "m" })
     const end = stamp({ type: "MODEL_CALL_END", reply_id: replyId, ...usage })
     if (start.type !== "MODEL_CALL_START" || end.type !== "MODEL_CALL_END") return
-    const prices = { input: 1_000_000, output: 1_000_000 }
+    const prices = { input: 1_000_000_000, output: 1_000_000_000 }
     const entry = entryOf(run, start, end, { attempts: 1, first_token_ms: 0, outcome: "completed", prices })
     assert.deepStrictEqual(stored(LedgerEntry, entry), entry)
     assert.isTrue(Number.isFinite(costOf(entry, prices)))
@@ -138,9 +138,9 @@ describe("A model's card", () => {
   const isTaken = (changes: object) => read({ name: "m", ...changes })._tag === "Right"
 
   it("has sizes and prices up to a bound", () => {
-    assert.isTrue(isTaken({ context_size: 100_000_000, prices: { input: 1_000_000, output: 0 } }))
+    assert.isTrue(isTaken({ context_size: 100_000_000, prices: { input: 1_000_000_000, output: 0 } }))
     assert.isFalse(isTaken({ context_size: 100_000_001 }))
-    for (const input of [1_000_001, 1e300, -1, Number.NaN, Infinity]) {
+    for (const input of [1_000_000_001, 1e300, -1, Number.NaN, Infinity]) {
       assert.isFalse(isTaken({ prices: { input, output: 0 } }), String(input))
     }
   })

@@ -60,6 +60,17 @@ const notOfSchema = (problems: ReadonlyArray<string>): Reply.Ending => ({
   }
 })
 
+const tooExpensive: Reply.Ending = {
+  finished_reason: "error",
+  error: {
+    type: "invalid_output",
+    code: "output_check_too_expensive",
+    message:
+      "The model's answer could not be checked: the schema, or the answer, is too large for the time that it gets.",
+    retryable: false
+  }
+}
+
 /** A model that had to call a tool in every round would never end. */
 const choiceOf = ({ tool_choice }: Run, { rounds }: Reply.Reply) =>
   tool_choice === undefined || (rounds > 0 && tool_choice !== "none") ? {} : { tool_choice }
@@ -291,7 +302,12 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
   const settle = Effect.fnUntraced(function*({ run }: Turn, out: Out) {
     if (run.output_schema === undefined) return completed
     const { message } = out.reply()
-    const checked = yield* Output.check(run.output_schema, message)
+    const checked = yield* Effect.catchTag(
+      Output.check(run.user_id, run.output_schema, message),
+      "CheckTooExpensive",
+      () => Effect.succeed(undefined)
+    )
+    if (checked === undefined) return tooExpensive
     if ("value" in checked) return { ...completed, structured_output: checked.value }
     if (message.content.filter(isCorrection).length >= maxCorrections) return notOfSchema(checked.problems)
     out.emit({

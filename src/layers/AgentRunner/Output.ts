@@ -1,15 +1,19 @@
 /** Answers that are to be JSON of a schema: read from the reply's last text, and checked. */
 import { Effect } from "effect"
+import type { UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import { type Message, textOf } from "../../domain/Message.ts"
 import { valuesIn } from "../../domain/OutputSchema.ts"
+import { HeavyWork } from "../../services/HeavyWork.ts"
+import * as SchemaCheck from "./SchemaCheck.ts"
+import { CheckTooExpensive } from "./SchemaCheck.ts"
 
-/** Most values of the schema times most values of the answer: beyond it a check could hold up everybody. */
-const maxWork = 10_000_000
+/** Longest answer, in characters, and deepest. */
+export const maxAnswer = 1024 * 1024
+export const maxDepth = 256
 
-/** Problems that a model is told of at a time, and the longest of them, in characters. */
-const maxProblems = 10
-const maxProblem = 300
+/** Characters that take about as long as a value. */
+const charactersPerValue = 16
 
 /** What a user's pattern does to the engine is not known: the model gets it, the check does not. */
 const unchecked = new Set(["pattern", "patternProperties", "format"])
@@ -34,10 +38,29 @@ const checkable = (schema: unknown): unknown => {
   )
 }
 
-const countOf = (value: unknown): number =>
-  typeof value === "object" && value !== null
-    ? Object.values(value).reduce<number>((sum, one) => sum + countOf(one), 1)
-    : 1
+interface Size {
+  /** Values, with a long text counted as several. */
+  readonly values: number
+  readonly problem: string | undefined
+}
+
+/** Looks at every value once, without calling itself: an answer may be nested as deep as it is long. */
+const sizeOf = (root: unknown): Size => {
+  const next: Array<readonly [unknown, number]> = [[root, 1]]
+  let values = 0
+  for (let at = next.pop(); at !== undefined; at = next.pop()) {
+    const [value, depth] = at
+    values++
+    if (typeof value === "string") values += value.length / charactersPerValue
+    // JSON can say 1e999, and nothing could be stored of it.
+    else if (typeof value === "number" && !Number.isFinite(value)) return { values, problem: "A number is too large." }
+    else if (typeof value === "object" && value !== null) {
+      if (depth > maxDepth) return { values, problem: `The answer is nested more than ${maxDepth} levels deep.` }
+      for (const one of Object.values(value)) next.push([one, depth + 1])
+    }
+  }
+  return { values, problem: undefined }
+}
 
 const fence = "```"
 const language = "json"
@@ -56,27 +79,44 @@ export type Checked =
   /** In words for the model. */
   | { readonly problems: ReadonlyArray<string> }
 
-const parsed = (text: string): Checked => {
+const wrong = (problem: string): Effect.Effect<Checked> => Effect.succeed({ problems: [problem] })
+
+const parsed = (text: string): { readonly value: unknown } | undefined => {
   try {
     return { value: JSON.parse(text) as unknown }
   } catch {
-    return { problems: ["The answer is not JSON."] }
+    return undefined
   }
 }
 
-/** What the reply's last text says, if it is JSON of the schema. */
-export const check = (schema: JsonObject, message: Message): Effect.Effect<Checked> => {
-  const found = parsed(answerIn(message))
-  if ("problems" in found) return Effect.succeed(found)
-  if (countOf(found.value) * valuesIn(schema) > maxWork) {
-    return Effect.succeed({ problems: ["The answer is too large to be checked."] })
-  }
-  return Effect.map(Effect.promise(() => import("@cfworker/json-schema")), ({ Validator }) => {
-    const { errors, valid } = new Validator(checkable(schema) as JsonObject, "2020-12", false).validate(found.value)
-    return valid ? found : {
-      problems: errors.slice(0, maxProblems).map(({ error, instanceLocation }) =>
-        `${instanceLocation}: ${error}`.slice(0, maxProblem)
-      )
-    }
-  })
+/** Items that have to differ are compared each with each. */
+const comparesAll = (schema: JsonObject) => JSON.stringify(schema).includes("\"uniqueItems\":true")
+
+/** What the reply's last text says, if it is JSON of the schema. Much work waits in its owner's line. */
+export const check = (
+  owner: UserId,
+  schema: JsonObject,
+  message: Message
+): Effect.Effect<Checked, CheckTooExpensive> => {
+  const text = answerIn(message)
+  if (text.length > maxAnswer) return wrong(`The answer is longer than ${maxAnswer} characters.`)
+  const found = parsed(text)
+  if (found === undefined) return wrong("The answer is not JSON.")
+  const { problem, values } = sizeOf(found.value)
+  if (problem !== undefined) return wrong(problem)
+  const steps = valuesIn(schema) * values * (comparesAll(schema) ? values : 1)
+  const what: SchemaCheck.Check = { schema: checkable(schema) as JsonObject, value: found.value, text, steps }
+  const checking = SchemaCheck.check(what)
+  const inLine = SchemaCheck.isLittle(what) ?
+    checking :
+    Effect.flatMap(
+      HeavyWork,
+      ({ run }) =>
+        Effect.catchTag(
+          run(owner, "processor", checking),
+          "HeavyWorkRefused",
+          () => Effect.fail(new CheckTooExpensive())
+        )
+    )
+  return Effect.map(inLine, (problems) => problems.length === 0 ? found : { problems })
 }

@@ -1,0 +1,80 @@
+/** Whether a value is of a JSON schema: at once where that is little work, else in a thread with an end to its time and memory. */
+import { Data, Duration, Effect } from "effect"
+import { createRequire } from "node:module"
+import { Worker } from "node:worker_threads"
+import type { JsonObject } from "../../domain/Json.ts"
+
+/** Steps that are made at once: a value of the schema looking at one of the answer is about one, and takes microseconds. */
+const maxAtOnce = 10_000
+
+/** Problems that are told, and the longest of them, in characters. */
+const maxProblems = 10
+const maxProblem = 300
+
+/** What a check in a thread may take. */
+const longest = Duration.seconds(2)
+const maxMegabytes = 128
+
+/** The check was given up. */
+export class CheckTooExpensive extends Data.TaggedError("CheckTooExpensive")<{}> {}
+
+const validator = "@cfworker/json-schema"
+
+/**
+ * What the thread does. As a text it needs no file of its own in any build. It stops at the first problem: to
+ * collect all of a large value can take gigabytes.
+ */
+const program = `
+const { parentPort, workerData: { file, schema, text } } = require("node:worker_threads")
+const { Validator } = require(file)
+const { errors, valid } = new Validator(schema, "2020-12", true).validate(JSON.parse(text))
+parentPort.postMessage(valid ? [] : errors.map(({ error, instanceLocation }) => ({ error, instanceLocation })))
+`
+
+interface Problem {
+  readonly error: string
+  readonly instanceLocation: string
+}
+
+/** In words; none when the value is of the schema. */
+const told = (errors: ReadonlyArray<Problem>): ReadonlyArray<string> =>
+  errors.slice(0, maxProblems).map(({ error, instanceLocation }) =>
+    `${instanceLocation}: ${error}`.slice(0, maxProblem)
+  )
+
+const inThread = (schema: JsonObject, text: string): Effect.Effect<ReadonlyArray<string>, CheckTooExpensive> =>
+  Effect.async<ReadonlyArray<string>, CheckTooExpensive>((resume) => {
+    const worker = new Worker(program, {
+      eval: true,
+      workerData: { file: createRequire(import.meta.url).resolve(validator), schema, text },
+      env: {},
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: maxMegabytes, maxYoungGenerationSizeMb: maxMegabytes / 4 }
+    })
+    worker.once("message", (errors: ReadonlyArray<Problem>) => resume(Effect.succeed(told(errors))))
+    // Out of memory, or of stack.
+    worker.once("error", () => resume(Effect.fail(new CheckTooExpensive())))
+    worker.once("exit", () => resume(Effect.fail(new CheckTooExpensive())))
+    return Effect.promise(() => worker.terminate())
+  }).pipe(Effect.timeoutFail({ duration: longest, onTimeout: () => new CheckTooExpensive() }))
+
+const atOnce = (schema: JsonObject, value: unknown): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.map(Effect.promise(() => import("@cfworker/json-schema")), ({ Validator }) => {
+    const { errors, valid } = new Validator(schema, "2020-12", false).validate(value)
+    return valid ? [] : told(errors)
+  })
+
+export interface Check {
+  readonly schema: JsonObject
+  readonly value: unknown
+  /** The same as JSON. */
+  readonly text: string
+  /** How much work it is at most, in steps. */
+  readonly steps: number
+}
+
+export const isLittle = ({ steps }: Pick<Check, "steps">): boolean => steps <= maxAtOnce
+
+/** What is wrong with the value, in words; nothing when it is of the schema. */
+export const check = (what: Check): Effect.Effect<ReadonlyArray<string>, CheckTooExpensive> =>
+  isLittle(what) ? atOnce(what.schema, what.value) : inThread(what.schema, what.text)
