@@ -159,6 +159,41 @@ export const acceptMessage = (input: InputMessage, id: MessageId, now: Timestamp
   usage: null
 })
 
+const charactersOf = (content: string | ReadonlyArray<ContentBlock>): number =>
+  typeof content === "string" ? content.length : content.reduce((sum, block) => sum + charactersIn(block), 0)
+
+/** A block never changes, so each is measured once. */
+const measured = new WeakMap<ContentBlock, number>()
+
+/** Characters of text, data, arguments and metadata that a block holds. */
+export const charactersIn = (block: ContentBlock): number => {
+  const known = measured.get(block)
+  if (known !== undefined) return known
+  const metadata = "provider_metadata" in block && block.provider_metadata !== undefined
+    ? JSON.stringify(block.provider_metadata).length
+    : 0
+  const sum = metadata + ownCharacters(block)
+  measured.set(block, sum)
+  return sum
+}
+
+const ownCharacters = (block: ContentBlock): number => {
+  switch (block.type) {
+    case "text":
+      return block.text.length
+    case "thinking":
+      return block.thinking.length
+    case "data":
+      return block.source.type === "base64" ? block.source.data.length : block.source.url.length
+    case "hint":
+      return charactersOf(block.hint)
+    case "tool_call":
+      return block.name.length + block.input.length
+    case "tool_result":
+      return charactersOf(block.output)
+  }
+}
+
 /** The text of a message or a tool's output, without thinking, hints and data. */
 export const textOf = (content: Message["content"] | ToolOutput): string => {
   if (typeof content === "string") return content

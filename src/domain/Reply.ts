@@ -5,7 +5,7 @@
 import { Draft } from "./Draft.ts"
 import type { AgentEvent, EventDraft } from "./Event.ts"
 import type { MessageId, RunId, SessionId } from "./Ids.ts"
-import type { FinishedReason, Message, RunError, ToolCallBlock } from "./Message.ts"
+import { charactersIn, type FinishedReason, type Message, type RunError, type ToolCallBlock } from "./Message.ts"
 import { append, openReply } from "./Transcript.ts"
 import { noUsage } from "./Usage.ts"
 
@@ -108,6 +108,20 @@ export const ofEvents = (events: Iterable<AgentEvent>): Reply | undefined => {
     } else reply = step(reply, event)
   }
   return reply
+}
+
+/** Most blocks of a reply, and most characters of all that it holds; the answer that goes beyond is still kept. */
+export const maxBlocks = 4096
+export const maxCharacters = 8 * 1024 * 1024
+
+/** How much more a reply may hold, in characters; below zero when it holds too much. */
+export const roomIn = ({ content }: Message): number =>
+  content.reduce((left, block) => left - charactersIn(block), maxCharacters)
+
+/** What a reply has too much of, if it has: it cannot go on then. */
+export const excessOf = (message: Message): string | undefined => {
+  if (message.content.length > maxBlocks) return `${maxBlocks} blocks`
+  return roomIn(message) < 0 ? `${maxCharacters} characters` : undefined
 }
 
 /** Calls of the reply that have no finished result yet, in order. */

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { AgentEvent } from "../../src/domain/Event.ts"
 import type { BlockId } from "../../src/domain/Ids.ts"
+import type { Message } from "../../src/domain/Message.ts"
 import * as Reply from "../../src/domain/Reply.ts"
 import { messagesOf } from "../../src/domain/Transcript.ts"
 import { anyEvents, cutReply, plausibleReply, replyId, replyStart, run, stamp } from "./arbitraries.ts"
@@ -134,5 +135,21 @@ describe("A reply in the making", () => {
     timeOf(1_000)
     // Eight times the blocks took 64 times as long when each event copied them all.
     assert.isBelow(timeOf(40_000) / timeOf(5_000), 32)
+  })
+
+  it("may hold so much and so many blocks, and cannot go on beyond", () => {
+    const holding = (content: Message["content"]) => ({ ...Reply.ofEvents([replyStart])!.message, content })
+    const text = (length: number, n = 0): Message["content"][number] => ({
+      type: "text",
+      id: `b${n}` as BlockId,
+      text: "x".repeat(length)
+    })
+    const half = text(Reply.maxCharacters / 2)
+    assert.isUndefined(Reply.excessOf(holding([half, half])))
+    assert.strictEqual(Reply.roomIn(holding([half, half])), 0)
+    assert.strictEqual(Reply.excessOf(holding([half, half, text(1)])), `${Reply.maxCharacters} characters`)
+    const many = (n: number) => holding(Array.from({ length: n }, (_, i) => text(1, i)))
+    assert.isUndefined(Reply.excessOf(many(Reply.maxBlocks)))
+    assert.strictEqual(Reply.excessOf(many(Reply.maxBlocks + 1)), `${Reply.maxBlocks} blocks`)
   })
 })

@@ -176,6 +176,36 @@ describe("A model call", () => {
       }
     }))
 
+  it.effect("may ask for so many tools and make so many blocks, and no more", () =>
+    Effect.gen(function*() {
+      const calls = (n: number): ReadonlyArray<ModelPart> =>
+        Array.from({ length: n }, (_, i): ReadonlyArray<ModelPart> => [
+          { type: "tool_call_start", id: `c${i}`, name: "T" },
+          { type: "tool_call_delta", id: `c${i}`, delta: "{}" },
+          { type: "tool_call_end", id: `c${i}` }
+        ]).flat()
+      const blocks = (n: number): ReadonlyArray<ModelPart> =>
+        Array.from({ length: n }, (_, i): ModelPart => ({ type: "text", block: `${i}`, delta: "x" }))
+      const switching = (n: number): ReadonlyArray<ModelPart> =>
+        Array.from({ length: n }, (_, i): ModelPart => ({ type: i % 2 ? "text" : "thinking", block: "1", delta: "x" }))
+      const outcomeOf = (parts: ReadonlyArray<ModelPart>) =>
+        Effect.map(run(scripted(says(...parts, finish)).provide), ({ failed }) => failed?.message)
+      assert.isUndefined(yield* outcomeOf(calls(bounds.calls)))
+      assert.strictEqual(yield* outcomeOf(calls(bounds.calls + 1)), "The model's answer exceeds 128 tool calls.")
+      for (const many of [blocks, switching]) {
+        assert.isUndefined(yield* outcomeOf(many(bounds.blocks)))
+        assert.strictEqual(yield* outcomeOf(many(bounds.blocks + 1)), "The model's answer exceeds 1024 blocks.")
+      }
+      assert.isUndefined(yield* outcomeOf(Array.from({ length: 3 * bounds.blocks }, () => text("x"))))
+    }))
+
+  it.effect("counts the names that a provider makes up", () =>
+    Effect.gen(function*() {
+      const named: ModelPart = { type: "tool_call_start", id: "c", name: "x".repeat(1000) }
+      const { failed } = yield* run(scripted(says(named, finish)).provide, { ...bounds, characters: 999 })
+      assert.strictEqual(failed?.message, "The model's answer exceeds 999 characters.")
+    }))
+
   it.effect("ends as a failure when the provider breaks, stops itself or does not say that it is done", () =>
     Effect.gen(function*() {
       for (

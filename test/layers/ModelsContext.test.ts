@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { BlockId } from "../../src/domain/Ids.ts"
+import type { BlockId, ToolCallId } from "../../src/domain/Ids.ts"
 import type { Message } from "../../src/domain/Message.ts"
-import { estimate } from "../../src/layers/Models/Context.ts"
+import { cardOf } from "../../src/layers/Models/cards/Merge.ts"
+import { estimate, maxContext, refusal } from "../../src/layers/Models/Context.ts"
 import { messageOf } from "../support/fixtures.ts"
 
 let blocks = 0
@@ -15,6 +16,29 @@ const say = (text: string, told?: { reads: number }): Message => {
   })
   return { ...messageOf(""), content: [counted] }
 }
+
+describe("a conversation", () => {
+  const file = (data: string): Message => ({
+    ...messageOf(""),
+    content: [{
+      type: "tool_result",
+      id: "c" as ToolCallId,
+      name: "T",
+      state: "success",
+      output: [{ type: "data", id: "b" as BlockId, source: { type: "base64", data, media_type: "image/png" } }]
+    }]
+  })
+
+  it("is sent up to a bound in bytes, its files included, whatever the model's card says", () => {
+    const half = "x".repeat(maxContext / 2)
+    assert.isUndefined(refusal(undefined, half, [file(half)]))
+    assert.strictEqual(refusal(undefined, half, [file(`${half}x`)])?.type, "context_length")
+    assert.strictEqual(refusal(undefined, `${half}x`, [say(half)])?.type, "context_length")
+    const card = cardOf({ type: "chat_model", name: "m", context_size: 100_000_000 }, {})
+    assert.isUndefined(refusal(card, "", [say("x".repeat(maxContext))]))
+    assert.include(refusal(card, "", [say("x".repeat(maxContext)), say("x")])?.message, `at most ${maxContext}`)
+  })
+})
 
 describe("the estimate of a conversation", () => {
   it("is its bytes divided by four, the system prompt included", () => {

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Layer, Redacted } from "effect"
 import type { ChatRequest } from "../../src/domain/Chat.ts"
+import { textOf } from "../../src/domain/Message.ts"
+import { maxCharacters } from "../../src/domain/Reply.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsScripted from "../../src/layers/Models/Scripted.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
@@ -125,4 +127,58 @@ describe("A tool choice", () => {
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* choices("none"), ["none", "none"])
     }))
+})
+
+describe("A reply", () => {
+  it.live(
+    "that holds too much ends with an error that says so, and all that it holds is kept",
+    () =>
+      Effect.gen(function*() {
+        const long = "x".repeat(maxCharacters / 2)
+        const { asked, end, message } = yield* ask(
+          [
+            [...says(long, long), ...calls("CurrentTime")].filter(({ type }, i) => type !== "finish" || i > 3),
+            says("more")
+          ],
+          {}
+        )
+        assert.strictEqual(asked.length, 1)
+        assert.deepInclude(end, {
+          type: "REPLY_END",
+          finished_reason: "error",
+          error: {
+            type: "limit",
+            code: "reply_too_large",
+            message: `The run was ended: its reply exceeds ${maxCharacters} characters.`,
+            retryable: false
+          }
+        })
+        assert.isAbove(textOf(message.content).length, maxCharacters - 1)
+      }),
+    60_000
+  )
+
+  it.live("with impossible usage can be read", () =>
+    Effect.gen(function*() {
+      const { message } = yield* ask([[
+        { type: "text", block: "1", delta: "Hi" },
+        { type: "finish", reason: "stop", usage: { input_tokens: 1e300, output_tokens: Number.NaN } }
+      ]], {})
+      assert.deepStrictEqual(message.usage, { input_tokens: 1_000_000_000, output_tokens: 0 })
+    }))
+})
+
+describe("An answer whose check takes too long", () => {
+  it.live("ends the run with an error of its own", () =>
+    Effect.gen(function*() {
+      const { asked, end } = yield* ask(
+        [says(JSON.stringify(Array.from({ length: 40_000 }, (_, i) => ({ a: [i], b: "x" }))))],
+        { output_schema: { allOf: Array.from({ length: 200 }, () => ({ uniqueItems: true })) } }
+      )
+      assert.strictEqual(asked.length, 1)
+      assert.deepInclude(end.type === "REPLY_END" ? end.error : null, {
+        type: "invalid_output",
+        code: "output_check_too_expensive"
+      })
+    }), 60_000)
 })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, TestClock } from "effect"
-import { maxOutput, within } from "../../src/layers/AgentRunner/ToolCall.ts"
+import { maxFiles, maxOutput, within } from "../../src/layers/AgentRunner/ToolCall.ts"
 import type { ToolPart } from "../../src/services/Toolbox.ts"
 
 type State = "success" | "error" | "denied"
@@ -96,6 +96,36 @@ describe("A tool call", () => {
       )
       assert.deepStrictEqual(parts[0], file(100))
       assert.match(text, /^<data>\n\[cut: the first 100 of \d+ characters are shown\]$/)
+    }))
+
+  it.effect("shares what is left of its reply with the other calls of its round", () =>
+    Effect.gen(function*() {
+      const budget = { left: 5 }
+      const told: Array<ToolPart> = []
+      const of = (tool: Tool) => within(10, tool, (part) => told.push(part), budget)
+      yield* of(says("abc"))
+      assert.strictEqual(budget.left, 2)
+      yield* of(says("de"))
+      assert.strictEqual(budget.left, 0)
+      yield* of(says("f"))
+      assert.strictEqual(
+        told.map((part) => part.type === "text" ? part.delta : "").join(""),
+        "abcde[cut: the first 0 of 1 characters are shown]"
+      )
+    }))
+
+  it.effect("gives so many files, and no more", () =>
+    Effect.gen(function*() {
+      const files = (n: number): Tool => (emit) =>
+        Effect.sync(() => {
+          for (let i = 0; i < n; i++) emit({ type: "data", block: `${i}`, media_type: "image/png", data: "AAAA" })
+          return "success" as const
+        })
+      const some = yield* outcome(files(maxFiles))
+      assert.lengthOf(some.parts, maxFiles)
+      const more = yield* outcome(files(maxFiles + 1))
+      assert.lengthOf(more.parts, maxFiles + 1)
+      assert.include(more.text, "[cut: ")
     }))
 
   it.effect("says nothing after its end, and can be interrupted", () =>

@@ -27,7 +27,10 @@ export interface Options {
 
 export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
   let flow: Flow | undefined
+  /** Those that have not ended, by the provider's id. */
   const calls = new Map<string, ToolCallId>()
+  /** Ids of this answer's calls. */
+  const used = new Set<string>()
 
   const endFlow = (provider_metadata?: JsonObject) => {
     if (flow === undefined) return
@@ -75,7 +78,9 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
         }
         case "tool_call_start": {
           endFlow()
-          const tool_call_id = isCallId(part.id) && !isTaken(part.id) ? part.id : newBlock() as string as ToolCallId
+          const isNew = isCallId(part.id) && !used.has(part.id) && !isTaken(part.id)
+          const tool_call_id = isNew ? part.id as ToolCallId : newBlock() as string as ToolCallId
+          used.add(tool_call_id)
           calls.set(part.id, tool_call_id)
           return emit({ type: "TOOL_CALL_START", reply_id, tool_call_id, tool_call_name: part.name })
         }

@@ -71,6 +71,16 @@ const tooExpensive: Reply.Ending = {
   }
 }
 
+const tooLarge = (excess: string): Reply.Ending => ({
+  finished_reason: "error",
+  error: {
+    type: "limit",
+    code: "reply_too_large",
+    message: `The run was ended: its reply exceeds ${excess}.`,
+    retryable: false
+  }
+})
+
 /** A model that had to call a tool in every round would never end. */
 const choiceOf = ({ tool_choice }: Run, { rounds }: Reply.Reply) =>
   tool_choice === undefined || (rounds > 0 && tool_choice !== "none") ? {} : { tool_choice }
@@ -170,7 +180,12 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
     }
   )
 
-  const runTool = Effect.fnUntraced(function*({ agent, session }: Turn, out: Out, call: ToolCallBlock) {
+  const runTool = Effect.fnUntraced(function*(
+    { agent, session }: Turn,
+    out: Out,
+    call: ToolCallBlock,
+    budget: ToolCall.Budget
+  ) {
     const reply_id = out.reply().message.id
     const tool_call_id = call.id
     out.emit({ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name: call.name })
@@ -192,7 +207,8 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
             data
           })
         }
-      }
+      },
+      budget
     )
     out.emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state })
   })
@@ -252,7 +268,11 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
       else run.push(call)
     }
     submit(out, outside)
-    yield* Effect.forEach(run, (call) => runTool(turn, out, call), { concurrency: toolConcurrency, discard: true })
+    const budget = { left: Reply.roomIn(out.reply().message) }
+    yield* Effect.forEach(run, (call) => runTool(turn, out, call, budget), {
+      concurrency: toolConcurrency,
+      discard: true
+    })
     yield* out.durable
     const [first] = Reply.awaited(out.reply().message)
     return first === undefined
@@ -337,6 +357,8 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
     }
     while (out.reply().rounds < maxIters) {
       steer(out)
+      const excess = Reply.excessOf(out.reply().message)
+      if (excess !== undefined) return tooLarge(excess)
       const finish = yield* callModel(turn, out, tools)
       if (Reply.unanswered(out.reply().message).length === 0) {
         const ending = finish.reason === "length" ? maxTokens : yield* settle(turn, out)

@@ -13,16 +13,28 @@ const givenUp = (seconds: number) =>
 
 const broke = "The tool failed because of an internal error."
 
+/** How much more the outputs of several calls may be together, in characters. */
+export interface Budget {
+  left: number
+}
+
+/** Most files in the output of one call. */
+export const maxFiles = 256
+
 /** Hands output on until it is too long, never ending inside a character. */
-const bounded = (emit: Emit) => {
+const bounded = (emit: Emit, budget: Budget) => {
+  let files = 0
   let kept = 0
   let came = 0
   let closed = false
+  const room = () => Math.max(0, Math.min(maxOutput - kept, budget.left))
+  const keep = (size: number) => {
+    kept += size
+    budget.left -= size
+  }
   const text = (delta: string) => {
-    const part = delta.length <= maxOutput - kept
-      ? delta
-      : delta.slice(0, maxOutput - kept).replace(/[\uD800-\uDBFF]$/, "")
-    kept += part.length
+    const part = delta.length <= room() ? delta : delta.slice(0, room()).replace(/[\uD800-\uDBFF]$/, "")
+    keep(part.length)
     if (part !== "") emit({ type: "text", delta: part })
   }
   return {
@@ -34,8 +46,8 @@ const bounded = (emit: Emit) => {
       came += size
       if (cut) return
       if (part.type === "text") return text(part.delta)
-      if (kept + size > maxOutput) return
-      kept += size
+      if (size > room() || ++files > maxFiles) return
+      keep(size)
       emit(part)
     },
     stop: () => {
@@ -53,9 +65,14 @@ const bounded = (emit: Emit) => {
 }
 
 /** A tool that does not stop when it is told to is left behind. */
-export const within = (seconds: number, call: (emit: Emit) => Effect.Effect<State>, emit: Emit): Effect.Effect<State> =>
+export const within = (
+  seconds: number,
+  call: (emit: Emit) => Effect.Effect<State>,
+  emit: Emit,
+  budget: Budget = { left: maxOutput }
+): Effect.Effect<State> =>
   Effect.suspend(() => {
-    const output = bounded(emit)
+    const output = bounded(emit, budget)
     return Effect.suspend(() => call(output.take)).pipe(
       Effect.disconnect,
       Effect.timeoutOption(Duration.seconds(seconds)),

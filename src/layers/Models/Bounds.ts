@@ -16,6 +16,9 @@ export interface Bounds {
   readonly total: Duration.Duration
   /** Longest answer, in characters of text, thinking, arguments and data. */
   readonly characters: number
+  /** Most tool calls in an answer, and most blocks of all kinds. */
+  readonly calls: number
+  readonly blocks: number
   /** Times that a call is made at most. */
   readonly attempts: number
   /** About the wait before the second attempt; doubled for each after it. */
@@ -29,6 +32,8 @@ export const bounds: Bounds = {
   idle: Duration.seconds(60),
   total: Duration.minutes(30),
   characters: 4 * 1024 * 1024,
+  calls: 128,
+  blocks: 1024,
   attempts: 3,
   backoff: Duration.millis(500),
   longestWait: Duration.seconds(30)
@@ -44,6 +49,10 @@ type Provide = (emit: EmitPart) => Effect.Effect<void, ModelFailed>
 interface Progress {
   parts: number
   characters: number
+  calls: number
+  blocks: number
+  /** The block of text or thinking that the last part belongs to, by its kind and name. */
+  flow: string | undefined
   /** When the last part came, or the log had caught up with it. */
   at: number
   /** Parts that the log has not caught up with. */
@@ -53,12 +62,8 @@ interface Progress {
   over: boolean
 }
 
-const tooLong = (characters: number) =>
-  new ModelFailed({
-    type: "upstream",
-    message: `The model's answer exceeds ${characters} characters.`,
-    retryable: false
-  })
+const exceeds = (what: string) =>
+  new ModelFailed({ type: "upstream", message: `The model's answer exceeds ${what}.`, retryable: false })
 
 const broken = new ModelFailed({
   type: "unknown",
@@ -66,12 +71,37 @@ const broken = new ModelFailed({
   retryable: false
 })
 
+const ownSizeOf = (part: ModelPart): number => {
+  switch (part.type) {
+    case "data":
+      return part.data.length + part.media_type.length
+    case "tool_call_start":
+      return part.id.length + part.name.length
+    default:
+      return 0
+  }
+}
+
 /** A part without characters counts as one, so that a flood of nothing ends too. */
 const sizeOf = (part: ModelPart): number =>
   "delta" in part
     ? part.delta.length || 1
-    : (part.type === "data" ? part.data.length : 1) +
-      ("provider_metadata" in part ? JSON.stringify(part.provider_metadata).length : 0)
+    : 1 + ownSizeOf(part) + ("provider_metadata" in part ? JSON.stringify(part.provider_metadata).length : 0)
+
+/** Counts the part; what it exceeds, if it does. */
+const count = (part: ModelPart, progress: Progress, { blocks, calls, characters }: Bounds): string | undefined => {
+  progress.characters += sizeOf(part)
+  const flow = part.type === "text" || part.type === "thinking" ? `${part.type} ${part.block}` : undefined
+  if (part.type === "tool_call_start") progress.calls++
+  // Those that say how a block or a call goes on or ends make no new one.
+  if (part.type === "tool_call_start" || part.type === "data") progress.blocks++
+  else if (flow !== undefined && flow !== progress.flow) progress.blocks++
+  else if (part.type === "block_end" && part.empty !== undefined) progress.blocks++
+  progress.flow = flow ?? (part.type === "tool_call_delta" || part.type === "tool_call_end" ? progress.flow : undefined)
+  if (progress.characters > characters) return `${characters} characters`
+  if (progress.calls > calls) return `${calls} tool calls`
+  return progress.blocks > blocks ? `${blocks} blocks` : undefined
+}
 
 const endOf = (exit: Exit.Exit<void, ModelFailed>, { finished }: Progress): Effect.Effect<void, ModelFailed> => {
   if (Exit.isSuccess(exit)) return finished ? Effect.void : Effect.fail(cut())
@@ -84,7 +114,7 @@ const endOf = (exit: Exit.Exit<void, ModelFailed>, { finished }: Progress): Effe
 /** Hands parts on, without an Effect for each. */
 const meter = (
   emit: EmitPart,
-  { characters }: Bounds,
+  bounds: Bounds,
   progress: Progress,
   clock: Clock.Clock,
   fail: (failed: ModelFailed) => void
@@ -98,10 +128,10 @@ const meter = (
     if (progress.over) return new Promise(() => {})
     if (progress.finished) return undefined
     progress.parts++
-    progress.characters += sizeOf(part)
-    if (progress.characters > characters) {
+    const excess = count(part, progress, bounds)
+    if (excess !== undefined) {
       progress.over = true
-      fail(tooLong(characters))
+      fail(exceeds(excess))
       return new Promise(() => {})
     }
     progress.finished = part.type === "finish"
@@ -168,7 +198,17 @@ export const within = (
 ): Effect.Effect<void, ModelFailed> => {
   const from = (n: number): Effect.Effect<void, ModelFailed> =>
     Effect.suspend(() => {
-      const progress: Progress = { parts: 0, characters: 0, at: 0, held: 0, finished: false, over: false }
+      const progress: Progress = {
+        parts: 0,
+        characters: 0,
+        calls: 0,
+        blocks: 0,
+        flow: undefined,
+        at: 0,
+        held: 0,
+        finished: false,
+        over: false
+      }
       return Effect.catchAll(gate(attempt(provide, emit, bounds, progress), () => progress.parts > 0), (failure) => {
         if (failure._tag === "Refused") return Effect.fail(failure.failed)
         const { retry_after, retryable } = failure

@@ -10,59 +10,91 @@ const bytesPerToken = 4
 /** How far an estimate may be off: text of few words has fewer tokens than its bytes say. */
 const doubt = 2
 
+/** Longest conversation that is sent to any model, in bytes of text and files, whatever its card says. */
+export const maxContext = 16 * 1024 * 1024
+
 interface Total {
   readonly first: Message
   readonly previous: Message | undefined
   readonly index: number
-  /** Bytes of this message and all before it. */
-  readonly bytes: number
+  /** Of this message and all before it. */
+  readonly size: Size
+}
+
+interface Size {
+  /** Bytes of text. */
+  readonly text: number
+  /** Characters of files and links. */
+  readonly files: number
 }
 
 const totals = new WeakMap<Message, Total>()
 
-const bytesOf = (message: Message): number =>
-  message.content.reduce((sum, block) => sum + Buffer.byteLength(written(block)), 0)
+const filesIn = (blocks: Message["content"]): number => {
+  let files = 0
+  for (const block of blocks) {
+    if (block.type === "data") {
+      files += block.source.type === "base64" ? block.source.data.length : block.source.url.length
+    } else if (block.type === "tool_result" && typeof block.output !== "string") files += filesIn(block.output)
+    else if (block.type === "hint" && typeof block.hint !== "string") files += filesIn(block.hint)
+  }
+  return files
+}
 
-/** Bytes of the messages' text. Looks back only as far as to a message that was counted in this place before. */
-const bytes = (messages: ReadonlyArray<Message>): number => {
+const plus = ({ files, text }: Size, { content }: Message): Size => ({
+  text: content.reduce((sum, block) => sum + Buffer.byteLength(written(block)), text),
+  files: files + filesIn(content)
+})
+
+const nothing: Size = { text: 0, files: 0 }
+
+/** How much the messages hold. Looks back only as far as to a message that was counted in this place before. */
+const sizeOf = (messages: ReadonlyArray<Message>): Size => {
   const first = messages[0]
-  if (first === undefined) return 0
+  if (first === undefined) return nothing
   let start = messages.length
-  let sum = 0
+  let size = nothing
   while (start > 0) {
     const index = start - 1
     const before = totals.get(messages[index]!)
     if (before?.index === index && before.first === first && before.previous === messages[index - 1]) {
-      sum = before.bytes
+      size = before.size
       break
     }
     start--
   }
   for (let index = start; index < messages.length; index++) {
     const message = messages[index]!
-    sum += bytesOf(message)
-    totals.set(message, { first, previous: messages[index - 1], index, bytes: sum })
+    size = plus(size, message)
+    totals.set(message, { first, previous: messages[index - 1], index, size })
   }
-  return sum
+  return size
 }
 
 /** Tokens of the text, about; files do not count. */
 export const estimate = (system: string, messages: ReadonlyArray<Message>): number =>
-  Math.ceil((Buffer.byteLength(system) + bytes(messages)) / bytesPerToken)
+  Math.ceil((Buffer.byteLength(system) + sizeOf(messages).text) / bytesPerToken)
 
-/** Why the model need not be asked: the conversation is far longer than its context. */
+const tooLong = (message: string) => new ModelFailed({ type: "context_length", message, retryable: false })
+
+/** Why the model is not asked: the conversation is too long for this server, or far longer than the model's context. */
 export const refusal = (
   card: ModelCard | undefined,
   system: string,
   messages: ReadonlyArray<Message>
 ): ModelFailed | undefined => {
+  const { files, text } = sizeOf(messages)
+  const total = Buffer.byteLength(system) + text + files
+  if (total > maxContext) {
+    return tooLong(
+      `The conversation is too long: it has ${total} bytes, and at most ${maxContext} are sent to a model. ` +
+        "Start a new session."
+    )
+  }
   if (card === undefined || card.context_size === null) return undefined
   const tokens = estimate(system, messages)
-  return tokens <= doubt * card.context_size ? undefined : new ModelFailed({
-    type: "context_length",
-    message:
-      `The conversation is too long for the model: about ${tokens} tokens, where it takes ${card.context_size}. ` +
-      "Start a new session, or choose a model with a larger context.",
-    retryable: false
-  })
+  return tokens <= doubt * card.context_size ? undefined : tooLong(
+    `The conversation is too long for the model: about ${tokens} tokens, where it takes ${card.context_size}. ` +
+      "Start a new session, or choose a model with a larger context."
+  )
 }
