@@ -1,5 +1,6 @@
 /** A request for embeddings, kept within bounds as a call is: in time, tried again, divided, and checked. */
 import { Cause, Duration, Effect, Random } from "effect"
+import { maxDimensions, mostTexts } from "../../domain/Embedding.ts"
 import { countOf } from "../../domain/Usage.ts"
 import { type Embedded, ModelFailed } from "../../services/Models.ts"
 import { silent } from "./aisdk/Failure.ts"
@@ -14,8 +15,11 @@ const concurrency = 4
 /** Longest that a request may take, with all its calls. */
 const longest = Duration.minutes(5)
 
-/** Most numbers in a vector. */
-const maxDimensions = 65_536
+/** Numbers that one call of a provider is asked for: its answer is read at once. */
+export const numbersPerCall = 65_536
+
+/** Numbers in a vector, where it is not known. */
+const usualDimensions = 3072
 
 const failed = (message: string) => new ModelFailed({ type: "upstream", message, retryable: false })
 
@@ -24,6 +28,17 @@ const broken = new ModelFailed({
   message: "The call of the model failed because of an internal error.",
   retryable: false
 })
+
+const tooMany = (dimensions: number) =>
+  new ModelFailed({
+    type: "invalid_request",
+    message: `The model's vectors have ${dimensions} numbers each: ask for at most ${mostTexts(dimensions)} at a time.`,
+    retryable: false
+  })
+
+/** Texts of one call, of so many numbers each. */
+export const textsPerCall = (most: number, dimensions = usualDimensions): number =>
+  Math.max(1, Math.min(most, Math.floor(numbersPerCall / dimensions)))
 
 /** A vector for each input, all as long as the first, of numbers only. */
 const fits = ({ embeddings }: Embedded, inputs: number): boolean => {
@@ -84,8 +99,15 @@ const withRetries = ({ ask, bounds, gate }: Request, input: ReadonlyArray<string
 
 export const within = (request: Request): Effect.Effect<Embedded, ModelFailed> => {
   const { input, most } = request
+  // Of the length of vectors nobody may have known before the first came.
+  const part = (texts: ReadonlyArray<string>) =>
+    Effect.filterOrElse(
+      withRetries(request, texts),
+      ({ embeddings }) => input.length <= mostTexts(embeddings[0]?.length ?? 1),
+      ({ embeddings }) => Effect.fail(tooMany(embeddings[0]?.length ?? 1))
+    )
   const parts = Array.from({ length: Math.ceil(input.length / most) }, (_, i) => input.slice(i * most, (i + 1) * most))
-  return Effect.forEach(parts, (part) => withRetries(request, part), { concurrency }).pipe(
+  return Effect.forEach(parts, part, { concurrency }).pipe(
     Effect.map((answers) => ({
       embeddings: answers.flatMap(({ embeddings }) => embeddings),
       usage: { input_tokens: answers.reduce((sum, { usage }) => sum + countOf(usage.input_tokens), 0) }

@@ -1,9 +1,12 @@
 /** Embeddings through a credential: finds its provider, checks the length that is asked for, and stays within bounds. */
 import { Effect } from "effect"
 import type { Credential } from "../../domain/Credential.ts"
+import { mostTexts } from "../../domain/Embedding.ts"
 import { Invalid } from "../../domain/Errors.ts"
 import type { JsonObject } from "../../domain/Json.ts"
-import type { ModelFailed, Models } from "../../services/Models.ts"
+import { HeavyWork } from "../../services/HeavyWork.ts"
+import { ModelFailed, type Models } from "../../services/Models.ts"
+import { OutboundRefused } from "../../services/Outbound.ts"
 import type { Bounds } from "./Bounds.ts"
 import { ofAnotherType, type Sources } from "./cards/Known.ts"
 import * as Embedding from "./Embedding.ts"
@@ -11,6 +14,35 @@ import type { Gate } from "./Gate.ts"
 
 /** Texts of one call, where the model's most is not known. */
 const usualBatch = 96
+
+/** Longest answer to one call, in bytes: it is parsed at once. */
+const maxBytes = 3 * 1024 * 1024
+
+/** The same fetch, whose answers break off when they are longer. */
+const smaller = (fetch: typeof globalThis.fetch): typeof globalThis.fetch => async (input, init) => {
+  const response = await fetch(input, init)
+  const { body, headers, status, statusText } = response
+  if (body === null) return response
+  let left = maxBytes
+  const counted = body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform: (chunk, controller) => {
+        left -= chunk.byteLength
+        if (left < 0) controller.error(new OutboundRefused({ code: "response_too_large" }))
+        else controller.enqueue(chunk)
+      }
+    })
+  )
+  return new Response(counted, { status, statusText, headers })
+}
+
+const tooMuch = (retry_after: number) =>
+  new ModelFailed({
+    type: "rate_limit",
+    message: "Too many of your requests for embeddings are waiting.",
+    retryable: true,
+    retry_after
+  })
 
 export interface Options extends Sources {
   readonly bounds: Bounds
@@ -22,8 +54,9 @@ export interface Options extends Sources {
 
 export const make = (
   { bounds, catalogueOf, credentials, fetch, gateOf, open, providers }: Options
-): typeof Models.Service.embed =>
-  Effect.fnUntraced(function*({ config, input, owner }) {
+): typeof Models.Service.embed => {
+  const boundedFetch = smaller(fetch)
+  return Effect.fnUntraced(function*({ config, input, owner }) {
     const credential = yield* credentials.get(owner, config.credential_id)
     if (config.type !== undefined && config.type !== credential.type) return yield* ofAnotherType("type")
     const provider = providers.get(credential.type)
@@ -43,12 +76,25 @@ export const make = (
         errors: [{ path: "dimensions", message: `Expected one of: ${choices.join(", ")}.` }]
       })
     }
+    const length = dimensions ?? card?.dimensions
+    if (length !== undefined && input.length > mostTexts(length)) {
+      return yield* new Invalid({
+        detail: "All vectors together would have too many numbers.",
+        errors: [{ path: "input", message: `Expected at most ${mostTexts(length)} texts of ${length} dimensions.` }]
+      })
+    }
     const fields = yield* open(credential)
-    return yield* Embedding.within({
-      bounds,
-      gate: gateOf(credential),
-      ask: (part) => ask({ credential: fields, model, input: part, dimensions, fetch }),
-      input,
-      most: card?.max_inputs ?? usualBatch
-    })
+    const { run } = yield* HeavyWork
+    return yield* run(
+      owner,
+      "network",
+      Embedding.within({
+        bounds,
+        gate: gateOf(credential),
+        ask: (part) => ask({ credential: fields, model, input: part, dimensions, fetch: boundedFetch }),
+        input,
+        most: Embedding.textsPerCall(card?.max_inputs ?? usualBatch, length)
+      })
+    ).pipe(Effect.catchTag("HeavyWorkRefused", ({ retry_after }) => Effect.fail(tooMuch(retry_after))))
   })
+}

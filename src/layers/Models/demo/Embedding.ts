@@ -19,8 +19,14 @@ const longest = 5
 /** What a whole word counts beside one of its pieces. */
 const wordWeight = 3
 
-/** Characters after which others get their turn. */
-const turn = 50_000
+/** Most characters of a text that count, after they have been made alike: some become eighteen. */
+const longestText = 100_000
+
+/** Characters that are made alike at a time. */
+const slice = 4_096
+
+/** Features after which others get their turn. */
+const turn = 10_000
 
 /** FNV-1a of 32 bits. */
 const hash = (text: string): number => {
@@ -41,42 +47,77 @@ const add = (vector: Float64Array, feature: string, weight: number) => {
   }
 }
 
-const features = (text: string): Map<string, number> => {
-  const counts = new Map<string, number>()
-  const count = (feature: string, weight: number) => counts.set(feature, (counts.get(feature) ?? 0) + weight)
-  for (const [word] of text.normalize("NFKC").toLowerCase().matchAll(/[\p{L}\p{N}]+/gu)) {
-    count(word, wordWeight)
-    const marked = `<${word}>`
-    for (let size = shortest; size <= longest; size++) {
-      for (let at = 0; at + size <= marked.length; at++) count(`${size}${marked.slice(at, at + size)}`, 1)
-    }
+/** The words of a text, a slice at a time: no text of few characters becomes a long one at once. */
+function* wordsOf(text: string): Generator<string, void> {
+  let left = longestText
+  for (let at = 0; at < text.length && left > 0;) {
+    const end = at + slice
+    const alike = text.slice(at, end).normalize("NFKC").toLowerCase().slice(0, left)
+    left -= alike.length
+    at = end
+    for (const [word] of alike.matchAll(/[\p{L}\p{N}]+/gu)) yield word
   }
-  return counts
 }
 
-/** Of length 1. What is repeated counts less each time; a text without words points somewhere too. */
-export const embed = (text: string, dimensions = defaultDimensions): ReadonlyArray<number> => {
+function* featuresOf(text: string): Generator<readonly [feature: string, weight: number], void> {
+  for (const word of wordsOf(text)) {
+    yield [word, wordWeight]
+    const marked = `<${word}>`
+    for (let size = shortest; size <= longest; size++) {
+      for (let at = 0; at + size <= marked.length; at++) yield [`${size}${marked.slice(at, at + size)}`, 1]
+    }
+  }
+}
+
+/** The vector, with a pause wherever others should get their turn. Of length 1. What is repeated counts less each time. */
+function* making(text: string, dimensions: number): Generator<void, ReadonlyArray<number>> {
+  const counts = new Map<string, number>()
+  let steps = 0
+  for (const [feature, weight] of featuresOf(text)) {
+    counts.set(feature, (counts.get(feature) ?? 0) + weight)
+    if (++steps % turn === 0) yield
+  }
   const vector = new Float64Array(dimensions)
-  for (const [feature, weight] of features(text)) add(vector, feature, 1 + Math.log(weight))
-  const norm = Math.hypot(...vector)
-  if (norm === 0) return Array.from(vector, (_, i) => i === 0 ? 1 : 0)
-  return Array.from(vector, (x) => x / norm)
+  for (const [feature, weight] of counts) {
+    add(vector, feature, 1 + Math.log(weight))
+    if (++steps % turn === 0) yield
+  }
+  let squares = 0
+  for (const x of vector) squares += x * x
+  const norm = Math.sqrt(squares)
+  // A text without words points somewhere too.
+  if (norm === 0) vector[0] = 1
+  return Array.from(vector, (x) => norm === 0 ? x : x / norm)
+}
+
+/** All at once: for texts that are known to be short. */
+export const embed = (text: string, dimensions = defaultDimensions): ReadonlyArray<number> => {
+  const made = making(text, dimensions)
+  for (;;) {
+    const { done, value } = made.next()
+    if (done === true) return value
+  }
 }
 
 /** About four bytes a token. */
 const tokensOf = (text: string) => Math.ceil(Buffer.byteLength(text) / 4)
 
-export const embedAll = (input: ReadonlyArray<string>, dimensions?: number): Effect.Effect<Embedded> =>
+export const embedAll = (input: ReadonlyArray<string>, dimensions = defaultDimensions): Effect.Effect<Embedded> =>
   Effect.promise(async (signal) => {
     const embeddings: Array<ReadonlyArray<number>> = []
     let since = 0
     for (const text of input) {
-      embeddings.push(embed(text, dimensions))
-      since += text.length
-      if (since < turn) continue
-      since = 0
-      // oxlint-disable-next-line no-await-in-loop -- others get their turn
-      await setImmediate()
+      const made = making(text, dimensions)
+      for (let step = made.next();; step = made.next()) {
+        if (step.done === true) embeddings.push(step.value)
+        since += step.done === true ? text.length + dimensions : turn
+        if (since >= turn) {
+          since = 0
+          // oxlint-disable-next-line no-await-in-loop -- others get their turn
+          await setImmediate()
+        }
+        if (signal.aborted || step.done === true) break
+      }
       if (signal.aborted) break
     }
     return { embeddings, usage: { input_tokens: input.reduce((sum, text) => sum + tokensOf(text), 0) } }
