@@ -1,5 +1,5 @@
 /** The whole host behind the doors, and the only file that chooses how each part is done. */
-import { Duration, Effect, Layer, Redacted } from "effect"
+import { Duration, Effect, Layer, Redacted, type Scope } from "effect"
 import { join } from "node:path"
 import { defaults, isLoopback, type Settings, trustsUserHeader } from "../domain/Settings.ts"
 import type { AgentRunner } from "../services/AgentRunner.ts"
@@ -46,6 +46,7 @@ import * as Watchdog from "./Sql/pglite/Watchdog.ts"
 import * as StorageMemory from "./Storage/Memory.ts"
 import * as StorageSql from "./Storage/Sql.ts"
 import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
+import type { ToolSource } from "./Toolbox/BuiltInTool.ts"
 import * as Upkeep from "./Upkeep.ts"
 import * as VaultAesGcm from "./Vault/AesGcm.ts"
 import * as VaultChecked from "./Vault/Checked.ts"
@@ -105,6 +106,8 @@ type StorageRefused = Layer.Layer.Error<ReturnType<typeof pglite>> | Layer.Layer
 export interface EngineOptions extends Partial<AgentRunnerLoop.Limits & Upkeep.Limits> {
   /** `X-User-ID` is believed. */
   readonly trusted: boolean
+  /** Beside the built-in tools. */
+  readonly tools?: Extensions["tools"]
 }
 
 /** The engine over any storage, vault and models. */
@@ -112,7 +115,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
   Layer.merge(SessionHubLocal.layer, Upkeep.layer({ ...defaults, ...options })).pipe(
     Layer.provideMerge(RunOwnerLocal.layer),
     Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer({ ...defaults, ...options }))),
-    Layer.provideMerge(ToolboxBuiltIn.layer),
+    Layer.provideMerge(ToolboxBuiltIn.layerWith(options.tools ?? [])),
     Layer.provideMerge(AuthComposite.layer(options)),
     Layer.provideMerge(Layer.mergeAll(ApiKeysStored.layer, IdempotencyStored.layer, RotationStored.layer)),
     Layer.provideMerge(parts)
@@ -121,6 +124,8 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
 /** What a program of somebody's own puts beside what Stoa brings. */
 export interface Extensions {
   readonly providers?: ReadonlyArray<Provider>
+  /** Tools of all agents, made with `define` of `layers/Toolbox/BuiltInTool.ts`. */
+  readonly tools?: ReadonlyArray<ToolSource<Storage | Vault | Models | Scope.Scope>>
 }
 
 const withModels = <A, E, R, M>(
@@ -181,7 +186,8 @@ export const layer = (settings: Settings, extensions: Extensions = {}) => {
     Layer.provide(withModels(storage, vault, outbound, extensions, settings.models_dir), silence(settings)),
     {
       ...settings,
-      trusted: trustsUserHeader(settings)
+      trusted: trustsUserHeader(settings),
+      tools: extensions.tools
     }
   )
 }

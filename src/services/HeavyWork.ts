@@ -50,13 +50,16 @@ export const make = ({ maxWaiting, perOwner, slots, timeout }: Options = usual) 
 
   const isFree = (line: Line, takes: Takes) => line.running < perOwner && (takes === "network" || taken < slots)
 
+  const toTheEnd = (owner: UserId, line: Line) => {
+    lines.delete(owner)
+    lines.set(owner, line)
+  }
+
   const begin = (line: Line, work: Work) => {
     line.running++
     if (work.takes === "processor") taken++
     work.begun = true
-    // To the end: the others come first now.
-    lines.delete(work.owner)
-    lines.set(work.owner, line)
+    toTheEnd(work.owner, line)
   }
 
   const forgetIfIdle = (owner: UserId, line: Line) => {
@@ -85,6 +88,8 @@ export const make = ({ maxWaiting, perOwner, slots, timeout }: Options = usual) 
     if (!work.begun || line === undefined) return
     line.running--
     if (work.takes === "processor") taken--
+    // Before the pump: those who came while it went on are first now.
+    toTheEnd(work.owner, line)
     forgetIfIdle(work.owner, line)
     pump()
   }

@@ -1,49 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { spawn } from "node:child_process"
 import { createServer, type IncomingMessage } from "node:http"
 import type { AddressInfo } from "node:net"
-import { resolve } from "node:path"
-import { patience } from "../support/Patience.ts"
+import { longest, startExample } from "../support/Example.ts"
 import { clientOf, temporaryFolder } from "../support/Server.ts"
 
-const root = resolve(import.meta.dirname, "../..")
 const key = "oracle-key-4711"
-
-/** Longest wait for the program to listen, in milliseconds. */
-const longest = patience(60_000)
-
-/** The example, from its sources, as somebody would start it. */
-const start = (...words: ReadonlyArray<string>) =>
-  new Promise<{ readonly url: string; readonly output: () => string; readonly stop: () => Promise<number | null> }>(
-    (done, fail) => {
-      const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("STOA_")))
-      const program = ["--import", "tsx", "examples/own-provider/main.ts", ...words]
-      const child = spawn(process.execPath, program, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] })
-      let output = ""
-      const exited = new Promise<number | null>((end) => child.on("close", end))
-      const timer = setTimeout(() => child.kill("SIGKILL"), longest)
-      void exited.then(() => {
-        clearTimeout(timer)
-        fail(new Error(output))
-      })
-      const read = (chunk: Buffer) => {
-        output += chunk.toString()
-        const url = /listens on (http:\/\/[^\s"]+)/.exec(output)?.[1]
-        if (url === undefined) return
-        clearTimeout(timer)
-        done({
-          url,
-          output: () => output,
-          stop: () => {
-            child.kill("SIGTERM")
-            return exited
-          }
-        })
-      }
-      child.stdout.on("data", read)
-      child.stderr.on("data", read)
-    }
-  )
 
 const bodyOf = async (request: IncomingMessage) => {
   let text = ""
@@ -80,7 +41,7 @@ describe("A program with a provider of its own", () => {
   it("shows its form, tests its credential, talks through it, and keeps its key to itself", async () => {
     const folder = await temporaryFolder()
     const far = await oracle()
-    const program = await start("serve", "--port", "0", "--data-dir", folder.path)
+    const program = await startExample("own-provider", "serve", "--port", "0", "--data-dir", folder.path)
     try {
       const client = clientOf(program.url)
       const { schemas } = await client.must("GET", "/credential/schemas")

@@ -1,7 +1,7 @@
-/** The tools that every agent has. A new one is a file beside this and a name in `builtIn`. */
-import { Cause, Effect, Exit, Layer, Option } from "effect"
+/** The tools that every agent has, and those of somebody's own program beside them. A new built-in one is a file beside this and a name in `builtIn`. */
+import { Cause, Effect, Exit, Layer, Option, type Scope } from "effect"
 import { Toolbox } from "../../services/Toolbox.ts"
-import { type BuiltInTool, ToolFailed } from "./BuiltInTool.ts"
+import { type BuiltInTool, ToolFailed, type ToolSource } from "./BuiltInTool.ts"
 import { calculate } from "./Calculate.ts"
 import { currentTime } from "./CurrentTime.ts"
 import { pause } from "./Pause.ts"
@@ -38,3 +38,22 @@ export const make = (tools: ReadonlyArray<BuiltInTool>) => {
 }
 
 export const layer: Layer.Layer<Toolbox> = Layer.succeed(Toolbox, make(builtIn))
+
+/** With others beside the built-in tools; one of a name that is there already takes its place. */
+export const layerWith = <R>(
+  sources: ReadonlyArray<ToolSource<R>>
+): Layer.Layer<Toolbox, never, Exclude<R, Scope.Scope>> =>
+  Layer.scoped(
+    Toolbox,
+    Effect.map(
+      Effect.forEach(sources, (source): Effect.Effect<BuiltInTool, never, R> =>
+        Effect.isEffect(source) ? source : Effect.succeed(source)),
+      (others) =>
+        make([
+          ...builtIn.filter((known) =>
+            others.every(({ tool }) => tool.name !== known.tool.name)
+          ),
+          ...others
+        ])
+    )
+  )

@@ -1,5 +1,5 @@
-/** What a built-in tool is made of: one schema is its validator, its types and what the model is told. */
-import { Data, Effect, JSONSchema, ParseResult, Schema } from "effect"
+/** What a tool is made of, one that is built in or one of somebody's own program: one schema is its validator, its types and what the model is told. */
+import { Data, Effect, JSONSchema, ParseResult, Schema, type Scope } from "effect"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { Tool, ToolCaller, ToolEffect } from "../../services/Toolbox.ts"
 
@@ -19,8 +19,15 @@ interface Definition<A, I> {
   readonly idempotent: boolean
   /** Give optional fields `exact: true`, or the model is told of nulls and undefined. */
   readonly parameters: Schema.Schema<A, I>
-  readonly run: (args: A, caller: ToolCaller) => Effect.Effect<string, ToolFailed>
+  /** What it opens in its scope is closed when the call ends, however it ends. */
+  readonly run: (args: A, caller: ToolCaller) => Effect.Effect<string, ToolFailed, Scope.Scope>
 }
+
+/**
+ * A tool, or how one is made: with services, and in a scope that ends with the
+ * server, for what all its calls share.
+ */
+export type ToolSource<R = never> = BuiltInTool | Effect.Effect<BuiltInTool, never, R>
 
 /** Longest arguments, in characters. */
 const maxInput = 1024 * 1024
@@ -68,7 +75,7 @@ export const define = <A, I>(
       if (input.length > maxInput) return yield* invalid(spec.name, `the arguments exceed ${maxInput} characters`)
       const value = yield* parse(spec.name, input)
       const args = yield* Effect.mapError(decode(value), (error) => invalid(spec.name, problemsOf(error)))
-      return yield* run(args, caller)
+      return yield* Effect.scoped(run(args, caller))
     })
   }
 }
