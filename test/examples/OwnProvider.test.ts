@@ -77,5 +77,5 @@ describe("A program with a provider of its own", () => {
       far.close()
       await folder.remove()
     }
-  }, longest + patience(30_000))
+  }, 2 * longest)
 })
