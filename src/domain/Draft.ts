@@ -114,13 +114,9 @@ export class Draft {
   /** The blocks as they are in this draft: its own, or a copy of the newest ones with every later change taken back. */
   private own(): Blocks {
     if (this.blocks !== undefined) return this.blocks
-    const later: Array<Undo> = []
-    let newest: Draft = this
-    while (newest.blocks === undefined) {
-      later.push(newest.undo!)
-      newest = newest.undo!.next
-    }
-    const all = newest.blocks.all.slice()
+    const later: Array<Undo> = [this.undo!]
+    for (let next = this.undo!.next; next.blocks === undefined; next = next.undo!.next) later.push(next.undo!)
+    const all = later.at(-1)!.next.blocks!.all.slice()
     for (const { before, place } of later.toReversed()) {
       if (before !== undefined) all[place] = before
       else if (place >= 0) all.pop()

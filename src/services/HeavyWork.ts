@@ -70,7 +70,9 @@ export const make = ({ maxWaiting, perOwner, slots, timeout }: Options = usual) 
   const pump = () => {
     for (let begun = true; begun;) {
       begun = false
-      for (const line of [...lines.values()]) {
+      // Of those that are there now: who begins goes to the end, and would come again.
+      const now = Array.from(lines.values())
+      for (const line of now) {
         const [next] = line.waiting
         if (next === undefined || !isFree(line, next.work.takes)) continue
         line.waiting.delete(next)
