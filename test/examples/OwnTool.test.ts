@@ -41,9 +41,5 @@ describe("A program with a tool of its own", () => {
       await program.stop()
       await folder.remove()
     }
-<<<<<<< HEAD
   }, 2 * longest)
-=======
-  }, 2 * longest)
->>>>>>> 49db294 (Say at the queue of heavy work why it copies)
 })

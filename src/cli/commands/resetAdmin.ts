@@ -38,9 +38,12 @@ const reset = Effect.gen(function*() {
     const revoked: Array<string> = []
     let after: string | undefined
     do {
-      const found: ReadonlyArray<ApiKey> = yield* keys.host.scan(after, batch)
-      after = found.length < batch ? undefined : found.at(-1)?.id
-      for (const key of found) {
+      const found: { readonly items: ReadonlyArray<ApiKey>; readonly next: string | undefined } = yield* keys.host.scan(
+        after,
+        batch
+      )
+      after = found.next
+      for (const key of found.items) {
         if (key.revoked_at !== null || !key.scopes.includes("admin")) continue
         yield* Effect.orDie(keys.host.modify(key.id, (record) => ({ ...record, revoked_at: now, updated_at: now })))
         revoked.push(key.id)
