@@ -172,8 +172,11 @@ onEach("A server whose storage has frozen", (target) => {
     assert.include([202, 503], interrupted, `interrupt, after ${byInterrupt} ms`)
     assert.include([202, 503], cancelled, `cancel, after ${byCancel} ms`)
     assert.isBelow(Math.max(byInterrupt, byCancel), limit)
-    await until("the run has been stopped", 20_000, async () =>
-      (await client.call("GET", `/runs/${first}`)).json?.status === "ended")
+    await until(
+      "the run has been stopped",
+      20_000,
+      async () => (await client.call("GET", `/runs/${first}`)).json?.status === "ended"
+    )
   })
 
   it("ends on SIGTERM within the drain time and ten seconds", async () => {

@@ -87,6 +87,14 @@ onEach("What a provider or a person wrote", (target) => {
         }
       })
       assert.strictEqual(card.status, 422, card.text)
+      const parameter = await client.call("POST", "/credential/", {
+        data: {
+          type: "openai_compatible_credential",
+          base_url: "http://127.0.0.1:9/v1",
+          models: [{ name: "m", parameters_overrides: { top_p: { type } } }]
+        }
+      })
+      assert.strictEqual(parameter.status, 422, parameter.text)
       for (const path of [`/model?provider=${type}`, `/model/${type}/m`, `/embedding-model?provider=${type}`]) {
         const { status, text } = await client.call("GET", path)
         assert.include([200, 404, 422], status, `${path}: ${text}`)
