@@ -152,8 +152,8 @@ const drain = 2
 const beside = 10_000
 
 onEach("A server whose storage has frozen", (target) => {
-  const freeze = async (client: Client) => {
-    const { first, talk } = await busy(client)
+  const freeze = async (client: Client, deltas?: number) => {
+    const { first, talk } = await busy(client, deltas)
     await sleep(300)
     target().chaos!.stall()
     await sleep(500)
@@ -179,9 +179,15 @@ onEach("A server whose storage has frozen", (target) => {
     )
   })
 
-  it("ends on SIGTERM within the drain time and ten seconds", async () => {
+  it.each([
+    ["goes on", 100_000],
+    // A second: it says all and cannot end.
+    ["waits for its end to be stored", 200]
+  ])("ends on SIGTERM within the drain time and ten seconds while a run %s", async (_, deltas) => {
     const client = target().client()
-    await freeze(client)
+    const { talk } = await freeze(client, deltas)
+    void send(client, talk, "say waits").catch(() => {})
+    await sleep(1_500)
     const limit = drain * 1_000 + patience(beside)
     const [ended, took] = await timed(() =>
       Promise.race([

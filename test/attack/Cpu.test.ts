@@ -97,7 +97,7 @@ onEach("A tenant who wants the whole processor", (target) => {
       await client.call("GET", `/sessions/${talk.session_id}/messages`)
       await client.must("POST", `/sessions/${talk.session_id}/interrupt?queue=drop`)
       await idle(client, talk.session_id)
-    }), 60_000)
+    }))
 
   it("does not get it by lists of 100 MB", () =>
     target().unharmed(async () => {
@@ -115,7 +115,7 @@ onEach("A tenant who wants the whole processor", (target) => {
       const { json, status } = await client.call("GET", "/agent/?limit=200")
       assert.strictEqual(status, 200)
       assert.isNotEmpty(json.agents)
-    }, { within: 40_000 }), 120_000)
+    }, { within: 40_000 }))
 })
 
 onEach("A provider that wants the whole processor", (target) => {

@@ -93,7 +93,7 @@ onEach("A server whose clients misbehave", (target) => {
     raw.socket.destroy()
     assert.match(raw.text(), new RegExp(`^HTTP/1.1 ${status}`))
     assert.isTrue(isClosed, "The server goes on to read")
-  }, 60_000)
+  })
 
   it("keeps the connection when the session is deleted whose stream it carried", async () => {
     const client = target().client()
@@ -151,7 +151,7 @@ onEach("A server under a flood of connections", (target) => {
     const open_ = left()
     closeAll([...raws, ...begun])
     assert.strictEqual(open_, 0, "connections were left open")
-  }, 240_000)
+  })
 }, { descriptors })
 
 onEach("A stream that asked for another protocol", (target) => {

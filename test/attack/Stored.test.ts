@@ -135,7 +135,7 @@ onEach("A key that was taken away", (target) => {
     const isOver = raw.isClosed() || raw.text().includes("\r\n0\r\n\r\n")
     raw.socket.destroy()
     assert.isTrue(isOver, "The stream goes on")
-  }, 90_000)
+  })
 })
 
 it("A database with secrets whose vault key is missing is not opened with a fresh one: the file is named", async () => {
@@ -160,4 +160,4 @@ it("A database with secrets whose vault key is missing is not opened with a fres
   } finally {
     await target.stop()
   }
-}, 120_000)
+})
