@@ -1,7 +1,7 @@
 /** What was asked for is not forgotten, whatever happens beside it. */
 import { assert, it } from "@effect/vitest"
 import { setTimeout as sleep } from "node:timers/promises"
-import { patience } from "./support/Machine.ts"
+import { patience } from "../support/Patience.ts"
 import { type Client, idle, onEach, send, until } from "./support/Target.ts"
 
 interface Talk {

@@ -1,7 +1,7 @@
 /** Requests that are none, connections that break, flow on, or only sit there. */
 import { assert, it } from "@effect/vitest"
 import { setTimeout as sleep } from "node:timers/promises"
-import { patience } from "./support/Machine.ts"
+import { patience } from "../support/Patience.ts"
 import { head, open, type Raw, sendAndReset } from "./support/Sockets.ts"
 import { onEach, send } from "./support/Target.ts"
 

@@ -1,7 +1,7 @@
 /** Connections as somebody makes them who means no good. */
 import { connect, type Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
-import { patience } from "./Machine.ts"
+import { patience } from "../../support/Patience.ts"
 
 export interface Raw {
   readonly socket: Socket

@@ -1,14 +1,15 @@
 /** The built server as the victim of an attack, watched from outside and from inside. */
 import { afterAll, assert, beforeAll, beforeEach, describe } from "@effect/vitest"
+import { createHash } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { pathToFileURL } from "node:url"
 import { Worker } from "node:worker_threads"
 import { chaosBefore } from "../../support/Chaos.ts"
+import { patience } from "../../support/Patience.ts"
 import { freshDatabase } from "../../support/Postgres.ts"
 import { clientOf, type Server, startServer, temporaryFolder } from "../../support/Server.ts"
-import { patience, slowness } from "./Machine.ts"
 
 export const storages = ["PGlite", "PostgreSQL"] as const
 export type StorageName = typeof storages[number]
@@ -35,6 +36,18 @@ interface Tick {
   readonly wall?: number
   readonly rss?: number
 }
+
+/** Milliseconds of CPU that the work below takes on an ordinary machine. */
+const ordinary = 100
+
+/** How much slower this machine is, in CPU time: 1, or more. */
+const slowness = (() => {
+  const block = Buffer.alloc(1024 * 1024)
+  const since = process.cpuUsage()
+  for (let i = 0; i < 120; i++) createHash("sha256").update(block).digest()
+  const { system, user } = process.cpuUsage(since)
+  return Math.min(5, Math.max(1, (user + system) / 1000 / ordinary))
+})()
 
 const quantile = (numbers: ReadonlyArray<number>, q: number) =>
   numbers.toSorted((a, b) => a - b)[Math.min(numbers.length - 1, Math.floor(q * numbers.length))] ?? 0
