@@ -1,5 +1,6 @@
 /** Attacks take a machine for themselves: one file after the other, and nothing beside it. */
 import { defineConfig } from "vitest/config"
+import { patience } from "../support/Patience.ts"
 
 export default defineConfig({
   test: {
@@ -8,7 +9,7 @@ export default defineConfig({
     pool: "forks",
     poolOptions: { forks: { singleFork: true } },
     fileParallelism: false,
-    testTimeout: 300_000,
-    hookTimeout: 120_000
+    testTimeout: patience(120_000),
+    hookTimeout: patience(120_000)
   }
 })
