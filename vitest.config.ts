@@ -4,6 +4,8 @@ import { patience } from "./test/support/Patience.ts"
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    // They take a machine for themselves: `npm run test:attack`.
+    exclude: ["test/attack/**"],
     globalSetup: ["./test/support/Postgres.ts"],
     pool: "forks",
     poolOptions: { forks: { minForks: 1, maxForks: 2 } },

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util"
 import type { AgentEvent } from "../../src/domain/Event.ts"
 import * as Reply from "../../src/domain/Reply.ts"
+import { checkInputs, checkStops, count, type Logged } from "./Asked.ts"
 import type { Talk, Violation } from "./Talk.ts"
 import type { Victim } from "./Victim.ts"
 import { call, stream } from "./Wire.ts"
@@ -18,6 +19,10 @@ export interface Report {
   readonly events: number
   readonly resumes: number
   readonly answers: number
+  /** Inputs that were sent with a key, each time counted; runs that somebody asked to end, and those where that was answered. */
+  readonly keyed: number
+  readonly stops: number
+  readonly stopped: number
   /** How runs ended. */
   readonly endings: Readonly<Record<string, number>>
   readonly resumed: number
@@ -84,19 +89,6 @@ const transcript = async (url: string, session_id: string): Promise<ReadonlyArra
   }
 }
 
-const count = <A>(items: Iterable<A>): Map<A, number> => {
-  const counts = new Map<A, number>()
-  for (const item of items) counts.set(item, (counts.get(item) ?? 0) + 1)
-  return counts
-}
-
-const tokenIn = (text: string) => /t\w{6}x\d+x/.exec(text)?.[0]
-
-interface Logged {
-  readonly seq: number
-  readonly event: AgentEvent
-}
-
 /** Every frame seen is in the log as it was, and the log has no gap. */
 const checkFrames = (talk: Talk, frames: ReadonlyArray<string>): ReadonlyArray<Logged> => {
   const logged = frames.map((frame) => {
@@ -126,34 +118,6 @@ const checkPages = (talk: Talk, frames: ReadonlyArray<string>, pages: ReadonlyAr
   }
 }
 
-/** Accepted: once, in order. Unknown: at most once. Refused: not at all. */
-const checkInputs = (talk: Talk, logged: ReadonlyArray<Logged>, messages: ReadonlyArray<Answer>) => {
-  const inLog = logged.flatMap(({ event }) =>
-    event.type === "USER_MESSAGE" ? [tokenIn(JSON.stringify(event.message)) ?? "ok"] : []
-  )
-  const kept = messages.filter(({ role }) => role === "user").map((message) =>
-    tokenIn(JSON.stringify(message.content)) ?? "ok"
-  )
-  if (!isDeepStrictEqual(inLog, kept)) talk.wrong("input", `The transcript has the inputs ${kept}, the log ${inLog}`)
-  const times = count(kept)
-  for (const { outcome, token } of talk.inputs) {
-    const n = times.get(token) ?? 0
-    const fine = outcome === "accepted" ? n === 1 : outcome === "refused" ? n === 0 : n <= 1
-    if (!fine) talk.wrong("input", `${token} was ${outcome} and is ${n} times in the transcript`)
-  }
-  const place = new Map(kept.map((token, i) => [token, i]))
-  const ordered = talk.inputs.filter(({ on_busy, outcome, seq }) =>
-    on_busy === "enqueue" && outcome === "accepted" && seq !== undefined
-  )
-    .toSorted((a, b) => a.seq! - b.seq!)
-  ordered.forEach(({ seq, token }, i) => {
-    const before = ordered[i - 1]
-    if (before !== undefined && place.get(before.token)! > place.get(token)!) {
-      talk.wrong("input", `${before.token} was accepted at ${before.seq}, before ${token} at ${seq}, and ran after it`)
-    }
-  })
-}
-
 /** Every run has ended, once; one at a time; and the transcript is the fold of its events. */
 const checkRuns = (
   talk: Talk,
@@ -168,9 +132,13 @@ const checkRuns = (
   }
   if (ends.size !== runs.length) talk.wrong("run", `${ends.size} runs have ended in the log, ${runs.length} are stored`)
   let open: string | undefined
+  const started = new Set<string>()
   for (const { event, seq } of logged) {
     const reply = "reply_id" in event ? event.reply_id : undefined
+    // What never began ends by one event, at any time.
+    if (event.type === "REPLY_END" && !started.has(event.reply_id)) continue
     if (event.type === "REPLY_START") {
+      started.add(event.reply_id)
       if (open !== undefined) talk.wrong("run", `Reply ${reply} starts at ${seq} while ${open} goes on`)
       open = reply
     } else if (reply !== undefined && reply !== open) {
@@ -268,8 +236,10 @@ export const check = async (
     const logged = checkFrames(talk, frames)
     if (pages !== undefined) checkPages(talk, frames, pages.filter(({ session_id }) => session_id === talk.session_id))
     const messages = await transcript(url, talk.session_id)
-    checkInputs(talk, logged, messages)
-    checkRuns(talk, logged, await all(url, `/sessions/${talk.session_id}/runs`, "runs"), messages)
+    const runs = await all(url, `/sessions/${talk.session_id}/runs`, "runs")
+    checkInputs(talk, logged, runs, messages)
+    checkRuns(talk, logged, runs, messages)
+    checkStops(talk, logged)
     checkCalls(talk, logged)
     checkLedger(talk, logged, usage.filter(({ session_id }) => session_id === talk.session_id))
     return logged
@@ -289,6 +259,9 @@ export const check = async (
     events: events.length,
     resumes: sum(talks.map(({ counts }) => counts.resumes)),
     answers: sum(talks.map(({ counts }) => counts.answers)),
+    keyed: sum(talks.map(({ counts }) => counts.keyed)),
+    stops: sum(talks.map(({ stops }) => stops.size)),
+    stopped: sum(talks.map(({ stops }) => [...stops.values()].filter(({ at }) => at !== undefined).length)),
     endings: Object.fromEntries(
       count(
         events.flatMap((event) =>
@@ -306,7 +279,7 @@ export const check = async (
   }
 }
 
-const wrongs = ["lost", "repeated", "gap", "changed", "input", "run", "answer", "ledger", "unusable"] as const
+const wrongs = ["lost", "repeated", "gap", "changed", "input", "run", "answer", "ledger", "stop", "unusable"] as const
 
 const quantile = (numbers: ReadonlyArray<number>, q: number) => {
   const sorted = numbers.toSorted((a, b) => a - b)
@@ -339,6 +312,10 @@ export const table = (name: string, report: Report): string =>
     ["refusals", list(report.refusals)],
     ["runs ended", list(report.endings)],
     ["runs", `${report.resumed} times picked up, ${report.parked} times parked, ${report.answers} answers sent`],
+    [
+      "asked",
+      `${report.stops} runs to end, ${report.stopped} of them answered; ${report.keyed} inputs sent with a key`
+    ],
     ["log", `${report.events} events; ${report.frames} frames seen by clients, ${report.resumes} times resumed`],
     ["start to ready", times(report.starts)],
     ["ready to going on", times(report.goingOn)],

@@ -9,7 +9,7 @@ import { temporaryFolder } from "../support/Server.ts"
 import { failures, table } from "./Check.ts"
 import { drive } from "./drive.ts"
 
-/** The long version is `npm run test:crash -- --kills 200`. */
+/** The long version is `npm run test:crash -- --kills 200 --mode mixed`. */
 const kills = 6
 
 const survives = (name: string, databaseUrl: () => Promise<string | undefined>) =>
@@ -21,6 +21,7 @@ const survives = (name: string, databaseUrl: () => Promise<string | undefined>) 
         kills,
         seed,
         sessions: 4,
+        mixed: true,
         dataDir: folder.path,
         databaseUrl: await databaseUrl(),
         progress: () => {}

@@ -13,7 +13,17 @@ import { type Answer, call, stream, type StreamEnd } from "./Wire.ts"
 /** Inputs of a session that may be on their way at the same time. */
 const maxOpen = 6
 
-export type Wrong = "lost" | "repeated" | "gap" | "changed" | "input" | "run" | "unusable" | "answer" | "ledger"
+export type Wrong =
+  | "lost"
+  | "repeated"
+  | "gap"
+  | "changed"
+  | "input"
+  | "run"
+  | "unusable"
+  | "answer"
+  | "ledger"
+  | "stop"
 
 export interface Violation {
   readonly wrong: Wrong
@@ -30,10 +40,18 @@ export interface Input {
   seq: number | undefined
 }
 
+/** A run that somebody asked to end. */
+export interface Stop {
+  /** When the 202 came, by the clock; undefined while none has come. */
+  readonly at: number | undefined
+  readonly how: "cancel" | "drop"
+}
+
 export interface Counts {
   frames: number
   resumes: number
   answers: number
+  keyed: number
   readonly refusals: Map<string, number>
 }
 
@@ -50,12 +68,15 @@ export class Talk {
   readonly seen = new Map<number, string>()
   /** Answers that were accepted, by the call's id. */
   readonly answered = new Set<string>()
-  readonly counts: Counts = { frames: 0, resumes: 0, answers: 0, refusals: new Map() }
+  /** Runs that somebody asked to end, by their id. */
+  readonly stops = new Map<string, Stop>()
+  readonly counts: Counts = { frames: 0, resumes: 0, answers: 0, keyed: 0, refusals: new Map() }
   /** Milliseconds from ready to the first new event of a run that was picked up. */
   readonly goingOn: Array<number> = []
 
   readonly #agent_id: string
   readonly #delay: number
+  readonly #mixed: boolean
   readonly #victim: Victim
   readonly #chance: Chance
   /** Runs that the stream has told of, and those whose end it has told. */
@@ -71,13 +92,20 @@ export class Talk {
   #sender: Promise<void> = Promise.resolve()
 
   constructor(
-    session: { readonly session_id: string; readonly agent_id: string; readonly delay_ms: number },
+    session: {
+      readonly session_id: string
+      readonly agent_id: string
+      readonly delay_ms: number
+      /** Cancels, drops and keyed inputs are among what its clients do. */
+      readonly mixed: boolean
+    },
     victim: Victim,
     chance: Chance
   ) {
     this.session_id = session.session_id
     this.#agent_id = session.agent_id
     this.#delay = session.delay_ms
+    this.#mixed = session.mixed
     this.#victim = victim
     this.#chance = chance
   }
@@ -170,7 +198,8 @@ export class Talk {
         break
       case "REPLY_END":
         this.#ended.add(event.run_id)
-        this.#asked.clear()
+        // A run that never began may end while another asks.
+        for (const [id, reply] of this.#asked) if (reply === event.reply_id) this.#asked.delete(id)
         break
       case "REQUIRE_USER_CONFIRM":
         for (const { id } of event.tool_calls) this.#asked.set(id, event.reply_id)
@@ -225,6 +254,9 @@ export class Talk {
       if (this.#begun.size - this.#ended.size >= maxOpen) continue
       await Promise.all(Array.from({ length: this.#chance.of(0.2) ? 3 : 1 }, () => this.#sendOne()))
       if (this.#chance.of(0.08)) await this.#interrupt()
+      if (!this.#mixed) continue
+      if (this.#chance.of(0.25)) await this.#cancel()
+      if (this.#chance.of(0.08)) await this.#drop()
     }
   }
 
@@ -237,6 +269,7 @@ export class Talk {
     const input: Input = { token, on_busy, outcome: "unknown", seq: undefined }
     this.inputs.push(input)
     const body = this.#body({ content: text }, { on_busy })
+    if (this.#mixed && this.#chance.of(0.4)) return this.#sendKeyed(input, body)
     if (this.#chance.of(0.5)) {
       const answer = await call(url, "POST", "/chat", body, { prefer: "respond-async" }).catch(() => undefined)
       if (answer?.status === 202) {
@@ -266,6 +299,63 @@ export class Talk {
     })
     this.#tasks.push(following)
     await Promise.race([following, sleep(100)])
+  }
+
+  /** Sends an input with a key until it is answered, sometimes twice at once: whatever happens, it is one input. */
+  async #sendKeyed(input: Input, body: object) {
+    const key = { prefer: "respond-async", "idempotency-key": input.token }
+    const runs = new Set<string>()
+    for (let tries = 0; tries < 5 && this.#sending; tries++) {
+      const url = await Promise.race([this.#victim.url(), sleep(250, undefined)])
+      if (url === undefined) continue
+      this.counts.keyed++
+      const twice = this.#chance.of(0.3) ? 2 : 1
+      const answers = await Promise.all(
+        Array.from({ length: twice }, () => call(url, "POST", "/chat", body, key).catch(() => undefined))
+      )
+      for (const answer of answers) {
+        if (answer?.status !== 202) continue
+        const { run_id, seq } = JSON.parse(answer.text)
+        runs.add(run_id)
+        input.outcome = "accepted"
+        input.seq ??= seq
+      }
+      for (const answer of answers) if (answer !== undefined && answer.status !== 202) this.#refusal(answer)
+      if (runs.size > 1) this.wrong("input", `${input.token} has one key and became the runs ${[...runs].join(", ")}`)
+      // Once it is accepted, it is sent again with some luck: the answer must be the same.
+      if (input.outcome === "accepted" && this.#chance.of(0.7)) return
+      if (input.outcome !== "accepted" && answers.every((answer) => answer !== undefined)) {
+        // One of an earlier try may still be on its way.
+        if (tries === 0 && answers.every((answer) => answer!.status === 429)) input.outcome = "refused"
+        return
+      }
+      await sleep(this.#chance.between(0, 100))
+    }
+  }
+
+  async #stopping(ids: ReadonlyArray<string>, how: Stop["how"], path: string) {
+    for (const id of ids) if (!this.stops.has(id)) this.stops.set(id, { at: undefined, how })
+    const url = await Promise.race([this.#victim.url(), sleep(250, undefined)])
+    if (url === undefined) return
+    const answer = await call(url, "POST", path).catch(() => undefined)
+    const at = Date.now()
+    if (answer?.status === 202) {
+      for (const id of ids) if (this.stops.get(id)?.at === undefined) this.stops.set(id, { at, how })
+    } else if (answer !== undefined) this.#refusal(answer)
+  }
+
+  /** Stops one run: it goes on, waits, or is parked. */
+  async #cancel() {
+    const open = [...this.#begun].filter((id) => !this.#ended.has(id))
+    if (open.length === 0) return
+    const id = this.#chance.pick(open)
+    await this.#stopping([id], "cancel", `/runs/${id}/cancel`)
+  }
+
+  /** Stops all: those that were accepted before must not go on after. */
+  async #drop() {
+    const open = [...this.#begun].filter((id) => !this.#ended.has(id))
+    await this.#stopping(open, "drop", `/sessions/${this.session_id}/interrupt?queue=drop`)
   }
 
   async #interrupt() {

@@ -14,6 +14,8 @@ export interface Options {
   /** Absent: the embedded database in `dataDir`. */
   readonly databaseUrl: string | undefined
   readonly sessions: number
+  /** Runs are cancelled and dropped too, and inputs are sent with keys. */
+  readonly mixed: boolean
   readonly progress: (line: string) => void
   /** Asked before each kill: end here, and look at what there is. */
   readonly enough?: () => boolean
@@ -34,7 +36,7 @@ const must = async (url: string, method: string, path: string, body?: unknown) =
   return JSON.parse(answer.text)
 }
 
-const openTalks = async (victim: Victim, { seed, sessions }: Options): Promise<ReadonlyArray<Talk>> => {
+const openTalks = async (victim: Victim, { mixed, seed, sessions }: Options): Promise<ReadonlyArray<Talk>> => {
   const url = await victim.url()
   const { agent_id } = await must(url, "POST", "/agent/", { name: "Friday" })
   const { credential_id } = await must(url, "POST", "/credential/", { data: { type: "demo_credential" } })
@@ -45,7 +47,7 @@ const openTalks = async (victim: Victim, { seed, sessions }: Options): Promise<R
       chat_model_config: { type: "demo_credential", credential_id, model: "demo-script", parameters: { delay_ms } }
     })
     if (i % 3 === 2) await must(url, "PATCH", `/sessions/${session_id}`, { permission_mode: "bypass" })
-    return new Talk({ session_id, agent_id, delay_ms }, victim, chance(seed + 1 + i))
+    return new Talk({ session_id, agent_id, delay_ms, mixed }, victim, chance(seed + 1 + i))
   }))
 }
 

@@ -1,4 +1,4 @@
-/** Usage: npm run test:crash -- [--kills N] [--storage pglite|postgres] [--seed S] [--sessions N] */
+/** Usage: npm run test:crash -- [--kills N] [--storage pglite|postgres] [--seed S] [--sessions N] [--mode plain|mixed] */
 import { rmSync } from "node:fs"
 import { mkdtemp } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -16,12 +16,18 @@ const { values } = parseArgs({
     kills: { type: "string", default: "20" },
     storage: { type: "string", default: "pglite" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
-    sessions: { type: "string", default: "6" }
+    sessions: { type: "string", default: "6" },
+    mode: { type: "string", default: "plain" }
   }
 })
 const [kills, seed, sessions] = [Number(values.kills), Number(values.seed), Number(values.sessions)]
-if (!["pglite", "postgres"].includes(values.storage) || ![kills, seed, sessions].every(Number.isInteger)) {
-  console.error("Usage: npm run test:crash -- [--kills N] [--storage pglite|postgres] [--seed S] [--sessions N]")
+if (
+  !["plain", "mixed"].includes(values.mode) || !["pglite", "postgres"].includes(values.storage) ||
+  ![kills, seed, sessions].every(Number.isInteger)
+) {
+  console.error(
+    "Usage: npm run test:crash -- [--kills N] [--storage pglite|postgres] [--seed S] [--sessions N] [--mode plain|mixed]"
+  )
   process.exit(2)
 }
 
@@ -50,6 +56,7 @@ try {
     kills,
     seed,
     sessions,
+    mixed: values.mode === "mixed",
     dataDir,
     databaseUrl,
     progress: (line) => console.log(`  ${line}`),

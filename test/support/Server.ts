@@ -55,7 +55,18 @@ process.on("exit", () => {
 
 /** Resolves when it listens; rejects with what it printed when it ends before. */
 export const startServer = (args: ReadonlyArray<string>, options: StartOptions = {}): Promise<Server> =>
-  start([process.execPath, main, "serve", "--port", "0", ...args], options)
+  start(
+    [
+      ...(options.descriptors === undefined ? [] : ["sh", "-c", `ulimit -n ${options.descriptors}; exec "$0" "$@"`]),
+      process.execPath,
+      main,
+      "serve",
+      "--port",
+      "0",
+      ...args
+    ],
+    options
+  )
 
 /** As before a person: a terminal reads standard error; standard output goes to the file `stdout` in the data folder. */
 export const startAtTerminal = ([flag, folder, ...args]: ReadonlyArray<string>): Promise<Server> => {
@@ -76,6 +87,8 @@ export const startProgram = (file: string, ...words: ReadonlyArray<string>): Pro
 interface StartOptions {
   readonly env?: Record<string, string>
   readonly cwd?: string
+  /** Files and sockets that it may have open. */
+  readonly descriptors?: number | undefined
 }
 
 const start = ([program, ...words]: ReadonlyArray<string>, options: StartOptions): Promise<Server> =>
