@@ -2,7 +2,7 @@
 import { type Clock, Context, Duration, Effect, Schema } from "effect"
 import { Conflict, NotFound } from "../domain/Errors.ts"
 import type { UserId } from "../domain/Ids.ts"
-import { cursorAfter, keyOfCursor, type PageRequest } from "../domain/Page.ts"
+import { cursorAfter, keyOfCursor, pageBytes, type PageRequest } from "../domain/Page.ts"
 import type { Collection, Driver, Order, Owned, Row, RowFilter, Table } from "./Storage.ts"
 
 /** Decoded records kept at most, of all nouns together; the least recently used goes first. */
@@ -86,6 +86,16 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
   const encode = Schema.encode(schema)
   const key = (id: string) => `${table.name} ${id}`
   const read = (row: Row) => Effect.orDie(decode(row.data))
+  /** One that cannot be read must not hide the others. What is in it is nobody's business but its owner's. */
+  const readAll = (rows: ReadonlyArray<Row>): Effect.Effect<ReadonlyArray<A>> =>
+    Effect.map(
+      Effect.forEach(rows, (row) =>
+        Effect.catchAll(
+          Effect.map(decode(row.data), (record): ReadonlyArray<A> => [record]),
+          () => Effect.as(Effect.logError("A record cannot be read", { table: table.name, id: row.id }), [])
+        )),
+      (records) => records.flat()
+    )
   const missing = (id: string) => Effect.fail(NotFound.of(noun, id))
 
   const write = (record: A): Effect.Effect<Row> =>
@@ -119,11 +129,10 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
 
   const list = Effect.fnUntraced(function*(filter: RowFilter, { cursor, limit }: PageRequest, order: Order) {
     const after = cursor === undefined ? undefined : yield* keyOfCursor(cursor)
-    const rows = yield* driver.list(table, filter, { after, limit: limit + 1, order })
-    const items = yield* Effect.forEach(rows.slice(0, limit), read)
-    const more = rows.length > limit
+    const { more, rows } = yield* driver.page(table, filter, { after, limit, order, bytes: pageBytes })
     const total = after === undefined && !more ? rows.length : yield* driver.count(table, filter)
-    return { items, total, next_cursor: more ? cursorAfter(items.at(-1)!.id) : null }
+    // After the last row, not the last item: that one may be older than rows that cannot be read.
+    return { items: yield* readAll(rows), total, next_cursor: more ? cursorAfter(rows.at(-1)!.id) : null }
   })
 
   const modify = (id: string, owner: UserId | undefined, f: (record: A) => A) =>
@@ -142,7 +151,7 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
     holding: (owner, json, limit) =>
       Effect.flatMap(
         driver.list(table, { owner, holds: json, where: {} }, { after: undefined, limit, order: "oldest" }),
-        Effect.forEach((row) => read(row))
+        readAll
       ),
     insert: Effect.fnUntraced(function*(record) {
       // Before the driver is asked: what is removed meanwhile must not stay in the cache.
@@ -172,7 +181,11 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
       scan: (after, limit) =>
         Effect.flatMap(
           driver.list(table, { where: {} }, { after, limit, order: "oldest" }),
-          Effect.forEach((row) => read(row))
+          (rows) =>
+            Effect.map(readAll(rows), (records) => ({
+              records,
+              last: rows.length < limit ? undefined : rows.at(-1)?.id
+            }))
         ),
       modify: (id, f) => modify(id, undefined, f)
     }

@@ -24,7 +24,10 @@ export type Order = "oldest" | "newest"
 export interface Collection<A extends Owned, Columns extends string> {
   /** Fails with `NotFound` when absent or owned by somebody else. */
   readonly get: (owner: UserId, id: string) => Effect.Effect<A, NotFound>
-  /** In id order, which is age order. */
+  /**
+   * In id order, which is age order. A page ends early at `pageBytes`. A record
+   * that cannot be read is left out, and the log names it; `total` counts it.
+   */
   readonly list: (
     owner: UserId,
     page: PageRequest,
@@ -47,8 +50,14 @@ export interface Collection<A extends Owned, Columns extends string> {
       where?: { readonly [K in Columns]?: string },
       order?: Order
     ) => Effect.Effect<Page<A>, Malformed>
-    /** The records after this id, oldest first, at most `limit`: for going through all of them without counting. */
-    readonly scan: (after: string | undefined, limit: number) => Effect.Effect<ReadonlyArray<A>>
+    /**
+     * The records after this id, oldest first, at most `limit`: for going through
+     * all of them without counting. `last` is the id to go on after; undefined at the end.
+     */
+    readonly scan: (
+      after: string | undefined,
+      limit: number
+    ) => Effect.Effect<{ readonly records: ReadonlyArray<A>; readonly last: string | undefined }>
     readonly modify: (id: string, f: (record: A) => A) => Effect.Effect<A, NotFound>
   }
 }
@@ -115,6 +124,20 @@ export interface Driver {
     filter: RowFilter,
     page: { readonly after: string | undefined; readonly limit: number; readonly order: Order }
   ) => Effect.Effect<ReadonlyArray<Row>>
+  /**
+   * The same, but no more than `bytes` of documents, unless the first is larger
+   * by itself; `more` says whether rows come after these.
+   */
+  readonly page: (
+    table: Table,
+    filter: RowFilter,
+    page: {
+      readonly after: string | undefined
+      readonly limit: number
+      readonly order: Order
+      readonly bytes: number
+    }
+  ) => Effect.Effect<{ readonly rows: ReadonlyArray<Row>; readonly more: boolean }>
   readonly count: (table: Table, filter: RowFilter) => Effect.Effect<number>
   readonly insert: (table: Table, row: Row) => Effect.Effect<"inserted" | "taken" | "orphan">
   /** Reads, changes and writes one row with nothing in between; undefined when there is none. */

@@ -29,6 +29,12 @@ const isThere = (settings: Settings) =>
       Effect.orElseSucceed(exists(join(settings.data_dir, "postgres", "PG_VERSION")), () => false))
     : Effect.succeed(true)
 
+/** Keys, and the id to go on after. */
+interface ScannedKeys {
+  readonly records: ReadonlyArray<ApiKey>
+  readonly last: string | undefined
+}
+
 /** Revokes every usable admin key and issues one, together or not at all. Answers the new key and the ended ones' ids. */
 const reset = Effect.gen(function*() {
   const { keys, transaction } = yield* Storage
@@ -38,9 +44,9 @@ const reset = Effect.gen(function*() {
     const revoked: Array<string> = []
     let after: string | undefined
     do {
-      const found: ReadonlyArray<ApiKey> = yield* keys.host.scan(after, batch)
-      after = found.length < batch ? undefined : found.at(-1)?.id
-      for (const key of found) {
+      const found: ScannedKeys = yield* keys.host.scan(after, batch)
+      after = found.last
+      for (const key of found.records) {
         if (key.revoked_at !== null || !key.scopes.includes("admin")) continue
         yield* Effect.orDie(keys.host.modify(key.id, (record) => ({ ...record, revoked_at: now, updated_at: now })))
         revoked.push(key.id)

@@ -42,8 +42,8 @@ export const make = Effect.gen(function*() {
   let rotation: VaultRotation | null = null
 
   const inCredentials = (after: string | undefined): Effect.Effect<Batch> =>
-    Effect.map(credentials.host.scan(after, batch), (records) => ({
-      last: records.length < batch ? undefined : records.at(-1)?.id,
+    Effect.map(credentials.host.scan(after, batch), ({ last, records }) => ({
+      last,
       found: records.flatMap(({ id, sealed, user_id }) =>
         sealed === null ? [] : [{
           owner: user_id,
@@ -56,8 +56,8 @@ export const make = Effect.gen(function*() {
     }))
 
   const inClaims = (after: string | undefined): Effect.Effect<Batch> =>
-    Effect.map(claims.host.scan(after, batch), (records) => ({
-      last: records.length < batch ? undefined : records.at(-1)?.id,
+    Effect.map(claims.host.scan(after, batch), ({ last, records }) => ({
+      last,
       found: records.flatMap(({ answer, id, is_sealed, user_id }) =>
         is_sealed
           ? [{
