@@ -114,6 +114,18 @@ export const Message = Schema.Struct({
 }).annotations({ identifier: "Message" })
 export interface Message extends Schema.Schema.Type<typeof Message> {}
 
+/** What stands in the place of a stored message that cannot be read, so that it does not hide the others. */
+export const unreadableMessage = (id: MessageId): Message => ({
+  id,
+  name: "unreadable",
+  role: "assistant",
+  content: [{ type: "text", id: BlockId.make("unreadable"), text: "This message is stored and cannot be read." }],
+  metadata: {},
+  created_at: Timestamp.make("1970-01-01T00:00:00.000Z"),
+  finished_at: Timestamp.make("1970-01-01T00:00:00.000Z"),
+  usage: null
+})
+
 /** Longest single text that a client may send, in characters, and most blocks in one message. */
 const maxTextLength = 256 * 1024
 const maxBlocks = 256

@@ -5,11 +5,25 @@ import { Malformed } from "./Errors.ts"
 const defaultLimit = 100
 export const maxLimit = 200
 
+/**
+ * Bytes of encoded items at which a page ends, whatever its limit is; an item
+ * that is larger comes alone. Writing a page out is one stretch of work in which
+ * nobody else is served.
+ */
+export const pageBytes: number = 4 * 1024 * 1024
+
+/** A whole number of a query, between these two, and what it is when it is left out. */
+export const queryInteger = (minimum: number, maximum: number, byDefault: number) =>
+  Schema.optionalWith(
+    Schema.NumberFromString.pipe(Schema.int(), Schema.between(minimum, maximum)).annotations({
+      jsonSchema: { type: "integer", minimum, maximum, default: byDefault }
+    }),
+    { default: () => byDefault }
+  )
+
 /** Keyset page request. `cursor` is the `next_cursor` of the page before. */
 export const PageRequest = Schema.Struct({
-  limit: Schema.optionalWith(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, maxLimit)), {
-    default: () => defaultLimit
-  }),
+  limit: queryInteger(1, maxLimit, defaultLimit),
   cursor: Schema.optional(Schema.String.pipe(Schema.maxLength(512)))
 })
 export type PageRequest = typeof PageRequest.Type
@@ -38,14 +52,23 @@ export const listOf = <Plural extends string, A, I, R>(plural: Plural, item: Sch
 /** The opaque cursor after the row whose sort key is `key`. */
 export const cursorAfter = (key: string): string => Encoding.encodeBase64Url(key)
 
+const invalidCursor = () =>
+  new Malformed({
+    code: "invalid_cursor",
+    detail: "The cursor is not one that this server gave. Use the next_cursor of the page before, or leave it out."
+  })
+
 /** The sort key inside a cursor of ours; anything else is `Malformed`. */
 export const keyOfCursor = (cursor: string): Either.Either<string, Malformed> =>
   Encoding.decodeBase64UrlString(cursor).pipe(
     Either.filterOrLeft((key) => /^[\x21-\x7e]{1,128}$/.test(key), () => null),
-    Either.mapLeft(() =>
-      new Malformed({
-        code: "invalid_cursor",
-        detail: "The cursor is not one that this server gave. Use the next_cursor of the page before, or leave it out."
-      })
-    )
+    Either.mapLeft(invalidCursor)
+  )
+
+/** The same for a list that is counted from its beginning. */
+export const offsetOfCursor = (cursor: string): Either.Either<number, Malformed> =>
+  Either.filterOrLeft(
+    Either.map(keyOfCursor(cursor), (key) => /^\d{1,15}$/.test(key) ? Number(key) : NaN),
+    (offset) => !Number.isNaN(offset),
+    invalidCursor
   )

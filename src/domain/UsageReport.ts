@@ -1,7 +1,7 @@
 /** Sums over the ledger: which calls, grouped how, and what comes back. */
 import { DateTime, Either, Encoding, ParseResult, Schema } from "effect"
 import { Malformed } from "./Errors.ts"
-import { Timestamp } from "./Ids.ts"
+import { Timestamp, UserId } from "./Ids.ts"
 import { Tokens } from "./Ledger.ts"
 import { PageRequest } from "./Page.ts"
 
@@ -10,6 +10,10 @@ const Count = Schema.NonNegativeInt
 /** What sums can be grouped by, in the order in which groups are sorted. */
 export const GroupBy = Schema.Literal("day", "provider", "model", "credential", "agent", "session", "run")
 export type GroupBy = typeof GroupBy.Type
+
+/** The same for sums over all tenants. */
+export const AdminGroupBy = Schema.Literal("user", ...GroupBy.literals)
+export type AdminGroupBy = typeof AdminGroupBy.Type
 
 /** Kinds of groups that can be combined. */
 const maxGroupBy = 3
@@ -47,15 +51,20 @@ export const noSum: UsageSum = {
 export const isError = (outcome: string): boolean => outcome !== "completed" && outcome !== "interrupted"
 
 /** Which calls are summed, and how. */
-export interface UsageQuery {
+export interface UsageQuery<By = GroupBy> {
   /** The beginning, and the end that is not included. */
   readonly from: Timestamp
   readonly to: Timestamp
   /** Without doubles, in the order of `GroupBy`. */
-  readonly group_by: ReadonlyArray<GroupBy>
+  readonly group_by: ReadonlyArray<By>
   readonly limit: number
   /** Groups after the one with these keys. */
   readonly after: ReadonlyArray<string> | undefined
+}
+
+/** The same of all tenants, or only of these. */
+export interface HostUsageQuery extends UsageQuery<AdminGroupBy> {
+  readonly users?: ReadonlyArray<UserId>
 }
 
 /** A group's keys, in the order of `group_by`; empty where a call has none. Days are UTC: `2026-01-31`. */
@@ -64,35 +73,34 @@ export interface UsageGroup {
   readonly sum: UsageSum
 }
 
-const isGroup = Schema.is(GroupBy)
-
-const inOrder = (groups: ReadonlyArray<GroupBy>) => GroupBy.literals.filter((one) => groups.includes(one))
-
-const GroupsInOrder = Schema.Array(GroupBy).annotations({
-  arbitrary: () => (fc) => fc.subarray([...GroupBy.literals], { minLength: 1, maxLength: maxGroupBy })
-})
-
-/** `day,model`: up to three, each once. */
-const Groups = Schema.String.pipe(
-  Schema.maxLength(64),
-  Schema.transformOrFail(GroupsInOrder, {
-    strict: true,
-    decode: (text, _, ast) => {
-      const names = text.split(",").map((name) => name.trim())
-      const known = names.filter(isGroup)
-      return known.length === names.length && new Set(names).size === names.length && names.length <= maxGroupBy
-        ? ParseResult.succeed(inOrder(known))
-        : ParseResult.fail(
-          new ParseResult.Type(
-            ast,
-            text,
-            `Expected 1 to ${maxGroupBy} different ones of ${GroupBy.literals.join(", ")}`
-          )
-        )
-    },
-    encode: (groups) => ParseResult.succeed(groups.join(","))
+/** `day,model`: up to three, each once; in the query of a request. */
+const groupsOf = <By extends string>(kinds: Schema.Literal<[By, ...Array<By>]>, byDefault: By) => {
+  const isKind = Schema.is(kinds)
+  const inOrder = Schema.Array(kinds).annotations({
+    arbitrary: () => (fc) => fc.subarray([...kinds.literals], { minLength: 1, maxLength: maxGroupBy })
   })
-)
+  const groups = Schema.String.pipe(
+    Schema.maxLength(64),
+    Schema.transformOrFail(inOrder, {
+      strict: true,
+      decode: (text, _, ast) => {
+        const names = text.split(",").map((name) => name.trim())
+        const known = names.filter(isKind)
+        return known.length === names.length && new Set(names).size === names.length && names.length <= maxGroupBy
+          ? ParseResult.succeed(kinds.literals.filter((one) => known.includes(one)))
+          : ParseResult.fail(
+            new ParseResult.Type(
+              ast,
+              text,
+              `Expected 1 to ${maxGroupBy} different ones of ${kinds.literals.join(", ")}`
+            )
+          )
+      },
+      encode: (groups) => ParseResult.succeed(groups.join(","))
+    })
+  ).annotations({ jsonSchema: { type: "string", maxLength: 64, default: byDefault } })
+  return Schema.optionalWith(groups, { default: () => [byDefault] })
+}
 
 const momentShape = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z)?$/
 
@@ -110,11 +118,22 @@ export const UsageRequest = Schema.Struct({
   from: Schema.optional(Moment),
   /** Where they end, itself not included; tomorrow when absent. At most 366 days after `from`. */
   to: Schema.optional(Moment),
-  group_by: Schema.optionalWith(Groups, { default: () => ["day" as const] }),
+  group_by: groupsOf(GroupBy, "day"),
   ...PageRequest.fields,
   cursor: Schema.optional(Schema.String.pipe(Schema.maxLength(4096)))
 })
 export type UsageRequest = typeof UsageRequest.Type
+
+export const AdminUsageRequest = Schema.Struct({
+  ...UsageRequest.fields,
+  /** Only this tenant's calls. */
+  user_id: Schema.optional(UserId),
+  group_by: groupsOf(AdminGroupBy, "user")
+})
+export type AdminUsageRequest = typeof AdminUsageRequest.Type
+
+/** The range of a request for tenants. */
+export const UsageRange = Schema.Struct({ from: UsageRequest.fields.from, to: UsageRequest.fields.to })
 
 /** A group on the wire: `day` and `…` for the kinds that were asked for, null where the calls have none. */
 const key = Schema.optional(Schema.NullOr(Schema.String))
@@ -141,6 +160,14 @@ export const UsageReport = Schema.Struct({
 }).annotations({ identifier: "UsageReport" })
 export type UsageReport = typeof UsageReport.Type
 
+const AdminUsageRow = Schema.Struct({ user_id: key, ...UsageRow.fields }).annotations({ identifier: "AdminUsageRow" })
+
+export const AdminUsageReport = Schema.Struct({
+  ...UsageReport.fields,
+  group_by: Schema.Array(AdminGroupBy),
+  usage: Schema.Array(AdminUsageRow)
+}).annotations({ identifier: "AdminUsageReport" })
+
 const dayMillis = 86_400_000
 
 /** The range that a request names, in milliseconds; a text says what is wrong with it. */
@@ -156,9 +183,12 @@ export const rangeOf = (
     : Either.right({ from: begin, to: end })
 }
 
-const fieldOf = (by: GroupBy) => by === "day" || by === "provider" || by === "model" ? by : (`${by}_id` as const)
+const fieldOf = (by: AdminGroupBy) => by === "day" || by === "provider" || by === "model" ? by : (`${by}_id` as const)
 
-export const rowOf = (group_by: ReadonlyArray<GroupBy>, { keys, sum }: UsageGroup): UsageRow => ({
+export const rowOf = (
+  group_by: ReadonlyArray<AdminGroupBy>,
+  { keys, sum }: UsageGroup
+): typeof AdminUsageRow.Type => ({
   ...Object.fromEntries(group_by.map((by, i) => [fieldOf(by), keys[i] || null])),
   ...sum
 })
@@ -170,7 +200,7 @@ export const cursorOf = ({ keys }: UsageGroup): string => Encoding.encodeBase64U
 
 export const keysOf = (
   cursor: string,
-  group_by: ReadonlyArray<GroupBy>
+  group_by: ReadonlyArray<AdminGroupBy>
 ): Either.Either<ReadonlyArray<string>, Malformed> =>
   Encoding.decodeBase64UrlString(cursor).pipe(
     Either.flatMap((text) => decodeKeys(text)),

@@ -1,33 +1,28 @@
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as OpenApi from "@effect/platform/OpenApi"
-import {
-  Internal,
-  Invalid,
-  LimitReached,
-  Malformed,
-  MethodNotAllowed,
-  TooLarge,
-  Unavailable,
-  UnsupportedContent
-} from "../domain/Errors.ts"
 import { AgentEvent } from "../domain/Event.ts"
 import { Message } from "../domain/Message.ts"
+import { AdminApi } from "./api/Admin.ts"
 import { AgentsApi } from "./api/Agents.ts"
 import { ChatApi } from "./api/Chat.ts"
 import { CredentialsApi } from "./api/Credentials.ts"
-import { documentsProblems } from "./api/Document.ts"
+import * as Document from "./api/Document.ts"
 import { EmbeddingsApi } from "./api/Embeddings.ts"
 import { HealthApi } from "./api/Health.ts"
 import { KeysApi } from "./api/Keys.ts"
 import { MessagesApi } from "./api/Messages.ts"
 import { ModelsApi } from "./api/Models.ts"
+import * as Problem from "./api/Problem.ts"
 import { RunsApi } from "./api/Runs.ts"
 import { SessionsApi } from "./api/Sessions.ts"
 import { UsageApi } from "./api/Usage.ts"
 import { VaultApi } from "./api/Vault.ts"
 
-/** The native door. Every path answers with and without a trailing slash. */
-export class Api extends HttpApi.make("stoa")
+/**
+ * What any request can be answered with. The document shows each of these only
+ * where the operation can give it.
+ */
+const door = HttpApi.make("stoa")
   .add(AgentsApi)
   .add(CredentialsApi)
   .add(ModelsApi)
@@ -37,20 +32,20 @@ export class Api extends HttpApi.make("stoa")
   .add(ChatApi)
   .add(RunsApi)
   .add(UsageApi)
+  .add(AdminApi)
   .add(KeysApi)
   .add(VaultApi)
   .add(HealthApi)
-  .addError(Malformed)
-  .addError(MethodNotAllowed)
-  .addError(TooLarge)
-  .addError(UnsupportedContent)
-  .addError(Invalid)
-  .addError(LimitReached)
-  .addError(Internal)
-  .addError(Unavailable)
+  .addError(Problem.Malformed)
+  .addError(Problem.TooLarge)
+  .addError(Problem.UnsupportedContent)
+  .addError(Problem.Invalid)
+  .addError(Problem.Internal)
+  .addError(Problem.Unavailable)
   .annotate(OpenApi.Title, "Stoa")
   .annotate(OpenApi.Version, "0.1.0")
   .annotate(OpenApi.Description, "The open server where agents live.")
-  .annotate(HttpApi.AdditionalSchemas, [AgentEvent, Message])
-  .annotate(OpenApi.Transform, documentsProblems)
-{}
+  .annotate(HttpApi.AdditionalSchemas, [AgentEvent, Message, Problem.Problem])
+
+/** The native door. Every path answers with and without a trailing slash. */
+export class Api extends door.annotate(OpenApi.Transform, Document.describing(door)) {}

@@ -1,14 +1,12 @@
 /** The native door as one layer: routes, documents, and the boundary around them. */
-import * as HttpApiScalar from "@effect/platform/HttpApiScalar"
-import * as HttpApiSwagger from "@effect/platform/HttpApiSwagger"
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpServer from "@effect/platform/HttpServer"
-import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import * as OpenApi from "@effect/platform/OpenApi"
 import { Effect, Layer, Record, Schedule, Schema } from "effect"
 import { Api } from "./Api.ts"
 import type { Connections } from "./Connections.ts"
+import * as Documents from "./Documents.ts"
+import * as Admin from "./handlers/Admin.ts"
 import * as Agents from "./handlers/Agents.ts"
 import * as Chat from "./handlers/Chat.ts"
 import * as Credentials from "./handlers/Credentials.ts"
@@ -48,6 +46,7 @@ const bare = ({ groups, middlewares }: typeof Api): typeof Api => {
 }
 
 const handlers = Layer.mergeAll(
+  Admin.layer,
   Agents.layer,
   Chat.layer,
   Credentials.layer,
@@ -62,30 +61,9 @@ const handlers = Layer.mergeAll(
   Vault.layer
 ).pipe(Layer.provide([Authentication.layer, Sse.layer]))
 
-type Documents = Layer.Layer<never, never, HttpLayerRouter.HttpRouter>
-
-/** Made when somebody first asks: they take longer than all the rest of the door. */
-const onDemand = (path: `/${string}`, documents: Documents) =>
-  HttpLayerRouter.use((router) =>
-    Effect.scoped(HttpLayerRouter.toHttpEffect(documents)).pipe(
-      Effect.cached,
-      Effect.flatMap((app) => router.add("GET", path, Effect.orDie(Effect.flatten(app))))
-    )
-  )
-
-const documents = Layer.mergeAll(
-  onDemand("/docs", HttpApiScalar.layerHttpLayerRouter({ api: Api, path: "/docs" })),
-  onDemand("/docs/swagger", HttpApiSwagger.layerHttpLayerRouter({ api: Api, path: "/docs/swagger" })),
-  HttpLayerRouter.add(
-    "GET",
-    "/openapi.json",
-    Effect.sync(() => HttpServerResponse.unsafeJson(OpenApi.fromApi(Api)))
-  )
-)
-
 const routes = [
   ...routesOf(Api),
-  ...(["/docs", "/docs/swagger", "/openapi.json"] as const).map((path) => ({ method: "GET", path }))
+  ...Documents.paths.map((path) => ({ method: "GET", path }))
 ]
 
 /** How often the log tells of connections that were refused or cut. */
@@ -116,7 +94,7 @@ export const layer = (options: Options) =>
     return connections === undefined ? served : Layer.merge(served, Layer.scopedDiscard(tellOfBounds(connections)))
   }).pipe(
     Layer.unwrapEffect,
-    Layer.provide(Layer.mergeAll(HttpLayerRouter.addHttpApi(bare(Api)).pipe(Layer.provide(handlers)), documents)),
+    Layer.provide(Layer.mergeAll(HttpLayerRouter.addHttpApi(bare(Api)).pipe(Layer.provide(handlers)), Documents.layer)),
     Layer.provide(HttpLayerRouter.layer),
     Layer.provide(Layer.succeed(HttpLayerRouter.RouterConfig, routerConfig)),
     HttpMiddleware.withTracerDisabledWhen(() => true)

@@ -17,6 +17,7 @@ import type { Rotation } from "../services/Rotation.ts"
 import type { RunOwner } from "../services/RunOwner.ts"
 import type { SessionHub } from "../services/SessionHub.ts"
 import type { Storage } from "../services/Storage.ts"
+import type { Tenants } from "../services/Tenants.ts"
 import type { Toolbox } from "../services/Toolbox.ts"
 import type { Vault } from "../services/Vault.ts"
 import * as AgentRunnerLoop from "./AgentRunner/Loop.ts"
@@ -45,6 +46,8 @@ import * as Pglite from "./Sql/pglite/Pglite.ts"
 import * as Watchdog from "./Sql/pglite/Watchdog.ts"
 import * as StorageMemory from "./Storage/Memory.ts"
 import * as StorageSql from "./Storage/Sql.ts"
+import * as TenantsMemory from "./Tenants/Memory.ts"
+import * as TenantsSql from "./Tenants/Sql.ts"
 import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
 import type { ToolSource } from "./Toolbox/BuiltInTool.ts"
 import * as Upkeep from "./Upkeep.ts"
@@ -53,7 +56,7 @@ import * as VaultChecked from "./Vault/Checked.ts"
 import * as VaultSqlCheck from "./Vault/SqlCheck.ts"
 
 /** What remembers, and who else does so there. */
-export type Memories = Storage | EventLog | Ledger | Peers
+export type Memories = Storage | EventLog | Ledger | Tenants | Peers
 
 export type Host =
   | Memories
@@ -73,6 +76,7 @@ export const memory: Layer.Layer<Memories> = Layer.mergeAll(
   StorageMemory.layer,
   EventLogMemory.layer,
   LedgerMemory.layer,
+  TenantsMemory.layer,
   PeersMemory.layer
 ).pipe(
   Layer.provide(Tables.layer)
@@ -81,7 +85,13 @@ export const memory: Layer.Layer<Memories> = Layer.mergeAll(
 const migrating = Layer.effectDiscard(Migrations.migrate(migrations.all))
 
 const sql = (options: StorageSql.Options) =>
-  Layer.mergeAll(StorageSql.layer(options), EventLogSql.layer, LedgerSql.layer, VaultSqlCheck.layer)
+  Layer.mergeAll(
+    StorageSql.layer(options),
+    EventLogSql.layer,
+    LedgerSql.layer,
+    TenantsSql.layer,
+    VaultSqlCheck.layer
+  )
 
 /** The embedded database: this process is its only user, so what is read once stays true. */
 export const pglite = (options: Pglite.Options) =>

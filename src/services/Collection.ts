@@ -2,7 +2,7 @@
 import { type Clock, Context, Duration, Effect, ParseResult, Schema } from "effect"
 import { Conflict, NotFound } from "../domain/Errors.ts"
 import type { UserId } from "../domain/Ids.ts"
-import { cursorAfter, keyOfCursor, type PageRequest } from "../domain/Page.ts"
+import { cursorAfter, keyOfCursor, pageBytes, type PageRequest } from "../domain/Page.ts"
 import type { Collection, Driver, Order, Owned, Row, RowFilter, Table } from "./Storage.ts"
 
 /** Decoded records kept at most, of all nouns together; the least recently used goes first. */
@@ -136,13 +136,10 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
 
   const list = Effect.fnUntraced(function*(filter: RowFilter, { cursor, limit }: PageRequest, order: Order) {
     const after = cursor === undefined ? undefined : yield* keyOfCursor(cursor)
-    const rows = yield* driver.list(table, filter, { after, limit: limit + 1, order })
-    const page = rows.slice(0, limit)
-    const items = yield* readAll(page)
-    const more = rows.length > limit
+    const { more, rows } = yield* driver.page(table, filter, { after, limit, order, bytes: pageBytes })
     const total = after === undefined && !more ? rows.length : yield* driver.count(table, filter)
-    // The last row, not the last record: it may be one that cannot be read.
-    return { items, total, next_cursor: more ? cursorAfter(page.at(-1)!.id) : null }
+    // After the last row, not the last item: that one may be older than rows that cannot be read.
+    return { items: yield* readAll(rows), total, next_cursor: more ? cursorAfter(rows.at(-1)!.id) : null }
   })
 
   const modify = (id: string, owner: UserId | undefined, f: (record: A) => A) =>

@@ -3,7 +3,7 @@ import type { Claim } from "../domain/Claim.ts"
 import type { RunId, SessionId, Timestamp, UserId } from "../domain/Ids.ts"
 import type { LedgerEntry } from "../domain/Ledger.ts"
 import type { Message } from "../domain/Message.ts"
-import type { Run } from "../domain/Run.ts"
+import type { Run, RunStatus } from "../domain/Run.ts"
 
 /** A stretch of a session's events, encoded once, as every subscriber gets them. */
 export interface Frames {
@@ -86,10 +86,14 @@ export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
   readonly replay: (session: SessionId, after: number, limit: number) => Effect.Effect<Frames | undefined>
   /** The first `seq` that is still there and the last that was written; `last` is 0 and `first` 1 in a new session. */
   readonly range: (session: SessionId) => Effect.Effect<{ readonly first: number; readonly last: number }>
-  /** The transcript, oldest first, from the `offset`th message on. */
+  /**
+   * The transcript, oldest first, from the `offset`th message on; with `bytes` no
+   * more than so many of encoded messages, unless the first is larger by itself.
+   * In the place of one that cannot be read stands `unreadableMessage`.
+   */
   readonly messages: (
     session: SessionId,
-    page: { readonly offset: number; readonly limit: number }
+    page: { readonly offset: number; readonly limit: number; readonly bytes?: number }
   ) => Effect.Effect<ReadonlyArray<PlacedMessage>>
   /** The newest messages, oldest first: at most `limit`, and as many as fit into `maxBytes` of JSON, but at least one. */
   readonly recent: (
@@ -107,6 +111,10 @@ export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
   readonly heads: (sessions: ReadonlyArray<SessionId>) => Effect.Effect<ReadonlyMap<SessionId, number>>
   /** The session's runs that are not ended, oldest first. */
   readonly open: (session: SessionId) => Effect.Effect<ReadonlyArray<Run>>
+  /** How the runs of these sessions stand that are not ended, oldest first; sessions without one are not there. */
+  readonly openStatuses: (
+    sessions: ReadonlyArray<SessionId>
+  ) => Effect.Effect<ReadonlyMap<SessionId, ReadonlyArray<RunStatus>>>
   /** Parked runs with a greater id than `after` that have not changed since `before`, by id, of all owners, at most `limit`. */
   readonly parked: (before: Timestamp, after: RunId | undefined, limit: number) => Effect.Effect<ReadonlyArray<Run>>
   /**

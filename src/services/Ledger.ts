@@ -1,6 +1,6 @@
 import { Context, type Effect } from "effect"
 import type { UserId } from "../domain/Ids.ts"
-import type { UsageGroup, UsageQuery, UsageSum } from "../domain/UsageReport.ts"
+import type { HostUsageQuery, UsageGroup, UsageQuery, UsageSum } from "../domain/UsageReport.ts"
 
 /** Sums over the calls of models. Its entries are written by `EventLog.append`, with the events that they tell of. */
 export class Ledger extends Context.Tag("stoa/services/Ledger")<Ledger, {
@@ -8,4 +8,9 @@ export class Ledger extends Context.Tag("stoa/services/Ledger")<Ledger, {
   readonly groups: (owner: UserId, query: UsageQuery) => Effect.Effect<ReadonlyArray<UsageGroup>>
   /** All of the range. */
   readonly total: (owner: UserId, range: Pick<UsageQuery, "from" | "to">) => Effect.Effect<UsageSum>
+  /** The same sums across owners: for admins. */
+  readonly host: {
+    readonly groups: (query: HostUsageQuery) => Effect.Effect<ReadonlyArray<UsageGroup>>
+    readonly total: (range: Pick<HostUsageQuery, "from" | "to" | "users">) => Effect.Effect<UsageSum>
+  }
 }>() {}

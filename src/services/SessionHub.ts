@@ -50,7 +50,9 @@ export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionH
   /** The same for one run, also one that waits for its turn or is parked. One that has ended stays as it is. */
   readonly cancel: (session: Session, run: RunId) => Effect.Effect<void, Unavailable>
   readonly status: (session: Session) => Effect.Effect<SessionStatus>
-  /** The transcript, oldest first, the reply in the making last; `total` counts all of it. */
+  /** That of many at once, for one question to storage. */
+  readonly statuses: (sessions: ReadonlyArray<Session>) => Effect.Effect<ReadonlyArray<SessionStatus>>
+  /** The transcript, at most `pageBytes` of it, oldest first, the reply in the making last; `total` counts all of it. */
   readonly messages: (
     session: Session,
     page: { readonly offset: number; readonly limit: number }

@@ -25,8 +25,8 @@ export interface Collection<A extends Owned, Columns extends string> {
   /** Fails with `NotFound` when absent or owned by somebody else. */
   readonly get: (owner: UserId, id: string) => Effect.Effect<A, NotFound>
   /**
-   * In id order, which is age order. A record that cannot be read is logged and left out, here and in `holding` and
-   * `scan`; `total` counts it.
+   * In id order, which is age order. A page ends early at `pageBytes`. A record that cannot be read is logged and left
+   * out, here and in `holding` and `scan`; `total` counts it.
    */
   readonly list: (
     owner: UserId,
@@ -124,6 +124,20 @@ export interface Driver {
     filter: RowFilter,
     page: { readonly after: string | undefined; readonly limit: number; readonly order: Order }
   ) => Effect.Effect<ReadonlyArray<Row>>
+  /**
+   * The same, but no more than `bytes` of documents, unless the first is larger
+   * by itself; `more` says whether rows come after these.
+   */
+  readonly page: (
+    table: Table,
+    filter: RowFilter,
+    page: {
+      readonly after: string | undefined
+      readonly limit: number
+      readonly order: Order
+      readonly bytes: number
+    }
+  ) => Effect.Effect<{ readonly rows: ReadonlyArray<Row>; readonly more: boolean }>
   readonly count: (table: Table, filter: RowFilter) => Effect.Effect<number>
   readonly insert: (table: Table, row: Row) => Effect.Effect<"inserted" | "taken" | "orphan">
   /** Reads, changes and writes one row with nothing in between; undefined when there is none. */

@@ -7,6 +7,7 @@ import type { Session } from "../../src/domain/Session.ts"
 import { EventLog, framesAfter, type LogBatch, type LogPage, replayBytes } from "../../src/services/EventLog.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import type { Tenants } from "../../src/services/Tenants.ts"
 import {
   agentOf,
   framesOf,
@@ -31,7 +32,10 @@ const newSession = Effect.gen(function*() {
 
 const batch = (parts: Partial<LogBatch>): LogBatch => ({ pages: [], runs: [], messages: [], ...parts })
 
-export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage | EventLog | Ledger, E>): void =>
+export const eventLogContract = <E>(
+  name: string,
+  backend: Layer.Layer<Storage | EventLog | Ledger | Tenants, E>
+): void =>
   layer(backend, { timeout: patience(120_000), excludeTestServices: true })(`EventLog contract: ${name}`, (it) => {
     it.effect("reads pages back as they were written, gapless", () =>
       Effect.gen(function*() {
@@ -514,6 +518,58 @@ export const eventLogContract = <E>(name: string, backend: Layer.Layer<Storage |
           [yield* log.recent(a.id, 1), yield* log.recent(b.id, 1)].map(([placed]) => placed?.message.content[0]),
           ["a", "b"].map((text) => messageOf(text).content[0])
         )
+      }))
+
+    it.effect("ends a page of the transcript at so many bytes, and gives a message alone that is larger by itself", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const texts = [1000, 1000, 5000, 10, 10]
+        const placed = texts.map((length, i) => placedOf(session, i + 1, messageOf("x".repeat(length))))
+        yield* log.append(batch({ messages: placed }))
+        const page = (offset: number, limit: number, bytes: number) =>
+          Effect.map(log.messages(session.id, { offset, limit, bytes }), (found) => found.map(({ seq }) => seq))
+        assert.deepStrictEqual(yield* page(0, 10, 3000), [1, 2])
+        assert.deepStrictEqual(yield* page(2, 10, 3000), [3])
+        assert.deepStrictEqual(yield* page(3, 10, 3000), [4, 5])
+        assert.deepStrictEqual(yield* page(0, 1, 3000), [1])
+        assert.strictEqual((yield* log.messages(session.id, { offset: 0, limit: 10 })).length, 5)
+      }))
+
+    it.effect("tells of many sessions at once how their open runs stand", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const [busy, parked, idle] = [yield* newSession, yield* newSession, yield* newSession]
+        yield* log.append(batch({
+          runs: [
+            { ...runOf(busy), status: "running" },
+            { ...runOf(busy), status: "queued" },
+            { ...runOf(parked), status: "awaiting_permission" },
+            { ...runOf(idle), status: "ended" }
+          ]
+        }))
+        assert.deepStrictEqual(
+          yield* log.openStatuses([idle.id, parked.id, busy.id]),
+          new Map([[busy.id, ["running", "queued"]], [parked.id, ["awaiting_permission"]]])
+        )
+        assert.deepStrictEqual(yield* log.openStatuses([]), new Map())
+      }))
+
+    it.effect("one message or run that cannot be read hides none of the others", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const broken = { ...messageOf("two"), created_at: "yesterday" as Timestamp }
+        const placed = [messageOf("one"), broken, messageOf("three")].map((message, i) =>
+          placedOf(session, i + 1, message)
+        )
+        const runs = [runOf(session), { ...runOf(session), attempt: 0.5 }, runOf(session)]
+        yield* log.append(batch({ messages: placed, runs }))
+        const found = yield* log.messages(session.id, { offset: 0, limit: 10 })
+        assert.deepStrictEqual(found.map(({ message }) => message.id), placed.map(({ message }) => message.id))
+        assert.deepStrictEqual([found[0], found[2]], [placed[0], placed[2]])
+        assert.deepStrictEqual((yield* log.recent(session.id, 10)).length, 3)
+        assert.includeMembers((yield* log.open(session.id)).map(({ id }) => id), [runs[0]!.id, runs[2]!.id])
       }))
 
     it.effect("keeps any text byte for byte, in pages, messages and runs", () =>

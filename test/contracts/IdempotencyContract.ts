@@ -13,6 +13,7 @@ import { Ledger } from "../../src/services/Ledger.ts"
 import { Models } from "../../src/services/Models.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import { Tenants } from "../../src/services/Tenants.ts"
 import { Vault } from "../../src/services/Vault.ts"
 import { agentOf, freshId, freshOwner, pageOf, runOf, sessionOf, strangeTexts, time } from "../support/fixtures.ts"
 import { conversation } from "../support/hub.ts"
@@ -54,11 +55,11 @@ const another = Effect.map(
 
 /** Another whole process over the same storage. */
 const anotherHost = Effect.flatMap(
-  Effect.context<Storage | EventLog | Ledger | Vault | Models>(),
+  Effect.context<Storage | EventLog | Ledger | Tenants | Vault | Models>(),
   (parts) =>
     Layer.build(Layer.fresh(Host.engine(
       Layer.merge(
-        Layer.succeedContext(Context.pick(Storage, EventLog, Ledger, Vault, Models)(parts)),
+        Layer.succeedContext(Context.pick(Storage, EventLog, Ledger, Tenants, Vault, Models)(parts)),
         PeersMemory.layer
       ),
       { trusted: true }

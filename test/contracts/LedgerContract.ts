@@ -76,6 +76,32 @@ export const ledgerContract = <E>(name: string, backend: Layer.Layer<EventLog | 
         ])
       }))
 
+    it.effect("sums the calls of all owners, or of those that are named, by owner too", () =>
+      Effect.gen(function*() {
+        const ledger = yield* Ledger
+        const [one, two, other] = [newSession(), newSession(), newSession()]
+        yield* enter([entryOf(one), entryOf(one), entryOf(two, { model: "b" }), entryOf(other)])
+        const users = [one.user_id, two.user_id]
+        const query = { ...always, group_by: ["user", "model"] as const, limit: 10, after: undefined, users }
+        const groups = yield* ledger.host.groups(query)
+        assert.deepStrictEqual(groups.map(({ keys, sum }) => [...keys, sum.calls]), [
+          [one.user_id, "demo-chat", 2],
+          [two.user_id, "b", 1]
+        ])
+        const [first] = yield* ledger.host.groups({ ...query, limit: 1 })
+        assert.deepStrictEqual(yield* ledger.host.groups({ ...query, after: first!.keys }), groups.slice(1))
+        assert.strictEqual((yield* ledger.host.total({ ...always, users })).calls, 3)
+        assert.deepStrictEqual(yield* ledger.host.groups({ ...query, users: [] }), [])
+        const all = yield* ledger.host.groups({ ...always, group_by: ["user"], limit: 10_000, after: undefined })
+        assert.includeDeepMembers(all.map(({ keys, sum }) => [...keys, sum.calls]), [
+          [one.user_id, 2],
+          [two.user_id, 1],
+          [other.user_id, 1]
+        ])
+        const total = yield* ledger.host.total(always)
+        assert.strictEqual(all.reduce((calls, { sum }) => calls + sum.calls, 0), total.calls)
+      }))
+
     it.effect("the groups of every kind add up to the total, in whatever pages they are read", () =>
       Effect.gen(function*() {
         const ledger = yield* Ledger

@@ -7,6 +7,7 @@ import type { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import type { Storage } from "../../src/services/Storage.ts"
+import type { Tenants } from "../../src/services/Tenants.ts"
 import { conversation, converse, say } from "../support/hub.ts"
 import { eventually, everything, type Live, live, type LiveOptions, storedRun } from "../support/live.ts"
 
@@ -39,7 +40,7 @@ const reply = (
   ]
 ) => Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq))
 
-export const poisonContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger, E>) =>
+export const poisonContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger | Tenants, E>) =>
   layer(storage, { timeout: "60 seconds", excludeTestServices: true })(`Poison: ${name}`, (it) => {
     it.scoped("a run whose events storage cannot hold ends after its attempts, and its session goes on", () =>
       Effect.gen(function*() {

@@ -15,6 +15,7 @@ import { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import { Tenants } from "../../src/services/Tenants.ts"
 import { conversation, say, watch } from "../support/hub.ts"
 import { always, ledgerTells } from "../support/ledger.ts"
 import { patience } from "../support/Patience.ts"
@@ -23,12 +24,12 @@ const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Arra
 
 /** A host over storage that outlives it. `end` leaves its runs as they are. */
 const live = Effect.gen(function*() {
-  const storage = yield* Effect.context<Storage | EventLog | Ledger>()
+  const storage = yield* Effect.context<Storage | EventLog | Ledger | Tenants>()
   const parts = ModelsRouter.layerDefault.pipe(
     Layer.provide(OutboundOpen.layer),
     Layer.provideMerge(
       Layer.mergeAll(
-        Layer.succeedContext(Context.pick(Storage, EventLog, Ledger)(storage)),
+        Layer.succeedContext(Context.pick(Storage, EventLog, Ledger, Tenants)(storage)),
         PeersMemory.layer,
         vault
       )
@@ -84,7 +85,7 @@ const interrupted = (
     return { session, accepted, reply, before, fresh: after.slice(before.length) }
   })
 
-export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger, E>) =>
+export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger | Tenants, E>) =>
   layer(storage, { timeout: patience(60_000), excludeTestServices: true })(`Recovery: ${name}`, (it) => {
     it.effect("makes the model call that was cut off again, and keeps what it had said", () =>
       Effect.gen(function*() {

@@ -10,6 +10,7 @@ import type { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import type { Storage } from "../../src/services/Storage.ts"
+import type { Tenants } from "../../src/services/Tenants.ts"
 import { conversation, say } from "../support/hub.ts"
 import { eventually, everything, type Live, live, type LiveOptions, storedRun } from "../support/live.ts"
 
@@ -34,7 +35,7 @@ const gate = () => {
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
 
-export const stoppingContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger, E>) =>
+export const stoppingContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger | Tenants, E>) =>
   layer(storage, { timeout: "60 seconds", excludeTestServices: true })(`Stopping: ${name}`, (it) => {
     it.scoped("ends a queued run that is cancelled before it answers: its place is free, and it never runs, nor after a restart", () =>
       Effect.gen(function*() {

@@ -4,7 +4,7 @@ import { Deferred, Effect, Exit, Fiber, type Layer } from "effect"
 import type { Agent } from "../../src/domain/Agent.ts"
 import type { Conflict, Malformed, NotFound } from "../../src/domain/Errors.ts"
 import type { UserId } from "../../src/domain/Ids.ts"
-import type { Page } from "../../src/domain/Page.ts"
+import { type Page, pageBytes } from "../../src/domain/Page.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
 import { type Collection, type Owned, Storage } from "../../src/services/Storage.ts"
 import {
@@ -233,12 +233,70 @@ export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | 
         const { credentials } = yield* Storage
         const made = yield* Effect.forEach([1, 2, 3, 4, 5], () => credentials.insert(credentialOf(freshOwner())))
         const ids = (after: string, limit: number) =>
-          Effect.map(credentials.host.scan(after, limit), ({ items }) => items.map(({ id }) => id))
+          Effect.map(credentials.host.scan(after, limit), ({ items, next }) => ({
+            ids: items.map(({ id }) => id),
+            next
+          }))
         const [first, second, third, fourth, fifth] = made.map(({ id }) => id)
-        assert.deepStrictEqual(yield* ids(first!, 2), [second!, third!])
-        assert.deepStrictEqual(yield* ids(third!, 10), [fourth!, fifth!])
-        assert.deepStrictEqual(yield* ids(fifth!, 10), [])
+        assert.deepStrictEqual(yield* ids(first!, 2), { ids: [second!, third!], next: third })
+        assert.deepStrictEqual(yield* ids(third!, 10), { ids: [fourth!, fifth!], next: undefined })
+        assert.deepStrictEqual(yield* ids(fifth!, 10), { ids: [], next: undefined })
         assert.strictEqual((yield* credentials.host.scan(undefined, 1)).items.length, 1)
+      }))
+
+    it.effect(
+      "ends a page at so many bytes, and gives a record alone that is larger by itself",
+      () =>
+        Effect.gen(function*() {
+          const { agents, runs, sessions } = yield* Storage
+          const log = yield* EventLog
+          const agent = yield* agents.insert(agentOf(freshOwner()))
+          const owner = agent.user_id
+          const session = yield* sessions.insert(sessionOf(agent))
+          const third = Math.floor(pageBytes / 3) - 2000
+          const made = [third, third, third, pageBytes + 1, 1, 1].map((length) => ({
+            ...runOf(session),
+            input: [messageOf("x".repeat(length))]
+          }))
+          yield* log.append({ pages: [], runs: made, messages: [] })
+          const ids = made.map(({ id }) => id)
+          const pages = (limit: number, order: "oldest" | "newest") =>
+            Effect.map(
+              walk((cursor) => runs.list(owner, request(limit, cursor), {}, order)),
+              (pages) =>
+                pages.map(({ items, total }) => {
+                  assert.strictEqual(total, ids.length)
+                  return items.map(({ id }) => ids.indexOf(id))
+                })
+            )
+          assert.deepStrictEqual(yield* pages(10, "oldest"), [[0, 1, 2], [3], [4, 5]])
+          assert.deepStrictEqual(yield* pages(10, "newest"), [[5, 4], [3], [2, 1, 0]])
+          assert.deepStrictEqual(yield* pages(2, "oldest"), [[0, 1], [2], [3], [4, 5]])
+        }),
+      120_000
+    )
+
+    it.effect("one record that cannot be read hides none of the others", () =>
+      Effect.gen(function*() {
+        const { agents, runs, sessions } = yield* Storage
+        const log = yield* EventLog
+        const agent = yield* agents.insert(agentOf(freshOwner()))
+        const owner = agent.user_id
+        const session = yield* sessions.insert(sessionOf(agent))
+        const made = [1, 2, 3, 4, 5].map(() => runOf(session))
+        // As something may have written it that was not as careful: not a whole number.
+        const stored = made.map((run, i) => i === 1 || i === 4 ? { ...run, attempt: 0.5 } : run)
+        yield* log.append({ pages: [], runs: stored, messages: [] })
+        const ids = made.map(({ id }) => id)
+        const pages = yield* walk((cursor) => runs.list(owner, request(2, cursor)))
+        assert.deepStrictEqual(pages.map(({ items }) => items.map(({ id }) => ids.indexOf(id))), [[0], [2, 3], []])
+        const newest = yield* walk((cursor) => runs.list(owner, request(1, cursor), {}, "newest"))
+        assert.deepStrictEqual(newest.flatMap(({ items }) => items.map(({ id }) => ids.indexOf(id))), [3, 2, 0])
+        assert.strictEqual(newest[0]!.total, 5)
+        assert.strictEqual(
+          (yield* runs.host.scan(undefined, 10_000)).items.filter(({ user_id }) => user_id === owner).length,
+          3
+        )
       }))
 
     it.effect("finds an owner's records by a piece of their document, whatever is in it", () =>

@@ -78,6 +78,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Fuzzing", (it) => {
           if (answer.status < 400) continue
           assert.strictEqual(answer.headers["content-type"], "application/problem+json")
           assert.isNotEmpty(answer.json.detail)
+          assert.notProperty(answer.json, "_tag", "a word of our own code")
         }
       }))
   }

@@ -48,7 +48,10 @@ const settled = Effect.gen(function*() {
     },
     "sessions.create": { path: "/sessions", body: { agent_id, name: "one" }, made: count(storage.sessions) },
     "keys.create": { path: "/keys", body: { user_id: user, name: "laptop" }, made: count(storage.keys) },
-    "chat.send": { path: "/chat", body: chat, made: count(storage.runs) }
+    "chat.send": { path: "/chat", body: chat, made: count(storage.runs) },
+    "chat.stream": { path: "/chat/stream", body: chat, made: count(storage.runs) },
+    "chat.reply": { path: "/chat/reply", body: chat, made: count(storage.runs) },
+    "chat.async": { path: "/chat/async", body: chat, made: count(storage.runs) }
   }
   const post = (path: string, body: unknown, key: string, more: Record<string, string> = {}) =>
     call("POST", path, { body, headers: { ...headers, "idempotency-key": key, ...more } })
@@ -80,7 +83,18 @@ layer(TestHost.layer(), { excludeTestServices: true })("Idempotency-Key", (it) =
       assert.sameMembers(takes.map(({ name }) => name), Object.keys(posts))
     }))
 
-  for (const name of ["agents.create", "credentials.create", "sessions.create", "keys.create", "chat.send"] as const) {
+  for (
+    const name of [
+      "agents.create",
+      "credentials.create",
+      "sessions.create",
+      "keys.create",
+      "chat.send",
+      "chat.stream",
+      "chat.reply",
+      "chat.async"
+    ] as const
+  ) {
     it.effect(`fifty at once have one effect and get fifty equal answers: ${name}`, () =>
       Effect.gen(function*() {
         const { post, posts } = yield* settled
@@ -102,7 +116,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Idempotency-Key", (it) =
         const { body, made, path } = posts[name]
         const first = yield* post(path, body, "k")
         const before = yield* made
-        const other = name === "chat.send" ? { ...body, on_busy: "reject" } : name === "credentials.create"
+        const other = name.startsWith("chat.") ? { ...body, on_busy: "reject" } : name === "credentials.create"
           ? { data: { type: "demo_credential" } }
           : { ...body, name: "two" }
         const refused = yield* post(path, other, "k")
@@ -118,6 +132,25 @@ layer(TestHost.layer(), { excludeTestServices: true })("Idempotency-Key", (it) =
         assert.notStrictEqual(theirs.text, first.text)
       }))
   }
+
+  it.effect("gives the same run whichever kind of answer is asked for", () =>
+    Effect.gen(function*() {
+      const { chat, headers, post, runs } = yield* settled
+      const { call } = yield* Host
+      const before = yield* runs
+      const accepted = yield* post("/chat/async", chat, "k")
+      assert.strictEqual(accepted.status, 202)
+      assert.strictEqual(accepted.headers["location"], `/runs/${accepted.json.run_id}`)
+      const reply = yield* post("/chat/reply", chat, "k")
+      assert.match(reply.headers["content-type"]!, /^application\/json/)
+      const stream = yield* post("/chat/stream", chat, "k")
+      assert.match(stream.headers["content-type"]!, /^text\/event-stream/)
+      assert.strictEqual((yield* post("/chat", chat, "k")).text, stream.text)
+      const run = yield* call("GET", `/runs/${accepted.json.run_id}`, { headers })
+      assert.strictEqual(run.json.reply_id, reply.json.id)
+      assert.include(stream.text, reply.json.id)
+      assert.strictEqual((yield* runs) - before, 1)
+    }))
 
   it.effect("keeps no secret in clear: neither the key that is issued nor what a body held", () =>
     Effect.gen(function*() {

@@ -26,6 +26,7 @@ const makeStore = () => {
   const driver: Driver = {
     find: (_, id) => Effect.sync(() => (counts.finds++, rows.get(id))),
     list: () => Effect.succeed([]),
+    page: () => Effect.succeed({ rows: [], more: false }),
     count: () => Effect.succeed(0),
     insert: (_, row) => Effect.sync(() => (rows.set(row.id, row), "inserted")),
     modify: (_, id, f) =>

@@ -22,6 +22,7 @@ import { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import { Tenants } from "../../src/services/Tenants.ts"
 import { answer, conversation, say, type Seen, watch } from "../support/hub.ts"
 import { ledgerTells } from "../support/ledger.ts"
 import { patience } from "../support/Patience.ts"
@@ -46,11 +47,13 @@ const scripts: ReadonlyArray<(token: string) => string> = [
 
 /** A host over storage that outlives it. After `kill`, nothing that it still does reaches the log. */
 const live = Effect.gen(function*() {
-  const context = yield* Effect.context<Storage | EventLog | Ledger>()
+  const context = yield* Effect.context<Storage | EventLog | Ledger | Tenants>()
   const log = Context.get(context, EventLog)
   let killed = false
   const append: typeof log.append = (batch) => killed ? new AppendRefused({ reason: "fenced" }) : log.append(batch)
-  const storage = Context.pick(Storage, EventLog, Ledger)(context).pipe(Context.add(EventLog, { ...log, append }))
+  const storage = Context.pick(Storage, EventLog, Ledger, Tenants)(context).pipe(
+    Context.add(EventLog, { ...log, append })
+  )
   const parts = ModelsRouter.layerDefault.pipe(
     Layer.provide(OutboundOpen.layer),
     Layer.provideMerge(Layer.mergeAll(Layer.succeedContext(storage), PeersMemory.layer, vault))
@@ -84,7 +87,7 @@ interface Model {
 }
 
 interface Real {
-  readonly run: <A, E>(effect: Effect.Effect<A, E, Storage | EventLog | Ledger>) => Promise<A>
+  readonly run: <A, E>(effect: Effect.Effect<A, E, Storage | EventLog | Ledger | Tenants>) => Promise<A>
   host: Effect.Effect.Success<typeof live>
   readonly session: Session
   readonly watchers: Array<Watcher>
@@ -327,11 +330,11 @@ const settle = (real: Real) =>
     }
   })
 
-const keepsItsPromises = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger, E>) =>
+const keepsItsPromises = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger | Tenants, E>) =>
   layer(storage, { timeout: patience(60_000), excludeTestServices: true })(`Whatever happens: ${name}`, (it) => {
     it.effect("nothing accepted is lost, nothing seen changes, every run ends", () =>
       Effect.gen(function*() {
-        const context = yield* Effect.context<Storage | EventLog | Ledger>()
+        const context = yield* Effect.context<Storage | EventLog | Ledger | Tenants>()
         const run: Real["run"] = (effect) => Effect.runPromise(Effect.provide(effect, context))
         const property = FastCheck.asyncProperty(commands, async (course) => {
           const host = await run(live)

@@ -31,6 +31,7 @@ const counted = Effect.gen(function*() {
       Effect.as(Effect.yieldNow(), "inserted" as const).pipe(Effect.tap(() => void rows.set(row.id, row))),
     remove: (_, __, id) => Effect.sync(() => rows.delete(id)),
     list: () => Effect.succeed([]),
+    page: () => Effect.succeed({ rows: [], more: false }),
     count: () => Effect.succeed(0),
     modify: () => Effect.as(Effect.void, undefined),
     removeBefore: () => Effect.succeed(0),

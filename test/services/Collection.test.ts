@@ -33,6 +33,11 @@ const driver: Driver = {
   find: (_, id) => Effect.succeed(rows.find((row) => row.id === id)),
   list: (_, __, { after, limit }) =>
     Effect.succeed(rows.filter(({ id }) => after === undefined || id > after).slice(0, limit)),
+  page: (_, __, { after, limit }) =>
+    Effect.sync(() => {
+      const later = rows.filter(({ id }) => after === undefined || id > after)
+      return { rows: later.slice(0, limit), more: later.length > limit }
+    }),
   count: () => Effect.succeed(rows.length),
   insert: () => Effect.succeed("taken"),
   modify: () => Effect.succeed(undefined),

@@ -1,8 +1,10 @@
 /** Every endpoint of the API, read from its value: what is tested for all of them holds for one that is added later. */
 import { HttpApi } from "@effect/platform"
-import { Arbitrary, FastCheck, Option, Schema, SchemaAST } from "effect"
+import { Arbitrary, Context, FastCheck, Option, Schema, SchemaAST } from "effect"
+import type { Scope } from "../../src/domain/Principal.ts"
 import { Api } from "../../src/http/Api.ts"
 import { Authentication } from "../../src/http/api/Authentication.ts"
+import { RequiredScope } from "../../src/http/api/Operation.ts"
 
 export interface Endpoint {
   /** `sessions.update` */
@@ -15,6 +17,8 @@ export interface Endpoint {
   /** Names of the query parameters. */
   readonly query: ReadonlyArray<string>
   readonly isBehindAuthentication: boolean
+  /** What the endpoint says that it needs; null where it is open, undefined where it says nothing. */
+  readonly scope: Scope | null | undefined
   /** Bodies that the endpoint takes; undefined when it takes none. */
   readonly bodies: FastCheck.Arbitrary<unknown> | undefined
   /** One of them. */
@@ -33,7 +37,7 @@ export const endpoints: ReadonlyArray<Endpoint> = (() => {
   const all: Array<Endpoint> = []
   HttpApi.reflect(Api, {
     onGroup: () => {},
-    onEndpoint: ({ endpoint, group, middleware }) => {
+    onEndpoint: ({ endpoint, group, mergedAnnotations, middleware }) => {
       const bodies = Option.getOrUndefined(Option.map(endpoint.payloadSchema, bodiesOf))
       all.push({
         name: `${group.identifier}.${endpoint.name}`,
@@ -43,6 +47,9 @@ export const endpoints: ReadonlyArray<Endpoint> = (() => {
         params: [...endpoint.path.matchAll(/:(\w+)/g)].map(([, name]) => name!),
         query: Option.getOrElse(Option.map(endpoint.urlParamsSchema, namesOf), () => []),
         isBehindAuthentication: [...middleware].some(({ key }) => key === Authentication.key),
+        scope: Option.getOrUndefined(
+          Context.getOption(mergedAnnotations as Context.Context<RequiredScope>, RequiredScope)
+        ),
         bodies,
         body: bodies && FastCheck.sample(bodies, { numRuns: 1, seed: 4711 })[0]
       })

@@ -12,6 +12,7 @@ import { AppendRefused, EventLog } from "../../src/services/EventLog.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { Models } from "../../src/services/Models.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import { Tenants } from "../../src/services/Tenants.ts"
 
 const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(32).fill(7))] }))
 
@@ -26,11 +27,11 @@ export interface LiveOptions {
 /** A host. `end` leaves its runs as they are; after `kill`, nothing that it still does reaches the log. */
 export const live = (options: LiveOptions = {}) =>
   Effect.gen(function*() {
-    const context = yield* Effect.context<Storage | EventLog | Ledger>()
+    const context = yield* Effect.context<Storage | EventLog | Ledger | Tenants>()
     const log = Context.get(context, EventLog)
     let isKilled = false
     const append: Append = (batch) => isKilled ? new AppendRefused({ reason: "fenced" }) : log.append(batch)
-    const storage = Context.pick(Storage, EventLog, Ledger)(context).pipe(
+    const storage = Context.pick(Storage, EventLog, Ledger, Tenants)(context).pipe(
       Context.add(EventLog, { ...log, append: options.append?.(append) ?? append })
     )
     const models = Layer.map(ModelsRouter.layerDefault.pipe(Layer.provide(OutboundOpen.layer)), (context) => {

@@ -69,6 +69,7 @@ export const fakeLog = () => {
         new Map(sessions.map((id) => [id, pages.findLast((page) => page.session_id === id)?.last_seq ?? 0]))
       ),
     open: () => Effect.sync(() => control.open),
+    openStatuses: () => Effect.succeed(new Map()),
     parked: () => Effect.succeed([]),
     prune: () => Effect.succeed(false)
   })

@@ -29,6 +29,12 @@ const isThere = (settings: Settings) =>
       Effect.orElseSucceed(exists(join(settings.data_dir, "postgres", "PG_VERSION")), () => false))
     : Effect.succeed(true)
 
+/** Keys, and the id to go on after. */
+interface ScannedKeys {
+  readonly items: ReadonlyArray<ApiKey>
+  readonly next: string | undefined
+}
+
 /** Revokes every usable admin key and issues one, together or not at all. Answers the new key and the ended ones' ids. */
 const reset = Effect.gen(function*() {
   const { keys, transaction } = yield* Storage
@@ -38,10 +44,7 @@ const reset = Effect.gen(function*() {
     const revoked: Array<string> = []
     let after: string | undefined
     do {
-      const found: { readonly items: ReadonlyArray<ApiKey>; readonly next: string | undefined } = yield* keys.host.scan(
-        after,
-        batch
-      )
+      const found: ScannedKeys = yield* keys.host.scan(after, batch)
       after = found.next
       for (const key of found.items) {
         if (key.revoked_at !== null || !key.scopes.includes("admin")) continue

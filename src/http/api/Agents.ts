@@ -4,35 +4,56 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
 import { Agent, AgentDraft, AgentPatch } from "../../domain/Agent.ts"
-import { Invalid, Malformed, NotFound } from "../../domain/Errors.ts"
 import { AgentId } from "../../domain/Ids.ts"
 import { listOf, PageRequest } from "../../domain/Page.ts"
 import { Authentication } from "./Authentication.ts"
 import { IdempotencyHeaders } from "./IdempotencyKey.ts"
+import { named, operation } from "./Operation.ts"
+import * as Problem from "./Problem.ts"
 
 const id = HttpApiSchema.param("agent_id", AgentId)
 
-export const AgentCreated = Schema.Struct({ agent_id: AgentId })
+export const AgentCreated = named("AgentCreated", Schema.Struct({ agent_id: AgentId }), 201)
 
 export class AgentsApi extends HttpApiGroup.make("agents")
   .add(
-    HttpApiEndpoint.get("list", "/agent").setUrlParams(PageRequest).addSuccess(listOf("agents", Agent)).addError(
-      Malformed
-    )
+    HttpApiEndpoint.get("list", "/agent").setUrlParams(PageRequest)
+      .addSuccess(listOf("agents", Agent).annotations({ identifier: "AgentList" }))
+      .annotateContext(operation({ scope: "read", summary: "List your agents", description: "Oldest first." }))
   )
   .add(
     HttpApiEndpoint.post("create", "/agent").setHeaders(IdempotencyHeaders).setPayload(AgentDraft)
-      .addSuccess(AgentCreated, { status: 201 })
-      .addError(NotFound)
-      .addError(Invalid)
+      .addSuccess(AgentCreated)
+      .addError(Problem.NotFound)
+      .addError(Problem.Conflict)
+      .annotateContext(operation({
+        scope: "write",
+        summary: "Create an agent",
+        description: "An agent needs no more than a name; everything else has a default.",
+        example: { name: "Zeno", system_prompt: "You are a helpful assistant. Answer in one paragraph." }
+      }))
   )
-  .add(HttpApiEndpoint.get("get")`/agent/${id}`.addSuccess(Agent).addError(NotFound))
   .add(
-    HttpApiEndpoint.patch("update")`/agent/${id}`.setPayload(AgentPatch).addSuccess(Agent).addError(NotFound).addError(
-      Invalid
-    )
+    HttpApiEndpoint.get("get")`/agent/${id}`.addSuccess(Agent).addError(Problem.NotFound)
+      .annotateContext(operation({ scope: "read", summary: "Read an agent" }))
   )
-  .add(HttpApiEndpoint.del("remove")`/agent/${id}`.addError(NotFound))
+  .add(
+    HttpApiEndpoint.patch("update")`/agent/${id}`.setPayload(AgentPatch).addSuccess(Agent).addError(Problem.NotFound)
+      .annotateContext(operation({
+        scope: "write",
+        summary: "Change an agent",
+        description: "Fields that are null or left out stay as they are.",
+        example: { system_prompt: "You are a helpful assistant. Answer in one sentence." }
+      }))
+  )
+  .add(
+    HttpApiEndpoint.del("remove")`/agent/${id}`.addError(Problem.NotFound)
+      .annotateContext(operation({
+        scope: "write",
+        summary: "Delete an agent",
+        description: "Its sessions are deleted with it; what runs in them is stopped first."
+      }))
+  )
   .middleware(Authentication)
   .annotate(OpenApi.Description, "Who an agent is: its name, its prompt, its limits.")
 {}

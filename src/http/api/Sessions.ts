@@ -3,76 +3,120 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
-import { Conflict, Gone, Invalid, Malformed, NotFound } from "../../domain/Errors.ts"
 import { AgentId, SessionId } from "../../domain/Ids.ts"
 import { listOf, PageRequest } from "../../domain/Page.ts"
 import { SessionDraft, SessionPatch, SessionStatus, SessionView } from "../../domain/Session.ts"
 import { Authentication } from "./Authentication.ts"
-import { EventStream, streamsEvents } from "./EventStream.ts"
+import { EventStream } from "./EventStream.ts"
 import { IdempotencyHeaders } from "./IdempotencyKey.ts"
+import { named, operation } from "./Operation.ts"
+import * as Problem from "./Problem.ts"
 
 const id = HttpApiSchema.param("session_id", SessionId)
 
 /** When given, it must be the session's agent. */
 const ofAgent = Schema.Struct({ agent_id: Schema.optional(AgentId) })
 
-export const SessionCreated = Schema.Struct({ session_id: SessionId })
+export const SessionCreated = named("SessionCreated", Schema.Struct({ session_id: SessionId }), 201)
+
+const SessionState = Schema.Struct({ session_id: SessionId, status: SessionStatus })
+  .annotations({ identifier: "SessionState" })
+
+const SessionInterrupted = named("SessionInterrupted", Schema.Struct({ session_id: SessionId }), 202)
+
+const queue = Schema.Literal("keep", "drop").annotations({
+  jsonSchema: { type: "string", enum: ["keep", "drop"], default: "keep" }
+})
+
+const cursor = Schema.String.pipe(Schema.maxLength(32))
 
 export class SessionsApi extends HttpApiGroup.make("sessions")
   .add(
     HttpApiEndpoint.get("list", "/sessions")
       .setUrlParams(Schema.Struct({ ...ofAgent.fields, ...PageRequest.fields }))
-      .addSuccess(listOf("sessions", SessionView))
-      .addError(NotFound)
-      .addError(Malformed)
-      .annotate(OpenApi.Description, "Newest first.")
+      .addSuccess(listOf("sessions", SessionView).annotations({ identifier: "SessionList" }))
+      .addError(Problem.NotFound)
+      .annotateContext(operation({
+        scope: "read",
+        summary: "List your sessions",
+        description: "All, or those of one agent; newest first."
+      }))
   )
   .add(
     HttpApiEndpoint.post("create", "/sessions").setHeaders(IdempotencyHeaders).setPayload(SessionDraft)
-      .addSuccess(SessionCreated, { status: 201 })
-      .addError(NotFound)
-      .addError(Invalid)
+      .addSuccess(SessionCreated)
+      .addError(Problem.NotFound)
+      .addError(Problem.Conflict)
+      .annotateContext(operation({
+        scope: "write",
+        summary: "Create a session",
+        description: "A session without a model can be made, and gets one by a change before the first input.",
+        example: {
+          agent_id: "agent_id",
+          name: "First steps",
+          chat_model_config: { type: "demo_credential", credential_id: "credential_id", model: "demo-chat" }
+        }
+      }))
   )
-  .add(HttpApiEndpoint.get("get")`/sessions/${id}`.setUrlParams(ofAgent).addSuccess(SessionView).addError(NotFound))
+  .add(
+    HttpApiEndpoint.get("get")`/sessions/${id}`.setUrlParams(ofAgent).addSuccess(SessionView).addError(Problem.NotFound)
+      .annotateContext(operation({ scope: "read", summary: "Read a session" }))
+  )
   .add(
     HttpApiEndpoint.patch("update")`/sessions/${id}`.setUrlParams(ofAgent).setPayload(SessionPatch)
       .addSuccess(SessionView)
-      .addError(NotFound)
-      .addError(Conflict)
-      .addError(Invalid)
+      .addError(Problem.NotFound)
+      .addError(Problem.Conflict)
+      .annotateContext(operation({
+        scope: "write",
+        summary: "Change a session",
+        description: "Fields that are left out stay as they are; a null `chat_model_config` takes the model away. The "
+          + "models and the permission mode cannot be changed while a run goes on.",
+        example: { name: "Second thoughts" }
+      }))
   )
-  .add(HttpApiEndpoint.del("remove")`/sessions/${id}`.setUrlParams(ofAgent).addError(NotFound))
+  .add(
+    HttpApiEndpoint.del("remove")`/sessions/${id}`.setUrlParams(ofAgent).addError(Problem.NotFound)
+      .annotateContext(operation({
+        scope: "write",
+        summary: "Delete a session",
+        description: "Its transcript, its events and its runs go with it; what runs is stopped first."
+      }))
+  )
   .add(
     HttpApiEndpoint.get("status")`/sessions/${id}/status`.setUrlParams(ofAgent)
-      .addSuccess(Schema.Struct({ session_id: SessionId, status: SessionStatus }))
-      .addError(NotFound)
+      .addSuccess(SessionState)
+      .addError(Problem.NotFound)
+      .annotateContext(operation({ scope: "read", summary: "See what a session is doing" }))
   )
   .add(
     HttpApiEndpoint.post("interrupt")`/sessions/${id}/interrupt`
       .setUrlParams(Schema.Struct({
         ...ofAgent.fields,
-        queue: Schema.optionalWith(Schema.Literal("keep", "drop"), { default: () => "keep" as const })
+        queue: Schema.optionalWith(queue, { default: () => "keep" as const })
       }))
-      .addSuccess(Schema.Struct({ session_id: SessionId }), { status: 202 })
-      .addError(NotFound)
-      .annotate(OpenApi.Description, "Stops the session's run. Idle is fine. `queue=drop` ends the waiting inputs too.")
+      .addSuccess(SessionInterrupted)
+      .addError(Problem.NotFound)
+      .annotateContext(operation({
+        scope: "chat",
+        summary: "Stop what runs in a session",
+        description: "Stops the session's run. Idle is fine. `queue=drop` ends the waiting inputs too."
+      }))
   )
   .add(
     HttpApiEndpoint.get("stream")`/sessions/${id}/stream`
-      .setUrlParams(
-        Schema.Struct({ ...ofAgent.fields, after: Schema.optional(Schema.String.pipe(Schema.maxLength(32))) })
-      )
-      .setHeaders(Schema.Struct({ "last-event-id": Schema.optional(Schema.String.pipe(Schema.maxLength(32))) }))
+      .setUrlParams(Schema.Struct({ ...ofAgent.fields, after: Schema.optional(cursor) }))
+      .setHeaders(Schema.Struct({ "last-event-id": Schema.optional(cursor) }))
       .addSuccess(EventStream)
-      .addError(NotFound)
-      .addError(Malformed)
-      .addError(Conflict)
-      .addError(Gone)
-      .annotate(OpenApi.Transform, streamsEvents)
-      .annotate(
-        OpenApi.Description,
-        "Replays the log after `Last-Event-ID`, or else after `after`, then follows, across runs. Without a cursor: the current run from its start, then live."
-      )
+      .addError(Problem.NotFound)
+      .addError(Problem.Conflict)
+      .addError(Problem.Gone)
+      .annotateContext(operation({
+        scope: "read",
+        summary: "Follow a session",
+        description:
+          "Replays the log after `Last-Event-ID`, or else after `after`, then follows, across runs. Without a cursor: the current run from its start, then live. It ends when you leave."
+      }))
   )
   .middleware(Authentication)
   .annotate(OpenApi.Description, "Exchanges between a user and an agent.")

@@ -1,27 +1,37 @@
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
-import { Conflict } from "../../domain/Errors.ts"
 import { VaultRotation, VaultStatus } from "../../domain/Vault.ts"
 import { Authentication } from "./Authentication.ts"
+import { named, operation } from "./Operation.ts"
+import * as Problem from "./Problem.ts"
 
-/** All of it needs the scope `admin`. */
 export class VaultApi extends HttpApiGroup.make("vault")
   .add(
     HttpApiEndpoint.get("status", "/vault").addSuccess(VaultStatus)
-      .annotate(OpenApi.Description, "How many stored secrets are sealed with which key.")
+      .annotateContext(operation({
+        scope: "admin",
+        summary: "See the vault's keys",
+        description: "How many stored secrets are sealed with which key."
+      }))
   )
   .add(
-    HttpApiEndpoint.post("rotate", "/vault/rotate").addSuccess(VaultRotation, { status: 202 })
-      .annotate(
-        OpenApi.Description,
-        "Seals every stored secret with the newest key, in the background. If that is so already and the keys are in a "
-          + "file, a fresh key is put in front first. Asked again, one that was cut off goes on."
-      )
+    HttpApiEndpoint.post("rotate", "/vault/rotate").addSuccess(named("VaultRotation", VaultRotation, 202))
+      .annotateContext(operation({
+        scope: "admin",
+        summary: "Seal everything with the newest key",
+        description:
+          "Goes on in the background. If everything is sealed so already and the keys are in a file, a fresh key is "
+          + "put in front first. Asked again, a rotation that was cut off goes on."
+      }))
   )
   .add(
-    HttpApiEndpoint.post("retire", "/vault/retire").addSuccess(VaultStatus).addError(Conflict)
-      .annotate(OpenApi.Description, "Forgets the keys of the key file that nothing is sealed with any more.")
+    HttpApiEndpoint.post("retire", "/vault/retire").addSuccess(VaultStatus).addError(Problem.Conflict)
+      .annotateContext(operation({
+        scope: "admin",
+        summary: "Forget the keys that nothing needs",
+        description: "Forgets the keys of the key file that nothing is sealed with any more."
+      }))
   )
   .middleware(Authentication)
   .annotate(OpenApi.Description, "The keys that stored secrets are sealed with, for admins.")

@@ -1,7 +1,7 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect } from "effect"
-import { Accepted } from "../../domain/Chat.ts"
+import { Accepted, type ChatRequest } from "../../domain/Chat.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
 import { Idempotency } from "../../services/Idempotency.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
@@ -23,31 +23,65 @@ export const layer = HttpApiBuilder.group(Api, "chat", (handlers) =>
     const sse = yield* Sse
     const { once } = yield* Idempotency
 
-    return handlers.handle(
-      "send",
-      Effect.fnUntraced(function*({ headers, payload }) {
-        const { user_id } = yield* CurrentPrincipal
-        yield* note({ session_id: payload.session_id })
-        const accepted = yield* once(
-          {
-            owner: user_id,
-            key: headers["idempotency-key"],
-            request: "POST /chat",
-            body: payload,
-            answer: Accepted
-          },
-          ({ claim }) => hub.send(user_id, payload, claim)
-        )
-        const { run_id, seq } = accepted
-        yield* note({ run_id })
-        if (prefersAsync(headers.prefer)) {
-          const location = { location: `/runs/${run_id}`, "preference-applied": "respond-async" }
-          return HttpServerResponse.unsafeJson(accepted, { status: 202, headers: location })
-        }
-        const session = yield* sessions.get(user_id, payload.session_id)
-        return prefersJson(headers.accept)
-          ? HttpServerResponse.unsafeJson(yield* hub.reply(session, run_id, seq))
-          : yield* sse.respond((sink) => hub.attach(session, sink, { after: seq, only: run_id }))
+    /**
+     * The input's place in the log. The ways to ask for an answer share their
+     * keys: who lost a stream may ask for the reply with the same key.
+     */
+    const accept = Effect.fnUntraced(function*(key: string | undefined, body: ChatRequest) {
+      const { user_id: owner } = yield* CurrentPrincipal
+      yield* note({ session_id: body.session_id })
+      const accepted = yield* once(
+        { owner, key, request: "POST /chat", body, answer: Accepted },
+        ({ claim }) => hub.send(owner, body, claim)
+      )
+      yield* note({ run_id: accepted.run_id })
+      return accepted
+    })
+
+    const mine = ({ session_id }: Accepted) =>
+      Effect.flatMap(CurrentPrincipal, ({ user_id }) => sessions.get(user_id, session_id))
+
+    const asStream = (accepted: Accepted) =>
+      Effect.flatMap(mine(accepted), (session) =>
+        sse.respond((sink) => hub.attach(session, sink, { after: accepted.seq, only: accepted.run_id })))
+
+    const asReply = (accepted: Accepted) =>
+      Effect.flatMap(mine(accepted), (session) =>
+        hub.reply(session, accepted.run_id, accepted.seq))
+
+    const atOnce = (accepted: Accepted, headers: Readonly<Record<string, string>> = {}) =>
+      HttpServerResponse.unsafeJson(accepted, {
+        status: 202,
+        headers: { location: `/runs/${accepted.run_id}`, ...headers }
       })
-    )
+
+    return handlers
+      .handle(
+        "send",
+        Effect.fnUntraced(function*({ headers, payload }) {
+          const accepted = yield* accept(headers["idempotency-key"], payload)
+          if (prefersAsync(headers.prefer)) return atOnce(accepted, { "preference-applied": "respond-async" })
+          return prefersJson(headers.accept)
+            ? HttpServerResponse.unsafeJson(yield* asReply(accepted))
+            : yield* asStream(accepted)
+        })
+      )
+      .handle(
+        "stream",
+        ({ headers, payload }) => Effect.flatMap(accept(headers["idempotency-key"], payload), asStream)
+      )
+      .handle(
+        "reply",
+        // Written as it is: its schema has nothing to change in it.
+        ({ headers, payload }) =>
+          Effect.map(
+            Effect.flatMap(accept(headers["idempotency-key"], payload), asReply),
+            (message) => HttpServerResponse.unsafeJson(message)
+          )
+      )
+      .handle(
+        "async",
+        ({ headers, payload }) =>
+          Effect.map(accept(headers["idempotency-key"], payload), (accepted) => atOnce(accepted))
+      )
   }))

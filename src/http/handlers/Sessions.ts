@@ -5,7 +5,13 @@ import { SessionId, type UserId, WorkspaceId } from "../../domain/Ids.ts"
 import { fallbacksIn } from "../../domain/Model.ts"
 import { permissionContext } from "../../domain/Permission.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
-import { patchSession, type Session, type SessionDraft, type SessionPatch } from "../../domain/Session.ts"
+import {
+  patchSession,
+  type Session,
+  type SessionDraft,
+  type SessionPatch,
+  type SessionStatus
+} from "../../domain/Session.ts"
 import { EventLog } from "../../services/EventLog.ts"
 import { Idempotency } from "../../services/Idempotency.ts"
 import { Models } from "../../services/Models.ts"
@@ -50,6 +56,12 @@ const sessionOf = (draft: SessionDraft, user_id: UserId, millis: number, newId: 
   }
 }
 
+const viewOf = (session: Session, status: SessionStatus) => ({
+  ...session,
+  status,
+  is_running: status === "running"
+})
+
 /** Digits that a number holds exactly. */
 const cursorShape = /^\d{1,15}$/
 
@@ -74,8 +86,7 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
       }
     )
 
-    const view = (session: Session) =>
-      Effect.map(hub.status(session), (status) => ({ ...session, status, is_running: status === "running" }))
+    const view = (session: Session) => Effect.map(hub.status(session), (status) => viewOf(session, status))
 
     /** The `seq` to go on after; where the present run begins when the client names none. */
     const cursorOf = Effect.fnUntraced(function*(session: Session, given: string | undefined) {
@@ -100,7 +111,8 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
             agent_id === undefined ? {} : { agent_id },
             "newest"
           )
-          return { sessions: yield* Effect.forEach(items, view), ...rest }
+          const statuses = yield* hub.statuses(items)
+          return { sessions: items.map((session, i) => viewOf(session, statuses[i]!)), ...rest }
         })
       )
       .handle(

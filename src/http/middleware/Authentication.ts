@@ -1,18 +1,29 @@
 /** Finds out who asks, and whether they may: the route says which scope it needs. */
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { Forbidden } from "../../domain/Errors.ts"
 import type { Scope } from "../../domain/Principal.ts"
 import { Auth } from "../../services/Auth.ts"
+import { Api } from "../Api.ts"
 import { Authentication } from "../api/Authentication.ts"
+import { RequiredScope } from "../api/Operation.ts"
 import { note } from "../LogNotes.ts"
+import { routesOf } from "./Methods.ts"
+
+/** What each route needs, as its endpoint says it; an endpoint that says nothing stops the start. */
+const scopes: ReadonlyMap<string, Scope> = new Map(
+  routesOf(Api).flatMap(({ annotations, method, path }) => {
+    const scope = Context.get(annotations as Context.Context<RequiredScope>, RequiredScope)
+    return scope === null ? [] : [[`${method} ${path}`, scope]]
+  })
+)
 
 /** `path` is the route's, such as `/keys/:key_id`: a request's own path can be spelled in many ways. */
 const scopeOf = ({ method, path }: HttpRouter.Route<unknown, unknown>): Scope => {
-  if (/^\/(keys|vault)\b/.test(path)) return "admin"
-  if (method === "GET") return "read"
-  return /^\/(chat|embedding)$|\/(interrupt|cancel)$/.test(path) ? "chat" : "write"
+  const scope = scopes.get(`${method} ${path}`)
+  if (scope === undefined) throw new Error(`${method} ${path} is open, and asks all the same who it is.`)
+  return scope
 }
 
 /** Who asks, if they have the scope: for endpoints that need it only sometimes. */

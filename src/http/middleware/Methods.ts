@@ -2,6 +2,7 @@
 import * as HttpApi from "@effect/platform/HttpApi"
 import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import type { Context } from "effect"
 
 /** Ids are matched as they are, up to more than their length. */
 export const routerConfig = {
@@ -16,14 +17,23 @@ export interface Route {
   readonly path: HttpLayerRouter.PathInput
 }
 
+/** A route of an API, with what is said of its endpoint and its group. */
+export interface Described extends Route {
+  readonly annotations: Context.Context<never>
+}
+
 export const routesOf = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R>(
   api: HttpApi.HttpApi<Id, Groups, E, R>
-): ReadonlyArray<Route> => {
-  const routes: Array<Route> = []
+): ReadonlyArray<Described> => {
+  const routes: Array<Described> = []
   HttpApi.reflect(api, {
     onGroup: () => {},
-    onEndpoint: ({ endpoint }) =>
-      void routes.push({ method: endpoint.method, path: endpoint.path as HttpLayerRouter.PathInput })
+    onEndpoint: ({ endpoint, mergedAnnotations }) =>
+      void routes.push({
+        method: endpoint.method,
+        path: endpoint.path as HttpLayerRouter.PathInput,
+        annotations: mergedAnnotations
+      })
   })
   return routes
 }

@@ -85,7 +85,7 @@ export const isOurs = ({ message }: HttpApiError.HttpApiDecodeError): boolean =>
   message.startsWith("(<declaration schema>")
 
 export const respond = (problem: Problem, request_id: string, headers?: Readonly<Record<string, string>>) => {
-  const { _tag, code, detail, errors, retry_after, status, title, type } = problem
+  const { code, detail, errors, retry_after, status, title, type } = problem
   return HttpServerResponse.unsafeJson(
     {
       type,
@@ -96,8 +96,7 @@ export const respond = (problem: Problem, request_id: string, headers?: Readonly
       errors,
       ..."used_by" in problem && { used_by: problem.used_by },
       retry_after,
-      request_id,
-      _tag
+      request_id
     },
     {
       status,

@@ -1,5 +1,5 @@
 /** The sessions' histories in this process. */
-import { Array as Arr, Effect, Layer, Schema } from "effect"
+import { Array as Arr, Effect, Layer, Option, Schema } from "effect"
 import type { Claim } from "../../domain/Claim.ts"
 import type { SessionId, Timestamp } from "../../domain/Ids.ts"
 import type { LedgerEntry } from "../../domain/Ledger.ts"
@@ -15,9 +15,10 @@ import {
 import { type Row, tables } from "../../services/Storage.ts"
 import { firstBeyond, type Store, Tables } from "../Memory/Tables.ts"
 
-const decodeRun = Schema.decodeUnknownSync(Run)
+const decodeRun = Schema.decodeUnknownOption(Run)
 
-const runOf = (row: Row): Run => decodeRun(row.data)
+/** One that cannot be read must not stop those that can. */
+const runOf = (row: Row): ReadonlyArray<Run> => Option.toArray(decodeRun(row.data))
 
 const byId = (a: Run, b: Run) => a.id < b.id ? -1 : 1
 
@@ -114,7 +115,7 @@ const recent = (store: Store, session: SessionId, limit: number, maxBytes = Infi
 }
 
 const open = (store: Store, session: SessionId) =>
-  store.rows(tables.runs.name).where({ session_id: session }).map(runOf).filter(({ status }) => status !== "ended")
+  store.rows(tables.runs.name).where({ session_id: session }).flatMap(runOf).filter(({ status }) => status !== "ended")
     .toSorted(byId)
 
 export const make = Effect.map(Tables, (store) =>
@@ -160,8 +161,17 @@ export const make = Effect.map(Tables, (store) =>
         const { pages } = store.log(session)
         return { first: pages[0]?.first_seq ?? 1, last: pages.at(-1)?.last_seq ?? 0 }
       }),
-    messages: (session, { limit, offset }) =>
-      store.run(() => store.log(session).messages.slice(offset, offset + limit)),
+    messages: (session, { bytes = Infinity, limit, offset }) =>
+      store.run(() => {
+        const placed: Array<PlacedMessage> = []
+        let size = 0
+        for (const one of store.log(session).messages.slice(offset, offset + limit)) {
+          if (bytes < Infinity) size += Buffer.byteLength(JSON.stringify(one.message))
+          if (placed.length > 0 && size > bytes) break
+          placed.push(one)
+        }
+        return placed
+      }),
     recent: (session, limit, maxBytes) => store.run(() => recent(store, session, limit, maxBytes)),
     snapshot: (session, maxMessages, maxBytes) =>
       store.run(() => ({
@@ -171,7 +181,7 @@ export const make = Effect.map(Tables, (store) =>
       })),
     countMessages: (session) => store.run(() => store.log(session).messages.length),
     unfinishedSessions: store.run(() => {
-      const runs = store.rows(tables.runs.name).where({}).map(runOf).filter(({ status }) => status !== "ended")
+      const runs = store.rows(tables.runs.name).where({}).flatMap(runOf).filter(({ status }) => status !== "ended")
         .toSorted(byId)
       return Object.values(Arr.groupBy(runs, ({ session_id }) => session_id)).flatMap((ofSession) => {
         const unfinished = ofSession.filter(({ status }) => status === "queued" || status === "running")
@@ -189,10 +199,17 @@ export const make = Effect.map(Tables, (store) =>
         }))
       ),
     open: (session) => store.run(() => open(store, session)),
+    openStatuses: (sessions) =>
+      store.run(() =>
+        new Map(sessions.flatMap((session) => {
+          const runs = open(store, session)
+          return runs.length === 0 ? [] : [[session, runs.map(({ status }) => status)]]
+        }))
+      ),
     parked: (before, after, limit) =>
       store.run(() =>
         ["awaiting_permission", "awaiting_external_result"]
-          .flatMap((status) => store.rows(tables.runs.name).where({ status }).map(runOf))
+          .flatMap((status) => store.rows(tables.runs.name).where({ status }).flatMap(runOf))
           .filter(({ id, updated_at }) => updated_at < before && (after === undefined || id > after))
           .toSorted(byId).slice(0, limit)
       ),

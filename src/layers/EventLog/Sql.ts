@@ -5,12 +5,12 @@
  * of a document.
  */
 import type * as SqlError from "@effect/sql/SqlError"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Either, Layer, Option, Schema } from "effect"
 import type { Claim } from "../../domain/Claim.ts"
-import type { SessionId, UserId } from "../../domain/Ids.ts"
+import type { MessageId, SessionId, UserId } from "../../domain/Ids.ts"
 import { type LedgerEntry, tokenNames } from "../../domain/Ledger.ts"
-import { Message } from "../../domain/Message.ts"
-import { Run } from "../../domain/Run.ts"
+import { Message, unreadableMessage } from "../../domain/Message.ts"
+import { Run, RunStatus } from "../../domain/Run.ts"
 import {
   AppendRefused,
   EventLog,
@@ -198,14 +198,22 @@ const rangeText = `
   select coalesce((select min(first_seq) from log_pages where session_id = $1), 1) as first,
     coalesce((select last_seq from log_pages where session_id = $1 order by first_seq desc limit 1), 0) as last`
 
-const messagesText = "select seq, owner, data from messages where session_id = $1 order by seq offset $2 limit $3"
+const messagesText = `
+  select seq, id, owner, data from (
+    select *, row_number() over (order by seq) as place, sum(octet_length(data)) over (order by seq) as size
+    from (
+      select seq, id, owner, data from messages where session_id = $1 order by seq offset $2 limit $3
+    ) listed
+  ) sized
+  where place = 1 or size <= $4::bigint
+  order by seq`
 
 /** The newest ones whose texts fit into `$3` bytes together, but at least one. Their sizes are known without reading them. */
 const newest = `
-  select seq, owner, data from (
-    select seq, owner, data, sum(octet_length(data)) over (order by seq desc) as size,
+  select seq, id, owner, data from (
+    select seq, id, owner, data, sum(octet_length(data)) over (order by seq desc) as size,
       row_number() over (order by seq desc) as place
-    from (select seq, owner, data from messages where session_id = $1 order by seq desc limit $2) few
+    from (select seq, id, owner, data from messages where session_id = $1 order by seq desc limit $2) few
   ) sized
   where size <= $3::bigint or place = 1`
 
@@ -214,12 +222,12 @@ const recentText = `${newest} order by seq`
 /** One statement, and so one moment. The run's rows come first, in the order of their ids. */
 const snapshotText = `
   select * from (
-    select 0 as kind, last_seq as seq, '' as owner, '' as data
+    select 0 as kind, last_seq as seq, '' as id, '' as owner, '' as data
       from (select last_seq from log_pages where session_id = $1 order by first_seq desc limit 1) head
     union all
-    select 1, (row_number() over (order by id))::int, owner, data from runs where session_id = $1 and status <> 'ended'
+    select 1, (row_number() over (order by id))::int, id, owner, data from runs where session_id = $1 and status <> 'ended'
     union all
-    select 2, seq, owner, data from (${newest}) messages
+    select 2, seq, id, owner, data from (${newest}) messages
   ) parts
   order by kind, seq`
 
@@ -238,6 +246,10 @@ const headsText = `
   from string_to_table($1, e'\\x1f') as id`
 
 const openText = "select data from runs where session_id = $1 and status <> 'ended' order by id"
+
+const openStatusesText = `
+  select session_id, string_agg(status, ',' order by id) as statuses
+  from runs where status <> 'ended' and session_id = any(string_to_array($1, e'\\x1f')) group by session_id`
 
 /** The list is written out, as in the index. */
 const parkedText = `
@@ -275,14 +287,17 @@ const pruneText = `
   )
   select (select count(*) from chosen)::int as chosen, (select count(*) from gone)::int as gone, (select count(*) from done)::int as done`
 
-const decodeRun = Schema.decodeSync(Schema.parseJson(Run))
-const decodeMessage = Schema.decodeSync(Schema.parseJson(Message))
+const decodeRun = Schema.decodeOption(Schema.parseJson(Run))
+const decodeMessage = Schema.decodeEither(Schema.parseJson(Message))
+
+const isStatus = Schema.is(RunStatus)
 
 interface Document {
   readonly data: string
 }
 
 interface StoredMessage extends Document {
+  readonly id: MessageId
   readonly seq: number
   readonly owner: UserId
 }
@@ -298,13 +313,15 @@ const unbounded = Number.MAX_SAFE_INTEGER
 export const make = Effect.map(Prepared, ({ execute }) => {
   const rows = <Row extends object>(...statement: Parameters<typeof execute>) => orDie(execute<Row>(...statement))
 
-  const runsOf = (documents: ReadonlyArray<Document>) => documents.map(({ data }) => decodeRun(data))
+  /** One that cannot be read must not stop those that can. */
+  const runsOf = (documents: ReadonlyArray<Document>) =>
+    documents.flatMap(({ data }) => Option.toArray(decodeRun(data)))
 
-  const placed = (session_id: SessionId) => ({ data, owner, seq }: StoredMessage): PlacedMessage => ({
+  const placed = (session_id: SessionId) => ({ data, id, owner, seq }: StoredMessage): PlacedMessage => ({
     session_id,
     owner,
     seq,
-    message: decodeMessage(data)
+    message: Either.getOrElse(decodeMessage(data), () => unreadableMessage(id))
   })
 
   return EventLog.of({
@@ -334,8 +351,11 @@ export const make = Effect.map(Prepared, ({ execute }) => {
       ),
     range: (session) =>
       Effect.map(rows<{ readonly first: number; readonly last: number }>(rangeText, [session]), ([range]) => range!),
-    messages: (session, { limit, offset }) =>
-      Effect.map(rows<StoredMessage>(messagesText, [session, offset, limit]), (stored) => stored.map(placed(session))),
+    messages: (session, { bytes = unbounded, limit, offset }) =>
+      Effect.map(
+        rows<StoredMessage>(messagesText, [session, offset, limit, bytes]),
+        (stored) => stored.map(placed(session))
+      ),
     recent: (session, limit, maxBytes = unbounded) =>
       Effect.map(rows<StoredMessage>(recentText, [session, limit, maxBytes]), (stored) => stored.map(placed(session))),
     snapshot: (session, maxMessages, maxBytes) =>
@@ -356,6 +376,14 @@ export const make = Effect.map(Prepared, ({ execute }) => {
           new Map(heads.flatMap(({ last_seq, session_id }) => last_seq === null ? [] : [[session_id, last_seq]]))
       ),
     open: (session) => Effect.map(rows<Document>(openText, [session]), runsOf),
+    openStatuses: (sessions) =>
+      sessions.length === 0 ? Effect.succeed(new Map()) : Effect.map(
+        rows<{ readonly session_id: SessionId; readonly statuses: string }>(openStatusesText, [
+          sessions.join(separator)
+        ]),
+        (stored) =>
+          new Map(stored.map(({ session_id, statuses }) => [session_id, statuses.split(",").filter(isStatus)]))
+      ),
     parked: (before, after, limit) => Effect.map(rows<Document>(parkedText, [before, after ?? "", limit]), runsOf),
     prune: (before, limit) =>
       Effect.map(

@@ -3,7 +3,8 @@ import { Effect, Layer, Schema } from "effect"
 import type { UserId } from "../../domain/Ids.ts"
 import { LedgerEntry, roundCost, tokenNames } from "../../domain/Ledger.ts"
 import {
-  type GroupBy,
+  type AdminGroupBy,
+  type HostUsageQuery,
   isError,
   noSum,
   type UsageGroup,
@@ -16,8 +17,10 @@ import { type Store, Tables } from "../Memory/Tables.ts"
 
 const isEntry = Schema.is(LedgerEntry)
 
-const keyOf = (entry: LedgerEntry, by: GroupBy): string => {
+const keyOf = (entry: LedgerEntry, by: AdminGroupBy): string => {
   switch (by) {
+    case "user":
+      return entry.user_id
     case "day":
       return entry.created_at.slice(0, 10)
     case "model":
@@ -45,13 +48,17 @@ const compare = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): number => 
   return 0
 }
 
-const within = (store: Store, owner: UserId, { from, to }: Pick<UsageQuery, "from" | "to">) =>
-  store.rows(tables.usage.name).where({ owner })
+const within = (
+  store: Store,
+  users: ReadonlyArray<UserId> | undefined,
+  { from, to }: Pick<UsageQuery, "from" | "to">
+) =>
+  (users?.flatMap((owner) => store.rows(tables.usage.name).where({ owner })) ?? store.rows(tables.usage.name).where({}))
     .map(({ data }) => data)
     .filter(isEntry)
     .filter(({ created_at }) => created_at >= from && created_at < to)
 
-const groupsOf = (entries: ReadonlyArray<LedgerEntry>, { after, group_by, limit }: UsageQuery) => {
+const groupsOf = (entries: ReadonlyArray<LedgerEntry>, { after, group_by, limit }: HostUsageQuery) => {
   const groups = new Map<string, UsageGroup>()
   for (const entry of entries) {
     const keys = group_by.map((by) => keyOf(entry, by))
@@ -66,8 +73,12 @@ const groupsOf = (entries: ReadonlyArray<LedgerEntry>, { after, group_by, limit 
 
 export const make = Effect.map(Tables, (store) =>
   Ledger.of({
-    groups: (owner, query) => store.run(() => groupsOf(within(store, owner, query), query)),
-    total: (owner, range) => store.run(() => within(store, owner, range).reduce(add, noSum))
+    groups: (owner, query) => store.run(() => groupsOf(within(store, [owner], query), query)),
+    total: (owner, range) => store.run(() => within(store, [owner], range).reduce(add, noSum)),
+    host: {
+      groups: (query) => store.run(() => groupsOf(within(store, query.users, query), query)),
+      total: (range) => store.run(() => within(store, range.users, range).reduce(add, noSum))
+    }
   }))
 
 export const layer: Layer.Layer<Ledger, never, Tables> = Layer.effect(Ledger, make)

@@ -1,12 +1,13 @@
 /** Sums over the calls of models in PostgreSQL. */
 import { Effect, Layer } from "effect"
 import { roundCost, tokenNames } from "../../domain/Ledger.ts"
-import type { GroupBy, UsageSum } from "../../domain/UsageReport.ts"
+import type { AdminGroupBy, HostUsageQuery, UsageGroup, UsageSum } from "../../domain/UsageReport.ts"
 import { Ledger } from "../../services/Ledger.ts"
 import { Prepared } from "../Sql/Prepared.ts"
 import { orDie } from "../Sql/SqlState.ts"
 
-const keyOf: Readonly<Record<GroupBy, string>> = {
+const keyOf: Readonly<Record<AdminGroupBy, string>> = {
+  user: "owner",
   day: `to_char(created_at at time zone 'utc', 'YYYY-MM-DD') collate "C"`,
   provider: "coalesce(provider, '')",
   model: "model",
@@ -25,17 +26,28 @@ const sums = [
   "(count(*) filter (where cost is null))::float8 as unpriced_calls"
 ].join(", ")
 
-const range = "from usage where owner = $1 and created_at >= $2::timestamptz and created_at < $3::timestamptz"
+const inRange = "created_at >= $2::timestamptz and created_at < $3::timestamptz"
 
-const totalText = `select ${sums} ${range}`
+/** Whose calls: one owner's; those of owners whose names are joined; everybody's, where the parameter says nothing. */
+const whose = {
+  owner: "owner = $1",
+  owners: "owner = any(string_to_array($1, e'\\x1f'))",
+  everybody: "$1::text is null"
+} as const
 
-const groupsText = (by: ReadonlyArray<GroupBy>, isFirst: boolean) => {
+type Whose = keyof typeof whose
+
+const rangeOf = (of: Whose) => `from usage where ${whose[of]} and ${inRange}`
+
+const totalText = (of: Whose) => `select ${sums} ${rangeOf(of)}`
+
+const groupsText = (of: Whose, by: ReadonlyArray<AdminGroupBy>, isFirst: boolean) => {
   const keys = by.map((one) => keyOf[one])
   const places = keys.map((_, i) => i + 1).join(", ")
   const beyond = isFirst ? "" : `and (${keys.join(", ")}) > (${keys.map((_, i) => `$${i + 5}::text`).join(", ")})`
-  return `select ${
-    keys.map((key, i) => `${key} as key${i}`).join(", ")
-  }, ${sums} ${range} ${beyond} group by ${places} order by ${places} limit $4::int`
+  return `select ${keys.map((key, i) => `${key} as key${i}`).join(", ")}, ${sums} ${
+    rangeOf(of)
+  } ${beyond} group by ${places} order by ${places} limit $4::int`
 }
 
 type Group = UsageSum & Readonly<Record<string, string | number | null>>
@@ -55,23 +67,39 @@ const sumOf = (row: UsageSum): UsageSum => ({
 /** `text` cannot hold NUL. */
 const text = (value: string) => value.replaceAll("\0", "\ufffd")
 
-export const make = Effect.map(Prepared, ({ execute }) =>
-  Ledger.of({
-    groups: (owner, { after, from, group_by, limit, to }) =>
-      Effect.map(
-        orDie(
-          execute<Group>(groupsText(group_by, after === undefined), [
-            owner,
-            from,
-            to,
-            limit,
-            ...(after ?? []).map(text)
-          ])
-        ),
-        (rows) => rows.map((row) => ({ keys: group_by.map((_, i) => String(row[`key${i}`])), sum: sumOf(row) }))
+export const make = Effect.map(Prepared, ({ execute }) => {
+  const groups = (
+    of: Whose,
+    who: string | null,
+    { after, from, group_by, limit, to }: HostUsageQuery
+  ): Effect.Effect<ReadonlyArray<UsageGroup>> =>
+    Effect.map(
+      orDie(
+        execute<Group>(groupsText(of, group_by, after === undefined), [
+          who,
+          from,
+          to,
+          limit,
+          ...(after ?? []).map(text)
+        ])
       ),
-    total: (owner, { from, to }) =>
-      Effect.map(orDie(execute<UsageSum>(totalText, [owner, from, to])), ([row]) => sumOf(row!))
-  }))
+      (rows) => rows.map((row) => ({ keys: group_by.map((_, i) => String(row[`key${i}`])), sum: sumOf(row) }))
+    )
+
+  const total = (of: Whose, who: string | null, { from, to }: Pick<HostUsageQuery, "from" | "to">) =>
+    Effect.map(orDie(execute<UsageSum>(totalText(of), [who, from, to])), ([row]) => sumOf(row!))
+
+  const named = (users: HostUsageQuery["users"]): readonly [Whose, string | null] =>
+    users === undefined ? ["everybody", null] : ["owners", users.join("\x1f")]
+
+  return Ledger.of({
+    groups: (owner, query) => groups("owner", owner, query),
+    total: (owner, range) => total("owner", owner, range),
+    host: {
+      groups: (query) => groups(...named(query.users), query),
+      total: (range) => total(...named(range.users), range)
+    }
+  })
+})
 
 export const layer: Layer.Layer<Ledger, never, Prepared> = Layer.effect(Ledger, make)

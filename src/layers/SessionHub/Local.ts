@@ -5,8 +5,9 @@ import type { Claim } from "../../domain/Claim.ts"
 import { Conflict, Gone, NotFound } from "../../domain/Errors.ts"
 import type { BlockId, MessageId, RunId, UserId } from "../../domain/Ids.ts"
 import { acceptMessage, type Message } from "../../domain/Message.ts"
+import { pageBytes } from "../../domain/Page.ts"
 import type { Run } from "../../domain/Run.ts"
-import type { Session } from "../../domain/Session.ts"
+import type { Session, SessionStatus } from "../../domain/Session.ts"
 import { noUsage } from "../../domain/Usage.ts"
 import { AppendRefused, EventLog } from "../../services/EventLog.ts"
 import { Models } from "../../services/Models.ts"
@@ -58,6 +59,10 @@ const cursorTimeout = Duration.seconds(1)
 const maxTries = 3
 
 const isWaiting = (status: Run["status"]) => status === "awaiting_permission" || status === "awaiting_external_result"
+
+/** What a session is doing whose runs that are not ended stand so. */
+const statusOf = (runs: ReadonlyArray<Run["status"]>): SessionStatus =>
+  runs.find(isWaiting) ?? (runs.includes("running") ? "running" : "idle")
 
 export const make = Effect.gen(function*() {
   const storage = yield* Storage
@@ -243,15 +248,18 @@ export const make = Effect.gen(function*() {
       Effect.suspend(() =>
         owner.activity(session.id) !== undefined ?
           Effect.succeed("running" as const) :
-          Effect.map(log.open(session.id), (runs) => {
-            const statuses = runs.map(({ status }) => status)
-            return statuses.find(isWaiting) ?? (statuses.includes("running") ? "running" : "idle")
-          })
+          Effect.map(log.open(session.id), (runs) => statusOf(runs.map(({ status }) => status)))
       ),
+    statuses: (sessions) =>
+      Effect.suspend(() => {
+        const elsewhere = sessions.map(({ id }) => id).filter((id) => owner.activity(id) === undefined)
+        return Effect.map(log.openStatuses(elsewhere), (open) =>
+          sessions.map(({ id }) => owner.activity(id) !== undefined ? "running" : statusOf(open.get(id) ?? [])))
+      }),
     messages: Effect.fnUntraced(function*(session, { limit, offset }) {
       const here = owner.activity(session.id)
       const run = yield* running(session)
-      const placed = yield* log.messages(session.id, { offset, limit })
+      const placed = yield* log.messages(session.id, { offset, limit, bytes: pageBytes })
       const stored = placed.map(({ message }) => message)
       const count = yield* log.countMessages(session.id)
       const isLast = offset + stored.length >= count

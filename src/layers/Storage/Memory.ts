@@ -1,6 +1,14 @@
 /** Records in this process. */
 import { Duration, Effect, Layer } from "effect"
-import { type Driver, fromDriver, type Row, type RowFilter, Storage, type Table } from "../../services/Storage.ts"
+import {
+  type Driver,
+  fromDriver,
+  type Order,
+  type Row,
+  type RowFilter,
+  Storage,
+  type Table
+} from "../../services/Storage.ts"
 import { type Store, Tables } from "../Memory/Tables.ts"
 
 const matching = ({ owner, where }: RowFilter) => owner === undefined ? where : { ...where, owner }
@@ -24,14 +32,28 @@ const driver = (store: Store): Driver => {
   const isOrphan = (table: Table, row: Row) =>
     table.references.some(({ column, table }) => !store.rows(table).byId.has(row.columns[column]!))
 
+  const listed = (table: Table, filter: RowFilter, after: string | undefined, order: Order): ReadonlyArray<Row> => {
+    const rows = store.rows(table.name).where(matching(filter)).filter(holding(filter)).filter(({ id }) =>
+      after === undefined || (order === "oldest" ? id > after : id < after)
+    ).toSorted(byId)
+    return order === "oldest" ? rows : rows.toReversed()
+  }
+
   return {
     find: (table, id) => store.run(() => store.rows(table.name).byId.get(id)),
     list: (table, filter, { after, limit, order }) =>
+      store.run(() => listed(table, filter, after, order).slice(0, limit)),
+    page: (table, filter, { after, bytes, limit, order }) =>
       store.run(() => {
-        const rows = store.rows(table.name).where(matching(filter)).filter(holding(filter)).filter(({ id }) =>
-          after === undefined || (order === "oldest" ? id > after : id < after)
-        ).toSorted(byId)
-        return (order === "oldest" ? rows : rows.toReversed()).slice(0, limit)
+        const found = listed(table, filter, after, order)
+        const rows: Array<Row> = []
+        let size = 0
+        for (const row of found.slice(0, limit)) {
+          size += Buffer.byteLength(JSON.stringify(row.data))
+          if (rows.length > 0 && size > bytes) break
+          rows.push(row)
+        }
+        return { rows, more: rows.length < found.length }
       }),
     count: (table, filter) =>
       store.run(() => store.rows(table.name).where(matching(filter)).filter(holding(filter)).length),

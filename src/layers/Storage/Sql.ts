@@ -2,7 +2,15 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqlError from "@effect/sql/SqlError"
 import { Duration, Effect, Layer, Option } from "effect"
-import { type Driver, fromDriver, type Row, type RowFilter, Storage, type Table } from "../../services/Storage.ts"
+import {
+  type Driver,
+  fromDriver,
+  type Order,
+  type Row,
+  type RowFilter,
+  Storage,
+  type Table
+} from "../../services/Storage.ts"
 import { Prepared } from "../Sql/Prepared.ts"
 import { dieOf, orDie, retryDeadlock } from "../Sql/SqlState.ts"
 
@@ -102,6 +110,18 @@ const conditions = ({ holds, owner, where }: RowFilter) => {
 
 const whereText = (texts: ReadonlyArray<string>) => texts.length === 0 ? "" : ` where ${texts.join(" and ")}`
 
+/** What a list reads, in its order and without its end. */
+const listing = (table: Table, filter: RowFilter, after: string | undefined, order: Order) => {
+  const { params, texts } = conditions(filter)
+  const beyond = after === undefined ? [] : [`id ${order === "oldest" ? ">" : "<"} $${params.length + 1}`]
+  const direction = order === "oldest" ? "asc" : "desc"
+  return {
+    direction,
+    params: after === undefined ? params : [...params, text(after)],
+    statement: `${select(table)}${whereText([...texts, ...beyond])} order by id ${direction}`
+  }
+}
+
 export const driver = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const { execute } = yield* Prepared
@@ -122,16 +142,28 @@ export const driver = Effect.gen(function*() {
         ([stored]) => stored && rowOf(table, stored)
       ),
     list: (table, filter, { after, limit, order }) => {
-      const { params, texts } = conditions(filter)
-      const beyond = after === undefined ? [] : [`id ${order === "oldest" ? ">" : "<"} $${params.length + 1}`]
-      const values = after === undefined ? params : [...params, text(after)]
-      const direction = order === "oldest" ? "asc" : "desc"
-      const statement = `${select(table)}${whereText([...texts, ...beyond])} order by id ${direction} limit $${
-        values.length + 1
-      }`
+      const { params, statement } = listing(table, filter, after, order)
       return Effect.map(
-        orDie(execute<Stored>(statement, [...values, limit])),
+        orDie(execute<Stored>(`${statement} limit $${params.length + 1}`, [...params, limit])),
         (rows) => rows.map((stored) => rowOf(table, stored))
+      )
+    },
+    page: (table, filter, { after, bytes, limit, order }) => {
+      const { direction, params, statement } = listing(table, filter, after, order)
+      const listed = `${statement} limit $${params.length + 1}::int + 1`
+      // The documents that are left out are measured and not read.
+      const sized = `select *, row_number() over by_id as place, count(*) over () as found,
+        sum(octet_length(data)) over by_id as size
+        from (${listed}) listed window by_id as (order by id ${direction})`
+      const page = `select * from (${sized}) sized
+        where place <= $${params.length + 1}::int and (place = 1 or size <= $${params.length + 2}::bigint)
+        order by id ${direction}`
+      return Effect.map(
+        orDie(execute<Stored & { readonly found: number | string }>(page, [...params, limit, bytes])),
+        (rows) => ({
+          rows: rows.map((stored) => rowOf(table, stored)),
+          more: rows.length > 0 && rows.length < Number(rows[0]!.found)
+        })
       )
     },
     count: (table, filter) => {

@@ -1,0 +1,92 @@
+/**
+ * What the door says of itself: the OpenAPI document, and two pages that show it
+ * and try it. A page asks no other host for anything: what it needs is in it,
+ * and its content security policy lets it run nothing else.
+ */
+import * as HttpApiScalar from "@effect/platform/HttpApiScalar"
+import * as HttpApiSwagger from "@effect/platform/HttpApiSwagger"
+import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as OpenApi from "@effect/platform/OpenApi"
+import { Effect, Layer } from "effect"
+import { createHash } from "node:crypto"
+import { Api } from "./Api.ts"
+
+/** Whom a page asks for until its reader names somebody else. On loopback that is all it takes. */
+const reader = "local"
+
+/** Nothing that leads to the makers of the page or loads from them: their client, their toolbar, their fonts, their counting. */
+const scalar = {
+  hideClientButton: true,
+  showToolbar: "never",
+  telemetry: false,
+  withDefaultFonts: false,
+  authentication: { preferredSecurityScheme: "user", securitySchemes: { user: { value: reader } } },
+  customCss: `
+    :root {
+      --scalar-font: system-ui, sans-serif;
+      --scalar-font-code: ui-monospace, monospace;
+    }
+    a[href*="scalar.com"], .open-api-client-button { display: none !important; }`
+}
+
+/** Where the other page is told what it shows. */
+const swaggerOptions = "dom_id: '#swagger-ui',"
+
+/** It knows the ways to say who asks only after it has read the document, and the page only after that. */
+const swaggerStart = `${swaggerOptions}
+        tryItOutEnabled: true,
+        validatorUrl: null,
+        onComplete: () => setTimeout(() => window.ui.preauthorizeApiKey("user", "${reader}")),`
+
+/** The scripts of a page that run; the others are data. */
+const scripts = (html: string) => [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(([, script]) => script!)
+
+const policyFor = (html: string) =>
+  [
+    "default-src 'none'",
+    `script-src ${
+      scripts(html).map((script) => `'sha256-${createHash("sha256").update(script).digest("base64")}'`).join(" ")
+    }`,
+    // Both pages write styles while they run.
+    "style-src 'unsafe-inline'",
+    "img-src 'self' data: blob:",
+    "font-src data:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'"
+  ].join("; ")
+
+const securely = (change: (html: string) => string) => (response: HttpServerResponse.HttpServerResponse) => {
+  if (response.body._tag !== "Uint8Array") return response
+  const html = change(new TextDecoder().decode(response.body.body))
+  return HttpServerResponse.html(html).pipe(
+    HttpServerResponse.setHeaders({ "content-security-policy": policyFor(html), "referrer-policy": "no-referrer" })
+  )
+}
+
+type Pages = Layer.Layer<never, never, HttpLayerRouter.HttpRouter>
+
+/** Made when somebody first asks: that takes longer than all the rest of the door. */
+const onDemand = (path: `/${string}`, pages: Pages, change: (html: string) => string) =>
+  HttpLayerRouter.use((router) =>
+    Effect.scoped(HttpLayerRouter.toHttpEffect(pages)).pipe(
+      Effect.flatten,
+      Effect.map(securely(change)),
+      Effect.cached,
+      Effect.flatMap((page) => router.add("GET", path, Effect.orDie(page)))
+    )
+  )
+
+export const paths = ["/docs", "/docs/swagger", "/openapi.json"] as const
+
+export const layer: Pages = Layer.mergeAll(
+  onDemand("/docs", HttpApiScalar.layerHttpLayerRouter({ api: Api, path: "/docs", scalar }), (html) => html),
+  onDemand(
+    "/docs/swagger",
+    HttpApiSwagger.layerHttpLayerRouter({ api: Api, path: "/docs/swagger" }),
+    (html) => html.replace(swaggerOptions, swaggerStart)
+  ),
+  HttpLayerRouter.add("GET", "/openapi.json", Effect.sync(() => HttpServerResponse.unsafeJson(OpenApi.fromApi(Api))))
+)

@@ -1,0 +1,34 @@
+/** What is said of an endpoint beside its types: who may use it, and how it is shown. */
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
+import * as OpenApi from "@effect/platform/OpenApi"
+import { Context, type Schema } from "effect"
+import type { Scope } from "../../domain/Principal.ts"
+
+/** The scope that an endpoint needs; null where it is open to everybody. Every endpoint says one of both. */
+export class RequiredScope
+  extends Context.Tag("stoa/http/api/Operation/RequiredScope")<RequiredScope, Scope | null>()
+{}
+
+/** A body that works as it is, but for ids, which are those of the reader's own things. */
+export class ExampleBody extends Context.Tag("stoa/http/api/Operation/ExampleBody")<ExampleBody, object>() {}
+
+export interface Operation {
+  readonly scope: Scope | null
+  /** A few words, as in a table of contents. */
+  readonly summary: string
+  readonly description?: string
+  readonly example?: object
+}
+
+/** For `annotateContext` of an endpoint. */
+export const operation = (
+  { description, example, scope, summary }: Operation
+): Context.Context<RequiredScope> => {
+  const said = Context.make(RequiredScope, scope).pipe(Context.add(OpenApi.Summary, summary))
+  const told = description === undefined ? said : Context.add(said, OpenApi.Description, description)
+  return example === undefined ? told : Context.add(told, ExampleBody, example)
+}
+
+/** An answer of another status than 200; the document keeps its name. */
+export const named = <A, I>(identifier: string, schema: Schema.Schema<A, I>, status: number): Schema.Schema<A, I> =>
+  schema.annotations(HttpApiSchema.annotations({ identifier, status }))
