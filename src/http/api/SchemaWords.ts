@@ -54,6 +54,7 @@ export const schemas: Readonly<Record<string, string>> = {
   MODEL_CALL_START: "A model is called.",
   PermissionContext: "Who is asked before a tool runs, and the rules that were made so far.",
   PermissionRule: "What to do when a tool is to run.",
+  PermissionRuleInput: "A rule that an answer makes: what to do from then on when the tool is to run.",
   Prices: "What a model costs, in US dollars per million tokens.",
   Problem: "What went wrong, as RFC 9457 has it.",
   ReActConfig: "How the agent goes on between its model and its tools.",
