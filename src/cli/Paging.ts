@@ -40,7 +40,7 @@ export const all = <A, E, R>(
         ({ items, next }) => {
           const rest = left - items.length
           // A server that repeats itself is not followed for ever.
-          const isLast = next === null || rest <= 0 || items.length === 0 || Option.contains(cursor, next)
+          const isLast = next === null || rest <= 0 || Option.contains(cursor, next)
           return [
             Chunk.take(Chunk.fromIterable(items), left),
             isLast ? Option.none() : Option.some({ left: rest, cursor: Option.some(next) })

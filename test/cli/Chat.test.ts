@@ -550,8 +550,20 @@ describe("sessions", () => {
       })
       const { url } = yield* fakeServer((_, line) =>
         line.includes("offset=0")
-          ? json({ messages: [message("ada", "hi\u001b[2J")], is_running: false, total: 2, has_more: true })
-          : json({ messages: [message("bot", "ho\n")], is_running: false, total: 2, has_more: false })
+          ? json({
+            messages: [message("ada", "hi\u001b[2J")],
+            is_running: false,
+            total: 2,
+            has_more: true,
+            next_cursor: "1"
+          })
+          : json({
+            messages: [message("bot", "ho\n")],
+            is_running: false,
+            total: 2,
+            has_more: false,
+            next_cursor: null
+          })
       )
       const { out } = yield* stoa({}, "sessions", "messages", "s1", "--url", url)
       assert.strictEqual(out, "ada  2026-01-31T09:30:00.000Z\nhi[2J\n\nbot  2026-01-31T09:30:00.000Z\nho\n\n")

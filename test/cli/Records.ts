@@ -95,7 +95,8 @@ export const transcript = (id: string, name: string, state = "asking") => ({
   }],
   is_running: true,
   total: 1,
-  has_more: false
+  has_more: false,
+  next_cursor: null
 })
 
 export const queued = event("RUN_QUEUED", ids)
