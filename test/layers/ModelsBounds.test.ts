@@ -194,7 +194,7 @@ describe("A model call", () => {
       assert.strictEqual(yield* outcomeOf(calls(bounds.calls + 1)), "The model's answer exceeds 128 tool calls.")
       for (const many of [blocks, switching]) {
         assert.isUndefined(yield* outcomeOf(many(bounds.blocks)))
-        assert.strictEqual(yield* outcomeOf(many(bounds.blocks + 1)), "The model's answer exceeds 1024 blocks.")
+        assert.strictEqual(yield* outcomeOf(many(bounds.blocks + 1)), "The model's answer exceeds 2048 blocks.")
       }
       assert.isUndefined(yield* outcomeOf(Array.from({ length: 3 * bounds.blocks }, () => text("x"))))
     }))

@@ -33,7 +33,7 @@ export const bounds: Bounds = {
   total: Duration.minutes(30),
   characters: 4 * 1024 * 1024,
   calls: 128,
-  blocks: 1024,
+  blocks: 2048,
   attempts: 3,
   backoff: Duration.millis(500),
   longestWait: Duration.seconds(30)
