@@ -43,12 +43,7 @@ await Promise.all([
 
 const vitest = [tool.vitest, "run", ...process.argv.slice(2)]
 if (failed.includes("build")) say("  no tests are run: they need the build")
-else {
-  await check("tests", () => run(process.execPath, vitest, { stdio: "inherit" }))
-  // They take the machine for themselves, so they come last; a choice of tests is without them.
-  const attacks = [tool.vitest, "run", "--config", "test/attack/vitest.config.ts"]
-  if (process.argv.length === 2) await check("attacks", () => run(process.execPath, attacks, { stdio: "inherit" }))
-}
+else await check("tests", () => run(process.execPath, vitest, { stdio: "inherit" }))
 
 if (failed.length > 0) say(`\nFailed: ${failed.join(", ")}`)
 process.exitCode = failed.length > 0 ? 1 : 0

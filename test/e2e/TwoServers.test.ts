@@ -1,9 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import { patience } from "../support/Patience.ts"
 import { freshDatabase } from "../support/Postgres.ts"
-import { clientOf, type Frame, safeJson, type Server, startServer, temporaryFolder } from "../support/Server.ts"
+import {
+  adminKey,
+  clientOf,
+  type Frame,
+  safeJson,
+  type Server,
+  startServer,
+  temporaryFolder
+} from "../support/Server.ts"
 
-const withTwo = async (use: (a: Server, b: Server, start: () => Promise<Server>) => Promise<void>) => {
+const withTwo = async (
+  use: (a: Server, b: Server, start: () => Promise<Server>, folder: string) => Promise<void>
+) => {
   const folder = await temporaryFolder()
   const env = { STOA_DATABASE_URL: await freshDatabase(), STOA_VAULT_KEY: Buffer.alloc(32, 7).toString("base64") }
   const servers: Array<Server> = []
@@ -13,7 +23,7 @@ const withTwo = async (use: (a: Server, b: Server, start: () => Promise<Server>)
     return server
   }
   try {
-    await use(await start(), await start(), start)
+    await use(await start(), await start(), start, folder.path)
   } finally {
     await Promise.all(servers.map((server) => server.kill("SIGKILL")))
     await folder.remove()
@@ -55,8 +65,8 @@ describe("Two built servers on one PostgreSQL", () => {
     }), patience(90_000))
 
   it("end the streams of an API key on one when it is revoked on the other", () =>
-    withTwo(async (a, b) => {
-      const admin = /stoa_\w+[\w-]*/.exec(a.output())![0]
+    withTwo(async (a, b, _, folder) => {
+      const admin = await adminKey(folder)
       const asAdmin = (method: string, path: string, body?: object) =>
         fetch(b.url + path, {
           method,

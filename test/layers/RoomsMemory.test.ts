@@ -24,6 +24,9 @@ describe("Rooms", () => {
           const room = yield* Effect.flatMap(Rooms, (rooms) => rooms.get(session))
           assert.instanceOf(room, LiveRoom)
           yield* watch(session, { after: 0 })
+          // What is registered once for a room, by its first run, stays with the room.
+          const first = yield* say(session, "say x")
+          yield* hub.reply(session, first.run_id, first.seq)
           const before = room.registered()
           const runs: Array<WeakRef<object>> = []
           const count = 100
