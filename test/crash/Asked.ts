@@ -52,16 +52,14 @@ export const checkInputs = (
     if (!fine) talk.wrong("input", `${token} was ${outcome} and is ${n} times in the transcript`)
   }
   const place = new Map(kept.map((token, i) => [token, i]))
-  const ordered = talk.inputs.filter(({ on_busy, outcome, seq, token }) =>
-    on_busy === "enqueue" && outcome === "accepted" && seq !== undefined && place.has(token)
-  )
-    .toSorted((a, b) => a.seq! - b.seq!)
-  ordered.forEach(({ seq, token }, i) => {
-    const before = ordered[i - 1]
-    if (before !== undefined && place.get(before.token)! > place.get(token)!) {
-      talk.wrong("input", `${before.token} was accepted at ${before.seq}, before ${token} at ${seq}, and ran after it`)
+  const queued = talk.inputs.filter(({ on_busy, token }) => on_busy === "enqueue" && place.has(token))
+  for (const before of queued) {
+    for (const { sent, token } of queued) {
+      if (before.accepted !== undefined && before.accepted < sent && place.get(before.token)! > place.get(token)!) {
+        talk.wrong("input", `${before.token} was accepted before ${token} was sent, and ran after it`)
+      }
     }
-  })
+  }
 }
 
 /** How much later than the answer to its stop a run may end in another way, in milliseconds: it was ending just then. */

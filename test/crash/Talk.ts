@@ -36,8 +36,9 @@ export interface Input {
   readonly on_busy: "enqueue" | "interrupt"
   /** `unknown`: the connection broke before an answer. */
   outcome: "accepted" | "refused" | "unknown"
-  /** The `seq` before its events, where it was accepted. */
-  seq: number | undefined
+  /** When it was sent first, and when the first answer said that it is accepted, by this process's own clock. */
+  readonly sent: number
+  accepted: number | undefined
 }
 
 /** A run that somebody asked to end. */
@@ -266,7 +267,7 @@ export class Talk {
     const text = script(token, this.#delay, this.#chance)
     const url = await Promise.race([this.#victim.url(), sleep(250, undefined)])
     if (url === undefined) return
-    const input: Input = { token, on_busy, outcome: "unknown", seq: undefined }
+    const input: Input = { token, on_busy, outcome: "unknown", sent: performance.now(), accepted: undefined }
     this.inputs.push(input)
     const body = this.#body({ content: text }, { on_busy })
     if (this.#mixed && this.#chance.of(0.4)) return this.#sendKeyed(input, body)
@@ -274,7 +275,7 @@ export class Talk {
       const answer = await call(url, "POST", "/chat", body, { prefer: "respond-async" }).catch(() => undefined)
       if (answer?.status === 202) {
         input.outcome = "accepted"
-        input.seq = JSON.parse(answer.text).seq
+        input.accepted = performance.now()
       } else if (answer !== undefined) {
         input.outcome = "refused"
         this.#refusal(answer)
@@ -287,10 +288,10 @@ export class Talk {
       leave: AbortSignal.any([leave, this.#leaving.signal]),
       opened: () => {
         input.outcome = "accepted"
+        input.accepted = performance.now()
       },
       frame: (frame) => {
-        const { seq } = this.#note(frame)
-        input.seq ??= seq - 1
+        this.#note(frame)
       }
     }).then((end) => {
       if (end.status === undefined || end.status === 200 || leave.aborted) return
@@ -315,10 +316,9 @@ export class Talk {
       )
       for (const answer of answers) {
         if (answer?.status !== 202) continue
-        const { run_id, seq } = JSON.parse(answer.text)
-        runs.add(run_id)
+        runs.add(JSON.parse(answer.text).run_id)
         input.outcome = "accepted"
-        input.seq ??= seq
+        input.accepted ??= performance.now()
       }
       for (const answer of answers) if (answer !== undefined && answer.status !== 202) this.#refusal(answer)
       if (runs.size > 1) this.wrong("input", `${input.token} has one key and became the runs ${[...runs].join(", ")}`)
