@@ -3,8 +3,6 @@
  * and try it. A page asks no other host for anything: what it needs is in it,
  * and its content security policy lets it run nothing else.
  */
-import * as HttpApiScalar from "@effect/platform/HttpApiScalar"
-import * as HttpApiSwagger from "@effect/platform/HttpApiSwagger"
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as OpenApi from "@effect/platform/OpenApi"
@@ -68,6 +66,21 @@ const securely = (change: (html: string) => string) => (response: HttpServerResp
 
 type Pages = Layer.Layer<never, never, HttpLayerRouter.HttpRouter>
 
+// Their modules hold the scripts of the pages, five megabytes of text: to load them took a good part of every start.
+const scalarPage: Pages = Layer.unwrapEffect(
+  Effect.map(
+    Effect.promise(() => import("@effect/platform/HttpApiScalar")),
+    ({ layerHttpLayerRouter }) => layerHttpLayerRouter({ api: Api, path: "/docs", scalar })
+  )
+)
+
+const swaggerPage: Pages = Layer.unwrapEffect(
+  Effect.map(
+    Effect.promise(() => import("@effect/platform/HttpApiSwagger")),
+    ({ layerHttpLayerRouter }) => layerHttpLayerRouter({ api: Api, path: "/docs/swagger" })
+  )
+)
+
 /** Made when somebody first asks: that takes longer than all the rest of the door. */
 const onDemand = (path: `/${string}`, pages: Pages, change: (html: string) => string) =>
   HttpLayerRouter.use((router) =>
@@ -82,11 +95,7 @@ const onDemand = (path: `/${string}`, pages: Pages, change: (html: string) => st
 export const paths = ["/docs", "/docs/swagger", "/openapi.json"] as const
 
 export const layer: Pages = Layer.mergeAll(
-  onDemand("/docs", HttpApiScalar.layerHttpLayerRouter({ api: Api, path: "/docs", scalar }), (html) => html),
-  onDemand(
-    "/docs/swagger",
-    HttpApiSwagger.layerHttpLayerRouter({ api: Api, path: "/docs/swagger" }),
-    (html) => html.replace(swaggerOptions, swaggerStart)
-  ),
+  onDemand("/docs", scalarPage, (html) => html),
+  onDemand("/docs/swagger", swaggerPage, (html) => html.replace(swaggerOptions, swaggerStart)),
   HttpLayerRouter.add("GET", "/openapi.json", Effect.sync(() => HttpServerResponse.unsafeJson(OpenApi.fromApi(Api))))
 )

@@ -1,8 +1,9 @@
-/** About how much of a model's context a conversation takes. A message never changes, so each is measured once. */
+/** About how much of a model's context a conversation takes. */
 import type { Message } from "../../domain/Message.ts"
 import type { ModelCard } from "../../domain/Model.ts"
 import { ModelFailed } from "../../services/Models.ts"
 import { written } from "./Measure.ts"
+import * as Totals from "./Totals.ts"
 
 /** Bytes of text that a token has, about. */
 const bytesPerToken = 4
@@ -13,22 +14,12 @@ const doubt = 2
 /** Longest conversation that is sent to any model, in bytes of text and files, whatever its card says. */
 export const maxContext = 16 * 1024 * 1024
 
-interface Total {
-  readonly first: Message
-  readonly previous: Message | undefined
-  readonly index: number
-  /** Of this message and all before it. */
-  readonly size: Size
-}
-
 interface Size {
   /** Bytes of text. */
   readonly text: number
   /** Characters of files and links. */
   readonly files: number
 }
-
-const totals = new WeakMap<Message, Total>()
 
 const filesIn = (blocks: Message["content"]): number => {
   let files = 0
@@ -41,35 +32,15 @@ const filesIn = (blocks: Message["content"]): number => {
   return files
 }
 
-const plus = ({ files, text }: Size, { content }: Message): Size => ({
-  text: content.reduce((sum, block) => sum + Buffer.byteLength(written(block)), text),
-  files: files + filesIn(content)
-})
-
-const nothing: Size = { text: 0, files: 0 }
-
-/** How much the messages hold. Looks back only as far as to a message that was counted in this place before. */
-const sizeOf = (messages: ReadonlyArray<Message>): Size => {
-  const first = messages[0]
-  if (first === undefined) return nothing
-  let start = messages.length
-  let size = nothing
-  while (start > 0) {
-    const index = start - 1
-    const before = totals.get(messages[index]!)
-    if (before?.index === index && before.first === first && before.previous === messages[index - 1]) {
-      size = before.size
-      break
-    }
-    start--
-  }
-  for (let index = start; index < messages.length; index++) {
-    const message = messages[index]!
-    size = plus(size, message)
-    totals.set(message, { first, previous: messages[index - 1], index, size })
-  }
-  return size
-}
+/** How much the messages hold. */
+const sizeOf = Totals.make<Size>(
+  { text: 0, files: 0 },
+  ({ content }) => ({
+    text: content.reduce((sum, block) => sum + Buffer.byteLength(written(block)), 0),
+    files: filesIn(content)
+  }),
+  (before, own) => ({ text: before.text + own.text, files: before.files + own.files })
+)
 
 /** Tokens of the text, about; files do not count. */
 export const estimate = (system: string, messages: ReadonlyArray<Message>): number =>

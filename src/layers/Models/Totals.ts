@@ -1,0 +1,49 @@
+/**
+ * What the messages of a conversation come to together. A session's messages
+ * reach a model in a new array for each call, and nearly all of them were there
+ * before: only what is new is looked at.
+ */
+import type { Message } from "../../domain/Message.ts"
+
+interface Counted<Size> {
+  readonly first: Message
+  readonly previous: Message | undefined
+  readonly index: number
+  readonly own: Size
+  /** Of this message and all before it. */
+  readonly total: Size
+}
+
+/** Sums up `of` each message. A message never changes, so each is measured once. */
+export const make = <Size>(
+  nothing: Size,
+  of: (message: Message) => Size,
+  plus: (before: Size, own: Size) => Size
+) => {
+  const counted = new WeakMap<Message, Counted<Size>>()
+
+  /** Looks back only as far as to a message that was counted in this place before. */
+  return (messages: ReadonlyArray<Message>): Size => {
+    const first = messages[0]
+    if (first === undefined) return nothing
+    let start = messages.length
+    let total = nothing
+    while (start > 0) {
+      const index = start - 1
+      const before = counted.get(messages[index]!)
+      if (before?.index === index && before.first === first && before.previous === messages[index - 1]) {
+        total = before.total
+        break
+      }
+      start--
+    }
+    for (let index = start; index < messages.length; index++) {
+      const message = messages[index]!
+      // A message that has moved, because older ones were left out, is counted again and not measured again.
+      const own = counted.get(message)?.own ?? of(message)
+      total = plus(total, own)
+      counted.set(message, { first, previous: messages[index - 1], index, own, total })
+    }
+    return total
+  }
+}
