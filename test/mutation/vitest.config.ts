@@ -19,8 +19,8 @@ class ClockFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: [
-      "test/domain/{Reply,Transcript}*.test.ts",
-      "test/layers/{Rooms,RunOwner,AgentRunner,SessionHub,Meter,StructuredOutput,ToolCall,Toolbox}*.test.ts",
+      "test/domain/{Reply,Transcript,Permission}*.test.ts",
+      "test/layers/{Rooms,RunOwner,AgentRunner,SessionHub,Meter,StructuredOutput,TakeOver,ToolCall,Toolbox}*.test.ts",
       "test/http/Sse.test.ts",
       "test/mutation/Contracts.ts"
     ],

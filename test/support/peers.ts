@@ -19,6 +19,14 @@ export const bus = () => {
     })
   }
   return {
+    /** Nobody sees the process as living, until what is given back is called. */
+    hide: (self: string) => {
+      const listeners = living.get(self)
+      living.delete(self)
+      return () => {
+        if (listeners !== undefined) living.set(self, listeners)
+      }
+    },
     /** Times that somebody has asked who lives. */
     looks: () => looks,
     /** One process more: what it is told of the others, and its death as they see it. */
