@@ -8,7 +8,7 @@
 import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { root } from "./ready.mjs"
+import { root } from "./run.mjs"
 
 const out = path.join(root, ".stryker")
 const report = path.join(out, "report.json")

@@ -8,7 +8,6 @@ import { textOf } from "../../src/domain/Message.ts"
 import type { PermissionMode } from "../../src/domain/Permission.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import * as Host from "../../src/layers/Host.ts"
-import { EventLog } from "../../src/services/EventLog.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { answer, conversation, say, watch } from "../support/hub.ts"
@@ -287,24 +286,6 @@ export const parkingContract = <E>(name: string, storage: Layer.Layer<Host.Memor
         assert.strictEqual((yield* hub.reply(session, kept.run_id, kept.seq)).id, reply.id)
         const { messages } = yield* hub.messages(session, { offset: 0, limit: 50 })
         assert.notInclude(JSON.stringify(messages), "never mind")
-      }))
-
-    it.effect("starts no tool before its call is in the log, nor asks for the next round before its result is", () =>
-      Effect.gen(function*() {
-        const session = yield* conversation("demo-script", { mode: "bypass" })
-        const { runs } = yield* Storage
-        const accepted = yield* say(session, `call Pause {"seconds":1,"note":"x"}\nthen\nresults`)
-        const log = yield* EventLog
-        const frames = Effect.map(log.read(session.id, 0, 100), (pages) => pages.map(({ frames }) => frames).join(""))
-        // While the tool works, its call is there already.
-        const seen = yield* frames.pipe(
-          Effect.delay("10 millis"),
-          Effect.repeat({ until: (frames) => frames.includes("TOOL_RESULT_START") })
-        )
-        assert.include(seen, "TOOL_CALL_END")
-        assert.notInclude(seen, "TOOL_RESULT_END")
-        assert.strictEqual((yield* until(session, accepted)).last.type, "REPLY_END")
-        assert.deepInclude(yield* runs.get(session.user_id, accepted.run_id), { status: "ended" })
       }))
 
     it.effect("closes what is asked when it is interrupted, and then runs what waited", () =>

@@ -116,4 +116,47 @@ export const poisonContract = <E>(name: string, storage: Layer.Layer<Storage | E
         }
         assert.deepInclude(yield* storedRun(session, accepted.run_id), { status: "ended", finished_reason: "error" })
       }))
+
+    it.scoped("a run whose own events cannot be read ends after some attempts, and its session goes on", () =>
+      Effect.gen(function*() {
+        const first = yield* live()
+        const session = yield* first.do(conversation())
+        const accepted = yield* first.do(say(session, "sleep 60000"))
+        const waiting = yield* first.do(say(session, "say waits"))
+        yield* first.kill
+        let reads = 0
+        const second = yield* live({
+          read: (read) => (id, ...rest) =>
+            id === session.id ? Effect.suspend(() => Effect.die(`cannot be read ${++reads}`)) : read(id, ...rest)
+        })
+        yield* second.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
+        const run = yield* eventually("ended", storedRun(session, accepted.run_id), ({ status }) => status === "ended")
+        assert.deepInclude(run, { finished_reason: "error" })
+        assert.deepInclude(run.error, { type: "internal", code: "internal" })
+        assert.isAtLeast(reads, 3)
+        assert.strictEqual(textOf((yield* second.do(reply(session, waiting))).content), "waits")
+        const next = yield* second.do(say(session, "say fine"))
+        assert.strictEqual(textOf((yield* second.do(reply(session, next))).content), "fine")
+        isGapless(yield* everything(session))
+      }))
+
+    it.scoped("a run whose events could not be read for a moment goes on", () =>
+      Effect.gen(function*() {
+        const first = yield* live()
+        const session = yield* first.do(conversation())
+        const accepted = yield* first.do(say(session, "sleep 200\nsay done"))
+        yield* first.kill
+        let isAway = true
+        const second = yield* live({
+          read: (read) => (id, ...rest) =>
+            Effect.suspend(() => {
+              if (id !== session.id || !isAway) return read(id, ...rest)
+              isAway = false
+              return Effect.die("not now")
+            })
+        })
+        yield* second.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
+        assert.strictEqual(textOf((yield* second.do(reply(session, accepted))).content), "done")
+        assert.deepInclude(yield* storedRun(session, accepted.run_id), { finished_reason: "completed", attempt: 2 })
+      }))
   })

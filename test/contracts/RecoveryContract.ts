@@ -1,53 +1,20 @@
 /** What a second life of the host does with what the first one left behind, over any storage. */
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
+import { Effect, type Layer } from "effect"
 import type { AgentEvent } from "../../src/domain/Event.ts"
-import { eventsOf } from "../../src/domain/Frames.ts"
+import type { ToolCallId } from "../../src/domain/Ids.ts"
 import { textOf } from "../../src/domain/Message.ts"
-import type { Session } from "../../src/domain/Session.ts"
-import * as Host from "../../src/layers/Host.ts"
-import * as ModelsRouter from "../../src/layers/Models/Router.ts"
-import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
-import * as PeersMemory from "../../src/layers/Peers/Memory.ts"
-import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
-import { EventLog } from "../../src/services/EventLog.ts"
+import type { Run } from "../../src/domain/Run.ts"
+import { EventLog, type LogBatch } from "../../src/services/EventLog.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { Tenants } from "../../src/services/Tenants.ts"
-import { conversation, say, watch } from "../support/hub.ts"
+import { answer, conversation, say, watch } from "../support/hub.ts"
 import { always, ledgerTells } from "../support/ledger.ts"
+import { eventually, everything, live, storedRun } from "../support/live.ts"
 import { patience } from "../support/Patience.ts"
-
-const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(32).fill(7))] }))
-
-/** A host over storage that outlives it. `end` leaves its runs as they are. */
-const live = Effect.gen(function*() {
-  const storage = yield* Effect.context<Storage | EventLog | Ledger | Tenants>()
-  const parts = ModelsRouter.layerDefault.pipe(
-    Layer.provide(OutboundOpen.layer),
-    Layer.provideMerge(
-      Layer.mergeAll(
-        Layer.succeedContext(Context.pick(Storage, EventLog, Ledger, Tenants)(storage)),
-        PeersMemory.layer,
-        vault
-      )
-    )
-  )
-  const scope = yield* Scope.make()
-  const host = yield* Layer.buildWithScope(Host.engine(parts, { trusted: true }), scope)
-  return {
-    do: <A, E>(effect: Effect.Effect<A, E, Host.Host>) => Effect.provide(effect, host),
-    end: Scope.close(scope, Exit.void)
-  }
-})
-
-const everything = (session: Session) =>
-  Effect.map(
-    Effect.flatMap(EventLog, (log) => log.read(session.id, 0, 10_000)),
-    (pages) => pages.flatMap((page) => eventsOf(page.frames))
-  )
 
 const isGapless = (events: ReadonlyArray<{ readonly seq: number }>) =>
   assert.deepStrictEqual(events.map(({ seq }) => seq), events.map((_, i) => i + 1))
@@ -61,7 +28,7 @@ const interrupted = (
   parameters: Record<string, unknown> = { delay_ms: 5 }
 ) =>
   Effect.gen(function*() {
-    const first = yield* live
+    const first = yield* live()
     const session = yield* first.do(conversation("demo-script", { parameters }))
     const accepted = yield* first.do(say(session, text))
     yield* first.do(
@@ -72,7 +39,7 @@ const interrupted = (
     )
     yield* first.end
     const before = yield* everything(session)
-    const second = yield* live
+    const second = yield* live()
     yield* second.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
     const reply = yield* second.do(
       Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq))
@@ -87,7 +54,7 @@ const interrupted = (
 
 export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger | Tenants, E>) =>
   layer(storage, { timeout: patience(60_000), excludeTestServices: true })(`Recovery: ${name}`, (it) => {
-    it.effect("makes the model call that was cut off again, and keeps what it had said", () =>
+    it.scoped("makes the model call that was cut off again, and keeps what it had said", () =>
       Effect.gen(function*() {
         const { before, fresh, reply, session } = yield* interrupted("repeat 60 word ", (event) =>
           event.type === "TEXT_BLOCK_DELTA")
@@ -103,7 +70,7 @@ export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage |
         assert.deepInclude(items[0], { status: "ended", finished_reason: "completed", attempt: 2 })
       }))
 
-    it.effect("enters a call that a crash cut off as lost, once, and the one that was made again", () =>
+    it.scoped("enters a call that a crash cut off as lost, once, and the one that was made again", () =>
       Effect.gen(function*() {
         const { before, session } = yield* interrupted("repeat 60 word ", (event) => event.type === "TEXT_BLOCK_DELTA")
         const { groups } = yield* Ledger
@@ -124,7 +91,7 @@ export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage |
         assert.deepInclude(group?.sum, { calls: 2, errors: 1, output_tokens: 60 })
       }))
 
-    it.effect("does not run a tool again whose result is in the log", () =>
+    it.scoped("does not run a tool again whose result is in the log", () =>
       Effect.gen(function*() {
         const script = "call Calculate {\"expression\":\"6*7\"}\nthen\nrepeat 60 word "
         const { fresh, reply } = yield* interrupted(script, (event) => event.type === "TEXT_BLOCK_DELTA")
@@ -133,15 +100,15 @@ export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage |
         assert.strictEqual(reply.finished_reason, "completed")
       }))
 
-    it.effect("runs the inputs that waited, in their order", () =>
+    it.scoped("runs the inputs that waited, in their order", () =>
       Effect.gen(function*() {
-        const first = yield* live
+        const first = yield* live()
         const session = yield* first.do(conversation("demo-script", { parameters: { delay_ms: 5 } }))
         yield* first.do(say(session, "repeat 50 a "))
         yield* first.do(say(session, "say two"))
         const third = yield* first.do(say(session, "say three"))
         yield* first.end
-        const second = yield* live
+        const second = yield* live()
         yield* second.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
         yield* second.do(Effect.flatMap(SessionHub, (hub) => hub.reply(session, third.run_id, third.seq)))
         const log = yield* EventLog
@@ -164,19 +131,19 @@ export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage |
         yield* second.end
       }))
 
-    it.effect("gives a run up that was cut off three times, and says so", () =>
+    it.scoped("gives a run up that was cut off three times, and says so", () =>
       Effect.gen(function*() {
-        const first = yield* live
+        const first = yield* live()
         const session = yield* first.do(conversation("demo-script"))
         const accepted = yield* first.do(say(session, "sleep 60000"))
         yield* first.end
         for (const _ of [2, 3]) {
-          const again = yield* live
+          const again = yield* live()
           yield* again.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
           yield* Effect.sleep("50 millis")
           yield* again.end
         }
-        const last = yield* live
+        const last = yield* live()
         yield* last.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
         const reply = yield* last.do(
           Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq))
@@ -192,28 +159,28 @@ export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage |
         yield* last.end
       }))
 
-    it.effect("has nothing to do where every run has ended", () =>
+    it.scoped("has nothing to do where every run has ended", () =>
       Effect.gen(function*() {
-        const first = yield* live
+        const first = yield* live()
         const session = yield* first.do(conversation("demo-script"))
         const accepted = yield* first.do(say(session, "say x"))
         yield* first.do(Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq)))
         yield* first.end
         const before = yield* everything(session)
-        const second = yield* live
+        const second = yield* live()
         yield* second.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
         yield* Effect.sleep("50 millis")
         yield* second.end
         assert.deepStrictEqual(yield* everything(session), before)
       }))
 
-    it.effect("lets one of two hosts that drive the same run go on, and ends the other's part without a trace", () =>
+    it.scoped("lets one of two hosts that drive the same run go on, and ends the other's part without a trace", () =>
       Effect.gen(function*() {
-        const first = yield* live
+        const first = yield* live()
         const session = yield* first.do(conversation("demo-script", { parameters: { delay_ms: 5 } }))
         yield* first.do(say(session, "repeat 100 word "))
         yield* Effect.sleep("50 millis")
-        const second = yield* live
+        const second = yield* live()
         yield* second.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
         const events = yield* Effect.repeat(Effect.delay(everything(session), "20 millis"), {
           until: (seen) => typesOf(seen).includes("REPLY_END")
@@ -226,4 +193,59 @@ export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage |
         yield* first.end
         yield* second.end
       }))
+
+    for (const moment of ["while it is parked again", "before it is parked again"] as const) {
+      it.scoped(`goes on with a run of which one of two external calls was answered, cut off ${moment}`, () =>
+        Effect.gen(function*() {
+          let isCut = false
+          const isAnswer = ({ pages }: LogBatch) =>
+            pages.some(({ frames }) => frames.includes("EXTERNAL_EXECUTION_RESULT"))
+          const first = yield* live({
+            append: (append) => (batch) =>
+              isCut ? Effect.never : Effect.tap(append(batch), () =>
+                Effect.sync(() => {
+                  isCut = moment === "before it is parked again" && isAnswer(batch)
+                }))
+          })
+          const session = yield* first.do(conversation())
+          const script = "call Weather {\"city\":\"Oslo\"}\ncall Weather {\"city\":\"Rome\"}\nthen\nresults"
+          const tools = [{ name: "Weather", description: "", parameters: { type: "object" }, effect: "write" as const }]
+          const isParked = ({ status }: Run) => status === "awaiting_external_result"
+          const accepted = yield* first.do(say(session, script, "enqueue", tools))
+          const run = storedRun(session, accepted.run_id)
+          yield* eventually("parked", run, isParked)
+          const [oslo, rome] = (yield* everything(session)).flatMap(({ event }) =>
+            event.type === "REQUIRE_EXTERNAL_EXECUTION" ? event.tool_calls : []
+          )
+          const { reply_id } = yield* run
+          const tell = (id: ToolCallId, output: string) =>
+            answer(session, {
+              type: "EXTERNAL_EXECUTION_RESULT",
+              reply_id,
+              execution_results: [{ id, output, state: "success" }]
+            })
+          yield* first.do(tell(oslo!.id, "snow"))
+          if (moment === "while it is parked again") yield* eventually("parked again", run, isParked)
+          else assert.deepInclude(yield* run, { status: "running" })
+          yield* first.kill
+
+          const second = yield* live()
+          yield* second.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
+          yield* eventually("parked", run, isParked)
+          const refused = yield* Effect.flip(second.do(tell(oslo!.id, "rain")))
+          assert.deepInclude(refused, { _tag: "Conflict", code: "not_asked" })
+          yield* second.do(tell(rome!.id, "sun"))
+          const reply = yield* second.do(
+            Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq))
+          )
+          assert.strictEqual(reply.finished_reason, "completed")
+          assert.deepStrictEqual(
+            reply.content.flatMap((block) =>
+              block.type === "tool_result" ? [`${block.state} ${textOf(block.output)}`] : []
+            ),
+            ["success snow", "success sun"]
+          )
+          isGapless(yield* everything(session))
+        }))
+    }
   })

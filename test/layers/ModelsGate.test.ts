@@ -65,6 +65,45 @@ describe("A circuit breaker", () => {
       assert.strictEqual(yield* through(gate, works), "ok")
     }))
 
+  it.effect("stays open as long again when the call that tried failed late, whatever the others did before", () =>
+    Effect.gen(function*() {
+      const gate = Breaker.make(Breaker.options)
+      yield* repeat(failures, through(gate, fails("upstream")))
+      yield* TestClock.adjust(cooldown)
+      const outcome = yield* Deferred.make<void, ModelFailed>()
+      const probe = yield* Effect.fork(through(gate, Deferred.await(outcome)))
+      // Longer than the failures before it count.
+      yield* TestClock.adjust(Duration.sum(window, "1 seconds"))
+      yield* Deferred.fail(outcome, failing("connection"))
+      assert.strictEqual(yield* Fiber.join(probe), "connection")
+      const error = yield* Effect.flip(gate(works, never))
+      assert.deepInclude(error._tag === "Refused" && error.failed, {
+        type: "connection",
+        retry_after: Duration.toSeconds(cooldown)
+      })
+      yield* TestClock.adjust(Duration.subtract(cooldown, "1 millis"))
+      assert.strictEqual(yield* through(gate, works), "refused")
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(yield* through(gate, works), "ok")
+    }))
+
+  it.effect("stays closed when a later call was answered before the one that tried first failed", () =>
+    Effect.gen(function*() {
+      const gate = Breaker.make(Breaker.options)
+      yield* repeat(failures, through(gate, fails("upstream")))
+      yield* TestClock.adjust(cooldown)
+      const outcome = yield* Deferred.make<void, ModelFailed>()
+      const probe = yield* Effect.fork(through(gate, Deferred.await(outcome)))
+      // The one that tries keeps the others waiting for so long, and no longer.
+      yield* TestClock.adjust(Duration.subtract(cooldown, "1 millis"))
+      assert.strictEqual(yield* through(gate, works), "refused")
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(yield* through(gate, works), "ok")
+      yield* Deferred.fail(outcome, failing("upstream"))
+      assert.strictEqual(yield* Fiber.join(probe), "upstream")
+      assert.strictEqual(yield* through(gate, works), "ok")
+    }))
+
   it.effect("lets the next call try when the one that tried was interrupted", () =>
     Effect.gen(function*() {
       const gate = Breaker.make(Breaker.options)

@@ -11,17 +11,24 @@ import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { AppendRefused, EventLog } from "../../src/services/EventLog.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { Models } from "../../src/services/Models.ts"
+import type { Peers } from "../../src/services/Peers.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { Tenants } from "../../src/services/Tenants.ts"
 
 const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(32).fill(7))] }))
 
 type Append = typeof EventLog.Service.append
+type Read = typeof EventLog.Service.read
 
 export interface LiveOptions {
   /** What becomes of a flush. */
   readonly append?: (append: Append) => Append
   readonly stream?: (stream: typeof Models.Service.stream) => typeof Models.Service.stream
+  /** What becomes of a look into the log. */
+  readonly read?: (read: Read) => Read
+  /** The other processes. None, when it is left out. */
+  readonly peers?: Layer.Layer<Peers>
+  readonly engine?: Partial<Host.EngineOptions>
 }
 
 /** A host. `end` leaves its runs as they are; after `kill`, nothing that it still does reaches the log. */
@@ -32,21 +39,25 @@ export const live = (options: LiveOptions = {}) =>
     let isKilled = false
     const append: Append = (batch) => isKilled ? new AppendRefused({ reason: "fenced" }) : log.append(batch)
     const storage = Context.pick(Storage, EventLog, Ledger, Tenants)(context).pipe(
-      Context.add(EventLog, { ...log, append: options.append?.(append) ?? append })
+      Context.add(EventLog, {
+        ...log,
+        append: options.append?.(append) ?? append,
+        read: options.read?.(log.read) ?? log.read
+      })
     )
     const models = Layer.map(ModelsRouter.layerDefault.pipe(Layer.provide(OutboundOpen.layer)), (context) => {
       const inner = Context.get(context, Models)
       return Context.add(context, Models, { ...inner, stream: options.stream?.(inner.stream) ?? inner.stream })
     })
     const parts = models.pipe(
-      Layer.provideMerge(Layer.mergeAll(Layer.succeedContext(storage), PeersMemory.layer, vault))
+      Layer.provideMerge(Layer.mergeAll(Layer.succeedContext(storage), options.peers ?? PeersMemory.layer, vault))
     )
     const scope = yield* Scope.make()
-    const host = yield* Layer.buildWithScope(Host.engine(parts, { trusted: true }), scope)
+    const host = yield* Layer.buildWithScope(Host.engine(parts, { trusted: true, ...options.engine }), scope)
     const end = Scope.close(scope, Exit.void)
     yield* Effect.addFinalizer(() => end)
     return {
-      do: <A, E>(effect: Effect.Effect<A, E, Host.Host>) => Effect.provide(effect, host),
+      do: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provide(effect, host),
       end,
       kill: Effect.zipRight(Effect.sync(() => isKilled = true), end)
     }
