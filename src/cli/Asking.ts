@@ -104,9 +104,9 @@ export const tellWaiting = Effect.fnUntraced(function*(run: Pick<Run, "id" | "st
     isAsking ? name : `${name} (${id})`
   )
   const what = calls.length === 0 ? "" : ` ${[...new Set(calls)].join(", ")}`
-  const told = isAsking ? `It waits for a person to allow${what}.` : `It waits for the results of${what}.`
+  const line = isAsking ? `It waits for a person to allow${what}.` : `It waits for the results of${what}.`
   yield* screen.err(
-    `${dim(`${harmless(told)} Answer it with ${commandOf(run.id, isAsking)}.`, screen.hasColour.err)}\n`
+    `${dim(`${harmless(line)} Answer it with ${commandOf(run.id, isAsking)}.`, screen.hasColour.err)}\n`
   )
 })
 

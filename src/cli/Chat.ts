@@ -109,7 +109,7 @@ const outcome = (
 
 /** Times that an input is sent at most, and how long it is tried. */
 const maxSends = 8
-const sendPatience = Duration.minutes(1)
+const sendTimeout = Duration.minutes(1)
 
 /**
  * Sends again when there was no answer: whether the input has arrived is not
@@ -123,7 +123,7 @@ const insist = <A, E, R>(send: Effect.Effect<A, E | Refused | Unreachable, R>) =
       const sent = yield* Effect.either(send)
       if (Either.isRight(sent)) return sent.right
       const error = sent.left
-      const isOver = attempt === maxSends || (yield* Clock.currentTimeMillis) - since > Duration.toMillis(sendPatience)
+      const isOver = attempt === maxSends || (yield* Clock.currentTimeMillis) - since > Duration.toMillis(sendTimeout)
       if (isOver || !isTrouble(error) || !isPassing(error) || isFull(error) || (attempt === 1 && isNobody(error))) {
         return yield* Effect.fail(error)
       }

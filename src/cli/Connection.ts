@@ -41,7 +41,7 @@ export interface ConnectionOptions {
 }
 
 /** Longest wait for the head of an answer. */
-const patience = Duration.seconds(30)
+const timeout = Duration.seconds(30)
 
 const firstOf = (given: Option.Option<string>, name: string) =>
   Option.isSome(given) ? Effect.succeed(given) : variable(name)
@@ -135,7 +135,7 @@ export const connect = Effect.fn("Connection.connect")(function*(options: Connec
     HttpClient.transformResponse((answer) =>
       answer.pipe(
         Effect.catchTag("RequestError", ({ cause }) => Effect.fail(unreachable(url, codeOf(cause)))),
-        Effect.timeoutFail({ duration: patience, onTimeout: () => unreachable(url, "ETIMEDOUT") })
+        Effect.timeoutFail({ duration: timeout, onTimeout: () => unreachable(url, "ETIMEDOUT") })
       )
     )
   )

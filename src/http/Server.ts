@@ -70,12 +70,12 @@ const routes = [
 const tellEvery = "10 seconds"
 
 const tellOfBounds = ({ counts }: Connections) => {
-  let told = counts()
+  let reported = counts()
   return Effect.suspend(() => {
     const now = counts()
-    const refused = now.refused - told.refused
-    const cut = now.cut - told.cut
-    told = now
+    const refused = now.refused - reported.refused
+    const cut = now.cut - reported.cut
+    reported = now
     if (refused + cut === 0) return Effect.void
     return Effect.logWarning("Connections were refused, or cut because their clients did not read or ask").pipe(
       Effect.annotateLogs({ refused, cut, open: now.open, capacity: now.capacity })

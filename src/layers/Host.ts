@@ -168,7 +168,7 @@ const silence = ({ model_first_byte_seconds, model_idle_seconds }: Settings) =>
   })
 
 /** What is kept, and the keys that it needs. */
-const kept = (settings: Settings) => {
+const persistence = (settings: Settings) => {
   const storage: Layer.Layer<Memories | KeyCheck, StorageRefused> = settings.database_url === undefined
     ? pglite({ dataDir: settings.data_dir, watchdog: Watchdog.limits })
     : postgres({ url: settings.database_url })
@@ -184,13 +184,13 @@ const kept = (settings: Settings) => {
 
 /** Records and keys without an engine, for the commands that look after them while no server runs. */
 export const records = (settings: Settings) => {
-  const { storage, vault } = kept(settings)
+  const { storage, vault } = persistence(settings)
   return Layer.provideMerge(ApiKeysStored.layer, Layer.provideMerge(vault, storage))
 }
 
 /** The host that the settings ask for. */
 export const layer = (settings: Settings, extensions: Extensions = {}) => {
-  const { storage, vault } = kept(settings)
+  const { storage, vault } = persistence(settings)
   const outbound = OutboundGuarded.layer({ hosts: settings.outbound_hosts, loopback: isLoopback(settings.host) })
   return engine(
     Layer.provide(withModels(storage, vault, outbound, extensions, settings.models_dir), silence(settings)),

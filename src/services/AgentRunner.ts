@@ -9,7 +9,7 @@ import type { Session } from "../domain/Session.ts"
 import type { AppendRefused } from "./EventLog.ts"
 
 /** One reply to be made, or to be gone on with: `out.reply()` says how far it is. */
-export interface Turn {
+export interface ReplyRequest {
   readonly run: Run
   readonly session: Session
   readonly agent: Agent
@@ -37,5 +37,5 @@ export interface Out {
  * cut off is gone on with.
  */
 export class AgentRunner extends Context.Tag("stoa/services/AgentRunner")<AgentRunner, {
-  readonly run: (turn: Turn, out: Out) => Effect.Effect<Outcome, AppendRefused>
+  readonly run: (request: ReplyRequest, out: Out) => Effect.Effect<Outcome, AppendRefused>
 }>() {}

@@ -194,17 +194,17 @@ const vaultKeys = (options: ConnectionOptions) =>
     const { api } = yield* asAdmin(options)
     const { keys, unreadable } = yield* api.vault.status()
     const many = keys.length === 1 ? "1 key" : `${keys.length} keys`
-    const told = `${many}; secrets: ${shownKeys(keys)}`
+    const summary = `${many}; secrets: ${shownKeys(keys)}`
     if (unreadable !== null && unreadable > 0) {
       return warn(
         "secrets",
-        `${told}; ${unreadable} that no key opens`,
+        `${summary}; ${unreadable} that no key opens`,
         "Put the missing key back, or save them again."
       )
     }
     return keys.slice(1).some(({ secrets }) => secrets !== null && secrets > 0)
-      ? warn("secrets", told, "Run stoa vault rotate to seal all of them with the newest key.")
-      : ok("secrets", told)
+      ? warn("secrets", summary, "Run stoa vault rotate to seal all of them with the newest key.")
+      : ok("secrets", summary)
   }).pipe(Effect.option)
 
 const marks = { ok: green, warn: yellow, fail: red }

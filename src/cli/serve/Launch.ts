@@ -75,7 +75,7 @@ export const launch = (settings: Settings, extensions: Host.Extensions = {}) => 
   const listening = NodeHttpServer.layer(() => node, { port: settings.port, host: settings.host }).pipe(
     Layer.mapError((error) => cannotListen(settings)(error.cause))
   )
-  const door = Server.layer({
+  const server = Server.layer({
     loopback: isLoopback(settings.host),
     corsOrigins: settings.cors_origins,
     allowedHosts: settings.allowed_hosts,
@@ -85,7 +85,7 @@ export const launch = (settings: Settings, extensions: Host.Extensions = {}) => 
   const serving = (stage: LastResort.Stage, ended: Deferred.Deferred<never, StorageEnded>) =>
     run(settings, node, stage, ended).pipe(
       Effect.provide(
-        door.pipe(Layer.provideMerge(Layer.merge(Host.layer(settings, extensions), ReadinessLocal.layer)))
+        server.pipe(Layer.provideMerge(Layer.merge(Host.layer(settings, extensions), ReadinessLocal.layer)))
       ),
       Effect.provideService(Fatal, { report: (error) => Effect.asVoid(Deferred.fail(ended, error)) })
     )

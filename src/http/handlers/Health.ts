@@ -11,7 +11,7 @@ import { Storage } from "../../services/Storage.ts"
 import { Api } from "../Api.ts"
 
 /** Storage that does not answer within this is not healthy. */
-const patience = "2 seconds"
+const timeout = "2 seconds"
 
 /** Nobody's polling may become load. */
 const remembered = "1 second"
@@ -28,7 +28,7 @@ export const layer = HttpApiBuilder.group(Api, "health", (handlers) =>
     const readiness = yield* Readiness
 
     const storage = yield* agents.host.list({ limit: 1, cursor: undefined }).pipe(
-      Effect.timeout(patience),
+      Effect.timeout(timeout),
       Effect.as(true),
       Effect.catchAllCause(() => Effect.succeed(false)),
       Effect.cachedWithTTL(remembered)

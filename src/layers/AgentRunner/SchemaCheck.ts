@@ -37,7 +37,7 @@ interface Problem {
 }
 
 /** In words; none when the value is of the schema. */
-const told = (errors: ReadonlyArray<Problem>): ReadonlyArray<string> =>
+const sentencesOf = (errors: ReadonlyArray<Problem>): ReadonlyArray<string> =>
   errors.slice(0, maxProblems).map(({ error, instanceLocation }) =>
     `${instanceLocation}: ${error}`.slice(0, maxProblem)
   )
@@ -51,7 +51,7 @@ const inThread = (schema: JsonObject, text: string): Effect.Effect<ReadonlyArray
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: maxMegabytes, maxYoungGenerationSizeMb: maxMegabytes / 4 }
     })
-    worker.once("message", (errors: ReadonlyArray<Problem>) => resume(Effect.succeed(told(errors))))
+    worker.once("message", (errors: ReadonlyArray<Problem>) => resume(Effect.succeed(sentencesOf(errors))))
     // Out of memory, or of stack.
     worker.once("error", () => resume(Effect.fail(new CheckTooExpensive())))
     worker.once("exit", () => resume(Effect.fail(new CheckTooExpensive())))
@@ -61,7 +61,7 @@ const inThread = (schema: JsonObject, text: string): Effect.Effect<ReadonlyArray
 const atOnce = (schema: JsonObject, value: unknown): Effect.Effect<ReadonlyArray<string>> =>
   Effect.map(Effect.promise(() => import("@cfworker/json-schema")), ({ Validator }) => {
     const { errors, valid } = new Validator(schema, "2020-12", false).validate(value)
-    return valid ? [] : told(errors)
+    return valid ? [] : sentencesOf(errors)
   })
 
 export interface Check {

@@ -79,7 +79,7 @@ const valueOf = (row: Row, column: string): string => column === "owner" ? row.o
 /** A transaction; the ones inside it take turns. */
 interface Level {
   readonly store: Store
-  readonly turn: Effect.Semaphore
+  readonly mutex: Effect.Semaphore
   over: boolean
 }
 
@@ -90,7 +90,7 @@ class CurrentLevel extends Context.Reference<CurrentLevel>()("stoa/layers/Memory
 export class Store {
   private readonly rowsOf = new Map<string, Rows>(Object.values(tables).map((table) => [table.name, new Rows(table)]))
   private readonly logs = new Map<string, Log>()
-  private readonly turn = Effect.unsafeMakeSemaphore(1)
+  private readonly mutex = Effect.unsafeMakeSemaphore(1)
   /** What takes back the open transaction's writes, oldest first. */
   private undo: Array<() => void> | undefined
 
@@ -172,14 +172,14 @@ export class Store {
       // At once: a transaction may begin whenever this fiber yields.
       this.undo === undefined || this.isInside(level)
         ? Effect.succeed(f())
-        : this.turn.withPermits(1)(Effect.sync(f)))
+        : this.mutex.withPermits(1)(Effect.sync(f)))
   }
 
   /** All of the effect's writes or none; transactions take turns. */
   transaction<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.flatMap(CurrentLevel, (level) => {
-      const outer = this.isInside(level) ? level.turn : this.turn
-      const inner: Level = { store: this, turn: Effect.unsafeMakeSemaphore(1), over: false }
+      const outer = this.isInside(level) ? level.mutex : this.mutex
+      const inner: Level = { store: this, mutex: Effect.unsafeMakeSemaphore(1), over: false }
       const body = Effect.uninterruptibleMask((restore) =>
         Effect.suspend(() => {
           const isOutermost = this.undo === undefined

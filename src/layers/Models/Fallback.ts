@@ -22,7 +22,7 @@ const passesOn: Readonly<Record<Exclude<ModelErrorType, "context_length">, boole
 }
 
 /** Where another model waits, one is given up sooner: tried twice, and not waited for long. */
-export const hasty = (bounds: Bounds): Bounds => ({
+export const beforeFallback = (bounds: Bounds): Bounds => ({
   ...bounds,
   attempts: Math.min(bounds.attempts, 2),
   firstPart: Duration.min(bounds.firstPart, Duration.seconds(30)),

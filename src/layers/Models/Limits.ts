@@ -19,7 +19,7 @@ const most: Readonly<Record<keyof Limits, number>> = { max_concurrency: 1_000, r
 const names = ["max_concurrency", "requests_per_minute"] as const
 
 /** How long a call waits for its turn, and how many may. */
-const patience = Duration.seconds(30)
+const maxWait = Duration.seconds(30)
 const maxWaiting = 1_000
 
 const minute = 60_000
@@ -107,7 +107,7 @@ const line = (limit: number) => {
 
   const wait = Effect.suspend(() => {
     let waiter: Waiter | undefined
-    const expire = Effect.delay(Effect.sync(() => waiter?.settle(false)), patience)
+    const expire = Effect.delay(Effect.sync(() => waiter?.settle(false)), maxWait)
     const waiting = Effect.async<void, Refused>((resume) => {
       let has = false
       const mine: Waiter = {
@@ -144,16 +144,16 @@ const turns = (limit: number) => {
   return Effect.flatMap(Clock.currentTimeMillis, (now) => {
     while (times.length > 0 && times[0]! <= now - minute) times.shift()
     const at = Math.max(now, (times.at(-limit) ?? -minute) + minute)
-    if (at - now > Duration.toMillis(patience)) return Effect.fail(tooFast(limit, Math.ceil((at - now) / 1000)))
+    if (at - now > Duration.toMillis(maxWait)) return Effect.fail(tooFast(limit, Math.ceil((at - now) / 1000)))
     times.push(at)
     return at > now ? Effect.sleep(at - now) : Effect.void
   })
 }
 
 export const make = ({ max_concurrency, requests_per_minute }: Limits): Gate => {
-  const turn = requests_per_minute === undefined ? Effect.void : turns(requests_per_minute)
-  if (max_concurrency === undefined) return (attempt) => Effect.zipRight(turn, attempt)
+  const slot = requests_per_minute === undefined ? Effect.void : turns(requests_per_minute)
+  if (max_concurrency === undefined) return (attempt) => Effect.zipRight(slot, attempt)
   const { enter, leave } = line(max_concurrency)
   return (attempt) =>
-    Effect.acquireUseRelease(Effect.interruptible(enter), () => Effect.zipRight(turn, attempt), () => leave)
+    Effect.acquireUseRelease(Effect.interruptible(enter), () => Effect.zipRight(slot, attempt), () => leave)
 }

@@ -194,7 +194,7 @@ export const make = (
     const test = tested({ fetch, open, providers })
     const gateOf = Gates.make()
     const embed = Embeds.make({ ...sources, bounds, fetch, gateOf, open })
-    const hasty = Fallback.hasty(bounds)
+    const boundsBeforeFallback = Fallback.beforeFallback(bounds)
 
     /** Calls one model. */
     const ask = (
@@ -262,7 +262,7 @@ export const make = (
       stream: (call, emit) =>
         Fallback.through({
           models: [call.config, ...call.fallbacks],
-          call: (config, isLast, take) => ask(call, config, isLast ? bounds : hasty, take),
+          call: (config, isLast, take) => ask(call, config, isLast ? bounds : boundsBeforeFallback, take),
           sizeOf: known.sizeOf(call.owner)
         }, emit),
       embed

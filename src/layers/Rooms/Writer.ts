@@ -85,7 +85,7 @@ export const make = Effect.fnUntraced(function*(log: typeof EventLog.Service) {
     }
   })
 
-  const turn = Effect.gen(function*() {
+  const pass = Effect.gen(function*() {
     yield* latch.await
     yield* nextTurn
     // Closed before anything is taken: whoever comes from now on opens it again.
@@ -102,7 +102,7 @@ export const make = Effect.fnUntraced(function*(log: typeof EventLog.Service) {
   })
 
   /** A mistake in here is logged and costs the rooms whose batches were in hand, not everybody's log. */
-  const supervised = Effect.catchAllDefect(turn, (defect) => {
+  const supervised = Effect.catchAllDefect(pass, (defect) => {
     flush.giveUp(inHand)
     inHand = []
     if (waiting.size > 0) latch.unsafeOpen()

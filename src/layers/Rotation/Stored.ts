@@ -38,7 +38,7 @@ export const make = Effect.gen(function*() {
   const { claims, credentials } = yield* Storage
   const vault = yield* Vault
   const scope = yield* Effect.scope
-  const turn = Effect.unsafeMakeSemaphore(1)
+  const mutex = Effect.unsafeMakeSemaphore(1)
   let rotation: VaultRotation | null = null
 
   const inCredentials = (after: string | undefined): Effect.Effect<Batch> =>
@@ -166,7 +166,7 @@ export const make = Effect.gen(function*() {
       Effect.forkIn(scope)
     )
     return begun
-  }).pipe(turn.withPermits(1))
+  }).pipe(mutex.withPermits(1))
 
   const status: Effect.Effect<VaultStatus> = Effect.gen(function*() {
     const last = rotation
@@ -202,7 +202,7 @@ export const make = Effect.gen(function*() {
         ...(retry_after !== undefined && { retry_after })
       }))
     return yield* status
-  }).pipe(turn.withPermits(1))
+  }).pipe(mutex.withPermits(1))
 
   return Rotation.of({ status, rotate, retire })
 })

@@ -26,11 +26,11 @@ export const make = (tools: ReadonlyArray<BuiltInTool>) => {
         ? Exit.fail(new ToolFailed({ message: `ToolNotFoundError: The tool named '${name}' doesn't exist.` }))
         : yield* Effect.exit(Effect.suspend(() => entry.run(input, caller)))
       if (Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)) return yield* Effect.interrupt
-      const told = Exit.isSuccess(exit) ? exit.value : messageOf(exit.cause)
-      if (told === undefined && Exit.isFailure(exit)) {
+      const message = Exit.isSuccess(exit) ? exit.value : messageOf(exit.cause)
+      if (message === undefined && Exit.isFailure(exit)) {
         yield* Effect.annotateLogs(Effect.logError("A tool has a bug", exit.cause), { tool: name })
       }
-      const delta = told ?? bug
+      const delta = message ?? bug
       if (delta !== "") emit({ type: "text", delta })
       return Exit.isSuccess(exit) ? "success" : "error"
     })

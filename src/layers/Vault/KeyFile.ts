@@ -142,12 +142,12 @@ const staleLock = 30_000
 const locked = (path: string) => `${path}.lock`
 
 const lock = async (path: string, now: number): Promise<boolean> => {
-  const claim = () => unless(["EEXIST"], async () => (await Fs.open(locked(path), "wx", 0o600)).close())
-  if (await claim()) return true
+  const lock = () => unless(["EEXIST"], async () => (await Fs.open(locked(path), "wx", 0o600)).close())
+  if (await lock()) return true
   const { mtimeMs } = await Fs.stat(locked(path))
   if (now - mtimeMs < staleLock) return false
   await Fs.rm(locked(path), { force: true })
-  return await claim()
+  return await lock()
 }
 
 /** Replaces the keys with `f` of them, and answers what the file holds then. A link stays one. */

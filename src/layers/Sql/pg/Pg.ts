@@ -14,7 +14,7 @@ import { createHash } from "node:crypto"
 import { Client, type Config, escapeIdentifier, type Pool, type Query } from "pg"
 import { Prepared } from "../Prepared.ts"
 import { Listening } from "./Listening.ts"
-import { clientClass, type Patience, PgPool } from "./Pool.ts"
+import { clientClass, type Timeouts, PgPool } from "./Pool.ts"
 import { withPgSurface } from "./Surface.ts"
 
 export interface Options {
@@ -43,13 +43,13 @@ const connectTimeout = Duration.seconds(5)
  * The first two together are less than the two seconds after which a request has
  * its answer. PostgreSQL looks for deadlocks after one.
  */
-const patience: Patience = {
+const timeouts: Timeouts = {
   statement: Duration.millis(1_300),
   connection: Duration.millis(600),
   busy: Duration.seconds(5)
 }
 
-const endless: Patience = { statement: Duration.infinity, connection: Duration.infinity, busy: Duration.infinity }
+const endless: Timeouts = { statement: Duration.infinity, connection: Duration.infinity, busy: Duration.infinity }
 
 const idleTimeout = Duration.minutes(1)
 
@@ -58,10 +58,10 @@ const statementTimeout = Duration.minutes(1)
 
 /** How often a connection that listens shows that its process goes on, and how long the server may take to notice. */
 const lifeEvery = Duration.seconds(2)
-const lifePatience = Duration.seconds(5)
+const livenessTimeout = Duration.seconds(5)
 
 /** For statements that may take as long as the server lets them. */
-const longPatience = Duration.sum(statementTimeout, Duration.seconds(5))
+const longTimeout = Duration.sum(statementTimeout, Duration.seconds(5))
 
 /** How long a transaction may sit idle, as when its process was stopped. Ours never wait for anything else. */
 const idleInTransactionTimeout = Duration.seconds(10)
@@ -148,21 +148,21 @@ const reach = (config: Config, address: string) =>
     closingClient
   )
 
-const openPool = (config: Config, patience: Patience) =>
+const openPool = (config: Config, timeouts: Timeouts) =>
   Effect.acquireRelease(
     Effect.sync(() =>
       // An idle connection that is lost says so here; the pool drops it by itself.
-      new PgPool(config, patience).on("error", () => {})
+      new PgPool(config, timeouts).on("error", () => {})
     ),
     closing
   )
 
-const ListeningClient = clientClass(patience)
+const ListeningClient = clientClass(timeouts)
 
 /** Without an answer, the connection is given up and says so itself. */
 const showLife = (client: Client) =>
   Effect.async<void>((resume) =>
-    client.query({ text: "select", values: [], patience: lifePatience }, () => resume(Effect.void))
+    client.query({ text: "select", values: [], answerTimeout: livenessTimeout }, () => resume(Effect.void))
   )
 
 /**
@@ -214,7 +214,7 @@ const makePrepared = (pool: Pool) => {
   return Prepared.of({
     execute: <Row extends object>(sql: string, params: ReadonlyArray<unknown>, { isLong = false } = {}) =>
       Effect.flatMap(Effect.serviceOption(SqlClient.TransactionConnection), (transaction) => {
-        const unnamed: Query = { text: sql, values: params, ...(isLong && { patience: longPatience }) }
+        const unnamed: Query = { text: sql, values: params, ...(isLong && { answerTimeout: longTimeout }) }
         const query = { ...unnamed, name: nameOf(sql) }
         return transaction._tag === "None"
           ? Effect.catchIf(onPool<Row>(query), isStale, () => onPool<Row>(unnamed))
@@ -233,7 +233,7 @@ const inTransaction = <Row>(connection: SqlConnection.Connection, query: Query) 
 export const make = Effect.fn("Pg.make")(function*(options: Options) {
   const config = poolConfig(options)
   yield* reach(config, yield* addressOf(config))
-  const pool = yield* openPool(config, options.isPatient === true ? endless : patience)
+  const pool = yield* openPool(config, options.isPatient === true ? endless : timeouts)
   const payloads = (channel: string) => Stream.filter(listen(config)(channel, []), (payload) => payload !== null)
   // Connects nothing, so cannot fail: the pool is open.
   const client = yield* Effect.orDie(PgClient.fromPool({ acquire: Effect.succeed(pool), applicationName: "stoa" }))

@@ -5,8 +5,8 @@
 import { Duration } from "effect"
 import { type Answered, Client, type Config, type Lent, Pool, type Query, type Submittable, type Values } from "pg"
 
-export interface Patience {
-  /** Longest wait for the answer to a statement that does not bring its own patience. */
+export interface Timeouts {
+  /** Longest wait for the answer to a statement that does not bring its own timeout. */
   readonly statement: Duration.Duration
   /** Longest wait for a connection of the pool. One that comes later is for the next who asks. */
   readonly connection: Duration.Duration
@@ -33,7 +33,7 @@ const greeting = 400
  */
 class Pulse {
   readonly #config: Config | undefined
-  #heard = -Infinity
+  #lastAnswer = -Infinity
   #asking: Promise<boolean> | undefined
 
   /** Without a server to ask there is nothing more to be known. */
@@ -42,10 +42,10 @@ class Pulse {
   }
 
   readonly beat = () => {
-    this.#heard = performance.now()
+    this.#lastAnswer = performance.now()
   }
 
-  readonly isAlive = () => performance.now() - this.#heard < recent
+  readonly isAlive = () => performance.now() - this.#lastAnswer < recent
 
   readonly ask = (): Promise<boolean> => this.#asking ??= this.#greeted().finally(() => this.#asking = undefined)
 
@@ -66,8 +66,8 @@ class Pulse {
 }
 
 /** Calls once when the time is up, unless it is stopped before. */
-const after = (patience: Duration.Duration, busy: Duration.Duration, pulse: Pulse, call: () => void): () => void => {
-  if (!Duration.isFinite(patience)) return () => {}
+const after = (timeout: Duration.Duration, busy: Duration.Duration, pulse: Pulse, call: () => void): () => void => {
+  if (!Duration.isFinite(timeout)) return () => {}
   const since = performance.now()
   let immediate: NodeJS.Immediate | undefined
   let stopped = false
@@ -89,7 +89,7 @@ const after = (patience: Duration.Duration, busy: Duration.Duration, pulse: Puls
     }, millis)
   }
   let timer: NodeJS.Timeout
-  wait(Duration.toMillis(patience))
+  wait(Duration.toMillis(timeout))
   return () => {
     stopped = true
     clearTimeout(timer)
@@ -110,7 +110,7 @@ const abandon = ({ connection }: Client, why: Error) => {
 
 /** `gaveUp` is called for every connection that was given up. */
 export const clientClass = (
-  { busy, statement }: Patience,
+  { busy, statement }: Timeouts,
   pulse = new Pulse(),
   gaveUp: (why: Error) => void = () => {}
 ) =>
@@ -131,7 +131,7 @@ export const clientClass = (
           this.query(query, values, (error, result) => error ? fail(error) : done(result))
         )
       }
-      const own = typeof query === "string" ? undefined : query.patience
+      const own = typeof query === "string" ? undefined : query.answerTimeout
       const stop = after(own ?? statement, own ?? busy, pulse, () => {
         const why = silent("answer")
         abandon(this, why)
@@ -146,16 +146,16 @@ export const clientClass = (
   }
 
 export class PgPool extends Pool {
-  readonly #patience: Patience
+  readonly #timeouts: Timeouts
   readonly #pulse: Pulse
 
-  constructor(config: Config, patience: Patience) {
+  constructor(config: Config, timeouts: Timeouts) {
     const idle = new Set<Client>()
     const pulse = new Pulse(config)
     // What one connection met, those that idle will meet as well: nobody shall wait for that again.
     const gaveUp = (why: Error) => idle.forEach((client) => abandon(client, why))
-    super({ ...config, Client: clientClass(patience, pulse, gaveUp) })
-    this.#patience = patience
+    super({ ...config, Client: clientClass(timeouts, pulse, gaveUp) })
+    this.#timeouts = timeouts
     this.#pulse = pulse
     this.on("acquire", (client) => idle.delete(client))
     this.on("remove", (client) => idle.delete(client))
@@ -165,7 +165,7 @@ export class PgPool extends Pool {
   }
 
   override connect(lent: Lent): void {
-    const { busy, connection } = this.#patience
+    const { busy, connection } = this.#timeouts
     let waits = true
     const stop = after(connection, busy, this.#pulse, () => {
       waits = false

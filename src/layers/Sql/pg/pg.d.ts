@@ -55,7 +55,7 @@ declare module "pg" {
     readonly values: ReadonlyArray<unknown>
     readonly name?: string
     /** Ours, for PgPool. */
-    readonly patience?: Duration.Duration
+    readonly answerTimeout?: Duration.Duration
   }
 
   export type Lent = (error: Error | undefined, client?: Client, release?: (error?: Error) => void) => void

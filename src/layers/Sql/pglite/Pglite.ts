@@ -35,7 +35,7 @@ export interface Options {
 const fetchSize = 128
 
 /** How long closing waits for a transaction that is still open. */
-const closePatience = Duration.seconds(5)
+const closeTimeout = Duration.seconds(5)
 
 const startParams = [
   ...PGlite.defaultStartParams,
@@ -232,7 +232,7 @@ const raw = (result: Result) => ({
 
 /** A database that has stopped is left alone: closing it sends to it. */
 const close = (session: PgliteSession, turns: Turns) =>
-  Effect.ignore(Effect.timeout(Effect.interruptible(turns.take), closePatience)).pipe(
+  Effect.ignore(Effect.timeout(Effect.interruptible(turns.take), closeTimeout)).pipe(
     Effect.zipRight(Effect.suspend(() => session.isOver ? Effect.void : Effect.promise(() => session.db.close())))
   )
 
