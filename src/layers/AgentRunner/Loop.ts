@@ -95,7 +95,7 @@ const noteOn = (meter: ReturnType<typeof Meter.make>, cause: Cause.Cause<ModelFa
   else if (!Cause.isInterruptedOnly(cause)) meter.failed("internal")
 }
 
-/** The session's own, or else the agent's. */
+/** The session's setting, or else the agent's. */
 const fallbacksOf = ({ config }: Session, { data }: Agent): ReadonlyArray<ChatModelConfig> =>
   config.fallback_chat_model_config === null
     ? data.fallback_chat_model_configs
@@ -109,7 +109,7 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
   const toolbox = yield* Toolbox
   const newId = yield* NewId
 
-  /** What was said into the reply meanwhile goes before the model with the next call. */
+  /** Adds the steering inputs that came meanwhile, so that the next model call sees them. */
   const steer = (out: Out) => {
     for (const { content, name } of out.takeSteering()) {
       const hint = content.filter(isSaid)
@@ -260,7 +260,7 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
       const decision = call.state === "allowed"
         ? "allow"
         : decide(request.session.state.permission_context, call.name, effect)
-      // Asked already; but a rule that came with another answer may allow it now.
+      // Permission was asked for already; but a rule that came with another answer may allow the call now.
       if (call.state === "asking" && decision !== "allow") continue
       if (decision === "deny") deny(out, call, `Permission denied for ${call.name} (${mode}).`)
       else if (decision === "ask") ask(out, call)
@@ -318,7 +318,7 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
     return yield* runTools(request, out, tools)
   })
 
-  /** How a reply without open calls ends. Undefined when its answer is not of the schema, and the model has been told so. */
+  /** How a reply without open calls ends. Undefined when its answer does not fit the schema and the model has been told so. */
   const settle = Effect.fnUntraced(function*({ run }: ReplyRequest, out: Out) {
     if (run.output_schema === undefined) return completed
     const { message } = out.reply()
@@ -372,7 +372,7 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
     return exceeded
   })
 
-  /** The time of a recovered or answered run counts from there. */
+  /** The time limit of a recovered or answered run counts from here. */
   const inTime = <E>(running: Effect.Effect<Reply.Outcome, E>): Effect.Effect<Reply.Outcome, E> =>
     run_seconds === 0 ? running : Effect.timeoutTo(running, {
       duration: Duration.seconds(run_seconds),

@@ -1,13 +1,13 @@
 /**
- * What the Memory layers remember: rows, log pages and messages of one host,
+ * The data of the Memory layers: rows, log pages and messages of one host,
  * shared so that a log append shows in the records and a removal in the log.
- * Gone with the process.
+ * They end with the process.
  */
 import { Context, Effect, Exit, Layer } from "effect"
 import type { LogPage, PlacedMessage } from "../../services/EventLog.ts"
 import { type Row, type Table, tables } from "../../services/Storage.ts"
 
-/** Where the first item is for which `isBeyond` holds; it must hold for all after it. */
+/** The index of the first item for which `isBeyond` holds; it must hold for all items after it. */
 export const firstBeyond = <A>(items: ReadonlyArray<A>, isBeyond: (item: A) => boolean): number => {
   let low = 0
   let high = items.length
@@ -91,7 +91,7 @@ export class Store {
   private readonly rowsOf = new Map<string, Rows>(Object.values(tables).map((table) => [table.name, new Rows(table)]))
   private readonly logs = new Map<string, Log>()
   private readonly mutex = Effect.unsafeMakeSemaphore(1)
-  /** What takes back the open transaction's writes, oldest first. */
+  /** Functions that undo the open transaction's writes, oldest first. */
   private undo: Array<() => void> | undefined
 
   rows(table: string): Rows {
@@ -145,7 +145,7 @@ export class Store {
     this.undo?.push(() => pages.unshift(...dropped))
   }
 
-  /** Inserts a message, or replaces the one with its id where that is. */
+  /** Inserts a message, or replaces the one with its id in place. */
   putMessage(placed: PlacedMessage): void {
     const { messages, places } = this.ownLog(placed.session_id)
     const { id } = placed.message
@@ -169,7 +169,7 @@ export class Store {
   /** Runs `f`, which nothing interleaves, outside of other fibers' transactions. */
   run<A>(f: () => A): Effect.Effect<A> {
     return Effect.flatMap(CurrentLevel, (level) =>
-      // At once: a transaction may begin whenever this fiber yields.
+      // This runs at once: a transaction may begin whenever this fiber yields.
       this.undo === undefined || this.isInside(level)
         ? Effect.succeed(f())
         : this.mutex.withPermits(1)(Effect.sync(f)))

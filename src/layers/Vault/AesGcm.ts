@@ -14,7 +14,7 @@ import * as Ring from "./Ring.ts"
  */
 export type AesGcmOptions = KeySet
 
-/** Keys that are the same for as long as the process lives. */
+/** A vault whose keys stay the same for as long as the process lives. */
 const fixed = new VaultFixed({
   message:
     "The vault's keys come from STOA_VAULT_KEY: put a new one in front of them and restart every process, then rotate. Take unused ones out there, but not the last, by which API keys are recognised."

@@ -1,5 +1,5 @@
 /**
- * node-postgres with an end to every wait. Where no answer comes, the connection
+ * node-postgres with a limit to every wait. When no answer comes, the connection
  * is given up and never used again: what becomes of its statement is not known.
  */
 import { Duration } from "effect"
@@ -8,28 +8,28 @@ import { type Answered, Client, type Config, type Lent, Pool, type Query, type S
 export interface Timeouts {
   /** Longest wait for the answer to a statement that does not bring its own timeout. */
   readonly statement: Duration.Duration
-  /** Longest wait for a connection of the pool. One that comes later is for the next who asks. */
+  /** Longest wait for a connection of the pool. A connection that comes later goes to the next who asks. */
   readonly connection: Duration.Duration
-  /** The same for both while the server answers others: then it is busy, not away. */
+  /** Replaces both limits while the server answers other statements: it is busy then, not away. */
   readonly busy: Duration.Duration
 }
 
-/** `ETIMEDOUT` is what the system says of a connection that is silent for too long. */
+/** The system reports `ETIMEDOUT` for a connection that is silent for too long. */
 const silent = (what: string) => Object.assign(new Error(`PostgreSQL did not ${what} in time`), { code: "ETIMEDOUT" })
 
-/** An answer that is not older shows that the server is there; and how often that is looked at again. In milliseconds. */
+/** An answer that is not older shows that the server is alive; and how often that is checked again. In milliseconds. */
 const recent = 500
 const lookAgain = 250
 
-/** `too_many_connections`: an answer, too. */
+/** `too_many_connections`, which shows that the server is alive. */
 const isFull = (cause: unknown) => cause instanceof Error && "code" in cause && cause.code === "53300"
 
-/** Longest time for the server to greet somebody new, in milliseconds. */
+/** Longest time for the server to greet a new connection, in milliseconds. */
 const greeting = 400
 
 /**
- * When the server was last heard of. Statements that wait for each other's locks
- * are all silent until it finds that out after a second; so whoever doubts asks.
+ * Knows when the server last answered. Statements that wait for each other's locks
+ * are all silent until the server finds the deadlock after a second, so a doubt is settled by a probe.
  */
 class Pulse {
   readonly #config: Config | undefined
@@ -82,7 +82,7 @@ const after = (timeout: Duration.Duration, busy: Duration.Duration, pulse: Pulse
     else void pulse.ask().then(goOn)
   }
   const wait = (millis: number) => {
-    // What came in while this process was held up is read before the time is called up.
+    // Answers that arrived while this process was blocked are read before the time is declared over.
     // @effect-diagnostics-next-line globalTimers:off -- node-postgres lives outside of fibers
     timer = setTimeout(() => {
       immediate = setImmediate(check)
@@ -97,12 +97,12 @@ const after = (timeout: Duration.Duration, busy: Duration.Duration, pulse: Pulse
   }
 }
 
-/** At once, and what has not left this machine never will: a goodbye would be sent after it. */
+/** Closes the connection at once. Data that has not left this machine is dropped; an orderly end would send it. */
 const abandon = ({ connection }: Client, why: Error) => {
   try {
     connection.stream.resetAndDestroy()
   } catch {
-    // Only TCP can be reset: not TLS, not a local socket.
+    // Only plain TCP can be reset, neither TLS nor a local socket.
     connection.stream.destroy()
   }
   connection.emit("error", why)
@@ -152,7 +152,7 @@ export class PgPool extends Pool {
   constructor(config: Config, timeouts: Timeouts) {
     const idle = new Set<Client>()
     const pulse = new Pulse(config)
-    // What one connection met, those that idle will meet as well: nobody shall wait for that again.
+    // Idle connections have probably been lost in the same way: no statement shall wait to find that out.
     const gaveUp = (why: Error) => idle.forEach((client) => abandon(client, why))
     super({ ...config, Client: clientClass(timeouts, pulse, gaveUp) })
     this.#timeouts = timeouts

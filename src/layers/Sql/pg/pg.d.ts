@@ -54,7 +54,7 @@ declare module "pg" {
     readonly text: string
     readonly values: ReadonlyArray<unknown>
     readonly name?: string
-    /** Ours, for PgPool. */
+    /** Our own field, which PgPool reads. */
     readonly answerTimeout?: Duration.Duration
   }
 
