@@ -19,7 +19,7 @@ import { UsageApi } from "./api/Usage.ts"
 import { VaultApi } from "./api/Vault.ts"
 
 /**
- * What any request can be answered with. The document shows each of these only
+ * The errors that any request can get. The document shows each of them only
  * where the operation can give it.
  */
 const native = HttpApi.make("stoa")

@@ -6,7 +6,7 @@ import { type Embedded, Models } from "../../services/Models.ts"
 import { Api } from "../Api.ts"
 import { asProblem } from "./ModelFailures.ts"
 
-/** Numbers that are written before others get their turn. */
+/** How many numbers are written before other requests are served. */
 const batch = 32_768
 
 /** The answer's JSON, written a few vectors at a time: a million numbers at once take a second of everybody's. */

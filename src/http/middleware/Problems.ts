@@ -75,7 +75,9 @@ export const fromDecodeError = ({ issues }: HttpApiError.HttpApiDecodeError): In
   }
   const lines = [...reasons.keys()]
   return new Invalid({
-    detail: `The request is not valid. ${lines.slice(0, maxReasons).join("; ")}${lines.length > maxReasons ? " …" : ""}`,
+    detail: `The request is not valid. ${lines.slice(0, maxReasons).join("; ")}${
+      lines.length > maxReasons ? " …" : ""
+    }`,
     errors: [...reasons.values()]
   })
 }

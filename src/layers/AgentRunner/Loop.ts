@@ -247,7 +247,9 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
   /** Runs the calls that may run, asks about those that need it, and says what is waited for then. */
   const runTools = Effect.fnUntraced(function*(request: ReplyRequest, out: Out, tools: ReadonlyArray<Tool>) {
     const { mode } = request.session.state.permission_context
-    const external = new Map([...request.agent.data.client_tools, ...request.run.tools].map((tool) => [tool.name, tool]))
+    const external = new Map(
+      [...request.agent.data.client_tools, ...request.run.tools].map((tool) => [tool.name, tool])
+    )
     const run: Array<ToolCallBlock> = []
     const outside: Array<ToolCallBlock> = []
     for (const call of Reply.unanswered(out.reply().message)) {

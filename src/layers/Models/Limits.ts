@@ -18,7 +18,7 @@ const most: Readonly<Record<keyof Limits, number>> = { max_concurrency: 1_000, r
 
 const names = ["max_concurrency", "requests_per_minute"] as const
 
-/** How long a call waits for its turn, and how many may. */
+/** How long a call waits for its turn, and how many calls may wait. */
 const maxWait = Duration.seconds(30)
 const maxWaiting = 1_000
 
@@ -66,7 +66,7 @@ export const split = (fields: JsonObject) => {
   }
 }
 
-/** What stored settings say. */
+/** The limits in stored settings. */
 export const of = (settings: JsonObject): Limits | undefined => {
   const [max_concurrency, requests_per_minute] = names.map((name) => {
     const value = settings[name]
@@ -94,7 +94,7 @@ interface Waiter {
   readonly settle: (has: boolean) => void
 }
 
-/** So many at the same time; the others wait in a line. Who leaves it is decided in one place, so no permit is lost. */
+/** Lets so many calls run at the same time; the others wait in a queue. One function decides which call leaves it, so no permit is lost. */
 const line = (limit: number) => {
   let running = 0
   const queue = new Set<Waiter>()
@@ -137,7 +137,7 @@ const line = (limit: number) => {
   return { enter, leave: Effect.sync(leave) }
 }
 
-/** So many in each minute. Turns are given out in the order in which they are asked for. */
+/** Lets so many calls begin in each minute, in the order in which they arrive. */
 const turns = (limit: number) => {
   /** When the last calls began or will begin; a turn that is not taken up stays taken. */
   const times: Array<number> = []

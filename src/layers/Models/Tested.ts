@@ -1,4 +1,4 @@
-/** Whether a credential works: its provider's check, kept within bounds and told without secrets. */
+/** Checks whether a credential works: it asks the provider, within bounds, and reports no secrets. */
 import { Clock, Duration, Effect } from "effect"
 import { type Credential, type CredentialCheck, maxCheckedModels } from "../../domain/Credential.ts"
 import { LimitReached } from "../../domain/Errors.ts"
@@ -9,7 +9,7 @@ import type { Provider } from "./Provider.ts"
 
 const timeout = Duration.seconds(10)
 
-/** Tests that an owner may have under way. */
+/** Most checks that an owner may run at the same time. */
 const maxAtOnce = 4
 
 /** Longest name of a model that is passed on, in characters. */

@@ -166,7 +166,7 @@ export const make = Effect.gen(function*() {
       Effect.forkIn(scope)
     )
     return begun
-  }).pipe(mutex.withPermits(1))
+  }).pipe(mutex.withPermits(1), Effect.withSpan("Rotation.rotate"))
 
   const status: Effect.Effect<VaultStatus> = Effect.gen(function*() {
     const last = rotation
@@ -184,7 +184,7 @@ export const make = Effect.gen(function*() {
       unreadable: counts === undefined ? null : sum(counts.values()) - known,
       rotation: last
     }
-  })
+  }).pipe(Effect.withSpan("Rotation.status"))
 
   const retire = Effect.gen(function*() {
     const { keys, source } = yield* status
@@ -202,7 +202,7 @@ export const make = Effect.gen(function*() {
         ...(retry_after !== undefined && { retry_after })
       }))
     return yield* status
-  }).pipe(mutex.withPermits(1))
+  }).pipe(mutex.withPermits(1), Effect.withSpan("Rotation.retire"))
 
   return Rotation.of({ status, rotate, retire })
 })

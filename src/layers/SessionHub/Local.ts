@@ -273,7 +273,8 @@ export const make = Effect.gen(function*() {
     forget: (session) =>
       owner.interrupt(session, "drop").pipe(
         Effect.unlessEffect(Effect.map(running(session), (run) => run === undefined)),
-        Effect.zipRight(rooms.forget(session.id))
+        Effect.zipRight(rooms.forget(session.id)),
+        Effect.withSpan("SessionHub.forget")
       )
   })
 })

@@ -6,7 +6,7 @@ import { Unavailable } from "../../domain/Errors.ts"
 export const uniqueViolation = "23505"
 export const foreignKeyViolation = "23503"
 
-/** A deadlock or a failed serialization: the other transaction went through, and a new try succeeds. */
+/** The deadlock was resolved by letting the other transaction through, so a new try succeeds. */
 const deadlock = "40P01"
 
 const maxDeadlocks = 5

@@ -101,7 +101,10 @@ const makeFile = Effect.fnUntraced(function*(path: string, millis: number) {
       yield* change((set) => {
         const [newest, ...older] = set.keys
         const remaining = older.filter((key) => !ids.includes(Ring.idOf(key)))
-        return { keys: [newest, ...remaining], hashing: remaining.at(-1) === older.at(-1) ? set.hashing : Ring.hashingOf(set) }
+        return {
+          keys: [newest, ...remaining],
+          hashing: remaining.at(-1) === older.at(-1) ? set.hashing : Ring.hashingOf(set)
+        }
       })
     })
   })

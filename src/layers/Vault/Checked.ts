@@ -74,7 +74,7 @@ export const make = ({ acceptNew, source }: Options) =>
       if (kept === checkValueOf(vault)) return vault
     }
     const needs = yield* check.needs
-    // This is checked before `opened` makes the file.
+    // The file is looked for again after the wait, and before `opened` makes it.
     if ("file" in source && !acceptNew && isNeeded(needs) && !(yield* KeyFile.isThere(source.file))) {
       return yield* missing(source.file, needs)
     }

@@ -21,7 +21,7 @@ export const silent = (seconds: number, begun: boolean): ModelFailed =>
     ? failed("upstream", true, `The provider's answer stalled: nothing more came for ${seconds} seconds.`)
     : failed("connection", true, `The provider did not begin to answer within ${seconds} seconds.`)
 
-/** It goes on and on. */
+/** The answer does not end within its bounds. */
 export const endless = (seconds: number): ModelFailed =>
   failed("upstream", false, `The provider's answer was not complete after ${seconds} seconds.`)
 
@@ -176,7 +176,7 @@ const refused = (status: number, body: string, headers: unknown, now: number): M
 
 const midway = () => failed("upstream", true, "The provider reported an error in the middle of its answer.")
 
-/** Of an error that the stream itself tells of. */
+/** The failure that the stream itself reports. */
 const reportedFailure = (error: unknown, now: number): ModelFailed => {
   const body = JSON.stringify(error) ?? ""
   const inner = read(error, "error") ?? error
@@ -190,7 +190,7 @@ const reportedFailure = (error: unknown, now: number): ModelFailed => {
   return said.request.test(body) ? badRequest(undefined) : midway()
 }
 
-/** Whether it tells of an error, though not in the shape that a package knows. */
+/** Whether the value reports an error, although not in the shape that the package knows. */
 const isErrorBody = (value: unknown): boolean =>
   read(value, "error") !== undefined || read(value, "object") === "error" || read(value, "type") === "error"
 

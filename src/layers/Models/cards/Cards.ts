@@ -125,7 +125,7 @@ export const make = (operators: string | undefined) => {
     Effect.suspend(() => {
       const before = known.get(source.type)
       if (before !== undefined) return Effect.succeed(before)
-      // Nobody's: one who leaves meanwhile takes the answer from nobody.
+      // The read belongs to no caller: a caller that is interrupted does not end it for the others.
       const reading = underWay.get(source.type) ?? read(source)
       underWay.set(source.type, reading)
       return Effect.zipLeft(Effect.promise(() => reading), tell)

@@ -14,7 +14,7 @@ import { createHash } from "node:crypto"
 import { Client, type Config, escapeIdentifier, type Pool, type Query } from "pg"
 import { Prepared } from "../Prepared.ts"
 import { Listening } from "./Listening.ts"
-import { clientClass, type Timeouts, PgPool } from "./Pool.ts"
+import { clientClass, PgPool, type Timeouts } from "./Pool.ts"
 import { withPgSurface } from "./Surface.ts"
 
 export interface Options {
@@ -131,14 +131,14 @@ const addressOf = (config: Config) =>
       })
   })
 
-/** A dead connection never says goodbye. */
+/** Ends a connection or a pool in order, but waits only a second: a dead connection never answers. */
 const closing = (open: Client | Pool) =>
   Effect.promise(() => open.end()).pipe(Effect.interruptible, Effect.timeoutOption("1 second"))
 
 const closingClient = (client: Client) =>
   Effect.zipRight(closing(client), Effect.sync(() => client.connection.stream.destroy()))
 
-/** With more time than a request has. */
+/** Connects once, to find out whether the server can be reached. It has more time than a request has. */
 const reach = (config: Config, address: string) =>
   Effect.acquireUseRelease(
     Effect.sync(() =>

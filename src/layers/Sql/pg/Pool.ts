@@ -36,7 +36,7 @@ class Pulse {
   #lastAnswer = -Infinity
   #asking: Promise<boolean> | undefined
 
-  /** Without a server to ask there is nothing more to be known. */
+  /** Without `config` there is no server to probe. */
   constructor(config?: Config) {
     this.#config = config
   }
