@@ -1,4 +1,4 @@
-/** What a parked run asks, put to the person in front, and how to answer it without one. */
+/** Asks the person at the terminal what a parked run wants to know, and shows how to answer without a terminal. */
 import { Effect, Either, Option } from "effect"
 import type { AnswerInput, ConfirmInput } from "../domain/Chat.ts"
 import type { MessageId } from "../domain/Ids.ts"
@@ -7,7 +7,7 @@ import { awaited } from "../domain/Reply.ts"
 import type { Run } from "../domain/Run.ts"
 import { dim, harmless, Screen } from "./Screen.ts"
 
-/** Who answers when a tool wants to be allowed. */
+/** Who answers when a tool needs permission. */
 export type Consent = "ask" | "approve" | "deny" | "nobody"
 
 export type Ask = (prompt: string) => Effect.Effect<Option.Option<string>>
@@ -110,7 +110,7 @@ export const tellWaiting = Effect.fnUntraced(function*(run: Pick<Run, "id" | "st
   )
 })
 
-/** For a shell: nothing in it ends the quotes. */
+/** Quotes a text for a shell: nothing in it can end the quotes. */
 const quoted = (text: string) => `'${harmless(text).replaceAll("'", "'\\''")}'`
 
 export interface Place {

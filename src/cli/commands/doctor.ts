@@ -174,7 +174,7 @@ const server = (options: ConnectionOptions) =>
   }).pipe(
     Effect.catchTags({
       Unreachable: ({ isRefused, message }) =>
-        // Not having started it yet is no fault; naming one that is not there is.
+        // A server that has not been started yet is no problem; a server that was named and does not answer is one.
         Effect.succeed(
           isRefused && Option.isNone(options.url)
             ? warn("server", "No server is running", "Start one with npm start.")
@@ -188,7 +188,7 @@ const server = (options: ConnectionOptions) =>
 const shownKeys = (keys: ReadonlyArray<VaultKey>) =>
   keys.map(({ id, seals, secrets }) => `${secrets ?? "?"} under ${id}${seals ? " (the newest)" : ""}`).join(", ")
 
-/** What an admin may see of the running server's vault; others see nothing. */
+/** The check of the running server's vault, which only an admin may see. */
 const vaultKeys = (options: ConnectionOptions) =>
   Effect.gen(function*() {
     const { api } = yield* asAdmin(options)

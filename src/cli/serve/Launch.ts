@@ -54,11 +54,11 @@ const run = (
     yield* Effect.addFinalizer(() =>
       readiness.set(false).pipe(
         Effect.zipRight(Deferred.isDone(ended)),
-        // Nothing that a run does once the database has ended could be kept.
+        // Once the database has ended, nothing that a run does could be stored.
         Effect.flatMap((isEnded) => stage("waiting for runs", owner.drain(isEnded ? 0 : settings.drain_seconds))),
         Effect.zipRight(stage("ending streams", rooms.close("stopping"))),
         Effect.zipRight(stage("closing connections", closeConnections(node))),
-        // What comes after this finalizer: the server's, the engine's and the database's.
+        // The finalizers of the server, the engine and the database run after this one.
         Effect.zipRight(stage("closing the database", Effect.void))
       )
     )
