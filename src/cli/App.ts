@@ -1,4 +1,4 @@
-/** From words to an exit code. Whatever happens, a failed command says one line on stderr and nothing more. */
+/** Runs a command line and returns its exit code. A failed command always prints exactly one line on stderr. */
 import { type CliApp, CliConfig, Command, ValidationError } from "@effect/cli"
 import { Cause, Console, Effect } from "effect"
 import * as Completions from "./Completions.ts"
@@ -8,7 +8,7 @@ import * as Help from "./Help.ts"
 import { Screen } from "./Screen.ts"
 import { version, versionLine } from "./Version.ts"
 
-/** The library prints what it refuses; here that is the one line at the end. */
+/** The library would print why it refuses a line; here that becomes the one line at the end. */
 const quietly = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Console.consoleWith((console) => Effect.withConsole(effect, { ...console, error: () => Effect.void }))
 

@@ -1,4 +1,4 @@
-/** What a parked run asks, put to the person in front, and how to answer it without one. */
+/** Asks the person at the terminal what a parked run wants to know, and shows how to answer without a terminal. */
 import { Effect, Either, Option } from "effect"
 import type { AnswerInput, ConfirmInput } from "../domain/Chat.ts"
 import type { MessageId } from "../domain/Ids.ts"
@@ -7,7 +7,7 @@ import { awaited } from "../domain/Reply.ts"
 import type { Run } from "../domain/Run.ts"
 import { dim, harmless, Screen } from "./Screen.ts"
 
-/** Who answers when a tool wants to be allowed. */
+/** Who answers when a tool needs permission. */
 export type Consent = "ask" | "approve" | "deny" | "nobody"
 
 export type Ask = (prompt: string) => Effect.Effect<Option.Option<string>>
@@ -104,13 +104,13 @@ export const tellWaiting = Effect.fnUntraced(function*(run: Pick<Run, "id" | "st
     isAsking ? name : `${name} (${id})`
   )
   const what = calls.length === 0 ? "" : ` ${[...new Set(calls)].join(", ")}`
-  const told = isAsking ? `It waits for a person to allow${what}.` : `It waits for the results of${what}.`
+  const line = isAsking ? `It waits for a person to allow${what}.` : `It waits for the results of${what}.`
   yield* screen.err(
-    `${dim(`${harmless(told)} Answer it with ${commandOf(run.id, isAsking)}.`, screen.hasColour.err)}\n`
+    `${dim(`${harmless(line)} Answer it with ${commandOf(run.id, isAsking)}.`, screen.hasColour.err)}\n`
   )
 })
 
-/** For a shell: nothing in it ends the quotes. */
+/** Quotes a text for a shell: nothing in it can end the quotes. */
 const quoted = (text: string) => `'${harmless(text).replaceAll("'", "'\\''")}'`
 
 export interface Place {

@@ -1,4 +1,4 @@
-/** One input and its run: sent, told as it comes, answered when it asks, stopped by Ctrl-C. */
+/** One input and its run: the input is sent, the run's events are shown, its questions are answered, and Ctrl-C stops it. */
 import { Clock, Deferred, Duration, Effect, Either, Option, Queue } from "effect"
 import type { Accepted, ChatInput } from "../domain/Chat.ts"
 import { type AgentEvent, endsStream } from "../domain/Event.ts"
@@ -22,13 +22,13 @@ export interface Turn {
   readonly session: SessionId
   readonly text: string
   readonly format: ChatFormat
-  /** Nothing but the reply's text. */
+  /** Print only the reply's text. */
   readonly isQuiet: boolean
   readonly consent: Asking.Consent
   readonly ask: Asking.Ask
 }
 
-/** Shows events as `text`; what is aside is dimmed, or left out. */
+/** Shows events as text; thoughts and tool calls are dimmed, or left out. */
 export const teller = Effect.fnUntraced(function*(isQuiet: boolean) {
   const screen = yield* Screen
   let telling = Telling.silent
@@ -49,7 +49,7 @@ export const teller = Effect.fnUntraced(function*(isQuiet: boolean) {
   }
 })
 
-/** Says the same of every stream whose connection is lost for a moment. */
+/** The message for every stream whose connection is lost for a moment. */
 export const lostNotice = Effect.flatMap(Screen, (screen) =>
   screen.isTerminal.err
     ? screen.err(dim("(the connection is lost; trying again)\n", screen.hasColour.err))
@@ -107,9 +107,9 @@ const outcome = (
   }
 }
 
-/** Times that an input is sent at most, and how long it is tried. */
+/** How many times an input is sent at most, and for how long. */
 const maxSends = 8
-const sendPatience = Duration.minutes(1)
+const sendTimeout = Duration.minutes(1)
 
 /**
  * Sends again when there was no answer: whether the input has arrived is not
@@ -123,7 +123,7 @@ const insist = <A, E, R>(send: Effect.Effect<A, E | Refused | Unreachable, R>) =
       const sent = yield* Effect.either(send)
       if (Either.isRight(sent)) return sent.right
       const error = sent.left
-      const isOver = attempt === maxSends || (yield* Clock.currentTimeMillis) - since > Duration.toMillis(sendPatience)
+      const isOver = attempt === maxSends || (yield* Clock.currentTimeMillis) - since > Duration.toMillis(sendTimeout)
       if (isOver || !isTrouble(error) || !isPassing(error) || isFull(error) || (attempt === 1 && isNobody(error))) {
         return yield* Effect.fail(error)
       }
@@ -135,7 +135,7 @@ const insist = <A, E, R>(send: Effect.Effect<A, E | Refused | Unreachable, R>) =
 const isTrouble = (error: unknown): error is Refused | Unreachable =>
   error instanceof Refused || error instanceof Unreachable
 
-/** Refused for good, as far as this input goes. */
+/** Whether the refusal is final for this input. */
 const isFull = (error: Refused | Unreachable) => error._tag === "Refused" && error.status === 429
 
 const isNobody = (error: Refused | Unreachable) => error._tag === "Unreachable" && error.isRefused
@@ -187,7 +187,7 @@ export const turn = Effect.fn("Chat.turn")(
         if (Option.isNone(event)) return false
         const { value } = event
         const isMine = isOurs(value)
-        // Behind a run that waits for somebody this one would wait for ever, and nobody would know why.
+        // This input would wait for ever behind a parked run, and the user would not know why.
         if (value.type === (isMine ? "RUN_QUEUED" : "RUN_PARKED")) yield* tellBefore
         if (!isMine) return false
         if (format === "ndjson") yield* screen.out(`${JSON.stringify(json)}\n`)
@@ -212,7 +212,7 @@ export const turn = Effect.fn("Chat.turn")(
     })
     const waiting = () => reply === undefined ? [] : awaited(reply)
 
-    /** Whether the run goes on: it got an answer, or is being stopped. */
+    /** Whether the run continues: it got an answer, or is being stopped. */
     const goesOn = Effect.gen(function*() {
       if (end?.type !== "RUN_PARKED" || end.waiting_for !== "user_confirmation" || reply === undefined) return false
       const asking = waiting().filter(({ state }) => state === "asking")
@@ -254,7 +254,7 @@ const isEnd = (event: AgentEvent, { run_id }: Accepted): event is End =>
   endsStream(event.type) && "run_id" in event && event.run_id === run_id &&
   (event.agent_path === undefined || event.agent_path.length === 0)
 
-/** The first Ctrl-C stops the run, and the reply is told to its end; the second one leaves. */
+/** The first Ctrl-C stops the run, and the reply is shown to its end; the second one leaves. */
 const stopper = Effect.fnUntraced(function*({ api }: Connection, run: RunId) {
   const screen = yield* Screen
   const ctrlC = yield* CtrlC
@@ -270,7 +270,7 @@ const stopper = Effect.fnUntraced(function*({ api }: Connection, run: RunId) {
   yield* Effect.forkScoped(Effect.gen(function*() {
     yield* Queue.take(queue)
     if (screen.isTerminal.err) yield* screen.err(dim("\n(stopping; Ctrl-C again leaves)\n", screen.hasColour.err))
-    // Its own run: the session's present one may be somebody else's, while this one waits.
+    // Only its own run is stopped: the session's active run may be somebody else's while this one waits.
     const path = { run_id: RunId.make(encodeURIComponent(run)) }
     yield* Effect.forkScoped(Effect.ignore(api.runs.cancel({ path })))
     yield* Queue.take(queue)

@@ -19,7 +19,7 @@ const stoa = Command.make("stoa").pipe(Command.withDescription("the open server 
 
 const clients = [chat, agents, sessions, runs, credentials, models, usage, keys, vault, db, doctor, version] as const
 
-/** Everything but the server itself, which is only named. */
+/** All commands except the server itself, which is only named here. */
 export const withoutServer = Command.withSubcommands(stoa, [
   Command.make("serve").pipe(Command.withDescription("Run the server")),
   ...clients

@@ -13,7 +13,7 @@ import { version } from "./Version.ts"
 
 const defaultUrl = "http://127.0.0.1:8000"
 
-/** Who is meant when there is no key and no user is named. */
+/** The user when there is no key and no user is named. */
 const defaultUser = "local"
 
 export const connection = {
@@ -41,7 +41,7 @@ export interface ConnectionOptions {
 }
 
 /** Longest wait for the head of an answer. */
-const patience = Duration.seconds(30)
+const timeout = Duration.seconds(30)
 
 const firstOf = (given: Option.Option<string>, name: string) =>
   Option.isSome(given) ? Effect.succeed(given) : variable(name)
@@ -58,7 +58,7 @@ const readUrl = Effect.fnUntraced(function*(given: Option.Option<string>) {
   return url.origin + withoutTrailing(url.pathname, "/")
 })
 
-/** The headers that say who asks. A key speaks for its own tenant, so no user goes with it. */
+/** The headers that identify the caller. A key speaks for its own tenant, so no user is sent with it. */
 const readIdentity = Effect.fnUntraced(function*({ key, user }: ConnectionOptions) {
   const secret = yield* firstOf(Option.map(key, Redacted.value), "STOA_API_KEY")
   if (Option.isSome(secret)) {
@@ -104,7 +104,7 @@ const Problem = Schema.Struct({
   errors: Schema.optional(Schema.Array(Schema.Struct({ path: Schema.String, message: Schema.String })))
 })
 
-/** A 4xx or 5xx answer as the error that it is. */
+/** Turns a 4xx or 5xx answer into an error. */
 const refusal = (url: string) => (response: HttpClientResponse.HttpClientResponse) =>
   Effect.flatMap(Effect.option(Effect.flatMap(response.json, Schema.decodeUnknown(Problem))), (problem) => {
     const retryAfter = Number(response.headers["retry-after"])
@@ -135,7 +135,7 @@ export const connect = Effect.fn("Connection.connect")(function*(options: Connec
     HttpClient.transformResponse((answer) =>
       answer.pipe(
         Effect.catchTag("RequestError", ({ cause }) => Effect.fail(unreachable(url, codeOf(cause)))),
-        Effect.timeoutFail({ duration: patience, onTimeout: () => unreachable(url, "ETIMEDOUT") })
+        Effect.timeoutFail({ duration: timeout, onTimeout: () => unreachable(url, "ETIMEDOUT") })
       )
     )
   )
@@ -154,7 +154,7 @@ export const connect = Effect.fn("Connection.connect")(function*(options: Connec
 
 export interface Connection extends Effect.Effect.Success<ReturnType<typeof connect>> {}
 
-/** Options of what only an admin's key may do; no user goes with it. */
+/** Connection options of commands that need an admin's key; no user is sent with it. */
 export const admin = { url: connection.url, key: connection.key }
 
 export const asAdmin = (options: Omit<ConnectionOptions, "user">) =>

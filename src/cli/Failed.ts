@@ -16,7 +16,7 @@ export const exitCodes = {
   /** The server's embedded database has ended; a new start opens it again. */
   databaseEnded,
   interrupted: 130,
-  /** As shells say it of SIGTERM. */
+  /** The code with which shells report SIGTERM. */
   terminated: 143
 } as const
 
@@ -33,7 +33,7 @@ export const notFound = (message: string): Failed => new Failed({ exitCode: exit
 /** A run ended because Ctrl-C asked for it. */
 export class Stopped extends Data.TaggedError("Stopped")<{}> {}
 
-/** The server said no. */
+/** The server refused the request. */
 export class Refused extends Data.TaggedError("Refused")<{
   readonly status: number
   readonly message: string
@@ -43,7 +43,7 @@ export class Refused extends Data.TaggedError("Refused")<{
 
 /** There was no answer. */
 export class Unreachable extends Data.TaggedError("Unreachable")<{
-  /** Nobody listens there at all. */
+  /** Whether nothing listens at the address. */
   readonly isRefused: boolean
   readonly message: string
 }> {}

@@ -1,7 +1,7 @@
 /**
  * A session's events as they come. A connection that is lost or falls silent is
  * made again after the last event that was seen, so nothing is missed and
- * nothing comes twice; only so often, though.
+ * nothing comes twice. The number of attempts is bounded.
  */
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { Clock, Data, Duration, Effect, Either, Option, Predicate, Schema, Stream } from "effect"
@@ -13,7 +13,7 @@ import { type Frame, frames, type FrameTooLong } from "./Sse.ts"
 
 export interface Followed {
   readonly seq: number
-  /** As it came, `seq` in front. */
+  /** The event as it came, with `seq` in front. */
   readonly json: JsonObject
   /** None when this program does not know such an event. */
   readonly event: Option.Option<AgentEvent>
@@ -22,7 +22,7 @@ export interface Followed {
 /** The server sends at least a comment every 15 seconds. */
 const silence = Duration.seconds(45)
 
-/** Attempts in a row that bring nothing, before it is given up: 23 seconds in all. */
+/** After so many attempts in a row that bring nothing, following is given up: after 23 seconds in all. */
 const maxAttempts = 8
 const firstPause = Duration.millis(250)
 const longestPause = Duration.seconds(5)
@@ -30,7 +30,7 @@ const longestPause = Duration.seconds(5)
 /** Longest that a `Retry-After` is obeyed. */
 const longestRetryAfter = 30
 
-/** A connection that held this long was a good one, whatever it brought. */
+/** A connection that lasted this long counts as good, even if it brought nothing. */
 const steady = Duration.seconds(10)
 
 class Lost extends Data.TaggedError("Lost")<{ readonly message: string }> {}
@@ -47,7 +47,7 @@ const read = (frame: Frame): Option.Option<Followed> => {
     : Option.none()
 }
 
-/** Worth another attempt: the server is away, starting, draining, or at its limit. */
+/** Whether another attempt is worthwhile: the server is away, starting, draining, or at its limit. */
 export const isPassing = (error: Trouble) =>
   error._tag === "Lost" || error._tag === "Unreachable" ||
   (error._tag === "Refused" && [429, 502, 503, 504].includes(error.status))
@@ -64,13 +64,13 @@ const giveUp = (url: string, error: Trouble): Refused | Unreachable | FrameTooLo
 
 export interface FollowOptions<R> {
   readonly session: string
-  /** Begin after this event; none: with the present run, from its start. */
+  /** Begin after this event; without it, begin with the active run. */
   readonly after: Option.Option<number>
-  /** The server has just been there, so that it is away is not final. */
+  /** Whether the server has just answered, so that a refused connection is tried again. */
   readonly isExpected: boolean
   /** The connection is lost and will be made again. */
   readonly onLost: Effect.Effect<void, never, R>
-  /** Answers true to end. */
+  /** Returns true to end. */
   readonly onEvent: (followed: Followed) => Effect.Effect<boolean, never, R>
 }
 

@@ -12,9 +12,9 @@ import { type Failed, misused } from "./Failed.ts"
 export const config = CliConfig.make({ isCaseSensitive: true, showBuiltIns: false })
 
 export interface Option {
-  /** With their dashes; the long one last. */
+  /** The names with their dashes; the long one is last. */
   readonly names: ReadonlyArray<string>
-  /** What stands for its value; empty for a switch. */
+  /** The placeholder of its value; empty for a switch. */
   readonly value: string
   readonly description: string
 }
@@ -22,7 +22,7 @@ export interface Option {
 export interface Argument {
   /** `<id>...`, in brackets when it may be left out. */
   readonly term: string
-  /** One line can hold more than one of it. */
+  /** Whether a line may hold it more than once. */
   readonly isRepeated: boolean
   readonly description: string
 }
@@ -79,7 +79,7 @@ interface Definition {
   readonly isOptional: boolean
 }
 
-/** How @effect/cli says that something may be left out or repeated. */
+/** The words by which @effect/cli marks what may be left out or repeated. */
 const isAboutNumber = (text: string) => /^This (setting|option|argument) /.test(text)
 
 const definitions = (doc: HelpDoc.HelpDoc): ReadonlyArray<Definition> => {
@@ -161,7 +161,7 @@ const refuse = (path: ReadonlyArray<Node>, problem: string): Either.Either<never
 
 const isHelp = (word: string) => word === "--help" || word === "-h"
 
-/** What @effect/cli takes for itself wherever it stands. */
+/** The options that @effect/cli handles itself, wherever they stand. */
 const isBuiltIn = (word: string) => /^(-h|--(help|version|wizard|completions|log-level))(=|$)/.test(word)
 
 /** The words after a command's name: its options first, whatever looks like an option but is none refused. */
@@ -185,7 +185,7 @@ const readLeaf = (path: ReadonlyArray<Node>, words: ReadonlyArray<string>): Eith
     const name = equals < 0 ? word : word.slice(0, equals)
     const option = leaf.options.find(({ names }) => names.includes(name))
     if (option === undefined) {
-      // Named without what follows: a mistyped `--key=…` is still a secret.
+      // The option is named without its value: a mistyped `--key=…` is still a secret.
       return refuse(
         path,
         `There is no option ${name.slice(0, 40)}.${near(name, leaf.options.flatMap(({ names }) => names))}`

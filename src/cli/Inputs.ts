@@ -1,11 +1,11 @@
-/** What commands are given: ids, texts, and a word of consent. */
+/** The inputs of commands: ids, texts, and consent. */
 import { Args, Options } from "@effect/cli"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { Effect, Option, Schema } from "effect"
 import { complaintOf, failed, misused } from "./Failed.ts"
 import { Screen } from "./Screen.ts"
 
-/** `value` as the API wants it; what is wrong with it is said before anything is sent. */
+/** Decodes `value` as the API wants it; a problem is reported before anything is sent. */
 export const decode = <A, I>(schema: Schema.Schema<A, I>, value: I) =>
   Effect.mapError(Schema.decode(schema)(value), (error) => misused(`${complaintOf(error)}.`))
 

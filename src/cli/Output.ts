@@ -15,7 +15,7 @@ export const output = {
 }
 export type Format = "table" | "wide" | "json" | "ndjson"
 
-/** For people, not for programs. */
+/** Whether the format is for people and not for programs. */
 export const isText = (format: Format) => format === "table" || format === "wide"
 
 const pretty = (value: unknown) => `${JSON.stringify(value, undefined, 2)}\n`
@@ -34,7 +34,7 @@ export const printRecord = <A>(
   record: A
 ): Effect.Effect<void, never, Screen> => print(format, record, linesOf(columns, record))
 
-/** As NDJSON, records are printed while the later pages are still fetched. */
+/** Prints a list. As NDJSON, records are printed while the later pages are still being fetched. */
 export const printAll = <A, E, R>(
   format: Format,
   columns: ReadonlyArray<Column<A>>,

@@ -12,7 +12,7 @@ import { CtrlC } from "./CtrlC.ts"
 import { exitCodes } from "./Failed.ts"
 import * as Screen from "./Screen.ts"
 
-/** Who has taken Ctrl-C; the last one gets it. */
+/** The handlers of Ctrl-C; the last one gets it. */
 const takers: Array<() => void> = []
 
 const ctrlC = Layer.succeed(CtrlC, {
@@ -67,7 +67,7 @@ const runMain = (isServer: boolean) =>
         received === "SIGTERM"
         ? exitCodes.terminated
         : exitCodes.interrupted
-      // What was printed leaves first.
+      // The output is flushed first.
       process.stdout.write("", () => process.stderr.write("", () => process.exit(code)))
     })
   })

@@ -1,4 +1,4 @@
-/** The person in front: what is printed, what is typed, and whether either is a terminal. */
+/** The terminal: what is printed, what is typed, and whether either is a terminal at all. */
 import { Context, Data, Effect, Layer, Option, type Scope } from "effect"
 import * as Readline from "node:readline"
 import { Writable } from "node:stream"

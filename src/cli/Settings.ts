@@ -23,7 +23,7 @@ export type Flags = { readonly [Name in SettingName]?: SettingsInput[Name] | und
 export type Env = Readonly<Record<string, string | undefined>>
 
 export interface YamlText {
-  /** As the operator knows it. */
+  /** The setting's name as the operator knows it. */
   readonly path: string
   readonly text: string
 }
@@ -37,7 +37,7 @@ const secrets = ["database_url", "vault_key"] as const satisfies ReadonlyArray<S
 
 const fileVariableOf = (name: SettingName) => `${variableOf(name)}_FILE`
 
-/** What `stoa serve` has no option for, since command lines are visible to others. */
+/** Settings without an option of `stoa serve`, because other users can see command lines. */
 export const withoutOption: ReadonlyArray<readonly [variable: string, description: string]> = [
   [variableOf("database_url"), "A PostgreSQL to use instead of the embedded database"],
   [variableOf("vault_key"), "The vault's keys, newest first (default: a key file in the data folder)"],
@@ -58,7 +58,7 @@ const numberOf = (text: string) => /^\d+(\.\d+)?$/.test(text) ? Number(text) : t
 const listOf = (text: string) => text.split(",").map((item) => item.trim()).filter((item) => item !== "")
 const truths = new Map([["true", true], ["1", true], ["false", false], ["0", false]])
 
-/** What a text in the environment means. */
+/** Turns the text of an environment variable into a value. */
 const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } = {
   port: numberOf,
   drain_seconds: numberOf,
@@ -188,7 +188,7 @@ export const load = (
   const problems = sources.flatMap((source) => source.problems)
   const values: Record<string, unknown> = {}
   for (const name of settingNames) {
-    // Also a value that a stronger source replaces must be right: it is wrong on the day the other goes.
+    // A value that a stronger source overrides must be valid too: it takes effect as soon as the other is removed.
     for (const { found } of sources.toReversed()) {
       const here = found.get(name)
       if (here === undefined) continue

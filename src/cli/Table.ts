@@ -51,7 +51,7 @@ const leastLast = 10
 
 interface Style {
   readonly hasColour: boolean
-  /** None: nothing is shortened, left out or cut. */
+  /** Columns of the terminal; without a number nothing is shortened, left out or cut. */
   readonly width: Option.Option<number>
 }
 

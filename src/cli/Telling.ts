@@ -1,5 +1,5 @@
 /**
- * A run as it is told on a terminal: the reply's text on standard output, and
+ * Shows a run on a terminal: the reply's text on standard output, and
  * aside, dimmed, what it thinks and which tools it calls.
  */
 import { Schema } from "effect"
@@ -58,7 +58,7 @@ const without = <A>(record: Readonly<Record<string, A>>, id: string) =>
 
 const isSwitch = Schema.is(ModelSwitched)
 
-/** What an event adds. */
+/** The output that an event adds. */
 export const tell = (telling: Telling, event: AgentEvent): Step => {
   const isNested = event.agent_path !== undefined && event.agent_path.length > 0
   switch (event.type) {
@@ -125,5 +125,5 @@ export const tell = (telling: Telling, event: AgentEvent): Step => {
   }
 }
 
-/** So that nothing follows on the same line. */
+/** Ends the open line, so that nothing follows on it. */
 export const close = (telling: Telling): ReadonlyArray<Piece> => breakLine(telling)

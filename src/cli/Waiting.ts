@@ -26,7 +26,7 @@ export const waitingIn = Effect.fnUntraced(function*({ api }: Connection, run: R
   return Option.none<Message>()
 })
 
-/** The parked run that a session's inputs wait behind; none when they wait for a working one. */
+/** The parked run behind which a session's inputs wait; none when they wait for an active one. */
 export const parkedIn = ({ api }: Connection, session: string) =>
   Effect.map(
     api.runs.ofSession({ path: pathOf(session), urlParams: { limit: maxLimit } }),

@@ -53,9 +53,9 @@ const AgentData = Schema.Struct({
   system_prompt: prompt,
   context_config: ContextConfig,
   react_config: ReActConfig,
-  /** Tools that whoever talks to the agent runs itself. */
+  /** Tools that the client runs itself. */
   client_tools: Schema.optionalWith(ClientTools, { default: () => [] }),
-  /** For sessions that name none of their own. */
+  /** The value for sessions that name none of their own. */
   fallback_chat_model_configs: Schema.optionalWith(FallbackModelConfigs, { default: () => [] })
 }).annotations({ identifier: "AgentData" })
 
@@ -79,7 +79,7 @@ export const AgentDraft = Schema.Struct({
 }).annotations({ identifier: "AgentDraft" })
 export type AgentDraft = typeof AgentDraft.Type
 
-/** Null and absent fields keep what is there. */
+/** Null and absent fields keep their stored values. */
 export const AgentPatch = Schema.Struct({
   name: Schema.optional(Schema.NullOr(name)),
   system_prompt: Schema.optional(Schema.NullOr(prompt)),

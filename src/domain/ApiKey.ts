@@ -16,7 +16,7 @@ export const ApiKeyRecord = Schema.Struct({
 }).annotations({ identifier: "ApiKeyRecord" })
 export type ApiKeyRecord = typeof ApiKeyRecord.Type
 
-/** A key as it is stored: the secret itself is nowhere, only its keyed hash (HMAC-SHA-256, base64url). */
+/** A key as it is stored: never the secret itself, only its keyed hash (HMAC-SHA-256, base64url). */
 export const ApiKey = Schema.Struct({ ...ApiKeyRecord.fields, hash: Schema.String })
 export interface ApiKey extends Schema.Schema.Type<typeof ApiKey> {}
 
@@ -33,12 +33,12 @@ export const ApiKeyDraft = Schema.Struct({
 }).annotations({ identifier: "ApiKeyDraft" })
 export type ApiKeyDraft = typeof ApiKeyDraft.Type
 
-/** The only answer that ever holds the key itself. */
+/** This is the only answer that ever holds the key itself. */
 export const IssuedKey = Schema.Struct({ ...ApiKeyRecord.fields, key: Schema.String }).annotations({
   identifier: "IssuedKey"
 })
 export type IssuedKey = typeof IssuedKey.Type
 
-/** A key may be used now: neither revoked nor expired. Times sort as text. */
+/** Whether the key is neither revoked nor expired. Times can be compared as text. */
 export const isUsable = (key: ApiKey, now: Timestamp): boolean =>
   key.revoked_at === null && (key.expires_at === null || key.expires_at > now)

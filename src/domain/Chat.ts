@@ -6,9 +6,9 @@ import { PermissionRuleInput } from "./Permission.ts"
 import { ClientTools, ToolChoice } from "./Tool.ts"
 
 /**
- * What happens to an input when the session is busy: wait its turn, be refused,
- * stop the present run first, or be told to the reply in the making before its
- * next model call.
+ * What happens to an input when the session has an active run: it waits behind
+ * that run, is refused, stops that run first, or becomes part of the reply that
+ * is being written, before its next model call.
  */
 export const OnBusy = Schema.Literal("enqueue", "reject", "interrupt", "steer")
 export type OnBusy = typeof OnBusy.Type
@@ -78,7 +78,7 @@ export const ChatRequest = Schema.Struct({
   on_busy: Schema.optionalWith(OnBusy, { default: () => "enqueue" as const }),
   /** Tools that this client runs itself, beside those of the agent. */
   tools: Schema.optionalWith(ClientTools, { default: () => [] }),
-  /** Of the reply's first model call, but for `none`, which goes for all. */
+  /** Applies to the reply's first model call; `none` applies to all of them. */
   tool_choice: Schema.optional(ToolChoice),
   /** The reply's last text is to be JSON of this schema; it is then the message's `structured_output`. */
   output_schema: Schema.optional(OutputSchema)

@@ -1,7 +1,7 @@
-/** A message in the making, with blocks that are found and changed in a time that does not grow with their number. */
+/** A message that is still being written. The time to find or change a block does not grow with their number. */
 import type { ContentBlock, Message } from "./Message.ts"
 
-/** The blocks of the newest of several drafts that were made of each other. */
+/** The blocks of the newest of several drafts, each of which was made from the one before. */
 interface Blocks {
   readonly all: Array<ContentBlock>
   /** Where a block is, by its type and id; the newest of several. */
@@ -32,7 +32,7 @@ const indexed = (all: Array<ContentBlock>): Blocks => ({
 /**
  * A draft never changes: `add`, `change` and `with` make a newer one. The blocks
  * are handed on to the newer one instead of being copied, and the older one
- * notes how it differed; only who asks an older one again pays for a copy.
+ * records how it differed. Only reading an older draft afterwards costs a copy.
  */
 export class Draft {
   private readonly fields: Message
@@ -58,7 +58,7 @@ export class Draft {
     return this.fields.usage
   }
 
-  /** Made once, and only when somebody asks. */
+  /** The message is built once, when somebody first asks for it. */
   get message(): Message {
     this.made ??= { ...this.fields, content: this.own().all.slice() }
     return this.made
@@ -68,7 +68,7 @@ export class Draft {
     return this.placeOf(type, id) >= 0
   }
 
-  /** With one more block, unless there is one of its type and id. */
+  /** Returns a draft with one more block, unless a block of its type and id exists. */
   add(block: ContentBlock): Draft {
     const { all, places } = this.own()
     const key = keyOf(block.type, block.id)
@@ -78,7 +78,7 @@ export class Draft {
     return this.newer(this.fields, place, undefined)
   }
 
-  /** With another block in the place of the one of that type and id, if there is one. */
+  /** Returns a draft in which another block replaces the one of that type and id, if there is one. */
   change<T extends ContentBlock["type"]>(type: T, id: string, f: (block: BlockOf<T>) => ContentBlock): Draft {
     const place = this.placeOf(type, id)
     if (place < 0) return this
@@ -90,7 +90,7 @@ export class Draft {
     return this.newer(this.fields, place, before)
   }
 
-  /** With other fields than its content. */
+  /** Returns a draft with these fields changed; its content stays. */
   with(fields: Partial<Omit<Message, "content">>): Draft {
     this.own()
     return this.newer({ ...this.fields, ...fields }, -1, undefined)

@@ -1,5 +1,5 @@
 /**
- * The one error vocabulary. Every error is an RFC 9457 problem document as it
+ * This is the one error vocabulary. Every error is an RFC 9457 problem document as it
  * stands, so it travels from a service to a client without being mapped. The
  * boundary adds `request_id`.
  */
@@ -28,28 +28,28 @@ export const problem = <const Status extends number, const Title extends string,
   request_id: Schema.optional(Schema.String)
 })
 
-/** Not understood at all: broken JSON, two Host headers. */
+/** The request could not be understood at all: broken JSON, two Host headers. */
 export class Malformed extends Schema.TaggedError<Malformed>()(
   "Malformed",
   problem(400, "Bad Request", "malformed"),
   HttpApiSchema.annotations({ status: 400, description: "The request could not be read." })
 ) {}
 
-/** No identity, or one that is unknown, expired or revoked. */
+/** The request has no identity, or one that is unknown, expired or revoked. */
 export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()(
   "Unauthenticated",
   problem(401, "Unauthorized", "unauthenticated"),
   HttpApiSchema.annotations({ status: 401, description: "No valid identity came with the request." })
 ) {}
 
-/** Known, but without the scope that this needs. */
+/** The caller is known, but lacks the scope that the operation needs. */
 export class Forbidden extends Schema.TaggedError<Forbidden>()(
   "Forbidden",
   problem(403, "Forbidden", "forbidden"),
   HttpApiSchema.annotations({ status: 403, description: "The identity lacks a scope." })
 ) {}
 
-/** No such thing, or it belongs to somebody else: the caller cannot tell which. */
+/** The record does not exist, or belongs to somebody else: the caller cannot tell which. */
 export class NotFound extends Schema.TaggedError<NotFound>()(
   "NotFound",
   problem(404, "Not Found", "not_found"),
@@ -64,14 +64,14 @@ export class MethodNotAllowed extends Schema.TaggedError<MethodNotAllowed>()(
   HttpApiSchema.annotations({ status: 405, description: "The path exists, the method does not." })
 ) {}
 
-/** The state of things forbids it now: a taken id, a busy session, a missing model. */
+/** The current state forbids the operation: a taken id, a busy session, a missing model. */
 export class Conflict extends Schema.TaggedError<Conflict>()(
   "Conflict",
   problem(409, "Conflict", "conflict"),
   HttpApiSchema.annotations({ status: 409, description: "The present state forbids it." })
 ) {}
 
-/** It was there, and retention has removed it. */
+/** The record existed, and retention has removed it. */
 export class Gone extends Schema.TaggedError<Gone>()(
   "Gone",
   problem(410, "Gone", "gone"),
@@ -90,7 +90,7 @@ export class UnsupportedContent extends Schema.TaggedError<UnsupportedContent>()
   HttpApiSchema.annotations({ status: 415, description: "The body is not application/json." })
 ) {}
 
-/** Understood, and wrong; `errors` names the fields, never their values. */
+/** The request was understood and is wrong; `errors` names the fields, never their values. */
 export class Invalid extends Schema.TaggedError<Invalid>()(
   "Invalid",
   problem(422, "Unprocessable Content", "invalid"),
@@ -104,7 +104,7 @@ export class LimitReached extends Schema.TaggedError<LimitReached>()(
   HttpApiSchema.annotations({ status: 429, description: "A limit was reached." })
 ) {}
 
-/** A defect of ours; its cause is in the log under the request id and nowhere else. */
+/** The server has a bug; its cause is in the server's log under the request id and nowhere else. */
 export class Internal extends Schema.TaggedError<Internal>()(
   "Internal",
   problem(500, "Internal Server Error", "internal"),
@@ -118,7 +118,7 @@ export class ProviderFailed extends Schema.TaggedError<ProviderFailed>()(
   HttpApiSchema.annotations({ status: 502, description: "The provider of the model failed." })
 ) {}
 
-/** Starting, draining, or the database is away. */
+/** The server is starting or draining, or the database does not answer. */
 export class Unavailable extends Schema.TaggedError<Unavailable>()(
   "Unavailable",
   problem(503, "Service Unavailable", "unavailable"),

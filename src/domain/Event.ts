@@ -100,7 +100,7 @@ export const ToolCallEnd = event("TOOL_CALL_END", { ...call, provider_metadata: 
 
 export const ToolResultStart = event("TOOL_RESULT_START", { ...call, tool_call_name: Schema.String })
 export const ToolResultTextDelta = event("TOOL_RESULT_TEXT_DELTA", { ...call, delta: Schema.String })
-/** Carries `data` or `url`, one of them. */
+/** Carries either `data` or `url`. */
 export const ToolResultDataDelta = event("TOOL_RESULT_DATA_DELTA", {
   ...call,
   block_id: BlockId,
@@ -188,13 +188,13 @@ export const AgentEvent = Schema.Union(
 export type AgentEvent = typeof AgentEvent.Type
 
 type Distribute<E> = E extends unknown ? Omit<E, "id" | "created_at"> : never
-/** An event before the log gives it its id and time. */
+/** An event before it gets its id and time. */
 export type EventDraft = Distribute<AgentEvent>
 
 /** After this event a stream of one run has ended properly. */
 export const endsStream = (type: AgentEvent["type"]): boolean => type === "REPLY_END" || type === "RUN_PARKED"
 
-/** Each type says whether a run's row or the transcript changes with it: a new one does not compile until it does. */
+/** Says for each type whether a run's row or the transcript changes with it. A new type does not compile without an entry. */
 const changes: { readonly [Type in AgentEvent["type"]]: boolean } = {
   RUN_QUEUED: true,
   USER_MESSAGE: true,
@@ -230,7 +230,7 @@ const changes: { readonly [Type in AgentEvent["type"]]: boolean } = {
   CUSTOM: false
 }
 
-/** Whether runs or the transcript may be others after an event of this type; true for one that a newer version has written. */
+/** Whether an event of this type may change runs or the transcript; true for a type that only a newer version knows. */
 export const changesSession = (type: AgentEvent["type"]): boolean => changes[type] !== false
 
 /** The bytes of one event on every native stream and in the log. */

@@ -1,6 +1,6 @@
 import type { AgentEvent } from "./Event.ts"
 
-/** The events inside whole frames of ours, in order, with their `seq`. Comments may stand before a frame. */
+/** Decodes the events inside whole SSE frames of our streams, in order, with their `seq`. Comments may stand before a frame. */
 export const eventsOf = (frames: string): ReadonlyArray<{ readonly seq: number; readonly event: AgentEvent }> =>
   frames.split("\n\n").flatMap((frame) => {
     const [id, data] = frame.split("\n").filter((line) => !line.startsWith(":"))

@@ -1,4 +1,4 @@
-/** What was asked of models and what it cost: an entry for each call. */
+/** The ledger has an entry for each model call: what was used and what it cost. */
 import { Schema } from "effect"
 import type { AgentEvent } from "./Event.ts"
 import { AgentId, CredentialId, RunId, SessionId, Timestamp, UserId } from "./Ids.ts"
@@ -36,7 +36,7 @@ export const LedgerEntry = Schema.Struct({
   provider: Schema.NullOr(Schema.String),
   model: Schema.String,
   ...Tokens.fields,
-  /** US dollars; null when the model's prices are not known, or nobody says what the call took. */
+  /** US dollars; null when the model's prices or the call's usage are not known. */
   cost: Schema.NullOr(Schema.Number),
   /** From the beginning of the call, waiting and retries included; null when nothing came. */
   first_token_ms: Schema.NullOr(Count),
@@ -51,7 +51,7 @@ export const LedgerEntry = Schema.Struct({
 }).annotations({ identifier: "LedgerEntry" })
 export interface LedgerEntry extends Schema.Schema.Type<typeof LedgerEntry> {}
 
-/** To the nanodollar, so that sums of costs are the same in whatever order they are made. */
+/** Rounds to the nanodollar, so that sums of costs do not depend on the order of adding. */
 export const roundCost = (dollars: number): number => Math.round(dollars * 1e9) / 1e9
 
 export const costOf = (tokens: Tokens, prices: Prices): number => {
@@ -85,7 +85,7 @@ export interface CallProgress {
 type CallStart = Extract<AgentEvent, { readonly type: "MODEL_CALL_START" }>
 type CallEnd = Extract<AgentEvent, { readonly type: "MODEL_CALL_END" }>
 
-/** A call that failed before anything came costs nothing; of one that was cut off nobody says what it took. */
+/** A call that failed before its first part costs nothing; the usage of one that was cut off is not known. */
 const costIn = (tokens: Tokens, progress: CallProgress | undefined): number | null => {
   if (progress === undefined) return null
   const { first_token_ms, outcome, prices } = progress

@@ -5,7 +5,7 @@ import { JsonObject } from "./Json.ts"
 import { PermissionRule } from "./Permission.ts"
 import { Usage } from "./Usage.ts"
 
-/** What the provider wants back on the next call, such as a signature. */
+/** Metadata that the next call must return to the provider, such as a signature. */
 const provider_metadata = Schema.optional(JsonObject)
 
 export const TextBlock = Schema.Struct({
@@ -39,7 +39,7 @@ export const DataBlock = Schema.Struct({
 }).annotations({ identifier: "DataBlock" })
 export type DataBlock = typeof DataBlock.Type
 
-/** Context put before the model that neither person nor model wrote. */
+/** Context for the model that neither the user nor the model wrote. */
 export const HintBlock = Schema.Struct({
   type: Schema.Literal("hint"),
   id: BlockId,

@@ -1,11 +1,11 @@
-/** JSON schemas that an answer can be checked against in a bounded time. */
+/** JSON schemas against which a model's answer can be checked in a bounded time. */
 import { Schema } from "effect"
 import { JsonObject } from "./Json.ts"
 
 /** Most values in a schema, counted again for each reference to them. */
 export const maxValues = 2_000
 
-/** Deepest schema, every reference written out: whoever checks an answer goes down as deep. */
+/** Deepest schema with every reference written out. The check of an answer recurses as deep. */
 export const maxDepth = 100
 
 const isObject = (value: unknown): value is JsonObject =>
@@ -45,7 +45,7 @@ export const sizeOf = (schema: JsonObject): Size => {
     }
     if (target === undefined) return endless
     inside.add(reference)
-    // Not deeper than the chain of references that leads there: it is bounded before it could fill the stack.
+    // The recursion is no deeper than the chain of references, which is bounded before it could fill the stack.
     const size = inside.size > maxDepth ? endless : of(target)
     inside.delete(reference)
     known.set(reference, size)

@@ -65,7 +65,7 @@ export const keyOfCursor = (cursor: string): Either.Either<string, Malformed> =>
     Either.mapLeft(invalidCursor)
   )
 
-/** The same for a list that is counted from its beginning. */
+/** The same for a list whose cursor is an offset from its beginning. */
 export const offsetOfCursor = (cursor: string): Either.Either<number, Malformed> =>
   Either.filterOrLeft(
     Either.map(keyOfCursor(cursor), (key) => /^\d{1,15}$/.test(key) ? Number(key) : NaN),

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 
-/** Who is asked before a tool with an effect runs. */
+/** The mode says who is asked before a tool with an effect runs. */
 export const PermissionMode = Schema.Literal("default", "accept_edits", "explore", "bypass", "dont_ask")
 export type PermissionMode = typeof PermissionMode.Type
 
@@ -26,7 +26,7 @@ export const PermissionRuleInput = Schema.Struct({
   ...PermissionRule.fields,
   tool_name: Schema.String.pipe(
     Schema.maxLength(maxName),
-    // A record does not keep a key of this name.
+    // A JavaScript object does not keep a key of this name.
     Schema.filter((name) => name !== "__proto__" || "Expected another name than __proto__")
   ),
   rule_content: Schema.NullOr(Schema.String.pipe(Schema.maxLength(maxContent))),
@@ -61,8 +61,8 @@ const rulesOf = (rules: Rules, tool: string): ReadonlyArray<PermissionRule> =>
 const names = (rules: Rules, tool: string) => rulesOf(rules, tool).some(({ rule_content }) => rule_content === null)
 
 /**
- * Whether a call may run: deny rules, then ask rules, then what the tool does,
- * then the mode and the allow rules. Rules on arguments match nothing yet; only
+ * Decides whether a call may run. It looks at deny rules, then ask rules, then the tool's effect,
+ * then the mode and the allow rules. Rules on arguments match nothing yet: only
  * those on the whole tool count.
  */
 export const decide = (context: PermissionContext, tool: string, effect: "none" | "read" | "write"): Decision => {
@@ -101,7 +101,7 @@ export const addRules = (context: PermissionContext, rules: ReadonlyArray<Permis
     left--
     changed = true
   }
-  // Once for all rules: a copy for each would make many of them cost their square.
+  // The rules are copied once for all: a copy for each new rule would take quadratic time.
   const joined = (field: typeof fields[keyof typeof fields]): Rules => ({
     ...context[field],
     ...Object.fromEntries([...added.get(field) ?? []].map(([tool, contents]) => [tool, [...contents.values()]]))

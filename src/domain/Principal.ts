@@ -5,7 +5,7 @@ import { KeyId, UserId } from "./Ids.ts"
 export const Scope = Schema.Literal("read", "write", "chat", "admin")
 export type Scope = typeof Scope.Type
 
-/** Who asks: the tenant, what it may do, and by which key. */
+/** The caller: its tenant, what it may do, and the key that it used. */
 export const Principal = Schema.Struct({
   user_id: UserId,
   scopes: Schema.Array(Scope),

@@ -39,12 +39,12 @@ export class Reply {
     return new Reply(Draft.of(openReply(event)), new Map(), undefined, 0, false)
   }
 
-  /** The same as `message.id`, which costs nothing to ask for. */
+  /** The same as `message.id`, but without building the message. */
   get id(): MessageId {
     return this.draft.id
   }
 
-  /** Made when it is asked for: a copy of its list of blocks, once for each change. */
+  /** The message is built when it is asked for, which copies the list of blocks once after each change. */
   get message(): Message {
     return this.draft.message
   }
@@ -110,7 +110,7 @@ export const ofEvents = (events: Iterable<AgentEvent>): Reply | undefined => {
   return reply
 }
 
-/** Most blocks of a reply, and most characters of all that it holds; the answer that goes beyond is still kept. */
+/** Most blocks of a reply, and most characters of all that it holds. The model answer that exceeds them is still stored. */
 export const maxBlocks = 4096
 export const maxCharacters = 8 * 1024 * 1024
 
@@ -118,7 +118,7 @@ export const maxCharacters = 8 * 1024 * 1024
 export const roomIn = ({ content }: Message): number =>
   content.reduce((left, block) => left - charactersIn(block), maxCharacters)
 
-/** What a reply has too much of, if it has: it cannot go on then. */
+/** Names the bound that the reply exceeds, if any; it cannot go on then. */
 export const excessOf = (message: Message): string | undefined => {
   if (message.content.length > maxBlocks) return `${maxBlocks} blocks`
   return roomIn(message) < 0 ? `${maxCharacters} characters` : undefined
@@ -174,7 +174,7 @@ export type WaitingFor = Extract<AgentEvent, { readonly type: "RUN_PARKED" }>["w
 /** How a run stopped working: its reply has ended, or it waits for somebody. */
 export type Outcome = Ending | { readonly waiting_for: WaitingFor }
 
-/** Calls that wait for somebody outside: a person's word, or a client's result. */
+/** Calls that wait for a person's permission or for a client's result. */
 export const awaited = (message: Message): ReadonlyArray<ToolCallBlock> =>
   unanswered(message).filter(({ state }) => state === "asking" || state === "submitted")
 

@@ -10,7 +10,7 @@ import { Usage } from "./Usage.ts"
 export const RunStatus = Schema.Literal("queued", "running", "awaiting_permission", "awaiting_external_result", "ended")
 export type RunStatus = typeof RunStatus.Type
 
-/** What one accepted input started. */
+/** A run is what one accepted input started. */
 export const Run = Schema.Struct({
   id: RunId,
   user_id: UserId,
@@ -19,7 +19,7 @@ export const Run = Schema.Struct({
   status: RunStatus,
   /** The process that drives it, or will; null while no process has taken it up, and while it is parked. */
   driver: Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null }),
-  /** What its input does to the run that it found going on. */
+  /** What its input does when another run is active. */
   on_busy: Schema.optionalWith(OnBusy, { default: () => "enqueue" as const }),
   reply_id: MessageId,
   /** The messages that the client sent; empty means "go on". */

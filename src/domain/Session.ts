@@ -21,7 +21,7 @@ export const Session = Schema.Struct({
     workspace_id: WorkspaceId,
     name,
     chat_model_config: Schema.NullOr(ChatModelConfig),
-    /** Null: the agent's. */
+    /** Null means that the agent's value is used. */
     fallback_chat_model_config: Schema.optionalWith(Schema.NullOr(Fallback), { default: () => null })
   }),
   state: Schema.Struct({ session_id: SessionId, permission_context: PermissionContext })

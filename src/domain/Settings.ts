@@ -20,7 +20,7 @@ const databaseUrl = Schema.Redacted(Schema.String.pipe(Schema.pattern(/^postgres
 
 const trustUserHeader = Schema.Boolean.annotations({ description: "true or false" })
 
-/** Named ones only: with a trusted X-User-ID, `*` would let every web page act for every user. */
+/** Origins must be named: with a trusted X-User-ID, `*` would let every web page act for every user. */
 const origin = Schema.String.pipe(Schema.pattern(/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*,]+$/))
 const corsOrigins = Schema.Array(origin).annotations({
   description: "a list of origins such as https://app.example.com, lower case, without a path and without *"
@@ -41,7 +41,7 @@ const isOutboundHost = (text: string): boolean => {
   return /^[\d.]+$|^\[/.test(name) ? isAddress(name.replace(/^\[|\]$/g, "")) : URL.canParse(`http://${name}`)
 }
 
-/** In its usual spelling: 127.1 and 0x7f000001 are none. */
+/** Whether it is an IP address in its usual spelling; 127.1 and 0x7f000001 are not. */
 const isAddress = (text: string): boolean =>
   text.includes(":")
     ? URL.canParse(`http://[${text}]`)
@@ -106,37 +106,37 @@ export const Settings = Schema.Struct({
   models_dir: Schema.optionalWith(folder, { exact: true }),
   /** A PostgreSQL to use instead of the embedded one. */
   database_url: Schema.optionalWith(databaseUrl, { exact: true }),
-  /** Says that a proxy in front sets X-User-ID, and that nobody else can reach this server. */
+  /** The operator declares that a proxy in front sets X-User-ID, and that nobody else can reach this server. */
   trust_user_header: Schema.optionalWith(trustUserHeader, { exact: true, default: () => false }),
   /** Empty: loopback origins while listening on loopback, else none. */
   cors_origins: Schema.optionalWith(corsOrigins, { exact: true, default: () => [] }),
   /** Names that requests may be addressed to, beside loopback. */
   allowed_hosts: Schema.optionalWith(allowedHosts, { exact: true, default: () => [] }),
-  /** Inner hosts that tenants' credentials may name; without them only public addresses, and loopback while listening there. */
+  /** Private hosts that tenants' credentials may name. Without them only public addresses may be reached, and loopback if the server listens there. */
   outbound_hosts: Schema.optionalWith(outboundHosts, { exact: true, default: () => [] }),
   /** How long runs may go on after a request to stop. */
   drain_seconds: Schema.optionalWith(drainSeconds, { exact: true, default: () => 10 }),
-  /** How long a run may work; waiting for a person or a client does not count. 0: without end. */
+  /** How long a run may work; waiting for a person or a client does not count. 0 means without limit. */
   run_seconds: Schema.optionalWith(runSeconds, { exact: true, default: () => 3_600 }),
   /** How long one tool call may take. */
   tool_seconds: Schema.optionalWith(toolSeconds, { exact: true, default: () => 300 }),
   /** How long a model may say nothing: before the first part of its answer, and between two. */
   model_first_byte_seconds: Schema.optionalWith(silenceSeconds, { exact: true, default: () => 60 }),
   model_idle_seconds: Schema.optionalWith(silenceSeconds, { exact: true, default: () => 60 }),
-  /** How long a run may wait for a person or a client. 0: without end. */
+  /** How long a run may wait for a person or a client. 0 means without limit. */
   parked_hours: Schema.optionalWith(parkedHours, { exact: true, default: () => 168 }),
-  /** How long the events of ended runs are kept; the transcript stays. 0: for ever. */
+  /** How long the events of ended runs are kept; the transcript stays. 0 means for ever. */
   retain_days: Schema.optionalWith(retainDays, { exact: true, default: () => 0 }),
   /** The vault's keys, newest first; without them a key file in `data_dir` is made and used. */
   vault_key: Schema.optionalWith(vaultKey, { exact: true }),
-  /** Begins with the given or a fresh vault key although the database was written with another, which is lost. */
+  /** Starts with the given or a fresh vault key although the database was written with another; what that one sealed is lost. */
   accept_new_vault_key: Schema.optionalWith(acceptNewVaultKey, { exact: true, default: () => false }),
   /** Most connections of clients at once. Without it, as many as the process's descriptors allow, up to 16384. */
   max_connections: Schema.optionalWith(maxConnections, { exact: true }),
   /** Whether there is a line in the log for each request. */
   log_requests: Schema.optionalWith(logRequests, { exact: true, default: () => true }),
   log_level: Schema.optionalWith(logLevel, { exact: true, default: () => "info" as const }),
-  /** Without it: pretty for a terminal, else JSON. */
+  /** The default is pretty for a terminal and JSON otherwise. */
   log_format: Schema.optionalWith(logFormat, { exact: true })
 })
 export interface Settings extends Schema.Schema.Type<typeof Settings> {}
@@ -147,14 +147,14 @@ export const settingNames = Object.keys(Settings.fields) as ReadonlyArray<Settin
 
 export const defaults: Settings = Schema.decodeSync(Settings)({})
 
-/** What a setting must be, in words that follow "expected". */
+/** Says what a setting must be, in words that follow "expected". */
 export const expectationOf = (name: SettingName): string => {
   const { ast } = Settings.fields[name]
   const type = ast._tag === "PropertySignatureTransformation" ? ast.from.type : ast.type
   return Option.getOrElse(SchemaAST.getDescriptionAnnotation(type), () => name)
 }
 
-/** Only this machine can reach the address. Unusual spellings of loopback count as public. */
+/** Whether only this machine can reach the address. Unusual spellings of loopback count as public. */
 export const isLoopback = (host: string): boolean =>
   /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?|\[?::ffff:127(\.\d{1,3}){3}\]?)$/i.test(host)
 
@@ -162,7 +162,7 @@ export const isLoopback = (host: string): boolean =>
 export const trustsUserHeader = (settings: Settings): boolean => isLoopback(settings.host) || settings.trust_user_header
 
 /**
- * Why a server must not start with these settings. On a public address somebody
+ * Says why a server must not start with these settings. On a public address somebody
  * has to prove who asks: a proxy that sets X-User-ID, or keys.
  * `hasKeys`: a usable API key exists, or the start makes the first one.
  */

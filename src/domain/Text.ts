@@ -1,4 +1,4 @@
-/** Cuts of a text that take one pass: the regular expressions for them would begin anew at each character. */
+/** Ways to cut a text in one pass over it. Regular expressions for them would take quadratic time: they start again at each character. */
 
 /** The text without the repetitions of a character at its end. */
 export const withoutTrailing = (text: string, character: string): string => {

@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { JsonObject } from "./Json.ts"
 
-/** What a tool does to the world. `none` and `read` change nothing, so nobody is asked. */
+/** A tool's effect on the outside world. `none` and `read` change nothing, so nobody is asked. */
 const ToolEffect = Schema.Literal("none", "read", "write")
 export type ToolEffect = typeof ToolEffect.Type
 

@@ -31,7 +31,7 @@ export const openReply = (event: ReplyStart): Message => ({
   usage: null
 })
 
-/** Keeps what the provider wants back with the block that just ended. */
+/** Stores the provider's metadata, which the next call returns to it, with the block that just ended. */
 const annotate = (
   draft: Draft,
   type: "text" | "thinking" | "data" | "tool_call",
@@ -212,7 +212,7 @@ export const append = (draft: Draft, event: AgentEvent): Draft => {
         error: event.error,
         ...(event.structured_output !== undefined && { structured_output: event.structured_output })
       })
-    // They tell of a reply, and add nothing to its message.
+    // These events are about a reply but add nothing to its message.
     case "REPLY_START":
     case "MODEL_CALL_START":
     case "RUN_PARKED":
@@ -220,15 +220,15 @@ export const append = (draft: Draft, event: AgentEvent): Draft => {
     case "USER_INTERRUPT":
       return draft
   }
-  // A type that a newer version has written, known to no compiler: the message stays as it was.
+  // A newer version may have written a type that this compiler does not know: the message stays as it was.
   event satisfies never
   return draft
 }
 
-/** The message after one more event. For many events one draft is quicker. */
+/** Returns the message after one more event. For many events a `Draft` is faster. */
 export const appendEvent = (message: Message, event: AgentEvent): Message => append(Draft.of(message), event).message
 
-/** The messages that a stretch of a session's log tells of, oldest first. */
+/** Builds the messages from a range of a session's log, oldest first. */
 export const messagesOf = (events: Iterable<AgentEvent>): ReadonlyArray<Message> => {
   const drafts = new Map<string, Draft>()
   const put = (message: Message) => {

@@ -14,14 +14,14 @@ export type Usage = typeof Usage.Type
 
 export const noUsage: Usage = { input_tokens: 0, output_tokens: 0 }
 
-/** Most tokens that a provider is believed about one call: more than any model takes or gives. */
+/** Larger token counts of one call are not believed: no model takes or gives so many. */
 export const maxTokens = 1e9
 
-/** A provider's count as a whole number from 0 to `maxTokens`; what is no number counts as none. */
+/** Turns a provider's count into a whole number from 0 to `maxTokens`; anything else becomes 0. */
 export const countOf = (tokens: number | null | undefined): number =>
   typeof tokens === "number" && tokens > 0 ? Math.min(Math.trunc(tokens), maxTokens) : 0
 
-/** What a provider says of a call, in counts that can be stored, summed and read again. */
+/** A provider's usage report as counts that can be stored, summed and read again. */
 export const reported = (usage: Usage): Usage => {
   const { cache_creation_input_tokens, cache_input_tokens, input_tokens, output_tokens, reasoning_tokens } = usage
   return {

@@ -55,14 +55,14 @@ export interface UsageQuery<By = GroupBy> {
   /** The beginning, and the end that is not included. */
   readonly from: Timestamp
   readonly to: Timestamp
-  /** Without doubles, in the order of `GroupBy`. */
+  /** No key appears twice; they are in the order of `GroupBy`. */
   readonly group_by: ReadonlyArray<By>
   readonly limit: number
   /** Groups after the one with these keys. */
   readonly after: ReadonlyArray<string> | undefined
 }
 
-/** The same of all tenants, or only of these. */
+/** The same query over all tenants, or only over these. */
 export interface HostUsageQuery extends UsageQuery<AdminGroupBy> {
   readonly users?: ReadonlyArray<UserId>
 }
@@ -154,7 +154,7 @@ export const UsageReport = Schema.Struct({
   to: Timestamp,
   group_by: Schema.Array(GroupBy),
   usage: Schema.Array(UsageRow),
-  /** Of the whole range, not just of this page. */
+  /** The sums of the whole range, not just of this page. */
   totals: UsageSum,
   next_cursor: Schema.NullOr(Schema.String)
 }).annotations({ identifier: "UsageReport" })

@@ -1,8 +1,8 @@
-/** The vault's keys as an admin sees them: by their ids, which tell nothing of them. */
+/** The vault's keys as an admin sees them: only their ids, which reveal nothing about the keys. */
 import { Schema } from "effect"
 import { Timestamp } from "./Ids.ts"
 
-/** Sealing everything stored anew with the newest key. */
+/** A rotation seals everything stored again with the newest key. */
 export const VaultRotation = Schema.Struct({
   state: Schema.Literal("running", "done", "failed"),
   started_at: Timestamp,
@@ -22,7 +22,7 @@ export const VaultKey = Schema.Struct({
   id: Schema.String,
   /** What is stored from now on is sealed with it. */
   seals: Schema.Boolean,
-  /** API keys are recognised by it: it must stay. */
+  /** This key makes the hashes that recognise API keys, so it must stay. */
   hashes: Schema.Boolean,
   /** Stored secrets that are sealed with it; null while a rotation runs. */
   secrets: Schema.NullOr(Schema.Int)
@@ -30,13 +30,13 @@ export const VaultKey = Schema.Struct({
 export type VaultKey = typeof VaultKey.Type
 
 export const VaultStatus = Schema.Struct({
-  /** A `file` is changed by the server, `settings` by the operator. */
+  /** The server changes a `file`; the operator changes `settings`. */
   source: Schema.Literal("file", "settings"),
   /** Newest first. */
   keys: Schema.Array(VaultKey),
   /** Stored secrets that are sealed with a key that is not here; null while a rotation runs. */
   unreadable: Schema.NullOr(Schema.Int),
-  /** The last one since this process started. */
+  /** The last rotation since this process started. */
   rotation: Schema.NullOr(VaultRotation)
 }).annotations({ identifier: "VaultStatus" })
 export type VaultStatus = typeof VaultStatus.Type

@@ -19,10 +19,10 @@ import { UsageApi } from "./api/Usage.ts"
 import { VaultApi } from "./api/Vault.ts"
 
 /**
- * What any request can be answered with. The document shows each of these only
+ * The errors that any request can get. The document shows each of them only
  * where the operation can give it.
  */
-const door = HttpApi.make("stoa")
+const native = HttpApi.make("stoa")
   .add(AgentsApi)
   .add(CredentialsApi)
   .add(ModelsApi)
@@ -47,5 +47,5 @@ const door = HttpApi.make("stoa")
   .annotate(OpenApi.Description, "The open server where agents live.")
   .annotate(HttpApi.AdditionalSchemas, [AgentEvent, Message, Problem.Problem])
 
-/** The native door. Every path answers with and without a trailing slash. */
-export class Api extends door.annotate(OpenApi.Transform, Document.describing(door)) {}
+/** The native API. Every path answers with and without a trailing slash. */
+export class Api extends native.annotate(OpenApi.Transform, Document.describing(native)) {}

@@ -46,7 +46,7 @@ const nodeOptions = {
   requireHostHeader: false
 }
 
-/** Connections beyond the bound that have a moment to read why; with more, the oldest are closed at once. */
+/** How many connections beyond the bound get time to read why they are refused; beyond that, the oldest are closed at once. */
 const toldMargin = 64
 
 /** The part of all connections that may be without a request, and the fewest that are always allowed. */
@@ -71,7 +71,7 @@ export const createServer = (options: Options): Connections => {
   const open = new Set<Socket>()
   /** Those that have not sent the head of a request yet, the oldest first. */
   const waiting = new Set<Socket>()
-  /** Those that were told to come back, until they are gone; they take no place of others. */
+  /** Connections that were refused with 503 and are not closed yet; they do not count towards the bound. */
   const refusing = new Set<Socket>()
   let refused = 0
   let cuts = 0
@@ -80,7 +80,7 @@ export const createServer = (options: Options): Connections => {
   const cut = (socket: Socket) => {
     cuts++
     waiting.delete(socket)
-    // At once and not with its `close`, which comes a turn later: whoever asks for room now must see it.
+    // It is removed at once and not at its `close` event, which comes a turn of the event loop later: a new connection must see the room now.
     open.delete(socket)
     socket.destroy()
   }
@@ -99,7 +99,7 @@ export const createServer = (options: Options): Connections => {
     return oldest !== undefined
   }
 
-  /** Idle connections close a turn later: there is room for those that come then. */
+  /** Closes idle connections. Their places are free one turn of the event loop later. */
   const makeRoom = () => {
     const now = performance.now()
     if (now - roomMadeAt < roomMillis) return
@@ -116,7 +116,7 @@ export const createServer = (options: Options): Connections => {
       refusing.delete(oldest!)
       oldest!.destroy()
     }
-    // Reading it otherwise takes it away from the parser: no request of this connection reaches the router.
+    // Reading the socket here takes it away from the parser, so that no request of this connection reaches the router.
     socket.removeAllListeners("data")
     socket.on("data", ignore)
     answerBusy(socket)
@@ -132,7 +132,7 @@ export const createServer = (options: Options): Connections => {
     }, bodyMillis).unref()
   }
 
-  // Those that were just destroyed count until the next turn.
+  // Connections that were just destroyed count until the next turn of the event loop.
   node.maxConnections = capacity + 2 * toldMargin
   node.on("drop", () => refused++)
   node.on("clientError", answerUnreadable)

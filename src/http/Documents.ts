@@ -1,5 +1,5 @@
 /**
- * What the door says of itself: the OpenAPI document, and two pages that show it
+ * How the API describes itself: the OpenAPI document, and two pages that show it
  * and try it. A page asks no other host for anything: what it needs is in it,
  * and its content security policy lets it run nothing else.
  */
@@ -10,10 +10,10 @@ import { Effect, Layer } from "effect"
 import { createHash } from "node:crypto"
 import { Api } from "./Api.ts"
 
-/** Whom a page asks for until its reader names somebody else. On loopback that is all it takes. */
+/** The user for whom a page sends requests until its reader names another. On loopback no more is needed. */
 const reader = "local"
 
-/** Nothing that leads to the makers of the page or loads from them: their client, their toolbar, their fonts, their counting. */
+/** Switches off everything that leads to the page's makers or loads from them: their client, toolbar, fonts and analytics. */
 const scalar = {
   hideClientButton: true,
   showToolbar: "never",
@@ -28,7 +28,7 @@ const scalar = {
     a[href*="scalar.com"], .open-api-client-button { display: none !important; }`
 }
 
-/** Where the other page is told what it shows. */
+/** The place in the other page where its configuration goes. */
 const swaggerOptions = "dom_id: '#swagger-ui',"
 
 /** It knows the ways to say who asks only after it has read the document, and the page only after that. */
@@ -81,7 +81,7 @@ const swaggerPage: Pages = Layer.unwrapEffect(
   )
 )
 
-/** Made when somebody first asks: that takes longer than all the rest of the door. */
+/** The document is made when it is first requested: that takes longer than all the rest of the server's start. */
 const onDemand = (path: `/${string}`, pages: Pages, change: (html: string) => string) =>
   HttpLayerRouter.use((router) =>
     Effect.scoped(HttpLayerRouter.toHttpEffect(pages)).pipe(

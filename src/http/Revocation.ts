@@ -11,7 +11,7 @@ import type { Auth } from "../services/Auth.ts"
  */
 const checkSeconds = 2
 
-/** Look-ups at once, and how long one may take, and all of a second together. */
+/** Most look-ups at once, how long one may take, and how long all of one second may take together. */
 const atOnce = 8
 const lookTimeout = "1 second"
 const roundTimeout = "2 seconds"
@@ -28,7 +28,7 @@ interface Held {
 }
 
 export interface Revocation {
-  /** Ends the stream when the principal's key is no longer valid; the answer stops that. */
+  /** Ends the stream when the principal's key is no longer valid; returns a function that stops watching. */
   readonly watch: (principal: Principal, stream: Stream) => () => void
 }
 

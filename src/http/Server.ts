@@ -1,4 +1,4 @@
-/** The native door as one layer: routes, documents, and the boundary around them. */
+/** The native API as one layer: routes, documents, and the boundary around them. */
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpServer from "@effect/platform/HttpServer"
@@ -28,7 +28,7 @@ import { Sse } from "./Sse.ts"
 export interface Options extends Admission {
   /** Whether there is a line in the log for each request. Off without it. */
   readonly logRequests?: boolean
-  /** Whose bounds are told in the log when they are reached. */
+  /** The connections whose counts are logged when some were refused or cut. */
   readonly connections?: Connections
 }
 
@@ -66,16 +66,16 @@ const routes = [
   ...Documents.paths.map((path) => ({ method: "GET", path }))
 ]
 
-/** How often the log tells of connections that were refused or cut. */
+/** How often refused or cut connections are logged. */
 const tellEvery = "10 seconds"
 
 const tellOfBounds = ({ counts }: Connections) => {
-  let told = counts()
+  let reported = counts()
   return Effect.suspend(() => {
     const now = counts()
-    const refused = now.refused - told.refused
-    const cut = now.cut - told.cut
-    told = now
+    const refused = now.refused - reported.refused
+    const cut = now.cut - reported.cut
+    reported = now
     if (refused + cut === 0) return Effect.void
     return Effect.logWarning("Connections were refused, or cut because their clients did not read or ask").pipe(
       Effect.annotateLogs({ refused, cut, open: now.open, capacity: now.capacity })

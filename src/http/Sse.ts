@@ -17,10 +17,10 @@ import { responseOf, type WireResponse, writeChunk } from "./Wire.ts"
 
 const heartbeatSeconds = 15
 
-/** Somebody who is waited for may read nothing for so long; then the connection is cut. */
+/** A client for whom a run or a replay waits may read nothing for so long; then its connection is cut. */
 const lingerSeconds = 30
 
-/** Unread bytes up to which a replay goes on. */
+/** A replay continues while no more bytes than this are unread. */
 const lowWater = 64 * 1024
 
 const streamHeaders = {
@@ -40,15 +40,15 @@ const ignore = () => {}
 
 const clientGone = Effect.interruptWith(HttpServerError.clientAbortFiberId)
 
-/** What all streams share. */
+/** The state that all streams share. */
 interface Owner {
-  /** The server stops: a stream that ends now takes its connection with it, so that nothing waits for that. */
+  /** Whether the server stops: a stream that ends now also closes its connection, so that the stop need not wait for it. */
   readonly isStopping: () => boolean
   /** Streams whose replay waits until more has been read. */
   readonly draining: Set<EventResponse>
 }
 
-/** A response as a sink. Nothing is sent before the first frame, so whoever fails before can still answer with a problem. */
+/** A response as a sink. Nothing is sent before the first frame, so a failure before it can still be answered with a problem. */
 class EventResponse implements Sink {
   readonly #response: WireResponse
   readonly #headers: Headers
@@ -81,7 +81,7 @@ class EventResponse implements Sink {
     return this.#response.writableLength
   }
 
-  /** Interrupts whoever waits when nothing was read for `lingerSeconds`: the client is as good as gone. */
+  /** Interrupts the waiting fiber when nothing was read for `lingerSeconds`: the client is as good as gone. */
   drained = Effect.async<void>((resume) => {
     if (this.#state === "ended") return resume(clientGone)
     if (this.unread() <= lowWater) return resume(Effect.void)
@@ -121,7 +121,7 @@ class EventResponse implements Sink {
     this.#onCut()
   }
 
-  /** What is left unread says enough. */
+  /** Sends a heartbeat. A client that has unread bytes needs none. */
   beat() {
     if (this.#state === "open" && this.unread() === 0) this.#response.write(heartbeat)
   }
@@ -131,7 +131,7 @@ class EventResponse implements Sink {
     this.#onEnd = () => resume(Effect.void)
   })
 
-  /** Whether nothing is left to be sent; asked every second, it cuts the connection of whoever does not read. */
+  /** Whether nothing is left to send. It is called every second, and cuts the connection of a client that does not read. */
   isGone() {
     if (this.#response.writableFinished || this.#response.destroyed) return true
     if (this.unread() < this.#left.bytes) this.#left = { bytes: this.unread(), seconds: lingerSeconds }
@@ -146,7 +146,7 @@ class EventResponse implements Sink {
     this.#onCut()
   }
 
-  /** Nobody watches any more. Without a word sent, the request is still to be answered. */
+  /** Ends the stream. When nothing was sent, the request still needs an answer. */
   close() {
     if (this.#state === "open") this.end()
     return this.#state === "ended"
@@ -155,7 +155,7 @@ class EventResponse implements Sink {
 
 /**
  * Waits for the end of a stream that has begun. The boundary does so, and not the
- * handler: out there, a waiting fiber keeps half as much memory.
+ * handler: a fiber that waits in the boundary keeps half as much memory.
  */
 export const followed = (
   { body }: HttpServerResponse.HttpServerResponse

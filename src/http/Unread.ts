@@ -11,7 +11,7 @@ export const patienceSeconds = 30
 /** Fewer bytes than this, read in all that time, are no progress. */
 const leastProgress = 1_024
 
-/** Bytes that may wait in all sockets of the process together, 256 MiB; beyond it, who reads least is cut first. */
+/** Most bytes that may wait in all sockets of the process together, 256 MiB; beyond it, the slowest readers are cut first. */
 const maxUnread = 256 * 1024 * 1024
 
 /** Seconds that the other side may take to close its half of a connection whose last byte has left. */

@@ -1,6 +1,6 @@
 /**
  * Node's own request and response behind an `HttpServerRequest`, as far as this
- * door touches them: raw headers, the body as it arrives, and streams that are
+ * server uses them: raw headers, the body as it arrives, and streams that are
  * written without anything in between.
  */
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"

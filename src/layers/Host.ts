@@ -1,4 +1,4 @@
-/** The whole host behind the doors, and the only file that chooses how each part is done. */
+/** The whole host behind the channels. This is the only file that chooses an implementation for each service. */
 import { Duration, Effect, Layer, Redacted, type Scope } from "effect"
 import { join } from "node:path"
 import { defaults, isLoopback, type Settings, trustsUserHeader } from "../domain/Settings.ts"
@@ -55,7 +55,7 @@ import * as VaultAesGcm from "./Vault/AesGcm.ts"
 import * as VaultChecked from "./Vault/Checked.ts"
 import * as VaultSqlCheck from "./Vault/SqlCheck.ts"
 
-/** What remembers, and who else does so there. */
+/** The layers that store data, and the other processes that share it. */
 export type Memories = Storage | EventLog | Ledger | Tenants | Peers
 
 export type Host =
@@ -110,13 +110,13 @@ export const postgres = (options: Pg.Options) =>
     ))))
   )
 
-/** Why what remembers could not be opened. */
+/** Why storage could not be opened. */
 type StorageRefused = Layer.Layer.Error<ReturnType<typeof pglite>> | Layer.Layer.Error<ReturnType<typeof postgres>>
 
 export interface EngineOptions extends Partial<AgentRunnerLoop.Limits & Upkeep.Limits> {
-  /** `X-User-ID` is believed. */
+  /** Whether `X-User-ID` is trusted. */
   readonly trusted: boolean
-  /** Beside the built-in tools. */
+  /** Tools beside the built-in ones. */
   readonly tools?: Extensions["tools"]
 }
 
@@ -131,7 +131,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(parts)
   )
 
-/** What a program of somebody's own puts beside what Stoa brings. */
+/** What a user's own program adds to what Stoa brings. */
 export interface Extensions {
   readonly providers?: ReadonlyArray<Provider>
   /** Tools of all agents, made with `define` of `layers/Toolbox/BuiltInTool.ts`. */
@@ -154,11 +154,11 @@ const throwAwayKey = Layer.unwrapEffect(
   Effect.sync(() => VaultAesGcm.layer({ keys: [Redacted.make(globalThis.crypto.getRandomValues(new Uint8Array(32)))] }))
 ).pipe(Layer.orDie)
 
-/** A host over this storage, with a vault that nothing opens afterwards. */
+/** A host over this storage, with a vault whose key ends with the process. */
 export const over = <E, R>(storage: Layer.Layer<Memories, E, R>): Layer.Layer<Host, E, R> =>
   engine(withModels(storage, throwAwayKey, OutboundGuarded.layer({ hosts: [], loopback: true })), { trusted: true })
 
-/** Nothing outlives the process. */
+/** A host in memory: nothing outlives the process. */
 export const layerMemory: Layer.Layer<Host> = over(memory)
 
 const silence = ({ model_first_byte_seconds, model_idle_seconds }: Settings) =>
@@ -167,8 +167,8 @@ const silence = ({ model_first_byte_seconds, model_idle_seconds }: Settings) =>
     idle: Duration.seconds(model_idle_seconds)
   })
 
-/** What is kept, and the keys that it needs. */
-const kept = (settings: Settings) => {
+/** The storage and the vault that the settings ask for. */
+const persistence = (settings: Settings) => {
   const storage: Layer.Layer<Memories | KeyCheck, StorageRefused> = settings.database_url === undefined
     ? pglite({ dataDir: settings.data_dir, watchdog: Watchdog.limits })
     : postgres({ url: settings.database_url })
@@ -184,13 +184,13 @@ const kept = (settings: Settings) => {
 
 /** Records and keys without an engine, for the commands that look after them while no server runs. */
 export const records = (settings: Settings) => {
-  const { storage, vault } = kept(settings)
+  const { storage, vault } = persistence(settings)
   return Layer.provideMerge(ApiKeysStored.layer, Layer.provideMerge(vault, storage))
 }
 
 /** The host that the settings ask for. */
 export const layer = (settings: Settings, extensions: Extensions = {}) => {
-  const { storage, vault } = kept(settings)
+  const { storage, vault } = persistence(settings)
   const outbound = OutboundGuarded.layer({ hosts: settings.outbound_hosts, loopback: isLoopback(settings.host) })
   return engine(
     Layer.provide(withModels(storage, vault, outbound, extensions, settings.models_dir), silence(settings)),

@@ -1,4 +1,4 @@
-/** What is done without being asked: ending what has waited too long, and removing what is older than is kept. */
+/** Background work: it ends runs that have waited too long, and removes what is older than the retention allows. */
 import { Clock, Duration, Effect, Layer, Random } from "effect"
 import type { RunId } from "../domain/Ids.ts"
 import type { Run } from "../domain/Run.ts"
@@ -14,15 +14,15 @@ export type Limits = Pick<Settings, "parked_hours" | "retain_days">
 /** About the time between two sweeps, in milliseconds. */
 const interval = 60_000
 
-/** Parked runs that are looked at together, and those ended at the same time. */
+/** How many parked runs are read together, and how many are ended at the same time. */
 const parkedBatch = 100
 const parkedConcurrency = 4
 
-/** Pages removed together, and the breath between two batches. */
+/** How many pages are removed together, and the pause between two batches. */
 const pruneBatch = 256
 const pruneGap = Duration.millis(50)
 
-/** Sweeps again and again; not all processes at the same moment. */
+/** Repeats the sweep, at random intervals so that processes do not all sweep at the same moment. */
 const sweeping = <R>(name: string, sweep: Effect.Effect<void, never, R>) =>
   supervise(
     name,
@@ -32,7 +32,7 @@ const sweeping = <R>(name: string, sweep: Effect.Effect<void, never, R>) =>
 const ago = (duration: Duration.Duration) =>
   Effect.map(Clock.currentTimeMillis, (millis) => timestampOf(millis - Duration.toMillis(duration)))
 
-/** Ends runs that have been parked for longer. */
+/** Ends runs that have been parked for longer than the limit. */
 export const expire = Effect.fnUntraced(function*(after: Duration.Duration) {
   const log = yield* EventLog
   const rooms = yield* Rooms
@@ -55,7 +55,7 @@ export const expire = Effect.fnUntraced(function*(after: Duration.Duration) {
   }
 })
 
-/** Removes the pages of runs that ended longer ago. */
+/** Removes the pages of runs that ended longer ago than the limit. */
 export const prune = Effect.fnUntraced(function*(after: Duration.Duration) {
   const log = yield* EventLog
   const before = yield* ago(after)

@@ -8,8 +8,8 @@ import type { Run } from "../domain/Run.ts"
 import type { Session } from "../domain/Session.ts"
 import type { AppendRefused } from "./EventLog.ts"
 
-/** One reply to be made, or to be gone on with: `out.reply()` says how far it is. */
-export interface Turn {
+/** A reply that is to be started or continued: `out.reply()` says how far it has come. */
+export interface ReplyRequest {
   readonly run: Run
   readonly session: Session
   readonly agent: Agent
@@ -20,22 +20,22 @@ export interface Turn {
 /** Where a run's events go. */
 export interface Out {
   readonly emit: (draft: EventDraft) => void
-  /** Goes with the model call that begins next: what is known of it when it ends is entered into the ledger. */
+  /** Attaches the progress record to the model call that begins next; the ledger's entry is made from it when the call ends. */
   readonly calling: (call: CallProgress) => void
   /** The reply with everything emitted so far. */
   readonly reply: () => Reply
-  /** Everything emitted so far is in the log. */
+  /** Waits until everything emitted so far is in the log. */
   readonly durable: Effect.Effect<void, AppendRefused>
   readonly behind: () => Promise<void> | undefined
-  /** What was said into the reply since it was last asked for, oldest first. Once taken it is the reply's. */
+  /** Takes the steering inputs that came since the last call, oldest first. From then on they belong to the reply. */
   readonly takeSteering: () => ReadonlyArray<Message>
 }
 
 /**
- * The loop of model calls and tool calls. It says how the reply ended, or what
- * it waits for; saying so in the log is the caller's. A reply that was parked or
- * cut off is gone on with.
+ * Runs the loop of model calls and tool calls. It says how the reply ended, or what
+ * it waits for; the caller writes that into the log. A reply that was parked or
+ * cut off is continued.
  */
 export class AgentRunner extends Context.Tag("stoa/services/AgentRunner")<AgentRunner, {
-  readonly run: (turn: Turn, out: Out) => Effect.Effect<Outcome, AppendRefused>
+  readonly run: (request: ReplyRequest, out: Out) => Effect.Effect<Outcome, AppendRefused>
 }>() {}

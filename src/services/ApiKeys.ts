@@ -6,7 +6,7 @@ import type { Principal } from "../domain/Principal.ts"
 
 /** Keys of the form `stoa_<id>_<secret>`. */
 export class ApiKeys extends Context.Tag("stoa/services/ApiKeys")<ApiKeys, {
-  /** Makes a key. The answer is the only place where it can ever be read. */
+  /** Makes a key. Only this answer ever shows it. */
   readonly issue: (draft: ApiKeyDraft) => Effect.Effect<IssuedKey>
   /** Whom a presented key speaks for; one error for unknown, wrong, expired and revoked. */
   readonly verify: (key: string) => Effect.Effect<Principal, Unauthenticated>

@@ -9,9 +9,9 @@ export interface Presented {
   readonly user_id: string | undefined
 }
 
-/** Request → principal. Fails closed. */
+/** Finds the principal of a request. It refuses whatever it cannot verify. */
 export class Auth extends Context.Tag("stoa/services/Auth")<Auth, {
   readonly authenticate: (presented: Presented) => Effect.Effect<Principal, Unauthenticated>
-  /** Whether what the principal was authenticated by is still valid. Asked again and again while a stream is open. */
+  /** Whether the key that authenticated the principal is still valid. It is checked repeatedly while a stream is open. */
   readonly holds: (principal: Principal) => Effect.Effect<boolean>
 }>() {}

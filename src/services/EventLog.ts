@@ -5,7 +5,7 @@ import type { LedgerEntry } from "../domain/Ledger.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Run, RunStatus } from "../domain/Run.ts"
 
-/** A stretch of a session's events, encoded once, as every subscriber gets them. */
+/** A range of a session's events, encoded once, in the form that every subscriber gets. */
 export interface Frames {
   /** 1-based and gapless within a session. */
   readonly first_seq: number
@@ -14,7 +14,7 @@ export interface Frames {
   readonly frames: string
 }
 
-/** What is written at once: `first_seq` is one more than the `last_seq` of the page before. */
+/** A page is a range of events that is written at once: `first_seq` is one more than the `last_seq` of the page before. */
 export interface LogPage extends Frames {
   readonly session_id: SessionId
   /** All events of a page belong to one run, or to none. */
@@ -40,13 +40,13 @@ export interface Snapshot {
   readonly messages: ReadonlyArray<PlacedMessage>
 }
 
-/** A session whose runs do not go on unless somebody drives them. */
+/** A session with runs that some process must drive. */
 export interface Unfinished {
   readonly session_id: SessionId
   readonly owner: UserId
   /** The process that drives the running run, or else the oldest that is queued. */
   readonly driver: string | null
-  /** Some run waits that no process has taken up. */
+  /** Whether a run is queued that no process drives. */
   readonly fresh: boolean
 }
 
@@ -55,9 +55,9 @@ export interface LogBatch {
   readonly pages: ReadonlyArray<LogPage>
   readonly runs: ReadonlyArray<Run>
   readonly messages: ReadonlyArray<PlacedMessage>
-  /** On the keys of the inputs that it accepts. */
+  /** The claims on the keys of the inputs that this flush accepts. */
   readonly claims?: ReadonlyArray<Claim>
-  /** Calls of models that have ended. One that is entered already stays as it is. */
+  /** Ledger entries of model calls that have ended. An entry that exists already stays as it is. */
   readonly usage?: ReadonlyArray<LedgerEntry>
 }
 
@@ -75,7 +75,7 @@ export class AppendRefused
  * session cannot both go on: the slower one is refused.
  */
 export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
-  /** All of it or nothing, durable when it returns. Runs and messages are inserted or replaced by id. */
+  /** Writes all of the batch or nothing; it is durable when this returns. Runs and messages are inserted or replaced by id. */
   readonly append: (batch: LogBatch) => Effect.Effect<void, AppendRefused>
   /**
    * Pages with events after that `seq`, oldest first, at most `limit`, and no more than it takes to exceed 256 KiB of
@@ -101,17 +101,17 @@ export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
     limit: number,
     maxBytes?: number
   ) => Effect.Effect<ReadonlyArray<PlacedMessage>>
-  /** What a session is made from in memory, as of one moment; the messages are those of `recent`. */
+  /** Everything from which a room is made, read at one moment; the messages are those of `recent`. */
   readonly snapshot: (session: SessionId, maxMessages: number, maxBytes: number) => Effect.Effect<Snapshot>
   /** Messages in the transcript. */
   readonly countMessages: (session: SessionId) => Effect.Effect<number>
-  /** The sessions with runs that are queued or running, of all owners, but for the ones in which all waits behind a parked run. */
+  /** The sessions of all owners with runs that are queued or running, except those in which every run waits behind a parked one. */
   readonly unfinishedSessions: Effect.Effect<ReadonlyArray<Unfinished>>
   /** The last `seq` of each of these sessions that has one. */
   readonly heads: (sessions: ReadonlyArray<SessionId>) => Effect.Effect<ReadonlyMap<SessionId, number>>
   /** The session's runs that are not ended, oldest first. */
   readonly open: (session: SessionId) => Effect.Effect<ReadonlyArray<Run>>
-  /** How the runs of these sessions stand that are not ended, oldest first; sessions without one are not there. */
+  /** The statuses of the runs of these sessions that have not ended, oldest first; a session without such a run has no entry. */
   readonly openStatuses: (
     sessions: ReadonlyArray<SessionId>
   ) => Effect.Effect<ReadonlyMap<SessionId, ReadonlyArray<RunStatus>>>

@@ -1,25 +1,25 @@
 /**
- * Work that takes the processor or a provider for long waits in the line of the
- * one whose work it is, so that a flood of one owner's leaves the others' way
- * free. Owners take turns: the next slot goes to the one that had its last turn
- * longest ago.
+ * Work that takes the processor or a provider for long waits in the queue of its
+ * owner, so that one owner's flood of work does not delay the others.
+ * Owners take turns: the next slot goes to the owner that was served longest
+ * ago.
  */
 import { Context, Data, Duration, Effect } from "effect"
 import type { UserId } from "../domain/Ids.ts"
 
-/** The owner has too much waiting, or it waited for too long. `retry_after` is in seconds. */
+/** The owner has too many works queued, or this one has waited for too long. `retry_after` is in seconds. */
 export class HeavyWorkRefused extends Data.TaggedError("HeavyWorkRefused")<{ readonly retry_after: number }> {}
 
-/** What the work takes: `processor` counts among everybody's, `network` among the owner's only. */
+/** The resource that the work needs: `processor` counts towards the bound of all owners, `network` only towards its owner's. */
 export type Takes = "processor" | "network"
 
 export interface Options {
-  /** Works that take the processor at the same time, of all owners together. */
+  /** Most works that use the processor at the same time, of all owners together. */
   readonly slots: number
-  /** Works of one owner at the same time, and those of it that wait. */
+  /** Most works of one owner at the same time, and most of its works that wait. */
   readonly perOwner: number
   readonly maxWaiting: number
-  /** How long one waits. */
+  /** How long a work waits before it fails. */
   readonly timeout: Duration.Duration
 }
 
@@ -28,7 +28,7 @@ const usual: Options = { slots: 4, perOwner: 2, maxWaiting: 64, timeout: Duratio
 interface Work {
   readonly owner: UserId
   readonly takes: Takes
-  /** It has a place, which it gives back at its end, however it ends. */
+  /** The work runs and holds a slot, which it gives back however it ends. */
   begun: boolean
 }
 
@@ -45,7 +45,7 @@ interface Line {
 
 export const make = ({ maxWaiting, perOwner, slots, timeout }: Options = usual) => {
   let taken = 0
-  /** By owner, the one whose last turn is longest ago first; an owner without work is not in it. */
+  /** The queues by owner; the owner that was served longest ago comes first. An owner without work has no queue. */
   const lines = new Map<UserId, Line>()
 
   const isFree = (line: Line, takes: Takes) => line.running < perOwner && (takes === "network" || taken < slots)
@@ -66,17 +66,17 @@ export const make = ({ maxWaiting, perOwner, slots, timeout }: Options = usual) 
     if (line.running === 0 && line.waiting.size === 0) lines.delete(owner)
   }
 
-  /** Begins what can begin, one of each owner at a time. */
+  /** Begins all works that can begin, one of each owner per round. */
   const pump = () => {
     for (let begun = true; begun;) {
       begun = false
-      // Of those that are there now: who begins goes to the end, and would come again.
+      // Only the owners that are in the map now: one that begins moves to the end, and would be visited again.
       const now = Array.from(lines.values())
       for (const line of now) {
         const [next] = line.waiting
         if (next === undefined || !isFree(line, next.work.takes)) continue
         line.waiting.delete(next)
-        // Before it is told, so that nobody else takes the place meanwhile.
+        // The slot is counted before the waiting fiber is resumed, so that nobody else takes it meanwhile.
         begin(line, next.work)
         next.resume(Effect.void)
         begun = true
@@ -86,11 +86,11 @@ export const make = ({ maxWaiting, perOwner, slots, timeout }: Options = usual) 
 
   const end = (work: Work) => {
     const line = lines.get(work.owner)
-    // One that never began has no place to give back.
+    // A work that never began has no slot to give back.
     if (!work.begun || line === undefined) return
     line.running--
     if (work.takes === "processor") taken--
-    // Before the pump: those who came while it went on are first now.
+    // The owner moves to the end before the pump runs: owners that came meanwhile are first now.
     toTheEnd(work.owner, line)
     forgetIfIdle(work.owner, line)
     pump()
@@ -120,7 +120,7 @@ export const make = ({ maxWaiting, perOwner, slots, timeout }: Options = usual) 
       return wait(line, work)
     })
 
-  /** Does the work when it is the owner's turn; fails without having begun it when that does not come. */
+  /** Does the work when it is the owner's turn; fails without having begun it when that takes too long. */
   const run = <A, E, R>(
     owner: UserId,
     takes: Takes,
@@ -128,14 +128,14 @@ export const make = ({ maxWaiting, perOwner, slots, timeout }: Options = usual) 
   ): Effect.Effect<A, E | HeavyWorkRefused, R> =>
     Effect.suspend(() => {
       const work: Work = { owner, takes, begun: false }
-      // Around the waiting too: it may be interrupted just after its turn has come.
+      // The release covers the waiting too: the fiber may be interrupted just after its turn has come.
       return Effect.ensuring(Effect.zipRight(enter(work), doing), Effect.sync(() => end(work)))
     })
 
   return { run }
 }
 
-/** The process has one, for everybody's work. */
+/** The process has one queue, for everybody's work. */
 export class HeavyWork extends Context.Reference<HeavyWork>()("stoa/services/HeavyWork", {
   defaultValue: () => make()
 }) {}

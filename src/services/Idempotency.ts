@@ -3,10 +3,10 @@ import type { Claim } from "../domain/Claim.ts"
 import type { Invalid, Malformed } from "../domain/Errors.ts"
 import type { UserId } from "../domain/Ids.ts"
 
-/** A request that may come again, and must not be done again then. */
+/** A request that a client may repeat, and that must have its effect only once. */
 export interface Asked<A, I> {
   readonly owner: UserId
-  /** As the client sent it; without one the request is done each time. */
+  /** The key as the client sent it; without one the request is done each time. */
   readonly key: string | undefined
   /** Method and path: `POST /agent`. */
   readonly request: string
@@ -16,11 +16,11 @@ export interface Asked<A, I> {
   readonly isSecret?: boolean
 }
 
-/** How what is made and the claim on the key become durable together. */
+/** The ways to write a request's effect and the claim on its key in one transaction. */
 export interface Once<A> {
   /** Runs `write`, which answers the request, in one transaction with the claim. */
   readonly keep: <E, R>(write: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** The claim, for whoever writes it himself; undefined without a key. Not for secrets. */
+  /** Makes the claim for a caller that writes it itself; undefined without a key. Do not use it for secrets. */
   readonly claim: ((answer: A) => Claim) | undefined
 }
 

@@ -6,9 +6,9 @@ import type { HostUsageQuery, UsageGroup, UsageQuery, UsageSum } from "../domain
 export class Ledger extends Context.Tag("stoa/services/Ledger")<Ledger, {
   /** Groups by their keys, at most `limit`. */
   readonly groups: (owner: UserId, query: UsageQuery) => Effect.Effect<ReadonlyArray<UsageGroup>>
-  /** All of the range. */
+  /** The sums over the whole range. */
   readonly total: (owner: UserId, range: Pick<UsageQuery, "from" | "to">) => Effect.Effect<UsageSum>
-  /** The same sums across owners: for admins. */
+  /** The same sums across owners, for admins. */
   readonly host: {
     readonly groups: (query: HostUsageQuery) => Effect.Effect<ReadonlyArray<UsageGroup>>
     readonly total: (range: Pick<HostUsageQuery, "from" | "to" | "users">) => Effect.Effect<UsageSum>

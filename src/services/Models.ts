@@ -8,7 +8,7 @@ import type { ChatModelConfig, EmbeddingCard, ModelCard, Prices } from "../domai
 import type { ToolChoice } from "../domain/Tool.ts"
 import type { Usage } from "../domain/Usage.ts"
 
-/** A tool as a model is told of it. */
+/** A tool as it is described to a model. */
 export interface ToolSpec {
   readonly name: string
   readonly description: string
@@ -27,10 +27,10 @@ export interface StructuredOutput {
 export interface ModelCall {
   readonly owner: UserId
   readonly config: ChatModelConfig
-  /** Asked in their order when the models before them fail in a way that another may not. */
+  /** Models that are called in this order when the ones before them fail and another may succeed. */
   readonly fallbacks: ReadonlyArray<ChatModelConfig>
   readonly system: string
-  /** Oldest first. The last one may be the reply in the making, with its tool calls and results. */
+  /** Oldest first. The last one may be the unfinished reply, with its tool calls and results. */
   readonly messages: ReadonlyArray<Message>
   readonly tools: ReadonlyArray<ToolSpec>
   readonly tool_choice?: ToolChoice
@@ -67,9 +67,9 @@ export type ModelPart =
   | { readonly type: "tool_call_start"; readonly id: string; readonly name: string }
   | { readonly type: "tool_call_delta"; readonly id: string; readonly delta: string }
   | { readonly type: "tool_call_end"; readonly id: string; readonly provider_metadata?: JsonObject }
-  /** The provider is asked again. */
+  /** The provider is called again. */
   | { readonly type: "retry" }
-  /** A fallback is asked now; nothing of an answer has been handed over before. */
+  /** A fallback is called now; no part of an answer has been handed over before. */
   | {
     readonly type: "switch"
     readonly from: ModelName
@@ -110,7 +110,7 @@ export class ModelFailed extends Schema.TaggedError<ModelFailed>()("ModelFailed"
   retry_after: Schema.optional(Schema.Number)
 }) {}
 
-/** A credential's fields, told apart. */
+/** A credential's fields, split into secret and plain ones. */
 export interface CredentialFields {
   readonly type: string
   /** Empty when the client gave none. */

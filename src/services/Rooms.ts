@@ -8,13 +8,13 @@ import type { Message } from "../domain/Message.ts"
 import type { Run } from "../domain/Run.ts"
 import type { AppendRefused } from "./EventLog.ts"
 
-/** The last metre to one subscriber: a socket, or whatever takes bytes at its own pace. */
+/** Where one subscriber's frames go: a socket, or anything else that takes bytes at its own pace. */
 export interface Sink {
   /** Takes whole frames. Never blocks. */
   readonly write: (frames: Uint8Array) => void
   /** Bytes taken and not yet gone out. */
   readonly unread: () => number
-  /** Resolves when `unread` has fallen to where more is welcome. */
+  /** Resolves when `unread` is low enough to write more. */
   readonly drained: Effect.Effect<void>
   /** Ends the stream after what was written, with a last comment if one is given. */
   readonly end: (comment?: string) => void
@@ -28,7 +28,7 @@ export interface Subscription {
 }
 
 /**
- * The live end of one session's log. Events are emitted into it at once, get
+ * A room is the live end of one session's log. Events are emitted into it at once, get
  * their place, and reach subscribers when they are in the log and not before.
  */
 export interface Room {
@@ -36,15 +36,15 @@ export interface Room {
   readonly owner: UserId
   /** The last `seq` in the log. */
   readonly head: () => DurableSeq
-  /** The last `seq` that was given out. What it names may still wait for the log: no cursor for a client. */
+  /** The last `seq` that was assigned. Its event may still wait for the log, so it is no cursor for a client. */
   readonly last: () => Seq
-  /** The newest messages of the transcript, oldest first, as many as a model may be given. A parked reply is its last message; one in the making is not in it. */
+  /** The newest messages of the transcript, oldest first, as many as a model may be given. A parked reply is its last message; a reply that is being written is not in it. */
   readonly context: () => ReadonlyArray<Message>
   /** The session's runs that have not ended, oldest first. */
   readonly open: () => ReadonlyArray<Run>
   /** Catches up with what other processes wrote into the log, unless something waits here. Cheap where there are none. */
   readonly follow: Effect.Effect<void>
-  /** Held by whoever decides about a parked run, or about taking runs up. */
+  /** The lock to hold while deciding about a parked run or recovering runs. */
   readonly lock: Effect.Semaphore
   /**
    * Adds an event of a run and answers the event with its `seq`. A delta of a
@@ -68,22 +68,22 @@ export interface Room {
   readonly whenDurable: (call: () => void) => void
   /**
    * Calls once when nothing more can be written here, and says why. Answers with
-   * what takes the call back: whoever is done with the room uses it.
+   * a function that removes the callback; call it when you are done with the room.
    */
   readonly whenRefused: (call: (refused: AppendRefused) => void) => () => void
   /**
    * The same for an input that may still be refused: it fails with `Unavailable`
-   * when storage does not take it in time. `alone`: nothing but it waits here, so
+   * when storage does not write it in time. `alone`: nothing but it is pending here, so
    * that nothing of it stays in the room; storage may have kept it all the same.
    */
   readonly accepted: (alone: boolean) => Effect.Effect<void, AppendRefused | Unavailable>
-  /** A promise while more waits for the log than is good; whoever produces events waits for it. */
+  /** A promise while too much waits for the log; producers of events wait for it. */
   readonly behind: () => Promise<void> | undefined
   /** Replays from the log, then goes live, without a gap. Detaches when the scope closes. */
   readonly attach: (sink: Sink, subscription: Subscription) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** Rooms are caches: made from the log when first asked for, dropped when nobody has held one for a while. */
+/** Rooms are caches: one is made from the log when it is first asked for, and dropped when nobody has held it for a while. */
 export class Rooms extends Context.Tag("stoa/services/Rooms")<Rooms, {
   readonly get: (
     session: { readonly id: SessionId; readonly user_id: UserId }
@@ -96,6 +96,6 @@ export class Rooms extends Context.Tag("stoa/services/Rooms")<Rooms, {
   readonly forget: (session: SessionId) => Effect.Effect<void>
   /** False while the log does not take what is written to it, or something has waited for it for more than three seconds. */
   readonly healthy: Effect.Effect<boolean>
-  /** What waits for the log waits longer than anybody can be asked to. */
+  /** Something has waited for the log for so long that new inputs are refused. */
   readonly isHeldUp: () => boolean
 }>() {}

@@ -2,16 +2,16 @@ import { Context, type Effect } from "effect"
 import type { Conflict } from "../domain/Errors.ts"
 import type { VaultRotation, VaultStatus } from "../domain/Vault.ts"
 
-/** Changing the vault's keys while serving. */
+/** Changes the vault's keys while the server runs. */
 export class Rotation extends Context.Tag("stoa/services/Rotation")<Rotation, {
-  /** Counts what is sealed with which key: looks at every stored secret, unless a rotation runs. */
+  /** Counts the secrets that each key seals, which reads every stored secret. While a rotation runs it counts nothing. */
   readonly status: Effect.Effect<VaultStatus>
   /**
    * Seals everything stored with the newest key, in the background. When it is so
-   * already, a fresh key is put in front first, where the keys are in a file.
-   * What was cut off goes on when it is asked for again.
+   * already and the keys are in a file, it first adds a fresh key.
+   * A rotation that was cut off continues when it is requested again.
    */
   readonly rotate: Effect.Effect<VaultRotation>
-  /** Forgets the keys that nothing is sealed with. Refused while something is. */
+  /** Removes all keys but the newest. It is refused while something is sealed with one of them. */
   readonly retire: Effect.Effect<VaultStatus, Conflict>
 }>() {}

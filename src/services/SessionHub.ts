@@ -7,17 +7,17 @@ import type { Message } from "../domain/Message.ts"
 import type { Session, SessionStatus } from "../domain/Session.ts"
 import type { Sink, Subscription } from "./Rooms.ts"
 
-/** Why an input was not taken. Nothing of it was kept. */
+/** Why an input was refused. Nothing of it was stored. */
 export type SendFailure = NotFound | Conflict | Invalid | LimitReached | Unavailable
 
 /**
  * Live sessions: one run at a time, watched by any number of subscribers. Every
- * door sends, watches and stops through here.
+ * channel sends, watches and stops through here.
  */
 export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionHub, {
   /**
-   * Takes an input. When this returns, the input is durable, and its run goes on
-   * whoever leaves. So is the `claim` on its key: both are written at once.
+   * Accepts an input. When this returns, the input is durable, and its run goes on
+   * even if all clients leave. The `claim` on its key is durable too: both are written at once.
    */
   readonly send: (
     owner: UserId,
@@ -33,7 +33,7 @@ export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionH
     sink: Sink,
     subscription: Subscription
   ) => Effect.Effect<void, Malformed | Conflict | Gone, Scope.Scope>
-  /** Where the present run begins: subscribers without a cursor get frames after this. The head when idle. */
+  /** The `seq` before the active run: subscribers without a cursor get frames after it. The head when the session is idle. */
   readonly liveEdge: (session: Session) => Effect.Effect<number>
   /**
    * Waits for a run to end or to park, and answers with its reply: for an input that
@@ -47,12 +47,12 @@ export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionH
    * seconds when storage does not write: the stop stays asked for.
    */
   readonly interrupt: (session: Session, queue: "keep" | "drop") => Effect.Effect<void, Unavailable>
-  /** The same for one run, also one that waits for its turn or is parked. One that has ended stays as it is. */
+  /** The same for one run, which may also be queued or parked. A run that has ended stays as it is. */
   readonly cancel: (session: Session, run: RunId) => Effect.Effect<void, Unavailable>
   readonly status: (session: Session) => Effect.Effect<SessionStatus>
-  /** That of many at once, for one question to storage. */
+  /** The statuses of many sessions, for one query to storage. */
   readonly statuses: (sessions: ReadonlyArray<Session>) => Effect.Effect<ReadonlyArray<SessionStatus>>
-  /** The transcript, at most `pageBytes` of it, oldest first, the reply in the making last; `total` counts all of it. */
+  /** The transcript, at most `pageBytes` of it, oldest first, with the unfinished reply last; `total` counts all messages. */
   readonly messages: (
     session: Session,
     page: { readonly offset: number; readonly limit: number }

@@ -74,7 +74,7 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly claims: Collection<Claim, never>
   /** Removes at most `limit` claims that are older, and answers how many it removed. */
   readonly forgetClaims: (before: Timestamp, limit: number) => Effect.Effect<number>
-  /** Runs `effect` so that its writes land together or not at all. Nests. */
+  /** Runs `effect` in a transaction: all its writes happen, or none. Transactions can be nested. */
   readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }>() {}
 
@@ -196,7 +196,7 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
       forgetClaims: (before, limit) => driver.removeBefore(tables.claims, before, limit),
       transaction: (effect) =>
         Effect.flatMap(InTransaction, (outer) => {
-          // An inner one ends with the outer one.
+          // An inner transaction ends with the outer one.
           if (outer !== undefined) return driver.transaction(effect)
           const own = transactionOver(cache)
           return Effect.ensuring(

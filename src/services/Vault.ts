@@ -20,9 +20,9 @@ export class VaultFixed extends Data.TaggedError("VaultFixed")<{
 
 export interface VaultKeys {
   readonly source: "file" | "settings"
-  /** Newest first: the first seals, all open. */
+  /** Newest first. The first key seals; every key opens. */
   readonly ids: ReadonlyArray<string>
-  /** Whether the last key makes the keyed hashes too; else a key of their own does. */
+  /** Whether the last key also makes the keyed hashes; otherwise a separate key does. */
   readonly lastHashes: boolean
 }
 
@@ -30,14 +30,14 @@ export interface VaultKeys {
 export class Vault extends Context.Tag("stoa/services/Vault")<Vault, {
   readonly seal: (secret: string, sealedFor: SealedFor) => Effect.Effect<string>
   readonly open: (sealed: string, sealedFor: SealedFor) => Effect.Effect<string, VaultSealed>
-  /** A keyed hash, base64url: the same for the same text, and no way back. */
+  /** A keyed hash, base64url. The same text always has the same hash, and the text cannot be found from it. */
   readonly mac: (text: string) => string
-  /** The id of the key that sealed a text; undefined for what is no sealed text. */
+  /** The id of the key that sealed a text; undefined when the text is not sealed. */
   readonly sealedWith: (sealed: string) => string | undefined
   /** The keys as they are now. */
   readonly keys: Effect.Effect<VaultKeys>
-  /** Puts a fresh key in front, for every process that uses the same keys. */
+  /** Adds a fresh key, which seals from now on, for every process that uses the same keys. */
   readonly rotate: Effect.Effect<void, VaultFixed>
-  /** Forgets these keys, never the newest, and keeps the hashes as they are. What is sealed with them is lost. */
+  /** Removes these keys, never the newest, without changing the hashes. What is sealed with them is lost. */
   readonly retire: (ids: ReadonlyArray<string>) => Effect.Effect<void, VaultFixed>
 }>() {}

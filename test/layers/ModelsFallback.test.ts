@@ -3,7 +3,7 @@ import { Duration, Effect } from "effect"
 import type { CredentialId } from "../../src/domain/Ids.ts"
 import type { ChatModelConfig } from "../../src/domain/Model.ts"
 import { bounds } from "../../src/layers/Models/Bounds.ts"
-import { hasty, through } from "../../src/layers/Models/Fallback.ts"
+import { beforeFallback, through } from "../../src/layers/Models/Fallback.ts"
 import { type EmitPart, ModelErrorType, ModelFailed, type ModelPart } from "../../src/services/Models.ts"
 
 const config = (model: string): ChatModelConfig => ({
@@ -112,7 +112,7 @@ describe("Fallbacks", () => {
     }))
 
   it("make the model before them give up sooner", () => {
-    const sooner = hasty(bounds)
+    const sooner = beforeFallback(bounds)
     assert.strictEqual(sooner.attempts, 2)
     assert.isBelow(Duration.toMillis(sooner.firstPart), Duration.toMillis(bounds.firstPart))
     assert.isBelow(Duration.toMillis(sooner.longestWait), Duration.toMillis(bounds.longestWait))

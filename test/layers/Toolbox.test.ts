@@ -174,9 +174,23 @@ it.layer(ToolboxBuiltIn.layer)("Toolbox BuiltIn", (it) => {
         "1/3": "0.333333333333333",
         "10 mod 3": "1",
         "-7 % 3": "2",
+        "7 % 4 % 2": "1",
+        "2 * 8 mod 3": "1",
+        "mod(7, 3)": "1",
+        "2^-2^2": "0.0625",
+        "--2 - -2": "4",
+        "3!^2 - 2^3!": "-28",
+        "3!!": "720",
         "5!": "120",
         "200 + 5%": "210",
+        "200 - 5%": "190",
+        "200 * 5%": "10",
+        "50% * 2": "1",
+        "100 + 2 * 10%": "100.2",
+        "100 + (10%)": "100.1",
         "2 pi": "6.28318530717959",
+        "-2 pi^2 + 2(3)(4)": "4.26079119782128",
+        "2max(1, 2) sqrt(4)": "8",
         "sqrt(16) + cbrt(27)": "7",
         "log(8, 2)": "3",
         "LN(e)": "1",
@@ -185,6 +199,10 @@ it.layer(ToolboxBuiltIn.layer)("Toolbox BuiltIn", (it) => {
         "round(2.345, 2)": "2.35",
         "round(-2.5)": "-3",
         "1e3": "1000",
+        ".5 + 5.": "5.5",
+        "2e": "5.43656365691809",
+        "0xFF + 0b11 + 0o17": "273",
+        "\t1 +\n 2 ": "3",
         "2^53 - 1": "9007199254740991",
         "2^64": "1.84467440737096e+19",
         "10^-7": "1e-7"
@@ -233,6 +251,30 @@ it.layer(ToolboxBuiltIn.layer)("Toolbox BuiltIn", (it) => {
         const { state, text } = yield* calculate(expression)
         assert.strictEqual(state, "error", expression)
         assert.match(text, /^The expression cannot be calculated: /, expression)
+      }
+    }))
+
+  it.effect("says what is wrong with an expression, and how to write what can be read in two ways", () =>
+    Effect.gen(function*() {
+      const wrong: Record<string, string> = {
+        "1 +": "it ends where a number, a name or '(' is expected",
+        "2 * / 3": "'/' stands where a number, a name or '(' is expected",
+        "1,000": "',' stands where an operator is expected",
+        "1 2": "'2' stands where an operator is expected",
+        "(1": "it ends where an operator or ')' is expected",
+        "sqrt 4": "'sqrt' is a function: write 'sqrt(...)'",
+        "pi(2)": "'pi' is no function",
+        "2 x": "'x' is not known",
+        "sqrt(1, 2)": "'sqrt' takes another number of values than 2",
+        "5% + 1": "'%' before a sign can be read in two ways: write 'mod', or '(5%)' for a percentage",
+        "1 / 2 pi": "what is divided by can be read in two ways: write '*' or parentheses",
+        [`${"(".repeat(101)}1${")".repeat(101)}`]: "it is nested more than 100 deep"
+      }
+      for (const [expression, problem] of Object.entries(wrong)) {
+        assert.deepStrictEqual(yield* calculate(expression), {
+          state: "error",
+          text: `The expression cannot be calculated: ${problem}.`
+        }, expression)
       }
     }))
 

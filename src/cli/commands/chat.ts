@@ -12,7 +12,7 @@ import { modelName, resolve } from "../Model.ts"
 import { all } from "../Paging.ts"
 import { dim, Screen } from "../Screen.ts"
 
-/** Who is talked to when nobody is named. */
+/** The agent that is used when none is named. */
 const defaultAgent = "assistant"
 const defaultModel = "demo:demo-chat"
 
@@ -71,7 +71,7 @@ const findAgent = Effect.fnUntraced(function*(connected: Connection, wanted: Opt
   return (yield* connected.api.agents.create({ headers: {}, payload })).agent_id
 })
 
-/** Gives the session the model that is asked for, or the default one if it has none. */
+/** Gives the session the requested model, or the default one if it has none. */
 const withModel = Effect.fnUntraced(
   function*(connected: Connection, session: SessionView, model: Option.Option<string>) {
     const current = session.config.chat_model_config
@@ -125,7 +125,7 @@ const conversationHelp = `  /help            this
 Everything else is said to the agent. More is in stoa chat --help.
 `
 
-/** Until /exit or Ctrl-D. A run that fails is told and does not end the conversation. */
+/** Runs until /exit or Ctrl-D. A run that fails is reported and does not end the conversation. */
 const converse = Effect.fnUntraced(function*(say: Say) {
   const screen = yield* Screen
   const { next } = yield* screen.conversation

@@ -165,7 +165,7 @@ const update = Command.make("update", { id: credentialId, ...fields, ...common }
     const connected = yield* connect(options)
     const { api } = connected
     const path = { credential_id: yield* pathId(CredentialId, "credential", options.id) }
-    // What is not named stays; a masked secret sent back keeps the stored one.
+    // Fields that are not named keep their values; a masked secret that is sent back keeps the stored one.
     const { data } = yield* api.credentials.get({ path })
     const values = yield* valuesOf(connected, String(data["type"]), options)
     const record = yield* api.credentials.update({ path, payload: { data: { ...data, ...values } } })

@@ -174,7 +174,7 @@ const server = (options: ConnectionOptions) =>
   }).pipe(
     Effect.catchTags({
       Unreachable: ({ isRefused, message }) =>
-        // Not having started it yet is no fault; naming one that is not there is.
+        // A server that has not been started yet is no problem; a server that was named and does not answer is one.
         Effect.succeed(
           isRefused && Option.isNone(options.url)
             ? warn("server", "No server is running", "Start one with npm start.")
@@ -188,23 +188,23 @@ const server = (options: ConnectionOptions) =>
 const shownKeys = (keys: ReadonlyArray<VaultKey>) =>
   keys.map(({ id, seals, secrets }) => `${secrets ?? "?"} under ${id}${seals ? " (the newest)" : ""}`).join(", ")
 
-/** What an admin may see of the running server's vault; others see nothing. */
+/** The check of the running server's vault, which only an admin may see. */
 const vaultKeys = (options: ConnectionOptions) =>
   Effect.gen(function*() {
     const { api } = yield* asAdmin(options)
     const { keys, unreadable } = yield* api.vault.status()
     const many = keys.length === 1 ? "1 key" : `${keys.length} keys`
-    const told = `${many}; secrets: ${shownKeys(keys)}`
+    const summary = `${many}; secrets: ${shownKeys(keys)}`
     if (unreadable !== null && unreadable > 0) {
       return warn(
         "secrets",
-        `${told}; ${unreadable} that no key opens`,
+        `${summary}; ${unreadable} that no key opens`,
         "Put the missing key back, or save them again."
       )
     }
     return keys.slice(1).some(({ secrets }) => secrets !== null && secrets > 0)
-      ? warn("secrets", told, "Run stoa vault rotate to seal all of them with the newest key.")
-      : ok("secrets", told)
+      ? warn("secrets", summary, "Run stoa vault rotate to seal all of them with the newest key.")
+      : ok("secrets", summary)
   }).pipe(Effect.option)
 
 const marks = { ok: green, warn: yellow, fail: red }

@@ -11,7 +11,7 @@ import { all, limit } from "../Paging.ts"
 import { Screen } from "../Screen.ts"
 import { resetAdmin } from "./resetAdmin.ts"
 
-/** Whom a key speaks for is said here; who asks is the admin key's own user. */
+/** The options of all key commands. The caller is the admin key's own user; `create` has an option for the tenant of the new key. */
 const common = { ...admin, ...output }
 
 const columns: ReadonlyArray<Column<ApiKeyRecord>> = [

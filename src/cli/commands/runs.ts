@@ -14,7 +14,7 @@ import { all, limit } from "../Paging.ts"
 import { Screen } from "../Screen.ts"
 import { waitingIn } from "../Waiting.ts"
 
-/** What a person calls the state of a run: how it ended, or else what it is at. */
+/** The state of a run in a word for people: how it ended, or else its status. */
 const stateOf = ({ finished_reason, status }: Run) => finished_reason ?? status
 
 const columns: ReadonlyArray<Column<Run>> = [
@@ -108,7 +108,7 @@ const readResults = Effect.fnUntraced(function*(reply: Message, path: string) {
 
 const nobody = () => Effect.succeedNone
 
-/** The answer that the options give to what is waited for. */
+/** Makes the answer that the run waits for from the options. */
 const answerOf = Effect.fnUntraced(function*(
   reply: Message,
   options: { readonly approve: boolean; readonly deny: boolean; readonly results: Option.Option<string> }

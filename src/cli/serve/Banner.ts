@@ -1,4 +1,4 @@
-/** What a start says: to a person in front of a terminal at length, into a log in one line, and a key never there. */
+/** What a start prints: at length for a person at a terminal, one line for a log, and never a key into a log. */
 import { Effect, Option } from "effect"
 import { resolve } from "node:path"
 import type { Session } from "../../domain/Session.ts"

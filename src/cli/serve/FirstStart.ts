@@ -1,4 +1,4 @@
-/** What the first start makes: a key that manages keys, and something to talk to at once. */
+/** What the first start makes: a key that manages keys, and an agent with a demo model. */
 import * as FileSystem from "@effect/platform/FileSystem"
 import { Clock, Effect, Schema } from "effect"
 import { resolve } from "node:path"
@@ -27,7 +27,7 @@ export const firstKey = Effect.gen(function*() {
   return key
 })
 
-/** Something to talk to at once: an agent with the demo model. */
+/** Makes an agent with the demo model, so that one can talk to it at once. */
 export const firstSession = Effect.gen(function*() {
   const storage = yield* Storage
   const newId = yield* NewId
@@ -81,7 +81,7 @@ export const keepKey = Effect.fnUntraced(function*({ data_dir }: Settings, key: 
   const files = yield* FileSystem.FileSystem
   const path = resolve(data_dir, "admin.key")
   return yield* files.makeDirectory(data_dir, { recursive: true, mode: 0o700 }).pipe(
-    // A file that is there already keeps its mode when it is written: it goes first.
+    // An existing file would keep its mode when it is written, so it is removed first.
     Effect.zipRight(files.remove(path, { force: true })),
     Effect.zipRight(files.writeFileString(path, `${key}\n`, { mode: ownerOnly, flag: "wx" })),
     Effect.as(path),

@@ -1,7 +1,7 @@
 /**
  * Ends the process when its orderly end does not: a request to stop starts a
  * timer that asks nobody. Everything else of stopping goes through Effect's
- * finalizers, of which one that hangs would hold the process for ever.
+ * finalizers, and one that hangs would keep the process alive for ever.
  */
 import { Effect, type Scope } from "effect"
 import { Worker } from "node:worker_threads"
@@ -15,7 +15,7 @@ const lateness = 500
 
 const signals = ["SIGINT", "SIGTERM"] as const
 
-/** Names a step of stopping while it lasts, and for as long as no other begins. */
+/** Names the current step of stopping, until another one begins. */
 export type Stage = <A, E, R>(name: string, work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /** How many there are of each kind of thing that Node still holds: `2 TCPSocketWrap, 1 Timeout`. */
@@ -25,7 +25,7 @@ const stillOpen = (resources: ReadonlyArray<string>) => {
   return Array.from(counts, ([name, count]) => `${count} ${name}`).join(", ")
 }
 
-/** A loop that never ends holds every timer of its thread, so this one runs in another. */
+/** An endless loop blocks every timer of its thread, so this timer runs in another thread. */
 const killer = `
 const { workerData } = require("node:worker_threads")
 setTimeout(() => process.kill(process.pid, "SIGKILL"), workerData)

@@ -54,11 +54,11 @@ const run = (
     yield* Effect.addFinalizer(() =>
       readiness.set(false).pipe(
         Effect.zipRight(Deferred.isDone(ended)),
-        // Nothing that a run does once the database has ended could be kept.
+        // Once the database has ended, nothing that a run does could be stored.
         Effect.flatMap((isEnded) => stage("waiting for runs", owner.drain(isEnded ? 0 : settings.drain_seconds))),
         Effect.zipRight(stage("ending streams", rooms.close("stopping"))),
         Effect.zipRight(stage("closing connections", closeConnections(node))),
-        // What comes after this finalizer: the server's, the engine's and the database's.
+        // The finalizers of the server, the engine and the database run after this one.
         Effect.zipRight(stage("closing the database", Effect.void))
       )
     )
@@ -75,7 +75,7 @@ export const launch = (settings: Settings, extensions: Host.Extensions = {}) => 
   const listening = NodeHttpServer.layer(() => node, { port: settings.port, host: settings.host }).pipe(
     Layer.mapError((error) => cannotListen(settings)(error.cause))
   )
-  const door = Server.layer({
+  const server = Server.layer({
     loopback: isLoopback(settings.host),
     corsOrigins: settings.cors_origins,
     allowedHosts: settings.allowed_hosts,
@@ -85,7 +85,7 @@ export const launch = (settings: Settings, extensions: Host.Extensions = {}) => 
   const serving = (stage: LastResort.Stage, ended: Deferred.Deferred<never, StorageEnded>) =>
     run(settings, node, stage, ended).pipe(
       Effect.provide(
-        door.pipe(Layer.provideMerge(Layer.merge(Host.layer(settings, extensions), ReadinessLocal.layer)))
+        server.pipe(Layer.provideMerge(Layer.merge(Host.layer(settings, extensions), ReadinessLocal.layer)))
       ),
       Effect.provideService(Fatal, { report: (error) => Effect.asVoid(Deferred.fail(ended, error)) })
     )

@@ -45,12 +45,12 @@ const fieldsOf = (
   }
 }
 
-/** As the setting calls it. */
+/** The level as the setting names it. */
 const levelOf = ({ _tag }: LogLevel.LogLevel) => _tag.toLowerCase()
 
 const json = Logger.make((options) => JSON.stringify(fieldsOf(options)))
 
-/** Quoted where a reader could not tell where it ends. */
+/** The value, quoted when a reader could not tell where it ends. */
 const plain = /^[^\s"=\\\p{Cc}]+$/u
 
 const logfmt = Logger.make((options) =>

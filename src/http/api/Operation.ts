@@ -25,8 +25,8 @@ export const operation = (
   { description, example, scope, summary }: Operation
 ): Context.Context<RequiredScope> => {
   const said = Context.make(RequiredScope, scope).pipe(Context.add(OpenApi.Summary, summary))
-  const told = description === undefined ? said : Context.add(said, OpenApi.Description, description)
-  return example === undefined ? told : Context.add(told, ExampleBody, example)
+  const described = description === undefined ? said : Context.add(said, OpenApi.Description, description)
+  return example === undefined ? described : Context.add(described, ExampleBody, example)
 }
 
 /** An answer of another status than 200; the document keeps its name. */

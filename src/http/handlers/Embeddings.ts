@@ -6,8 +6,8 @@ import { type Embedded, Models } from "../../services/Models.ts"
 import { Api } from "../Api.ts"
 import { asProblem } from "./ModelFailures.ts"
 
-/** Numbers that are written before others get their turn. */
-const turn = 32_768
+/** How many numbers are written before other requests are served. */
+const batch = 32_768
 
 /** The answer's JSON, written a few vectors at a time: a million numbers at once take a second of everybody's. */
 const written = ({ embeddings, usage }: Embedded, model: string): Effect.Effect<string> => {
@@ -16,7 +16,7 @@ const written = ({ embeddings, usage }: Embedded, model: string): Effect.Effect<
     Effect.suspend(() => {
       let numbers = 0
       let at = start
-      for (; at < embeddings.length && numbers < turn; at++) {
+      for (; at < embeddings.length && numbers < batch; at++) {
         parts.push(JSON.stringify(embeddings[at]))
         numbers += embeddings[at]!.length
       }

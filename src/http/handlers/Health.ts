@@ -10,10 +10,10 @@ import { Rooms } from "../../services/Rooms.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Api } from "../Api.ts"
 
-/** Storage that does not answer within this is not healthy. */
-const patience = "2 seconds"
+/** Storage that does not answer within this time is unhealthy. */
+const timeout = "2 seconds"
 
-/** Nobody's polling may become load. */
+/** The result is cached for so long, so that polling does not become load. */
 const remembered = "1 second"
 
 const version = Option.getOrElse(Context.getOption(Api.annotations, OpenApi.Version), () => "")
@@ -28,7 +28,7 @@ export const layer = HttpApiBuilder.group(Api, "health", (handlers) =>
     const readiness = yield* Readiness
 
     const storage = yield* agents.host.list({ limit: 1, cursor: undefined }).pipe(
-      Effect.timeout(patience),
+      Effect.timeout(timeout),
       Effect.as(true),
       Effect.catchAllCause(() => Effect.succeed(false)),
       Effect.cachedWithTTL(remembered)

@@ -1,4 +1,4 @@
-/** What a model's failure is as the answer to a request. */
+/** Turns a model's failure into the answer to a request. */
 import type { Effect } from "effect"
 import { Invalid, LimitReached, ProviderFailed } from "../../domain/Errors.ts"
 import type { ModelFailed } from "../../services/Models.ts"

@@ -1,4 +1,4 @@
-/** Finds out who asks, and whether they may: the route says which scope it needs. */
+/** Identifies the caller and checks its scope: the route says which scope it needs. */
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Context, Effect, Layer } from "effect"
@@ -11,7 +11,7 @@ import { RequiredScope } from "../api/Operation.ts"
 import { note } from "../LogNotes.ts"
 import { routesOf } from "./Methods.ts"
 
-/** What each route needs, as its endpoint says it; an endpoint that says nothing stops the start. */
+/** The scope that each route needs, as its endpoint declares it; an endpoint without a declaration stops the start. */
 const scopes: ReadonlyMap<string, Scope> = new Map(
   routesOf(Api).flatMap(({ annotations, method, path }) => {
     const scope = Context.get(annotations as Context.Context<RequiredScope>, RequiredScope)
@@ -26,7 +26,7 @@ const scopeOf = ({ method, path }: HttpRouter.Route<unknown, unknown>): Scope =>
   return scope
 }
 
-/** Who asks, if they have the scope: for endpoints that need it only sometimes. */
+/** The principal, if it has the scope: for endpoints that need it only sometimes. */
 export const identify = (auth: typeof Auth.Service, scope: Scope) =>
   Effect.gen(function*() {
     const { headers } = yield* HttpServerRequest.HttpServerRequest

@@ -1,6 +1,6 @@
 /**
  * JSON bodies, read once and within bounds. A body that is too large is
- * answered, not cut off: the rest of it flows into nothing.
+ * answered, not cut off: the rest of it is read and discarded.
  */
 import * as Headers from "@effect/platform/Headers"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -26,7 +26,7 @@ const invalid = (code: string, detail: string) => new Invalid({ code, detail })
 const hasContent = ({ headers }: HttpServerRequest.HttpServerRequest) =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0
 
-/** What the headers say of the body is enough to refuse it. */
+/** The reason to refuse a body by its headers alone, if there is one. */
 export const refuse = (request: HttpServerRequest.HttpServerRequest): Problem | undefined => {
   if (!hasContent(request)) return undefined
   const { headers } = request

@@ -33,7 +33,7 @@ export interface Options extends Hosts.Admission {
   readonly logRequests: boolean
 }
 
-/** A client's own request id is taken over in this form. */
+/** A client's own request id is used when it has this form. */
 const acceptedId = /^[A-Za-z0-9._-]{1,64}$/
 
 const notReady = new Unavailable({
@@ -58,7 +58,7 @@ const noSuchPath = new NotFound({
 
 const bodyless = new Set(["GET", "HEAD", "OPTIONS"])
 
-/** Stopping a run is welcome even while nothing new is. */
+/** Whether a request brings work, and so is refused while the server drains. One that stops a run brings none. */
 const bringsWork = (request: Request) =>
   !bodyless.has(request.method) && !/\/interrupt\/?$/.test(RequestLog.pathOf(request))
 
@@ -86,7 +86,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     ...(origin !== undefined && admitsOrigin(origin) && Cors.headersFor(origin))
   })
 
-  /** Why a request is not even shown to the router. */
+  /** Why a request is refused before it reaches the router. */
   const refusal = (request: Request): Problem | undefined => {
     const problem = malformation(request)
     if (problem !== undefined) return problem
@@ -158,7 +158,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       }
 
       const refused = refusal(request)
-      // What the router gets is all that it needs: every merge of contexts inside copies this one.
+      // The router gets only the context that it needs, because every merge of contexts inside copies this one.
       const context = Context.make(
         HttpServerRequest.HttpServerRequest,
         bodyless.has(request.method) ? request : Body.bounded(request)

@@ -17,13 +17,13 @@ const exposed = ["location", "retry-after", "x-request-id"]
 
 const preflightSeconds = 600
 
-/** For every answer to an admitted page. */
+/** The headers of every answer to an admitted page. */
 export const headersFor = (origin: string): Headers => ({
   "access-control-allow-origin": origin,
   "access-control-expose-headers": exposed.join(", ")
 })
 
-/** Answers OPTIONS: what the path can do, and to an admitted page that it may. */
+/** Answers OPTIONS with the methods of the path, and tells an admitted page that it may use them. */
 export const options = (methods: ReadonlyArray<string>, admitted: boolean): HttpServerResponse.HttpServerResponse => {
   const allow = [...methods, "OPTIONS"].join(", ")
   return HttpServerResponse.empty({

@@ -1,5 +1,5 @@
 /**
- * One request of a connection at a time. A client may send many before it reads
+ * Handles one request of a connection at a time. A client may send many before it reads
  * the first answer; handled at once, all their answers would lie in memory.
  */
 import * as HttpServerError from "@effect/platform/HttpServerError"
@@ -7,7 +7,7 @@ import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Effect } from "effect"
 import { requestOf, responseOf, type WireConnection } from "../Wire.ts"
 
-/** Requests of one connection that may wait; one more, and the connection is cut. */
+/** Most requests of one connection that may wait; with one more, the connection is cut. */
 const maxWaiting = 64
 
 const waiting = new WeakMap<WireConnection, number>()
@@ -29,7 +29,7 @@ export const earlierAnswers = (request: HttpServerRequest.HttpServerRequest): Ef
   waiting.set(socket, before + 1)
   return Effect.async<void>((resume) => {
     if (source.destroyed) return resume(gone)
-    // A response that never got its socket hears nothing of the connection's end; its request does.
+    // A response that never got its socket is not notified of the connection's end, but its request is.
     const left = () => resume(gone)
     const next = () => {
       source.off("close", left)

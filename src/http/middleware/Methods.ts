@@ -1,4 +1,4 @@
-/** Which methods a path has, for the router only says that it found nothing. */
+/** Finds the methods of a path, because the router only says that it found no route. */
 import * as HttpApi from "@effect/platform/HttpApi"
 import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"

@@ -51,7 +51,7 @@ const maxErrors = 20
 const maxPath = 200
 
 /** Fields that `detail` tells of. */
-const maxTold = 3
+const maxReasons = 3
 
 /** The reason in a decoder's message, without the rejected value that it ends with. */
 const reasonOf = (message: string): string => {
@@ -73,9 +73,11 @@ export const fromDecodeError = ({ issues }: HttpApiError.HttpApiDecodeError): In
     const problem = { path: path.join(".").slice(0, maxPath), message: reasonOf(message) }
     if (!leftOut.test(problem.message) && reasons.size < maxErrors) reasons.set(tell(problem), problem)
   }
-  const told = [...reasons.keys()]
+  const lines = [...reasons.keys()]
   return new Invalid({
-    detail: `The request is not valid. ${told.slice(0, maxTold).join("; ")}${told.length > maxTold ? " …" : ""}`,
+    detail: `The request is not valid. ${lines.slice(0, maxReasons).join("; ")}${
+      lines.length > maxReasons ? " …" : ""
+    }`,
     errors: [...reasons.values()]
   })
 }

@@ -3,21 +3,21 @@ import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { type Clock, Effect, type Fiber, FiberRef, LogLevel } from "effect"
 import type { Problem } from "./Problems.ts"
 
-/** Asked every few seconds by whoever looks after the process. */
+/** Paths that a supervisor of the process polls every few seconds. */
 const probes = new Set(["/health", "/readiness", "/liveness"])
 
-/** Longest path that is told. */
+/** Longest path that is logged, in characters. */
 const maxPath = 256
 
-/** What a request has come to when its client left before there was an answer. */
+/** The status of a request whose client left before there was an answer. */
 const clientLeft = 499
 
-/** The same reason is told once in so long. */
+/** The same reason is logged only once in this time. */
 const reasonMillis = 1_000
 
 export const pathOf = ({ url }: HttpServerRequest.HttpServerRequest): string => url.split("?", 1)[0]!
 
-/** What will be told of one request, by its own fiber and with what has been noted there. */
+/** The log entry of one request. Its own fiber writes it, with the annotations of that fiber. */
 class Line {
   readonly #request: HttpServerRequest.HttpServerRequest
   readonly #clock: Clock.Clock
@@ -54,7 +54,7 @@ class Line {
 
 export const make = Effect.fnUntraced(function*(options: { readonly logRequests: boolean }) {
   const clock = yield* Effect.clock
-  /** Of each reason: when it may be told again, and how often it has come up since it was told. */
+  /** For each reason: when it may be logged again, and how often it has occurred since it was logged. */
   const reasons = new Map<string, { until: number; unsaid: number }>()
 
   return {

@@ -1,4 +1,4 @@
-/** Turns the pieces of one model call into block events: what opens is closed, in the catalogue's order. */
+/** Turns the parts of one model call into block events: each block that opens is closed, in the catalogue's order. */
 import { Schema } from "effect"
 import type { EventDraft } from "../../domain/Event.ts"
 import { type BlockId, type MessageId, ToolCallId } from "../../domain/Ids.ts"
@@ -27,7 +27,7 @@ export interface Options {
 
 export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
   let flow: Flow | undefined
-  /** Those that have not ended, by the provider's id. */
+  /** The calls that have not ended, by the provider's id. */
   const calls = new Map<string, ToolCallId>()
   /** Ids of this answer's calls. */
   const used = new Set<string>()

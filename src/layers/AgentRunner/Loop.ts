@@ -10,7 +10,7 @@ import type { Run } from "../../domain/Run.ts"
 import type { Session } from "../../domain/Session.ts"
 import { defaults, type Settings } from "../../domain/Settings.ts"
 import { noUsage } from "../../domain/Usage.ts"
-import { AgentRunner, type Out, type Turn } from "../../services/AgentRunner.ts"
+import { AgentRunner, type Out, type ReplyRequest } from "../../services/AgentRunner.ts"
 import { type ModelFailed, type ModelPart, Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { type Tool, Toolbox } from "../../services/Toolbox.ts"
@@ -95,7 +95,7 @@ const noteOn = (meter: ReturnType<typeof Meter.make>, cause: Cause.Cause<ModelFa
   else if (!Cause.isInterruptedOnly(cause)) meter.failed("internal")
 }
 
-/** The session's own, or else the agent's. */
+/** The session's setting, or else the agent's. */
 const fallbacksOf = ({ config }: Session, { data }: Agent): ReadonlyArray<ChatModelConfig> =>
   config.fallback_chat_model_config === null
     ? data.fallback_chat_model_configs
@@ -109,7 +109,7 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
   const toolbox = yield* Toolbox
   const newId = yield* NewId
 
-  /** What was said into the reply meanwhile goes before the model with the next call. */
+  /** Adds the steering inputs that came meanwhile, so that the next model call sees them. */
   const steer = (out: Out) => {
     for (const { content, name } of out.takeSteering()) {
       const hint = content.filter(isSaid)
@@ -124,7 +124,7 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
   }
 
   const callModel = Effect.fnUntraced(
-    function*({ agent, context, run, session }: Turn, out: Out, tools: ReadonlyArray<Tool>) {
+    function*({ agent, context, run, session }: ReplyRequest, out: Out, tools: ReadonlyArray<Tool>) {
       const config = session.config.chat_model_config
       const { message } = out.reply()
       const reply_id = message.id
@@ -181,7 +181,7 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
   )
 
   const runTool = Effect.fnUntraced(function*(
-    { agent, session }: Turn,
+    { agent, session }: ReplyRequest,
     out: Out,
     call: ToolCallBlock,
     budget: ToolCall.Budget
@@ -245,9 +245,11 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
   }
 
   /** Runs the calls that may run, asks about those that need it, and says what is waited for then. */
-  const runTools = Effect.fnUntraced(function*(turn: Turn, out: Out, tools: ReadonlyArray<Tool>) {
-    const { mode } = turn.session.state.permission_context
-    const external = new Map([...turn.agent.data.client_tools, ...turn.run.tools].map((tool) => [tool.name, tool]))
+  const runTools = Effect.fnUntraced(function*(request: ReplyRequest, out: Out, tools: ReadonlyArray<Tool>) {
+    const { mode } = request.session.state.permission_context
+    const external = new Map(
+      [...request.agent.data.client_tools, ...request.run.tools].map((tool) => [tool.name, tool])
+    )
     const run: Array<ToolCallBlock> = []
     const outside: Array<ToolCallBlock> = []
     for (const call of Reply.unanswered(out.reply().message)) {
@@ -259,8 +261,8 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
       const { effect } = external.get(call.name) ?? tools.find(({ name }) => name === call.name) ?? { effect: "none" }
       const decision = call.state === "allowed"
         ? "allow"
-        : decide(turn.session.state.permission_context, call.name, effect)
-      // Asked already; but a rule that came with another answer may allow it now.
+        : decide(request.session.state.permission_context, call.name, effect)
+      // Permission was asked for already; but a rule that came with another answer may allow the call now.
       if (call.state === "asking" && decision !== "allow") continue
       if (decision === "deny") deny(out, call, `Permission denied for ${call.name} (${mode}).`)
       else if (decision === "ask") ask(out, call)
@@ -269,7 +271,7 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
     }
     submit(out, outside)
     const budget = { left: Reply.roomIn(out.reply().message) }
-    yield* Effect.forEach(run, (call) => runTool(turn, out, call, budget), {
+    yield* Effect.forEach(run, (call) => runTool(request, out, call, budget), {
       concurrency: toolConcurrency,
       discard: true
     })
@@ -285,7 +287,7 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
    * in flight is made again, with what it had said; a call in flight is run
    * again only when that does no harm.
    */
-  const pickUp = Effect.fnUntraced(function*(turn: Turn, out: Out, tools: ReadonlyArray<Tool>) {
+  const pickUp = Effect.fnUntraced(function*(request: ReplyRequest, out: Out, tools: ReadonlyArray<Tool>) {
     const reply = out.reply()
     const { message } = reply
     if (reply.call !== undefined) {
@@ -315,11 +317,11 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
       })
       out.emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state: "interrupted" })
     }
-    return yield* runTools(turn, out, tools)
+    return yield* runTools(request, out, tools)
   })
 
-  /** How a reply without open calls ends. Undefined when its answer is not of the schema, and the model has been told so. */
-  const settle = Effect.fnUntraced(function*({ run }: Turn, out: Out) {
+  /** How a reply without open calls ends. Undefined when its answer does not fit the schema and the model has been told so. */
+  const settle = Effect.fnUntraced(function*({ run }: ReplyRequest, out: Out) {
     if (run.output_schema === undefined) return completed
     const { message } = out.reply()
     const checked = yield* Effect.catchTag(
@@ -340,39 +342,39 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
     return undefined
   })
 
-  const run = Effect.fnUntraced(function*(turn: Turn, out: Out) {
-    const tools = yield* toolbox.list(turn)
-    const maxIters = turn.agent.data.react_config.max_iters
+  const run = Effect.fnUntraced(function*(request: ReplyRequest, out: Out) {
+    const tools = yield* toolbox.list(request)
+    const maxIters = request.agent.data.react_config.max_iters
     const before = out.reply()
     if (before.rounds > 0 || before.call !== undefined) {
       const last = before.message.content.at(-1)?.type
       const answered = before.call === undefined && last !== "tool_result" && last !== "hint" &&
         Reply.unanswered(before.message).length === 0
       if (answered) {
-        const ending = yield* settle(turn, out)
+        const ending = yield* settle(request, out)
         if (ending !== undefined) return ending
       }
-      const waiting = yield* pickUp(turn, out, tools)
-      if (waiting !== undefined) return waiting
+      const parked = yield* pickUp(request, out, tools)
+      if (parked !== undefined) return parked
     }
     while (out.reply().rounds < maxIters) {
       steer(out)
       const excess = Reply.excessOf(out.reply().message)
       if (excess !== undefined) return tooLarge(excess)
-      const finish = yield* callModel(turn, out, tools)
+      const finish = yield* callModel(request, out, tools)
       if (Reply.unanswered(out.reply().message).length === 0) {
-        const ending = finish.reason === "length" ? maxTokens : yield* settle(turn, out)
+        const ending = finish.reason === "length" ? maxTokens : yield* settle(request, out)
         if (ending !== undefined) return ending
         continue
       }
-      const waiting = yield* runTools(turn, out, tools)
-      if (waiting !== undefined) return waiting
+      const parked = yield* runTools(request, out, tools)
+      if (parked !== undefined) return parked
     }
-    out.emit({ type: "EXCEED_MAX_ITERS", reply_id: out.reply().message.id, name: turn.agent.data.name })
+    out.emit({ type: "EXCEED_MAX_ITERS", reply_id: out.reply().message.id, name: request.agent.data.name })
     return exceeded
   })
 
-  /** The time of a recovered or answered run counts from there. */
+  /** The time limit of a recovered or answered run counts from here. */
   const inTime = <E>(running: Effect.Effect<Reply.Outcome, E>): Effect.Effect<Reply.Outcome, E> =>
     run_seconds === 0 ? running : Effect.timeoutTo(running, {
       duration: Duration.seconds(run_seconds),
@@ -381,8 +383,8 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
     })
 
   return AgentRunner.of({
-    run: (turn, out) =>
-      inTime(Effect.catchTag(run(turn, out), "ModelFailed", (error) => Effect.succeed<Reply.Outcome>(failed(error))))
+    run: (request, out) =>
+      inTime(Effect.catchTag(run(request, out), "ModelFailed", (error) => Effect.succeed<Reply.Outcome>(failed(error))))
   })
 })
 

@@ -33,14 +33,14 @@ export const make = ({ clock, out, reply_id }: Options) => {
     retry: () => {
       progress.attempts++
     },
-    /** A part of the answer has come. */
+    /** Notes that a part of the answer has come. */
     come: () => {
       progress.first_token_ms ??= Math.max(0, clock.unsafeCurrentTimeMillis() - since)
     },
     failed: (outcome: string) => {
       progress.outcome = outcome
     },
-    /** Nothing of the call that failed was handed over, so there is nothing open in it. */
+    /** Notes a switch to a fallback. Nothing of the failed call was handed over, so no block is open. */
     switch: ({ error, from, to }: Switch) => {
       progress.outcome = error.type
       out.emit({ type: "MODEL_CALL_END", reply_id, ...noUsage, finished_reason: "error" })
@@ -52,7 +52,7 @@ export const make = ({ clock, out, reply_id }: Options) => {
       progress.outcome = "completed"
       progress.prices = prices
       for (const draft of Reply.closeBlocks(out.reply())) out.emit(draft)
-      // Every model's numbers come through here: what is not a count would make the run unreadable for good.
+      // Every model's numbers come through here: a value that is not a count would make the run unreadable for ever.
       out.emit({ type: "MODEL_CALL_END", reply_id, ...reported(usage), finished_reason: reason })
     }
   }

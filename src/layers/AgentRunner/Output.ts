@@ -1,4 +1,4 @@
-/** Answers that are to be JSON of a schema: read from the reply's last text, and checked. */
+/** Reads an answer that must be JSON of a schema from the reply's last text, and checks it. */
 import { Effect } from "effect"
 import type { UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
@@ -15,7 +15,7 @@ export const maxDepth = 256
 /** Characters that take about as long as a value. */
 const charactersPerValue = 16
 
-/** What a user's pattern does to the engine is not known: the model gets it, the check does not. */
+/** A user's pattern could take the regular expression engine very long, so the model gets it and the check does not. */
 const unchecked = new Set(["pattern", "patternProperties", "format"])
 const named = new Set(["properties", "$defs", "definitions", "dependentSchemas"])
 const literal = new Set(["const", "enum", "default", "examples"])
@@ -52,7 +52,7 @@ const sizeOf = (root: unknown): Size => {
     const [value, depth] = at
     values++
     if (typeof value === "string") values += value.length / charactersPerValue
-    // JSON can say 1e999, and nothing could be stored of it.
+    // JSON can hold 1e999, which could not be stored.
     else if (typeof value === "number" && !Number.isFinite(value)) return { values, problem: "A number is too large." }
     else if (typeof value === "object" && value !== null) {
       if (depth > maxDepth) return { values, problem: `The answer is nested more than ${maxDepth} levels deep.` }
@@ -76,7 +76,7 @@ export const answerIn = ({ content }: Message): string => {
 
 export type Checked =
   | { readonly value: unknown }
-  /** In words for the model. */
+  /** The problem, in words for the model. */
   | { readonly problems: ReadonlyArray<string> }
 
 const wrong = (problem: string): Effect.Effect<Checked> => Effect.succeed({ problems: [problem] })
@@ -92,7 +92,7 @@ const parsed = (text: string): { readonly value: unknown } | undefined => {
 /** Items that have to differ are compared each with each. */
 const comparesAll = (schema: JsonObject) => JSON.stringify(schema).includes("\"uniqueItems\":true")
 
-/** What the reply's last text says, if it is JSON of the schema. Much work waits in its owner's line. */
+/** The value of the reply's last text, if it is JSON of the schema. A large check waits in its owner's queue. */
 export const check = (
   owner: UserId,
   schema: JsonObject,

@@ -1,21 +1,21 @@
-/** Whether a value is of a JSON schema: at once where that is little work, else in a thread with an end to its time and memory. */
+/** Checks a value against a JSON schema: at once when that is little work, otherwise in a thread whose time and memory are bounded. */
 import { Data, Duration, Effect } from "effect"
 import { createRequire } from "node:module"
 import { Worker } from "node:worker_threads"
 import type { JsonObject } from "../../domain/Json.ts"
 
-/** Steps that are made at once: a value of the schema looking at one of the answer is about one, and takes microseconds. */
+/** Most steps that are made on the main thread. One value of the schema that checks one value of the answer is about a step, and takes microseconds. */
 const maxAtOnce = 10_000
 
-/** Problems that are told, and the longest of them, in characters. */
+/** Most problems that are reported, and the length of the longest, in characters. */
 const maxProblems = 10
 const maxProblem = 300
 
-/** What a check in a thread may take. */
+/** Limits of time and memory for a check in a thread. */
 const longest = Duration.seconds(2)
 const maxMegabytes = 128
 
-/** The check was given up. */
+/** The check was abandoned. */
 export class CheckTooExpensive extends Data.TaggedError("CheckTooExpensive")<{}> {}
 
 const validator = "@cfworker/json-schema"
@@ -36,8 +36,8 @@ interface Problem {
   readonly instanceLocation: string
 }
 
-/** In words; none when the value is of the schema. */
-const told = (errors: ReadonlyArray<Problem>): ReadonlyArray<string> =>
+/** The problems in words; none when the value fits the schema. */
+const sentencesOf = (errors: ReadonlyArray<Problem>): ReadonlyArray<string> =>
   errors.slice(0, maxProblems).map(({ error, instanceLocation }) =>
     `${instanceLocation}: ${error}`.slice(0, maxProblem)
   )
@@ -51,8 +51,8 @@ const inThread = (schema: JsonObject, text: string): Effect.Effect<ReadonlyArray
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: maxMegabytes, maxYoungGenerationSizeMb: maxMegabytes / 4 }
     })
-    worker.once("message", (errors: ReadonlyArray<Problem>) => resume(Effect.succeed(told(errors))))
-    // Out of memory, or of stack.
+    worker.once("message", (errors: ReadonlyArray<Problem>) => resume(Effect.succeed(sentencesOf(errors))))
+    // The thread ran out of memory or stack.
     worker.once("error", () => resume(Effect.fail(new CheckTooExpensive())))
     worker.once("exit", () => resume(Effect.fail(new CheckTooExpensive())))
     return Effect.promise(() => worker.terminate())
@@ -61,7 +61,7 @@ const inThread = (schema: JsonObject, text: string): Effect.Effect<ReadonlyArray
 const atOnce = (schema: JsonObject, value: unknown): Effect.Effect<ReadonlyArray<string>> =>
   Effect.map(Effect.promise(() => import("@cfworker/json-schema")), ({ Validator }) => {
     const { errors, valid } = new Validator(schema, "2020-12", false).validate(value)
-    return valid ? [] : told(errors)
+    return valid ? [] : sentencesOf(errors)
   })
 
 export interface Check {

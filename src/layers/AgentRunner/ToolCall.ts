@@ -1,4 +1,4 @@
-/** One call of any toolbox, kept within bounds: it ends in time, says so when it breaks, and its output has an end. */
+/** One call of any toolbox, within bounds: it ends in time, reports its failure, and its output is bounded. */
 import { Cause, Duration, Effect, Exit } from "effect"
 import type { ToolPart } from "../../services/Toolbox.ts"
 
@@ -13,7 +13,7 @@ const givenUp = (seconds: number) =>
 
 const broke = "The tool failed because of an internal error."
 
-/** How much more the outputs of several calls may be together, in characters. */
+/** How many more characters the outputs of several calls may have together. */
 export interface Budget {
   left: number
 }
@@ -21,7 +21,7 @@ export interface Budget {
 /** Most files in the output of one call. */
 export const maxFiles = 256
 
-/** Hands output on until it is too long, never ending inside a character. */
+/** Hands output on until it is too long, and never cuts inside a character. */
 const bounded = (emit: Emit, budget: Budget) => {
   let files = 0
   let kept = 0
@@ -41,7 +41,7 @@ const bounded = (emit: Emit, budget: Budget) => {
     take: (part: ToolPart) => {
       if (closed) return
       const size = part.type === "text" ? part.delta.length : part.data.length
-      // Half a file is none; and what comes behind a cut would not fit to what is before it.
+      // A part of a file is useless; and output after a cut would not fit what is before it.
       const cut = came > kept
       came += size
       if (cut) return
@@ -53,7 +53,7 @@ const bounded = (emit: Emit, budget: Budget) => {
     stop: () => {
       closed = true
     },
-    /** Takes nothing more, says what is missing, and then why the call ended, if that is not plain. */
+    /** Closes the output: adds what is missing, and then why the call ended, if that is not plain. */
     close: (why?: string) => {
       closed = true
       const notes = [came > kept ? `[cut: the first ${kept} of ${came} characters are shown]` : undefined, why].filter((
@@ -64,7 +64,7 @@ const bounded = (emit: Emit, budget: Budget) => {
   }
 }
 
-/** A tool that does not stop when it is told to is left behind. */
+/** A tool that does not stop when it is interrupted is abandoned. */
 export const within = (
   seconds: number,
   call: (emit: Emit) => Effect.Effect<State>,

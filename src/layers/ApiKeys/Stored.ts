@@ -20,7 +20,7 @@ const shape = /^stoa_([A-Za-z0-9-]{1,64})_[\w-]{43}$/
 /** `last_used_at` is at most this far behind. */
 const markMillis = 60_000
 
-/** Longest that a mark may take before it is given up. */
+/** Longest time that writing a mark may take before it is abandoned. */
 const markTimeout = "10 seconds"
 
 /** Most keys whose last mark is remembered. */
@@ -30,7 +30,7 @@ const refused = Effect.fail(
   new Unauthenticated({ detail: "The API key is not valid: it is unknown, expired or revoked." })
 )
 
-/** Compared with when there is no such key, so that this takes as long. */
+/** The hash to compare with when the key does not exist, so that the answer takes the same time. */
 const noHash = Buffer.alloc(secretBytes).toString("base64url")
 
 const same = (a: string, b: string) => a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b))

@@ -1,4 +1,4 @@
-/** The sessions' histories in this process. */
+/** Keeps the sessions' histories in this process. */
 import { Array as Arr, Effect, Layer, Option, Schema } from "effect"
 import type { Claim } from "../../domain/Claim.ts"
 import type { SessionId, Timestamp } from "../../domain/Ids.ts"
@@ -17,7 +17,7 @@ import { firstBeyond, type Store, Tables } from "../Memory/Tables.ts"
 
 const decodeRun = Schema.decodeUnknownOption(Run)
 
-/** One that cannot be read must not stop those that can. */
+/** A message that cannot be read must not stop those that can. */
 const runOf = (row: Row): ReadonlyArray<Run> => Option.toArray(decodeRun(row.data))
 
 const byId = (a: Run, b: Run) => a.id < b.id ? -1 : 1
@@ -32,7 +32,7 @@ const rowOf = (run: Run): Row => ({
   data: run
 })
 
-/** Pages at the beginning that may go. Those of no run go with what comes after them. */
+/** How many pages at the beginning may be removed. Pages of no run are removed with the next ones. */
 const removable = (store: Store, pages: ReadonlyArray<LogPage>, before: Timestamp, limit: number) => {
   const runs = store.rows(tables.runs.name).byId
   let count = 0
@@ -85,7 +85,7 @@ const refusal = (
   return messages.some((placed) => isMisplaced(store, placed)) ? "fenced" : undefined
 }
 
-/** Another message is where this one is to go. */
+/** Whether another message has the place where this one is to go. */
 const isMisplaced = (store: Store, { message, seq, session_id }: PlacedMessage) => {
   const { messages, places } = store.log(session_id)
   return !places.has(message.id) && messages[firstBeyond(messages, (other) => other.seq >= seq)]?.seq === seq
@@ -106,7 +106,7 @@ const recent = (store: Store, session: SessionId, limit: number, maxBytes = Infi
   let from = messages.length
   let size = 0
   while (from > 0 && messages.length - from < limit) {
-    // Without a bound nothing needs to be measured.
+    // Without a bound the messages need not be measured.
     if (maxBytes !== Infinity) size += Buffer.byteLength(JSON.stringify(messages[from - 1]!.message))
     if (size > maxBytes && from < messages.length) break
     from--

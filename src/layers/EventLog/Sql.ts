@@ -1,5 +1,5 @@
 /**
- * The sessions' histories in PostgreSQL. `append` is one statement, so one round
+ * Keeps the sessions' histories in PostgreSQL. `append` is one statement, so one round
  * trip and one transaction. Its columns travel joined into one text each: that
  * costs half of what PostgreSQL's array literals cost, which escape every quote
  * of a document.
@@ -94,7 +94,7 @@ const claims: Part<Claim> = {
   onConflict: ""
 }
 
-/** The names of models are what people typed. */
+/** People type the names of models, so they may hold anything. */
 const plain = (text: string) => text.replace(/[\0\x1f]/g, "\ufffd")
 
 const usage: Part<LedgerEntry> = {

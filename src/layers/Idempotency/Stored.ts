@@ -1,5 +1,5 @@
 /**
- * Claims in Storage. In this process those who ask at once wait for the first of
+ * Keeps claims in Storage. In this process, requests with the same key wait for the first of
  * them; between processes the claim's id decides, which is written in the same
  * transaction as what the request makes.
  */
@@ -31,7 +31,7 @@ const life = Duration.hours(24)
 const sweepEvery = "5 minutes"
 const sweepBatch = 1000
 
-/** How long a request that storage did not take waits to be told that it was done before: it has waited already. */
+/** How long a request that storage did not write waits for the answer of an earlier one. It is short, because the request has waited already. */
 const afterthought = Duration.millis(300)
 
 const shape = /^[\x20-\x7e]{1,255}$/
@@ -46,7 +46,7 @@ const mismatch = new Invalid({
   detail: "This Idempotency-Key came with another request before. Use a new key for a new request."
 })
 
-/** JSON whose keys are in order. */
+/** JSON with its keys in a fixed order. */
 const canonical = (value: unknown) =>
   JSON.stringify(
     value,
@@ -82,7 +82,7 @@ export const make = Effect.gen(function*() {
     Effect.forkScoped
   )
 
-  /** A claim that has not expired. An expired one is out of the way afterwards. */
+  /** Finds a claim that has not expired, and removes an expired one. */
   const find = Effect.fnUntraced(function*(id: string) {
     const found = yield* Effect.option(storage.claims.host.get(id))
     if (Option.isNone(found) || found.value.created_at >= (yield* horizon)) return found
@@ -132,7 +132,7 @@ export const make = Effect.gen(function*() {
         claim: (answer) => claimOf(encode(answer))
       }))
       if (Exit.isSuccess(exit)) return exit.value
-      // Another process was first, or the database did it and could not say so.
+      // Another process was first, or the database has written it and the confirmation was lost.
       const looking = Effect.catchAllDefect(answered, () => Effect.succeedNone)
       const after = Cause.squash(exit.cause) instanceof Unavailable
         ? yield* Effect.map(Effect.timeoutOption(looking, afterthought), Option.flatten)

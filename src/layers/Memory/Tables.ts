@@ -1,13 +1,13 @@
 /**
- * What the Memory layers remember: rows, log pages and messages of one host,
+ * The data of the Memory layers: rows, log pages and messages of one host,
  * shared so that a log append shows in the records and a removal in the log.
- * Gone with the process.
+ * They end with the process.
  */
 import { Context, Effect, Exit, Layer } from "effect"
 import type { LogPage, PlacedMessage } from "../../services/EventLog.ts"
 import { type Row, type Table, tables } from "../../services/Storage.ts"
 
-/** Where the first item is for which `isBeyond` holds; it must hold for all after it. */
+/** The index of the first item for which `isBeyond` holds; it must hold for all items after it. */
 export const firstBeyond = <A>(items: ReadonlyArray<A>, isBeyond: (item: A) => boolean): number => {
   let low = 0
   let high = items.length
@@ -79,7 +79,7 @@ const valueOf = (row: Row, column: string): string => column === "owner" ? row.o
 /** A transaction; the ones inside it take turns. */
 interface Level {
   readonly store: Store
-  readonly turn: Effect.Semaphore
+  readonly mutex: Effect.Semaphore
   over: boolean
 }
 
@@ -90,8 +90,8 @@ class CurrentLevel extends Context.Reference<CurrentLevel>()("stoa/layers/Memory
 export class Store {
   private readonly rowsOf = new Map<string, Rows>(Object.values(tables).map((table) => [table.name, new Rows(table)]))
   private readonly logs = new Map<string, Log>()
-  private readonly turn = Effect.unsafeMakeSemaphore(1)
-  /** What takes back the open transaction's writes, oldest first. */
+  private readonly mutex = Effect.unsafeMakeSemaphore(1)
+  /** Functions that undo the open transaction's writes, oldest first. */
   private undo: Array<() => void> | undefined
 
   rows(table: string): Rows {
@@ -145,7 +145,7 @@ export class Store {
     this.undo?.push(() => pages.unshift(...dropped))
   }
 
-  /** Inserts a message, or replaces the one with its id where that is. */
+  /** Inserts a message, or replaces the one with its id in place. */
   putMessage(placed: PlacedMessage): void {
     const { messages, places } = this.ownLog(placed.session_id)
     const { id } = placed.message
@@ -169,17 +169,17 @@ export class Store {
   /** Runs `f`, which nothing interleaves, outside of other fibers' transactions. */
   run<A>(f: () => A): Effect.Effect<A> {
     return Effect.flatMap(CurrentLevel, (level) =>
-      // At once: a transaction may begin whenever this fiber yields.
+      // This runs at once: a transaction may begin whenever this fiber yields.
       this.undo === undefined || this.isInside(level)
         ? Effect.succeed(f())
-        : this.turn.withPermits(1)(Effect.sync(f)))
+        : this.mutex.withPermits(1)(Effect.sync(f)))
   }
 
   /** All of the effect's writes or none; transactions take turns. */
   transaction<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.flatMap(CurrentLevel, (level) => {
-      const outer = this.isInside(level) ? level.turn : this.turn
-      const inner: Level = { store: this, turn: Effect.unsafeMakeSemaphore(1), over: false }
+      const outer = this.isInside(level) ? level.mutex : this.mutex
+      const inner: Level = { store: this, mutex: Effect.unsafeMakeSemaphore(1), over: false }
       const body = Effect.uninterruptibleMask((restore) =>
         Effect.suspend(() => {
           const isOutermost = this.undo === undefined

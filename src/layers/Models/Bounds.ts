@@ -23,7 +23,7 @@ export interface Bounds {
   readonly attempts: number
   /** About the wait before the second attempt; doubled for each after it. */
   readonly backoff: Duration.Duration
-  /** A provider that wants to be left alone for longer is not asked again. */
+  /** A provider whose `Retry-After` is longer than this is not called again. */
   readonly longestWait: Duration.Duration
 }
 
@@ -58,7 +58,7 @@ interface Progress {
   /** Parts that the log has not caught up with. */
   held: number
   finished: boolean
-  /** Nobody listens any more. */
+  /** Whether the call has ended, so that later parts are dropped. */
   over: boolean
 }
 
@@ -88,12 +88,12 @@ const sizeOf = (part: ModelPart): number =>
     ? part.delta.length || 1
     : 1 + ownSizeOf(part) + ("provider_metadata" in part ? JSON.stringify(part.provider_metadata).length : 0)
 
-/** Counts the part; what it exceeds, if it does. */
+/** Counts the part, and returns the failure when a bound is exceeded. */
 const count = (part: ModelPart, progress: Progress, { blocks, calls, characters }: Bounds): string | undefined => {
   progress.characters += sizeOf(part)
   const flow = part.type === "text" || part.type === "thinking" ? `${part.type} ${part.block}` : undefined
   if (part.type === "tool_call_start") progress.calls++
-  // Those that say how a block or a call goes on or ends make no new one.
+  // Parts that continue or end a block or a call do not open a new one.
   if (part.type === "tool_call_start" || part.type === "data") progress.blocks++
   else if (flow !== undefined && flow !== progress.flow) progress.blocks++
   else if (part.type === "block_end" && part.empty !== undefined) progress.blocks++
@@ -111,7 +111,7 @@ const endOf = (exit: Exit.Exit<void, ModelFailed>, { finished }: Progress): Effe
     : Effect.zipRight(Effect.logError("A model provider broke", exit.cause), Effect.fail(broken))
 }
 
-/** Hands parts on, without an Effect for each. */
+/** Hands parts on without making an Effect for each. */
 const meter = (
   emit: EmitPart,
   bounds: Bounds,
@@ -124,7 +124,7 @@ const meter = (
     progress.at = clock.unsafeCurrentTimeMillis()
   }
   return (part) => {
-    // Whoever goes on talking waits until it is collected.
+    // A provider that goes on after the end gets a promise that never resolves, until the call is garbage-collected.
     if (progress.over) return new Promise(() => {})
     if (progress.finished) return undefined
     progress.parts++
@@ -143,7 +143,7 @@ const meter = (
   }
 }
 
-/** Makes the call once. A provider that does not stop when it is told to is left behind. */
+/** Makes the call once. A provider that does not stop when it is interrupted is abandoned. */
 const attempt = (
   provide: Provide,
   emit: EmitPart,

@@ -1,6 +1,6 @@
 /**
  * A circuit breaker: when one credential's provider has failed several times in
- * a row, it is left alone for a while, and then asked once before all may ask.
+ * a row, it is not called for a while, and then called once before all calls may go through.
  */
 import { Clock, Duration, Effect } from "effect"
 import { type ModelErrorType, ModelFailed } from "../../services/Models.ts"
@@ -20,7 +20,7 @@ export const options: Options = {
   cooldown: Duration.seconds(30)
 }
 
-/** What says that the provider, or the key, does not work at all. Its limits and its opinion of a request do not. */
+/** Failures that mean that the provider, or the key, does not work at all. A rate limit or a refused request does not mean that. */
 const counts: ReadonlySet<ModelErrorType> = new Set<ModelErrorType>(["authentication", "connection", "upstream"])
 
 const open = (last: ModelFailed, seconds: number) =>
@@ -36,7 +36,7 @@ export const make = ({ cooldown, failures, window }: Options): Gate => {
   /** Times of the failures in a row, at most as many as open it. */
   let failed: Array<number> = []
   let last: ModelFailed | undefined
-  /** Until when nobody may ask; 0 while it is closed. */
+  /** The time until which calls are refused; 0 while the breaker is closed. */
   let openUntil = 0
 
   const succeed = () => {

@@ -47,7 +47,7 @@ const fits = ({ embeddings }: Embedded, inputs: number): boolean => {
     embeddings.every((vector) => vector.length === length && vector.every(Number.isFinite))
 }
 
-/** One call, which is left behind when it does not stop. */
+/** Makes one call, which is abandoned when it does not stop. */
 const once = (ask: Ask, input: ReadonlyArray<string>, { firstPart }: Bounds): Effect.Effect<Embedded, ModelFailed> =>
   Effect.suspend(() => ask(input)).pipe(
     Effect.catchAllDefect((defect) =>
@@ -99,7 +99,7 @@ const withRetries = ({ ask, bounds, gate }: Request, input: ReadonlyArray<string
 
 export const within = (request: Request): Effect.Effect<Embedded, ModelFailed> => {
   const { input, most } = request
-  // Of the length of vectors nobody may have known before the first came.
+  // The length of the vectors may have been unknown before the first answer.
   const part = (texts: ReadonlyArray<string>) =>
     Effect.filterOrElse(
       withRetries(request, texts),

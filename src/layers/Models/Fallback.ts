@@ -1,4 +1,4 @@
-/** Several models for one call: the next one is asked when those before it failed in a way that it may not. */
+/** Several models for one call: the next one is called when the ones before it failed in a way in which it may not fail. */
 import { Duration, Effect } from "effect"
 import type { ChatModelConfig } from "../../domain/Model.ts"
 import type { EmitPart, ModelErrorType, ModelFailed, ModelName } from "../../services/Models.ts"
@@ -21,8 +21,8 @@ const passesOn: Readonly<Record<Exclude<ModelErrorType, "context_length">, boole
   content_policy: false
 }
 
-/** Where another model waits, one is given up sooner: tried twice, and not waited for long. */
-export const hasty = (bounds: Bounds): Bounds => ({
+/** When a fallback is left, a model is given up sooner: it is tried twice, with short waits. */
+export const beforeFallback = (bounds: Bounds): Bounds => ({
   ...bounds,
   attempts: Math.min(bounds.attempts, 2),
   firstPart: Duration.min(bounds.firstPart, Duration.seconds(30)),
@@ -39,7 +39,7 @@ export interface Options {
   readonly sizeOf: (config: ChatModelConfig) => Effect.Effect<number | undefined>
 }
 
-/** The model that is asked after this one failed, if one is. */
+/** The model to call after this one failed, if any. */
 const nextOf = Effect.fnUntraced(function*({ models, sizeOf }: Options, failedAt: number, { type }: ModelFailed) {
   if (type !== "context_length") return passesOn[type] && failedAt + 1 < models.length ? failedAt + 1 : undefined
   const sizes = yield* Effect.forEach(models, sizeOf)
@@ -48,7 +48,7 @@ const nextOf = Effect.fnUntraced(function*({ models, sizeOf }: Options, failedAt
   return larger < 0 ? undefined : larger
 })
 
-/** What fails after its first part was handed over stays failed: a cut answer never looks like two. */
+/** A call that fails after its first part was handed over is not repeated: a cut answer must not be followed by another one. */
 export const through = (options: Options, emit: EmitPart): Effect.Effect<void, ModelFailed> => {
   const { call, models } = options
   if (models.length === 1) return call(models[0], true, emit)

@@ -1,4 +1,4 @@
-/** What stands before each attempt of a call. */
+/** A gate runs before each attempt of a call. */
 import { Data, type Effect } from "effect"
 import type { ModelFailed } from "../../services/Models.ts"
 

@@ -1,4 +1,4 @@
-/** Each credential's gate: its breaker before its limits, so that nobody waits for a provider that is left alone. */
+/** Each credential's gate: the circuit breaker comes before the limits, so that no call waits for a provider that is not called. */
 import type { Credential } from "../../domain/Credential.ts"
 import * as Breaker from "./Breaker.ts"
 import type { Gate } from "./Gate.ts"

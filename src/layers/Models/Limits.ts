@@ -18,8 +18,8 @@ const most: Readonly<Record<keyof Limits, number>> = { max_concurrency: 1_000, r
 
 const names = ["max_concurrency", "requests_per_minute"] as const
 
-/** How long a call waits for its turn, and how many may. */
-const patience = Duration.seconds(30)
+/** How long a call waits for its turn, and how many calls may wait. */
+const maxWait = Duration.seconds(30)
 const maxWaiting = 1_000
 
 const minute = 60_000
@@ -66,7 +66,7 @@ export const split = (fields: JsonObject) => {
   }
 }
 
-/** What stored settings say. */
+/** The limits in stored settings. */
 export const of = (settings: JsonObject): Limits | undefined => {
   const [max_concurrency, requests_per_minute] = names.map((name) => {
     const value = settings[name]
@@ -94,7 +94,7 @@ interface Waiter {
   readonly settle: (has: boolean) => void
 }
 
-/** So many at the same time; the others wait in a line. Who leaves it is decided in one place, so no permit is lost. */
+/** Lets so many calls run at the same time; the others wait in a queue. One function decides which call leaves it, so no permit is lost. */
 const line = (limit: number) => {
   let running = 0
   const queue = new Set<Waiter>()
@@ -107,7 +107,7 @@ const line = (limit: number) => {
 
   const wait = Effect.suspend(() => {
     let waiter: Waiter | undefined
-    const expire = Effect.delay(Effect.sync(() => waiter?.settle(false)), patience)
+    const expire = Effect.delay(Effect.sync(() => waiter?.settle(false)), maxWait)
     const waiting = Effect.async<void, Refused>((resume) => {
       let has = false
       const mine: Waiter = {
@@ -137,23 +137,23 @@ const line = (limit: number) => {
   return { enter, leave: Effect.sync(leave) }
 }
 
-/** So many in each minute. Turns are given out in the order in which they are asked for. */
+/** Lets so many calls begin in each minute, in the order in which they arrive. */
 const turns = (limit: number) => {
   /** When the last calls began or will begin; a turn that is not taken up stays taken. */
   const times: Array<number> = []
   return Effect.flatMap(Clock.currentTimeMillis, (now) => {
     while (times.length > 0 && times[0]! <= now - minute) times.shift()
     const at = Math.max(now, (times.at(-limit) ?? -minute) + minute)
-    if (at - now > Duration.toMillis(patience)) return Effect.fail(tooFast(limit, Math.ceil((at - now) / 1000)))
+    if (at - now > Duration.toMillis(maxWait)) return Effect.fail(tooFast(limit, Math.ceil((at - now) / 1000)))
     times.push(at)
     return at > now ? Effect.sleep(at - now) : Effect.void
   })
 }
 
 export const make = ({ max_concurrency, requests_per_minute }: Limits): Gate => {
-  const turn = requests_per_minute === undefined ? Effect.void : turns(requests_per_minute)
-  if (max_concurrency === undefined) return (attempt) => Effect.zipRight(turn, attempt)
+  const slot = requests_per_minute === undefined ? Effect.void : turns(requests_per_minute)
+  if (max_concurrency === undefined) return (attempt) => Effect.zipRight(slot, attempt)
   const { enter, leave } = line(max_concurrency)
   return (attempt) =>
-    Effect.acquireUseRelease(Effect.interruptible(enter), () => Effect.zipRight(turn, attempt), () => leave)
+    Effect.acquireUseRelease(Effect.interruptible(enter), () => Effect.zipRight(slot, attempt), () => leave)
 }

@@ -6,7 +6,7 @@ import { failureOf, garbage, silent } from "./aisdk/Failure.ts"
 export interface Listing {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
-  /** The names in the answer; undefined when it is none. */
+  /** The names in the answer; undefined when the answer is not a list. */
   readonly names: (body: unknown) => ReadonlyArray<unknown> | undefined
 }
 

@@ -44,7 +44,7 @@ const within = (path: string) => (problem: Problem): Problem => ({ ...problem, p
 
 const setup = (message: string) => new ModelFailed({ type: "setup", message, retryable: false })
 
-/** Text without the blanks around it; null and blank text mean the same as nothing. */
+/** Text without the blanks around it; null and blank text count as absent. */
 const given = (value: unknown): unknown => {
   const trimmed = typeof value === "string" ? value.trim() : value
   return trimmed === "" || trimmed === null ? undefined : trimmed
@@ -194,7 +194,7 @@ export const make = (
     const test = tested({ fetch, open, providers })
     const gateOf = Gates.make()
     const embed = Embeds.make({ ...sources, bounds, fetch, gateOf, open })
-    const hasty = Fallback.hasty(bounds)
+    const boundsBeforeFallback = Fallback.beforeFallback(bounds)
 
     /** Calls one model. */
     const ask = (
@@ -258,11 +258,11 @@ export const make = (
       card: known.card,
       embeddingCards: known.embeddingCards,
       check,
-      test: (owner, id) => Effect.flatMap(credentials.get(owner, id), test),
+      test: (owner, id) => Effect.flatMap(credentials.get(owner, id), test).pipe(Effect.withSpan("Models.test")),
       stream: (call, emit) =>
         Fallback.through({
           models: [call.config, ...call.fallbacks],
-          call: (config, isLast, take) => ask(call, config, isLast ? bounds : hasty, take),
+          call: (config, isLast, take) => ask(call, config, isLast ? bounds : boundsBeforeFallback, take),
           sizeOf: known.sizeOf(call.owner)
         }, emit),
       embed
@@ -280,7 +280,7 @@ export const layer = (
 /** Every provider that Stoa brings. */
 export const providers: ReadonlyArray<Provider> = [Demo.provider, ...Providers.all]
 
-/** They, and others beside them; one of a type that is there already takes its place. */
+/** These providers and others; a provider replaces a built-in one of the same type. */
 export const layerWith = (
   others: ReadonlyArray<Provider>,
   models_dir?: string

@@ -3,7 +3,7 @@ import { Context, Effect, Layer } from "effect"
 import { NotFound } from "../../domain/Errors.ts"
 import { type ModelCall, ModelFailed, type ModelPart, Models } from "../../services/Models.ts"
 
-/** Ends a call badly, or never. */
+/** Makes a call fail, or never end. */
 type Stop = "hang" | ModelFailed
 
 /** The answer to one call. A stop among the parts comes after those before it. */

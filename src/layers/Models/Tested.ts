@@ -1,4 +1,4 @@
-/** Whether a credential works: its provider's check, kept within bounds and told without secrets. */
+/** Checks whether a credential works: it asks the provider, within bounds, and reports no secrets. */
 import { Clock, Duration, Effect } from "effect"
 import { type Credential, type CredentialCheck, maxCheckedModels } from "../../domain/Credential.ts"
 import { LimitReached } from "../../domain/Errors.ts"
@@ -7,9 +7,9 @@ import type { JsonObject } from "../../domain/Json.ts"
 import { ModelFailed } from "../../services/Models.ts"
 import type { Provider } from "./Provider.ts"
 
-const patience = Duration.seconds(10)
+const timeout = Duration.seconds(10)
 
-/** Tests that an owner may have under way. */
+/** Most checks that an owner may run at the same time. */
 const maxAtOnce = 4
 
 /** Longest name of a model that is passed on, in characters. */
@@ -26,7 +26,7 @@ const unknownType = new ModelFailed({
 
 const slow = new ModelFailed({
   type: "connection",
-  message: `The provider did not answer within ${Duration.toSeconds(patience)} seconds.`,
+  message: `The provider did not answer within ${Duration.toSeconds(timeout)} seconds.`,
   retryable: true
 })
 
@@ -74,7 +74,7 @@ export const tested = ({ fetch, open, providers }: Testing) => {
             Effect.zipRight(Effect.logError("A model provider broke", defect), Effect.fail(broken))
           ),
           Effect.disconnect,
-          Effect.timeoutFail({ duration: patience, onTimeout: () => slow })
+          Effect.timeoutFail({ duration: timeout, onTimeout: () => slow })
         )
       )
       const latency_ms = Math.round((yield* Clock.currentTimeMillis) - started)

@@ -1,10 +1,10 @@
-/** Answers that end: whoever reads one whole, an error's text for example, must not be fed for ever. */
+/** Bounds the size of HTTP answers: code that reads one whole, such as an error's text, must not be fed for ever. */
 import { OutboundRefused } from "../../services/Outbound.ts"
 
 /** Longest answer that is no stream, in bytes after decompression. */
 const maxBytes = 10 * 1024 * 1024
 
-/** Read piece by piece; the connection bounds them as a whole. */
+/** Streams are read piece by piece, and the connection bounds their size. */
 const streams = /^(text\/event-stream|application\/x-ndjson|application\/vnd\.amazon\.eventstream)\b/i
 
 const tooLarge = () => new OutboundRefused({ code: "response_too_large" })

@@ -47,7 +47,7 @@ export interface GuardedOptions {
 const refused = () => new OutboundRefused({ code: "address_not_allowed" })
 const timedOut = () => Object.assign(new Error("The connection timed out."), { code: "UND_ERR_CONNECT_TIMEOUT" })
 
-/** As fetch says that it could not. */
+/** The error with which fetch reports a failed connection. */
 const failed = (cause: Error) => new TypeError("fetch failed", { cause })
 
 /** Hands out addresses that have been checked; nothing is looked up again. */
@@ -88,7 +88,7 @@ const guardOf = (
       }
       build({ lookup: fixed(addresses), timeout: connectTimeout, maxCachedSessions: 0 })(options, (...result) => {
         const [, socket] = result
-        // Once more: whatever was asked for, this is what was reached.
+        // The address that was really reached is checked once more.
         const reached = socket?.remoteAddress
         if (socket === null || reached === undefined || rules.allows(reached, target)) return answer(...result)
         socket.destroy()
@@ -100,7 +100,7 @@ const guardOf = (
     else lookup(hostname, (failed, addresses) => failed === null ? dial(addresses) : answer(failed, null))
   }
 
-  /** As far as the address says itself. */
+  /** Checks what the URL itself says, before any look-up. */
   const forbids = (url: string): boolean => {
     const target = targetOf(url)
     if (target === undefined) return true
@@ -112,7 +112,7 @@ const guardOf = (
 
 type Send = (url: string, init: Omit<RequestInit, "dispatcher"> & { readonly dispatcher: Agent }) => Promise<Response>
 
-/** undici's own fetch and an agent of its own, 60 ms and 19 MB of them: not before the first request. */
+/** Loads undici's fetch and an agent, which takes 60 ms and 19 MB, so not before the first request. */
 const load = async ({ connect }: Guard) => {
   const { Agent, buildConnector, fetch } = await import("undici")
   const dispatcher = new Agent({
@@ -123,7 +123,7 @@ const load = async ({ connect }: Guard) => {
     maxHeaderSize: maxHeaders,
     maxResponseSize: maxAnswer
   })
-  // Its types are its own; it takes and gives what the global one does.
+  // undici has types of its own, but it takes and returns what the global fetch does.
   return { dispatcher, send: fetch as unknown as Send }
 }
 
@@ -141,7 +141,7 @@ export const make = (options: GuardedOptions) =>
       if (guard.forbids(url)) throw failed(refused())
       const { dispatcher, send } = await (loading ??= load(guard))
       const headers = new Headers(init.headers)
-      // Nothing to unpack, so nothing that is small on the wire and large here; who compresses all the same is counted.
+      // Compressed answers are not asked for: they could be small on the wire and large here. The size of others is counted after decompression.
       headers.set("accept-encoding", "identity")
       const response = await send(url, { ...init, headers, redirect: "manual", dispatcher })
       if (redirects.has(response.status)) {

@@ -1,20 +1,20 @@
 /**
  * Which addresses tenants may reach: public ones by https, and what the
- * operator allows. Whoever serves from inside a network must not be a way into it.
+ * operator allows. A server inside a network must not be a way into it.
  */
 import ipaddr from "ipaddr.js"
 import { networkInterfaces } from "node:os"
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
-/** Answer with credentials of the machine itself; never reached through a range or a name, only when named one by one. */
+/** These addresses answer with credentials of the machine itself. A range or a name never allows them, only their own address. */
 const metadata = new Set(
   ["169.254.169.254", "169.254.170.2", "168.63.129.16", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254"]
     .map((text) => ipaddr.process(text).toString())
 )
 const metadataNames = new Set(["metadata.google.internal", "metadata.goog"])
 
-/** Names that never lead out: one word, and the suffixes of RFC 6761, 6762, 8375 and of private use. */
+/** Names that never lead to the internet: one word, and the suffixes of RFC 6761, 6762, 8375 and of private use. */
 const innerName = /^[^.]*$|\.(localhost|local|internal|intranet|private|corp|home|lan|home\.arpa)$/
 
 const global6 = ipaddr.IPv6.parseCIDR("2000::/3")
@@ -104,7 +104,7 @@ export const rulesOf = (hosts: ReadonlyArray<string>, loopback: boolean, own = o
   const inRange = (address: Address) =>
     allowed.ranges.some(([range, bits]) => range.kind() === address.kind() && address.match(range, bits))
 
-  /** By https, and to a port that is not some other protocol's. */
+  /** Whether the target uses https and a port that does not belong to another protocol. */
   const isPlain = ({ port, protocol }: Target) => protocol === "https:" && isPlainPort(port)
 
   const nameOf = ({ hostname }: Target) => hostname.toLowerCase().replace(/\.$/, "")

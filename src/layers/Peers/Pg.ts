@@ -32,7 +32,7 @@ const lookEveryDeaf = Duration.seconds(1)
 const countEvery = Duration.seconds(2)
 
 /** Longest wait for the first connection at the start. */
-const patience = Duration.seconds(10)
+const readyTimeout = Duration.seconds(10)
 
 /** A machine that vanishes says no goodbye; the server then asks, and gives up after about ten seconds. */
 const keepalive = "set tcp_keepalives_idle = 4; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3"
@@ -115,7 +115,7 @@ export const make = Effect.gen(function*() {
   let connected = false
   let others = true
   let failures = 0
-  let told = 0
+  let generation = 0
 
   const receive = (received: Received) => {
     for (const call of listeners) call(received)
@@ -142,7 +142,7 @@ export const make = Effect.gen(function*() {
     const [sender, ...lines] = payload.split("\n")
     if (sender === self) return
     others = true
-    told++
+    generation++
     for (const line of lines) {
       const notice = noticeOf(line)
       if (notice !== undefined) receive(notice)
@@ -180,10 +180,10 @@ export const make = Effect.gen(function*() {
 
   const count = Effect.gen(function*() {
     yield* Effect.sleep(countEvery)
-    const before = told
+    const before = generation
     const lives = yield* living
     // Somebody who came meanwhile may not be among them yet.
-    if (told === before) others = lives.size > (lives.has(self) ? 1 : 0)
+    if (generation === before) others = lives.size > (lives.has(self) ? 1 : 0)
     // The server has given the connection up, and it does not know yet.
     if (connected && !lives.has(self)) again.unsafeOpen()
   }).pipe(Effect.catchAllCause((cause) => Effect.logDebug("Other processes could not be counted", cause)))
@@ -197,7 +197,7 @@ export const make = Effect.gen(function*() {
   for (const loop of [connection, tell, count, look]) {
     yield* Effect.forkScoped(Effect.withClock(Effect.forever(loop), live))
   }
-  yield* Deferred.await(ready).pipe(Effect.timeoutOption(patience), Effect.withClock(live))
+  yield* Deferred.await(ready).pipe(Effect.timeoutOption(readyTimeout), Effect.withClock(live))
 
   return Peers.of({
     self,

@@ -1,4 +1,4 @@
-/** Readiness of this process; false until somebody says otherwise. */
+/** Readiness of this process; it is false until it is set. */
 import { Effect, Layer, MutableRef } from "effect"
 import { Readiness } from "../../services/Readiness.ts"
 

@@ -1,9 +1,9 @@
-/** Waits for an input to be kept, but no longer than anybody can be asked to wait while storage takes nothing. */
+/** Waits until an input is durable, but only for a bounded time while storage writes nothing. */
 import { Deferred, Effect } from "effect"
 import { Unavailable } from "../../domain/Errors.ts"
 import type { AppendRefused } from "../../services/EventLog.ts"
 
-/** How long an input waits for a log that takes nothing at all, and how often it looks, in milliseconds: no request waits for two seconds. */
+/** How long an input waits while the log writes nothing at all, and how often it looks, in milliseconds. No request waits for two seconds. */
 const timeout = 1_200
 const interval = 200
 
@@ -14,11 +14,11 @@ const notTaken = new Unavailable({
   retry_after: 2
 })
 
-/** Calls once when the log has taken nothing, of any session, for that long. Answers with what stops looking. */
+/** Calls back once when the log has written nothing of any session for that long. Returns a function that stops the timer. */
 const whenNothingIsTaken = (written: () => number, call: () => void): () => void => {
   let before = written()
   let quiet = 0
-  // @effect-diagnostics-next-line globalTimers:off -- one for each input: a fiber would cost more than the rest of it
+  // @effect-diagnostics-next-line globalTimers:off -- each input has one, and a fiber would cost more than the rest of it
   const timer = setInterval(() => {
     const now = written()
     quiet = now === before ? quiet + interval : 0
@@ -32,9 +32,9 @@ const whenNothingIsTaken = (written: () => number, call: () => void): () => void
 
 export const accepted = (
   settled: Deferred.Deferred<void, AppendRefused | Unavailable>,
-  /** Counts what the log has taken, of any session. */
+  /** Counts the flushes that the log has written, of any session. */
   written: () => number,
-  /** Takes the input back with all that waits there; false when that must stay. */
+  /** Withdraws the input with all that is pending in its room; false when that must stay. */
   withdraw: () => boolean
 ): Effect.Effect<void, AppendRefused | Unavailable> => {
   const stop = whenNothingIsTaken(written, () => {

@@ -1,6 +1,6 @@
 /**
- * How much of what was put into a room is in the log, and who waits to know.
- * Each change gets a number; what has the log's answer is told once and forgotten.
+ * Knows how much of what was put into a room is in the log, and who waits for it.
+ * Each change gets a number; each waiter is notified once and then removed.
  */
 import { Deferred, Effect, FiberId } from "effect"
 import type { AppendRefused } from "../../services/EventLog.ts"
@@ -13,7 +13,7 @@ interface Waiter {
 export class Durability {
   readonly #thrown: (error: unknown) => void
   #version = 0
-  /** What is being written reaches up to here, and what is in the log. */
+  /** The number of the last change that is being written, and of the last one that is in the log. */
   #taken = 0
   #durable = 0
   #refused: AppendRefused | undefined
@@ -34,7 +34,7 @@ export class Durability {
   /** Nothing waits for the log, nor is being written. */
   isIdle = () => this.#durable === this.#version
 
-  /** Calls that wait to be made. */
+  /** Callbacks that have not been called yet. */
   registered = () => this.#calls.length + this.#refusalCalls.size + this.#waiters.length
 
   change() {
@@ -50,7 +50,7 @@ export class Durability {
     return this.isIdle() ? Effect.void : Deferred.await(this.whenSettled<never>())
   })
 
-  /** Done when all changes so far are in the log, or never will be. */
+  /** Completes when all changes so far are in the log, or never will be. */
   whenSettled<E>(): Deferred.Deferred<void, AppendRefused | E> {
     const deferred = Deferred.unsafeMake<void, AppendRefused | E>(FiberId.none)
     const done = (how: Effect.Effect<void, AppendRefused>) => Deferred.unsafeDone(deferred, how)
@@ -64,7 +64,7 @@ export class Durability {
     if (this.#refused === undefined) this.#calls.push({ version: this.#version, call })
   }
 
-  /** Answers with what takes the call back. */
+  /** Returns a function that removes the callback. */
   whenRefused(call: (refused: AppendRefused) => void): () => void {
     if (this.#refused === undefined) this.#refusalCalls.add(call)
     else call(this.#refused)
@@ -73,16 +73,16 @@ export class Durability {
     }
   }
 
-  /** What was taken is in the log: those who act on it before anybody sees it. */
+  /** What was taken is in the log. This calls those who must act before any subscriber sees it. */
   written() {
     this.#durable = this.#taken
     const calls = this.#calls
-    // Kept first: a call may register the next one.
+    // The remaining callbacks are stored first: a callback may register the next one.
     this.#calls = calls.filter(({ version }) => version > this.#durable)
     for (const { call, version } of calls) if (version <= this.#durable) this.#safely(call)
   }
 
-  /** Those who wait for it. After it was published: whoever waits may rely on having been sent it. */
+  /** Resumes those who wait. Call it after publishing: a waiter may rely on its events having been sent. */
   settle() {
     const waiters = this.#waiters
     this.#waiters = waiters.filter(({ version }) => version > this.#durable)
@@ -91,7 +91,7 @@ export class Durability {
 
   /** Nothing more will be in the log. */
   refuse(error: AppendRefused) {
-    // First: whoever is called may ask.
+    // The reason is set first: a callback may ask for it.
     this.#refused = error
     this.#calls = []
     const calls = [...this.#refusalCalls]
@@ -102,7 +102,7 @@ export class Durability {
     for (const { done } of waiters) done(Effect.fail(error))
   }
 
-  /** What is called is not ours: when it throws, the others are called all the same. */
+  /** When a callback throws, the others are called all the same. */
   #safely(call: () => void) {
     try {
       call()

@@ -13,33 +13,33 @@ type Log = typeof EventLog.Service
 /** A room, as the writer sees it. */
 export interface Source {
   readonly session_id: SessionId
-  /** What waits now. Taken once; it is tried until it is in the log, or refused, or withdrawn. */
+  /** Takes what is pending. The writer tries it until it is in the log, refused or withdrawn. */
   readonly take: () => LogBatch
   readonly committed: (batch: LogBatch) => void
   readonly refused: (error: AppendRefused) => void
-  /** Storage does not take it. Whether the source gives it up; else it is tried again. */
+  /** Storage does not write it. Answers whether the source gives it up; otherwise it is tried again. */
   readonly withdraw: () => boolean
 }
 
 export interface Taken {
   readonly source: Source
   readonly batch: LogBatch
-  /** Times that it failed although storage took or answered something else. */
+  /** Times that this batch failed while storage wrote or refused another one. */
   readonly strikes: number
 }
 
 export interface Outcome {
-  /** Storage took something, or said why it will not. */
+  /** Whether storage wrote something, or said why it will not. */
   readonly answered: boolean
   readonly retry: ReadonlyArray<Taken>
   /** Why the flush failed as a whole. */
   readonly failure: Cause.Cause<never> | undefined
 }
 
-/** Times that a batch fails while others go through until it is refused. */
+/** A batch is refused after it failed so many times while others were written. */
 const maxStrikes = 3
 
-/** Failures in a row, with nothing written, after which the rest is left for the next flush: storage is away. */
+/** After so many failures in a row, with nothing written, storage counts as away and the rest is left for the next flush. */
 const maxInVain = 4
 
 const broken = new AppendRefused({ reason: "broken" })
@@ -60,7 +60,7 @@ const isEmpty = ({ claims = [], messages, pages, runs, usage = [] }: LogBatch) =
 export const sizeOf = ({ pages }: LogBatch): number => pages.reduce((size, { frames }) => size + frames.length, 0)
 
 export const make = (log: Log) => {
-  /** What rooms have thrown, and whose; logged when the flush is over. */
+  /** The errors that rooms have thrown, with their sessions; they are logged when the flush is over. */
   let thrown: Array<{ readonly session_id: SessionId; readonly error: unknown }> = []
 
   const refuse = (source: Source, error: AppendRefused) => {
@@ -76,12 +76,12 @@ export const make = (log: Log) => {
       source.committed(batch)
     } catch (error) {
       thrown.push({ session_id: source.session_id, error })
-      // What it knows is not to be trusted. The log has the batch, and the next room is made from the log.
+      // The state of a room that has thrown cannot be trusted. The log has the batch, and the next room is made from the log.
       refuse(source, broken)
     }
   }
 
-  /** What waits in a room; undefined when that is nothing, or cannot be encoded: encoding again would not help. */
+  /** What is pending in a room; undefined when that is nothing or cannot be encoded. Encoding it again would not help. */
   const take = (source: Source): Taken | undefined => {
     try {
       const batch = source.take()
@@ -103,7 +103,7 @@ export const make = (log: Log) => {
     }
   }
 
-  /** A log that throws instead of making an effect cannot encode the batch; whether storage is there, that does not say. */
+  /** A log that throws instead of returning an effect cannot encode the batch. That says nothing about storage. */
   const append = (taken: ReadonlyArray<Taken>) =>
     Effect.exit(Effect.suspend(() => {
       try {
@@ -115,7 +115,7 @@ export const make = (log: Log) => {
     }))
 
   /**
-   * Whether what collides is the batch itself: it was written, and the answer
+   * Whether the batch collides with itself: it was written, and the answer
    * was lost with the connection. Fails when storage does not say.
    */
   const isThere = ({ batch: { pages: [page] } }: Taken) =>
@@ -130,7 +130,7 @@ export const make = (log: Log) => {
       ? Effect.map(isThere(taken), (there) => there ? commit(taken) : refuse(taken.source, refusal))
       : Effect.sync(() => refuse(taken.source, refusal))
 
-  /** Undefined when storage took it or said why it will not. */
+  /** Writes one batch. The result is undefined when storage wrote it or said why it will not. */
   const writeOne = Effect.fnUntraced(function*(one: Taken) {
     const exit = yield* append([one])
     if (Exit.isSuccess(exit)) {
@@ -143,7 +143,7 @@ export const make = (log: Log) => {
     return Exit.isFailure(settled) ? settled.cause : undefined
   })
 
-  /** Storage answers, though it does not take the batch. */
+  /** Storage answers, although it does not write the batch. */
   const isReadable = ({ source }: Taken) =>
     Effect.match(Effect.sandbox(log.heads([source.session_id])), { onFailure: () => false, onSuccess: () => true })
 
@@ -160,7 +160,7 @@ export const make = (log: Log) => {
     return { answered, retry }
   })
 
-  /** Each alone, those that have failed before last. */
+  /** Writes each batch alone; those that have failed before come last. */
   const separately = Effect.fnUntraced(function*(taken: ReadonlyArray<Taken>): Effect.fn.Return<Outcome> {
     const failed: Array<Taken> = []
     const left: Array<Taken> = []
@@ -176,7 +176,7 @@ export const make = (log: Log) => {
       else failed.push(one)
       failure ??= cause
     }
-    // What was not tried goes first the next time.
+    // Batches that were not tried now come first the next time.
     const { answered, retry } = yield* strike(failed, others)
     return { answered, failure, retry: [...left, ...retry] }
   })
@@ -196,17 +196,17 @@ export const make = (log: Log) => {
 
   return {
     take,
-    /** Never fails. What is to be tried again was not given up by its room. */
+    /** Never fails. It returns the batches to try again, which their rooms have not given up. */
     write: (taken: ReadonlyArray<Taken>, alone: boolean): Effect.Effect<Outcome> =>
       Effect.map(
         alone || taken.length === 1 || taken.some(({ strikes }) => strikes > 0) ? separately(taken) : together(taken),
         (outcome) => ({ ...outcome, retry: outcome.retry.filter((one) => !givesUp(one)) })
       ),
-    /** For what was in hand when the writer itself failed: whether it is in the log, only the log knows. */
+    /** Settles the batches that were being written when the writer itself failed. Only the log knows whether it has them. */
     giveUp: (taken: ReadonlyArray<Taken>): void => {
       for (const { source } of taken) refuse(source, broken)
     },
-    /** Logs what rooms have thrown since the last time. */
+    /** Logs the errors that rooms have thrown since the last time. */
     report: Effect.suspend(() => {
       if (thrown.length === 0) return Effect.void
       const those = thrown

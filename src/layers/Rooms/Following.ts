@@ -14,7 +14,7 @@ import type { EventLog, LogPage } from "../../services/EventLog.ts"
 /** Pages read from the log at a time. */
 const readPages = 64
 
-/** What was read, and belongs together. */
+/** What was read at one moment. */
 export interface Growth {
   readonly pages: ReadonlyArray<LogPage>
   /** Undefined where nothing has changed. */
@@ -27,9 +27,9 @@ export interface Followed {
   readonly session_id: SessionId
   readonly head: () => number
   readonly version: () => number
-  /** Nothing waits here, and the room can go on. */
+  /** Nothing is pending here, and the room is not dead. */
   readonly isIdle: () => boolean
-  /** A run goes on here: nobody else may write. */
+  /** A run is active here, so that no other process may write. */
   readonly isDrivenHere: () => boolean
   readonly grown: Effect.Effect<ReadonlyArray<Message>>
   readonly adopt: (growth: Growth) => void
@@ -52,7 +52,7 @@ export class Following {
   readonly #room: Followed
   readonly #options: Options
   readonly #turn = Effect.unsafeMakeSemaphore(1)
-  /** Those who hold the room, and so want to know at once. */
+  /** How many hold the room and so need new pages at once. */
   #holders = 0
   /** Other processes may have written since it last caught up. */
   #isStale = false
@@ -77,22 +77,22 @@ export class Following {
   catchUpSoon() {
     this.#isStale = true
     if (this.#holders === 0 || this.#isForked) return
-    // Before the fork: however often it is notified until the fiber runs, one is enough.
+    // This is set before the fork: one fiber is enough, however many notices come before it runs.
     this.#isForked = true
     this.#options.fork(this.#catchUp(false))
   }
 
-  /** What waited here is in the log: what others wrote may be read after it. */
+  /** What was pending here is in the log: what others wrote after it may be read now. */
   idle() {
     if (this.#isStale) this.catchUpSoon()
   }
 
-  /** Pages that other processes wrote, as if they had been written here; and their runs, in any case when `runs` are asked for. */
+  /** Takes over pages that other processes wrote, as if they had been written here, and their runs; `runs` asks for the runs in any case. */
   #catchUp(runs: boolean): Effect.Effect<void> {
     const room = this.#room
     const { log } = this.#options
     return Effect.gen(this, function*() {
-      // Before reading: a notice that comes from now on may be about what this does not see any more.
+      // This is reset before reading: a notice that comes from now on may be about pages that this read misses.
       this.#isStale = false
       this.#isForked = false
       for (let isFirst = true;; isFirst = false) {
@@ -105,7 +105,7 @@ export class Following {
         const changed = isChange(pages)
         const open = changed || runs ? yield* log.open(room.session_id) : undefined
         const context = changed ? yield* room.grown : undefined
-        // Asked again after the last wait, and nothing waits until all is adopted.
+        // This is checked again after the last wait; there is no wait from here until all is taken over.
         if (!isUnchanged()) return this.#later()
         if (pages.length > 0 && (room.isDrivenHere() || pages[0]!.first_seq !== head + 1)) return room.fence()
         room.adopt({ pages, open, context })

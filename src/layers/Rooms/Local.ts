@@ -1,4 +1,4 @@
-/** Rooms of this process, made from the log and dropped after a minute in which nobody held them. */
+/** The rooms of this process. A room is made from the log, and dropped after a minute in which nobody held it. */
 import { Cause, Effect, FiberSet, Layer, RcMap, Scope } from "effect"
 import { DurableSeq, type SessionId, type UserId } from "../../domain/Ids.ts"
 import { EventLog, type Snapshot } from "../../services/EventLog.ts"
@@ -10,7 +10,7 @@ import { LiveRoom } from "./Room.ts"
 import type { Left } from "./Subscribers.ts"
 import * as Writer from "./Writer.ts"
 
-/** Sessions that were made here and never opened, at most: of more, the log is asked. */
+/** Most sessions that are remembered as made here and never opened; for others the log is read. */
 const maxCreated = 10_000
 
 const empty: Snapshot = { last: 0, open: [], messages: [] }
@@ -18,7 +18,7 @@ const empty: Snapshot = { last: 0, open: [], messages: [] }
 /** Sessions whose heads are asked for at a time. */
 const headsAtOnce = 1_000
 
-/** Tells the other processes of every page. */
+/** Notifies the other processes of every page. */
 const notifying = (log: typeof EventLog.Service, peers: typeof Peers.Service): typeof EventLog.Service => ({
   ...log,
   append: (batch) =>
@@ -30,7 +30,7 @@ const notifying = (log: typeof EventLog.Service, peers: typeof Peers.Service): t
 
 type Key = `${UserId}/${SessionId}`
 
-/** A room of a session: the first, or the one after so many that could not go on. */
+/** The key of a room: its session, and how many rooms of that session have died before it. */
 type RoomKey = `${Key}/${number}`
 
 export const make = Effect.gen(function*() {
@@ -41,16 +41,16 @@ export const make = Effect.gen(function*() {
   const writer = yield* Writer.make(peers.alone ? log : notifying(log, peers))
   const fork = yield* FiberSet.makeRuntime<never>()
   const live = new Map<SessionId, LiveRoom>()
-  /** Sessions of which nobody but this process can know, as long as it is alone. */
+  /** New sessions that no other process can know of, as long as this process is the only one. */
   const created = new Set<SessionId>()
   let closed: string | undefined
 
-  /** How many rooms of a session could not go on, as long as one of its rooms is there. */
+  /** How many rooms of a session have died, as long as one of its rooms exists. */
   const generations = new Map<Key, { left: number; rooms: number }>()
 
   const newest = (key: Key): RoomKey => `${key}/${generations.get(key)?.left ?? 0}`
 
-  /** The room is given to nobody any more. Not `RcMap.invalidate`: an entry that is released afterwards takes its successor along. */
+  /** From now on nobody gets this room. `RcMap.invalidate` would not do: an entry that is released afterwards removes its successor too. */
   const leave = (key: Key, room: RoomKey) => {
     const generation = generations.get(key)
     if (generation !== undefined && newest(key) === room) generation.left++
@@ -75,7 +75,7 @@ export const make = Effect.gen(function*() {
       Effect.tap((room) => peers.alone ? Effect.void : room.hold)
     )
 
-  /** Subscribers go on in the next room, in the scopes that they came with. */
+  /** Subscribers continue in the next room, in the scopes that they came with. */
   const move = (key: Key, left: ReadonlyArray<Left>) =>
     Effect.forEach(
       left,
@@ -95,7 +95,7 @@ export const make = Effect.gen(function*() {
       const owner = key.slice(0, slash) as UserId
       const session_id = key.slice(slash + 1) as SessionId
       yield* counted(key)
-      // Once: when the room is gone, somebody has written.
+      // The log is assumed to be empty only once: when the room is gone, somebody has written.
       const isEmpty = created.delete(session_id) && peers.alone
       const { last, messages, open } = isEmpty ? empty : yield* log.snapshot(session_id, maxMessages, maxSize)
       const room = new LiveRoom({
@@ -164,7 +164,7 @@ export const make = Effect.gen(function*() {
     get: (session) => get(`${session.user_id}/${session.id}`),
     created: (session) => {
       if (!peers.alone) return
-      // The oldest goes: a set keeps the order.
+      // The oldest one is removed: a set keeps the order of insertion.
       for (const oldest of created) {
         if (created.size < maxCreated) break
         created.delete(oldest)

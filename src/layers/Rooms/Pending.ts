@@ -12,13 +12,13 @@ import type { LogBatch, LogPage, PlacedMessage } from "../../services/EventLog.t
 import type { NewId } from "../../services/NewId.ts"
 import { timestampOf } from "../../services/Now.ts"
 
-/** Characters of frames in one page, and of text in one joined delta, about: a flood is many pages rather than a huge one. */
+/** About the most characters of frames in one page, and of text in one joined delta. A flood becomes many pages instead of a huge one. */
 const maxPage = 256 * 1024
 
-/** Characters that may wait for the log before producers are asked to wait. */
+/** Most characters that may wait for the log before producers have to wait. */
 const maxPending = 1024 * 1024
 
-/** What an event counts for beside its text, in characters. */
+/** An event's size beside its text, in characters. */
 const eventSize = 256
 
 interface PendingEvent {
@@ -48,7 +48,7 @@ export class Pending {
   readonly #clock: Clock.Clock
   #last: Seq
   #events: Array<PendingEvent> = []
-  /** Of the events above and of those that are being written. */
+  /** The size of the events above and of those that are being written. */
   #size = 0
   #joinable = new Map<string, PendingEvent>()
   #runs = new Map<RunId, Run>()
@@ -68,15 +68,15 @@ export class Pending {
 
   last = (): Seq => this.#last
 
-  /** Other processes have written so far. Only while nothing waits here. */
+  /** Moves on to the place up to which other processes have written. Call it only while nothing is pending here. */
   goOnAfter(seq: Seq) {
     this.#last = seq
   }
 
-  /** Gives the event its place; or joins the delta to the one before, which keeps its own. */
+  /** Gives the event its `seq`, or joins the delta to the one before, which keeps its own `seq`. */
   emit(run: RunId | null, draft: EventDraft) {
     if (!("delta" in draft)) {
-      // The joined text would change its place relative to this event.
+      // From here on deltas must not join earlier ones: their text would move to a place before this event.
       if (this.#joinable.size > 0) this.#joinable.clear()
       return this.#add(run, draft)
     }
@@ -114,7 +114,7 @@ export class Pending {
     this.#usage.push(entry)
   }
 
-  /** A promise while more waits than is good. */
+  /** A promise while too much is pending; it resolves when producers may continue. */
   behind(): Promise<void> | undefined {
     if (this.#size < maxPending) return undefined
     if (this.#space === undefined) {
@@ -127,9 +127,9 @@ export class Pending {
     return this.#space.promise
   }
 
-  /** What waits now. Nothing is taken when it cannot be encoded: that throws. */
+  /** Takes what is pending. It throws, and takes nothing, when that cannot be encoded. */
   take(): LogBatch {
-    // Encoded first: only what has become a page may be forgotten here.
+    // The events are encoded first: only what has become a page may be removed here.
     const pages = this.#pages()
     const batch = {
       pages,
@@ -148,7 +148,7 @@ export class Pending {
     return batch
   }
 
-  /** What was taken is in the log: only what came since then waits. */
+  /** What was taken is in the log: only what came since then is pending. */
   written() {
     this.#size = this.#events.reduce(
       (size, { event }) => size + ("delta" in event ? event.delta.length : 0) + eventSize,
@@ -157,7 +157,7 @@ export class Pending {
     if (this.#size < maxPending) this.#release()
   }
 
-  /** Forgets what waits: it never will be written. */
+  /** Discards what is pending: it will never be written. */
   abandon() {
     this.#events = []
     this.#joinable.clear()
@@ -169,7 +169,7 @@ export class Pending {
     this.#release()
   }
 
-  /** Lets producers go on. */
+  /** Lets waiting producers continue. */
   #release() {
     this.#space?.resolve()
     this.#space = undefined

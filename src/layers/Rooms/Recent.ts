@@ -10,10 +10,10 @@ import type { EventLog } from "../../services/EventLog.ts"
 /** Messages that are kept at most. */
 export const maxMessages = 2_000
 
-/** Their size at most, in characters or bytes of JSON, about. The newest one is kept whatever its size. */
+/** About their largest size together, in characters or bytes of JSON. The newest one is kept whatever its size. */
 export const maxSize: number = 8 * 1024 * 1024
 
-/** Messages read at first when the transcript has grown elsewhere. */
+/** How many messages are read at first when another process has added to the transcript. */
 const firstMessages = 8
 
 /** Characters of all texts in it and some for each value: about the length of its JSON, without making that. */
@@ -34,7 +34,7 @@ export class Recent {
     this.replace(messages)
   }
 
-  /** The array stays as it is for whoever holds it. */
+  /** The returned array never changes. */
   all = (): ReadonlyArray<Message> => this.#messages
 
   replace(messages: ReadonlyArray<Message>) {

@@ -1,5 +1,5 @@
 /**
- * One session's live end: what waits for the log, what is in it, and who watches.
+ * A room is one session's live end: what is pending for the log, what is in it, and who watches.
  *
  * ```
  *           emit, record, place            the writer takes
@@ -51,19 +51,19 @@ export interface Options {
   readonly open: ReadonlyArray<Run>
   readonly lock: Effect.Semaphore
   readonly log: typeof EventLog.Service
-  /** This process; undefined when there is no other. */
+  /** The id of this process; undefined when no other process can exist. */
   readonly self: string | undefined
   readonly newId: typeof NewId.Service
   readonly clock: Clock.Clock
   readonly wake: (source: Source) => void
-  /** Counts what the log has taken, of any session. */
+  /** Counts the flushes that the log has written, of any session. */
   readonly written: () => number
-  /** Why no stream may begin any more, if so. */
+  /** The reason why no stream may begin any more; undefined while streams may. */
   readonly closed: () => string | undefined
   readonly fork: (effect: Effect.Effect<void>) => void
-  /** Something that the room called has thrown. */
+  /** Reports an error that a callback of the room has thrown. */
   readonly thrown: (error: unknown) => void
-  /** The room cannot go on; the next one is made from the log, and has these subscribers. */
+  /** The room is dead; the next one is made from the log and takes over these subscribers. */
   readonly onDead: (left: ReadonlyArray<Left>) => void
 }
 
@@ -80,7 +80,7 @@ export class LiveRoom implements Room, Source {
   readonly #following: Following
   readonly #recent: Recent
   #open: Map<RunId, Run>
-  /** All that waits is one input that nobody has been promised yet. */
+  /** Whether the only pending thing is one input that no client has been promised yet. */
   #isAccepting = false
 
   constructor(options: Options) {
@@ -155,7 +155,7 @@ export class LiveRoom implements Room, Source {
 
   whenRefused = (call: (refused: AppendRefused) => void): () => void => this.#durability.whenRefused(call)
 
-  /** Calls of others that the room still has to make. */
+  /** Callbacks that the room still has to call. */
   registered = (): number => this.#durability.registered()
 
   accepted = (alone: boolean): Effect.Effect<void, AppendRefused | Unavailable> =>
@@ -190,18 +190,18 @@ export class LiveRoom implements Room, Source {
   }
 
   take(): LogBatch {
-    // What was emitted after a refused page has no place: written, it could hide the gap before it.
+    // Events that were emitted after a refused page must not be written: they would hide the gap before them.
     if (this.#durability.refused() !== undefined) return nothing
     const batch = this.#pending.take()
-    // After the batch is made: when that throws, nothing counts as taken.
+    // This comes after the batch is made: when that throws, nothing counts as taken.
     this.#durability.take()
     return batch
   }
 
   committed(batch: LogBatch) {
-    // Given up meanwhile: whoever asks next finds it in the log.
+    // The room has died meanwhile: the next room finds the batch in the log.
     if (this.#durability.refused() !== undefined) return
-    // Before it is published: whoever sees a run end finds the session free, or the next run's.
+    // This comes before publishing: a client that sees a run end finds the session idle, or the next run active.
     this.#durability.written()
     this.#pending.written()
     for (const page of batch.pages) this.#subscribers.publish(page)
@@ -213,13 +213,13 @@ export class LiveRoom implements Room, Source {
     if (this.#durability.refused() !== undefined) return
     this.#durability.refuse(error)
     this.#pending.abandon()
-    // Another process goes on with the session, and they with it.
+    // Another process continues the session, and its subscribers stay.
     const left = error.reason === "fenced" && this.#options.self !== undefined ? this.#subscribers.leave() : []
     this.#subscribers.end("closing")
     this.#options.onDead(left)
   }
 
-  /** An input that nobody was promised yet is given up; a run that is under way waits for storage to come back. */
+  /** An input that no client was promised yet is given up; an active run waits for storage to come back. */
   withdraw(): boolean {
     if (this.#isAccepting) this.refused(new AppendRefused({ reason: "withdrawn" }))
     return this.#durability.refused() !== undefined
@@ -228,13 +228,13 @@ export class LiveRoom implements Room, Source {
   #changed() {
     this.#durability.change()
     if (this.#durability.refused() === undefined) this.#options.wake(this)
-    // A run may go on for a moment until it is stopped: nothing of that is kept.
+    // A run may emit events until it has been stopped: they are discarded.
     else this.#pending.abandon()
   }
 
-  /** What other processes wrote. Only while the room is idle. */
+  /** Takes over what other processes wrote. It may be called only while the room is idle. */
   #adopt({ context, open, pages }: Growth) {
-    // Before the pages are published: whoever sees a run end finds it ended here.
+    // This comes before the pages are published: a client that sees a run end finds it ended here.
     if (context !== undefined) this.#recent.replace(context)
     if (open !== undefined) this.#open = new Map(open.map((run) => [run.id, run]))
     for (const page of pages) {

@@ -8,10 +8,10 @@ import { DurableSeq, type RunId, type SessionId } from "../../domain/Ids.ts"
 import { type EventLog, type Frames, framesAfter, type LogPage } from "../../services/EventLog.ts"
 import type { Sink, Subscription } from "../../services/Rooms.ts"
 
-/** Bytes that a subscriber may leave unread, beside one page, before it is cut off; it resumes by its last id. */
+/** Most bytes, beside one page, that a subscriber may leave unread before it is cut off; it can resume from its last id. */
 const maxUnread = 256 * 1024
 
-/** Bytes of pages kept in memory for those who join: more is read from the log. */
+/** Most bytes of pages that are kept in memory for new subscribers; older pages are read from the log. */
 const maxTail = 128 * 1024
 
 /** Pages read from the log at a time: of all runs, or to pick those of one. Bounded in bytes by the log itself. */
@@ -26,12 +26,12 @@ const encoder = new TextEncoder()
 interface Subscriber {
   readonly sink: Sink
   readonly only: RunId | undefined
-  /** What it was given when it joined: the log may have been ahead of the room. */
+  /** The last `seq` that it was given when it joined: the log may have been ahead of the room. */
   readonly joined: number
   readonly scope: Scope.Scope
 }
 
-/** A subscriber whose room cannot go on, and what it has got. */
+/** A subscriber of a dead room, and the last `seq` that it has got. */
 export interface Left extends Subscription {
   readonly sink: Sink
   readonly scope: Scope.Scope
@@ -46,7 +46,7 @@ export interface Options {
   readonly session_id: SessionId
   readonly head: DurableSeq
   readonly log: Pick<typeof EventLog.Service, "read" | "replay">
-  /** Why no stream may go on here, if so. */
+  /** The reason why no stream may continue here; undefined while streams may. */
   readonly closed: () => string | undefined
   readonly thrown: (error: unknown) => void
 }
@@ -83,7 +83,7 @@ export class Subscribers {
       while (this.#options.closed() === undefined && cursor + 1 < this.#tailStart()) {
         const pages = yield* this.#stored(cursor, only)
         if (pages.length === 0) break
-        // Removed while this one was reading: asked for again, the cursor gets the answer that it is gone.
+        // Retention has removed pages while this subscriber was reading: when it asks again, its cursor is answered as gone.
         if (cursor > 0 && pages[0]!.first_seq > cursor + 1) return sink.end("gone")
         for (const page of pages) {
           if (page.wanted) sink.write(encoder.encode(framesAfter(page, cursor)))
@@ -92,7 +92,7 @@ export class Subscribers {
         }
         if (!(yield* drained(sink))) return sink.end("lagging")
       }
-      // From here on nothing waits: a page that is published now comes either from the tail or by the set.
+      // There is no wait from here on: each page now reaches the subscriber either from the tail or through the set, never both.
       const closed = this.#options.closed()
       if (closed !== undefined) return sink.end(closed)
       for (const { bytes, page } of this.#tail) {
@@ -102,7 +102,7 @@ export class Subscribers {
       }
       const subscriber = { sink, only, joined: cursor, scope }
       this.#subscribers.add(subscriber)
-      // Straight into the scope: Effect.addFinalizer keeps the whole fiber's state for its finalizer.
+      // The finalizer goes straight into the scope: Effect.addFinalizer would keep the whole fiber's state in memory.
       yield* Scope.addFinalizer(scope, Effect.sync(() => this.#subscribers.delete(subscriber)))
     })
   }
@@ -118,7 +118,7 @@ export class Subscribers {
       try {
         this.#deliver(subscriber, page, bytes)
       } catch (error) {
-        // A sink that throws is ended alone.
+        // When a sink throws, only that sink is ended.
         this.#options.thrown(error)
         this.#end(subscriber, "closing")
       }
@@ -130,7 +130,7 @@ export class Subscribers {
     for (const subscriber of this.#subscribers) this.#end(subscriber, comment)
   }
 
-  /** Hands the subscribers over to another room, with what they have got. */
+  /** Hands the subscribers over to another room, with the last `seq` of each. */
   leave(): ReadonlyArray<Left> {
     const left = Array.from(this.#subscribers, ({ joined, only, scope, sink }) => ({
       sink,
@@ -146,7 +146,7 @@ export class Subscribers {
     return this.#tail[0]?.page.first_seq ?? this.#head + 1
   }
 
-  /** What comes after `seq` in the log; `isLast` when nothing more of the run `only` follows. */
+  /** Reads what comes after `seq` in the log; `isLast` says that nothing more of the run `only` follows. */
   #stored(seq: number, only: RunId | undefined): Effect.Effect<ReadonlyArray<Stored>> {
     const { log, session_id } = this.#options
     if (only === undefined) {
@@ -171,7 +171,7 @@ export class Subscribers {
   }
 
   #end(subscriber: Subscriber, comment?: string) {
-    // First: a sink that throws must not be asked again.
+    // It is removed first: a sink that throws must not be called again.
     this.#subscribers.delete(subscriber)
     try {
       subscriber.sink.end(comment)

@@ -1,6 +1,6 @@
 /**
- * The process's one writer: whatever waits in all rooms goes into the log in one
- * transaction, then everyone waiting is told. While one flush is in flight the
+ * The process has one writer: what is pending in all rooms goes into the log in one
+ * transaction, then everyone who waits is notified. While one flush is in flight the
  * next fills; between two lie at least two milliseconds, so a busy process
  * batches by itself, and the first event after a pause still goes at once.
  */
@@ -11,23 +11,23 @@ import * as Flush from "./Flush.ts"
 /** Least time between two flushes, in milliseconds. */
 const gap = 2
 
-/** Wait before a failed flush is tried again, in milliseconds: doubled from the one to the other. */
+/** How long a failed flush waits before it is tried again, in milliseconds: the first wait, doubled up to the last. */
 const retryFrom = 50
 const retryTo = 1_000
 
 /** Failed flushes after which each room's part is written alone. */
 const triesTogether = 4
 
-/** Characters of frames in a flush, about: encoding and writing more would hold up the event loop. */
+/** About the most characters of frames in a flush: encoding and writing more would block the event loop. */
 const maxFlushSize = 4 * 1024 * 1024
 
-/** How long something may wait, with nothing written, until nothing more is let in behind it, in milliseconds. */
+/** When something has waited for so long with nothing written, new inputs are refused. In milliseconds. */
 const maxWait = 1_000
 
-/** How long something may wait, with nothing written, until the log counts as unhealthy, in milliseconds. */
+/** When something has waited for so long with nothing written, the log counts as unhealthy. In milliseconds. */
 const maxStall = 3_000
 
-/** How long a failure speaks against storage when nothing has been tried since, in milliseconds. */
+/** A failure counts against storage for so long when nothing has been tried since. In milliseconds. */
 const failureMemory = 10_000
 
 /** Lets the rest of this turn of the event loop join the flush. */
@@ -40,16 +40,16 @@ export const make = Effect.fnUntraced(function*(log: typeof EventLog.Service) {
   const flush = Flush.make(log)
   const waiting = new Set<Flush.Source>()
   const latch = yield* Effect.makeLatch(false)
-  /** Taken, and neither written nor refused yet. */
+  /** Batches that were taken and are neither written nor refused yet. */
   let inHand: ReadonlyArray<Flush.Taken> = []
   /** Flushes in a row that failed as a whole. */
   let failures = 0
   let failedAt = 0
   let written = 0
-  /** Since when something waits and nothing was written. */
+  /** The time since which something waits and nothing was written. */
   let since: number | undefined
 
-  // Pacing is about the machine, not about the time that events tell of.
+  // The pace depends on the machine's time, not on the clock that dates events.
   const live = Clock.make()
   const now = () => live.unsafeCurrentTimeMillis()
 
@@ -59,7 +59,7 @@ export const make = Effect.fnUntraced(function*(log: typeof EventLog.Service) {
     let size = taken.reduce((sum, { batch }) => sum + Flush.sizeOf(batch), 0)
     for (const source of waiting) {
       if (size >= maxFlushSize) break
-      // Its next events come after those that are tried again: both in one statement would be in no order.
+      // A source whose batch is tried again gives no new one: in one statement the two would have no order.
       if (retried.has(source)) continue
       waiting.delete(source)
       const one = flush.take(source)
@@ -78,19 +78,19 @@ export const make = Effect.fnUntraced(function*(log: typeof EventLog.Service) {
       written++
       since = undefined
     } else if (failure !== undefined) {
-      // Once for each time that storage goes away, not for each attempt.
+      // This is logged once each time that storage goes away, not for each attempt.
       yield* (failures === 0 ? Effect.logError : Effect.logDebug)("The log does not take what is written", failure)
       failures++
       failedAt = now()
     }
   })
 
-  const turn = Effect.gen(function*() {
+  const pass = Effect.gen(function*() {
     yield* latch.await
     yield* nextTurn
-    // Closed before anything is taken: whoever comes from now on opens it again.
+    // The latch is closed before anything is taken: a source that comes from now on opens it again.
     latch.unsafeClose()
-    // In hand before it is written, so that a failure of the writer itself leaves nobody waiting.
+    // The batches are recorded before they are written, so that a failure of the writer itself leaves nobody waiting.
     inHand = takeAll()
     if (inHand.length > 0) yield* write(inHand)
     yield* flush.report
@@ -101,8 +101,8 @@ export const make = Effect.fnUntraced(function*(log: typeof EventLog.Service) {
     if (inHand.length + waiting.size > 0) latch.unsafeOpen()
   })
 
-  /** A mistake in here is logged and costs the rooms whose batches were in hand, not everybody's log. */
-  const supervised = Effect.catchAllDefect(turn, (defect) => {
+  /** A bug in here is logged. It costs the rooms whose batches were being written, and no others. */
+  const supervised = Effect.catchAllDefect(pass, (defect) => {
     flush.giveUp(inHand)
     inHand = []
     if (waiting.size > 0) latch.unsafeOpen()
@@ -118,11 +118,11 @@ export const make = Effect.fnUntraced(function*(log: typeof EventLog.Service) {
       since ??= now()
       latch.unsafeOpen()
     },
-    /** Flushes that went through. */
+    /** Counts the flushes that were written. */
     written: () => written,
-    /** Storage does not take what waits for it, or not in time. */
+    /** Storage does not write what waits for it, or not in time. */
     isHeldUp: () => since !== undefined && now() - since > maxWait,
-    /** The last flush went through, or nothing waits and the last failure is long past; and nothing has waited for long. */
+    /** Nothing has waited for long, and the last flush was written, or nothing waits and the last failure is long past. */
     healthy: Effect.sync(() => {
       if (since !== undefined && now() - since > maxStall) return false
       return failures === 0 || (inHand.length === 0 && now() - failedAt > failureMemory)

@@ -1,5 +1,5 @@
 /**
- * Seals anew what Storage holds: credentials, and answers that are kept for
+ * Seals again what Storage holds: credentials, and answers that are kept for
  * idempotency. Records are compared before they are replaced, so that a change
  * that comes between wins; a change by a process that has not seen the new key
  * yet is found by the next pass.
@@ -13,14 +13,14 @@ import { Rotation } from "../../services/Rotation.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
 
-/** Records read together, and the breath after them. */
+/** How many records are read together, and the pause after them. */
 const batch = 100
 const gap = "2 millis"
 
-/** Passes until nothing is left under an older key. */
+/** Most passes until nothing is sealed with an older key. */
 const maxPasses = 5
 
-/** A sealed text of a record, and how to replace it if it is still that. */
+/** A sealed text of a record, and how to replace it if it has not changed. */
 interface Sealed {
   readonly owner: UserId
   readonly record: string
@@ -28,7 +28,7 @@ interface Sealed {
   readonly replace: (by: string) => Effect.Effect<void>
 }
 
-/** Some records' sealed texts, and where to go on. */
+/** The sealed texts of some records, and where to continue. */
 interface Batch {
   readonly found: ReadonlyArray<Sealed>
   readonly last: string | undefined
@@ -38,7 +38,7 @@ export const make = Effect.gen(function*() {
   const { claims, credentials } = yield* Storage
   const vault = yield* Vault
   const scope = yield* Effect.scope
-  const turn = Effect.unsafeMakeSemaphore(1)
+  const mutex = Effect.unsafeMakeSemaphore(1)
   let rotation: VaultRotation | null = null
 
   const inCredentials = (after: string | undefined): Effect.Effect<Batch> =>
@@ -71,7 +71,7 @@ export const make = Effect.gen(function*() {
       )
     }))
 
-  /** Everything sealed, a batch at a time. */
+  /** Visits everything that is sealed, a batch at a time. */
   const everything = Effect.fnUntraced(function*<A>(visit: (sealed: Sealed) => Effect.Effect<A>) {
     for (const read of [inCredentials, inClaims]) {
       let at: string | undefined
@@ -113,7 +113,7 @@ export const make = Effect.gen(function*() {
       yield* update(({ resealed }) => ({ resealed: resealed + 1 }))
     })
 
-  /** Looks at everything once, and answers how much it sealed anew. */
+  /** Visits everything once, and returns how much it sealed again. */
   const pass = Effect.gen(function*() {
     const newest = (yield* vault.keys).ids[0]!
     const before = rotation?.resealed ?? 0
@@ -122,7 +122,7 @@ export const make = Effect.gen(function*() {
     return (rotation?.resealed ?? 0) - before
   })
 
-  /** Until a pass finds nothing under an older key. */
+  /** Repeats passes until one finds nothing that is sealed with an older key. */
   const passes = Effect.gen(function*() {
     for (let n = 0; n < maxPasses; n++) {
       if ((yield* pass) === 0) return n
@@ -166,7 +166,7 @@ export const make = Effect.gen(function*() {
       Effect.forkIn(scope)
     )
     return begun
-  }).pipe(turn.withPermits(1))
+  }).pipe(mutex.withPermits(1), Effect.withSpan("Rotation.rotate"))
 
   const status: Effect.Effect<VaultStatus> = Effect.gen(function*() {
     const last = rotation
@@ -184,7 +184,7 @@ export const make = Effect.gen(function*() {
       unreadable: counts === undefined ? null : sum(counts.values()) - known,
       rotation: last
     }
-  })
+  }).pipe(Effect.withSpan("Rotation.status"))
 
   const retire = Effect.gen(function*() {
     const { keys, source } = yield* status
@@ -202,7 +202,7 @@ export const make = Effect.gen(function*() {
         ...(retry_after !== undefined && { retry_after })
       }))
     return yield* status
-  }).pipe(turn.withPermits(1))
+  }).pipe(mutex.withPermits(1), Effect.withSpan("Rotation.retire"))
 
   return Rotation.of({ status, rotate, retire })
 })

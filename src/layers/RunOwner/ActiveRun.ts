@@ -1,4 +1,4 @@
-/** A run that goes on: what is known of it, how it begins, and where its events go. */
+/** An active run: its state, how it begins, and where its events go. */
 import { Deferred, type Fiber, FiberId } from "effect"
 import type { AgentEvent } from "../../domain/Event.ts"
 import type { Timestamp } from "../../domain/Ids.ts"
@@ -9,13 +9,13 @@ import type { Run } from "../../domain/Run.ts"
 import type { Out } from "../../services/AgentRunner.ts"
 import type { Room } from "../../services/Rooms.ts"
 
-/** An input that waits for its turn in a session. */
+/** A queued run, whose input waits for its turn in a session. */
 export interface PendingInput {
   readonly run: Run
   readonly agentName: string
 }
 
-/** A run that goes on here. */
+/** A run that is active in this process. */
 export interface ActiveRun {
   readonly room: Room
   readonly run: Run
@@ -23,22 +23,22 @@ export interface ActiveRun {
   /** The `seq` of REPLY_START, and of the last event so far. */
   readonly replySeq: number
   readonly lastSeq: () => number
-  /** What runs after it, in order. The run that follows has the same queue. */
+  /** The runs after it, in order. The next run has the same queue. */
   queue: Array<PendingInput>
-  /** Interrupting it stops the agent's work, and nothing else of the run. Undefined before `start`. */
+  /** The fiber of the agent's work; interrupting it stops nothing else of the run. Undefined before `start`. */
   fiber: Fiber.RuntimeFiber<void> | undefined
-  /** Somebody has asked for its end, and how it then ends. */
+  /** How the run will end, when somebody has asked to stop it. */
   stopping: Reply.Ending | undefined
-  /** Its room takes nothing more: whatever it still does has no place to go. */
+  /** Its room is dead, so nothing that it still does can be written. */
   isLost: boolean
-  /** Done when it is no longer driven here: true when its end, or its parking, is durable. */
+  /** Completes when the run is no longer driven here: with true when its end, or its parking, is durable. */
   readonly left: Deferred.Deferred<boolean>
 }
 
 type ReplyStart = Extract<AgentEvent, { readonly type: "REPLY_START" }>
 
 export interface Options {
-  /** This process. */
+  /** The id of this process. */
   readonly self: string
   readonly now: () => Timestamp
   /** Takes the steering inputs that wait in the room's session. */
@@ -46,7 +46,7 @@ export interface Options {
 }
 
 export const make = ({ now, self, takeSteering }: Options) => {
-  /** A run that has begun, whose reply came as far as `from`. It goes on when it is started. */
+  /** Makes a run that has begun, with its reply so far in `from`. It continues when it is started. */
   const of = (room: Room, run: Run, from: Reply.Reply, replySeq: number): ActiveRun => {
     let reply = from
     let lastSeq = replySeq

@@ -1,4 +1,4 @@
-/** The runs that go on in this process: at most one in each session, each with a fiber that drives it to its end. */
+/** The active runs of this process: at most one in each session, each with a fiber that drives it to its end. */
 import { Cause, type Clock, Deferred, Duration, Effect, Exit, FiberId, FiberSet, Option, Scope } from "effect"
 import type { SessionId } from "../../domain/Ids.ts"
 import type { Message } from "../../domain/Message.ts"
@@ -22,9 +22,9 @@ export interface Options {
   readonly rooms: typeof Rooms.Service
   readonly storage: Pick<typeof Storage.Service, "agents" | "sessions">
   readonly clock: Clock.Clock
-  /** This process. */
+  /** The id of this process. */
   readonly self: string
-  /** Storage may hold what it did not say that it took. */
+  /** Reports that storage may hold a write that it never confirmed. */
   readonly onUnconfirmed: () => void
 }
 
@@ -32,16 +32,16 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
   const { agents, sessions } = storage
   const scope = yield* Scope.make()
   const fibers = yield* Scope.extend(FiberSet.make<void, never>(), scope)
-  // Captured where nothing can be interrupted, so that a run is never stopped before its first step: it could not say how it ended.
+  // This runtime is uninterruptible, so that a run is never stopped before its first step: it could not write how it ended.
   const fork = yield* Effect.uninterruptible(FiberSet.runtime(fibers)<never>())
   const activeRuns = new Map<SessionId, ActiveRun.ActiveRun>()
-  /** Rooms that runs went on in, and whether they still take something. */
+  /** Rooms in which runs were active, and whether they have died. */
   const known = new WeakMap<Room, { isRefused: boolean }>()
-  /** Queued runs whose beginning storage could not hold, although it took others'. */
+  /** Queued runs whose beginning storage refused, although it wrote others'. */
   const unwritable = new Set<Run["id"]>()
   /** No run begins any more. */
   let isClosing = false
-  /** What still runs is left for the next start. */
+  /** Runs that are still active are left for the next start. */
   let isLeaving = false
 
   const now = () => timestampOf(clock.unsafeCurrentTimeMillis())
@@ -51,14 +51,14 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
     Records.endUnbegun(room, run, how, now())
   }
 
-  /** Takes inputs out of the queue and ends their runs. In one turn of the event loop, so that none of them can begin. */
+  /** Takes inputs out of the queue and ends their runs, in one turn of the event loop, so that none of them can begin. */
   const endPending = (
     active: ActiveRun.ActiveRun,
     those: (pending: ActiveRun.PendingInput) => boolean,
     how: Reply.Ending
   ) => {
     const ended = active.queue.filter(those)
-    // The next run holds this very array: it must be changed, not replaced.
+    // The next run shares this array, so it must be changed in place.
     for (const pending of ended) active.queue.splice(active.queue.indexOf(pending), 1)
     for (const { run } of ended) endUnbegun(active.room, run, how)
     return ended
@@ -75,7 +75,7 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
   const { begin, of } = ActiveRun.make({ self, now, takeSteering })
 
   const work = Effect.fnUntraced(function*(room: Room, { out, run }: ActiveRun.ActiveRun) {
-    // The attempt must be durable before it can fail: a run that nothing survives is given up by counting them.
+    // The attempt must be durable before it can fail: attempts are counted to give up a run that kills every process.
     if (run.attempt > 1) yield* out.durable
     if (run.attempt > maxAttempts) return crashLoop
     const session = yield* sessions.get(run.user_id, run.session_id)
@@ -90,7 +90,7 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
     exit: Exit.Exit<Reply.Outcome, AppendRefused>,
     { run, stopping }: ActiveRun.ActiveRun
   ): Effect.Effect<Reply.Outcome> => {
-    // It wanted to wait for somebody in the moment in which it was stopped: stopped it is.
+    // The run was stopped in the moment in which it wanted to park: the stop wins.
     if (Exit.isSuccess(exit)) return Effect.succeed("waiting_for" in exit.value && stopping ? stopping : exit.value)
     if (stopping !== undefined) return Effect.succeed(stopping)
     if (Cause.isInterruptedOnly(exit.cause)) return Effect.succeed(interrupted)
@@ -100,22 +100,22 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
     )
   }
 
-  /** It is not ours to end: another process has it, or the next start shall have it. */
+  /** Leaves the run without ending it: another process drives it, or the next start will. */
   const isLeft = (exit: Exit.Exit<Reply.Outcome, AppendRefused>, { isLost, stopping }: ActiveRun.ActiveRun) =>
     isLost || (Exit.isFailure(exit) &&
       (Option.isSome(Cause.failureOption(exit.cause)) || (isLeaving && stopping === undefined)))
 
-  /** The session becomes free, or the next run's. Behind a parked run all wait. */
+  /** Makes the session idle, or the next run active. All runs wait behind a parked one. */
   const handOver = ({ queue, room }: ActiveRun.ActiveRun) => {
     const next = isClosing || room.open().some(Records.isParked) ? undefined : queue.shift()
     if (next === undefined) activeRuns.delete(room.session_id)
     else start(begin(room, next), queue)
   }
 
-  /** Drives a run to its end, or to where it waits for somebody. Answers whether that is durable. */
+  /** Drives a run until it ends or parks. Returns whether that is durable. */
   const drive = Effect.fnUntraced(function*(active: ActiveRun.ActiveRun) {
     const { room } = active
-    // The room must stay as long as its run goes on, whoever else leaves it.
+    // The run holds its room, which must stay while the run is active.
     yield* rooms.get({ id: room.session_id, user_id: room.owner })
     const exit = yield* Effect.exit(
       active.stopping !== undefined || active.isLost ? Effect.interrupt : Effect.interruptible(work(room, active))
@@ -124,7 +124,7 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
     const outcome = yield* outcomeOf(exit, active)
     if ("waiting_for" in outcome) Records.park(active, outcome.waiting_for, now())
     else Records.end(active, outcome, now())
-    // Before anybody sees the end, so that whoever has seen it finds the session free.
+    // This happens before any subscriber sees the end, so that a client which has seen it finds the session idle.
     room.whenDurable(() => handOver(active))
     const isDurable = Exit.isSuccess(yield* Effect.exit(room.durable))
     if (isDurable && !("waiting_for" in outcome)) yield* logEnd(active.run, outcome)
@@ -141,12 +141,12 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
       Effect.map((isOver) => {
         if (!isOver && activeRuns.get(active.run.session_id) === active) activeRuns.delete(active.run.session_id)
         if (isOver) unwritable.delete(active.run.id)
-        // After the session is free, so that whoever waited for this finds it so.
+        // This comes after the session has become idle, so that waiters find it idle.
         Deferred.unsafeDone(active.left, Exit.succeed(isOver))
       })
     )
 
-  /** Notes once for each room when it takes nothing more: registered for each run, that would grow with every run. */
+  /** Registers one callback for each room's death: one for each run would use more memory with every run. */
   const watch = (room: Room) => {
     const before = known.get(room)
     if (before !== undefined) return before
@@ -168,21 +168,21 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
 
   const start = (active: ActiveRun.ActiveRun, queue: Array<ActiveRun.PendingInput>) => {
     active.queue = queue
-    // Before the fork and before the room is watched: both look the run up.
+    // The run is entered before the fork and before the room is watched: both look it up.
     activeRuns.set(active.run.session_id, active)
     if (watch(active.room).isRefused) active.isLost = true
-    // Later and not at once: the first step of a run must not come between a flush and its subscribers, nor before `fiber` is set.
+    // The fiber starts in a later turn: the first step of a run must not come between a flush and its subscribers, nor before `fiber` is set.
     active.fiber = fork(driven(active), { immediate: false })
     return active
   }
 
   const stop = (active: ActiveRun.ActiveRun, how: Reply.Ending = interrupted) => {
-    // Before the interruption, which looks at it.
+    // This is set before the interruption, which reads it.
     active.stopping ??= how
     active.fiber?.unsafeInterruptAsFork(FiberId.none)
   }
 
-  /** Stops working, and leaves what still runs as it is; what somebody has stopped is ended. */
+  /** Interrupts all work and leaves active runs as they are; runs that somebody has stopped are ended. */
   const leave = yield* Effect.cached(
     Effect.suspend(() => {
       isClosing = true
@@ -192,7 +192,7 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
     }).pipe(Effect.interruptible, Effect.timeoutOption(leaveTimeout), Effect.asVoid)
   )
 
-  // A run that cannot be stopped is left behind: the process must end all the same.
+  // A run that cannot be stopped is abandoned: the process must end all the same.
   yield* Effect.addFinalizer(() =>
     Effect.zipRight(leave, Effect.asVoid(Effect.forkDaemon(Scope.close(scope, Exit.void))))
   )
@@ -213,7 +213,7 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
     close: Effect.sync(() => {
       isClosing = true
     }),
-    /** No run goes on. */
+    /** Waits until no run is active. */
     empty: FiberSet.awaitEmpty(fibers),
     leave
   }

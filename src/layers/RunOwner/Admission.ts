@@ -17,7 +17,7 @@ const writeTimeout = Duration.millis(1_400)
 
 const isQueued = ({ status }: Run) => status === "queued"
 
-/** Inputs on their way into storage, by session and in their order: each holds its place among those that may wait. */
+/** Inputs that are being written into storage, by session, in order. Each counts towards the bound of waiting inputs. */
 const makeArrivals = () => {
   const sessions = new Map<SessionId, Set<RunId>>()
   return {
@@ -39,7 +39,7 @@ export const make = (parts: Parts, parked: Parked, { join, queued, recoverIn, ta
   const { self } = peers
   const arrivals = makeArrivals()
 
-  /** Whether no other input may wait: those in `open` do, and those that arrive before this one will. */
+  /** Whether the queue is full: inputs in `open` wait, and those that arrive before this one will. */
   const isFull = (run: Run, open: ReadonlyArray<Run>) => {
     const ahead = new Set(open.filter(isQueued).map(({ id }) => id))
     for (const id of arrivals.of(run.session_id)) {
@@ -49,11 +49,11 @@ export const make = (parts: Parts, parked: Parked, { join, queued, recoverIn, ta
     return ahead.size >= maxQueued
   }
 
-  /** Storage may have taken it all the same. */
+  /** Storage may have written it all the same. */
   const notAnswered = (...why: ReadonlyArray<unknown>) =>
     Effect.logDebug(...why).pipe(Effect.zipRight(Effect.sync(onUnconfirmed)), Effect.zipRight(notTaken))
 
-  /** What is written for one input alone, within a time. It has its place from now on, before the first wait. */
+  /** Writes one input alone, within a time limit. It counts as waiting from now on, before the first wait. */
   const arriving = <A, E>(run: Run, write: Effect.Effect<A, E>) =>
     Effect.suspend(() => {
       arrivals.add(run)
@@ -72,7 +72,7 @@ export const make = (parts: Parts, parked: Parked, { join, queued, recoverIn, ta
 
   /**
    * Leaves the input in storage for the process that drives the session. What
-   * several processes leave there in the same moment, they do not count: by so
+   * several processes leave there in the same moment is not counted: by so
    * many the bound may be passed.
    */
   const leaveWith = (room: Room, run: Run, driver: string | null, claim: ClaimOf | undefined) =>
@@ -90,7 +90,7 @@ export const make = (parts: Parts, parked: Parked, { join, queued, recoverIn, ta
     )
 
   /**
-   * Lets an input wait here whose key has a claim. The claim goes into storage
+   * Queues an input whose key has a claim. The claim goes into storage
    * first: when somebody else has it already, only this input is refused, and not
    * all that the room writes.
    */
@@ -110,7 +110,7 @@ export const make = (parts: Parts, parked: Parked, { join, queued, recoverIn, ta
     )
 
   const beginAlone = (room: Room, pending: PendingInput, claim: ClaimOf | undefined) => {
-    // Before its events are in the room, so that it is a place in the log.
+    // The head is read before the input's events are in the room, so that it is a place in the log.
     const seq = room.head()
     const active = activeRuns.begin(room, pending)
     if (claim !== undefined) room.claim(claim({ seq, run_id: pending.run.id }))
@@ -126,7 +126,7 @@ export const make = (parts: Parts, parked: Parked, { join, queued, recoverIn, ta
       yield* room.lock.withPermits(1)(recoverIn(room))
       if (activeRuns.isClosing()) return yield* draining
     }
-    // From here to where the input has its place there is no wait: what was looked at is still so.
+    // There is no wait from here until the input is queued or begun, so that everything read here still holds.
     const other = elsewhere(parts, room)
     if (other !== undefined) return yield* leaveWith(room, run, other.driver, claim)
     const active = activeRuns.get(id)

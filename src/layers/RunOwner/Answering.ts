@@ -1,4 +1,4 @@
-/** Takes a person's or a client's answer to what a parked run asks, once, and goes on with the run. */
+/** Accepts a person's or a client's answer to the question of a parked run, once, and continues the run. */
 import { Effect } from "effect"
 import type { AnswerInput } from "../../domain/Chat.ts"
 import { addRules } from "../../domain/Permission.ts"
@@ -12,7 +12,7 @@ import { draining } from "./Refusals.ts"
 export const make = (parts: Parts, { goOn, load }: Parked) => {
   const { activeRuns, storage: { sessions } } = parts
 
-  /** Under the room's lock, so that of two answers the second finds the first. */
+  /** Runs under the room's lock, so that the second of two answers finds the first. */
   const answer = (room: Room, input: AnswerInput, claim?: ClaimOf) =>
     Effect.gen(function*() {
       if (activeRuns.isClosing()) return yield* draining
@@ -28,7 +28,7 @@ export const make = (parts: Parts, { goOn, load }: Parked) => {
           state: { ...session.state, permission_context: addRules(session.state.permission_context, rules) }
         }))
       }
-      // Somebody may have stopped it meanwhile: what is looked up from here on is looked up again after each wait.
+      // Somebody may have stopped the run meanwhile: its state is read again after each wait.
       if (parkedIn(parts, room)?.id !== run.id) return yield* Answers.notWaiting(room.session_id)
       const seq = room.head()
       const active = yield* goOn(room, run, drafts, claim?.({ seq, run_id: run.id }))

@@ -1,4 +1,4 @@
-/** Answers to what a parked run asks: which ones fit, and the events that they are. */
+/** Answers to the question of a parked run: which ones fit, and the events that they become. */
 import { Effect } from "effect"
 import type { AnswerInput, ConfirmInput, ExternalInput } from "../../domain/Chat.ts"
 import { Conflict } from "../../domain/Errors.ts"
@@ -17,7 +17,7 @@ export const notWaiting = (session: SessionId) =>
 export const rulesOf = (input: AnswerInput): ReadonlyArray<PermissionRule> =>
   input.type === "USER_CONFIRM_RESULT" ? input.confirm_results.flatMap(({ rules }) => rules ?? []) : []
 
-/** The calls that the ids name, each once, all waiting for this kind of answer. */
+/** The calls with these ids. Each may be named once, and each must wait for this kind of answer. */
 const callsOf = (message: Message, ids: ReadonlyArray<string>, state: ToolCallBlock["state"]) => {
   const waiting = new Map(
     awaited(message).filter((call) => call.state === state).map((call) => [call.id as string, call])
@@ -66,7 +66,7 @@ const confirmed = (message: Message, input: ConfirmInput) =>
     }]
   )
 
-/** The result's output as deltas, its end, and then the answer as it came. */
+/** Events for the result's output as deltas, for its end, and for the answer as it came. */
 const executed = (message: Message, input: ExternalInput) =>
   Effect.map(
     callsOf(message, input.execution_results.map(({ id }) => id), "submitted"),
@@ -109,7 +109,7 @@ const executed = (message: Message, input: ExternalInput) =>
     }
   )
 
-/** The events that the answer is; `Conflict` when it fits nothing that is asked. */
+/** Turns the answer into events; `Conflict` when it does not fit the question. */
 export const read = (message: Message, input: AnswerInput): Effect.Effect<ReadonlyArray<EventDraft>, Conflict> =>
   input.reply_id !== message.id
     ? Effect.fail(

@@ -5,7 +5,7 @@ import type { Notice } from "../../services/Peers.ts"
 import type { Room } from "../../services/Rooms.ts"
 import { elsewhere, type Parts } from "./Parts.ts"
 
-/** How often it is asked again: a notice may be lost, and the process may be gone and another take its place. */
+/** How often the notice is sent again: it may be lost, or the process may be gone and another may take its place. */
 const askEvery = Duration.seconds(1)
 
 /** How often the log is looked at meanwhile. */
@@ -14,7 +14,7 @@ const lookEvery = Duration.millis(50)
 export const make = (parts: Parts) => {
   const { log, peers } = parts
 
-  /** Those of the runs that have not ended. */
+  /** Those of these runs that have not ended. */
   const stillOpen = (room: Room, runs: ReadonlySet<RunId>) =>
     Effect.map(log.open(room.session_id), (open) => open.filter(({ id }) => runs.has(id)))
 
@@ -25,7 +25,7 @@ export const make = (parts: Parts) => {
       if (open.length === 0) return true
       yield* room.follow
       if (elsewhere(parts, room) === undefined) return false
-      // Later each by its name: what came after the request is none of its business.
+      // Later notices name each run, so that runs which came after the request are not stopped.
       if (isFirst) peers.notify(first)
       else for (const { id } of open) peers.notify({ type: "cancel", session: room.session_id, run: id })
       yield* stillOpen(room, runs).pipe(

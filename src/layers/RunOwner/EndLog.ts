@@ -1,9 +1,9 @@
-/** A line in the server's log for each run that has ended. */
+/** Writes a line into the server's log for each run that has ended. */
 import { Effect } from "effect"
 import type * as Reply from "../../domain/Reply.ts"
 import type { Run } from "../../domain/Run.ts"
 
-/** A failure is a warning; what a person or a limit has ended is worth a word; the others are told when asked for. */
+/** A failed run is logged as a warning, one that a person or a limit has ended as info, and the others at debug level. */
 export const logEnd = (run: Run, { error, finished_reason }: Reply.Ending): Effect.Effect<void> => {
   const log = error !== null ? Effect.logWarning : finished_reason === "completed" ? Effect.logDebug : Effect.logInfo
   return log(error === null ? "A run ended" : "A run failed").pipe(

@@ -1,7 +1,7 @@
-/** How runs end that the agent does not end itself. */
+/** The endings of runs that the agent does not end itself. */
 import type * as Reply from "../../domain/Reply.ts"
 
-/** Times a run is driven before it is given up. */
+/** How many times a run is driven before it is given up. */
 export const maxAttempts = 3
 
 export const broken: Reply.Ending = {

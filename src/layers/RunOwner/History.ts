@@ -28,7 +28,7 @@ export const make = (log: typeof EventLog.Service) => {
 
   return {
     eventsOfRun,
-    /** The reply as far as it has come; undefined when it has not begun. */
+    /** The reply so far; undefined when it has not begun. */
     replyOf: (run: Run): Effect.Effect<Message | undefined> =>
       run.first_seq === null ? Effect.succeed(undefined) : Effect.map(
         eventsOfRun(run),

@@ -1,5 +1,5 @@
 /**
- * Drives the runs of this process, and takes up those that nobody drives.
+ * Drives the runs of this process, and takes over those that no process drives.
  *
  *                     submit, session idle
  *      ┌──────────────────────────────────────────────┐
@@ -50,14 +50,14 @@ export const make = Effect.gen(function*() {
   const storage = yield* Storage
   const peers = yield* Peers
   const clock = yield* Effect.clock
-  /** Open while storage may hold runs that nobody here knows of, because it did not answer when they were written. */
+  /** Open while storage may hold runs that this process does not know of, because it did not answer when they were written. */
   const unconfirmed = yield* Effect.makeLatch(false)
   const onUnconfirmed = () => {
     unconfirmed.unsafeOpen()
   }
   const scope = yield* Scope.make()
   const fork = yield* Scope.extend(FiberSet.makeRuntime<never>(), scope)
-  // What hangs in storage is left behind: the process must end all the same.
+  // Writes that hang in storage are abandoned: the process must end all the same.
   yield* Effect.addFinalizer(() => Effect.asVoid(Effect.forkDaemon(Scope.close(scope, Exit.void))))
 
   const activeRuns = yield* ActiveRuns.make({ clock, onUnconfirmed, rooms, runner, self: peers.self, storage })

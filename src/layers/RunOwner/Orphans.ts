@@ -1,22 +1,22 @@
-/** Looks for runs that nobody drives: at the start, after storage was away, and when another process is gone. */
+/** Looks for runs that no process drives: at the start, after storage was away, and when another process is gone. */
 import { Duration, Effect, Random } from "effect"
 import type { Unfinished } from "../../services/EventLog.ts"
 import type { Parts } from "./Parts.ts"
 import type { Recovery } from "./Recovery.ts"
 
-/** Sessions that are taken up at the same time. */
+/** How many sessions are recovered at the same time. */
 const recoverConcurrency = 8
 
-/** How often runs without a living process are looked for, in milliseconds. Seen twice, they are taken up. */
+/** How often the sweep looks for runs without a living process, in milliseconds. Those that it sees twice are recovered. */
 const sweepFrom = 900
 const sweepTo = 1_500
 
-/** How often storage that did not answer is asked what it has written. */
+/** After storage did not answer, how often it is asked what it has written. */
 const unconfirmedEvery = Duration.millis(500)
 
 export const make = (
   { activeRuns, log, peers }: Parts,
-  /** Open while storage may hold runs that nobody here knows of. */
+  /** Open while storage may hold runs that this process does not know of. */
   unconfirmed: Effect.Latch,
   { takeUp }: Pick<Recovery, "takeUp">
 ) => {
@@ -27,7 +27,7 @@ export const make = (
       discard: true
     })
 
-  /** Sessions in which nobody drives what runs or waits: the process is gone, or this one has lost it. */
+  /** Sessions whose runs no process drives: their process is gone, or this one has lost them. */
   const orphans = Effect.gen(function*() {
     const unfinished = yield* log.unfinishedSessions
     const foreign = unfinished.some(({ driver }) => driver !== null && driver !== self)
@@ -44,12 +44,12 @@ export const make = (
     yield* takeUpAll(found)
   })
 
-  /** Drives on what was refused and yet is there. What other processes had, the sweep finds. */
+  /** Drives runs whose write seemed to be refused and which are in storage all the same. The sweep finds those of other processes. */
   const lookForUnconfirmed = Effect.gen(function*() {
     yield* unconfirmed.await
     yield* Effect.sleep(unconfirmedEvery)
     if (activeRuns.isClosing()) return yield* Effect.never
-    // Closed before storage is asked: what becomes unconfirmed meanwhile opens it again.
+    // The latch is closed before storage is asked: a write that becomes unconfirmed meanwhile opens it again.
     unconfirmed.unsafeClose()
     yield* takeUpAll((yield* orphans).filter(({ driver }) => peers.alone || driver === self))
   }).pipe(Effect.catchAllCause((cause) =>
@@ -61,7 +61,7 @@ export const make = (
 
   let suspects = new Set<string>()
 
-  /** A process that is away for a moment only keeps its runs: only what is found twice is taken up. */
+  /** A process that is away for a moment keeps its runs: only what is found twice is recovered. */
   const sweep = Effect.gen(function*() {
     yield* Effect.sleep(yield* Random.nextIntBetween(sweepFrom, sweepTo))
     if (activeRuns.isClosing()) return

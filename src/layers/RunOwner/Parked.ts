@@ -1,4 +1,4 @@
-/** Takes parked runs up again: because somebody has answered, or to end them. Whoever does holds the room's lock. */
+/** Continues parked runs that somebody has answered, or ends them. The caller holds the room's lock. */
 import { Effect } from "effect"
 import type { Claim } from "../../domain/Claim.ts"
 import type { EventDraft } from "../../domain/Event.ts"
@@ -13,7 +13,7 @@ export const make = (parts: Parts) => {
   const { activeRuns, log, peers: { self }, storage: { agents } } = parts
   const { eventsOfRun } = History.make(log)
 
-  /** A run as far as the log tells of it. */
+  /** A run with its reply so far, as the log has it. */
   const load = Effect.fnUntraced(function*(room: Room, run: Run) {
     const events = yield* eventsOfRun(run)
     const reply = Reply.ofEvents(events.map(({ event }) => event))
@@ -28,7 +28,7 @@ export const make = (parts: Parts) => {
   const nameOf = (run: Run) =>
     Effect.match(agents.get(run.user_id, run.agent_id), { onFailure: () => "", onSuccess: ({ data }) => data.name })
 
-  /** Loads a parked run. Undefined when somebody else was quicker: nothing may come between this and what is done with it. */
+  /** Loads a parked run; undefined when another process was first. There must be no wait between this and what is done with the run. */
   const reload = Effect.fnUntraced(function*(room: Room, run: Run) {
     const agentName = yield* nameOf(run)
     const active = yield* load(room, { ...run, status: "running", driver: self, updated_at: activeRuns.now() })
@@ -39,7 +39,7 @@ export const make = (parts: Parts) => {
   const goOn = Effect.fnUntraced(
     function*(room: Room, run: Run, drafts: ReadonlyArray<EventDraft>, claim: Claim | undefined) {
       const loaded = yield* reload(room, run)
-      // In the moment of leaving nothing goes on: the run stays parked, and its answer is refused.
+      // When the process is about to end, no run continues: it stays parked, and its answer is refused.
       if (loaded === undefined || activeRuns.isClosing()) return undefined
       const { active, agentName } = loaded
       room.record(active.run)
@@ -49,7 +49,7 @@ export const make = (parts: Parts) => {
     }
   )
 
-  /** Ends a parked run, if it is one of those, and inputs that wait behind it, those of `pending`. */
+  /** Ends a parked run, if it is one of these, and the inputs in `pending` that wait behind it. */
   const stop = Effect.fnUntraced(function*(
     room: Room,
     { how = interrupted, pending = () => false, those = () => true }: {
@@ -63,11 +63,11 @@ export const make = (parts: Parts) => {
     if (parked === undefined || !those(parked)) return undefined
     const loaded = yield* reload(room, parked)
     if (loaded === undefined) return undefined
-    // Nothing is recorded yet: without an event there is no page that could collide with another process's.
+    // Nothing has been recorded so far: without an event there is no page that could collide with another process's.
     const { active } = loaded
     active.stopping = how
     activeRuns.start(active, pendingIn(parts, room, loaded.agentName))
-    // In the same turn: once the parked run has ended, the first of them would begin.
+    // This happens in the same turn of the event loop: once the parked run has ended, the first of them would begin.
     activeRuns.endPending(active, ({ run }) => pending(run), interrupted)
     return active
   })

@@ -1,4 +1,4 @@
-/** How the end of a run, and its parking, are written: the last events of it, its message and its row. */
+/** Writes the end of a run, or its parking: its last events, its message and its row. */
 import type { Timestamp } from "../../domain/Ids.ts"
 import * as Reply from "../../domain/Reply.ts"
 import type { Run } from "../../domain/Run.ts"
@@ -10,7 +10,7 @@ import { maxAttempts } from "./Endings.ts"
 export const isParked = ({ status }: Run): boolean =>
   status === "awaiting_permission" || status === "awaiting_external_result"
 
-/** Ends a run that never begins: its input is in no transcript, or in another reply. */
+/** Ends a run that never began: its input is in no transcript, or in another reply. */
 export const endUnbegun = (room: Room, run: Run, { error, finished_reason }: Reply.Ending, at: Timestamp) => {
   const { id: run_id, reply_id, session_id } = run
   const { seq } = room.emit(run_id, {
@@ -34,7 +34,7 @@ export const endUnbegun = (room: Room, run: Run, { error, finished_reason }: Rep
   })
 }
 
-/** An end that could not be written as it was is written without the reply's content, which may be what storage cannot hold. */
+/** When an end could not be written, it is written without the reply's content, which may be what storage cannot hold. */
 const isTooMuch = ({ attempt }: Run) => attempt > maxAttempts + 1
 
 export const end = ({ lastSeq, out, replySeq, room, run }: ActiveRun, how: Reply.Ending, at: Timestamp) => {

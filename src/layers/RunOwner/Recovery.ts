@@ -1,4 +1,4 @@
-/** Takes up what waits in storage: after a crash, from a process that is gone, or left by another one for this. */
+/** Takes over runs that wait in storage: after a crash, from a process that is gone, or left there by another process for this one. */
 import { Cause, Effect, Exit } from "effect"
 import { Unavailable } from "../../domain/Errors.ts"
 import type { RunId, SessionId, UserId } from "../../domain/Ids.ts"
@@ -15,34 +15,34 @@ const isAway = (cause: Cause.Cause<unknown>) => Cause.squash(cause) instanceof U
 export const make = (parts: Parts, parked: Parked) => {
   const { activeRuns, log, onUnconfirmed, peers: { self }, rooms } = parts
   const { isClosing } = activeRuns
-  /** How often a run could not be read from the log. */
+  /** How many times a run could not be read from the log. */
   const unread = new Map<RunId, number>()
 
-  /** Says that an input waits here, and answers a `seq` before that. */
+  /** Emits that an input is queued, and returns a `seq` before that event. */
   const queued = (room: Room, { run }: PendingInput) => {
     const { id: run_id, session_id } = run
-    // Before the event, and what is in the log: a place that still waits for the log is no cursor.
+    // The head is read before the event is emitted: the `seq` of an event that still waits for the log is no cursor.
     const seq = room.head()
     room.emit(run_id, { type: "RUN_QUEUED", session_id, run_id })
     room.record({ ...run, driver: self })
     return seq
   }
 
-  /** Lets an input wait behind a run, or stops that for it. */
+  /** Queues an input behind a run, or stops that run for it. */
   const join = (active: ActiveRun, pending: PendingInput) => {
     enqueue(active.queue, pending)
     if (pending.run.on_busy !== "interrupt") return
-    // Not before it is durable: for an input that is refused after all, nothing is stopped.
+    // The run is not stopped before the input is durable: an input that is refused after all stops nothing.
     active.room.whenDurable(() => {
       if (activeRuns.get(active.room.session_id) === active && active.queue.includes(pending)) activeRuns.stop(active)
     })
   }
 
-  /** An input that came to interrupt this run, and was accepted before the process was gone. */
+  /** Finds the input that came to interrupt this run and was accepted before the process was gone. */
   const isStoppedBy = ({ run: { started_at } }: ActiveRun) => ({ run }: PendingInput) =>
     run.on_busy === "interrupt" && started_at !== null && run.created_at >= started_at
 
-  /** A run that was cut off, once more. Undefined when somebody else was quicker, or this process is leaving. */
+  /** Resumes a run that was cut off. Undefined when another process was first, or this one is ending. */
   const resume = Effect.fnUntraced(function*(room: Room, run: Run) {
     const before = room.last()
     const attempt = run.attempt + 1
@@ -53,7 +53,7 @@ export const make = (parts: Parts, parked: Parked) => {
     return active
   })
 
-  /** A run whose own events cannot be read is ended after some attempts: its session must not wait for ever. */
+  /** Ends a run whose own events cannot be read, after some attempts: its session must not wait for ever. */
   const resumeOrEnd = Effect.fnUntraced(function*(room: Room, run: Run) {
     const exit = yield* Effect.exit(resume(room, run))
     if (Exit.isSuccess(exit)) {
@@ -72,7 +72,7 @@ export const make = (parts: Parts, parked: Parked) => {
   })
 
   /**
-   * The next input that can begin. One whose beginning was refused, although
+   * Finds the next input that can begin. One whose beginning was refused, although
    * storage takes what others write, begins again with one attempt more, which is
    * durable before; in the end it is ended without ever having begun.
    */
@@ -96,16 +96,16 @@ export const make = (parts: Parts, parked: Parked) => {
     }
   )
 
-  /** Takes up what waits in a session that nobody drives. One whose run is parked waits for its answer. */
+  /** Takes over the runs of a session that no process drives. When a run is parked, the session waits for its answer. */
   const recoverIn = Effect.fnUntraced(function*(room: Room) {
     const id = room.session_id
-    // After this, what the log says of the session's runs is all there is.
+    // After this wait the log has everything about the session's runs.
     yield* Effect.ignore(room.durable)
     yield* room.follow
     const first = room.open()[0]
     if (activeRuns.has(id) || first === undefined) return
     if (room.open().some(isParked)) {
-      // It was left for a run that has parked meanwhile.
+      // The input was left for a run that has parked meanwhile.
       const interrupts = room.open().some(({ driver, on_busy, status }) =>
         status === "queued" && driver === null && on_busy === "interrupt"
       )
@@ -125,7 +125,7 @@ export const make = (parts: Parts, parked: Parked) => {
     if (room.open().some(({ status }) => status === "running")) return
     const next = yield* nextOf(room, queue)
     if (next === undefined || isClosing() || activeRuns.has(id)) return
-    // Cancelled while its attempt was written.
+    // The run was cancelled while its attempt was written.
     if (!room.open().some((run) => run.id === next.run.id)) return onUnconfirmed()
     activeRuns.start(
       activeRuns.begin(room, next),
@@ -133,9 +133,9 @@ export const make = (parts: Parts, parked: Parked) => {
     )
   })
 
-  /** Inputs that other processes left for the run that goes on here. */
+  /** Queues inputs that other processes left in storage for the active run here. */
   const pickUpIn = Effect.fnUntraced(function*(room: Room) {
-    // After this, storage says who has every run that was ever seen here.
+    // After this wait storage says which process drives each run that was ever seen here.
     yield* Effect.ignore(room.durable)
     const fresh = (yield* log.open(room.session_id)).filter(({ driver, status }) =>
       driver === null && status === "queued"
@@ -159,7 +159,7 @@ export const make = (parts: Parts, parked: Parked) => {
       Effect.asVoid
     )
 
-  /** Takes up inputs that were left for this process, or that no process has. Never fails: it is tried again later. */
+  /** Takes over inputs that were left for this process, or that no process drives. It never fails: it is tried again later. */
   const takeUp = (session: { readonly id: SessionId; readonly user_id: UserId }) =>
     Effect.flatMap(rooms.get(session), inRoom).pipe(
       Effect.scoped,
@@ -170,7 +170,7 @@ export const make = (parts: Parts, parked: Parked) => {
       Effect.annotateLogs({ session_id: session.id })
     )
 
-  /** The session's owner is known where it is driven; else one look at storage says it. */
+  /** The session's owner is known when the session is driven here; otherwise storage says it. */
   const takeUpById = (id: SessionId) => {
     const active = activeRuns.get(id)
     return active !== undefined

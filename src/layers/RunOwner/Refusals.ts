@@ -1,8 +1,8 @@
-/** Why an input is not taken. */
+/** The reasons why an input is refused. */
 import { Conflict, LimitReached, Unavailable } from "../../domain/Errors.ts"
 import type { Room } from "../../services/Rooms.ts"
 
-/** Inputs that may wait in one session. */
+/** Most inputs that may wait in one session. */
 export const maxQueued = 32
 
 export const notTaken = new Unavailable({

@@ -1,4 +1,4 @@
-/** Stops runs: what goes on, what waits for its turn, and what waits for an answer, here or in another process. */
+/** Stops runs that are active, queued or parked, here or in another process. */
 import { Cause, Deferred, Duration, Effect, FiberId } from "effect"
 import { Unavailable } from "../../domain/Errors.ts"
 import type { RunId, SessionId, Timestamp } from "../../domain/Ids.ts"
@@ -12,17 +12,17 @@ import { elsewhere, parkedIn, type Parts, sessionOf } from "./Parts.ts"
 import type { Recovery } from "./Recovery.ts"
 import { notStopped } from "./Refusals.ts"
 
-/** How long whoever asks for a stop waits until it is durable. */
+/** How long a request to stop waits until the stop is durable. */
 const stopTimeout = Duration.millis(1_700)
 
-/** How long a stop stays asked for when it is not done in that time, and how often it is tried again. */
+/** How long a stop is tried further when it is not done in that time, and how often. */
 const maxAsking = Duration.seconds(60)
 const retryEvery = Duration.millis(200)
 
-/** Stops that may be asked for in one session at a time. */
+/** Most stops that may be requested in one session at a time. */
 const maxStops = 16
 
-/** What shall end, and how another process is told of it first. */
+/** Which runs shall end, and the first notice of it to another process. */
 interface Stop {
   readonly runs: ReadonlySet<RunId>
   readonly notice: Notice
@@ -41,7 +41,7 @@ export const make = (parts: Parts, parked: Parked, { takeUp, takeUpById }: Recov
     if (run !== undefined && isOne(run)) {
       active = yield* room.lock.withPermits(1)(parked.stop(room, { those: isOne, pending: isOne }))
     } else if (active !== undefined) {
-      // What waits is ended first, and in the same turn: it would begin when that which goes on has ended.
+      // Queued runs are ended first, in the same turn of the event loop: they would begin when the active run has ended.
       activeRuns.endPending(active, ({ run }) => isOne(run), interrupted)
       if (isOne(active.run)) activeRuns.stop(active)
     } else {
@@ -57,7 +57,7 @@ export const make = (parts: Parts, parked: Parked, { takeUp, takeUpById }: Recov
   const haveEnded = (session: OwnedSession, runs: ReadonlySet<RunId>) =>
     Effect.map(log.open(session.id), (open) => !open.some(({ id }) => runs.has(id)))
 
-  /** In the room that is the newest: of one that could not go on, another process may have the runs, or this one again. */
+  /** Works in the session's newest room: the runs of a dead room may be driven by another process, or by this one again. */
   const attempt = (session: OwnedSession, { notice, runs }: Stop) =>
     Effect.gen(function*() {
       const room = yield* rooms.get(session)
@@ -65,7 +65,7 @@ export const make = (parts: Parts, parked: Parked, { takeUp, takeUpById }: Recov
       if (elsewhere(parts, room) !== undefined) return yield* askPeer(room, notice, runs)
       yield* stopHere(room, runs)
       if (yield* haveEnded(session, runs)) return true
-      // It was on its way into storage, or left there for this process.
+      // The run was on its way into storage, or was left there for this process.
       yield* takeUp(session)
       return false
     }).pipe(
@@ -84,7 +84,7 @@ export const make = (parts: Parts, parked: Parked, { takeUp, takeUpById }: Recov
       Effect.asVoid
     )
 
-  /** Waits for the stop as long as a request can. It goes on when nobody waits any more. */
+  /** Waits for the stop as long as a request may. The stop continues when nobody waits any more. */
   const bounded = (session: OwnedSession, stopping: Effect.Effect<void>): Effect.Effect<void, Unavailable> =>
     Effect.suspend(() => {
       const before = asking.get(session.id) ?? 0
@@ -105,7 +105,7 @@ export const make = (parts: Parts, parked: Parked, { takeUp, takeUpById }: Recov
       return Effect.timeoutFail(Deferred.await(done), { duration: stopTimeout, onTimeout: () => notStopped })
     })
 
-  /** What an interruption ends, as the session is now. */
+  /** The runs that an interruption ends, as the session is now. */
   const present = (room: Room, queue: "keep" | "drop"): Stop | undefined => {
     const session = room.session_id
     const run = activeRuns.get(session)?.run ?? parkedIn(parts, room) ?? elsewhere(parts, room)
@@ -120,7 +120,7 @@ export const make = (parts: Parts, parked: Parked, { takeUp, takeUpById }: Recov
       session,
       Effect.gen(function*() {
         const room = yield* rooms.get(session)
-        // What other processes left for the run that goes on here is dropped too; and no run here may hide what goes on elsewhere.
+        // Inputs that other processes left for the active run here are dropped too; and a run here must not hide one that is active elsewhere.
         if (queue === "drop" && activeRuns.has(session.id) && !peers.alone) yield* takeUp(session)
         else if (!activeRuns.has(session.id)) yield* room.follow
         const what = present(room, queue)
@@ -145,7 +145,7 @@ export const make = (parts: Parts, parked: Parked, { takeUp, takeUpById }: Recov
       Effect.asVoid
     )
 
-  /** What another process asks of the one that drives the session. */
+  /** Serves the request of another process to the one that drives the session. */
   const receive = (received: Received) => {
     if (!("session" in received) || received.type === "pages" || received.type === "forget") return
     const { session } = received
@@ -156,12 +156,12 @@ export const make = (parts: Parts, parked: Parked, { takeUp, takeUpById }: Recov
     const room = activeRuns.get(session)?.room
     if (room === undefined) return
     background(
-      // Whatever that process left here before it asked is here afterwards.
+      // After this, all inputs that the process left here before its request are known here.
       Effect.zipRight(
         takeUp(sessionOf(room)),
         Effect.suspend(() => {
           if (received.type === "cancel") return stopHere(room, new Set([received.run]))
-          // It has ended by itself meanwhile: the one that came after it is none of its business.
+          // The run has ended by itself meanwhile: the run after it must not be stopped.
           if (activeRuns.get(session)?.run.id !== received.run) return Effect.void
           return stopHere(room, present(room, received.queue)!.runs)
         })

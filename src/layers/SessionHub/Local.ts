@@ -1,4 +1,4 @@
-/** Live sessions over the rooms and the run owner of this process. */
+/** Live sessions, made of the rooms and the run owner of this process. */
 import { Clock, Deferred, Duration, Effect, Layer } from "effect"
 import { type Accepted, type AnswerInput, type ChatRequest, isAnswer } from "../../domain/Chat.ts"
 import type { Claim } from "../../domain/Claim.ts"
@@ -24,10 +24,10 @@ const noModel = (session: Session) =>
     detail: `Session '${session.id}' has no model. Set its chat_model_config by PATCH /sessions/${session.id}.`
   })
 
-/** Messages read at a time in search of one. */
+/** How many messages are read at a time to find one. */
 const olderMessages = 200
 
-/** Wants no frames, only to know when there are no more, and why. */
+/** A sink that ignores all frames and only learns when the stream ends, and why. */
 const listener = (ended: Deferred.Deferred<string | undefined>): Sink => ({
   write: () => {},
   unread: () => 0,
@@ -35,7 +35,7 @@ const listener = (ended: Deferred.Deferred<string | undefined>): Sink => ({
   end: (comment) => Deferred.unsafeDone(ended, Effect.succeed(comment))
 })
 
-/** Wait before a run is listened to again whose room could not go on. */
+/** How long to wait before listening again to a run whose room has died. */
 const listenAgain = Duration.millis(200)
 
 /** The reply of a run that was ended before it began. */
@@ -55,12 +55,12 @@ const neverBegun = ({ created_at, ended_at, error, finished_reason, reply_id }: 
 /** How long a cursor may wait for the log. */
 const cursorTimeout = Duration.seconds(1)
 
-/** Times that an input is tried again when another process was quicker. */
+/** How many times an input is tried again when another process was first. */
 const maxTries = 3
 
 const isWaiting = (status: Run["status"]) => status === "awaiting_permission" || status === "awaiting_external_result"
 
-/** What a session is doing whose runs that are not ended stand so. */
+/** The status of a session, from the statuses of its runs that have not ended. */
 const statusOf = (runs: ReadonlyArray<Run["status"]>): SessionStatus =>
   runs.find(isWaiting) ?? (runs.includes("running") ? "running" : "idle")
 
@@ -72,7 +72,7 @@ export const make = Effect.gen(function*() {
   const owner = yield* RunOwner
   const newId = yield* NewId
 
-  /** Another process was quicker: a new room knows what that one did. */
+  /** Tries again when another process was first: a new room knows what that one did. */
   const again = <A, E>(attempt: Effect.Effect<A, E | AppendRefused>) =>
     Effect.retry(attempt, {
       times: maxTries,
@@ -92,10 +92,10 @@ export const make = Effect.gen(function*() {
       const { place, seq } = yield* owner.submit(room, run, agentName, claim)
       if (place === "stored") return { session_id: session.id, run_id: run.id, seq }
       yield* room.accepted(place === "alone").pipe(Effect.catchTags({
-        // Storage may have taken it and lost the way to say so.
+        // Storage may have written it although its confirmation was lost.
         AppendRefused: (refused) =>
           Effect.catchTag(Effect.asVoid(storage.runs.get(run.user_id, run.id)), "NotFound", () => Effect.fail(refused)),
-        // With a key it may stay: whoever asks again finds it.
+        // An input with a key may stay: the client's next try finds it.
         Unavailable: (refused) =>
           claim === undefined ? Effect.zipRight(owner.revoke(room, run.id), refused) : Effect.fail(refused)
       }))
@@ -104,7 +104,7 @@ export const make = Effect.gen(function*() {
     Effect.scoped
   )
 
-  /** The run that goes on, here or in another process. */
+  /** The active run, here or in another process. */
   const running = (session: Session) =>
     Effect.suspend(() => {
       const here = owner.activity(session.id)
@@ -167,7 +167,7 @@ export const make = Effect.gen(function*() {
     )
   )
 
-  /** A message that is too old to be in the room. */
+  /** Finds a message that is too old to be in the room. */
   const placed = Effect.fnUntraced(function*(session: Session, id: MessageId) {
     for (let offset = 0;; offset += olderMessages) {
       const messages = yield* log.messages(session.id, { offset, limit: olderMessages })
@@ -177,7 +177,7 @@ export const make = Effect.gen(function*() {
     }
   })
 
-  /** Waits until a run has ended or is parked, and answers with it. A room that cannot go on ends its streams, and not the run. */
+  /** Waits until a run has ended or is parked, and returns it. A room that dies ends its streams, but not the run. */
   const untilOver = (session: Session, run: RunId, after: number) =>
     Effect.gen(function*() {
       const room = yield* rooms.get(session)
@@ -198,7 +198,7 @@ export const make = Effect.gen(function*() {
     attach: Effect.fnUntraced(function*(session, sink, subscription) {
       const room = yield* rooms.get(session)
       if (subscription.after > room.head()) yield* room.follow
-      // A place that was given out here and waits for the log is there in a moment.
+      // An event with a `seq` of this process that still waits for the log will be there in a moment.
       if (subscription.after > room.head() && subscription.after <= room.last()) {
         yield* Effect.timeoutOption(Effect.ignore(room.durable), cursorTimeout)
       }
@@ -231,12 +231,12 @@ export const make = Effect.gen(function*() {
       Effect.gen(function*() {
         const stored = yield* untilOver(session, run, after)
         const room = yield* rooms.get(session)
-        // The run may have ended in another process, and its room here been left.
+        // The run may have ended in another process, and the room here may not know it yet.
         yield* room.follow
         const own = room.context().findLast(({ id }) => id === stored.reply_id) ??
           (yield* placed(session, stored.reply_id))
         if (own !== undefined) return own
-        // An input that steered has no reply of its own, but the one that it went into.
+        // An input that steered has no reply of its own: it went into another one.
         const other = stored.finished_reason === "completed"
           ? owner.activity(session.id)?.reply ?? room.context().findLast(({ role }) => role === "assistant")
           : undefined
@@ -273,7 +273,8 @@ export const make = Effect.gen(function*() {
     forget: (session) =>
       owner.interrupt(session, "drop").pipe(
         Effect.unlessEffect(Effect.map(running(session), (run) => run === undefined)),
-        Effect.zipRight(rooms.forget(session.id))
+        Effect.zipRight(rooms.forget(session.id)),
+        Effect.withSpan("SessionHub.forget")
       )
   })
 })

@@ -15,7 +15,7 @@ export type Migrations = Readonly<Record<string, Effect.Effect<void, SqlError.Sq
 export interface MigrationStatus {
   readonly id: number
   readonly name: string
-  /** `null`: known to this stoa, not in the database yet. */
+  /** `null` means that this stoa knows the step and the database does not have it yet. */
   readonly appliedAt: Date | null
 }
 
@@ -69,7 +69,7 @@ const readApplied = Effect.gen(function*() {
 
 const newestOf = (rows: ReadonlyArray<{ readonly id: number }>) => rows.at(-1)?.id ?? 0
 
-/** Runs what is missing, and returns the names of what it ran. */
+/** Runs the missing steps, and returns their names. */
 export const migrate = (
   migrations: Migrations
 ): Effect.Effect<ReadonlyArray<string>, DatabaseTooNew | MigrationFailed | SqlError.SqlError, SqlClient.SqlClient> =>

@@ -1,5 +1,5 @@
 /**
- * The short way to the database for the few statements that run hundreds of
+ * A fast path to the database for the few statements that run hundreds of
  * times a second: no span, no compilation, and the database has parsed and
  * planned the statement before. Part of the surrounding transaction, if any.
  */

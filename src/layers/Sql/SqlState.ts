@@ -1,4 +1,4 @@
-/** PostgreSQL's error codes, as far as they are answers. */
+/** The PostgreSQL error codes that are expected answers. */
 import type * as SqlError from "@effect/sql/SqlError"
 import { Effect } from "effect"
 import { Unavailable } from "../../domain/Errors.ts"
@@ -6,7 +6,7 @@ import { Unavailable } from "../../domain/Errors.ts"
 export const uniqueViolation = "23505"
 export const foreignKeyViolation = "23503"
 
-/** The other one was let through; asked again, it goes well. */
+/** The deadlock was resolved by letting the other transaction through, so a new try succeeds. */
 const deadlock = "40P01"
 
 const maxDeadlocks = 5
@@ -46,6 +46,6 @@ export const dieOf = (error: SqlError.SqlError): Effect.Effect<never> =>
       : error
   )
 
-/** What a statement fails with is a defect. */
+/** Turns a statement's failure into a defect. */
 export const orDie = <A, R>(statement: Effect.Effect<A, SqlError.SqlError, R>): Effect.Effect<A, never, R> =>
   Effect.catchAll(statement, dieOf)

@@ -1,10 +1,10 @@
 /**
- * Whose turn it is on a connection that serves one at a time, in the order of
- * asking. A plain class because every statement passes through it.
+ * A queue for a connection that serves one statement at a time, in the order of
+ * arrival. It is a plain class because every statement passes through it.
  */
 import { Effect } from "effect"
 
-/** A statement on PGlite blocks the event loop; after this much of it, sockets and timers get theirs. */
+/** A statement on PGlite blocks the event loop; after so many milliseconds of statements, sockets and timers are served. */
 const sliceMillis = 5
 
 interface Ticket {
@@ -17,11 +17,11 @@ export class Turns {
   private readonly waiting: Array<Ticket> = []
   private sliceStart: number | undefined
 
-  /** Waits for a turn, which lasts until `leave`. An interrupted wait takes none. */
+  /** Waits for a turn, which lasts until `leave`. An interrupted wait takes no turn. */
   readonly take: Effect.Effect<void> = Effect.async<void>((resume) => {
     const ticket = this.enter(() => resume(Effect.void))
     return Effect.sync(() => {
-      // Begun, and yet interrupted: the fiber never saw it.
+      // The turn had begun when the fiber was interrupted, so the fiber never saw it.
       if (!this.withdraw(ticket)) this.leave()
     })
   })
@@ -88,7 +88,7 @@ export class Turns {
     ticket.start()
   }
 
-  /** False when its turn has begun. */
+  /** Removes a waiter; false when its turn has begun. */
   private withdraw(ticket: Ticket): boolean {
     if (ticket.state === "begun") return false
     ticket.state = "withdrawn"

@@ -1,4 +1,4 @@
-/** Records in this process. */
+/** Keeps records in this process. */
 import { Duration, Effect, Layer } from "effect"
 import {
   type Driver,
@@ -17,7 +17,7 @@ const holding = ({ holds }: RowFilter) => ({ data }: Row) => holds === undefined
 
 const byId = (a: Row, b: Row) => a.id < b.id ? -1 : 1
 
-/** The row after a change: what it is and what it refers to stays. */
+/** The row after a change: its owner, id and references stay. */
 const changed = (table: Table, before: Row, after: Row): Row => ({
   ...after,
   id: before.id,

@@ -1,4 +1,4 @@
-/** Records in PostgreSQL: one statement per call, the row's columns copied out of the document. */
+/** Keeps records in PostgreSQL: each call is one statement, and the row's columns are copied out of the document. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import * as SqlError from "@effect/sql/SqlError"
 import { Duration, Effect, Layer, Option } from "effect"
@@ -15,11 +15,11 @@ import { Prepared } from "../Sql/Prepared.ts"
 import { dieOf, orDie, retryDeadlock } from "../Sql/SqlState.ts"
 
 export interface Options {
-  /** Other processes write to the database too. */
+  /** Whether other processes write to the database too. */
   readonly shared: boolean
 }
 
-/** How stale a record may be that another process has changed. */
+/** How long a record that another process has changed may be served in its old form. */
 const sharedTtl = Duration.seconds(1)
 
 /** `text` cannot hold NUL. No id has one, so an id with one must stay unknown. */
@@ -78,7 +78,7 @@ const insertText = (table: Table) => {
   return `with ${steps.join(", ")} select exists (select from fresh) as inserted, ${hasParents} as has_parents`
 }
 
-/** What may change: neither owner nor references. */
+/** The columns that may change: neither owner nor references. */
 const changeable = (table: Table) =>
   columnsOf(table).map((column, i) => ({ column, i })).filter(({ column }) =>
     !["id", "owner", "created_at", ...table.references.map((reference) => reference.column)].includes(column)
@@ -94,7 +94,7 @@ const updateValues = (table: Table, id: string, row: Row) => {
   return [id, ...changeable(table).map(({ i }) => values[i])]
 }
 
-/** Rows that somebody else removes at the same time are left to him. */
+/** Rows that another transaction removes at the same time are skipped. */
 const removeBeforeText = ({ name }: Table) =>
   `delete from ${name} where id in (
     select id from ${name} where created_at < $1::timestamptz order by created_at limit $2 for update skip locked
@@ -110,7 +110,7 @@ const conditions = ({ holds, owner, where }: RowFilter) => {
 
 const whereText = (texts: ReadonlyArray<string>) => texts.length === 0 ? "" : ` where ${texts.join(" and ")}`
 
-/** What a list reads, in its order and without its end. */
+/** The query of a list, in its order, without its limit. */
 const listing = (table: Table, filter: RowFilter, after: string | undefined, order: Order) => {
   const { params, texts } = conditions(filter)
   const beyond = after === undefined ? [] : [`id ${order === "oldest" ? ">" : "<"} $${params.length + 1}`]
@@ -151,7 +151,7 @@ export const driver = Effect.gen(function*() {
     page: (table, filter, { after, bytes, limit, order }) => {
       const { direction, params, statement } = listing(table, filter, after, order)
       const listed = `${statement} limit $${params.length + 1}::int + 1`
-      // The documents that are left out are measured and not read.
+      // Documents beyond the bound are measured but not read.
       const sized = `select *, row_number() over by_id as place, count(*) over () as found,
         sum(octet_length(data)) over by_id as size
         from (${listed}) listed window by_id as (order by id ${direction})`

@@ -1,4 +1,4 @@
-/** The tools that every agent has, and those of somebody's own program beside them. A new built-in one is a file beside this and a name in `builtIn`. */
+/** The tools that every agent has, and those that a user's own program adds. A new built-in tool is a file beside this one and a name in `builtIn`. */
 import { Cause, Effect, Exit, Layer, Option, type Scope } from "effect"
 import { Toolbox } from "../../services/Toolbox.ts"
 import { type BuiltInTool, ToolFailed, type ToolSource } from "./BuiltInTool.ts"
@@ -8,10 +8,10 @@ import { pause } from "./Pause.ts"
 
 export const builtIn: ReadonlyArray<BuiltInTool> = [currentTime, calculate, pause]
 
-/** What the model and the tenant read when a tool has a bug: the bug's own text may hold anything. */
+/** The model and the tenant read this when a tool has a bug, because the bug's own text may hold secrets. */
 const bug = "The tool failed because of an internal error."
 
-/** What went wrong, as the tool itself says it to the model. Undefined for a bug. */
+/** The tool's own message to the model about its failure. Undefined for a bug. */
 const messageOf = (cause: Cause.Cause<ToolFailed>) =>
   Option.map(Cause.failureOption(cause), ({ message }) => message).pipe(Option.getOrUndefined)
 
@@ -26,11 +26,11 @@ export const make = (tools: ReadonlyArray<BuiltInTool>) => {
         ? Exit.fail(new ToolFailed({ message: `ToolNotFoundError: The tool named '${name}' doesn't exist.` }))
         : yield* Effect.exit(Effect.suspend(() => entry.run(input, caller)))
       if (Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)) return yield* Effect.interrupt
-      const told = Exit.isSuccess(exit) ? exit.value : messageOf(exit.cause)
-      if (told === undefined && Exit.isFailure(exit)) {
+      const message = Exit.isSuccess(exit) ? exit.value : messageOf(exit.cause)
+      if (message === undefined && Exit.isFailure(exit)) {
         yield* Effect.annotateLogs(Effect.logError("A tool has a bug", exit.cause), { tool: name })
       }
-      const delta = told ?? bug
+      const delta = message ?? bug
       if (delta !== "") emit({ type: "text", delta })
       return Exit.isSuccess(exit) ? "success" : "error"
     })
@@ -39,7 +39,7 @@ export const make = (tools: ReadonlyArray<BuiltInTool>) => {
 
 export const layer: Layer.Layer<Toolbox> = Layer.succeed(Toolbox, make(builtIn))
 
-/** With others beside the built-in tools; one of a name that is there already takes its place. */
+/** The built-in tools and others; a tool replaces a built-in one of the same name. */
 export const layerWith = <R>(
   sources: ReadonlyArray<ToolSource<R>>
 ): Layer.Layer<Toolbox, never, Exclude<R, Scope.Scope>> =>

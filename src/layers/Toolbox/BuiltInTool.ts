@@ -1,4 +1,4 @@
-/** What a tool is made of, one that is built in or one of somebody's own program: one schema is its validator, its types and what the model is told. */
+/** Defines tools, built-in ones and those of a user's own program. One schema is the validator, the types and the description for the model. */
 import { Data, Effect, JSONSchema, ParseResult, Schema, type Scope } from "effect"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { Tool, ToolCaller, ToolEffect } from "../../services/Toolbox.ts"
@@ -17,15 +17,15 @@ interface Definition<A, I> {
   readonly description: string
   readonly effect: ToolEffect
   readonly idempotent: boolean
-  /** Give optional fields `exact: true`, or the model is told of nulls and undefined. */
+  /** Give optional fields `exact: true`, otherwise the model's schema mentions null and undefined. */
   readonly parameters: Schema.Schema<A, I>
   /** What it opens in its scope is closed when the call ends, however it ends. */
   readonly run: (args: A, caller: ToolCaller) => Effect.Effect<string, ToolFailed, Scope.Scope>
 }
 
 /**
- * A tool, or how one is made: with services, and in a scope that ends with the
- * server, for what all its calls share.
+ * A tool, or an effect that makes one: with services, and in a scope that ends with the
+ * server, for resources that all its calls share.
  */
 export type ToolSource<R = never> = BuiltInTool | Effect.Effect<BuiltInTool, never, R>
 
@@ -35,7 +35,7 @@ const maxInput = 1024 * 1024
 /** Longest sentence about what is wrong with arguments, in characters. */
 const maxProblem = 2_000
 
-/** Without the titles that checks such as `maxLength(64)` leave behind. */
+/** Removes the titles that checks such as `maxLength(64)` add to the schema. */
 const untitled = (schema: unknown): unknown => {
   if (Array.isArray(schema)) return schema.map(untitled)
   if (typeof schema !== "object" || schema === null) return schema

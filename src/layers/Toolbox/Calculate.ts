@@ -1,7 +1,8 @@
-/** Arithmetic for models. mathjs is only the parser here, and is loaded by the first call. */
+/** Arithmetic for models. */
 import { Effect, Schema } from "effect"
 import { define, ToolFailed } from "./BuiltInTool.ts"
-import { constantNames, evaluate, functionNames } from "./Evaluate.ts"
+import { evaluate } from "./Evaluate.ts"
+import { constants, functions } from "./Functions.ts"
 
 /** Longest expression, in characters. */
 const maxExpression = 1_000
@@ -21,7 +22,8 @@ const textOf = (value: number) => {
 export const calculate = define({
   name: "Calculate",
   description: `Calculates an arithmetic expression with real numbers to ${digits} digits. ` +
-    `Operators: + - * / ^ % mod !. Functions: ${functionNames.join(", ")}. Constants: ${constantNames.join(", ")}.`,
+    "Operators: + - * / ^ mod ! and percentages (200 + 5% is 210); 2 pi is a product. " +
+    `Functions: ${[...functions.keys()].join(", ")}. Constants: ${[...constants.keys()].join(", ")}.`,
   effect: "none",
   idempotent: true,
   parameters: Schema.Struct({
@@ -30,8 +32,7 @@ export const calculate = define({
     })
   }),
   run: ({ expression }) =>
-    Effect.promise(() => import("mathjs/number")).pipe(
-      Effect.flatMap(({ parse }) => Effect.try(() => evaluate(parse(expression)))),
+    Effect.try(() => evaluate(expression)).pipe(
       Effect.mapError(({ error }) => new ToolFailed({ message: sentence(error) })),
       Effect.filterOrFail(
         Number.isFinite,
@@ -41,7 +42,5 @@ export const calculate = define({
     )
 })
 
-const sentence = (error: unknown) => {
-  if (error instanceof RangeError) return "The expression is nested too deeply."
-  return `The expression cannot be calculated: ${error instanceof Error ? error.message : String(error)}`
-}
+const sentence = (error: unknown) =>
+  `The expression cannot be calculated: ${error instanceof Error ? error.message : String(error)}.`

@@ -1,132 +1,184 @@
 /**
- * Values of parsed expressions. Only the nodes, operators and names listed here
- * mean anything, all of them plain arithmetic in constant time, so that no
- * expression can reach a property, fill the memory or run on.
+ * The value of an arithmetic expression, computed while it is read from left to
+ * right, in a time that is linear in its length. Only the operators below and
+ * the names in `Functions.ts` mean anything, so that no expression can reach a
+ * property, fill the memory or run on. What people read in two ways is refused
+ * with both ways to write it.
+ *
+ *   sum      = product (("+" | "-") product)*            200 + 5% is 210
+ *   product  = factor (("*" | "/" | "mod" | "%") factor | "%")*
+ *   factor   = signed power*                             2 pi
+ *   signed   = ("+" | "-")* power                        -2^2 is -4
+ *   power    = postfix ("^" signed)?                     2^3^2 is 512
+ *   postfix  = operand "!"*
+ *   operand  = number | constant | function "(" sum ("," sum)* ")" | "(" sum ")"
  */
-import type { ConstantNode, FunctionNode, MathNode, OperatorNode, ParenthesisNode, SymbolNode } from "mathjs"
+import { constants, factorial, functions, mod } from "./Functions.ts"
 
-type Operation = (...values: ReadonlyArray<number>) => number
+/** Deepest nesting of parentheses, functions and exponents: the stack holds many times as much. */
+const maxDepth = 100
 
-interface Arity {
-  readonly least: number
-  readonly most: number
-  readonly run: Operation
+/** Blanks, and one number, name or other character. */
+const token =
+  /\s*(?:(?<number>0x[\da-f]+|0o[0-7]+|0b[01]+|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)|(?<name>[\p{L}_][\p{L}\p{N}_]*)|(?<mark>\S))?/iuy
+
+interface Token {
+  readonly kind: "number" | "name" | "mark" | "end"
+  readonly text: string
 }
 
-/** Most values that one function takes. */
-const maxValues = 1_000
-
-const unary = (run: (x: number) => number): Arity => ({ least: 1, most: 1, run: (x) => run(x!) })
-const binary = (run: (x: number, y: number) => number): Arity => ({ least: 2, most: 2, run: (x, y) => run(x!, y!) })
-const optional = (run: (x: number, y: number | undefined) => number): Arity => ({
-  least: 1,
-  most: 2,
-  run: (x, y) => run(x!, y)
-})
-const many = (run: Operation): Arity => ({ least: 1, most: maxValues, run })
-
-/** Has the sign of the divisor. */
-const mod = (x: number, y: number) => y === 0 ? x : x - y * Math.floor(x / y)
-
-const factorial = (x: number) => {
-  if (!Number.isInteger(x) || x < 0) return Number.NaN
-  let product = 1
-  for (let i = 2; i <= x && product !== Infinity; i++) product *= i
-  return product
+const tokensOf = (expression: string): ReadonlyArray<Token> => {
+  const tokens: Array<Token> = []
+  token.lastIndex = 0
+  while (token.lastIndex < expression.length) {
+    const { mark, name, number } = token.exec(expression)?.groups ?? {}
+    if (number !== undefined) tokens.push({ kind: "number", text: number })
+    else if (name !== undefined) tokens.push({ kind: "name", text: name.toLowerCase() })
+    else if (mark !== undefined) tokens.push({ kind: "mark", text: mark })
+  }
+  return tokens
 }
 
-const round = (x: number, places = 0) => {
-  if (!Number.isInteger(places) || places < 0 || places > 15) return Number.NaN
-  const scaled = Number(`${Math.abs(x)}e${places}`)
-  return Number.isNaN(scaled) ? x : Math.sign(x) * Number(`${Math.round(scaled)}e-${places}`)
-}
+const end: Token = { kind: "end", text: "" }
 
-const operators = new Map<string, Arity>([
-  ["add", binary((x, y) => x + y)],
-  ["subtract", binary((x, y) => x - y)],
-  ["multiply", binary((x, y) => x * y)],
-  ["divide", binary((x, y) => x / y)],
-  ["pow", binary((x, y) => x ** y)],
-  ["mod", binary(mod)],
-  ["unaryMinus", unary((x) => -x)],
-  ["unaryPlus", unary((x) => x)],
-  ["factorial", unary(factorial)]
-])
+/** Throws an `Error` whose message says what is wrong, in words that follow a colon. */
+export const evaluate = (expression: string): number => {
+  const tokens = tokensOf(expression)
+  let at = 0
+  let depth = 0
 
-const functions = new Map<string, Arity>([
-  ["abs", unary(Math.abs)],
-  ["acos", unary(Math.acos)],
-  ["asin", unary(Math.asin)],
-  ["atan", unary(Math.atan)],
-  ["atan2", binary(Math.atan2)],
-  ["cbrt", unary(Math.cbrt)],
-  ["ceil", unary(Math.ceil)],
-  ["cos", unary(Math.cos)],
-  ["exp", unary(Math.exp)],
-  ["factorial", unary(factorial)],
-  ["floor", unary(Math.floor)],
-  ["ln", unary(Math.log)],
-  ["log", optional((x, base) => base === undefined ? Math.log(x) : Math.log(x) / Math.log(base))],
-  ["log10", unary(Math.log10)],
-  ["log2", unary(Math.log2)],
-  ["max", many(Math.max)],
-  ["mean", many((...values) => values.reduce((sum, value) => sum + value, 0) / values.length)],
-  ["min", many(Math.min)],
-  ["mod", binary(mod)],
-  ["pow", binary((x, y) => x ** y)],
-  ["round", optional(round)],
-  ["sign", unary(Math.sign)],
-  ["sin", unary(Math.sin)],
-  ["sqrt", unary(Math.sqrt)],
-  ["sum", many((...values) => values.reduce((sum, value) => sum + value, 0))],
-  ["tan", unary(Math.tan)],
-  ["trunc", unary(Math.trunc)]
-])
+  const next = () => tokens[at] ?? end
+  const isNext = (...marks: ReadonlyArray<string>) => next().kind === "mark" && marks.includes(next().text)
+  const isMod = () => next().kind === "name" && next().text === "mod"
 
-const constants = new Map([["e", Math.E], ["phi", (1 + Math.sqrt(5)) / 2], ["pi", Math.PI], ["tau", 2 * Math.PI]])
-
-export const functionNames: ReadonlyArray<string> = [...functions.keys()]
-export const constantNames: ReadonlyArray<string> = [...constants.keys()]
-
-const isConstant = (node: MathNode): node is ConstantNode<number | string> => node.type === "ConstantNode"
-const isParenthesis = (node: MathNode): node is ParenthesisNode => node.type === "ParenthesisNode"
-const isSymbol = (node: MathNode): node is SymbolNode => node.type === "SymbolNode"
-const isOperator = (node: MathNode): node is OperatorNode => node.type === "OperatorNode"
-const isFunction = (node: MathNode): node is FunctionNode<MathNode> => node.type === "FunctionNode"
-
-export const evaluate = (root: MathNode): number => {
-  // The parser puts one node in two places (`x + 5%` is `x + x * 5 / 100`): without
-  // this, nesting that would double the work each time.
-  const known = new Map<MathNode, number>()
-
-  const apply = (name: string, arity: Arity | undefined, args: ReadonlyArray<MathNode>) => {
-    if (arity === undefined) throw new Error(`'${name}' is not known`)
-    if (args.length < arity.least || args.length > arity.most) {
-      throw new Error(`'${name}' takes another number of values than ${args.length}`)
-    }
-    return arity.run(...args.map(valueOf))
+  const take = (mark: string) => {
+    const found = isNext(mark)
+    if (found) at += 1
+    return found
   }
 
-  const compute = (node: MathNode): number => {
-    if (isConstant(node) && typeof node.value === "number") return node.value
-    if (isParenthesis(node)) return valueOf(node.content)
-    if (isOperator(node)) return apply(node.op, operators.get(node.fn), node.args)
-    if (isFunction(node) && isSymbol(node.fn)) {
-      return apply(node.fn.name, functions.get(node.fn.name.toLowerCase()), node.args)
-    }
-    if (isSymbol(node)) {
-      const constant = constants.get(node.name.toLowerCase())
-      if (constant === undefined) throw new Error(`'${node.name}' is not known`)
-      return constant
-    }
-    throw new Error("it holds something other than numbers, operators, functions and constants")
-  }
+  const unexpected = (expected: string) =>
+    new Error(
+      next() === end ? `it ends where ${expected} is expected` : `'${next().text}' stands where ${expected} is expected`
+    )
 
-  const valueOf = (node: MathNode): number => {
-    const value = known.get(node) ?? compute(node)
-    known.set(node, value)
+  const nested = <A>(read: () => A): A => {
+    depth += 1
+    if (depth > maxDepth) throw new Error(`it is nested more than ${maxDepth} deep`)
+    const value = read()
+    depth -= 1
     return value
   }
 
-  return valueOf(root)
+  const close = () => {
+    if (!take(")")) throw unexpected("an operator or ')'")
+  }
+
+  const call = (name: string): number => {
+    const known = functions.get(name)
+    if (known === undefined) throw new Error(`'${name}' is no function`)
+    const values: Array<number> = []
+    if (!take(")")) {
+      do values.push(nested(sum))
+      while (take(","))
+      close()
+    }
+    if (values.length < known.least || values.length > known.most) {
+      throw new Error(`'${name}' takes another number of values than ${values.length}`)
+    }
+    return known.run(...values)
+  }
+
+  const operand = (): number => {
+    const { kind, text } = next()
+    if (kind === "number") {
+      at += 1
+      return Number(text)
+    }
+    if (kind === "name") {
+      at += 1
+      if (take("(")) return call(text)
+      const constant = constants.get(text)
+      if (constant !== undefined) return constant
+      throw new Error(functions.has(text) ? `'${text}' is a function: write '${text}(...)'` : `'${text}' is not known`)
+    }
+    if (!take("(")) throw unexpected("a number, a name or '('")
+    const value = nested(sum)
+    close()
+    return value
+  }
+
+  const postfix = (): number => {
+    let value = operand()
+    while (take("!")) value = factorial(value)
+    return value
+  }
+
+  const power = (): number => {
+    const base = postfix()
+    return take("^") ? base ** nested(signed) : base
+  }
+
+  const signed = (): number => {
+    let sign = 1
+    while (isNext("+", "-")) {
+      if (next().text === "-") sign = -sign
+      at += 1
+    }
+    return sign * power()
+  }
+
+  /** Whether a factor begins here without an operator before it: `2 pi`, but not `2 2`. */
+  const isFactor = () =>
+    isNext("(") || (next().kind === "name" && !isMod()) ||
+    (next().kind === "number" && tokens[at - 1]?.kind !== "number")
+
+  const factor = (afterDivision: boolean): number => {
+    let value = signed()
+    while (isFactor()) {
+      if (afterDivision) throw new Error("what is divided by can be read in two ways: write '*' or parentheses")
+      value *= power()
+    }
+    return value
+  }
+
+  /** `percent`: it is nothing but a percentage, which a sum takes of what is before it. */
+  const product = (): { readonly value: number; readonly percent: boolean } => {
+    let value = factor(false)
+    let operations = 0
+    let percent = false
+    for (;;) {
+      if (take("*")) value *= factor(false)
+      else if (take("/")) value /= factor(true)
+      else if (isMod()) {
+        at += 1
+        value = mod(value, factor(true))
+      } else if (take("%")) {
+        if (isNext("+", "-")) {
+          throw new Error("'%' before a sign can be read in two ways: write 'mod', or '(5%)' for a percentage")
+        }
+        if (isFactor()) value = mod(value, factor(true))
+        else {
+          value /= 100
+          percent = operations === 0
+        }
+      } else return { value, percent: percent && operations === 1 }
+      operations += 1
+    }
+  }
+
+  const sum = (): number => {
+    let value = product().value
+    while (isNext("+", "-")) {
+      const sign = next().text === "-" ? -1 : 1
+      at += 1
+      const right = product()
+      value += sign * (right.percent ? value * right.value : right.value)
+    }
+    return value
+  }
+
+  const value = sum()
+  if (next() !== end) throw unexpected("an operator")
+  return value
 }

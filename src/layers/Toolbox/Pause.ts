@@ -1,4 +1,4 @@
-/** Waits. It counts as an effect, so that asking, parking and recovery can be tried without one. */
+/** A tool that waits. It is declared as a write, so that permissions, parking and recovery can be tried without a real effect. */
 import { Effect, Schema } from "effect"
 import { define } from "./BuiltInTool.ts"
 

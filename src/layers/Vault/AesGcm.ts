@@ -14,26 +14,26 @@ import * as Ring from "./Ring.ts"
  */
 export type AesGcmOptions = KeySet
 
-/** Keys that are the same for as long as the process lives. */
+/** A vault whose keys stay the same for as long as the process lives. */
 const fixed = new VaultFixed({
   message:
     "The vault's keys come from STOA_VAULT_KEY: put a new one in front of them and restart every process, then rotate. Take unused ones out there, but not the last, by which API keys are recognised."
 })
 
 export const make = Effect.fnUntraced(function*(options: AesGcmOptions) {
-  const ring = yield* Ring.ringOf(options)
+  const keyring = yield* Ring.keyringOf(options)
   return Vault.of({
-    seal: (secret, sealedFor) => Effect.sync(() => Ring.seal(ring, secret, sealedFor)),
-    open: (text, sealedFor) => Effect.suspend(() => Ring.open(ring, text, sealedFor)),
-    mac: (text) => Ring.mac(ring, text),
+    seal: (secret, sealedFor) => Effect.sync(() => Ring.seal(keyring, secret, sealedFor)),
+    open: (text, sealedFor) => Effect.suspend(() => Ring.open(keyring, text, sealedFor)),
+    mac: (text) => Ring.mac(keyring, text),
     sealedWith: Ring.keyIdOf,
-    keys: Effect.succeed(keysOf(ring, "settings")),
+    keys: Effect.succeed(keysOf(keyring, "settings")),
     rotate: Effect.fail(fixed),
     retire: () => Effect.fail(fixed)
   })
 })
 
-const keysOf = ({ lastHashes, sealing }: Ring.Ring, source: "file" | "settings") => ({
+const keysOf = ({ lastHashes, sealing }: Ring.Keyring, source: "file" | "settings") => ({
   source,
   ids: sealing.map(({ id }) => id),
   lastHashes
@@ -45,45 +45,45 @@ const grace = 60_000
 /** Keys that other processes may change: the file is looked at before each sealing, and when a key is not known. */
 const makeFile = Effect.fnUntraced(function*(path: string, millis: number) {
   let { mark, set } = yield* KeyFile.read(path)
-  let ring = yield* Ring.ringOf(set)
-  const turn = Effect.unsafeMakeSemaphore(1)
+  let keyring = yield* Ring.keyringOf(set)
+  const mutex = Effect.unsafeMakeSemaphore(1)
 
   const take = Effect.fnUntraced(function*(next: KeyFile.Read) {
-    ring = yield* Ring.ringOf(next.set)
+    keyring = yield* Ring.keyringOf(next.set)
     mark = next.mark
-    return ring
+    return keyring
   })
 
   const reread = Effect.gen(function*() {
-    if ((yield* KeyFile.markOf(path)) === mark) return ring
+    if ((yield* KeyFile.markOf(path)) === mark) return keyring
     return yield* Effect.flatMap(KeyFile.read(path), take)
-  }).pipe(turn.withPermits(1))
+  }).pipe(mutex.withPermits(1))
 
   /** What the file says now; while it cannot be read, what it said. */
   const current = Effect.catchAll(
     reread,
-    ({ message }) => Effect.as(Effect.logError("The vault's keys could not be read again", message), ring)
+    ({ message }) => Effect.as(Effect.logError("The vault's keys could not be read again", message), keyring)
   )
 
   const change = (f: (set: KeySet) => KeySet) =>
     KeyFile.change(path, f).pipe(
       Effect.flatMap(take),
-      turn.withPermits(1),
+      mutex.withPermits(1),
       Effect.mapError(({ message }) => new VaultFixed({ message })),
       Effect.asVoid
     )
 
   return Vault.of({
-    seal: (secret, sealedFor) => Effect.map(current, (ring) => Ring.seal(ring, secret, sealedFor)),
+    seal: (secret, sealedFor) => Effect.map(current, (keyring) => Ring.seal(keyring, secret, sealedFor)),
     open: (text, sealedFor) =>
       Effect.suspend(() =>
-        Ring.has(ring, text)
-          ? Ring.open(ring, text, sealedFor)
-          : Effect.flatMap(current, (ring) => Ring.open(ring, text, sealedFor))
+        Ring.has(keyring, text)
+          ? Ring.open(keyring, text, sealedFor)
+          : Effect.flatMap(current, (keyring) => Ring.open(keyring, text, sealedFor))
       ),
-    mac: (text) => Ring.mac(ring, text),
+    mac: (text) => Ring.mac(keyring, text),
     sealedWith: Ring.keyIdOf,
-    keys: Effect.map(current, (ring) => keysOf(ring, "file")),
+    keys: Effect.map(current, (keyring) => keysOf(keyring, "file")),
     rotate: change(({ hashing, keys }) => ({
       keys: [Redacted.make(new Uint8Array(randomBytes(keyBytes))), ...keys],
       hashing
@@ -100,8 +100,11 @@ const makeFile = Effect.fnUntraced(function*(path: string, millis: number) {
       }
       yield* change((set) => {
         const [newest, ...older] = set.keys
-        const kept = older.filter((key) => !ids.includes(Ring.idOf(key)))
-        return { keys: [newest, ...kept], hashing: kept.at(-1) === older.at(-1) ? set.hashing : Ring.hashingOf(set) }
+        const remaining = older.filter((key) => !ids.includes(Ring.idOf(key)))
+        return {
+          keys: [newest, ...remaining],
+          hashing: remaining.at(-1) === older.at(-1) ? set.hashing : Ring.hashingOf(set)
+        }
       })
     })
   })

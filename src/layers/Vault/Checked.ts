@@ -14,24 +14,24 @@ export type Source = { readonly key: Redacted.Redacted<string> } | { readonly fi
 
 export interface Options {
   readonly source: Source
-  /** Begins with this key although what is stored was written with another, which is lost by that. */
+  /** Starts with this key although storage was written with another; what that one sealed is lost. */
   readonly acceptNew: boolean
 }
 
 const sourceOf = (source: Source): Layer.Layer<Vault, VaultKeyUnusable> =>
   "file" in source ? AesGcm.layerFile(source.file) : AesGcm.layerKey(source.key)
 
-/** The vault of a key that is there; makes nothing. */
+/** Opens the vault of an existing key, and never makes a key. */
 export const open = (source: Source): Effect.Effect<Option.Option<Vault["Type"]>, VaultKeyUnusable> =>
   Effect.gen(function*() {
     if ("file" in source && !(yield* KeyFile.isThere(source.file))) return Option.none()
     return Option.some(yield* Effect.provide(Vault, sourceOf(source)))
   })
 
-/** Fails when the key is there and cannot be used. To be asked before a database is made, which looks at no key. */
+/** Fails when the key exists and cannot be used. Call it before a database is made, because that does not look at the key. */
 export const examine = (source: Source): Effect.Effect<void, VaultKeyUnusable> => Effect.asVoid(open(source))
 
-/** Stays the same when a new key is put in front, as all keyed hashes do. */
+/** The check value stays the same when a new key is added, as all keyed hashes do. */
 export const checkValueOf = (vault: Vault["Type"]): string => vault.mac("stoa vault check")
 
 const isNeeded = ({ hasApiKeys, sealed }: NeedsKey) => hasApiKeys || sealed !== undefined
@@ -58,7 +58,7 @@ const wrong = (source: Source, needs: NeedsKey) =>
 /** Whether this is the key that storage was written with. */
 export const matches = Effect.fnUntraced(function*(vault: Vault["Type"], kept: string | undefined, needs: NeedsKey) {
   if (kept !== undefined) return kept === checkValueOf(vault)
-  // Written before there were check values: a sealed text names its key.
+  // Without a check value, from an older version, a sealed text names its key.
   const id = needs.sealed === undefined ? undefined : vault.sealedWith(needs.sealed)
   return id === undefined || (yield* vault.keys).ids.includes(id)
 })
@@ -70,11 +70,11 @@ export const make = ({ acceptNew, source }: Options) =>
     const opened = Effect.map(Layer.build(sourceOf(source)), Context.get(Vault))
     if (!("file" in source) || (yield* KeyFile.isThere(source.file))) {
       const vault = yield* opened
-      // What needs the key is looked for only where something is not as it should be: that reads whole tables.
+      // The search for data that needs the key reads whole tables, so it runs only when something is wrong.
       if (kept === checkValueOf(vault)) return vault
     }
     const needs = yield* check.needs
-    // Asked again, and before `opened` makes the file.
+    // The file is looked for again after the wait, and before `opened` makes it.
     if ("file" in source && !acceptNew && isNeeded(needs) && !(yield* KeyFile.isThere(source.file))) {
       return yield* missing(source.file, needs)
     }
@@ -85,7 +85,7 @@ export const make = ({ acceptNew, source }: Options) =>
     }
     const value = checkValueOf(vault)
     if (yield* check.keep(value, kept)) return vault
-    // Another process began at the same moment: with the same key, or not.
+    // Another process started at the same moment, with the same key or another one.
     return (yield* check.kept) === value ? vault : yield* wrong(source, yield* check.needs)
   })
 

@@ -42,14 +42,14 @@ const unless = async (codes: ReadonlyArray<string>, act: () => Promise<unknown>)
   }
 }
 
-/** Onto the disk, so that a power cut cannot take the only key away. Windows has no such call for folders. */
+/** Flushes the folder to disk, so that a power cut cannot lose the only key. Windows has no such call for folders. */
 const sync = async (path: string) => {
   if (process.platform === "win32") return
   const handle = await Fs.open(path)
   await handle.sync().finally(() => handle.close())
 }
 
-/** Puts the text, which is on the disk by then, where `place` says. Nobody ever reads half a key. */
+/** Writes the text to disk first and then moves it where `place` says, so that nobody ever reads half a key. */
 const written = async (path: string, text: string, place: (aside: string) => Promise<void>) => {
   const aside = `${path}.${randomBytes(6).toString("hex")}.new`
   const file = await Fs.open(aside, "wx", 0o600)
@@ -65,7 +65,7 @@ const written = async (path: string, text: string, place: (aside: string) => Pro
   await sync(Path.dirname(path))
 }
 
-/** Linked into place: the first link wins. */
+/** Links the file into place: the first link wins. */
 const makeFile = async (path: string) => {
   await Fs.mkdir(Path.dirname(path), { recursive: true, mode: 0o700 })
   const keys: KeySet["keys"] = [Redacted.make(new Uint8Array(randomBytes(keyBytes)))]
@@ -103,7 +103,7 @@ const readFile = Effect.fnUntraced(function*(path: string) {
   )
 })
 
-/** A link that leads nowhere counts as there: nothing may be made in its place. */
+/** Whether the file exists. A broken link counts as existing: nothing may be made in its place. */
 export const isThere = (path: string): Effect.Effect<boolean, VaultKeyUnusable> =>
   attempt(path, "read", () => unless(["ENOENT"], () => Fs.lstat(path)))
 
@@ -113,7 +113,7 @@ export const ensure = (path: string): Effect.Effect<void, VaultKeyUnusable> =>
     Effect.flatMap((found) => found ? Effect.void : attempt(path, "made", () => makeFile(path)))
   )
 
-/** What changes whenever the file is replaced or written. */
+/** A mark that changes whenever the file is replaced or written. */
 export const markOf = (path: string): Effect.Effect<string, VaultKeyUnusable> =>
   attempt(path, "read", async () => {
     const { ino, mtimeNs, size } = await Fs.stat(path, { bigint: true })
@@ -129,7 +129,7 @@ export const age = (path: string): Effect.Effect<number, VaultKeyUnusable> =>
 
 export interface Read {
   readonly set: KeySet
-  /** Of the content or of one before it. */
+  /** The mark of this content or of an earlier one. */
   readonly mark: string
 }
 
@@ -142,15 +142,15 @@ const staleLock = 30_000
 const locked = (path: string) => `${path}.lock`
 
 const lock = async (path: string, now: number): Promise<boolean> => {
-  const claim = () => unless(["EEXIST"], async () => (await Fs.open(locked(path), "wx", 0o600)).close())
-  if (await claim()) return true
+  const lock = () => unless(["EEXIST"], async () => (await Fs.open(locked(path), "wx", 0o600)).close())
+  if (await lock()) return true
   const { mtimeMs } = await Fs.stat(locked(path))
   if (now - mtimeMs < staleLock) return false
   await Fs.rm(locked(path), { force: true })
-  return await claim()
+  return await lock()
 }
 
-/** Replaces the keys with `f` of them, and answers what the file holds then. A link stays one. */
+/** Replaces the keys with `f` of them, and returns the new content. A link stays a link. */
 export const change = (path: string, f: (set: KeySet) => KeySet): Effect.Effect<Read, VaultKeyUnusable> =>
   Effect.gen(function*() {
     const real = yield* attempt(path, "read", () => Fs.realpath(path))

@@ -41,7 +41,7 @@ const changed = sealed("The secret cannot be opened: it belongs to another recor
 
 export const idOf = (key: Redacted.Redacted<Uint8Array>): string => derive(key, "key id", 6).toString("base64url")
 
-export interface Ring {
+export interface Keyring {
   /** Newest first. */
   readonly sealing: ReadonlyArray<{ readonly id: string; readonly key: KeyObject }>
   readonly hashing: KeyObject
@@ -53,7 +53,7 @@ export interface Ring {
 export const hashingOf = ({ hashing, keys }: KeySet): Redacted.Redacted<Uint8Array> =>
   hashing ?? Redacted.make(new Uint8Array(derive(keys.at(-1)!, "mac", keyBytes)))
 
-export const ringOf = (set: KeySet): Effect.Effect<Ring, VaultKeyUnusable> =>
+export const keyringOf = (set: KeySet): Effect.Effect<Keyring, VaultKeyUnusable> =>
   Effect.suspend(() => {
     const all = set.hashing === undefined ? set.keys : [...set.keys, set.hashing]
     if (all.some((key) => Redacted.value(key).length !== keyBytes)) {
@@ -71,7 +71,7 @@ export const ringOf = (set: KeySet): Effect.Effect<Ring, VaultKeyUnusable> =>
     })
   })
 
-export const seal = ({ sealing }: Ring, secret: string, sealedFor: SealedFor): string => {
+export const seal = ({ sealing }: Keyring, secret: string, sealedFor: SealedFor): string => {
   const newest = sealing[0]!
   const iv = randomBytes(ivBytes)
   const sealer = createCipheriv(cipher, newest.key, iv, { authTagLength: tagBytes })
@@ -83,12 +83,12 @@ export const seal = ({ sealing }: Ring, secret: string, sealedFor: SealedFor): s
 /** The id of the key that sealed it; undefined for what was not sealed here. */
 export const keyIdOf = (text: string): string | undefined => shape.exec(text)?.[1]
 
-export const has = ({ sealing }: Ring, text: string): boolean => {
+export const has = ({ sealing }: Keyring, text: string): boolean => {
   const id = keyIdOf(text)
   return sealing.some((known) => known.id === id)
 }
 
-export const open = ({ sealing }: Ring, text: string, sealedFor: SealedFor): Effect.Effect<string, VaultSealed> => {
+export const open = ({ sealing }: Keyring, text: string, sealedFor: SealedFor): Effect.Effect<string, VaultSealed> => {
   const [, id = "", iv = "", content = ""] = shape.exec(text) ?? []
   const [ivRead, bytes] = [fromBase64url(iv), fromBase64url(content)]
   if (ivRead?.length !== ivBytes || bytes === undefined) return changed
@@ -103,5 +103,5 @@ export const open = ({ sealing }: Ring, text: string, sealedFor: SealedFor): Eff
   )
 }
 
-export const mac = ({ hashing }: Ring, text: string): string =>
+export const mac = ({ hashing }: Keyring, text: string): string =>
   createHmac("sha256", hashing).update(text).digest("base64url")

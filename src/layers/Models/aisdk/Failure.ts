@@ -21,7 +21,7 @@ export const silent = (seconds: number, begun: boolean): ModelFailed =>
     ? failed("upstream", true, `The provider's answer stalled: nothing more came for ${seconds} seconds.`)
     : failed("connection", true, `The provider did not begin to answer within ${seconds} seconds.`)
 
-/** It goes on and on. */
+/** The answer does not end within its bounds. */
 export const endless = (seconds: number): ModelFailed =>
   failed("upstream", false, `The provider's answer was not complete after ${seconds} seconds.`)
 
@@ -176,8 +176,8 @@ const refused = (status: number, body: string, headers: unknown, now: number): M
 
 const midway = () => failed("upstream", true, "The provider reported an error in the middle of its answer.")
 
-/** Of an error that the stream itself tells of. */
-const told = (error: unknown, now: number): ModelFailed => {
+/** The failure that the stream itself reports. */
+const reportedFailure = (error: unknown, now: number): ModelFailed => {
   const body = JSON.stringify(error) ?? ""
   const inner = read(error, "error") ?? error
   const status = Number(read(inner, "code") ?? Number.NaN)
@@ -190,8 +190,8 @@ const told = (error: unknown, now: number): ModelFailed => {
   return said.request.test(body) ? badRequest(undefined) : midway()
 }
 
-/** Whether it tells of an error, though not in the shape that a package knows. */
-const isTold = (value: unknown): boolean =>
+/** Whether the value reports an error, although not in the shape that the package knows. */
+const isErrorBody = (value: unknown): boolean =>
   read(value, "error") !== undefined || read(value, "object") === "error" || read(value, "type") === "error"
 
 /**
@@ -209,7 +209,7 @@ const ofCall = (error: unknown, now: number): ModelFailed => {
       ? cut()
       : refused(status, `${String(read(headers, "x-amzn-errortype") ?? "")} ${body}`, headers, now)
   }
-  const failure = told(body === "" ? String(read(error, "message") ?? "") : body, now)
+  const failure = reportedFailure(body === "" ? String(read(error, "message") ?? "") : body, now)
   return failure.retryable && failure.type === "upstream" && status >= 500
     ? failed("upstream", true, `The provider failed (${status}).`)
     : failure
@@ -242,7 +242,7 @@ export const failureOf = (error: unknown, begun: boolean, now: number): ModelFai
       return failed("setup", false, "The credential lacks a field that the provider needs.")
     case "AI_TypeValidationError": {
       const value = read(error, "value")
-      return isTold(value) ? told(value, now) : garbage()
+      return isErrorBody(value) ? reportedFailure(value, now) : garbage()
     }
     case "AI_JSONParseError":
     case "AI_EmptyResponseBodyError":
@@ -250,8 +250,8 @@ export const failureOf = (error: unknown, begun: boolean, now: number): ModelFai
     case "AI_InvalidResponseDataError":
       return cut()
     case undefined:
-      return told(error, now)
+      return reportedFailure(error, now)
     default:
-      return error instanceof Error ? begun ? cut() : connectionFailed(codeOf(error)) : told(error, now)
+      return error instanceof Error ? begun ? cut() : connectionFailed(codeOf(error)) : reportedFailure(error, now)
   }
 }

@@ -99,7 +99,7 @@ export const make = (operators: string | undefined) => {
   const places = [ours, ...(operators === undefined ? [] : [operators])]
   const known = new Map<string, Catalogue>()
   const underWay = new Map<string, Promise<Catalogue>>()
-  const untold: Array<string> = []
+  const unreported: Array<string> = []
 
   const read = async ({ cards, parameters, type }: Source): Promise<Catalogue> => {
     const folders = await Promise.all(places.map((place) => readFolder(Path.join(place, folderOf(type)))))
@@ -107,7 +107,7 @@ export const make = (operators: string | undefined) => {
     const embedding = new Map<string, EmbeddingCard>()
     mergeInto(drafts, cards)
     for (const folder of folders) {
-      untold.push(...folder.problems)
+      unreported.push(...folder.problems)
       mergeInto(drafts, folder.chat)
       for (const draft of folder.embedding) embedding.set(draft.name, embeddingOf(draft))
     }
@@ -118,14 +118,14 @@ export const make = (operators: string | undefined) => {
   }
 
   const tell = Effect.suspend(() =>
-    Effect.forEach(untold.splice(0), (problem) => Effect.logWarning(problem), { discard: true })
+    Effect.forEach(unreported.splice(0), (problem) => Effect.logWarning(problem), { discard: true })
   )
 
   return (source: Source): Effect.Effect<Catalogue> =>
     Effect.suspend(() => {
       const before = known.get(source.type)
       if (before !== undefined) return Effect.succeed(before)
-      // Nobody's: one who leaves meanwhile takes the answer from nobody.
+      // The read belongs to no caller: a caller that is interrupted does not end it for the others.
       const reading = underWay.get(source.type) ?? read(source)
       underWay.set(source.type, reading)
       return Effect.zipLeft(Effect.promise(() => reading), tell)

@@ -35,14 +35,14 @@ const parameters = (delay: number) =>
     )
   })
 
-const chat = (told: string): ReadonlyArray<Instruction> => {
-  const echo = told.length > longestEcho ? `${told.slice(0, longestEcho)}…` : told
+const chat = (text: string): ReadonlyArray<Instruction> => {
+  const echo = text.length > longestEcho ? `${text.slice(0, longestEcho)}…` : text
   const greeting = "Hello! I am Stoa's demo model: I need no key, and I have no thoughts of my own."
   return [{ do: "say", text: echo.trim() === "" ? greeting : `${greeting} You said: ${echo}` }]
 }
 
 /** The text of the newest message of a person. */
-const told = (messages: ReadonlyArray<Message>): string => {
+const newestText = (messages: ReadonlyArray<Message>): string => {
   for (let i = messages.length - 1; i >= 0; i--) {
     const message = messages[i]!
     if (message.role === "user") return textOf(message.content)
@@ -93,7 +93,7 @@ export const provider: Provider.Provider = Provider.make({
   accepts: (model) => model === "demo-chat" || model === "demo-script",
   stream: ({ messages, model, parameters, system }, emit) =>
     Effect.flatMap(NewId, ({ short }) => {
-      const text = told(messages)
+      const text = newestText(messages)
       const scripted = model === "demo-script"
       const script = scripted ? parse(text) : [chat(text)]
       if ("failed" in script) return Effect.fail(script.failed)

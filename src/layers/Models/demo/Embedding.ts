@@ -26,7 +26,7 @@ const longestText = 100_000
 const slice = 4_096
 
 /** Features after which others get their turn. */
-const turn = 10_000
+const stepsAtATime = 10_000
 
 /** FNV-1a of 32 bits. */
 const hash = (text: string): number => {
@@ -75,12 +75,12 @@ function* making(text: string, dimensions: number): Generator<void, ReadonlyArra
   let steps = 0
   for (const [feature, weight] of featuresOf(text)) {
     counts.set(feature, (counts.get(feature) ?? 0) + weight)
-    if (++steps % turn === 0) yield
+    if (++steps % stepsAtATime === 0) yield
   }
   const vector = new Float64Array(dimensions)
   for (const [feature, weight] of counts) {
     add(vector, feature, 1 + Math.log(weight))
-    if (++steps % turn === 0) yield
+    if (++steps % stepsAtATime === 0) yield
   }
   let squares = 0
   for (const x of vector) squares += x * x
@@ -110,8 +110,8 @@ export const embedAll = (input: ReadonlyArray<string>, dimensions = defaultDimen
       const made = making(text, dimensions)
       for (let step = made.next();; step = made.next()) {
         if (step.done === true) embeddings.push(step.value)
-        since += step.done === true ? text.length + dimensions : turn
-        if (since >= turn) {
+        since += step.done === true ? text.length + dimensions : stepsAtATime
+        if (since >= stepsAtATime) {
           since = 0
           // oxlint-disable-next-line no-await-in-loop -- others get their turn
           await setImmediate()

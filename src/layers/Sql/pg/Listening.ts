@@ -1,4 +1,4 @@
-/** A connection of one's own to a PostgreSQL server, that hears what is notified. */
+/** A separate connection to a PostgreSQL server that receives notifications. */
 import type { SqlError } from "@effect/sql/SqlError"
 import { Context, type Stream } from "effect"
 

@@ -14,7 +14,7 @@ import { createHash } from "node:crypto"
 import { Client, type Config, escapeIdentifier, type Pool, type Query } from "pg"
 import { Prepared } from "../Prepared.ts"
 import { Listening } from "./Listening.ts"
-import { clientClass, type Patience, PgPool } from "./Pool.ts"
+import { clientClass, PgPool, type Timeouts } from "./Pool.ts"
 import { withPgSurface } from "./Surface.ts"
 
 export interface Options {
@@ -22,11 +22,11 @@ export interface Options {
   readonly url: Redacted.Redacted
   /** At least 2: interrupting a query is itself a query, on another connection. Default 10. */
   readonly maxConnections?: number
-  /** For what is done beside requests, such as migrations: waits as long as the server does. Default false. */
+  /** For work outside of requests, such as migrations: waits as long as the server does. Default false. */
   readonly isPatient?: boolean
 }
 
-/** The server did not let us in. `message` is for the person who starts stoa, and never holds the password. */
+/** The connection could not be made. `message` is for the person who starts stoa, and never holds the password. */
 export class DatabaseUnreachable extends Data.TaggedError("DatabaseUnreachable")<{
   /** `host:port/database` */
   readonly address: string
@@ -35,7 +35,7 @@ export class DatabaseUnreachable extends Data.TaggedError("DatabaseUnreachable")
   readonly message: string
 }> {}
 
-/** Longest time that making a connection takes: at the start, and later, when the next attempt may find the server back. */
+/** Longest time to make a connection: at the start, and later, when the next attempt may find the server back. */
 const firstConnectTimeout = Duration.seconds(10)
 const connectTimeout = Duration.seconds(5)
 
@@ -43,35 +43,35 @@ const connectTimeout = Duration.seconds(5)
  * The first two together are less than the two seconds after which a request has
  * its answer. PostgreSQL looks for deadlocks after one.
  */
-const patience: Patience = {
+const timeouts: Timeouts = {
   statement: Duration.millis(1_300),
   connection: Duration.millis(600),
   busy: Duration.seconds(5)
 }
 
-const endless: Patience = { statement: Duration.infinity, connection: Duration.infinity, busy: Duration.infinity }
+const endless: Timeouts = { statement: Duration.infinity, connection: Duration.infinity, busy: Duration.infinity }
 
 const idleTimeout = Duration.minutes(1)
 
-/** No statement of ours takes long; one that does is lost, and holds locks others wait for. Migrations lift it. */
+/** Our statements are short. One that exceeds this hangs, and holds locks that others wait for. Migrations have no such limit. */
 const statementTimeout = Duration.minutes(1)
 
-/** How often a connection that listens shows that its process goes on, and how long the server may take to notice. */
+/** How often a listening connection shows that its process is alive, and how long the server may take to answer. */
 const lifeEvery = Duration.seconds(2)
-const lifePatience = Duration.seconds(5)
+const livenessTimeout = Duration.seconds(5)
 
 /** For statements that may take as long as the server lets them. */
-const longPatience = Duration.sum(statementTimeout, Duration.seconds(5))
+const longTimeout = Duration.sum(statementTimeout, Duration.seconds(5))
 
-/** How long a transaction may sit idle, as when its process was stopped. Ours never wait for anything else. */
+/** How long a transaction may be idle, as when its process was stopped. Our transactions wait only for the database. */
 const idleInTransactionTimeout = Duration.seconds(10)
 
-/** After how long a connection that is silent is asked whether it still is one. */
+/** After so long a silent connection is probed. */
 const keepAliveDelay = Duration.seconds(5)
 
 /**
- * What the server does about connections whose client is gone without a word:
- * stops working for them, and gives up what they hold. A server that is too old
+ * Settings that make the server notice when a client has vanished: the server
+ * then stops its work and releases its locks. A server that is too old
  * for one of these does without.
  */
 const courtesy = `
@@ -131,14 +131,14 @@ const addressOf = (config: Config) =>
       })
   })
 
-/** A dead connection never says goodbye. */
+/** Ends a connection or a pool in order, but waits only a second: a dead connection never answers. */
 const closing = (open: Client | Pool) =>
   Effect.promise(() => open.end()).pipe(Effect.interruptible, Effect.timeoutOption("1 second"))
 
 const closingClient = (client: Client) =>
   Effect.zipRight(closing(client), Effect.sync(() => client.connection.stream.destroy()))
 
-/** With more time than a request has. */
+/** Connects once, to find out whether the server can be reached. It has more time than a request has. */
 const reach = (config: Config, address: string) =>
   Effect.acquireUseRelease(
     Effect.sync(() =>
@@ -148,21 +148,21 @@ const reach = (config: Config, address: string) =>
     closingClient
   )
 
-const openPool = (config: Config, patience: Patience) =>
+const openPool = (config: Config, timeouts: Timeouts) =>
   Effect.acquireRelease(
     Effect.sync(() =>
-      // An idle connection that is lost says so here; the pool drops it by itself.
-      new PgPool(config, patience).on("error", () => {})
+      // The loss of an idle connection is reported here; the pool drops it by itself.
+      new PgPool(config, timeouts).on("error", () => {})
     ),
     closing
   )
 
-const ListeningClient = clientClass(patience)
+const ListeningClient = clientClass(timeouts)
 
-/** Without an answer, the connection is given up and says so itself. */
+/** When no answer comes, the connection is abandoned, which reports itself. */
 const showLife = (client: Client) =>
   Effect.async<void>((resume) =>
-    client.query({ text: "select", values: [], patience: lifePatience }, () => resume(Effect.void))
+    client.query({ text: "select", values: [], answerTimeout: livenessTimeout }, () => resume(Effect.void))
   )
 
 /**
@@ -194,7 +194,7 @@ const listen = (config: Config) => (channel: string, statements: ReadonlyArray<s
       yield* showLife(client).pipe(Effect.repeat(Schedule.spaced(lifeEvery)), Effect.forkScoped)
     }), { bufferSize: "unbounded" })
 
-/** Not the statement is wrong, but what the connection remembers of it: a table changed meanwhile. */
+/** The statement is right, but its prepared form on this connection is stale: a table changed meanwhile. */
 const isStale = (error: SqlError.SqlError) =>
   error.cause instanceof Error && "code" in error.cause &&
   (error.cause.code === "26000" || (error.cause.code === "0A000" && error.cause.message.includes("cached plan")))
@@ -214,7 +214,7 @@ const makePrepared = (pool: Pool) => {
   return Prepared.of({
     execute: <Row extends object>(sql: string, params: ReadonlyArray<unknown>, { isLong = false } = {}) =>
       Effect.flatMap(Effect.serviceOption(SqlClient.TransactionConnection), (transaction) => {
-        const unnamed: Query = { text: sql, values: params, ...(isLong && { patience: longPatience }) }
+        const unnamed: Query = { text: sql, values: params, ...(isLong && { answerTimeout: longTimeout }) }
         const query = { ...unnamed, name: nameOf(sql) }
         return transaction._tag === "None"
           ? Effect.catchIf(onPool<Row>(query), isStale, () => onPool<Row>(unnamed))
@@ -233,9 +233,9 @@ const inTransaction = <Row>(connection: SqlConnection.Connection, query: Query) 
 export const make = Effect.fn("Pg.make")(function*(options: Options) {
   const config = poolConfig(options)
   yield* reach(config, yield* addressOf(config))
-  const pool = yield* openPool(config, options.isPatient === true ? endless : patience)
+  const pool = yield* openPool(config, options.isPatient === true ? endless : timeouts)
   const payloads = (channel: string) => Stream.filter(listen(config)(channel, []), (payload) => payload !== null)
-  // Connects nothing, so cannot fail: the pool is open.
+  // This cannot fail, because the pool is already open.
   const client = yield* Effect.orDie(PgClient.fromPool({ acquire: Effect.succeed(pool), applicationName: "stoa" }))
   return Context.make(SqlClient.SqlClient, client as SqlClient.SqlClient).pipe(
     Context.add(PgClient.PgClient, withPgSurface(client, client.config, payloads)),

@@ -1,51 +1,51 @@
 /**
- * node-postgres with an end to every wait. Where no answer comes, the connection
+ * node-postgres with a limit to every wait. When no answer comes, the connection
  * is given up and never used again: what becomes of its statement is not known.
  */
 import { Duration } from "effect"
 import { type Answered, Client, type Config, type Lent, Pool, type Query, type Submittable, type Values } from "pg"
 
-export interface Patience {
-  /** Longest wait for the answer to a statement that does not bring its own patience. */
+export interface Timeouts {
+  /** Longest wait for the answer to a statement that does not bring its own timeout. */
   readonly statement: Duration.Duration
-  /** Longest wait for a connection of the pool. One that comes later is for the next who asks. */
+  /** Longest wait for a connection of the pool. A connection that comes later goes to the next who asks. */
   readonly connection: Duration.Duration
-  /** The same for both while the server answers others: then it is busy, not away. */
+  /** Replaces both limits while the server answers other statements: it is busy then, not away. */
   readonly busy: Duration.Duration
 }
 
-/** `ETIMEDOUT` is what the system says of a connection that is silent for too long. */
+/** The system reports `ETIMEDOUT` for a connection that is silent for too long. */
 const silent = (what: string) => Object.assign(new Error(`PostgreSQL did not ${what} in time`), { code: "ETIMEDOUT" })
 
-/** An answer that is not older shows that the server is there; and how often that is looked at again. In milliseconds. */
+/** An answer that is not older shows that the server is alive; and how often that is checked again. In milliseconds. */
 const recent = 500
 const lookAgain = 250
 
-/** `too_many_connections`: an answer, too. */
+/** `too_many_connections`, which shows that the server is alive. */
 const isFull = (cause: unknown) => cause instanceof Error && "code" in cause && cause.code === "53300"
 
-/** Longest time for the server to greet somebody new, in milliseconds. */
+/** Longest time for the server to greet a new connection, in milliseconds. */
 const greeting = 400
 
 /**
- * When the server was last heard of. Statements that wait for each other's locks
- * are all silent until it finds that out after a second; so whoever doubts asks.
+ * Knows when the server last answered. Statements that wait for each other's locks
+ * are all silent until the server finds the deadlock after a second, so a doubt is settled by a probe.
  */
 class Pulse {
   readonly #config: Config | undefined
-  #heard = -Infinity
+  #lastAnswer = -Infinity
   #asking: Promise<boolean> | undefined
 
-  /** Without a server to ask there is nothing more to be known. */
+  /** Without `config` there is no server to probe. */
   constructor(config?: Config) {
     this.#config = config
   }
 
   readonly beat = () => {
-    this.#heard = performance.now()
+    this.#lastAnswer = performance.now()
   }
 
-  readonly isAlive = () => performance.now() - this.#heard < recent
+  readonly isAlive = () => performance.now() - this.#lastAnswer < recent
 
   readonly ask = (): Promise<boolean> => this.#asking ??= this.#greeted().finally(() => this.#asking = undefined)
 
@@ -66,8 +66,8 @@ class Pulse {
 }
 
 /** Calls once when the time is up, unless it is stopped before. */
-const after = (patience: Duration.Duration, busy: Duration.Duration, pulse: Pulse, call: () => void): () => void => {
-  if (!Duration.isFinite(patience)) return () => {}
+const after = (timeout: Duration.Duration, busy: Duration.Duration, pulse: Pulse, call: () => void): () => void => {
+  if (!Duration.isFinite(timeout)) return () => {}
   const since = performance.now()
   let immediate: NodeJS.Immediate | undefined
   let stopped = false
@@ -82,14 +82,14 @@ const after = (patience: Duration.Duration, busy: Duration.Duration, pulse: Puls
     else void pulse.ask().then(goOn)
   }
   const wait = (millis: number) => {
-    // What came in while this process was held up is read before the time is called up.
+    // Answers that arrived while this process was blocked are read before the time is declared over.
     // @effect-diagnostics-next-line globalTimers:off -- node-postgres lives outside of fibers
     timer = setTimeout(() => {
       immediate = setImmediate(check)
     }, millis)
   }
   let timer: NodeJS.Timeout
-  wait(Duration.toMillis(patience))
+  wait(Duration.toMillis(timeout))
   return () => {
     stopped = true
     clearTimeout(timer)
@@ -97,12 +97,12 @@ const after = (patience: Duration.Duration, busy: Duration.Duration, pulse: Puls
   }
 }
 
-/** At once, and what has not left this machine never will: a goodbye would be sent after it. */
+/** Closes the connection at once. Data that has not left this machine is dropped; an orderly end would send it. */
 const abandon = ({ connection }: Client, why: Error) => {
   try {
     connection.stream.resetAndDestroy()
   } catch {
-    // Only TCP can be reset: not TLS, not a local socket.
+    // Only plain TCP can be reset, neither TLS nor a local socket.
     connection.stream.destroy()
   }
   connection.emit("error", why)
@@ -110,7 +110,7 @@ const abandon = ({ connection }: Client, why: Error) => {
 
 /** `gaveUp` is called for every connection that was given up. */
 export const clientClass = (
-  { busy, statement }: Patience,
+  { busy, statement }: Timeouts,
   pulse = new Pulse(),
   gaveUp: (why: Error) => void = () => {}
 ) =>
@@ -131,7 +131,7 @@ export const clientClass = (
           this.query(query, values, (error, result) => error ? fail(error) : done(result))
         )
       }
-      const own = typeof query === "string" ? undefined : query.patience
+      const own = typeof query === "string" ? undefined : query.answerTimeout
       const stop = after(own ?? statement, own ?? busy, pulse, () => {
         const why = silent("answer")
         abandon(this, why)
@@ -146,16 +146,16 @@ export const clientClass = (
   }
 
 export class PgPool extends Pool {
-  readonly #patience: Patience
+  readonly #timeouts: Timeouts
   readonly #pulse: Pulse
 
-  constructor(config: Config, patience: Patience) {
+  constructor(config: Config, timeouts: Timeouts) {
     const idle = new Set<Client>()
     const pulse = new Pulse(config)
-    // What one connection met, those that idle will meet as well: nobody shall wait for that again.
+    // Idle connections have probably been lost in the same way: no statement shall wait to find that out.
     const gaveUp = (why: Error) => idle.forEach((client) => abandon(client, why))
-    super({ ...config, Client: clientClass(patience, pulse, gaveUp) })
-    this.#patience = patience
+    super({ ...config, Client: clientClass(timeouts, pulse, gaveUp) })
+    this.#timeouts = timeouts
     this.#pulse = pulse
     this.on("acquire", (client) => idle.delete(client))
     this.on("remove", (client) => idle.delete(client))
@@ -165,7 +165,7 @@ export class PgPool extends Pool {
   }
 
   override connect(lent: Lent): void {
-    const { busy, connection } = this.#patience
+    const { busy, connection } = this.#timeouts
     let waits = true
     const stop = after(connection, busy, this.#pulse, () => {
       waits = false

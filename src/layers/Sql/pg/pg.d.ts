@@ -54,8 +54,8 @@ declare module "pg" {
     readonly text: string
     readonly values: ReadonlyArray<unknown>
     readonly name?: string
-    /** Ours, for PgPool. */
-    readonly patience?: Duration.Duration
+    /** Our own field, which PgPool reads. */
+    readonly answerTimeout?: Duration.Duration
   }
 
   export type Lent = (error: Error | undefined, client?: Client, release?: (error?: Error) => void) => void

@@ -27,7 +27,7 @@ import * as Watchdog from "./Watchdog.ts"
 export interface Options {
   /** Made when it does not exist. `undefined` keeps everything in memory. */
   readonly dataDir: string | undefined
-  /** Ends the process when it hangs for so long; left out, nobody watches. */
+  /** Ends the process when it hangs for so long; without this option nothing watches it. */
   readonly watchdog?: Watchdog.Limits
 }
 
@@ -35,7 +35,7 @@ export interface Options {
 const fetchSize = 128
 
 /** How long closing waits for a transaction that is still open. */
-const closePatience = Duration.seconds(5)
+const closeTimeout = Duration.seconds(5)
 
 const startParams = [
   ...PGlite.defaultStartParams,
@@ -48,7 +48,7 @@ const startParams = [
 
 const failed = (cause: unknown) => new SqlError.SqlError({ cause, message: "Failed to execute statement" })
 
-/** From the snapshot if there is one and it fits this PGlite, else from nothing. `restart` clears a failed attempt. */
+/** Makes the database from the snapshot if there is one that fits this PGlite, else from nothing. `restart` clears a failed attempt. */
 const create = <E, F>(
   start: (from: { readonly loadDataDir?: Blob }) => Effect.Effect<PGlite, E>,
   restart: Effect.Effect<void, F>
@@ -98,7 +98,7 @@ const open = Effect.fn("Pglite.open")(function*(dataDir: string | undefined) {
 /** Statements without parameters that are always short; the others may be migrations, or a vacuum. */
 const short = /^\s*(begin|commit|rollback|savepoint|release|fetch|close|declare|select|set|listen|unlisten)\b/i
 
-/** What hangs is told in a sentence for the operator: whoever reads it has no server left to ask. */
+/** The operator gets a whole sentence about what hangs, because there is no server left to ask. */
 const hanging = (dataDir: string | undefined, { seconds }: Watchdog.Limits) =>
   `stoa: The server has not moved for ${seconds} seconds (its embedded database${
     dataDir === undefined ? "" : ` in ${dataDir}`
@@ -201,7 +201,7 @@ class Connection implements SqlConnection.Connection {
     return run().finally(() => this.watchdog?.setLong(false))
   }
 
-  /** Nothing more runs here; what was left open is rolled back. */
+  /** Ends the connection: nothing more runs here, and an open transaction is rolled back. */
   end() {
     this.over = true
     return this.turns.run(
@@ -232,7 +232,7 @@ const raw = (result: Result) => ({
 
 /** A database that has stopped is left alone: closing it sends to it. */
 const close = (session: PgliteSession, turns: Turns) =>
-  Effect.ignore(Effect.timeout(Effect.interruptible(turns.take), closePatience)).pipe(
+  Effect.ignore(Effect.timeout(Effect.interruptible(turns.take), closeTimeout)).pipe(
     Effect.zipRight(Effect.suspend(() => session.isOver ? Effect.void : Effect.promise(() => session.db.close())))
   )
 

@@ -137,7 +137,7 @@ const isEnd = (cause: unknown) =>
 /** What every statement after the end fails with; the code is PostgreSQL's for a crash. */
 const crashed = () => Object.assign(new Error("The embedded database has stopped"), { code: "57P02" })
 
-/** Not the statement is wrong but our memory of it: a table changed, or somebody said `DEALLOCATE ALL`. */
+/** The statement is right, but its prepared form is stale: a table changed, or `DEALLOCATE ALL` was run. */
 const isStale = (cause: unknown) =>
   cause instanceof Error && "code" in cause &&
   (cause.code === "26000" || (cause.code === "0A000" && cause.message.includes("cached plan")))
@@ -156,7 +156,7 @@ export class PgliteSession {
     this.onEnd = onEnd
   }
 
-  /** Nothing is sent any more. */
+  /** From now on nothing is sent. */
   get isOver(): boolean {
     return this.ended
   }

@@ -7,7 +7,7 @@ import type * as SqlClient from "@effect/sql/SqlClient"
 import type * as SqlError from "@effect/sql/SqlError"
 import { Effect } from "effect"
 
-/** Log written since the last checkpoint that calls for the next. */
+/** Bytes of log since the last checkpoint after which the next one is made. */
 const checkpointBytes = 64 * 1024 * 1024
 
 const interval = "30 seconds"
