@@ -6,8 +6,8 @@
  * with both ways to write it.
  *
  *   sum      = product (("+" | "-") product)*            200 + 5% is 210
- *   product  = factor (("*" | "/" | "mod" | "%") factor | "%")*
- *   factor   = signed power*                             2 pi
+ *   product  = factor (("*" | "/" | "mod" | "%") factor)*
+ *   factor   = signed power* "%"*                        2 pi, 5%
  *   signed   = ("+" | "-")* power                        -2^2 is -4
  *   power    = postfix ("^" signed)?                     2^3^2 is 512
  *   postfix  = operand "!"*
@@ -37,6 +37,12 @@ const tokensOf = (expression: string): ReadonlyArray<Token> => {
     else if (mark !== undefined) tokens.push({ kind: "mark", text: mark })
   }
   return tokens
+}
+
+interface Factor {
+  readonly value: number
+  /** It is nothing but a percentage, which a sum takes of what is before it. */
+  readonly percent: boolean
 }
 
 const end: Token = { kind: "end", text: "" }
@@ -133,37 +139,42 @@ export const evaluate = (expression: string): number => {
     isNext("(") || (next().kind === "name" && !isMod()) ||
     (next().kind === "number" && tokens[at - 1]?.kind !== "number")
 
-  const factor = (afterDivision: boolean): number => {
+  /** Takes a `%` that makes a percentage. One before a factor is a remainder, and is left for `product`. */
+  const takePercent = () => {
+    if (!take("%")) return false
+    if (isNext("+", "-")) {
+      throw new Error("'%' before a sign can be read in two ways: write 'mod', or '(5%)' for a percentage")
+    }
+    const isRemainder = isFactor()
+    if (isRemainder) at -= 1
+    return !isRemainder
+  }
+
+  const factor = (afterDivision: boolean): Factor => {
     let value = signed()
+    const isProduct = isFactor()
     while (isFactor()) {
       if (afterDivision) throw new Error("what is divided by can be read in two ways: write '*' or parentheses")
       value *= power()
     }
-    return value
+    let percent = false
+    while (takePercent()) {
+      value /= 100
+      percent = !isProduct
+    }
+    return { value, percent }
   }
 
-  /** `percent`: it is nothing but a percentage, which a sum takes of what is before it. */
-  const product = (): { readonly value: number; readonly percent: boolean } => {
-    let value = factor(false)
-    let operations = 0
-    let percent = false
+  const product = (): Factor => {
+    let { percent, value } = factor(false)
     for (;;) {
-      if (take("*")) value *= factor(false)
-      else if (take("/")) value /= factor(true)
-      else if (isMod()) {
+      if (take("*")) value *= factor(false).value
+      else if (take("/")) value /= factor(true).value
+      else if (isMod() || isNext("%")) {
         at += 1
-        value = mod(value, factor(true))
-      } else if (take("%")) {
-        if (isNext("+", "-")) {
-          throw new Error("'%' before a sign can be read in two ways: write 'mod', or '(5%)' for a percentage")
-        }
-        if (isFactor()) value = mod(value, factor(true))
-        else {
-          value /= 100
-          percent = operations === 0
-        }
-      } else return { value, percent: percent && operations === 1 }
-      operations += 1
+        value = mod(value, factor(true).value)
+      } else return { value, percent }
+      percent = false
     }
   }
 
