@@ -125,15 +125,19 @@ export const poisonContract = <E>(name: string, storage: Layer.Layer<Storage | E
         const waiting = yield* first.do(say(session, "say waits"))
         yield* first.kill
         let reads = 0
+        let isOver = false
         const second = yield* live({
           read: (read) => (id, ...rest) =>
-            id === session.id ? Effect.suspend(() => Effect.die(`cannot be read ${++reads}`)) : read(id, ...rest)
+            Effect.suspend(() =>
+              id === session.id && !isOver ? Effect.die(`cannot be read ${++reads}`) : read(id, ...rest)
+            )
         })
         yield* second.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
         const run = yield* eventually("ended", storedRun(session, accepted.run_id), ({ status }) => status === "ended")
         assert.deepInclude(run, { finished_reason: "error" })
         assert.deepInclude(run.error, { type: "internal", code: "internal" })
         assert.isAtLeast(reads, 3)
+        isOver = true
         assert.strictEqual(textOf((yield* second.do(reply(session, waiting))).content), "waits")
         const next = yield* second.do(say(session, "say fine"))
         assert.strictEqual(textOf((yield* second.do(reply(session, next))).content), "fine")

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Scope, TestClock } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Runtime, Scope, TestClock } from "effect"
 import { eventsOf } from "../../src/domain/Frames.ts"
 import type { BlockId, MessageId, RunId, SessionId, Timestamp } from "../../src/domain/Ids.ts"
 import type { Message } from "../../src/domain/Message.ts"
@@ -20,6 +20,20 @@ import {
 } from "../support/rooms.ts"
 
 describe("Rooms", () => {
+  promise("are one for all who ask for a session in the same moment", (control) =>
+    Effect.gen(function*() {
+      const scope = yield* Effect.scope
+      const runtime = yield* Effect.runtime<Rooms>()
+      const snapshots: Array<string> = []
+      control.snapshot = (session) =>
+        Effect.as(Effect.sync(() => snapshots.push(session)), { last: 0, open: [], messages: [] })
+      // Each in a fiber that nobody has begun yet, as requests come.
+      const fork = (name: string) => Runtime.runFork(runtime)(Scope.extend(roomOf(name), scope))
+      const rooms = yield* Fiber.joinAll([fork("a"), fork("a"), fork("b"), fork("a")])
+      assert.strictEqual(new Set(rooms).size, 2)
+      assert.sameMembers(snapshots, ["a", "b"])
+    }))
+
   promise(
     "end a replay whose next events were removed meanwhile, and hide no gap",
     (control) =>

@@ -70,8 +70,31 @@ export const make = Effect.gen(function*() {
         })
     )
 
+  /** Those who ask for a room now, by session. */
+  const asking = new Map<Key, { readonly mutex: Effect.Semaphore; count: number }>()
+
+  /**
+   * One after the other in each session: `RcMap.get` may wait between its look for
+   * an entry and the making of one, and two who ask at once would get two rooms.
+   */
+  const inTurn = <A, E, R>(key: Key, effect: Effect.Effect<A, E, R>) =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        const those = asking.get(key) ?? { mutex: Effect.unsafeMakeSemaphore(1), count: 0 }
+        asking.set(key, those)
+        those.count++
+        return those
+      }),
+      ({ mutex }) => mutex.withPermits(1)(effect),
+      (those) =>
+        Effect.sync(() => {
+          if (--those.count === 0) asking.delete(key)
+        })
+    )
+
   const get = (key: Key) =>
-    Effect.suspend(() => RcMap.get(rooms, newest(key))).pipe(
+    // The newest one when its turn has come: the one before may have died meanwhile.
+    inTurn(key, Effect.suspend(() => RcMap.get(rooms, newest(key)))).pipe(
       Effect.tap((room) => peers.alone ? Effect.void : room.hold)
     )
 
