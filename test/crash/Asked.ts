@@ -30,11 +30,16 @@ export const checkInputs = (
 ) => {
   const began = new Set(logged.flatMap(({ event }) => event.type === "USER_MESSAGE" ? [event.run_id as string] : []))
   const runsOf = new Map<string, Array<string>>()
-  for (const { id, input } of runs) {
+  const interrupted = new Set<string>()
+  for (const { finished_reason, id, input } of runs) {
+    if (finished_reason === "interrupted") interrupted.add(id)
     const token = tokenIn(JSON.stringify(input))
     if (token !== undefined) runsOf.set(token, [...(runsOf.get(token) ?? []), id])
   }
-  const wasStopped = (token: string) => (runsOf.get(token) ?? []).some((id) => talk.stops.has(id) && !began.has(id))
+  const wasStopped = (token: string) =>
+    (runsOf.get(token) ?? []).some((id) =>
+      !began.has(id) && (talk.stops.has(id) || (talk.hasDropped && interrupted.has(id)))
+    )
   const inLog = logged.flatMap(({ event }) =>
     event.type === "USER_MESSAGE" ? [tokenIn(JSON.stringify(event.message)) ?? "ok"] : []
   )

@@ -71,6 +71,8 @@ export class Talk {
   readonly answered = new Set<string>()
   /** Runs that somebody asked to end, by their id. */
   readonly stops = new Map<string, Stop>()
+  /** All that waits was asked to end: that means inputs too whose runs the client had not seen yet. */
+  hasDropped = false
   readonly counts: Counts = { frames: 0, resumes: 0, answers: 0, keyed: 0, refusals: new Map() }
   /** Milliseconds from ready to the first new event of a run that was picked up. */
   readonly goingOn: Array<number> = []
@@ -355,6 +357,7 @@ export class Talk {
   /** Stops all: those that were accepted before must not go on after. */
   async #drop() {
     const open = [...this.#begun].filter((id) => !this.#ended.has(id))
+    this.hasDropped = true
     await this.#stopping(open, "drop", `/sessions/${this.session_id}/interrupt?queue=drop`)
   }
 
