@@ -6,7 +6,8 @@
 import * as HttpServerError from "@effect/platform/HttpServerError"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import { Context, Effect, Layer, Schedule, type Scope } from "effect"
+import { Context, Deferred, Effect, FiberId, Layer, Schedule, type Scope } from "effect"
+import { Unauthenticated } from "../domain/Errors.ts"
 import { CurrentPrincipal } from "../domain/Principal.ts"
 import { Auth } from "../services/Auth.ts"
 import { Readiness } from "../services/Readiness.ts"
@@ -168,6 +169,8 @@ export const followed = (
   )
 }
 
+const noLongerValid = new Unauthenticated({ detail: "The API key is no longer valid: it was revoked, or has expired." })
+
 export class Sse extends Context.Tag("stoa/http/Sse")<Sse, {
   /** Answers the request with what `attach` writes, until the sink is ended, the client leaves, or its API key is no longer valid. */
   readonly respond: <E, R>(
@@ -177,6 +180,10 @@ export class Sse extends Context.Tag("stoa/http/Sse")<Sse, {
     E,
     R | CurrentPrincipal | HttpServerRequest.HttpServerRequest | Scope.Scope
   >
+  /** Waits for what is no stream; fails when the request's API key is no longer valid, as early as a stream ends then. */
+  readonly whileValid: <A, E, R>(
+    wait: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | Unauthenticated, R | CurrentPrincipal>
 }>() {
   static readonly layer: Layer.Layer<Sse, never, Auth | Readiness> = Layer.scoped(
     Sse,
@@ -199,6 +206,17 @@ export class Sse extends Context.Tag("stoa/http/Sse")<Sse, {
       yield* Effect.forkScoped(Effect.repeat(tick, Schedule.spaced("1 second")))
 
       return {
+        whileValid: (wait) =>
+          Effect.flatMap(CurrentPrincipal, (principal) => {
+            const invalid = Deferred.unsafeMake<never, Unauthenticated>(FiberId.none)
+            return Effect.acquireUseRelease(
+              Effect.sync(() =>
+                revocation.watch(principal, { end: () => Deferred.unsafeDone(invalid, Effect.fail(noLongerValid)) })
+              ),
+              () => Effect.raceFirst(wait, Deferred.await(invalid)),
+              (unwatch) => Effect.sync(unwatch)
+            )
+          }),
         respond: Effect.fnUntraced(function*(attach) {
           const request = yield* HttpServerRequest.HttpServerRequest
           if (request.method === "HEAD") return HttpServerResponse.empty({ status: 200, headers: streamHeaders })

@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect, Layer } from "effect"
+import { Deferred, Effect, Fiber, Layer } from "effect"
 import { connect } from "node:net"
 import { eventsOf } from "../../src/domain/Frames.ts"
 import { Timestamp, UserId } from "../../src/domain/Ids.ts"
@@ -273,6 +273,39 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
         assert.strictEqual((yield* call("DELETE", `/keys/${revoked.id}`, { headers })).status, 200)
         for (const { ended } of [one, two]) assert.include(yield* ended, ": key no longer valid\n")
         assert.strictEqual(three.text(), ": ok\n")
+      }))
+
+    it.scoped("end with their API key like a request that waits for a reply, which is answered with a 401 then", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Door
+        const { body, session_id, user } = yield* talk()
+        const { issue } = yield* ApiKeys
+        const admin = yield* issue({ user_id: UserId.make("admin"), name: "", scopes: ["admin"], expires_at: null })
+        const key = () => issue({ user_id: UserId.make(user), name: "", scopes: ["chat"], expires_at: null })
+        const [revoked, other] = [yield* key(), yield* key()]
+        const asking = (path: string, { key }: { readonly key: string }, text: string) =>
+          Effect.fork(call("POST", path, {
+            headers: { authorization: `Bearer ${key}`, accept: "application/json" },
+            body: body(text)
+          }))
+        const one = yield* asking("/chat", revoked, "sleep 600000")
+        const two = yield* asking("/chat/reply", revoked, "say two")
+        const three = yield* asking("/chat/reply", other, "say three")
+        const waiting = Effect.map(
+          call("GET", `/sessions/${session_id}/runs`, { user }),
+          ({ json }) => (json.runs as ReadonlyArray<unknown>).length
+        )
+        yield* Effect.repeat(Effect.delay(waiting, "10 millis"), { until: (count) => count === 3 })
+        const headers = { authorization: `Bearer ${admin.key}` }
+        assert.strictEqual((yield* call("DELETE", `/keys/${revoked.id}`, { headers })).status, 200)
+        for (const fiber of [one, two]) {
+          const { json, status } = yield* Fiber.join(fiber)
+          assert.deepStrictEqual([status, json.code], [401, "unauthenticated"])
+        }
+        // The runs go on: who has another key may ask for them.
+        assert.strictEqual(yield* waiting, 3)
+        assert.strictEqual((yield* call("POST", `/sessions/${session_id}/interrupt`, { user })).status, 202)
+        assert.strictEqual((yield* Fiber.join(three)).status, 200)
       }))
 
     it.scoped("end with a comment when the server stops, and their connections with them", () =>

@@ -47,7 +47,7 @@ export const layer = HttpApiBuilder.group(Api, "chat", (handlers) =>
 
     const asReply = (accepted: Accepted) =>
       Effect.flatMap(mine(accepted), (session) =>
-        hub.reply(session, accepted.run_id, accepted.seq))
+        sse.whileValid(hub.reply(session, accepted.run_id, accepted.seq)))
 
     const atOnce = (accepted: Accepted, headers: Readonly<Record<string, string>> = {}) =>
       HttpServerResponse.unsafeJson(accepted, {
