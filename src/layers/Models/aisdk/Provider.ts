@@ -9,6 +9,7 @@ import type {
   LanguageModelV3ToolChoice
 } from "@ai-sdk/provider"
 import { Effect } from "effect"
+import { isBlank } from "../../../domain/Text.ts"
 import { ModelFailed, type StructuredOutput, type ToolChoice, type ToolSpec } from "../../../services/Models.ts"
 import * as Listing from "../Listing.ts"
 import * as Provider from "../Provider.ts"
@@ -16,7 +17,9 @@ import type { Dialect } from "./Dialect.ts"
 import * as AiSdkEmbed from "./Embed.ts"
 import { failureOf, isAiSdkError } from "./Failure.ts"
 import { type Reader, refusedMedia } from "./Media.ts"
+import * as Outgoing from "./Outgoing.ts"
 import { promptOf } from "./Prompt.ts"
+import { parametersFor, schemaFor } from "./Schemas.ts"
 import * as AiSdkStream from "./Stream.ts"
 
 /** Most models whose clients are kept per credential; the oldest goes first. */
@@ -68,7 +71,7 @@ const opener = <Credential extends object>(
       const before = known.get(credential)
       if (before?.fetch === fetch) return Effect.succeed(before)
       return Effect.clockWith((clock) =>
-        Effect.tryPromise({ try: () => open(credential, fetch), catch: (error) => ({ error }) }).pipe(
+        Effect.tryPromise({ try: () => open(credential, Outgoing.through(fetch)), catch: (error) => ({ error }) }).pipe(
           // What is neither ours nor the package's own says that it could not be loaded.
           Effect.catchAll(({ error }) =>
             error instanceof ModelFailed || isAiSdkError(error)
@@ -93,14 +96,13 @@ const modelOf = ({ client, models }: Opened, name: string, dialect: Dialect): La
   return model
 }
 
-const toolOf =
-  ({ looseTools = false }: Dialect) => ({ description, name, parameters }: ToolSpec): LanguageModelV3FunctionTool => ({
-    type: "function",
-    name,
-    description,
-    inputSchema: parameters,
-    ...(looseTools && { strict: false })
-  })
+const toolOf = (dialect: Dialect) => ({ description, name, parameters }: ToolSpec): LanguageModelV3FunctionTool => ({
+  type: "function",
+  name,
+  ...(!isBlank(description) && { description }),
+  inputSchema: parametersFor(dialect, parameters),
+  ...(dialect.looseTools === true && { strict: false })
+})
 
 const choiceOf = (choice: ToolChoice): LanguageModelV3ToolChoice =>
   typeof choice === "string" ? { type: choice } : { type: "tool", toolName: choice.name }
@@ -109,8 +111,8 @@ const toolsOf = (tools: ReadonlyArray<ToolSpec>, choice: ToolChoice | undefined,
   tools.length > 0 &&
   { tools: tools.map(toolOf(dialect)), ...(choice !== undefined && { toolChoice: choiceOf(choice) }) }
 
-const schemaFormat = ({ name, schema }: StructuredOutput) => ({
-  responseFormat: { type: "json", schema, ...(name !== undefined && { name }) }
+const schemaFormat = ({ name, schema }: StructuredOutput, dialect: Dialect) => ({
+  responseFormat: { type: "json", schema: schemaFor(dialect, schema), ...(name !== undefined && { name }) }
 } as const)
 
 /** The answer as the arguments of a tool that the model has to call, unless it calls another. */
@@ -119,7 +121,7 @@ const byTool = (tools: ReadonlyArray<ToolSpec>, { schema }: StructuredOutput, na
     type: "function",
     name,
     description: "Gives the final answer. Call it once, with the whole answer.",
-    inputSchema: schema
+    inputSchema: parametersFor(dialect, schema)
   }],
   toolChoice: tools.length > 0 ? { type: "required" } : { type: "tool", toolName: name }
 } as const satisfies Pick<LanguageModelV3CallOptions, "tools" | "toolChoice">)
@@ -159,7 +161,7 @@ export const make = <Credential extends object, Parameters extends object>(
         ? byTool(call.tools, call.output, output, reader.dialect)
         : {
           ...toolsOf(call.tools, call.tool_choice, reader.dialect),
-          ...(call.output !== undefined && schemaFormat(call.output))
+          ...(call.output !== undefined && schemaFormat(call.output, reader.dialect))
         })
     }
   }

@@ -15,6 +15,7 @@ import type { EmitPart, ModelFailed, ModelPart, StopReason } from "../../../serv
 import { NewId } from "../../../services/NewId.ts"
 import { asField, type Dialect, isWorthABlock, joined, kept } from "./Dialect.ts"
 import { cut, failureOf } from "./Failure.ts"
+import { fieldIn } from "./ThoughtField.ts"
 
 const isCallId = Schema.is(ToolCallId)
 
@@ -82,6 +83,8 @@ const translator = ({ author, dialect, output }: Call, newId: () => string) => {
     calls.set(given, call)
     return call
   }
+  /** The field in which the answer's thoughts come, once it is known; "" when they come in the usual one, or not at all. */
+  let field = dialect.reasoning === "as it came" ? undefined : ""
   const note = (held: { metadata: JsonObject | undefined }, metadata: Metadata) => {
     held.metadata = joined(dialect, held.metadata, kept(dialect, author, metadata))
   }
@@ -91,7 +94,9 @@ const translator = ({ author, dialect, output }: Call, newId: () => string) => {
     block.begun = true
     give({ type: block.kind, block: block.block, delta })
   }
-  const end = ({ begun, block, kind, metadata }: Block, give: Give) => {
+  const end = (ended: Block, give: Give) => {
+    if (ended.kind === "thinking" && field === "reasoning") note(ended, { [dialect.namespace]: { field } })
+    const { begun, block, kind, metadata } = ended
     if (begun) give({ type: "block_end", block, ...asField(metadata) })
     else if (metadata !== undefined && isWorthABlock(dialect, metadata)) {
       give({ type: "block_end", block, ...asField(metadata), empty: kind })
@@ -137,7 +142,7 @@ const translator = ({ author, dialect, output }: Call, newId: () => string) => {
     end({ ...newBlock("thinking"), metadata: kept(dialect, author, metadata) }, give)
   }
 
-  return (part: LanguageModelV3StreamPart, give: Give): void => {
+  const translate = (part: LanguageModelV3StreamPart, give: Give): void => {
     switch (part.type) {
       case "text-start":
         openBlock(`t${part.id}`, "text", part.providerMetadata)
@@ -179,6 +184,12 @@ const translator = ({ author, dialect, output }: Call, newId: () => string) => {
         return give({ type: "finish", reason: reasonOf(part.finishReason, calls.size > 0), usage: usageOf(part.usage) })
     }
   }
+  return {
+    translate,
+    /** Whether chunks are wanted as they came. */
+    wantsRaw: () => field === undefined,
+    readRaw: (chunk: unknown) => field ??= fieldIn(chunk)
+  }
 }
 
 interface Call {
@@ -208,7 +219,7 @@ const readAll = async (
   const { emit, model, options } = call
   let begun = false
   const failure = (error: unknown) => failureOf(error, begun, clock.unsafeCurrentTimeMillis())
-  const translate = translator(call, newId)
+  const { readRaw, translate, wantsRaw } = translator(call, newId)
   let behind: Promise<void> | undefined
   const give = (part: ModelPart) => {
     const wait = emit(part)
@@ -216,7 +227,14 @@ const readAll = async (
   }
   let reader: ReadableStreamDefaultReader<LanguageModelV3StreamPart>
   try {
-    const { stream } = await model.doStream({ ...options, abortSignal: signal })
+    const { stream } = await model.doStream({
+      ...options,
+      abortSignal: signal,
+      // The packages ask for every chunk: from when it is known on, none comes twice.
+      get includeRawChunks() {
+        return wantsRaw()
+      }
+    })
     reader = stream.getReader()
   } catch (error) {
     return failure(error)
@@ -234,6 +252,10 @@ const readAll = async (
       if (next.done) return cut()
       const part = next.value
       if (part.type === "stream-start") continue
+      if (part.type === "raw") {
+        readRaw(part.rawValue)
+        continue
+      }
       if (part.type === "error") return failure(part.error)
       if (part.type === "finish" && isCut(part.finishReason)) return cut()
       begun = true

@@ -38,6 +38,7 @@ export const provider = AiSdkProvider.make({
     thinking: "signed",
     media: [[/^image\/(jpeg|png|gif|webp)$/, true], [/^application\/pdf$/, true]],
     prefill: false,
+    userFirst: true,
     callId: plain
   },
   open: async ({ api_key, base_url }, fetch) => {
