@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { BlockId, MessageId, Timestamp, ToolCallId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 import { PermissionRule } from "./Permission.ts"
+import { isBlank } from "./Text.ts"
 import { Usage } from "./Usage.ts"
 
 /** Metadata that the next call must return to the provider, such as a signature. */
@@ -143,15 +144,24 @@ const InputBlock = Schema.Union(
   })
 ).annotations({ identifier: "InputBlock" })
 
+const isBlankInput = (content: string | ReadonlyArray<typeof InputBlock.Type>): boolean =>
+  typeof content === "string"
+    ? isBlank(content)
+    : content.every((block) => block.type === "text" && isBlank(block.text))
+
 /**
- * A message as a client sends it: text or text and data blocks. Ids and times
+ * A message as a client sends it: text or text and data blocks, and something to see in them. Ids and times
  * are the server's; what the client put there is not kept.
  */
 export const InputMessage = Schema.Struct({
   id: inputId,
   name: Schema.optionalWith(Schema.String.pipe(Schema.maxLength(256)), { default: () => "user" }),
   role: Schema.optionalWith(Schema.Literal("user", "assistant"), { default: () => "user" as const }),
-  content: Schema.Union(inputText, Schema.Array(InputBlock).pipe(Schema.maxItems(maxBlocks))),
+  content: Schema.Union(inputText, Schema.Array(InputBlock).pipe(Schema.maxItems(maxBlocks))).pipe(
+    Schema.filter((content) => !isBlankInput(content), {
+      message: () => "Expected a text that is not blank, or a data block"
+    })
+  ),
   metadata: Schema.optionalWith(JsonObject, { default: () => ({}), nullable: true }),
   created_at: Schema.optional(Schema.NullOr(Schema.String))
 }).annotations({ identifier: "InputMessage" })

@@ -2,12 +2,13 @@
 import { Clock, Deferred, Duration, Effect, Layer } from "effect"
 import { type Accepted, type AnswerInput, type ChatRequest, isAnswer } from "../../domain/Chat.ts"
 import type { Claim } from "../../domain/Claim.ts"
-import { Conflict, Gone, NotFound } from "../../domain/Errors.ts"
+import { Conflict, Gone, Invalid, NotFound } from "../../domain/Errors.ts"
 import type { BlockId, MessageId, RunId, UserId } from "../../domain/Ids.ts"
 import { acceptMessage, type Message } from "../../domain/Message.ts"
 import { pageBytes } from "../../domain/Page.ts"
 import type { Run } from "../../domain/Run.ts"
 import type { Session, SessionStatus } from "../../domain/Session.ts"
+import { namedTwice } from "../../domain/Tool.ts"
 import { noUsage } from "../../domain/Usage.ts"
 import { AppendRefused, EventLog } from "../../services/EventLog.ts"
 import { Models } from "../../services/Models.ts"
@@ -17,12 +18,27 @@ import { Rooms, type Sink } from "../../services/Rooms.ts"
 import { type ClaimOf, RunOwner } from "../../services/RunOwner.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
+import { Toolbox } from "../../services/Toolbox.ts"
 
 const noModel = (session: Session) =>
   new Conflict({
     code: "model_not_configured",
     detail: `Session '${session.id}' has no model. Set its chat_model_config by PATCH /sessions/${session.id}.`
   })
+
+/** A model cannot tell two tools of one name apart, and providers refuse them. */
+const sameName = (name: string, request: ChatRequest) => {
+  const place = request.tools.findIndex((tool) => tool.name === name)
+  return place < 0
+    ? new Invalid({
+      detail:
+        `The agent's tool '${name}' has the name of a tool that is built in. Rename it by PATCH /agent/${request.agent_id}.`
+    })
+    : new Invalid({
+      detail: `The tool '${name}' is there twice: another tool of the agent has its name.`,
+      errors: [{ path: `tools.${place}.name`, message: `Another tool of the agent is called '${name}'.` }]
+    })
+}
 
 /** How many messages are read at a time to find one. */
 const olderMessages = 200
@@ -71,6 +87,7 @@ export const make = Effect.gen(function*() {
   const rooms = yield* Rooms
   const owner = yield* RunOwner
   const newId = yield* NewId
+  const toolbox = yield* Toolbox
 
   /** Tries again when another process was first: a new room knows what that one did. */
   const again = <A, E>(attempt: Effect.Effect<A, E | AppendRefused>) =>
@@ -123,6 +140,9 @@ export const make = Effect.gen(function*() {
       const millis = yield* Clock.currentTimeMillis
       const claimOf: ClaimOf | undefined = claim && ((place) => claim({ session_id: session.id, ...place }))
       if (isAnswer(request.input)) return yield* again(answerIn(session, request.input, claimOf))
+      const tools = yield* toolbox.list({ session, agent })
+      const [twice] = namedTwice([...tools, ...agent.data.client_tools, ...request.tools])
+      if (twice !== undefined) return yield* sameName(twice, request)
       const created_at = timestampOf(millis)
       const inputs = request.input === null ? [] : "content" in request.input ? [request.input] : request.input
       const run: Run = {
@@ -279,7 +299,8 @@ export const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<SessionHub, never, Storage | EventLog | Models | Rooms | RunOwner> = Layer.effect(
-  SessionHub,
-  make
-)
+export const layer: Layer.Layer<SessionHub, never, Storage | EventLog | Models | Rooms | RunOwner | Toolbox> = Layer
+  .effect(
+    SessionHub,
+    make
+  )
