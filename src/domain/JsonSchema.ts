@@ -40,6 +40,9 @@ const named = ["properties", "patternProperties", "$defs", "definitions", "depen
 const maxDepth = 64
 const maxSchemas = 2_000
 
+/** Most schemas in all tools that are declared at once: each takes a few microseconds to look at. */
+export const maxDeclared = 4_000
+
 interface Place {
   readonly schema: unknown
   readonly path: string
@@ -84,13 +87,15 @@ const look = ({ depth, path, schema }: Place, whole: JsonObject): SchemaProblem 
     const map = schema[name]
     if (map === undefined) continue
     if (!isObject(map)) return { path: below(name), message: "Expected schemas by name" }
-    for (const [key, one] of Object.entries(map)) add(one, `${name}.${key}`)
+    const entries = Object.entries(map)
+    if (entries.length > maxSchemas) return { path: below(name), message: `Expected at most ${maxSchemas} schemas` }
+    for (const [key, one] of entries) add(one, `${name}.${key}`)
   }
   return inside
 }
 
-/** The first thing in the schema of a tool's arguments that no provider takes. */
-export const problemIn = (schema: JsonObject): SchemaProblem | undefined => {
+/** The first thing in the schema of a tool's arguments that no provider takes. What it looks at is taken from what is `left`. */
+export const problemIn = (schema: JsonObject, left = { schemas: maxDeclared }): SchemaProblem | undefined => {
   const { type } = schema
   if (type !== undefined && type !== "object" && !(Array.isArray(type) && type.includes("object"))) {
     return { path: "type", message: "Expected object: arguments have names" }
@@ -98,6 +103,7 @@ export const problemIn = (schema: JsonObject): SchemaProblem | undefined => {
   const open: Array<Place> = [{ schema, path: "", depth: 0 }]
   for (let seen = 0; open.length > 0; seen++) {
     if (seen > maxSchemas) return { path: "", message: `Expected at most ${maxSchemas} schemas` }
+    if (left.schemas-- <= 0) return { path: "", message: `Expected at most ${maxDeclared} schemas in all tools` }
     const found = look(open.pop()!, schema)
     if ("message" in found) return found
     for (const place of found) open.push(place)

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { JsonObject } from "./Json.ts"
-import { problemIn } from "./JsonSchema.ts"
+import { maxDeclared, problemIn } from "./JsonSchema.ts"
 
 /** A tool's effect on the outside world. `none` and `read` change nothing, so nobody is asked. */
 const ToolEffect = Schema.Literal("none", "read", "write")
@@ -47,8 +47,9 @@ const problemOf = (tools: ReadonlyArray<ClientTool>) => {
     const place = tools.findLastIndex((tool) => tool.name === name)
     return { path: [place, "name"], message: `Expected a name of its own: '${name}' is there twice` }
   }
+  const left = { schemas: maxDeclared }
   for (const [place, { parameters }] of tools.entries()) {
-    const problem = problemIn(parameters)
+    const problem = problemIn(parameters, left)
     if (problem === undefined) continue
     const path = problem.path === "" ? [] : problem.path.split(".")
     return { path: [place, "parameters", ...path], message: problem.message }

@@ -45,8 +45,11 @@ export interface Dialect {
   readonly sendAs?: string
   /** A call's id in the form that the provider takes; else in the form that most take. */
   readonly callId?: Fit
-  /** The JSON schema of a tool's arguments or of an answer in the words that the provider knows. */
-  readonly schema?: (schema: JsonObject) => JsonObject
+  /**
+   * The JSON schema of a tool's arguments or of an answer in the words that the provider knows.
+   * It may become `more` schemas larger where references are written out, beside twice its own size.
+   */
+  readonly schema?: (schema: JsonObject, more: number) => JsonObject
 }
 
 /** Most of one block's metadata that is kept, in characters of JSON. */

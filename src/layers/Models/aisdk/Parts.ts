@@ -8,8 +8,11 @@ export type Of<Role extends LanguageModelV3Message["role"]> = Extract<LanguageMo
 export type UserPart = Of<"user">["content"][number]
 export type Result = Extract<Of<"tool">["content"][number], { readonly type: "tool-result" }>
 
+/** A text without halves of surrogate pairs: those of a whole conversation take long to find in the body of a request. */
+export const textPart = (text: string) => ({ type: "text", text: text.toWellFormed() }) as const
+
 /** A person's words. */
-export const said = (text: string): Of<"user"> => ({ role: "user", content: [{ type: "text", text }] })
+export const said = (text: string): Of<"user"> => ({ role: "user", content: [textPart(text)] })
 
 /** A file of text may hold none. */
 const file = (block: Parameters<typeof fileOf>[0], reader: Reader): UserPart => {
@@ -20,9 +23,9 @@ const file = (block: Parameters<typeof fileOf>[0], reader: Reader): UserPart => 
 }
 
 const userParts = (content: ToolOutput, reader: Reader): Array<UserPart> => {
-  if (typeof content === "string") return isBlank(content) ? [] : [{ type: "text", text: content }]
+  if (typeof content === "string") return isBlank(content) ? [] : [textPart(content)]
   return content.flatMap((block): ReadonlyArray<UserPart> =>
-    block.type === "data" ? [file(block, reader)] : isBlank(block.text) ? [] : [{ type: "text", text: block.text }]
+    block.type === "data" ? [file(block, reader)] : isBlank(block.text) ? [] : [textPart(block.text)]
   )
 }
 
@@ -48,7 +51,7 @@ export const resultOf = (call: ToolCallBlock, result: ToolResultBlock | undefine
   const state = result?.state ?? "running"
   const data = typeof result?.output === "object" && result.output.some(({ type }) => type === "data")
   const text = result === undefined ? "" : textOf(result.output)
-  const value = isBlank(text) ? data ? "The output follows." : excuses[state] : text
+  const value = isBlank(text) ? data ? "The output follows." : excuses[state] : text.toWellFormed()
   const toolCall = { type: "tool-result", toolCallId, toolName: nameOf(call.name) } as const
   return { ...toolCall, output: { type: state === "success" ? "text" : "error-text", value } }
 }
@@ -61,5 +64,5 @@ export const dataOf = (
 ): ReadonlyArray<UserPart> => {
   if (result === undefined || typeof result.output === "string") return []
   const files = result.output.flatMap((block) => block.type === "data" ? [file(block, reader)] : [])
-  return files.length === 0 ? [] : [{ type: "text", text: `Output of the tool '${call.name}':` }, ...files]
+  return files.length === 0 ? [] : [textPart(`Output of the tool '${call.name}':`), ...files]
 }

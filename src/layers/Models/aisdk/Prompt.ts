@@ -29,7 +29,9 @@ const convert = (message: Message, reader: Reader, taken: ReadonlySet<string>): 
       const content = textOf(message.content)
       if (isBlank(content)) return { messages: [], ids: noIds }
       return {
-        messages: reader.dialect.systemFirst === true ? [said(content)] : [{ role: "system", content }],
+        messages: reader.dialect.systemFirst === true
+          ? [said(content)]
+          : [{ role: "system", content: content.toWellFormed() }],
         ids: noIds
       }
     }
@@ -68,7 +70,7 @@ export const promptOf = (
   reader: Reader
 ): LanguageModelV3Prompt => {
   const { afterResults, prefill, userFirst = false } = reader.dialect
-  const prompt: LanguageModelV3Prompt = isBlank(system) ? [] : [{ role: "system", content: system }]
+  const prompt: LanguageModelV3Prompt = isBlank(system) ? [] : [{ role: "system", content: system.toWellFormed() }]
   const taken = new Set<string>()
   let begun = !userFirst
   for (const message of messages) {

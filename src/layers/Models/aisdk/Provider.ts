@@ -96,20 +96,21 @@ const modelOf = ({ client, models }: Opened, name: string, dialect: Dialect): La
   return model
 }
 
-const toolOf = (dialect: Dialect) => ({ description, name, parameters }: ToolSpec): LanguageModelV3FunctionTool => ({
-  type: "function",
-  name,
-  ...(!isBlank(description) && { description }),
-  inputSchema: parametersFor(dialect, parameters),
-  ...(dialect.looseTools === true && { strict: false })
-})
+const toolOf =
+  (dialect: Dialect, among: number) => ({ description, name, parameters }: ToolSpec): LanguageModelV3FunctionTool => ({
+    type: "function",
+    name,
+    ...(!isBlank(description) && { description }),
+    inputSchema: parametersFor(dialect, parameters, among),
+    ...(dialect.looseTools === true && { strict: false })
+  })
 
 const choiceOf = (choice: ToolChoice): LanguageModelV3ToolChoice =>
   typeof choice === "string" ? { type: choice } : { type: "tool", toolName: choice.name }
 
 const toolsOf = (tools: ReadonlyArray<ToolSpec>, choice: ToolChoice | undefined, dialect: Dialect) =>
   tools.length > 0 &&
-  { tools: tools.map(toolOf(dialect)), ...(choice !== undefined && { toolChoice: choiceOf(choice) }) }
+  { tools: tools.map(toolOf(dialect, tools.length)), ...(choice !== undefined && { toolChoice: choiceOf(choice) }) }
 
 const schemaFormat = ({ name, schema }: StructuredOutput, dialect: Dialect) => ({
   responseFormat: { type: "json", schema: schemaFor(dialect, schema), ...(name !== undefined && { name }) }
@@ -117,7 +118,7 @@ const schemaFormat = ({ name, schema }: StructuredOutput, dialect: Dialect) => (
 
 /** The answer as the arguments of a tool that the model has to call, unless it calls another. */
 const byTool = (tools: ReadonlyArray<ToolSpec>, { schema }: StructuredOutput, name: string, dialect: Dialect) => ({
-  tools: [...tools.map(toolOf(dialect)), {
+  tools: [...tools.map(toolOf(dialect, tools.length)), {
     type: "function",
     name,
     description: "Gives the final answer. Call it once, with the whole answer.",

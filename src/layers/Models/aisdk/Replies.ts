@@ -6,7 +6,7 @@ import { isBlank } from "../../../domain/Text.ts"
 import { idsOf, usual } from "./CallId.ts"
 import { type Dialect, returned } from "./Dialect.ts"
 import { fileOf, named, type Reader } from "./Media.ts"
-import { dataOf, nameOf, type Of, resultOf, user } from "./Parts.ts"
+import { dataOf, nameOf, type Of, resultOf, textPart, user } from "./Parts.ts"
 import { argumentsOf } from "./Verbatim.ts"
 
 type AssistantPart = Of<"assistant">["content"][number]
@@ -27,11 +27,11 @@ const thoughtOf = ({ provider_metadata, thinking }: ThinkingBlock, reader: Reade
   switch (whose) {
     case "signed": {
       const options = optionsOf(provider_metadata, reader)
-      return options === undefined ? [] : [{ type: "reasoning", text: thinking, ...options }]
+      return options === undefined ? [] : [{ type: "reasoning", text: thinking.toWellFormed(), ...options }]
     }
     case "text": {
       const isForeign = provider_metadata !== undefined && provider_metadata[namespace] === undefined
-      return isForeign || isBlank(thinking) ? [] : [{ type: "reasoning", text: thinking }]
+      return isForeign || isBlank(thinking) ? [] : [{ type: "reasoning", text: thinking.toWellFormed() }]
     }
     case "none":
       return []
@@ -127,7 +127,7 @@ export const assistant = (message: Message, reader: Reader, taken: ReadonlySet<s
       case "text":
         begun = true
         if (!isBlank(block.text)) {
-          parts.push({ type: "text", text: block.text, ...optionsOf(block.provider_metadata, reader) })
+          parts.push({ ...textPart(block.text), ...optionsOf(block.provider_metadata, reader) })
         }
         break
       case "thinking":

@@ -130,14 +130,14 @@ const withRoot = (schema: JsonObject): JsonObject => {
 }
 
 /** A schema never changes, so each is rewritten once for each dialect. */
-const once = (rewrite: (dialect: Dialect, schema: JsonObject) => JsonObject) => {
+const once = (rewrite: (dialect: Dialect, schema: JsonObject, among: number) => JsonObject) => {
   const known = new WeakMap<Dialect, WeakMap<JsonObject, JsonObject>>()
-  return (dialect: Dialect, schema: JsonObject): JsonObject => {
+  return (dialect: Dialect, schema: JsonObject, among = 1): JsonObject => {
     const own = known.get(dialect) ?? new WeakMap<JsonObject, JsonObject>()
     known.set(dialect, own)
     const before = own.get(schema)
     if (before !== undefined) return before
-    const written = rewrite(dialect, schema)
+    const written = rewrite(dialect, schema, among)
     own.set(schema, written)
     return written
   }
@@ -148,10 +148,13 @@ const current = (schema: JsonObject): JsonObject => {
   return isObject(written) ? written : {}
 }
 
-/** The schema of an answer, as the provider takes it. */
-export const schemaFor = once(({ schema: own }, schema) => own === undefined ? schema : own(schema))
+/** Most schemas by which all of a call's together grow, so that many tools take no longer than one. */
+const maxGrowth = 5_000
 
-/** The schema of a tool's arguments, as the provider takes it. */
-export const parametersFor = once(({ schema: own }, schema) =>
-  withRoot(own === undefined ? current(schema) : own(schema))
+/** The schema of an answer, as the provider takes it. */
+export const schemaFor = once(({ schema: own }, schema) => own === undefined ? schema : own(schema, maxGrowth))
+
+/** The schema of a tool's arguments, as the provider takes it. It is one `among` so many. */
+export const parametersFor = once(({ schema: own }, schema, among) =>
+  withRoot(own === undefined ? current(schema) : own(schema, Math.floor(maxGrowth / among)))
 )

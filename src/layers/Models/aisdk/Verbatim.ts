@@ -42,7 +42,7 @@ const isObject = (json: string): boolean => {
 /** The arguments of a call, for a package; what is no JSON object goes back to the model inside one, as it wrote it. */
 export const argumentsOf = (input: string): Readonly<Record<string, string>> => {
   if (input.trim() === "") return {}
-  if (isDeep(input) || !isObject(input)) return { malformed_arguments: input }
+  if (isDeep(input) || !isObject(input)) return { malformed_arguments: input.toWellFormed() }
   return { [key]: wellFormed(input) }
 }
 
@@ -65,10 +65,10 @@ export const withVerbatim = (body: string): string => {
     const isText = body[at - 2] === "\\"
     const start = isText ? at - 4 : at - 2
     const end = isText ? endOfString(body, start) : endOfString(body, at + key.length + 2) + 1
-    const text = body.slice(start, end)
-    const object: Record<string, string> = JSON.parse(isText ? JSON.parse(text) : text)
-    const input = object[key] ?? ""
-    written += body.slice(done, start) + (isText ? JSON.stringify(input) : input)
+    // What is left of it within its braces, and behind its key, is the text as a JSON string.
+    const object: string = isText ? JSON.parse(body.slice(start, end)) : body.slice(start, end)
+    const string = object.slice(key.length + 4, -1)
+    written += body.slice(done, start) + (isText ? string : JSON.parse(string))
     done = end
   }
   return written + body.slice(done)

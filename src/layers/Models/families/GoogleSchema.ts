@@ -5,9 +5,11 @@
 import type { JsonObject } from "../../../domain/Json.ts"
 import { isObject, targetOf } from "../../../domain/JsonSchema.ts"
 
-/** Deepest schema, and most schemas with every reference written out; what lies beyond is any text or any object. */
+/** Deepest schema; what lies deeper is any text. */
 const maxDepth = 24
-const maxSchemas = 2_000
+
+/** Most objects of a schema that are counted. */
+const maxCounted = 4_000
 
 /** The formats that it knows, by type. */
 const formats: Readonly<Record<string, ReadonlyArray<string>>> = {
@@ -144,6 +146,19 @@ const lower = (given: unknown, outer: Walk): JsonObject => {
   return typeof description === "string" && description !== "" ? { ...shape, description } : shape
 }
 
-/** The same schema, or a wider one where it has no words for it. */
-export const googleSchema = (schema: JsonObject): JsonObject =>
-  lower(schema, { whole: schema, inside: new Set(), depth: 0, left: { schemas: maxSchemas } })
+/** How many objects and lists are in a schema, up to a bound. */
+const sizeOf = (schema: JsonObject): number => {
+  const open: Array<object> = [schema]
+  let size = 0
+  while (open.length > 0 && size++ < maxCounted) {
+    for (const one of Object.values(open.pop()!)) if (typeof one === "object" && one !== null) open.push(one)
+  }
+  return size
+}
+
+/**
+ * The same schema, or a wider one where it has no words for it. With its references written
+ * out it has at most twice its own size and `more` schemas; what lies beyond is any text.
+ */
+export const googleSchema = (schema: JsonObject, more: number): JsonObject =>
+  lower(schema, { whole: schema, inside: new Set(), depth: 0, left: { schemas: 2 * sizeOf(schema) + more } })
