@@ -1,13 +1,14 @@
-/** Thoughts go back to models that want them, in the field in which they came. */
+/** Thoughts go back to models that want them, in the field in which they came; tools that a provider cannot take are told. */
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import type { BlockId } from "../../src/domain/Ids.ts"
 import type { JsonObject } from "../../src/domain/Json.ts"
 import type { ContentBlock, Message } from "../../src/domain/Message.ts"
+import * as Anthropic from "../support/wires/Anthropic.ts"
 import * as flavours from "../support/wires/flavours.ts"
 import * as Messages from "../support/wires/Messages.ts"
 import * as Say from "../support/wires/Say.ts"
-import { bearer, type Subject } from "../support/wires/Subject.ts"
+import { bearer, inHeader, type Subject } from "../support/wires/Subject.ts"
 import * as Talk from "../support/wires/Talk.ts"
 import type { Json } from "../support/wires/Wire.ts"
 
@@ -134,5 +135,26 @@ layer(Talk.base, { excludeTestServices: true })("Thoughts", (it) => {
         yield* talk.ask({ messages })
         assert.notInclude(JSON.stringify(talk.request().body), "quiet thoughts", one.name)
       }
+    }))
+})
+
+layer(Talk.base, { excludeTestServices: true })("A tool", (it) => {
+  it.scoped("whose arguments have names that the provider does not take fails the call, which says where", () =>
+    Effect.gen(function*() {
+      const one: Subject = {
+        ...subject("anthropic_credential", "claude-sonnet-4-5"),
+        wire: Anthropic.wire,
+        authenticated: inHeader("x-api-key")
+      }
+      const talk = yield* Talk.open(one)
+      const parameters = {
+        type: "object",
+        properties: { rows: { type: "array", items: { type: "object", properties: { größe: { type: "number" } } } } }
+      }
+      const failed = yield* talk.fail({ tools: [{ name: "table", description: "Odd.", parameters }] })
+      assert.strictEqual(failed.type, "invalid_request")
+      assert.include(failed.message, "'table'")
+      assert.include(failed.message, "properties.rows.items.properties.größe")
+      assert.lengthOf(talk.server.received, 0)
     }))
 })

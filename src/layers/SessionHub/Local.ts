@@ -32,7 +32,7 @@ const sameName = (name: string, request: ChatRequest) => {
   return place < 0
     ? new Invalid({
       detail:
-        `The agent's tool '${name}' has the name of a tool that is built in. Rename it by PATCH /agent/${request.agent_id}.`
+        `The agent has two tools called '${name}', with those that are built in. Rename its own by PATCH /agent/${request.agent_id}.`
     })
     : new Invalid({
       detail: `The tool '${name}' is there twice: another tool of the agent has its name.`,

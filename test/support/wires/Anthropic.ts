@@ -171,6 +171,14 @@ const results: Rule = ({ messages }) =>
 const marks: Rule = (body) =>
   JSON.stringify(body).split("\"cache_control\"").length - 1 > 4 ? ["a maximum of 4 blocks with cache_control"] : []
 
+/** Names of arguments, at any depth. */
+const argumentNames: Rule = (body) =>
+  called.tools(body).flatMap(({ schema }) =>
+    Object.keys(schema?.properties ?? {}).filter((name) => !/^[a-zA-Z0-9_.-]{1,64}$/.test(name)).map((name) =>
+      `input_schema.properties: the key '${name}' should match pattern '^[a-zA-Z0-9_.-]{1,64}$'`
+    )
+  )
+
 export const wire: Wire = {
   say,
   read,
@@ -180,6 +188,7 @@ export const wire: Wire = {
     objectSchemas(called),
     results,
     marks,
+    argumentNames,
     notBlank(({ system }) => system === undefined ? [] : blocks(system).map(({ text }) => text), "system"),
     conversation(
       ({ messages }) => messages.filter(({ role }: Json) => role !== "system"),

@@ -45,6 +45,8 @@ export interface Dialect {
   readonly sendAs?: string
   /** A call's id in the form that the provider takes; else in the form that most take. */
   readonly callId?: Fit
+  /** Names that arguments of tools may have, where not any will do. */
+  readonly argument?: RegExp
   /**
    * The JSON schema of a tool's arguments or of an answer in the words that the provider knows.
    * It may become `more` schemas larger where references are written out, beside twice its own size.

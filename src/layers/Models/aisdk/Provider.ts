@@ -19,11 +19,14 @@ import { failureOf, isAiSdkError } from "./Failure.ts"
 import { type Reader, refusedMedia } from "./Media.ts"
 import * as Outgoing from "./Outgoing.ts"
 import { promptOf } from "./Prompt.ts"
-import { parametersFor, schemaFor } from "./Schemas.ts"
+import { oddName, parametersFor, schemaFor } from "./Schemas.ts"
 import * as AiSdkStream from "./Stream.ts"
 
 /** Most models whose clients are kept per credential; the oldest goes first. */
 const maxModels = 16
+
+/** Longest path in a schema that an error repeats. */
+const longestPath = 200
 
 /** What a package makes of a credential. It gets everything from us and reads no environment. */
 export interface Client {
@@ -142,6 +145,23 @@ const refused = (mediaType: string, model: string) =>
     retryable: false
   })
 
+/** The provider would refuse every call that names these tools. */
+const oddTool = (tools: ReadonlyArray<ToolSpec>, { argument }: Dialect): ModelFailed | undefined => {
+  if (argument === undefined) return undefined
+  for (const { name, parameters } of tools) {
+    const path = oddName(parameters, argument)
+    if (path === undefined) continue
+    return new ModelFailed({
+      type: "invalid_request",
+      message: `The tool '${name}' has an argument at ${
+        path.slice(0, longestPath)
+      } whose name this provider does not take: use up to 64 ASCII letters, digits, dots, dashes and underscores, or choose another model.`,
+      retryable: false
+    })
+  }
+  return undefined
+}
+
 export const make = <Credential extends object, Parameters extends object>(
   definition: Definition<Credential, Parameters>
 ): Provider.Provider => {
@@ -178,6 +198,8 @@ export const make = <Credential extends object, Parameters extends object>(
         const reader = { dialect: spoken, author, takes: card?.input_types }
         const mediaType = refusedMedia(messages, reader)
         if (mediaType !== undefined) return Effect.fail(refused(mediaType, model))
+        const odd = oddTool(tools, spoken)
+        if (odd !== undefined) return Effect.fail(odd)
         const native = card?.structured_output ?? isStructured(call)
         const output = call.output === undefined || native ? undefined : outputName(tools, call.output)
         return Effect.flatMap(open(credential, fetch), (opened) =>

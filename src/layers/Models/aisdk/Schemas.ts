@@ -129,6 +129,21 @@ const withRoot = (schema: JsonObject): JsonObject => {
   }
 }
 
+/** Where an argument has a name that is not of the pattern, as in `properties.größe`. */
+export const oddName = (schema: JsonObject, pattern: RegExp): string | undefined => {
+  const open: Array<readonly [schema: unknown, path: string, depth: number]> = [[schema, "", 0]]
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [value, path, depth] = next
+    if (!isObject(value) || depth > maxDepth) continue
+    for (const [name, one] of Object.entries(isObject(value["properties"]) ? value["properties"] : {})) {
+      if (!pattern.test(name)) return `${path}properties.${name}`
+      open.push([one, `${path}properties.${name}.`, depth + 1])
+    }
+    if (value["items"] !== undefined) open.push([value["items"], `${path}items.`, depth + 1])
+  }
+  return undefined
+}
+
 /** A schema never changes, so each is rewritten once for each dialect. */
 const once = (rewrite: (dialect: Dialect, schema: JsonObject, among: number) => JsonObject) => {
   const known = new WeakMap<Dialect, WeakMap<JsonObject, JsonObject>>()

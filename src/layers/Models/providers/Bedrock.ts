@@ -54,6 +54,8 @@ const dialect: Dialect = {
 /** The package cuts the ids of calls for these models, which could make two of them the same. */
 const ofMistral: Dialect = { ...dialect, callId: nine }
 
+const ofAnthropic: Dialect = { ...dialect, argument: /^[a-zA-Z0-9_.-]{1,64}$/ }
+
 export const provider = AiSdkProvider.make({
   type: "bedrock_credential",
   title: "Amazon Bedrock",
@@ -68,7 +70,7 @@ export const provider = AiSdkProvider.make({
     ...Fields.effort("low", "medium", "high", "xhigh", "max"),
     ...Fields.caching
   }),
-  dialect: ({ model }) => /mistral\./.test(model) ? ofMistral : dialect,
+  dialect: ({ model }) => /mistral\./.test(model) ? ofMistral : /anthropic\./.test(model) ? ofAnthropic : dialect,
   open: async (credential, fetch) => {
     const { access_key_id = "", api_key = "", region, secret_access_key = "", session_token } = credential
     if (api_key === "" && (access_key_id === "" || secret_access_key === "")) throw keyless()
