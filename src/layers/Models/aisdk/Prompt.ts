@@ -144,6 +144,8 @@ const assistant = ({ content, finished_at }: Message, reader: Reader): ReadonlyA
   }
   let answered = false
   for (const block of content) {
+    // What the provider ran itself it does not take back; its text says what came of it.
+    if ("provider_executed" in block && block.provider_executed === true) continue
     if (block.type === "tool_result") {
       answered = true
       continue
