@@ -296,6 +296,30 @@ layer(Talk.base, { excludeTestServices: true })("Sources", (it) => {
   }
 })
 
+layer(Talk.base, { excludeTestServices: true })("Results of a search", (it) => {
+  it.scoped("that a server lists beside the answer are kept with their titles", () =>
+    withTalk("compatible", ({ ask, server }) =>
+      Effect.gen(function*() {
+        const head = { id: "1", object: "chat.completion.chunk", created: 1, model: "fake" }
+        const search_results = [{ title: "A", url: "https://a.example/", date: "2026-01-31" }]
+        server.answer(Answered.events(
+          {
+            ...head,
+            search_results,
+            citations: ["https://a.example/"],
+            choices: [{ index: 0, delta: { content: "x" } }]
+          },
+          { ...head, search_results, choices: [{ index: 0, delta: {}, finish_reason: "stop" }] },
+          "[DONE]"
+        ))
+        assert.deepStrictEqual(annotationsIn(yield* ask()), [{
+          type: "url_citation",
+          url: "https://a.example/",
+          title: "A"
+        }])
+      })))
+})
+
 layer(Talk.base, { excludeTestServices: true })("Thoughts that the packages pass over", (it) => {
   for (const field of ["reasoning_content", "reasoning"]) {
     for (const name of ["azure", "openai"] as const) {

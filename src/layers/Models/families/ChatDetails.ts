@@ -18,7 +18,7 @@ const isFields = (value: unknown): value is Fields => typeof value === "object" 
 interface Details {
   refusal: string
   annotations: Array<unknown>
-  /** All that were named so far are named again in each chunk. */
+  /** Addresses, or results of a search; all that were named so far are named again in each chunk. */
   citations: ReadonlyArray<unknown>
   findings: unknown
   native_reason: string | undefined
@@ -56,10 +56,10 @@ export const extractor = (namespace: string, other?: Extractor): Extractor => ({
       processChunk: (chunk) => {
         second?.processChunk(chunk)
         if (!isFields(chunk)) return
-        const { choices, citations } = chunk
+        const { choices, citations, search_results = citations } = chunk
         const choice: unknown = Array.isArray(choices) ? choices[0] : undefined
         if (isFields(choice)) readChoice(choice, details)
-        if (Array.isArray(citations)) details.citations = citations.slice(0, maxSources)
+        if (Array.isArray(search_results)) details.citations = search_results.slice(0, maxSources)
       },
       buildMetadata: () => ({
         [namespace]: {
