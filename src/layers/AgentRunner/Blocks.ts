@@ -31,12 +31,22 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
   const calls = new Map<string, ToolCallId>()
   /** Ids of this answer's calls. */
   const used = new Set<string>()
+  /** Calls that the provider runs and that have no result yet, with their tools' names, by the provider's id. */
+  const executed = new Map<string, { readonly id: ToolCallId; readonly name: string }>()
 
-  const endFlow = (provider_metadata?: JsonObject) => {
+  const endFlow = (part: Partial<Extract<ModelPart, { readonly type: "block_end" }>> = {}) => {
     if (flow === undefined) return
     const { id: block_id, kind } = flow
     flow = undefined
-    emit({ type: `${kind}_END`, reply_id, block_id, ...metadata({ provider_metadata }) })
+    if (kind === "THINKING_BLOCK") return emit({ type: "THINKING_BLOCK_END", reply_id, block_id, ...metadata(part) })
+    const { annotations } = part
+    emit({
+      type: "TEXT_BLOCK_END",
+      reply_id,
+      block_id,
+      ...(annotations !== undefined && { annotations }),
+      ...metadata(part)
+    })
   }
 
   const inFlow = (kind: Flow["kind"], name: string): BlockId => {
@@ -68,7 +78,7 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
           })
         case "block_end":
           if (part.empty !== undefined) inFlow(part.empty === "text" ? "TEXT_BLOCK" : "THINKING_BLOCK", part.block)
-          return flow?.name === part.block ? endFlow(part.provider_metadata) : undefined
+          return flow?.name === part.block ? endFlow(part) : undefined
         case "data": {
           endFlow()
           const block_id = newBlock()
@@ -82,7 +92,15 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
           const tool_call_id = isNew ? part.id as ToolCallId : newBlock() as string as ToolCallId
           used.add(tool_call_id)
           calls.set(part.id, tool_call_id)
-          return emit({ type: "TOOL_CALL_START", reply_id, tool_call_id, tool_call_name: part.name })
+          const provider_executed = part.provider_executed === true
+          if (provider_executed) executed.set(part.id, { id: tool_call_id, name: part.name })
+          return emit({
+            type: "TOOL_CALL_START",
+            reply_id,
+            tool_call_id,
+            tool_call_name: part.name,
+            ...(provider_executed && { provider_executed })
+          })
         }
         case "tool_call_delta": {
           const tool_call_id = calls.get(part.id)
@@ -95,6 +113,26 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
           return tool_call_id === undefined
             ? undefined
             : emit({ type: "TOOL_CALL_END", reply_id, tool_call_id, ...metadata(part) })
+        }
+        case "tool_result": {
+          const call = executed.get(part.id)
+          if (call === undefined) return
+          executed.delete(part.id)
+          endFlow()
+          const { id: tool_call_id, name: tool_call_name } = call
+          emit({ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name, provider_executed: true })
+          if (part.text !== "") emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: part.text })
+          for (const { data, media_type } of part.files) {
+            emit({
+              type: "TOOL_RESULT_DATA_DELTA",
+              reply_id,
+              tool_call_id,
+              block_id: newBlock(),
+              media_type,
+              data
+            })
+          }
+          return emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state: part.state })
         }
       }
     }

@@ -52,7 +52,7 @@ const stops: Readonly<Record<Stop, string>> = {
 }
 
 /** `input_tokens` are without the cached ones. */
-const say = ({ parts, spent, stop }: Say) => {
+const say = ({ parts, spent, stop, word = stops[stop] }: Say) => {
   const begun = [
     event({
       type: "message_start",
@@ -81,7 +81,7 @@ const say = ({ parts, spent, stop }: Say) => {
       ...begun,
       event({
         type: "message_delta",
-        delta: { stop_reason: stops[stop], stop_sequence: null },
+        delta: { stop_reason: word, stop_sequence: null },
         usage: { output_tokens: spent.output }
       }),
       event({ type: "message_stop" })

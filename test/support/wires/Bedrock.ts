@@ -62,11 +62,11 @@ const stops: Readonly<Record<Stop, string>> = {
 }
 
 /** `inputTokens` are without the cached ones. */
-const say = ({ parts, spent, stop }: Say) => {
+const say = ({ parts, spent, stop, word = stops[stop] }: Say) => {
   const said = [
     event("messageStart", { role: "assistant" }),
     ...parts.flatMap(blockOf),
-    event("messageStop", { stopReason: stops[stop] })
+    event("messageStop", { stopReason: word })
   ]
   const usage = {
     inputTokens: spent.input - spent.cached,

@@ -41,7 +41,7 @@ const stops: Readonly<Record<Stop, string>> = {
   content_filter: "SAFETY"
 }
 
-const say = ({ parts, spent, stop }: Say) => {
+const say = ({ parts, spent, stop, word = stops[stop] }: Say) => {
   const said = parts.flatMap((part, n) => partsOf(part, parts[n - 1]))
   const usageMetadata = {
     promptTokenCount: spent.input,
@@ -57,7 +57,7 @@ const say = ({ parts, spent, stop }: Say) => {
       modelVersion: "fake",
       responseId: "1"
     })
-  const chunks = [...said.map((part) => frame([part], {})), frame([{ text: "" }], { finishReason: stops[stop] })]
+  const chunks = [...said.map((part) => frame([part], {})), frame([{ text: "" }], { finishReason: word })]
   return { content_type: eventStream, chunks, whole: chunks.length }
 }
 

@@ -97,14 +97,14 @@ const ours: Readonly<Record<Stop, string>> = {
   content_filter: "content_filter"
 }
 
-const sayWith = (flavour: Flavour) => ({ parts, spent, stop }: Say) => {
+const sayWith = (flavour: Flavour) => ({ parts, spent, stop, word }: Say) => {
   const all = numbered(parts)
   const said = [
     { role: "assistant", content: "" },
     ...all.filter(([{ type }]) => type !== "call").flatMap((part) => deltas(flavour, part)),
     ...interleaved(all.filter(([{ type }]) => type === "call").map((part) => deltas(flavour, part)))
   ].map((delta) => chunk(delta))
-  const last = chunk({}, flavour.stops?.[stop] ?? ours[stop])
+  const last = chunk({}, word ?? flavour.stops?.[stop] ?? ours[stop])
   const ending = (flavour.usageIn ?? ownChunk)(last, (flavour.usage ?? usage)(spent))
   const preamble = flavour.preamble ?? []
   return {

@@ -95,8 +95,8 @@ const numberedEvents = (events: ReadonlyArray<Event>) =>
 
 const head = { id: "resp_1", object: "response", created_at: 1_700_000_000, model: "fake", output: [] }
 
-const say = ({ parts, spent, stop }: Say) => {
-  const reason = incomplete[stop]
+const say = ({ parts, spent, stop, word }: Say) => {
+  const reason = word ?? incomplete[stop]
   const chunks = numberedEvents([
     { type: "response.created", response: { ...head, status: "in_progress" } },
     { type: "response.in_progress", response: { ...head, status: "in_progress" } },

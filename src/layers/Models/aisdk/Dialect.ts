@@ -1,6 +1,7 @@
 /** How the packages of the AI SDK differ in what they take and give beside plain text. */
 import type { JsonObject } from "../../../domain/Json.ts"
 import type { Fit } from "./CallId.ts"
+import type { Overheard } from "./Overheard.ts"
 
 /** Media types that the package can send, and whether a link to one will do. */
 type Media = readonly [types: RegExp, link: boolean]
@@ -28,6 +29,8 @@ export interface Dialect {
   readonly late?: boolean
   /** Files in the metadata of the answer's end. */
   readonly filesOf?: (metadata: JsonObject) => ReadonlyArray<{ readonly media_type: string; readonly data: string }>
+  /** Reads from a chunk as it came what the package passes over. */
+  readonly overheard?: (chunk: unknown) => Overheard | undefined
   readonly media: ReadonlyArray<Media>
   /** Whether a prompt may end with the beginning of the answer. */
   readonly prefill: boolean

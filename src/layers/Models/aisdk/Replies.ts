@@ -74,7 +74,9 @@ interface Wired {
  * its result, whether or not there is one. None of its calls' ids is in `taken`.
  */
 export const assistant = (message: Message, reader: Reader, taken: ReadonlySet<string>): Wired => {
-  const { content, finished_at } = message
+  const { finished_at } = message
+  // What the provider ran itself it does not take back; its text says what came of it.
+  const content = message.content.filter((block) => !("provider_executed" in block && block.provider_executed === true))
   const { dialect } = reader
   const messages: Array<LanguageModelV3Message> = []
   const results = new Map(
