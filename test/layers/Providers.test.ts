@@ -192,6 +192,7 @@ const subjects: ReadonlyArray<Subject> = [
     wire: flavours.ollama,
     credential: (origin, secret) => ({ host: origin, api_key: secret }),
     model: "qwen3",
+    seeing: "qwen3-vl",
     lacks: {
       "limits told within an answer": "its errors within have no type",
       "documents in": noDocuments,
