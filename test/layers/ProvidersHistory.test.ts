@@ -126,7 +126,7 @@ layer(Talk.base, { excludeTestServices: true })("Thoughts", (it) => {
       ]
       const silent = [
         subject("groq_credential", "llama-3.3-70b-versatile", flavours.groq),
-        subject("mistral_credential", "mistral-small-latest", flavours.mistral),
+        subject("mistral_credential", "codestral-2508", flavours.mistral),
         subject("xai_credential", "grok-4", flavours.xai)
       ]
       for (const one of silent) {
