@@ -11,13 +11,28 @@ import { models } from "./commands/models.ts"
 import { runs } from "./commands/runs.ts"
 import type { Extensions } from "./commands/serve.ts"
 import { sessions } from "./commands/sessions.ts"
+import { tenants } from "./commands/tenants.ts"
 import { usage } from "./commands/usage.ts"
 import { vault } from "./commands/vault.ts"
 import { version } from "./commands/version.ts"
 
 const stoa = Command.make("stoa").pipe(Command.withDescription("the open server where agents live"))
 
-const clients = [chat, agents, sessions, runs, credentials, models, usage, keys, vault, db, doctor, version] as const
+const clients = [
+  chat,
+  agents,
+  sessions,
+  runs,
+  credentials,
+  models,
+  usage,
+  tenants,
+  keys,
+  vault,
+  db,
+  doctor,
+  version
+] as const
 
 /** All commands except the server itself, which is only named here. */
 export const withoutServer = Command.withSubcommands(stoa, [

@@ -65,4 +65,74 @@ describe("usage", () => {
       }
       assert.strictEqual(lines().length, before)
     }))
+
+  it.scopedLive("of all tenants is by user, for who asks for it with an admin's key", () =>
+    Effect.gen(function*() {
+      const { asked, lines, url } = yield* fakeServer(() =>
+        json({ ...report([{ user_id: "ada", ...noSum, calls: 7 }]), group_by: ["user"] })
+      )
+      const { code, err, out } = yield* stoa(
+        {},
+        "usage",
+        ...["--all-tenants", "--tenant", "ada", "--key", "stoa_admin", "--url", url]
+      )
+      assert.deepStrictEqual([code, err], [0, ""])
+      assert.deepStrictEqual(out.split("\n").map((line) => line.trimEnd().replace(/ {2,}/g, " | ")).slice(0, 2), [
+        "USER | CALLS | ERRORS | INPUT | CACHED | OUTPUT | REASONING | COST",
+        "ada | 7 | 0 | 0 | 0 | 0 | 0 | -"
+      ])
+      assert.include(lines()[0], "GET /admin/usage?")
+      assert.include(lines()[0], "user_id=ada")
+      assert.strictEqual(asked[0]!.headers.authorization, "Bearer stoa_admin")
+      const before = lines().length
+      for (const wrong of [["--by", "user"], ["--tenant", "ada"]]) {
+        const { code, err } = yield* stoa({}, "usage", ...wrong, "--url", url)
+        assert.notStrictEqual(code, 0)
+        assert.match(err, /^stoa: [^\n]+\n$/)
+      }
+      assert.strictEqual(lines().length, before)
+    }))
+})
+
+describe("tenants", () => {
+  const tenant = (user_id: string) => ({
+    user_id,
+    agents: 1,
+    credentials: 2,
+    sessions: 3,
+    runs: 4,
+    keys: 0,
+    last_active_at: "2026-01-31T09:30:00.000Z",
+    usage: { ...noSum, calls: 4, input_tokens: 10, output_tokens: 20, cost: 0.5 }
+  })
+
+  it.scopedLive("are listed over all pages, with what they have and what it cost", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* fakeServer(({ path }) => {
+        const [tenants, next_cursor] = path.includes("cursor=more")
+          ? [[tenant("bob")], null]
+          : [[tenant("ada")], "more"]
+        return json({ from: "2026-01-01T00:00:00.000Z", to: "2026-02-01T00:00:00.000Z", tenants, next_cursor })
+      })
+      const { code, err, out } = yield* stoa({}, "tenants", "--since", "2026-01-01", "--url", url)
+      assert.deepStrictEqual([code, err], [0, ""])
+      const rows = out.trimEnd().split("\n").map((line) => line.trimEnd().split(/ {2,}/))
+      assert.deepStrictEqual(rows[0], [
+        "USER",
+        "AGENTS",
+        "SESSIONS",
+        "RUNS",
+        "KEYS",
+        "LAST ACTIVE",
+        "CALLS",
+        "INPUT",
+        "OUTPUT",
+        "COST"
+      ])
+      assert.deepStrictEqual(rows.slice(1).map(([user, ...more]) => [user, more.at(-1)]), [["ada", "$0.500000"], [
+        "bob",
+        "$0.500000"
+      ]])
+      assert.include(lines()[0], "from=2026-01-01")
+    }))
 })
