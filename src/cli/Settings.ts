@@ -69,6 +69,7 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   parked_hours: numberOf,
   retain_days: numberOf,
   max_connections: numberOf,
+  keep_alive_seconds: numberOf,
   cors_origins: listOf,
   allowed_hosts: listOf,
   outbound_hosts: listOf,

@@ -9,7 +9,10 @@ const maxName = 256
 const maxContent = 4096
 const maxSource = 256
 
-/** Most rules of a session. More are not kept, and the calls that they would allow are asked about. */
+/**
+ * Most rules of a session. More are not kept, and the calls that they would allow are asked about. Rules that
+ * deny or ask take the places of the oldest that allow: a rule that is forgotten must not let anything run.
+ */
 export const maxRules = 1000
 
 export const PermissionRule = Schema.Struct({
@@ -58,17 +61,21 @@ type Rules = PermissionContext["allow_rules"]
 const rulesOf = (rules: Rules, tool: string): ReadonlyArray<PermissionRule> =>
   Object.hasOwn(rules, tool) ? rules[tool]! : []
 
+/** Whether one of the rules is on the whole tool, so that it holds for every call. */
 const names = (rules: Rules, tool: string) => rulesOf(rules, tool).some(({ rule_content }) => rule_content === null)
+
+/** Whether one of the rules may hold for a call: a pattern on its arguments cannot be evaluated yet. */
+const mayHold = (rules: Rules, tool: string) => rulesOf(rules, tool).length > 0
 
 /**
  * Decides whether a call may run. It looks at deny rules, then ask rules, then the tool's effect,
- * then the mode and the allow rules. Rules on arguments match nothing yet: only
- * those on the whole tool count.
+ * then the mode and the allow rules. Patterns on arguments cannot be evaluated yet. A rule
+ * with one takes nothing for granted: it denies where it might deny, asks where it might ask, and allows nothing.
  */
 export const decide = (context: PermissionContext, tool: string, effect: "none" | "read" | "write"): Decision => {
   const { allow_rules, ask_rules, deny_rules, mode } = context
-  if (names(deny_rules, tool)) return "deny"
-  const asked = names(ask_rules, tool)
+  if (mayHold(deny_rules, tool)) return "deny"
+  const asked = mayHold(ask_rules, tool)
   if (effect !== "write" && !asked) return "allow"
   if (mode === "explore" && effect === "write") return "deny"
   if (!asked && (names(allow_rules, tool) || mode === "bypass")) return "allow"
@@ -83,13 +90,28 @@ const countOf = ({ allow_rules, ask_rules, deny_rules }: PermissionContext) =>
 /** The rules of one tool by their `rule_content`, oldest first. */
 type Contents = Map<string | null, PermissionRule>
 
+/** The rules without the oldest of them. */
+const without = (rules: Rules, count: number): Rules => {
+  let left = count
+  return Object.fromEntries(
+    Object.entries(rules).flatMap(([tool, of]) => {
+      const kept = of.slice(left)
+      left -= of.length - kept.length
+      return kept.length > 0 ? [[tool, kept]] : []
+    })
+  )
+}
+
 /** The context with more rules, up to `maxRules`; a rule that is there already is not added again. */
 export const addRules = (context: PermissionContext, rules: ReadonlyArray<PermissionRule>): PermissionContext => {
   const added = new Map<string, Map<string, Contents>>()
   let left = maxRules - countOf(context)
+  /** Rules that allow, which may have to go. */
+  let allowing = countOf({ ...context, deny_rules: {}, ask_rules: {} })
+  let tooMany = 0
   let changed = false
   for (const rule of rules) {
-    if (rule.behavior === "passthrough" || left <= 0) continue
+    if (rule.behavior === "passthrough" || left + (rule.behavior === "allow" ? 0 : allowing) <= 0) continue
     const field = fields[rule.behavior]
     const byTool = added.get(field) ?? new Map<string, Contents>()
     added.set(field, byTool)
@@ -98,7 +120,12 @@ export const addRules = (context: PermissionContext, rules: ReadonlyArray<Permis
     byTool.set(rule.tool_name, contents)
     if (contents.has(rule.rule_content)) continue
     contents.set(rule.rule_content, rule)
-    left--
+    if (rule.behavior === "allow") allowing++
+    if (left > 0) left--
+    else {
+      allowing--
+      tooMany++
+    }
     changed = true
   }
   // The rules are copied once for all: a copy for each new rule would take quadratic time.
@@ -108,7 +135,7 @@ export const addRules = (context: PermissionContext, rules: ReadonlyArray<Permis
   })
   return !changed ? context : {
     ...context,
-    allow_rules: joined("allow_rules"),
+    allow_rules: tooMany > 0 ? without(joined("allow_rules"), tooMany) : joined("allow_rules"),
     deny_rules: joined("deny_rules"),
     ask_rules: joined("ask_rules")
   }

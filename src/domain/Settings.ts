@@ -61,6 +61,10 @@ const maxConnections = Schema.Int.pipe(Schema.between(1, 1_000_000)).annotations
   description: "a number of connections from 1 to 1000000"
 })
 
+const keepAliveSeconds = Schema.Number.pipe(Schema.between(1, 3_600)).annotations({
+  description: "seconds from 1 to 3600"
+})
+
 const logRequests = Schema.Boolean.annotations({ description: "true or false" })
 
 const runSeconds = Schema.Number.pipe(Schema.between(0, 86_400)).annotations({
@@ -133,6 +137,8 @@ export const Settings = Schema.Struct({
   accept_new_vault_key: Schema.optionalWith(acceptNewVaultKey, { exact: true, default: () => false }),
   /** Most connections of clients at once. Without it, as many as the process's descriptors allow, up to 16384. */
   max_connections: Schema.optionalWith(maxConnections, { exact: true }),
+  /** How long a client's connection may idle between two requests: longer than a balancer in front keeps its own. */
+  keep_alive_seconds: Schema.optionalWith(keepAliveSeconds, { exact: true, default: () => 75 }),
   /** Whether there is a line in the log for each request. */
   log_requests: Schema.optionalWith(logRequests, { exact: true, default: () => true }),
   log_level: Schema.optionalWith(logLevel, { exact: true, default: () => "info" as const }),

@@ -13,6 +13,8 @@ import { answerBusy, answerUnreadable } from "./Unreadable.ts"
 export interface Options {
   /** Most connections at once; the process's descriptors may allow fewer. Undefined: as many as they allow. */
   readonly maxConnections: number | undefined
+  /** How long a connection may idle between two requests, in seconds. */
+  readonly keepAliveSeconds?: number
   /** Bytes that may wait in all sockets together. */
   readonly maxUnread?: number
 }
@@ -33,18 +35,22 @@ export interface Connections {
 }
 
 /**
- * Headers of one request in bytes; how long a connection may idle, and the head
- * of a request and all of it take to arrive, in milliseconds. A missing Host is
- * the boundary's to answer.
+ * Headers of one request in bytes; how long the head of a request and all of it
+ * may take to arrive, in milliseconds. A missing Host is the boundary's to answer.
  */
 const nodeOptions = {
   maxHeaderSize: 16 * 1024,
-  keepAliveTimeout: 30_000,
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   connectionsCheckingInterval: 2_000,
   requireHostHeader: false
 }
+
+/**
+ * In seconds. A balancer in front that keeps its connections for longer than we do sends requests into ones that
+ * we are just closing, and answers them with 502. Most keep theirs for 60 seconds.
+ */
+const usualKeepAlive = 75
 
 /** How many connections beyond the bound get time to read why they are refused; beyond that, the oldest are closed at once. */
 const toldMargin = 64
@@ -67,7 +73,10 @@ const hasBody = ({ headers }: IncomingMessage) =>
 export const createServer = (options: Options): Connections => {
   const capacity = capacityOf(options.maxConnections, descriptorLimit())
   const maxWaiting = Math.max(fewestWaiting, Math.floor(capacity * waitingShare))
-  const node = createNodeServer(nodeOptions)
+  const node = createNodeServer({
+    ...nodeOptions,
+    keepAliveTimeout: (options.keepAliveSeconds ?? usualKeepAlive) * 1000
+  })
   const open = new Set<Socket>()
   /** Those that have not sent the head of a request yet, the oldest first. */
   const waiting = new Set<Socket>()

@@ -37,6 +37,7 @@ describe("Settings", () => {
       model_idle_seconds: 60,
       parked_hours: 168,
       retain_days: 0,
+      keep_alive_seconds: 75,
       log_requests: true,
       accept_new_vault_key: false,
       log_level: "info"
@@ -73,6 +74,7 @@ describe("Settings", () => {
       STOA_ACCEPT_NEW_VAULT_KEY: "true",
       STOA_VAULT_KEY: "k",
       STOA_MAX_CONNECTIONS: "500",
+      STOA_KEEP_ALIVE_SECONDS: "620",
       STOA_LOG_REQUESTS: "false",
       STOA_LOG_LEVEL: "debug",
       STOA_URL: "http://localhost:8000",
@@ -105,6 +107,7 @@ describe("Settings", () => {
       parked_hours: 0,
       retain_days: 30,
       max_connections: 500,
+      keep_alive_seconds: 620,
       log_requests: false,
       accept_new_vault_key: true,
       log_level: "debug"
@@ -166,6 +169,7 @@ describe("Settings", () => {
       parked_hours: ["hunter2", "-1"],
       retain_days: ["hunter2", "-1"],
       max_connections: ["hunter2", "0", "1.5"],
+      keep_alive_seconds: ["hunter2", "0", "3601"],
       log_requests: ["hunter2", "yes"],
       log_level: ["hunter2", "verbose"]
     }

@@ -3,6 +3,7 @@ import {
   addRules,
   decide,
   type Decision,
+  maxRules,
   type PermissionContext,
   permissionContext,
   type PermissionMode,
@@ -75,10 +76,40 @@ describe("Permissions", () => {
     }
   }
 
-  it("look only at rules on that tool, and on the whole of it", () => {
-    const rules = [rule("deny", "rm *"), { ...rule("deny"), tool_name: "Other" }, rule("passthrough")]
+  it("look only at rules on that tool", () => {
+    const rules = [
+      { ...rule("deny"), tool_name: "Other" },
+      { ...rule("ask", "x"), tool_name: "Other" },
+      rule("passthrough")
+    ]
     assert.strictEqual(decide(of("bypass", ...rules), "T", "write"), "allow")
-    assert.strictEqual(decide(of("default", rule("allow", "ls")), "T", "write"), "ask")
+  })
+
+  it("deny, ask and do not allow by patterns, which cannot be evaluated", () => {
+    for (const mode of ["default", "accept_edits", "explore", "bypass", "dont_ask"] as const) {
+      for (const effect of ["none", "read", "write"] as const) {
+        const denied = of(mode, rule("deny", "rm *"), rule("allow"))
+        assert.strictEqual(decide(denied, "T", effect), "deny", `${mode} ${effect}`)
+        const asked = of(mode, rule("ask", "rm *"), rule("allow"))
+        const whole = of(mode, rule("ask"), rule("allow"))
+        assert.strictEqual(decide(asked, "T", effect), decide(whole, "T", effect), `${mode} ${effect}`)
+        assert.notStrictEqual(decide(asked, "T", effect), "allow", `${mode} ${effect}`)
+        const allowed = of(mode, rule("allow", "ls"))
+        assert.strictEqual(decide(allowed, "T", effect), decide(of(mode), "T", effect), `${mode} ${effect}`)
+      }
+    }
+  })
+
+  it("keep rules that deny or ask when there is no room, in the places of the oldest that allow", () => {
+    const allowing = Array.from({ length: maxRules }, (_, n) => ({ ...rule("allow"), tool_name: `tool-${n}` }))
+    const full = of("bypass", ...allowing)
+    const after = addRules(full, [rule("deny", "rm *"), { ...rule("ask"), tool_name: "U" }, rule("allow")])
+    assert.strictEqual(decide(after, "T", "write"), "deny")
+    assert.strictEqual(decide(after, "U", "write"), "ask")
+    assert.deepStrictEqual(Object.keys(after.allow_rules), allowing.slice(2).map(({ tool_name }) => tool_name))
+    const denying = Array.from({ length: maxRules + 5 }, (_, n) => ({ ...rule("deny"), tool_name: `tool-${n}` }))
+    const denied = of("bypass", ...denying)
+    assert.lengthOf(Object.keys(denied.deny_rules), maxRules)
   })
 
   it("have a rule once that is added again, keep the first, and leave what they were as it was", () => {

@@ -70,7 +70,10 @@ const run = (
 
 /** Serves until it is interrupted. */
 export const launch = (settings: Settings, extensions: Host.Extensions = {}) => {
-  const connections = Connections.createServer({ maxConnections: settings.max_connections })
+  const connections = Connections.createServer({
+    maxConnections: settings.max_connections,
+    keepAliveSeconds: settings.keep_alive_seconds
+  })
   const { node } = connections
   const listening = NodeHttpServer.layer(() => node, { port: settings.port, host: settings.host }).pipe(
     Layer.mapError((error) => cannotListen(settings)(error.cause))

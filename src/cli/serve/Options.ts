@@ -73,6 +73,12 @@ export const options = {
     ),
     Options.optional
   ),
+  keep_alive_seconds: number(
+    "keep_alive_seconds",
+    "SECONDS",
+    "How long a client's connection may idle between two requests",
+    75
+  ),
   log_requests: Options.boolean("log-requests", { negationNames: ["no-log-requests"] }).pipe(
     Options.withDescription(described("log_requests", "A line in the log for each request", "true")),
     Options.optional
@@ -131,6 +137,7 @@ export const read = Effect.fnUntraced(function*(flags: Flags) {
       parked_hours: Option.getOrUndefined(flags.parked_hours),
       retain_days: Option.getOrUndefined(flags.retain_days),
       max_connections: Option.getOrUndefined(flags.max_connections),
+      keep_alive_seconds: Option.getOrUndefined(flags.keep_alive_seconds),
       log_requests: Option.getOrUndefined(flags.log_requests),
       accept_new_vault_key: Option.getOrUndefined(flags.accept_new_vault_key),
       log_level: Option.getOrUndefined(flags.log_level) as SettingsSource.Flags["log_level"],
