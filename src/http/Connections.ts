@@ -41,7 +41,7 @@ const nodeOptions = {
   maxHeaderSize: 16 * 1024,
   keepAliveTimeout: 30_000,
   headersTimeout: 10_000,
-  requestTimeout: 30_000,
+  requestTimeout: 120_000,
   connectionsCheckingInterval: 2_000,
   requireHostHeader: false
 }

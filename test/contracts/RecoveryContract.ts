@@ -6,6 +6,7 @@ import type { ToolCallId } from "../../src/domain/Ids.ts"
 import { textOf } from "../../src/domain/Message.ts"
 import type { Run } from "../../src/domain/Run.ts"
 import { EventLog, type LogBatch } from "../../src/services/EventLog.ts"
+import type { Files } from "../../src/services/Files.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
@@ -52,7 +53,7 @@ const interrupted = (
     return { session, accepted, reply, before, fresh: after.slice(before.length) }
   })
 
-export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger | Tenants, E>) =>
+export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Files | Ledger | Tenants, E>) =>
   layer(storage, { timeout: patience(60_000), excludeTestServices: true })(`Recovery: ${name}`, (it) => {
     it.scoped("makes the model call that was cut off again, and keeps what it had said", () =>
       Effect.gen(function*() {

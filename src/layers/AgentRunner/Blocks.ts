@@ -5,6 +5,9 @@ import { type BlockId, type MessageId, ToolCallId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { ModelPart } from "../../services/Models.ts"
 
+/** A part as it becomes events: a file may have been stored, and then has a path instead of bytes. */
+type Part = Exclude<ModelPart, { readonly type: "finish" }> & { readonly url?: string }
+
 interface Flow {
   readonly kind: "TEXT_BLOCK" | "THINKING_BLOCK"
   /** The provider's name of the block. */
@@ -48,7 +51,7 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
   }
 
   return {
-    take: (part: Exclude<ModelPart, { readonly type: "finish" }>): void => {
+    take: (part: Part): void => {
       switch (part.type) {
         case "text":
           if (part.delta === "") return
@@ -73,7 +76,8 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
           endFlow()
           const block_id = newBlock()
           emit({ type: "DATA_BLOCK_START", reply_id, block_id, media_type: part.media_type })
-          emit({ type: "DATA_BLOCK_DELTA", reply_id, block_id, data: part.data, media_type: part.media_type })
+          const content = part.url === undefined ? { data: part.data } : { data: "", url: part.url }
+          emit({ type: "DATA_BLOCK_DELTA", reply_id, block_id, ...content, media_type: part.media_type })
           return emit({ type: "DATA_BLOCK_END", reply_id, block_id, ...metadata(part) })
         }
         case "tool_call_start": {
