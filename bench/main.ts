@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
 import { freshDatabase, type Postgres, startPostgres } from "../test/support/Postgres.ts"
 import { type Child, start } from "./Child.ts"
@@ -148,6 +149,18 @@ const openDoor = async (backend: Backend): Promise<Door> =>
     ? ofRaw(stopLater(await start("raw.ts", [await (captured ??= capture())])))
     : ofStoa(backend, stopLater(await start("server.ts", await argumentsFor(backend))))
 
+/** Longest that a row may take on one server, in milliseconds: 10,000 runs and two idle minutes are the longest. */
+const longest = 10 * 60_000
+
+const inTime = <A>(work: Promise<A>): Promise<A> => {
+  const over = new AbortController()
+  const limit = sleep(longest, undefined, { signal: over.signal }).then(() => {
+    throw new Error(`not within ${longest / 60_000} minutes`)
+  })
+  limit.catch(() => {})
+  return Promise.race([work, limit]).finally(() => over.abort())
+}
+
 /** The server that rows share, until the next one is asked for. */
 const doors = new Map<Backend, Promise<Door>>()
 
@@ -160,7 +173,7 @@ const measure = async (row: Row, outcome: Outcome, backend: Backend) => {
       await warmUp(await door, plan)
       await child.ask("profile")
     }
-    note(outcome, backend, await row.measure(await door, plan))
+    note(outcome, backend, await inTime(row.measure(await door, plan)))
     if (flags.profile !== undefined) await child.ask("profiled", `${flags.profile}/${row.id}-${backend}.cpuprofile`)
   } catch (cause) {
     fail(outcome, backend, cause)

@@ -6,7 +6,7 @@ import { HttpServer } from "@effect/platform"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer, Logger, LogLevel, Runtime, Schema } from "effect"
 import type * as EventModule from "../src/domain/Event.ts"
-import type { SessionId } from "../src/domain/Ids.ts"
+import type { SessionId, UserId } from "../src/domain/Ids.ts"
 import type * as SettingsModule from "../src/domain/Settings.ts"
 import type * as ConnectionsModule from "../src/http/Connections.ts"
 import type * as ServerModule from "../src/http/Server.ts"
@@ -14,6 +14,7 @@ import type * as HostModule from "../src/layers/Host.ts"
 import type * as ReadinessLocalModule from "../src/layers/Readiness/Local.ts"
 import type * as EventLogModule from "../src/services/EventLog.ts"
 import type * as ReadinessModule from "../src/services/Readiness.ts"
+import type * as RoomsModule from "../src/services/Rooms.ts"
 import { serving } from "./Probe.ts"
 
 // The build, not the sources: a compiler that works while modules load would change what is measured.
@@ -24,6 +25,7 @@ const Server: typeof ServerModule = await built("http/Server.js")
 const ReadinessLocal: typeof ReadinessLocalModule = await built("layers/Readiness/Local.js")
 const { EventLog }: typeof EventLogModule = await built("services/EventLog.js")
 const { frame }: typeof EventModule = await built("domain/Event.js")
+const { Rooms }: typeof RoomsModule = await built("services/Rooms.js")
 const { Readiness }: typeof ReadinessModule = await built("services/Readiness.js")
 const { Settings }: typeof SettingsModule = await built("domain/Settings.js")
 
@@ -41,10 +43,17 @@ const host = backend === "memory" ? Host.layerMemory : Host.layer(
   })
 )
 
+/** Who owns all sessions of the bench. */
+const user = "bench" as UserId
+
 /** Writes a log as a slow model leaves it: a page for each event, so many pages in a commit. */
 const fill = Effect.fnUntraced(function*(session: string, events: number, commit: number) {
   const log = yield* EventLog
+  const rooms = yield* Rooms
   const session_id = session as SessionId
+  // The session's room, and what is known of a new session, would not notice what is written behind their backs.
+  yield* Effect.scoped(rooms.get({ id: session_id, user_id: user }))
+  yield* rooms.forget(session_id)
   const json = JSON.stringify({
     id: "0123456789",
     created_at: "2026-01-31T09:30:00.000Z",
@@ -64,7 +73,7 @@ const fill = Effect.fnUntraced(function*(session: string, events: number, commit
 
 const listening = Effect.gen(function*() {
   const { address } = yield* HttpServer.HttpServer
-  const run = Runtime.runPromise(yield* Effect.runtime<EventLogModule.EventLog>())
+  const run = Runtime.runPromise(yield* Effect.runtime<EventLogModule.EventLog | RoomsModule.Rooms>())
   yield* (yield* Readiness).set(true)
   if (address._tag !== "TcpAddress") return
   serving(address.port, () => process.kill(process.pid, "SIGTERM"), {

@@ -5,6 +5,7 @@ import { type AgentEvent, endsStream } from "../domain/Event.ts"
 import { type AgentId, RunId, type SessionId } from "../domain/Ids.ts"
 import type { Message, RunError, ToolCallBlock } from "../domain/Message.ts"
 import { awaited } from "../domain/Reply.ts"
+import { endingOf } from "../domain/Stop.ts"
 import { appendEvent, openReply } from "../domain/Transcript.ts"
 import * as Asking from "./Asking.ts"
 import type { Connection } from "./Connection.ts"
@@ -77,6 +78,12 @@ const left = new Failed({ exitCode: exitCodes.interrupted, message: "Interrupted
 const namesOf = (calls: ReadonlyArray<ToolCallBlock>) =>
   calls.length === 0 ? "" : `: ${[...new Set(calls.map(({ name }) => name))].join(", ")}`
 
+/** What the filter found, or the provider's word for it. */
+const foundIn = ({ stop_details }: Extract<End, { readonly type: "REPLY_END" }>) => {
+  const found = stop_details?.category ?? stop_details?.provider_reason
+  return found === undefined ? "" : `: ${found}`
+}
+
 /** What the end of a run means for the command. */
 const outcome = (
   end: End | undefined,
@@ -93,16 +100,20 @@ const outcome = (
         : `The run waits for the result of a tool that the client runs${namesOf(waiting)}.`
     ))
   }
-  switch (end.finished_reason) {
+  switch (endingOf(end)) {
     case "completed":
       return Option.none()
+    case "content_filter":
+      return Option.some(failed(`The provider's filter withheld the answer, or its rest${foundIn(end)}.`))
+    case "refusal":
+      return Option.some(failed(`The model declined to answer${foundIn(end)}.`))
     case "interrupted":
       return Option.some(failed("The run was interrupted."))
     case "exceed_max_iters":
       return Option.some(failed("The run used up its rounds before it was done: raise the agent's --max-iters."))
     case "max_tokens":
       return Option.some(failed("The reply is cut off: the model reached its output limit."))
-    case "error":
+    default:
       return Option.some(failed(sentence(end.error)))
   }
 }

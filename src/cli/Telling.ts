@@ -4,6 +4,7 @@
  */
 import { Schema } from "effect"
 import { type AgentEvent, ModelSwitched } from "../domain/Event.ts"
+import type { Annotation } from "../domain/Message.ts"
 import { harmless } from "./Screen.ts"
 
 export interface Piece {
@@ -53,6 +54,18 @@ const note = (telling: Telling, text: string): Step => [
   [...breakLine(telling), { to: "aside", text: `${harmless(oneLine(text))}\n` }]
 ]
 
+/** Most sources of one text that are shown. */
+const maxSources = 20
+
+/** Says where the text comes from, each place once. */
+const sources = (telling: Telling, annotations: ReadonlyArray<Annotation>): Step => {
+  const names = [
+    ...new Set(annotations.map(({ file_id, title, url }) => [title, url ?? file_id].filter(Boolean).join(" ")))
+  ]
+  const lines = names.slice(0, maxSources).map((name) => `${harmless(oneLine(`source: ${name}`))}\n`)
+  return [{ ...telling, line: "none" }, [...breakLine(telling), { to: "aside", text: lines.join("") }]]
+}
+
 const without = <A>(record: Readonly<Record<string, A>>, id: string) =>
   Object.fromEntries(Object.entries(record).filter(([key]) => key !== id))
 
@@ -67,6 +80,9 @@ export const tell = (telling: Telling, event: AgentEvent): Step => {
     case "THINKING_BLOCK_DELTA":
       return say(telling, "aside", event.delta)
     case "TEXT_BLOCK_END":
+      return event.annotations === undefined || event.annotations.length === 0
+        ? [{ ...telling, line: "none" }, breakLine(telling)]
+        : sources(telling, event.annotations)
     case "THINKING_BLOCK_END":
       return [{ ...telling, line: "none" }, breakLine(telling)]
     case "DATA_BLOCK_START":
@@ -74,7 +90,13 @@ export const tell = (telling: Telling, event: AgentEvent): Step => {
     case "TOOL_CALL_START":
       return [{
         ...telling,
-        calls: { ...telling.calls, [event.tool_call_id]: { name: event.tool_call_name, input: "" } }
+        calls: {
+          ...telling.calls,
+          [event.tool_call_id]: {
+            name: event.provider_executed === true ? `${event.tool_call_name} (by the provider)` : event.tool_call_name,
+            input: ""
+          }
+        }
       }, []]
     case "TOOL_CALL_DELTA": {
       const call = telling.calls[event.tool_call_id]

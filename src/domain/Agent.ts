@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { AgentId, Timestamp, UserId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 import { FallbackModelConfigs } from "./Model.ts"
-import { ClientTools } from "./Tool.ts"
+import { ClientTools, ClientToolsInput } from "./Tool.ts"
 
 const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: NoInfer<A>) =>
   Schema.optionalWith(schema, { default: () => value, nullable: true })
@@ -74,7 +74,7 @@ export const AgentDraft = Schema.Struct({
   system_prompt: withDefault(prompt, "You're a helpful assistant."),
   context_config: withDefault(ContextConfig, Schema.decodeSync(ContextConfig)({})),
   react_config: withDefault(ReActConfig, Schema.decodeSync(ReActConfig)({})),
-  client_tools: withDefault(ClientTools, []),
+  client_tools: withDefault(ClientToolsInput, []),
   fallback_chat_model_configs: withDefault(FallbackModelConfigs, [])
 }).annotations({ identifier: "AgentDraft" })
 export type AgentDraft = typeof AgentDraft.Type
@@ -85,7 +85,7 @@ export const AgentPatch = Schema.Struct({
   system_prompt: Schema.optional(Schema.NullOr(prompt)),
   context_config: Schema.optional(Schema.NullOr(ContextConfig)),
   react_config: Schema.optional(Schema.NullOr(ReActConfig)),
-  client_tools: Schema.optional(Schema.NullOr(ClientTools)),
+  client_tools: Schema.optional(Schema.NullOr(ClientToolsInput)),
   fallback_chat_model_configs: Schema.optional(Schema.NullOr(FallbackModelConfigs))
 }).annotations({ identifier: "AgentPatch" })
 export type AgentPatch = typeof AgentPatch.Type

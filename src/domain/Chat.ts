@@ -3,7 +3,7 @@ import { AgentId, MessageId, RunId, SessionId, ToolCallId } from "./Ids.ts"
 import { InputMessage, ToolOutput } from "./Message.ts"
 import { OutputSchema } from "./OutputSchema.ts"
 import { PermissionRuleInput } from "./Permission.ts"
-import { ClientTools, ToolChoice } from "./Tool.ts"
+import { ClientToolsInput, ToolChoice } from "./Tool.ts"
 
 /**
  * What happens to an input when the session has an active run: it waits behind
@@ -77,7 +77,7 @@ export const ChatRequest = Schema.Struct({
   input: ChatInput,
   on_busy: Schema.optionalWith(OnBusy, { default: () => "enqueue" as const }),
   /** Tools that this client runs itself, beside those of the agent. */
-  tools: Schema.optionalWith(ClientTools, { default: () => [] }),
+  tools: Schema.optionalWith(ClientToolsInput, { default: () => [] }),
   /** Applies to the reply's first model call; `none` applies to all of them. */
   tool_choice: Schema.optional(ToolChoice),
   /** The reply's last text is to be JSON of this schema; it is then the message's `structured_output`. */

@@ -8,6 +8,7 @@ import { Schema } from "effect"
 import { BlockId, CredentialId, MessageId, RunId, SessionId, Timestamp, ToolCallId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 import {
+  Annotations,
   FinishedReason,
   HintBlock,
   Message,
@@ -17,6 +18,7 @@ import {
   ToolResultState
 } from "./Message.ts"
 import { PermissionRule } from "./Permission.ts"
+import { StopDetails, StopReason } from "./Stop.ts"
 import { Usage } from "./Usage.ts"
 
 const event = <const Type extends string, Fields extends Schema.Struct.Fields>(type: Type, fields: Fields) =>
@@ -34,6 +36,9 @@ const reply = { reply_id: MessageId }
 const block = { ...reply, block_id: BlockId }
 const call = { ...reply, tool_call_id: ToolCallId }
 const run = { session_id: SessionId, run_id: RunId }
+const stop = { stop_reason: Schema.optional(StopReason), stop_details: Schema.optional(StopDetails) }
+/** The provider itself runs the tool, as part of the model's answer. */
+const executed = { provider_executed: Schema.optional(Schema.Boolean) }
 
 /** An input waits for the run before it. */
 export const RunQueued = event("RUN_QUEUED", run)
@@ -50,6 +55,7 @@ export const ReplyEnd = event("REPLY_END", {
   ...run,
   ...reply,
   finished_reason: FinishedReason,
+  ...stop,
   error: Schema.NullOr(RunError),
   usage: Usage,
   structured_output: Schema.optional(Schema.Unknown)
@@ -70,16 +76,22 @@ export const ModelCallStart = event("MODEL_CALL_START", {
   provider: Schema.optional(Schema.String),
   credential_id: Schema.optional(CredentialId)
 })
+/** `finished_reason` is `completed` or `interrupted`; older logs have the provider's reason there. */
 export const ModelCallEnd = event("MODEL_CALL_END", {
   ...reply,
   ...Usage.fields,
-  finished_reason: Schema.optional(Schema.String)
+  finished_reason: Schema.optional(Schema.String),
+  ...stop
 })
 
 export const TextBlockStart = event("TEXT_BLOCK_START", block)
 export const TextBlockDelta = event("TEXT_BLOCK_DELTA", { ...block, delta: Schema.String })
 /** `provider_metadata` is what the provider wants back on the next call, here and below. */
-export const TextBlockEnd = event("TEXT_BLOCK_END", { ...block, provider_metadata: Schema.optional(JsonObject) })
+export const TextBlockEnd = event("TEXT_BLOCK_END", {
+  ...block,
+  annotations: Annotations,
+  provider_metadata: Schema.optional(JsonObject)
+})
 
 export const ThinkingBlockStart = event("THINKING_BLOCK_START", block)
 export const ThinkingBlockDelta = event("THINKING_BLOCK_DELTA", { ...block, delta: Schema.String })
@@ -98,12 +110,12 @@ export const DataBlockDelta = event("DATA_BLOCK_DELTA", {
 })
 export const DataBlockEnd = event("DATA_BLOCK_END", { ...block, provider_metadata: Schema.optional(JsonObject) })
 
-export const ToolCallStart = event("TOOL_CALL_START", { ...call, tool_call_name: Schema.String })
+export const ToolCallStart = event("TOOL_CALL_START", { ...call, tool_call_name: Schema.String, ...executed })
 /** A fragment of the arguments' JSON text. */
 export const ToolCallDelta = event("TOOL_CALL_DELTA", { ...call, delta: Schema.String })
 export const ToolCallEnd = event("TOOL_CALL_END", { ...call, provider_metadata: Schema.optional(JsonObject) })
 
-export const ToolResultStart = event("TOOL_RESULT_START", { ...call, tool_call_name: Schema.String })
+export const ToolResultStart = event("TOOL_RESULT_START", { ...call, tool_call_name: Schema.String, ...executed })
 export const ToolResultTextDelta = event("TOOL_RESULT_TEXT_DELTA", { ...call, delta: Schema.String })
 /** Carries either `data` or `url`. */
 export const ToolResultDataDelta = event("TOOL_RESULT_DATA_DELTA", {

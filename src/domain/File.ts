@@ -116,8 +116,7 @@ const binaries = ["image/png", "image/jpeg", "image/gif", "image/webp", "applica
 const lookedAt = 8 * 1024
 
 /** The type that the bytes show themselves to be, as far as it is one that models know well. */
-const shown = (bytes: Uint8Array) =>
-  binaries.find((type) => type !== "application/zip" && beginnings[type]!(bytes))
+const shown = (bytes: Uint8Array) => binaries.find((type) => type !== "application/zip" && beginnings[type]!(bytes))
 
 /**
  * Why no model could take the file: a part of a sentence that begins with "is" or "are".

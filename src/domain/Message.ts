@@ -3,15 +3,33 @@ import { Schema } from "effect"
 import { BlockId, MessageId, Timestamp, ToolCallId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 import { PermissionRule } from "./Permission.ts"
+import { StopDetails, StopReason } from "./Stop.ts"
+import { isBlank } from "./Text.ts"
 import { Usage } from "./Usage.ts"
 
 /** Metadata that the next call must return to the provider, such as a signature. */
 const provider_metadata = Schema.optional(JsonObject)
 
+/** Where a text says that it comes from. Places are in characters of the block's text, where the provider names them. */
+export const Annotation = Schema.Struct({
+  type: Schema.Literal("url_citation", "file_citation"),
+  url: Schema.optional(Schema.String),
+  title: Schema.optional(Schema.String),
+  file_id: Schema.optional(Schema.String),
+  cited_text: Schema.optional(Schema.String),
+  start_index: Schema.optional(Schema.Int),
+  end_index: Schema.optional(Schema.Int)
+}).annotations({ identifier: "Annotation" })
+export type Annotation = typeof Annotation.Type
+
+/** Sources that a text names. */
+export const Annotations = Schema.optional(Schema.Array(Annotation))
+
 export const TextBlock = Schema.Struct({
   type: Schema.Literal("text"),
   id: BlockId,
   text: Schema.String,
+  annotations: Annotations,
   provider_metadata
 }).annotations({ identifier: "TextBlock" })
 export type TextBlock = typeof TextBlock.Type
@@ -59,6 +77,8 @@ export const ToolCallBlock = Schema.Struct({
   input: Schema.String,
   state: ToolCallState,
   suggested_rules: Schema.optionalWith(Schema.Array(PermissionRule), { default: () => [] }),
+  /** The provider itself runs the tool, as part of the model's answer. */
+  provider_executed: Schema.optional(Schema.Boolean),
   provider_metadata
 }).annotations({ identifier: "ToolCallBlock" })
 export type ToolCallBlock = typeof ToolCallBlock.Type
@@ -75,7 +95,9 @@ export const ToolResultBlock = Schema.Struct({
   id: ToolCallId,
   name: Schema.String,
   output: ToolOutput,
-  state: ToolResultState
+  state: ToolResultState,
+  /** Its call was run by the provider. */
+  provider_executed: Schema.optional(Schema.Boolean)
 }).annotations({ identifier: "ToolResultBlock" })
 export type ToolResultBlock = typeof ToolResultBlock.Type
 
@@ -83,7 +105,14 @@ export const ContentBlock = Schema.Union(TextBlock, ThinkingBlock, DataBlock, Hi
   .annotations({ identifier: "ContentBlock" })
 export type ContentBlock = typeof ContentBlock.Type
 
-export const FinishedReason = Schema.Literal("completed", "interrupted", "exceed_max_iters", "error", "max_tokens")
+export const FinishedReason = Schema.Literal(
+  "completed",
+  "interrupted",
+  "exceed_max_iters",
+  "error",
+  "max_tokens",
+  "content_filter"
+)
 export type FinishedReason = typeof FinishedReason.Type
 
 /** What went wrong, safe to show: a class and a sentence of ours, never a provider's body, a stack or a secret. */
@@ -108,6 +137,9 @@ export const Message = Schema.Struct({
   finished_at: Schema.NullOr(Timestamp),
   usage: Schema.NullOr(Usage),
   finished_reason: Schema.optional(FinishedReason),
+  /** Why the last answer of the model stopped; absent where none decided the end. */
+  stop_reason: Schema.optional(StopReason),
+  stop_details: Schema.optional(StopDetails),
   error: Schema.optional(Schema.NullOr(RunError)),
   /** The JSON that the answer holds, where a schema was asked for. */
   structured_output: Schema.optional(Schema.Unknown)
@@ -143,15 +175,24 @@ const InputBlock = Schema.Union(
   })
 ).annotations({ identifier: "InputBlock" })
 
+const isBlankInput = (content: string | ReadonlyArray<typeof InputBlock.Type>): boolean =>
+  typeof content === "string"
+    ? isBlank(content)
+    : content.every((block) => block.type === "text" && isBlank(block.text))
+
 /**
- * A message as a client sends it: text or text and data blocks. Ids and times
+ * A message as a client sends it: text or text and data blocks, and something to see in them. Ids and times
  * are the server's; what the client put there is not kept.
  */
 export const InputMessage = Schema.Struct({
   id: inputId,
   name: Schema.optionalWith(Schema.String.pipe(Schema.maxLength(256)), { default: () => "user" }),
   role: Schema.optionalWith(Schema.Literal("user", "assistant"), { default: () => "user" as const }),
-  content: Schema.Union(inputText, Schema.Array(InputBlock).pipe(Schema.maxItems(maxBlocks))),
+  content: Schema.Union(inputText, Schema.Array(InputBlock).pipe(Schema.maxItems(maxBlocks))).pipe(
+    Schema.filter((content) => !isBlankInput(content), {
+      message: () => "Expected a text that is not blank, or a data block"
+    })
+  ),
   metadata: Schema.optionalWith(JsonObject, { default: () => ({}), nullable: true }),
   created_at: Schema.optional(Schema.NullOr(Schema.String))
 }).annotations({ identifier: "InputMessage" })
@@ -184,7 +225,10 @@ export const charactersIn = (block: ContentBlock): number => {
   const metadata = "provider_metadata" in block && block.provider_metadata !== undefined
     ? JSON.stringify(block.provider_metadata).length
     : 0
-  const sum = metadata + ownCharacters(block)
+  const annotations = "annotations" in block && block.annotations !== undefined
+    ? JSON.stringify(block.annotations).length
+    : 0
+  const sum = metadata + annotations + ownCharacters(block)
   measured.set(block, sum)
   return sum
 }

@@ -144,10 +144,17 @@ const overrides = Schema.Record({
   value: Schema.NullOr(override)
 }).pipe(Schema.filter((all) => Object.keys(all).length <= maxOverrides || `at most ${maxOverrides} parameters`))
 
+/** Most other names of a model. */
+const maxAliases = 32
+
+/** Names that stand for the model too, beside those that follow from its own name. */
+const aliases = Schema.Array(lifecycle.name).pipe(Schema.maxItems(maxAliases))
+
 /** What somebody writes of a chat model: in a file, or for one credential. What is left out stays as it was known. */
 export const ModelCardDraft = Schema.Struct({
   type: Schema.optionalWith(Schema.Literal("chat_model"), { default: () => "chat_model" }),
   name: lifecycle.name,
+  aliases: Schema.optional(aliases),
   label: Schema.optional(lifecycle.label),
   status: Schema.optional(ModelStatus),
   deprecated_at: Schema.optional(day),
@@ -170,6 +177,7 @@ export const OwnModels = Schema.Array(ModelCardDraft).pipe(Schema.maxItems(maxOw
 export const EmbeddingCardDraft = Schema.Struct({
   type: Schema.Literal("embedding_model"),
   name: lifecycle.name,
+  aliases: Schema.optional(aliases),
   label: Schema.optional(lifecycle.label),
   status: Schema.optional(ModelStatus),
   deprecated_at: Schema.optional(day),

@@ -1,23 +1,13 @@
 /** JSON schemas against which a model's answer can be checked in a bounded time. */
 import { Schema } from "effect"
 import { JsonObject } from "./Json.ts"
+import { isObject, targetOf } from "./JsonSchema.ts"
 
 /** Most values in a schema, counted again for each reference to them. */
 export const maxValues = 2_000
 
 /** Deepest schema with every reference written out. The check of an answer recurses as deep. */
 export const maxDepth = 100
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
-const at = (root: unknown, pointer: string): unknown =>
-  pointer.split("/").slice(1).reduce<unknown>((value, part) => {
-    const key = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~")
-    return (isObject(value) || Array.isArray(value)) && Object.hasOwn(value, key)
-      ? (value as Record<string, unknown>)[key]
-      : undefined
-  }, root)
 
 interface Size {
   readonly values: number
@@ -37,12 +27,7 @@ export const sizeOf = (schema: JsonObject): Size => {
     if (typeof reference !== "string" || !/^#(\/|$)/.test(reference) || inside.has(reference)) return endless
     const before = known.get(reference)
     if (before !== undefined) return before
-    let target: unknown
-    try {
-      target = at(schema, reference.slice(1))
-    } catch {
-      return endless
-    }
+    const target = targetOf(schema, reference)
     if (target === undefined) return endless
     inside.add(reference)
     // The recursion is no deeper than the chain of references, which is bounded before it could fill the stack.

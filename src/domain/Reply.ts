@@ -5,7 +5,16 @@
 import { Draft } from "./Draft.ts"
 import type { AgentEvent, EventDraft } from "./Event.ts"
 import type { MessageId, RunId, SessionId } from "./Ids.ts"
-import { charactersIn, type FinishedReason, type Message, type RunError, type ToolCallBlock } from "./Message.ts"
+import {
+  charactersIn,
+  type FinishedReason,
+  type Message,
+  type RunError,
+  textOf,
+  type ToolCallBlock,
+  type ToolResultBlock
+} from "./Message.ts"
+import { finishedReasonOf, isWithheld, type Stop, type StopDetails, stopFields, stopOf } from "./Stop.ts"
 import { append, openReply } from "./Transcript.ts"
 import { noUsage } from "./Usage.ts"
 
@@ -25,18 +34,32 @@ export class Reply {
   readonly call: CallStart | undefined
   /** Rounds whose model call has ended. */
   readonly rounds: number
+  /** Why the last answer of the model ended; undefined while a call goes on, and when it was interrupted. */
+  readonly stop: Stop | undefined
+  /** Answers so far that were cut in the middle of a tool call. */
+  readonly cuts: number
   readonly ended: boolean
 
-  private constructor(draft: Draft, open: Open, call: CallStart | undefined, rounds: number, ended: boolean) {
+  private constructor(
+    draft: Draft,
+    open: Open,
+    call: CallStart | undefined,
+    rounds: number,
+    stop: Stop | undefined,
+    cuts: number,
+    ended: boolean
+  ) {
     this.draft = draft
     this.open = open
     this.call = call
     this.rounds = rounds
+    this.stop = stop
+    this.cuts = cuts
     this.ended = ended
   }
 
   static start(event: Extract<AgentEvent, { readonly type: "REPLY_START" }>): Reply {
-    return new Reply(Draft.of(openReply(event)), new Map(), undefined, 0, false)
+    return new Reply(Draft.of(openReply(event)), new Map(), undefined, 0, undefined, 0, false)
   }
 
   /** The same as `message.id`, but without building the message. */
@@ -53,13 +76,12 @@ export class Reply {
   step(event: AgentEvent): Reply {
     if (!("reply_id" in event) || event.reply_id !== this.id) return this
     const draft = append(this.draft, event)
-    const { call, ended, open, rounds } = this
+    const { call, cuts, ended, open, rounds, stop } = this
     switch (event.type) {
       case "MODEL_CALL_START":
-        return new Reply(draft, open, event, rounds, ended)
+        return new Reply(draft, open, event, rounds, undefined, cuts, ended)
       case "MODEL_CALL_END":
-        // After an error another model is asked for the same round.
-        return new Reply(draft, open, undefined, event.finished_reason === "error" ? rounds : rounds + 1, ended)
+        return this.called(draft, stopOf(event))
       case "TEXT_BLOCK_START":
         return this.opened(draft, "TEXT_BLOCK", event.block_id)
       case "THINKING_BLOCK_START":
@@ -77,20 +99,34 @@ export class Reply {
       case "TOOL_CALL_END":
         return this.closed(draft, "TOOL_CALL", event.tool_call_id)
       case "REPLY_END":
-        return new Reply(draft, open, call, rounds, true)
+        return new Reply(draft, open, call, rounds, stop, cuts, true)
       default:
-        return draft === this.draft ? this : new Reply(draft, open, call, rounds, ended)
+        return draft === this.draft ? this : new Reply(draft, open, call, rounds, stop, cuts, ended)
     }
   }
 
+  private called(draft: Draft, stop: Stop | undefined): Reply {
+    const { cuts, ended, open, rounds } = this
+    // After an error another model is asked for the same round.
+    if (stop?.reason === "error") return new Reply(draft, open, undefined, rounds, undefined, cuts, ended)
+    const next = new Reply(draft, open, undefined, rounds + 1, stop, cuts, ended)
+    return cutCalls(next).length === 0
+      ? next
+      : new Reply(draft, open, undefined, rounds + 1, stop, cuts + 1, ended)
+  }
+
   private opened(draft: Draft, kind: BlockKind, id: string): Reply {
-    return new Reply(draft, new Map(this.open).set(`${kind} ${id}`, { kind, id }), this.call, this.rounds, this.ended)
+    return this.with(draft, new Map(this.open).set(`${kind} ${id}`, { kind, id }))
   }
 
   private closed(draft: Draft, kind: BlockKind, id: string): Reply {
     const open = new Map(this.open)
     open.delete(`${kind} ${id}`)
-    return new Reply(draft, open, this.call, this.rounds, this.ended)
+    return this.with(draft, open)
+  }
+
+  private with(draft: Draft, open: Open): Reply {
+    return new Reply(draft, open, this.call, this.rounds, this.stop, this.cuts, this.ended)
   }
 }
 
@@ -124,11 +160,38 @@ export const excessOf = (message: Message): string | undefined => {
   return roomIn(message) < 0 ? `${maxCharacters} characters` : undefined
 }
 
-/** Calls of the reply that have no finished result yet, in order. */
-export const unanswered = (message: Message): ReadonlyArray<ToolCallBlock> => {
+/** Calls without a finished result, in order, those that the provider runs included. */
+const withoutResult = (message: Message): ReadonlyArray<ToolCallBlock> => {
   const done = new Set<string>()
   for (const block of message.content) if (block.type === "tool_result" && block.state !== "running") done.add(block.id)
   return message.content.filter((block): block is ToolCallBlock => block.type === "tool_call" && !done.has(block.id))
+}
+
+const isProviders = ({ provider_executed }: ToolCallBlock) => provider_executed === true
+
+/** Calls that are to be run, asked about or handed to a client, and have no finished result yet; in order. */
+export const unanswered = (message: Message): ReadonlyArray<ToolCallBlock> =>
+  withoutResult(message).filter((call) => !isProviders(call))
+
+/** Whether a call's arguments are whole. */
+const isJson = ({ input }: ToolCallBlock): boolean => {
+  if (input.trim() === "") return true
+  try {
+    JSON.parse(input)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Calls in the middle of which the last answer reached its limit. They must not run: nobody knows what was meant. */
+export const cutCalls = (reply: Reply): ReadonlyArray<ToolCallBlock> => {
+  if (reply.stop?.reason !== "max_tokens") return []
+  const { message } = reply
+  const last = message.content.findLast((block) => block.type === "tool_call")
+  return unanswered(message).filter((call) =>
+    call.state === "pending" && (!isJson(call) || (call === last && call.input.trim() === ""))
+  )
 }
 
 const order = ["TEXT_BLOCK", "THINKING_BLOCK", "DATA_BLOCK", "TOOL_CALL"]
@@ -147,26 +210,86 @@ export const closeBlocks = ({ id: reply_id, open }: Reply): ReadonlyArray<EventD
 export const closeOpen = (reply: Reply): ReadonlyArray<EventDraft> =>
   reply.call === undefined
     ? closeBlocks(reply)
-    : [...closeBlocks(reply), { type: "MODEL_CALL_END", reply_id: reply.id, ...noUsage }]
+    : [
+      ...closeBlocks(reply),
+      { type: "MODEL_CALL_END", reply_id: reply.id, ...noUsage, finished_reason: "interrupted" }
+    ]
 
-/** Gives every call without a finished result an interrupted one. */
-export const interruptCalls = (reply: Reply, why: string): ReadonlyArray<EventDraft> => {
-  const reply_id = reply.message.id
-  const running = new Set(reply.message.content.filter((b) => b.type === "tool_result").map((b) => b.id as string))
-  return unanswered(reply.message).flatMap(({ id: tool_call_id, name: tool_call_name }): ReadonlyArray<EventDraft> => [
-    ...(running.has(tool_call_id)
-      ? []
-      : [{ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name } as const]),
-    { type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: why },
-    { type: "TOOL_RESULT_END", reply_id, tool_call_id, state: "interrupted" }
-  ])
+/** Gives each of these calls an interrupted result that says why; a result that has begun is completed. */
+const interrupted = (
+  { message }: Reply,
+  calls: ReadonlyArray<ToolCallBlock>,
+  why: (call: ToolCallBlock, begun: ToolResultBlock | undefined) => string
+): ReadonlyArray<EventDraft> => {
+  const reply_id = message.id
+  const begun = new Map(message.content.flatMap((block) => block.type === "tool_result" ? [[block.id, block]] : []))
+  return calls.flatMap((call): ReadonlyArray<EventDraft> => {
+    const { id: tool_call_id, name: tool_call_name } = call
+    const result = begun.get(tool_call_id)
+    const delta = why(call, result)
+    return [
+      ...(result !== undefined
+        ? []
+        : [{ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name, ...executedBy(call) } as const]),
+      // A crash may have come between these events: what was said then is not said again.
+      ...(result !== undefined && textOf(result.output).endsWith(delta)
+        ? []
+        : [{ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta } as const]),
+      { type: "TOOL_RESULT_END", reply_id, tool_call_id, state: "interrupted" }
+    ]
+  })
+}
+
+const executedBy = (call: ToolCallBlock) => isProviders(call) ? { provider_executed: true } : {}
+
+/** Gives every call without a finished result an interrupted one, with words for one that had not begun to run. */
+export const interruptCalls = (reply: Reply, notRun: string): ReadonlyArray<EventDraft> =>
+  interrupted(reply, withoutResult(reply.message), (call, begun) =>
+    isProviders(call)
+      ? "The provider's call of its tool was interrupted; its outcome is unknown."
+      : begun !== undefined && textOf(begun.output) !== notRun
+      ? "The tool call was interrupted; its outcome is unknown."
+      : notRun)
+
+/** Ends the provider's own calls whose results did not come with its answer. */
+export const closeProvidersCalls = (reply: Reply): ReadonlyArray<EventDraft> =>
+  interrupted(
+    reply,
+    withoutResult(reply.message).filter(isProviders),
+    () => "The provider gave no result of this call."
+  )
+
+const withheld = "The tool was not run: the answer that asked for it was withheld."
+const cut = "The tool was not run: the answer reached its token limit in the middle of the call's arguments. "
+  + "Call it again with shorter arguments, or do the work in several calls."
+const malformed = "The tool was not run: the call's arguments are not valid JSON."
+
+/** Answers the calls that must not run, because the last answer ended before they were whole. */
+export const refuseCalls = (reply: Reply): ReadonlyArray<EventDraft> => {
+  const pending = unanswered(reply.message).filter(({ state }) => state === "pending")
+  if (isWithheld(reply.stop?.reason)) return interrupted(reply, pending, () => withheld)
+  const cutShort = new Set(cutCalls(reply))
+  return interrupted(
+    reply,
+    pending.filter((call) => cutShort.has(call) || !isJson(call)),
+    (call) => cutShort.has(call) ? cut : malformed
+  )
 }
 
 export interface Ending {
   readonly finished_reason: FinishedReason
   readonly error: RunError | null
+  readonly stop_reason?: string
+  readonly stop_details?: StopDetails
   readonly structured_output?: unknown
 }
+
+/** The ending of a reply whose last answer decides it. */
+export const stopped = ({ stop }: Reply): Ending => ({
+  finished_reason: finishedReasonOf(stop?.reason ?? "unknown"),
+  error: null,
+  ...(stop !== undefined && stopFields(stop))
+})
 
 /** What a parked run waits for. */
 export type WaitingFor = Extract<AgentEvent, { readonly type: "RUN_PARKED" }>["waiting_for"]
@@ -186,7 +309,7 @@ export const ending = (
 ): ReadonlyArray<EventDraft> =>
   reply.ended ? [] : [
     ...closeOpen(reply),
-    ...interruptCalls(reply, "The tool call was interrupted; its outcome is unknown."),
+    ...interruptCalls(reply, "The tool was not run: the reply ended before."),
     {
       type: "REPLY_END",
       session_id: run.session_id,

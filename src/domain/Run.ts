@@ -3,6 +3,7 @@ import { OnBusy } from "./Chat.ts"
 import { AgentId, MessageId, RunId, SessionId, Timestamp, UserId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 import { FinishedReason, Message, RunError } from "./Message.ts"
+import { StopDetails, StopReason } from "./Stop.ts"
 import { ClientTools, ToolChoice } from "./Tool.ts"
 import { Usage } from "./Usage.ts"
 
@@ -35,6 +36,8 @@ export const Run = Schema.Struct({
   /** 1, and one more for each recovery after a crash. */
   attempt: Schema.Int,
   finished_reason: Schema.NullOr(FinishedReason),
+  stop_reason: Schema.optional(StopReason),
+  stop_details: Schema.optional(StopDetails),
   error: Schema.NullOr(RunError),
   usage: Schema.NullOr(Usage),
   created_at: Timestamp,

@@ -13,3 +13,9 @@ export const firstWord = (text: string): readonly [word: string, rest: string] =
   const blank = begun.search(/\s/)
   return blank < 0 ? [begun, ""] : [begun.slice(0, blank), begun.slice(blank).trimStart()]
 }
+
+/** What can be seen of a text: neither white space nor characters that show nothing, such as a zero width space. */
+const visible = /[^\p{White_Space}\p{Default_Ignorable_Code_Point}\x1c-\x1f]/u
+
+/** Whether a text shows nothing. */
+export const isBlank = (text: string): boolean => !visible.test(text)

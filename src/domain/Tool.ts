@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { JsonObject } from "./Json.ts"
+import { maxDeclared, problemIn } from "./JsonSchema.ts"
 
 /** A tool's effect on the outside world. `none` and `read` change nothing, so nobody is asked. */
 const ToolEffect = Schema.Literal("none", "read", "write")
@@ -30,4 +31,34 @@ export const ToolChoice = Schema.Union(
 ).annotations({ identifier: "ToolChoice" })
 export type ToolChoice = typeof ToolChoice.Type
 
+/** The names that several of these tools have. A model could not tell them apart, and providers refuse them. */
+export const namedTwice = (tools: ReadonlyArray<{ readonly name: string }>): ReadonlyArray<string> => {
+  const seen = new Set<string>()
+  const twice = new Set<string>()
+  for (const { name } of tools) (seen.has(name) ? twice : seen).add(name)
+  return [...twice]
+}
+
 export const ClientTools = Schema.Array(ClientTool).pipe(Schema.maxItems(maxClientTools))
+
+const problemOf = (tools: ReadonlyArray<ClientTool>) => {
+  const [name] = namedTwice(tools)
+  if (name !== undefined) {
+    const place = tools.findLastIndex((tool) => tool.name === name)
+    return { path: [place, "name"], message: `Expected a name of its own: '${name}' is there twice` }
+  }
+  const left = { schemas: maxDeclared }
+  for (const [place, { parameters }] of tools.entries()) {
+    const problem = problemIn(parameters, left)
+    if (problem === undefined) continue
+    const path = problem.path === "" ? [] : problem.path.split(".")
+    return { path: [place, "parameters", ...path], message: problem.message }
+  }
+  return true
+}
+
+/**
+ * The tools as a client declares them: each has a name of its own, and arguments that are an
+ * object. What not every provider knows of a JSON schema is put into other words on the way out.
+ */
+export const ClientToolsInput = ClientTools.pipe(Schema.filter(problemOf))

@@ -105,8 +105,17 @@ export const append = (draft: Draft, event: AgentEvent): Draft => {
         event.block_id,
         (block): ThinkingBlock => ({ ...block, thinking: block.thinking + event.delta })
       )
-    case "TEXT_BLOCK_END":
-      return annotate(draft, "text", event.block_id, event)
+    case "TEXT_BLOCK_END": {
+      const { annotations } = event
+      return annotate(
+        annotations === undefined
+          ? draft
+          : draft.change("text", event.block_id, (block): TextBlock => ({ ...block, annotations })),
+        "text",
+        event.block_id,
+        event
+      )
+    }
     case "THINKING_BLOCK_END":
       return annotate(draft, "thinking", event.block_id, event)
     case "DATA_BLOCK_END":
@@ -140,7 +149,8 @@ export const append = (draft: Draft, event: AgentEvent): Draft => {
         name: event.tool_call_name,
         input: "",
         state: "pending",
-        suggested_rules: []
+        suggested_rules: [],
+        ...(event.provider_executed === true && { provider_executed: true })
       })
     case "TOOL_CALL_DELTA":
       return draft.change(
@@ -154,7 +164,8 @@ export const append = (draft: Draft, event: AgentEvent): Draft => {
         id: event.tool_call_id,
         name: event.tool_call_name,
         output: [],
-        state: "running"
+        state: "running",
+        ...(event.provider_executed === true && { provider_executed: true })
       })
     case "TOOL_RESULT_TEXT_DELTA":
       return draft.change("tool_result", event.tool_call_id, (result) => appendText(result, event.delta))
@@ -211,6 +222,8 @@ export const append = (draft: Draft, event: AgentEvent): Draft => {
       return draft.with({
         finished_at: event.created_at,
         finished_reason: event.finished_reason,
+        ...(event.stop_reason !== undefined && { stop_reason: event.stop_reason }),
+        ...(event.stop_details !== undefined && { stop_details: event.stop_details }),
         error: event.error,
         ...(event.structured_output !== undefined && { structured_output: event.structured_output })
       })

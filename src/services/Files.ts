@@ -74,12 +74,15 @@ export const bytesOf = (
 ): Stream.Stream<Uint8Array, NotFound> => {
   const first = Math.floor(from / pieceBytes)
   const last = Math.floor(to / pieceBytes)
-  return Stream.mapEffect(Stream.range(first, last), (n) =>
-    Effect.map(piece(owner, session_id, hash, n), (bytes) =>
-      bytes.subarray(
-        n === first ? from - n * pieceBytes : 0,
-        n === last ? to + 1 - n * pieceBytes : bytes.length
-      )))
+  return Stream.mapEffect(
+    Stream.range(first, last),
+    (n) =>
+      Effect.map(piece(owner, session_id, hash, n), (bytes) =>
+        bytes.subarray(
+          n === first ? from - n * pieceBytes : 0,
+          n === last ? to + 1 - n * pieceBytes : bytes.length
+        ))
+  )
 }
 
 /** All of its bytes. */

@@ -3,8 +3,9 @@ import type { CredentialCheck } from "../domain/Credential.ts"
 import type { Invalid, LimitReached, NotFound } from "../domain/Errors.ts"
 import type { CredentialId, UserId } from "../domain/Ids.ts"
 import type { JsonObject } from "../domain/Json.ts"
-import type { Message } from "../domain/Message.ts"
+import type { Annotation, Message } from "../domain/Message.ts"
 import type { ChatModelConfig, EmbeddingCard, ModelCard, Prices } from "../domain/Model.ts"
+import type { StopDetails } from "../domain/Stop.ts"
 import type { ToolChoice } from "../domain/Tool.ts"
 import type { Usage } from "../domain/Usage.ts"
 
@@ -40,14 +41,19 @@ export interface ModelCall {
 /** A model and the credential through which it is reached. */
 export type ModelName = Pick<ChatModelConfig, "type" | "model" | "credential_id">
 
-export type StopReason = "stop" | "tool_calls" | "length" | "content_filter" | "other"
+/**
+ * Why an answer ended. With `content_filter` the provider withheld it or its rest, with `refusal` the model declined;
+ * with `paused` the provider wants to be asked to go on; `other` is no reason that is known.
+ */
+export type StopReason = "stop" | "tool_calls" | "length" | "content_filter" | "refusal" | "paused" | "other"
 
 /**
  * A piece of a model's answer. Text and thinking of the same `block` belong
  * together; a new `block` or `block_end` closes the one before. `finish` comes
  * last, once; `retry` and `switch` come before all others. `provider_metadata`
  * is what the provider wants back with the next call; `empty` is the kind of a
- * block that holds nothing else.
+ * block that holds nothing else. Calls that are `provider_executed` are run by
+ * the provider, whose results come as `tool_result`.
  */
 export type ModelPart =
   | { readonly type: "text"; readonly block: string; readonly delta: string }
@@ -57,6 +63,8 @@ export type ModelPart =
     readonly block: string
     readonly provider_metadata?: JsonObject
     readonly empty?: "text" | "thinking"
+    /** Where the block's text says that it comes from. */
+    readonly annotations?: ReadonlyArray<Annotation>
   }
   | {
     readonly type: "data"
@@ -64,9 +72,22 @@ export type ModelPart =
     readonly data: string
     readonly provider_metadata?: JsonObject
   }
-  | { readonly type: "tool_call_start"; readonly id: string; readonly name: string }
+  | {
+    readonly type: "tool_call_start"
+    readonly id: string
+    readonly name: string
+    readonly provider_executed?: boolean
+  }
   | { readonly type: "tool_call_delta"; readonly id: string; readonly delta: string }
   | { readonly type: "tool_call_end"; readonly id: string; readonly provider_metadata?: JsonObject }
+  /** What the provider's own tool answered; after the end of its call. `files` are in base64. */
+  | {
+    readonly type: "tool_result"
+    readonly id: string
+    readonly text: string
+    readonly files: ReadonlyArray<{ readonly media_type: string; readonly data: string }>
+    readonly state: "success" | "error"
+  }
   /** The provider is called again. */
   | { readonly type: "retry" }
   /** A fallback is called now; no part of an answer has been handed over before. */
@@ -79,6 +100,7 @@ export type ModelPart =
   | {
     readonly type: "finish"
     readonly reason: StopReason
+    readonly details?: StopDetails
     readonly usage: Usage
     /** Of the model that answered, when they are known. */
     readonly prices?: Prices
@@ -107,7 +129,9 @@ export class ModelFailed extends Schema.TaggedError<ModelFailed>()("ModelFailed"
   message: Schema.String,
   retryable: Schema.Boolean,
   /** Seconds, when the provider named them. */
-  retry_after: Schema.optional(Schema.Number)
+  retry_after: Schema.optional(Schema.Number),
+  /** What the provider's filter found, where a `content_policy` refusal says it. */
+  category: Schema.optional(Schema.String)
 }) {}
 
 /** A credential's fields, split into secret and plain ones. */

@@ -24,6 +24,8 @@ export interface ToolCaller {
 }
 
 export class Toolbox extends Context.Tag("stoa/services/Toolbox")<Toolbox, {
+  /** Names that the tools of every agent have; no client's tool may have one. */
+  readonly names: ReadonlySet<string>
   /** The tools that an agent may call in a session. */
   readonly list: (caller: ToolCaller) => Effect.Effect<ReadonlyArray<Tool>>
   /**

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { patience } from "../support/Patience.ts"
-import { startServer } from "../support/Server.ts"
+import { adminKey, startServer } from "../support/Server.ts"
 import { head, open } from "./support/Sockets.ts"
 import { idle, makeTarget, onEach, send } from "./support/Target.ts"
 
@@ -106,7 +106,7 @@ onEach("What a provider or a person wrote", (target) => {
 onEach("A key that was taken away", (target) => {
   it("ends the streams that it had opened, within five seconds", async () => {
     const url = target().url()
-    const admin = /stoa_[\w-]{20,}/.exec(target().server().output())?.[0]
+    const admin = await adminKey(target().dataDir)
     const headers = (key: string) => ({ authorization: `Bearer ${key}`, "content-type": "application/json" })
     const call = async (key: string, method: string, path: string, body?: object) => {
       const response = await fetch(url + path, {
@@ -118,8 +118,7 @@ onEach("A key that was taken away", (target) => {
       assert.isBelow(response.status, 300, text)
       return JSON.parse(text)
     }
-    assert.isDefined(admin, target().server().output())
-    const { id, key } = await call(admin!, "POST", "/keys", { user_id: "ada" })
+    const { id, key } = await call(admin, "POST", "/keys", { user_id: "ada" })
     const { agent_id } = await call(key, "POST", "/agent/", { name: "Friday" })
     const { credential_id } = await call(key, "POST", "/credential/", { data: { type: "demo_credential" } })
     const { session_id } = await call(key, "POST", "/sessions/", {
@@ -129,7 +128,7 @@ onEach("A key that was taken away", (target) => {
     const raw = await open(url)
     raw.send(head(url, `GET /sessions/${session_id}/stream`, { authorization: `Bearer ${key}`, "x-user-id": "" }))
     assert.isTrue(await raw.until((text) => text.includes(": ok")), raw.text())
-    await call(admin!, "DELETE", `/keys/${id}`)
+    await call(admin, "DELETE", `/keys/${id}`)
     const limit = performance.now() + patience(5_000)
     while (!raw.isClosed() && !raw.text().includes("\r\n0\r\n\r\n") && performance.now() < limit) await sleep(50)
     const isOver = raw.isClosed() || raw.text().includes("\r\n0\r\n\r\n")

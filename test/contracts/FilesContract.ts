@@ -23,8 +23,10 @@ const put = ({ id, user_id }: Session, bytes: Uint8Array) =>
   Effect.flatMap(Files, (files) => files.put(user_id, id, png(bytes)))
 
 const readAs = (owner: UserId, session: SessionId, hash: FileHash) =>
-  Effect.flatMap(Files, (files) =>
-    Effect.flatMap(files.get(owner, session, hash), (file) => wholeOf(files, owner, file))).pipe(Effect.either)
+  Effect.flatMap(
+    Files,
+    (files) => Effect.flatMap(files.get(owner, session, hash), (file) => wholeOf(files, owner, file))
+  ).pipe(Effect.either)
 
 const read = ({ id, user_id }: Session, hash: FileHash) => readAs(user_id, id, hash)
 
@@ -98,7 +100,12 @@ export const filesContract = <E>(name: string, backend: Layer.Layer<Files | Stor
         const bytes = randomBytes(2 * pieceBytes + 5)
         const stored = yield* put(session, bytes)
         const last = bytes.length - 1
-        for (const [from, to] of [[0, last], [0, 0], [last, last], [7, pieceBytes], [pieceBytes - 1, 2 * pieceBytes]] as const) {
+        for (
+          const [from, to] of [[0, last], [0, 0], [last, last], [7, pieceBytes], [
+            pieceBytes - 1,
+            2 * pieceBytes
+          ]] as const
+        ) {
           const parts = yield* Stream.runCollect(bytesOf(files, session.user_id, stored, from, to))
           assert.deepStrictEqual(Buffer.concat([...parts]), bytes.subarray(from, to + 1))
         }
@@ -181,7 +188,9 @@ export const filesContract = <E>(name: string, backend: Layer.Layer<Files | Stor
         const open = { ...runOf(busy), status: "running" as const }
         yield* log.append({ pages: [], runs: [open], messages: [] })
         assert.deepStrictEqual(yield* sweep(), { ended: 0, removed: 0 })
-        for (const [of, { hash }] of [[session, inMessage], [session, kept], [ended, inInput], [busy, inReply]] as const) {
+        for (
+          const [of, { hash }] of [[session, inMessage], [session, kept], [ended, inInput], [busy, inReply]] as const
+        ) {
           assert.isTrue(Either.isRight(yield* read(of, hash)))
         }
         // The run has ended, and its reply does not name the file.

@@ -41,7 +41,10 @@ const reply = (
   ]
 ) => Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq))
 
-export const poisonContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Files | Ledger | Tenants, E>) =>
+export const poisonContract = <E>(
+  name: string,
+  storage: Layer.Layer<Storage | EventLog | Files | Ledger | Tenants, E>
+) =>
   layer(storage, { timeout: "60 seconds", excludeTestServices: true })(`Poison: ${name}`, (it) => {
     it.scoped("a run whose events storage cannot hold ends after its attempts, and its session goes on", () =>
       Effect.gen(function*() {

@@ -8,9 +8,10 @@ import type { Case } from "./provider/Case.ts"
 import { checks } from "./provider/Checks.ts"
 import { cuts } from "./provider/Cuts.ts"
 import { failures } from "./provider/Failures.ts"
+import { history } from "./provider/History.ts"
 import { questions } from "./provider/Questions.ts"
 
-export const cases: ReadonlyArray<Case> = [...answers, ...questions, ...failures, ...cuts, ...checks]
+export const cases: ReadonlyArray<Case> = [...answers, ...questions, ...failures, ...cuts, ...checks, ...history]
 
 export const providerContract = (subject: Subject) =>
   layer(Talk.base, { excludeTestServices: true })(subject.name, (it) => {

@@ -224,8 +224,8 @@ describe("A provider's parts", () => {
 })
 
 describe("A person's message", () => {
-  it.prop("reads back, with whatever metadata", [strings, object], ([content, metadata]) => {
-    const input = Schema.decodeUnknownSync(InputMessage)({ content, metadata })
+  it.prop("reads back, with whatever metadata", [strings, object], ([text, metadata]) => {
+    const input = Schema.decodeUnknownSync(InputMessage)({ content: `said: ${text}`, metadata })
     let n = 0
     const message = acceptMessage(input, "m" as MessageId, time, () => `b${n++}` as never)
     assert.strictEqual(JSON.stringify(stored(Message, message).content), JSON.stringify(message.content))

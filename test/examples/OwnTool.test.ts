@@ -36,7 +36,7 @@ describe("A program with a tool of its own", () => {
       assert.match(said[0]!, /^[1-6], [1-6], [1-6] \(3 thrown so far\)$/)
       assert.match(said[1]!, /^[12], [12] \(5 thrown so far\)$/)
       assert.strictEqual(said[2], "There are only 100 dice.")
-      assert.match(said[3]!, /^Input validation failed for tool 'Dice': count: /)
+      assert.match(said[3]!, /^Input validation failed for tool 'Dice': expected .+ at `count`$/)
     } finally {
       await program.stop()
       await folder.remove()

@@ -119,7 +119,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Bad days", (it) => {
           event.type === "MODEL_CALL_START"
             ? [["start", event.model_name, event.credential_id as string]]
             : event.type === "MODEL_CALL_END"
-            ? [["end", event.finished_reason]]
+            ? [["end", event.stop_reason]]
             : event.type === "CUSTOM"
             ? [["custom", event.name]]
             : []
@@ -129,7 +129,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Bad days", (it) => {
           ["end", "error"],
           ["custom", "model_switched"],
           ["start", "second", b.credential_id],
-          ["end", "stop"]
+          ["end", "end_turn"]
         ]
       )
       const switched = events.find((event) => event.type === "CUSTOM")?.value

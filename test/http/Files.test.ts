@@ -14,7 +14,8 @@ let users = 0
 const tenant = Effect.fnUntraced(function*(user = `ada-${users++}`) {
   const { call, url } = yield* Host
   const { agent_id } = (yield* call("POST", "/agent", { user, body: { name: "Ada's" } })).json
-  const { credential_id } = (yield* call("POST", "/credential", { user, body: { data: { type: "demo_credential" } } })).json
+  const { credential_id } =
+    (yield* call("POST", "/credential", { user, body: { data: { type: "demo_credential" } } })).json
   const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script" }
   const session = Effect.map(
     call("POST", "/sessions", { user, body: { agent_id, chat_model_config } }),
@@ -37,10 +38,15 @@ const tenant = Effect.fnUntraced(function*(user = `ada-${users++}`) {
 
 const content = (...blocks: ReadonlyArray<object>) => ({ content: [{ type: "text", text: "say seen" }, ...blocks] })
 
-const base64 = (data: string, media_type = "image/png") => ({ type: "data", source: { type: "base64", media_type, data } })
+const base64 = (data: string, media_type = "image/png") => ({
+  type: "data",
+  source: { type: "base64", media_type, data }
+})
 
 /** What is refused, and the field that the answer names. */
-const refused: ReadonlyArray<readonly [what: string, block: object, field: "data" | "url" | "media_type", says: RegExp]> = [
+const refused: ReadonlyArray<
+  readonly [what: string, block: object, field: "data" | "url" | "media_type", says: RegExp]
+> = [
   ["data that are not base64", base64("this is no picture!"), "data", /not base64/],
   ["data of one character too many", base64("AAAAA"), "data", /not base64/],
   ["data with padding in the middle", base64("iVBORw0KGgo=AAAA"), "data", /not base64/],
@@ -113,29 +119,33 @@ layer(TestHost.layer(), { excludeTestServices: true, timeout: patience(60_000) }
     }))
 
   for (const size of [300 * 1024, 3 * 1024 * 1024, 15 * 1024 * 1024]) {
-    it.effect(`of ${size / 1024} KB are stored once, named in the log, and given back as they were`, () =>
-      Effect.gen(function*() {
-        const { fetched, send, session_id, transcript, user } = yield* tenant()
-        const { call } = yield* Host
-        const bytes = png(size)
-        const { status, text } = yield* send(content(block(bytes, "image/png", { name: "cat.png" })))
-        assert.strictEqual(status, 200, text.slice(0, 500))
-        yield* send(content(block(bytes)))
-        const { messages, text: page } = yield* transcript
-        assert.isBelow(page.length, 8_000)
-        const url = `/sessions/${session_id}/files/${createHash("sha256").update(bytes).digest("hex")}`
-        for (const message of [messages[0], messages[2]]) {
-          assert.deepStrictEqual(message.content[1].source, { type: "url", url, media_type: "image/png" })
-        }
-        const { json: runs, text: runsText } = yield* call("GET", `/sessions/${session_id}/runs`, { user })
-        assert.lengthOf(runs.runs, 2)
-        assert.isBelow(runsText.length, 8_000)
-        const back = yield* fetched(url)
-        assert.strictEqual(back.status, 200)
-        assert.isTrue(back.bytes.equals(bytes))
-        assert.strictEqual(back.headers.get("content-type"), "image/png")
-        assert.strictEqual(back.headers.get("content-length"), String(size))
-      }), patience(60_000))
+    it.effect(
+      `of ${size / 1024} KB are stored once, named in the log, and given back as they were`,
+      () =>
+        Effect.gen(function*() {
+          const { fetched, send, session_id, transcript, user } = yield* tenant()
+          const { call } = yield* Host
+          const bytes = png(size)
+          const { status, text } = yield* send(content(block(bytes, "image/png", { name: "cat.png" })))
+          assert.strictEqual(status, 200, text.slice(0, 500))
+          yield* send(content(block(bytes)))
+          const { messages, text: page } = yield* transcript
+          assert.isBelow(page.length, 8_000)
+          const url = `/sessions/${session_id}/files/${createHash("sha256").update(bytes).digest("hex")}`
+          for (const message of [messages[0], messages[2]]) {
+            assert.deepStrictEqual(message.content[1].source, { type: "url", url, media_type: "image/png" })
+          }
+          const { json: runs, text: runsText } = yield* call("GET", `/sessions/${session_id}/runs`, { user })
+          assert.lengthOf(runs.runs, 2)
+          assert.isBelow(runsText.length, 8_000)
+          const back = yield* fetched(url)
+          assert.strictEqual(back.status, 200)
+          assert.isTrue(back.bytes.equals(bytes))
+          assert.strictEqual(back.headers.get("content-type"), "image/png")
+          assert.strictEqual(back.headers.get("content-length"), String(size))
+        }),
+      patience(60_000)
+    )
   }
 
   it.effect("are shown to nobody else, and not after their session is gone", () =>
@@ -191,14 +201,23 @@ layer(TestHost.layer(), { excludeTestServices: true, timeout: patience(60_000) }
       )
       const { headers } = yield* ada.fetched(picture)
       assert.strictEqual(headers.get("x-content-type-options"), "nosniff")
-      assert.match(headers.get("content-disposition")!, /^inline; filename="K_tzchen _1_.png"; filename\*=UTF-8''K%C3%A4tz/)
+      assert.match(
+        headers.get("content-disposition")!,
+        /^inline; filename="K_tzchen _1_.png"; filename\*=UTF-8''K%C3%A4tz/
+      )
       assert.include(headers.get("content-security-policy")!, "sandbox")
       assert.match(headers.get("cache-control")!, /private/)
       const etag = headers.get("etag")!
       assert.strictEqual((yield* ada.fetched(picture, { "if-none-match": etag })).status, 304)
       assert.match((yield* ada.fetched(document)).headers.get("content-disposition")!, /^attachment; filename="a.pdf"/)
       assert.match((yield* ada.fetched(drawing)).headers.get("content-disposition")!, /^attachment/)
-      for (const [range, from, to] of [["bytes=0-9", 0, 9], ["bytes=300000-", 300_000, 599_999], ["bytes=-5", 599_995, 599_999]] as const) {
+      for (
+        const [range, from, to] of [["bytes=0-9", 0, 9], ["bytes=300000-", 300_000, 599_999], [
+          "bytes=-5",
+          599_995,
+          599_999
+        ]] as const
+      ) {
         const part = yield* ada.fetched(picture, { range })
         assert.strictEqual(part.status, 206)
         assert.strictEqual(part.headers.get("content-range"), `bytes ${from}-${to}/600000`)
@@ -209,25 +228,29 @@ layer(TestHost.layer(), { excludeTestServices: true, timeout: patience(60_000) }
       }
     }))
 
-  it.effect("beyond the bound are refused with the bound and the field: one file, several, a whole body", () =>
-    Effect.gen(function*() {
-      const { send } = yield* tenant()
-      const one = yield* send(content(block(png(22 * 1024 * 1024))))
-      assert.strictEqual(one.status, 422, one.text.slice(0, 300))
-      assert.strictEqual(one.json.errors[0].path, "input.content.1.source.data")
-      assert.match(one.json.detail, /20 MB/)
-      const eleven = block(png(11 * 1024 * 1024))
-      const two = yield* send(content(eleven, eleven))
-      assert.strictEqual(two.json.errors[0].path, "input.content.2.source.data")
-      const body = yield* send(content(block(png(30 * 1024 * 1024))))
-      assert.strictEqual(body.status, 413)
-      assert.strictEqual(body.json.errors[0].path, "input")
-      assert.match(body.json.detail, /32 MiB.*20 MB of files/)
-      const text = yield* send({ content: [{ type: "text", text: "x".repeat(300_000) }] })
-      assert.strictEqual(text.status, 422)
-      assert.strictEqual(text.json.errors[0].path, "input.content.0.text")
-      assert.match(text.json.detail, /262144/)
-    }), patience(60_000))
+  it.effect(
+    "beyond the bound are refused with the bound and the field: one file, several, a whole body",
+    () =>
+      Effect.gen(function*() {
+        const { send } = yield* tenant()
+        const one = yield* send(content(block(png(22 * 1024 * 1024))))
+        assert.strictEqual(one.status, 422, one.text.slice(0, 300))
+        assert.strictEqual(one.json.errors[0].path, "input.content.1.source.data")
+        assert.match(one.json.detail, /20 MB/)
+        const eleven = block(png(11 * 1024 * 1024))
+        const two = yield* send(content(eleven, eleven))
+        assert.strictEqual(two.json.errors[0].path, "input.content.2.source.data")
+        const body = yield* send(content(block(png(30 * 1024 * 1024))))
+        assert.strictEqual(body.status, 413)
+        assert.strictEqual(body.json.errors[0].path, "input")
+        assert.match(body.json.detail, /32 MiB.*20 MB of files/)
+        const text = yield* send({ content: [{ type: "text", text: "x".repeat(300_000) }] })
+        assert.strictEqual(text.status, 422)
+        assert.strictEqual(text.json.errors[0].path, "input.content.0.text")
+        assert.match(text.json.detail, /262144/)
+      }),
+    patience(60_000)
+  )
 
   it.effect("do not make other bodies any larger", () =>
     Effect.gen(function*() {

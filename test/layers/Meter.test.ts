@@ -65,7 +65,12 @@ describe("The meter of a model call", () => {
         outcome: "completed",
         prices: priceOf("a")
       }])
-      assert.deepInclude(drafts.at(-1), { type: "MODEL_CALL_END", finished_reason: "stop", input_tokens: 3 })
+      assert.deepInclude(drafts.at(-1), {
+        type: "MODEL_CALL_END",
+        finished_reason: "completed",
+        stop_reason: "end_turn",
+        input_tokens: 3
+      })
     }))
 
   it.effect("ends the call of a model that is passed over, and prices only the one that answers", () =>

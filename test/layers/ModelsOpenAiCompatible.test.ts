@@ -287,12 +287,13 @@ describe("a question", () => {
         {
           role: "assistant",
           content: "I call.",
+          reasoning_content: "old thoughts",
           tool_calls: [asked("a"), asked("b", "{\"malformed_arguments\":\"{cut\"}"), asked("c")]
         },
         { role: "tool", tool_call_id: "a", content: "one" },
         { role: "tool", tool_call_id: "b", content: "The call was denied." },
         { role: "tool", tool_call_id: "c", content: "No result: the call did not end." },
-        { role: "assistant", content: null, tool_calls: [asked("d")] },
+        { role: "assistant", content: null, reasoning_content: "again", tool_calls: [asked("d")] },
         { role: "tool", tool_call_id: "d", content: "broke" },
         { role: "assistant", content: "Done." },
         { role: "user", content: "on" },

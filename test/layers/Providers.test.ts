@@ -1,6 +1,7 @@
 /** Every provider keeps the same promises; what its wire does not have is said here, with the reason. */
 import { assert, it } from "@effect/vitest"
 import * as Providers from "../../src/layers/Models/Providers.ts"
+import { ledThrough } from "../contracts/LedThrough.ts"
 import { providerContract } from "../contracts/ProviderContract.ts"
 import * as Anthropic from "../support/wires/Anthropic.ts"
 import * as AwsSignature from "../support/wires/AwsSignature.ts"
@@ -191,6 +192,7 @@ const subjects: ReadonlyArray<Subject> = [
     wire: flavours.ollama,
     credential: (origin, secret) => ({ host: origin, api_key: secret }),
     model: "qwen3",
+    seeing: "qwen3-vl",
     lacks: {
       "limits told within an answer": "its errors within have no type",
       "documents in": noDocuments,
@@ -312,3 +314,5 @@ it("every provider is held to it", () => {
 })
 
 for (const subject of subjects) providerContract(subject)
+
+ledThrough(subjects)

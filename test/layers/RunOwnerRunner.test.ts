@@ -7,6 +7,7 @@ import * as ModelsScripted from "../../src/layers/Models/Scripted.ts"
 import * as RoomsLocal from "../../src/layers/Rooms/Local.ts"
 import * as RunOwnerLocal from "../../src/layers/RunOwner/Local.ts"
 import * as SessionHubLocal from "../../src/layers/SessionHub/Local.ts"
+import * as ToolboxBuiltIn from "../../src/layers/Toolbox/BuiltIn.ts"
 import { AgentRunner } from "../../src/services/AgentRunner.ts"
 import type { AppendRefused } from "../../src/services/EventLog.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
@@ -19,7 +20,9 @@ import { patience } from "../support/Patience.ts"
 const over = (run: () => Effect.Effect<Outcome, AppendRefused>) =>
   SessionHubLocal.layer.pipe(
     Layer.provideMerge(RunOwnerLocal.layer),
-    Layer.provideMerge(Layer.merge(RoomsLocal.layer, Layer.succeed(AgentRunner, { run }))),
+    Layer.provideMerge(
+      Layer.mergeAll(RoomsLocal.layer, Layer.succeed(AgentRunner, { run }), ToolboxBuiltIn.layer)
+    ),
     Layer.provideMerge(Layer.merge(ModelsScripted.layer([]), Host.memory))
   )
 

@@ -11,7 +11,8 @@ export const png = (size = 100): Buffer => withBytes(pngHead, size)
 export const jpeg = (size = 100): Buffer => withBytes(jpegHead, size)
 export const gif = (size = 100): Buffer => withBytes(Buffer.from("GIF89a"), size)
 export const pdf = (size = 100): Buffer => withBytes(Buffer.from("%PDF-1.7\n"), size)
-export const webp = (): Buffer => Buffer.concat([Buffer.from("RIFF"), randomBytes(4), Buffer.from("WEBPVP8 "), randomBytes(50)])
+export const webp = (): Buffer =>
+  Buffer.concat([Buffer.from("RIFF"), randomBytes(4), Buffer.from("WEBPVP8 "), randomBytes(50)])
 
 /** A data block with the bytes in place. */
 export const block = (bytes: Uint8Array, media_type = "image/png", more: object = {}) => ({

@@ -5,6 +5,7 @@ import { RunId, SessionId } from "../../domain/Ids.ts"
 import { type Message, textOf } from "../../domain/Message.ts"
 import { awaited } from "../../domain/Reply.ts"
 import { type Run, RunStatus } from "../../domain/Run.ts"
+import { endingOf } from "../../domain/Stop.ts"
 import * as Asking from "../Asking.ts"
 import { connect, type Connection, connection } from "../Connection.ts"
 import { complaintOf, failed, misused } from "../Failed.ts"
@@ -15,7 +16,8 @@ import { Screen } from "../Screen.ts"
 import { waitingIn } from "../Waiting.ts"
 
 /** The state of a run in a word for people: how it ended, or else its status. */
-const stateOf = ({ finished_reason, status }: Run) => finished_reason ?? status
+const stateOf = ({ finished_reason, status, stop_reason }: Run) =>
+  finished_reason === null ? status : endingOf({ finished_reason, stop_reason })
 
 const columns: ReadonlyArray<Column<Run>> = [
   ["id", ({ id }) => id],
@@ -32,6 +34,7 @@ const details: ReadonlyArray<Column<Run>> = [
   ["events", ({ first_seq, last_seq }) => first_seq === null ? null : `${first_seq} to ${last_seq ?? "…"}`],
   ["attempt", ({ attempt }) => attempt],
   ["error", ({ error }) => error?.message],
+  ["category", ({ stop_details }) => stop_details?.category ?? stop_details?.provider_reason],
   ["tokens", ({ usage }) => usage === null ? null : `${usage.input_tokens} in, ${usage.output_tokens} out`],
   ["started", ({ started_at }) => started_at],
   ["ended", ({ ended_at }) => ended_at]

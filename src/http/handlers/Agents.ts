@@ -1,6 +1,7 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Clock, Effect } from "effect"
 import { type AgentPatch, patchAgent } from "../../domain/Agent.ts"
+import { Invalid } from "../../domain/Errors.ts"
 import { AgentId, type UserId } from "../../domain/Ids.ts"
 import { fallbacksIn } from "../../domain/Model.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
@@ -10,6 +11,7 @@ import { NewId } from "../../services/NewId.ts"
 import { now, timestampOf } from "../../services/Now.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
+import { Toolbox } from "../../services/Toolbox.ts"
 import { Api } from "../Api.ts"
 import { AgentCreated } from "../api/Agents.ts"
 import { created } from "./Created.ts"
@@ -20,6 +22,17 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
     const { agents, sessions } = yield* Storage
     const hub = yield* SessionHub
     const models = yield* Models
+    const { names } = yield* Toolbox
+
+    const checkTools = ({ client_tools }: AgentPatch) => {
+      const place = client_tools?.findIndex(({ name }) => names.has(name)) ?? -1
+      if (place < 0) return Effect.void
+      const message = `A built-in tool is called '${client_tools?.[place]?.name}'.`
+      return new Invalid({
+        detail: `${message} Give the agent's own tool another name.`,
+        errors: [{ path: `client_tools.${place}.name`, message }]
+      })
+    }
 
     const checkModels = (owner: UserId, { fallback_chat_model_configs }: AgentPatch) =>
       Effect.forEach(
@@ -53,6 +66,7 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
               answer: AgentCreated
             },
             Effect.fnUntraced(function*({ keep }) {
+              yield* checkTools(payload)
               yield* checkModels(user_id, payload)
               const millis = yield* Clock.currentTimeMillis
               const at = timestampOf(millis)
@@ -72,6 +86,7 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
         "update",
         Effect.fnUntraced(function*({ path, payload }) {
           const { user_id } = yield* CurrentPrincipal
+          yield* checkTools(payload)
           yield* checkModels(user_id, payload)
           const at = yield* now
           return yield* agents.modify(user_id, path.agent_id, (agent) => patchAgent(agent, payload, at))

@@ -34,8 +34,10 @@ const disposition = ({ media_type, name }: StoredFile): string => {
   const kind = isHarmlessPicture(media_type) ? "inline" : "attachment"
   if (name === null || name === "") return kind
   const plain = name.replace(/[^\x20-\x7e]|["\\%/]/g, "_").slice(0, 200)
-  const whole = encodeURIComponent(wellFormed(name.slice(0, 200))).replace(/['()*]/g, (character) =>
-    `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+  const whole = encodeURIComponent(wellFormed(name.slice(0, 200))).replace(
+    /['()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`
+  )
   return `${kind}; filename="${plain}"; filename*=UTF-8''${whole}`
 }
 

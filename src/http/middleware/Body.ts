@@ -45,7 +45,10 @@ interface Limits {
 
 const usual: Limits = {
   bytes: maxBytes,
-  tooLarge: new TooLarge({ detail: "The body is larger than 1 MiB (1048576 bytes).", errors: [{ path: "", message: "Expected at most 1048576 bytes" }] }),
+  tooLarge: new TooLarge({
+    detail: "The body is larger than 1 MiB (1048576 bytes).",
+    errors: [{ path: "", message: "Expected at most 1048576 bytes" }]
+  }),
   longest: () => maxString
 }
 
@@ -55,7 +58,9 @@ const withFiles = (megabytes: number): Limits => {
     bytes,
     tooLarge: new TooLarge({
       detail: `The body is larger than ${bytes / mebibyte} MiB (${bytes} bytes), the most that this path takes: `
-        + `${megabytes} MB of files, which max_files_mb sets, written as base64, and ${besideFiles / mebibyte} MiB beside them.`,
+        + `${megabytes} MB of files, which max_files_mb sets, written as base64, and ${
+          besideFiles / mebibyte
+        } MiB beside them.`,
       errors: [{ path: "input", message: `Expected at most ${megabytes} MB of files` }]
     }),
     longest: (path) => {
@@ -132,7 +137,11 @@ const excess = (value: unknown, { longest }: Limits): Invalid | undefined => {
     if (typeof value === "string") {
       const most = value.length > maxString ? longest(path) : maxString
       return value.length > most
-        ? invalid("string_too_long", `${path.join(".").slice(0, maxPath)}: a text is longer than ${most} characters.`, path)
+        ? invalid(
+          "string_too_long",
+          `${path.join(".").slice(0, maxPath)}: a text is longer than ${most} characters.`,
+          path
+        )
         : undefined
     }
     if (typeof value !== "object" || value === null) return undefined
@@ -281,7 +290,10 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         hasContent(request)
           ? { json: { get: () => read(request) } }
           // Without a body the content type says nothing; left there, it would choose the parser.
-          : { json: { value: Effect.succeed(null) }, headers: { value: Headers.remove(request.headers, "content-type") } }
+          : {
+            json: { value: Effect.succeed(null) },
+            headers: { value: Headers.remove(request.headers, "content-type") }
+          }
       )
   }
 })

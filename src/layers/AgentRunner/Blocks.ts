@@ -4,9 +4,14 @@ import type { EventDraft } from "../../domain/Event.ts"
 import { type BlockId, type MessageId, ToolCallId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { ModelPart } from "../../services/Models.ts"
+import type { Placed } from "./FilesOut.ts"
+
+type ExecutedResult = Extract<ModelPart, { readonly type: "tool_result" }>
 
 /** A part as it becomes events: a file may have been stored, and then has a path instead of bytes. */
-type Part = Exclude<ModelPart, { readonly type: "finish" }> & { readonly url?: string }
+type Part =
+  | Exclude<ModelPart, { readonly type: "finish" | "tool_result" }> & Placed
+  | Omit<ExecutedResult, "files"> & { readonly files: ReadonlyArray<ExecutedResult["files"][number] & Placed> }
 
 interface Flow {
   readonly kind: "TEXT_BLOCK" | "THINKING_BLOCK"
@@ -34,12 +39,22 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
   const calls = new Map<string, ToolCallId>()
   /** Ids of this answer's calls. */
   const used = new Set<string>()
+  /** Calls that the provider runs and that have no result yet, with their tools' names, by the provider's id. */
+  const executed = new Map<string, { readonly id: ToolCallId; readonly name: string }>()
 
-  const endFlow = (provider_metadata?: JsonObject) => {
+  const endFlow = (part: Partial<Extract<ModelPart, { readonly type: "block_end" }>> = {}) => {
     if (flow === undefined) return
     const { id: block_id, kind } = flow
     flow = undefined
-    emit({ type: `${kind}_END`, reply_id, block_id, ...metadata({ provider_metadata }) })
+    if (kind === "THINKING_BLOCK") return emit({ type: "THINKING_BLOCK_END", reply_id, block_id, ...metadata(part) })
+    const { annotations } = part
+    emit({
+      type: "TEXT_BLOCK_END",
+      reply_id,
+      block_id,
+      ...(annotations !== undefined && { annotations }),
+      ...metadata(part)
+    })
   }
 
   const inFlow = (kind: Flow["kind"], name: string): BlockId => {
@@ -71,7 +86,7 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
           })
         case "block_end":
           if (part.empty !== undefined) inFlow(part.empty === "text" ? "TEXT_BLOCK" : "THINKING_BLOCK", part.block)
-          return flow?.name === part.block ? endFlow(part.provider_metadata) : undefined
+          return flow?.name === part.block ? endFlow(part) : undefined
         case "data": {
           endFlow()
           const block_id = newBlock()
@@ -86,7 +101,15 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
           const tool_call_id = isNew ? part.id as ToolCallId : newBlock() as string as ToolCallId
           used.add(tool_call_id)
           calls.set(part.id, tool_call_id)
-          return emit({ type: "TOOL_CALL_START", reply_id, tool_call_id, tool_call_name: part.name })
+          const provider_executed = part.provider_executed === true
+          if (provider_executed) executed.set(part.id, { id: tool_call_id, name: part.name })
+          return emit({
+            type: "TOOL_CALL_START",
+            reply_id,
+            tool_call_id,
+            tool_call_name: part.name,
+            ...(provider_executed && { provider_executed })
+          })
         }
         case "tool_call_delta": {
           const tool_call_id = calls.get(part.id)
@@ -99,6 +122,26 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
           return tool_call_id === undefined
             ? undefined
             : emit({ type: "TOOL_CALL_END", reply_id, tool_call_id, ...metadata(part) })
+        }
+        case "tool_result": {
+          const call = executed.get(part.id)
+          if (call === undefined) return
+          executed.delete(part.id)
+          endFlow()
+          const { id: tool_call_id, name: tool_call_name } = call
+          emit({ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name, provider_executed: true })
+          if (part.text !== "") emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: part.text })
+          for (const { data, media_type, url } of part.files) {
+            emit({
+              type: "TOOL_RESULT_DATA_DELTA",
+              reply_id,
+              tool_call_id,
+              block_id: newBlock(),
+              media_type,
+              ...(url === undefined ? { data } : { url })
+            })
+          }
+          return emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state: part.state })
         }
       }
     }

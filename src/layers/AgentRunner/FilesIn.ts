@@ -123,7 +123,10 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
 
   const read = Effect.fnUntraced(function*(owner: UserId, block: DataBlock, file: StoredFile) {
     const bytes = yield* wholeOf(files, owner, file)
-    return { ...block, source: { type: "base64" as const, data: Base64.encode(bytes), media_type: block.source.media_type } }
+    return {
+      ...block,
+      source: { type: "base64" as const, data: Base64.encode(bytes), media_type: block.source.media_type }
+    }
   })
 
   const gone = (block: DataBlock) => note(block, "it is not stored any more")
@@ -171,7 +174,10 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
       if (file === undefined) places.set(block, gone(block))
       else if (!shown.has(block)) places.set(block, left(block))
       else {
-        places.set(block, yield* Effect.catchTag(read(owner, block, file), "NotFound", () => Effect.succeed(gone(block))))
+        places.set(
+          block,
+          yield* Effect.catchTag(read(owner, block, file), "NotFound", () => Effect.succeed(gone(block)))
+        )
         characters += charactersOf(file.size)
       }
     }

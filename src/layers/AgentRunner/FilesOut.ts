@@ -12,6 +12,11 @@ interface Made {
   readonly data: string
 }
 
+/** A file with the path of where it is stored, if it is. */
+export interface Placed {
+  readonly url?: string
+}
+
 /** Whether it stays in its event. */
 export const isSmall = ({ data }: Made): boolean => data.length <= maxInPlace
 
@@ -60,13 +65,20 @@ export const make = Effect.gen(function*() {
         line.push(event)
         return worker.promise
       },
-      /** The promise asks the provider to wait until the file is stored. */
-      writeFile: (made: Made, event: (source: DataSource) => void): Promise<void> => {
+      /** The promise asks the provider to wait until the files are stored. */
+      writeFiles: <A extends Made>(made: ReadonlyArray<A>, event: (placed: ReadonlyArray<A & Placed>) => void) => {
         line.push(() =>
-          Effect.map(store(session, made), (source) => {
-            if ("hash" in source) hashes.push(source.hash)
-            event(source)
-          })
+          Effect.map(
+            Effect.forEach(made, (file) =>
+              isSmall(file) ? Effect.succeed(file) : Effect.map(store(session, file), (source) => {
+                if (source.type === "base64") {
+                  return file
+                }
+                hashes.push(source.hash)
+                return { ...file, url: source.url }
+              })),
+            event
+          )
         )
         if (worker === undefined) {
           const fiber = Runtime.runFork(runtime)(work, { immediate: false })

@@ -10,6 +10,7 @@ import * as Reply from "../../domain/Reply.ts"
 import type { Run } from "../../domain/Run.ts"
 import type { Session } from "../../domain/Session.ts"
 import { defaults, type Settings } from "../../domain/Settings.ts"
+import { isWithheld } from "../../domain/Stop.ts"
 import { noUsage } from "../../domain/Usage.ts"
 import { AgentRunner, type Out, type ReplyRequest } from "../../services/AgentRunner.ts"
 import type { Files } from "../../services/Files.ts"
@@ -17,6 +18,7 @@ import { type ModelFailed, type ModelPart, Models } from "../../services/Models.
 import { NewId } from "../../services/NewId.ts"
 import { type Tool, Toolbox } from "../../services/Toolbox.ts"
 import * as Blocks from "./Blocks.ts"
+import { exceeded, failed, notOfSchema, timedOut, tooExpensive, tooLarge } from "./Endings.ts"
 import * as FilesIn from "./FilesIn.ts"
 import * as FilesOut from "./FilesOut.ts"
 import * as Meter from "./Meter.ts"
@@ -28,25 +30,6 @@ const toolConcurrency = 8
 
 type Finish = Extract<ModelPart, { readonly type: "finish" }>
 
-const completed: Reply.Ending = { finished_reason: "completed", error: null }
-const maxTokens: Reply.Ending = { finished_reason: "max_tokens", error: null }
-const exceeded: Reply.Ending = { finished_reason: "exceed_max_iters", error: null }
-
-const failed = ({ message, retryable, type }: ModelFailed): Reply.Ending => ({
-  finished_reason: "error",
-  error: { type, code: type, message, retryable }
-})
-
-const timedOut = (seconds: number): Reply.Ending => ({
-  finished_reason: "error",
-  error: {
-    type: "timeout",
-    code: "run_timeout",
-    message: `The run was ended: it took longer than ${seconds} seconds.`,
-    retryable: true
-  }
-})
-
 /** Times that a model is told what is wrong with its answer. */
 const maxCorrections = 2
 
@@ -54,36 +37,8 @@ const corrector = "output_schema"
 
 const isCorrection = (block: ContentBlock) => block.type === "hint" && block.source === corrector
 
-const notOfSchema = (problems: ReadonlyArray<string>): Reply.Ending => ({
-  finished_reason: "error",
-  error: {
-    type: "invalid_output",
-    code: "invalid_output",
-    message: `The model's answer is not of the schema that was asked for. ${problems.join(" ")}`,
-    retryable: true
-  }
-})
-
-const tooExpensive: Reply.Ending = {
-  finished_reason: "error",
-  error: {
-    type: "invalid_output",
-    code: "output_check_too_expensive",
-    message:
-      "The model's answer could not be checked: the schema, or the answer, is too large for the time that it gets.",
-    retryable: false
-  }
-}
-
-const tooLarge = (excess: string): Reply.Ending => ({
-  finished_reason: "error",
-  error: {
-    type: "limit",
-    code: "reply_too_large",
-    message: `The run was ended: its reply exceeds ${excess}.`,
-    retryable: false
-  }
-})
+/** Answers of one reply that may be cut in the middle of a tool call; the model is told so after each but the last. */
+const maxCuts = 2
 
 /** A model that had to call a tool in every round would never end. */
 const choiceOf = ({ tool_choice }: Run, { rounds }: Reply.Reply) =>
@@ -104,6 +59,12 @@ const fallbacksOf = ({ config }: Session, { data }: Agent): ReadonlyArray<ChatMo
   config.fallback_chat_model_config === null
     ? data.fallback_chat_model_configs
     : fallbacksIn("", config.fallback_chat_model_config).map(({ config }) => config)
+
+/** Whether the reply's last word is the model's, and not what it was told since. */
+const isAnswered = ({ message }: Reply.Reply): boolean => {
+  const last = message.content.findLast((block) => block.type !== "tool_result" || block.provider_executed !== true)
+  return last?.type !== "tool_result" && last?.type !== "hint" && Reply.unanswered(message).length === 0
+}
 
 const repeatable = (tools: ReadonlyArray<Tool>, name: string) =>
   tools.some((tool) => tool.name === name && (tool.idempotent || tool.effect !== "write"))
@@ -150,45 +111,48 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
       let finish: Finish = { type: "finish", reason: "other", usage: noUsage }
       const outlet = filesOut.outlet(session)
       const messages = message.content.length === 0 ? context : [...context, message]
-      yield* withFiles(session.user_id, messages, (messages) => models.stream({
-        owner: session.user_id,
-        config,
-        fallbacks,
-        system: agent.data.system_prompt,
-        messages,
-        tools: [...tools, ...agent.data.client_tools, ...run.tools],
-        ...choiceOf(run, out.reply()),
-        ...(run.output_schema !== undefined && { output: { schema: run.output_schema } })
-      }, (part) => {
-        if (part.type === "retry") return void meter.retry()
-        if (part.type === "switch") return void meter.switch(part)
-        meter.come()
-        if (part.type === "finish") finish = part
-        else if (part.type === "data" && !FilesOut.isSmall(part)) {
-          return outlet.writeFile(part, (source) => blocks.take(source.type === "url" ? { ...part, url: source.url } : part))
-        } else {
-          const stored = outlet.write(() => blocks.take(part))
-          if (stored !== undefined) return stored
-        }
-        return out.behind()
-      })).pipe(
-        Effect.onInterrupt(() => outlet.stop),
-        Effect.tapErrorCause((cause) => Effect.sync(() => noteOn(meter, cause))),
-        Effect.tapError(({ message, retryable, type }) =>
-          Effect.logWarning("A model call failed").pipe(
-            Effect.annotateLogs({
-              error: message,
-              error_type: type,
-              retryable,
-              provider: config.type,
-              model: config.model,
-              tenant: run.user_id,
-              session_id: run.session_id,
-              run_id: run.id
-            })
+      yield* withFiles(session.user_id, messages, (messages) =>
+        models.stream({
+          owner: session.user_id,
+          config,
+          fallbacks,
+          system: agent.data.system_prompt,
+          messages,
+          tools: [...tools, ...agent.data.client_tools, ...run.tools],
+          ...choiceOf(run, out.reply()),
+          ...(run.output_schema !== undefined && { output: { schema: run.output_schema } })
+        }, (part) => {
+          if (part.type === "retry") return void meter.retry()
+          if (part.type === "switch") return void meter.switch(part)
+          meter.come()
+          if (part.type === "finish") finish = part
+          else if (part.type === "data" && !FilesOut.isSmall(part)) {
+            return outlet.writeFiles([part], (placed) => placed.forEach(blocks.take))
+          } else if (part.type === "tool_result" && !part.files.every(FilesOut.isSmall)) {
+            return outlet.writeFiles(part.files, (files) => blocks.take({ ...part, files }))
+          } else {
+            const stored = outlet.write(() => blocks.take(part))
+            if (stored !== undefined) return stored
+          }
+          return out.behind()
+        })).pipe(
+          Effect.onInterrupt(() => outlet.stop),
+          Effect.tapErrorCause((cause) => Effect.sync(() => noteOn(meter, cause))),
+          Effect.tapError(({ message, retryable, type }) =>
+            Effect.logWarning("A model call failed").pipe(
+              Effect.annotateLogs({
+                error: message,
+                error_type: type,
+                retryable,
+                provider: config.type,
+                model: config.model,
+                tenant: run.user_id,
+                session_id: run.session_id,
+                run_id: run.id
+              })
+            )
           )
         )
-      )
       const made = yield* outlet.settled
       meter.finish(finish)
       if (made.length > 0) {
@@ -196,7 +160,6 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
         yield* out.durable
         yield* filesOut.keep(session.id, made)
       }
-      return finish
     }
   )
 
@@ -284,6 +247,8 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
     const external = new Map(
       [...request.agent.data.client_tools, ...request.run.tools].map((tool) => [tool.name, tool])
     )
+    // Before anything else: nobody is asked about such a call, and no client gets it.
+    for (const draft of Reply.refuseCalls(out.reply())) out.emit(draft)
     const run: Array<ToolCallBlock> = []
     const outside: Array<ToolCallBlock> = []
     for (const call of Reply.unanswered(out.reply().message)) {
@@ -323,19 +288,15 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
    */
   const pickUp = Effect.fnUntraced(function*(request: ReplyRequest, out: Out, tools: ReadonlyArray<Tool>) {
     const reply = out.reply()
-    const { message } = reply
     if (reply.call !== undefined) {
       for (const draft of Reply.closeOpen(reply)) out.emit(draft)
-      for (
-        const draft of Reply.interruptCalls(
-          out.reply(),
-          "The tool was not run: the model call that asked for it was cut off."
-        )
-      ) {
-        out.emit(draft)
-      }
+      const notRun = "The tool was not run: the model call that asked for it was cut off."
+      for (const draft of Reply.interruptCalls(out.reply(), notRun)) out.emit(draft)
       return undefined
     }
+    // A crash may have come while these were refused: they had not begun to run.
+    for (const draft of Reply.refuseCalls(reply)) out.emit(draft)
+    const { message } = out.reply()
     const started = new Set(
       message.content.filter((block) => block.type === "tool_result").map(({ id }) => id as string)
     )
@@ -354,9 +315,10 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
     return yield* runTools(request, out, tools)
   })
 
-  /** How a reply without open calls ends. Undefined when its answer does not fit the schema and the model has been told so. */
+  /** How a reply with a whole answer ends. Undefined when the answer does not fit the schema and the model has been told so. */
   const settle = Effect.fnUntraced(function*({ run }: ReplyRequest, out: Out) {
-    if (run.output_schema === undefined) return completed
+    const ending = Reply.stopped(out.reply())
+    if (run.output_schema === undefined) return ending
     const { message } = out.reply()
     const checked = yield* Effect.catchTag(
       Output.check(run.user_id, run.output_schema, message),
@@ -364,7 +326,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
       () => Effect.succeed(undefined)
     )
     if (checked === undefined) return tooExpensive
-    if ("value" in checked) return { ...completed, structured_output: checked.value }
+    if ("value" in checked) return { ...ending, structured_output: checked.value }
     if (message.content.filter(isCorrection).length >= maxCorrections) return notOfSchema(checked.problems)
     out.emit({
       type: "HINT_BLOCK",
@@ -376,36 +338,42 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
     return undefined
   })
 
+  /** How the reply ends after the last answer, whose calls are done; undefined when the model is to be asked again. */
+  const conclude = (request: ReplyRequest, out: Out, called: boolean) =>
+    Effect.suspend(() => {
+      const reply = out.reply()
+      const reason = reply.stop?.reason
+      if (isWithheld(reason)) return Effect.succeed(Reply.stopped(reply))
+      if (reason === "max_tokens" && (!called || reply.cuts >= maxCuts)) return Effect.succeed(Reply.stopped(reply))
+      // Without a reason the last call was interrupted: a crash came right after that was written down.
+      const goesOn = called || reason === undefined || reason === "pause_turn"
+      return goesOn ? Effect.succeed(undefined) : settle(request, out)
+    })
+
   const run = Effect.fnUntraced(function*(request: ReplyRequest, out: Out) {
     const tools = yield* toolbox.list(request)
     const maxIters = request.agent.data.react_config.max_iters
     const before = out.reply()
     if (before.rounds > 0 || before.call !== undefined) {
-      const last = before.message.content.at(-1)?.type
-      const answered = before.call === undefined && last !== "tool_result" && last !== "hint" &&
-        Reply.unanswered(before.message).length === 0
-      if (answered) {
-        const ending = yield* settle(request, out)
-        if (ending !== undefined) return ending
-      }
-      const parked = yield* pickUp(request, out, tools)
+      const called = before.call !== undefined || !isAnswered(before)
+      const parked = called ? yield* pickUp(request, out, tools) : undefined
       if (parked !== undefined) return parked
+      const ending = before.call === undefined ? yield* conclude(request, out, called) : undefined
+      if (ending !== undefined) return ending
     }
     while (out.reply().rounds < maxIters) {
       steer(out)
       const excess = Reply.excessOf(out.reply().message)
       if (excess !== undefined) return tooLarge(excess)
-      const finish = yield* callModel(request, out, tools)
-      if (Reply.unanswered(out.reply().message).length === 0) {
-        const ending = finish.reason === "length" ? maxTokens : yield* settle(request, out)
-        if (ending !== undefined) return ending
-        continue
-      }
-      const parked = yield* runTools(request, out, tools)
+      yield* callModel(request, out, tools)
+      const called = Reply.unanswered(out.reply().message).length > 0
+      const parked = called ? yield* runTools(request, out, tools) : undefined
       if (parked !== undefined) return parked
+      const ending = yield* conclude(request, out, called)
+      if (ending !== undefined) return ending
     }
     out.emit({ type: "EXCEED_MAX_ITERS", reply_id: out.reply().message.id, name: request.agent.data.name })
-    return exceeded
+    return exceeded(out.reply())
   })
 
   /** The time limit of a recovered or answered run counts from here. */

@@ -4,12 +4,24 @@ import type { ModelSwitched } from "../../domain/Event.ts"
 import type { MessageId } from "../../domain/Ids.ts"
 import type { CallProgress } from "../../domain/Ledger.ts"
 import * as Reply from "../../domain/Reply.ts"
+import { stopFields, type StopReason } from "../../domain/Stop.ts"
 import { noUsage, reported } from "../../domain/Usage.ts"
 import type { Out } from "../../services/AgentRunner.ts"
 import type { ModelName, ModelPart } from "../../services/Models.ts"
 
 type Switch = Extract<ModelPart, { readonly type: "switch" }>
 type Finish = Extract<ModelPart, { readonly type: "finish" }>
+
+/** Models and events have words of their own for the same. */
+const reasons: Readonly<Record<Finish["reason"], StopReason>> = {
+  stop: "end_turn",
+  tool_calls: "tool_calls",
+  length: "max_tokens",
+  content_filter: "content_filter",
+  refusal: "refusal",
+  paused: "pause_turn",
+  other: "unknown"
+}
 
 export interface Options {
   readonly out: Out
@@ -43,17 +55,30 @@ export const make = ({ clock, out, reply_id }: Options) => {
     /** Notes a switch to a fallback. Nothing of the failed call was handed over, so no block is open. */
     switch: ({ error, from, to }: Switch) => {
       progress.outcome = error.type
-      out.emit({ type: "MODEL_CALL_END", reply_id, ...noUsage, finished_reason: "error" })
+      out.emit({
+        type: "MODEL_CALL_END",
+        reply_id,
+        ...noUsage,
+        finished_reason: "interrupted",
+        ...stopFields({ reason: "error", details: undefined })
+      })
       const value: ModelSwitched = { reply_id, from, to, error }
       out.emit({ type: "CUSTOM", name: "model_switched", value })
       begin(to)
     },
-    finish: ({ prices, reason, usage }: Finish) => {
+    finish: ({ details, prices, reason, usage }: Finish) => {
       progress.outcome = "completed"
       progress.prices = prices
       for (const draft of Reply.closeBlocks(out.reply())) out.emit(draft)
-      // Every model's numbers come through here: a value that is not a count would make the run unreadable for ever.
-      out.emit({ type: "MODEL_CALL_END", reply_id, ...reported(usage), finished_reason: reason })
+      for (const draft of Reply.closeProvidersCalls(out.reply())) out.emit(draft)
+      out.emit({
+        type: "MODEL_CALL_END",
+        reply_id,
+        // Every model's numbers come through here: a value that is not a count would make the run unreadable for ever.
+        ...reported(usage),
+        finished_reason: "completed",
+        ...stopFields({ reason: reasons[reason], details })
+      })
     }
   }
 }

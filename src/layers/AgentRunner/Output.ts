@@ -2,15 +2,19 @@
 import { Effect } from "effect"
 import type { UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
-import { type Message, textOf } from "../../domain/Message.ts"
+import type { Message } from "../../domain/Message.ts"
 import { valuesIn } from "../../domain/OutputSchema.ts"
 import { HeavyWork } from "../../services/HeavyWork.ts"
+import { placesIn } from "./AnswerText.ts"
 import * as SchemaCheck from "./SchemaCheck.ts"
 import { CheckTooExpensive } from "./SchemaCheck.ts"
 
 /** Longest answer, in characters, and deepest. */
 export const maxAnswer = 1024 * 1024
 export const maxDepth = 256
+
+/** Most values of one answer that are held against the schema. */
+const maxTries = 4
 
 /** Characters that take about as long as a value. */
 const charactersPerValue = 16
@@ -62,18 +66,6 @@ const sizeOf = (root: unknown): Size => {
   return { values, problem: undefined }
 }
 
-const fence = "```"
-const language = "json"
-
-/** The text since the last tool result or hint, without the fence that models like to put around JSON. */
-export const answerIn = ({ content }: Message): string => {
-  const before = content.findLastIndex(({ type }) => type === "tool_result" || type === "hint")
-  const text = textOf(content.slice(before + 1)).trim()
-  if (text.length < 2 * fence.length || !text.startsWith(fence) || !text.endsWith(fence)) return text
-  const inside = text.slice(fence.length, -fence.length)
-  return (inside.slice(0, language.length).toLowerCase() === language ? inside.slice(language.length) : inside).trim()
-}
-
 export type Checked =
   | { readonly value: unknown }
   /** The problem, in words for the model. */
@@ -92,16 +84,13 @@ const parsed = (text: string): { readonly value: unknown } | undefined => {
 /** Items that have to differ are compared each with each. */
 const comparesAll = (schema: JsonObject) => JSON.stringify(schema).includes("\"uniqueItems\":true")
 
-/** The value of the reply's last text, if it is JSON of the schema. A large check waits in its owner's queue. */
-export const check = (
+/** The value, if it is of the schema. A large check waits in its owner's queue. */
+const checkOne = (
   owner: UserId,
   schema: JsonObject,
-  message: Message
+  text: string,
+  found: { readonly value: unknown }
 ): Effect.Effect<Checked, CheckTooExpensive> => {
-  const text = answerIn(message)
-  if (text.length > maxAnswer) return wrong(`The answer is longer than ${maxAnswer} characters.`)
-  const found = parsed(text)
-  if (found === undefined) return wrong("The answer is not JSON.")
   const { problem, values } = sizeOf(found.value)
   if (problem !== undefined) return wrong(problem)
   const steps = valuesIn(schema) * values * (comparesAll(schema) ? values : 1)
@@ -120,3 +109,30 @@ export const check = (
     )
   return Effect.map(inLine, (problems) => problems.length === 0 ? found : { problems })
 }
+
+/** The answer's JSON: the first of what may be it that is of the schema; else what is wrong with the likeliest. */
+export const check = Effect.fnUntraced(function*(
+  owner: UserId,
+  schema: JsonObject,
+  message: Message
+): Effect.fn.Return<Checked, CheckTooExpensive> {
+  let first: Checked | undefined
+  let isTooLong = false
+  let tries = 0
+  for (const text of placesIn(message)) {
+    if (text.length > maxAnswer) {
+      isTooLong = true
+      continue
+    }
+    const found = parsed(text)
+    if (found === undefined) continue
+    const checked = yield* checkOne(owner, schema, text, found)
+    if ("value" in checked) return checked
+    first ??= checked
+    if (++tries === maxTries) break
+  }
+  if (first !== undefined) return first
+  return yield* wrong(
+    isTooLong ? `The answer is longer than ${maxAnswer} characters.` : "The answer is not JSON."
+  )
+})

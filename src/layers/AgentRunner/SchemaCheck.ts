@@ -36,10 +36,19 @@ interface Problem {
   readonly instanceLocation: string
 }
 
+/** `#/cities/0` as `cities.0`; the answer itself as that. */
+const placeOf = (location: string): string => {
+  const path = location.replace(/^#\/?/, "")
+  return path === "" ? "the answer" : `\`${path.replaceAll("/", ".").replaceAll("~1", "/").replaceAll("~0", "~")}\``
+}
+
 /** The problems in words; none when the value fits the schema. */
 const sentencesOf = (errors: ReadonlyArray<Problem>): ReadonlyArray<string> =>
   errors.slice(0, maxProblems).map(({ error, instanceLocation }) =>
-    `${instanceLocation}: ${error}`.slice(0, maxProblem)
+    `In ${placeOf(instanceLocation)}: ${
+      error.replace(/^Instance type "(\w+)" is invalid\. Expected/, "it is of type \"$1\", but should be of")
+        .replace(/^Instance /, "it ")
+    }`.slice(0, maxProblem)
   )
 
 const inThread = (schema: JsonObject, text: string): Effect.Effect<ReadonlyArray<string>, CheckTooExpensive> =>

@@ -6,11 +6,11 @@
 import { Effect, Layer } from "effect"
 import { NotFound } from "../../domain/Errors.ts"
 import type { FileHash, StoredFile } from "../../domain/File.ts"
-import { now } from "../../services/Now.ts"
 import { Files, pieceBytes, type SweepPlace } from "../../services/Files.ts"
-import { hashOf, noSession, noSuchFile } from "./Parts.ts"
+import { now } from "../../services/Now.ts"
 import { Prepared } from "../Sql/Prepared.ts"
 import { dieOf, foreignKeyViolation, orDie, retryDeadlock, stateOf } from "../Sql/SqlState.ts"
+import { hashOf, noSession, noSuchFile } from "./Parts.ts"
 
 /** `text` cannot hold NUL. */
 const text = (value: string) => value.replaceAll("\0", "\ufffd")
@@ -112,8 +112,10 @@ export const make = Effect.map(Prepared, ({ execute }) => {
         }
         return yield* execute(wholeText, [owner, hash])
       })
-      const done = yield* Effect.catchAll(written, (error) =>
-        stateOf(error) === foreignKeyViolation ? Effect.succeed([]) : dieOf(error))
+      const done = yield* Effect.catchAll(
+        written,
+        (error) => stateOf(error) === foreignKeyViolation ? Effect.succeed([]) : dieOf(error)
+      )
       return done.length > 0 ? stored : yield* noSession(session_id)
     }),
     get: (owner, session, hash) =>

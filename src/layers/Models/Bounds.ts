@@ -77,6 +77,10 @@ const ownSizeOf = (part: ModelPart): number => {
       return part.data.length + part.media_type.length
     case "tool_call_start":
       return part.id.length + part.name.length
+    case "tool_result":
+      return part.text.length + part.files.reduce((sum, { data }) => sum + data.length, 0)
+    case "block_end":
+      return part.annotations === undefined ? 0 : JSON.stringify(part.annotations).length
     default:
       return 0
   }
@@ -94,7 +98,7 @@ const count = (part: ModelPart, progress: Progress, { blocks, calls, characters 
   const flow = part.type === "text" || part.type === "thinking" ? `${part.type} ${part.block}` : undefined
   if (part.type === "tool_call_start") progress.calls++
   // Parts that continue or end a block or a call do not open a new one.
-  if (part.type === "tool_call_start" || part.type === "data") progress.blocks++
+  if (part.type === "tool_call_start" || part.type === "tool_result" || part.type === "data") progress.blocks++
   else if (flow !== undefined && flow !== progress.flow) progress.blocks++
   else if (part.type === "block_end" && part.empty !== undefined) progress.blocks++
   progress.flow = flow ?? (part.type === "tool_call_delta" || part.type === "tool_call_end" ? progress.flow : undefined)

@@ -29,8 +29,9 @@ const filesIn = (blocks: Message["content"]): number => {
   for (const block of blocks) {
     if (block.type === "data") {
       files += block.source.type === "base64" ? block.source.data.length : block.source.url.length
-    } else if (block.type === "tool_result" && typeof block.output !== "string") files += filesIn(block.output)
-    else if (block.type === "hint" && typeof block.hint !== "string") files += filesIn(block.hint)
+    } else if (block.type === "tool_result" && block.provider_executed !== true && typeof block.output !== "string") {
+      files += filesIn(block.output)
+    } else if (block.type === "hint" && typeof block.hint !== "string") files += filesIn(block.hint)
   }
   return files
 }

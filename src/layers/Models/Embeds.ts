@@ -8,6 +8,7 @@ import { HeavyWork } from "../../services/HeavyWork.ts"
 import { ModelFailed, type Models } from "../../services/Models.ts"
 import { OutboundRefused } from "../../services/Outbound.ts"
 import type { Bounds } from "./Bounds.ts"
+import { findEmbedding } from "./cards/Cards.ts"
 import { ofAnotherType, type Sources } from "./cards/Known.ts"
 import * as Embedding from "./Embedding.ts"
 import type { Gate } from "./Gate.ts"
@@ -68,7 +69,7 @@ export const make = (
       })
     }
     const { dimensions, model } = config
-    const card = (yield* catalogueOf(provider)).embedding.get(model)
+    const card = findEmbedding(yield* catalogueOf(provider), model)
     const choices = card?.dimension_choices
     if (dimensions !== undefined && choices != null && !choices.includes(dimensions)) {
       return yield* new Invalid({

@@ -23,8 +23,9 @@ export const words = (text: string): number => {
   return count
 }
 
-/** The text that a block holds. */
+/** The text that a block holds. What a provider ran itself is not sent to a model again, so it counts as none. */
 export const written = (block: ContentBlock): string => {
+  if ("provider_executed" in block && block.provider_executed === true) return ""
   switch (block.type) {
     case "text":
       return block.text

@@ -4,7 +4,7 @@ import type * as Reply from "../../domain/Reply.ts"
 import type { Run } from "../../domain/Run.ts"
 
 /** A failed run is logged as a warning, one that a person or a limit has ended as info, and the others at debug level. */
-export const logEnd = (run: Run, { error, finished_reason }: Reply.Ending): Effect.Effect<void> => {
+export const logEnd = (run: Run, { error, finished_reason, stop_reason }: Reply.Ending): Effect.Effect<void> => {
   const log = error !== null ? Effect.logWarning : finished_reason === "completed" ? Effect.logDebug : Effect.logInfo
   return log(error === null ? "A run ended" : "A run failed").pipe(
     Effect.annotateLogs({
@@ -12,6 +12,7 @@ export const logEnd = (run: Run, { error, finished_reason }: Reply.Ending): Effe
       session_id: run.session_id,
       run_id: run.id,
       finished_reason,
+      ...(stop_reason !== undefined && { stop_reason }),
       ...(error !== null && { code: error.code, error: error.message })
     })
   )

@@ -46,6 +46,8 @@ export const end = ({ lastSeq, out, replySeq, room, run }: ActiveRun, how: Reply
     status: "ended",
     last_seq: lastSeq(),
     finished_reason: how.finished_reason,
+    ...(how.stop_reason !== undefined && { stop_reason: how.stop_reason }),
+    ...(how.stop_details !== undefined && { stop_details: how.stop_details }),
     error: how.error,
     usage: message.usage,
     updated_at: at,

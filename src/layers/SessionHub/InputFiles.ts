@@ -88,31 +88,33 @@ export const make = (megabytes: number) =>
       return yield* kept(request, media_type, known.name, bytes)
     })
 
-    const sourceOf = Effect.fnUntraced(function*(request: Request, at: string, source: DataSource, name: string | null) {
-      const media_type = mediaTypeOf(source.media_type)
-      if (!isMediaType(media_type)) {
-        return yield* refuse({ path: `${at}.media_type`, message: "is not a media type such as image/png" })
-      }
-      if (source.type === "base64") {
-        const path = `${at}.data`
-        if (Base64.isDataUrl(source.data)) {
-          return yield* refuse({ path, message: "begins with data:, where only the base64 after the comma belongs" })
+    const sourceOf = Effect.fnUntraced(
+      function*(request: Request, at: string, source: DataSource, name: string | null) {
+        const media_type = mediaTypeOf(source.media_type)
+        if (!isMediaType(media_type)) {
+          return yield* refuse({ path: `${at}.media_type`, message: "is not a media type such as image/png" })
         }
-        const bytes = Base64.decode(source.data)
-        if (bytes === undefined) return yield* refuse({ path, message: "is not base64" })
-        return yield* ofBytes(request, path, media_type, name, bytes)
+        if (source.type === "base64") {
+          const path = `${at}.data`
+          if (Base64.isDataUrl(source.data)) {
+            return yield* refuse({ path, message: "begins with data:, where only the base64 after the comma belongs" })
+          }
+          const bytes = Base64.decode(source.data)
+          if (bytes === undefined) return yield* refuse({ path, message: "is not base64" })
+          return yield* ofBytes(request, path, media_type, name, bytes)
+        }
+        const path = `${at}.url`
+        if (Base64.isDataUrl(source.url)) {
+          const { bytes } = Base64.readDataUrl(source.url)
+          if (bytes === undefined) return yield* refuse({ path, message: "is a data: URL whose data cannot be read" })
+          return yield* ofBytes(request, path, media_type, name, bytes)
+        }
+        if (source.url.length > maxUrl) {
+          return yield* refuse({ path, message: `is longer than ${maxUrl} characters` })
+        }
+        return URL.canParse(source.url) ? { ...source, media_type } : yield* ofStored(request, path, source.url)
       }
-      const path = `${at}.url`
-      if (Base64.isDataUrl(source.url)) {
-        const { bytes } = Base64.readDataUrl(source.url)
-        if (bytes === undefined) return yield* refuse({ path, message: "is a data: URL whose data cannot be read" })
-        return yield* ofBytes(request, path, media_type, name, bytes)
-      }
-      if (source.url.length > maxUrl) {
-        return yield* refuse({ path, message: `is longer than ${maxUrl} characters` })
-      }
-      return URL.canParse(source.url) ? { ...source, media_type } : yield* ofStored(request, path, source.url)
-    })
+    )
 
     const blocks = <A extends Block>(request: Request, at: string, given: ReadonlyArray<A>) =>
       Effect.forEach(given, (block, i): Effect.Effect<A, Refused> =>
@@ -147,11 +149,14 @@ export const make = (megabytes: number) =>
         ? answer(request, input)
         : "content" in input
         ? message(request, "input", input)
-        : Effect.forEach(input, (one, i) => message(request, `input.${i}`, one))
+        : Effect.forEach(input, (one, i) =>
+          message(request, `input.${i}`, one))
 
     /** The request with its files looked at and stored. Taking it once more changes nothing. */
     return (owner: UserId, request: ChatRequest): Effect.Effect<ChatRequest, Refused> => {
-      if (!hasFiles(request.input)) return Effect.succeed(request)
+      if (!hasFiles(request.input)) {
+        return Effect.succeed(request)
+      }
       const one: Request = { owner, session: request.session_id, megabytes, left: megabytes * megabyte }
       return heavy.run(owner, "processor", taken(one, request.input)).pipe(
         Effect.map((input): ChatRequest => ({ ...request, input })),
@@ -178,7 +183,8 @@ const holdsFiles = (blocks: string | ReadonlyArray<Block>) =>
 const hasFiles = (input: ChatInput): boolean => {
   if (input === null) return false
   if (isAnswer(input)) {
-    return input.type === "EXTERNAL_EXECUTION_RESULT" && input.execution_results.some(({ output }) => holdsFiles(output))
+    return input.type === "EXTERNAL_EXECUTION_RESULT" &&
+      input.execution_results.some(({ output }) => holdsFiles(output))
   }
   return ("content" in input ? [input] : input).some(({ content }) => holdsFiles(content))
 }

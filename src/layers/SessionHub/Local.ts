@@ -2,13 +2,14 @@
 import { Clock, Deferred, Duration, Effect, Layer } from "effect"
 import { type Accepted, type AnswerInput, type ChatRequest, isAnswer } from "../../domain/Chat.ts"
 import type { Claim } from "../../domain/Claim.ts"
-import { Conflict, Gone, NotFound } from "../../domain/Errors.ts"
+import { Conflict, Gone, Invalid, NotFound } from "../../domain/Errors.ts"
 import { defaultFilesMegabytes } from "../../domain/File.ts"
 import type { BlockId, MessageId, RunId, UserId } from "../../domain/Ids.ts"
 import { acceptMessage, type Message } from "../../domain/Message.ts"
 import { pageBytes } from "../../domain/Page.ts"
 import type { Run } from "../../domain/Run.ts"
 import type { Session, SessionStatus } from "../../domain/Session.ts"
+import { namedTwice } from "../../domain/Tool.ts"
 import { noUsage } from "../../domain/Usage.ts"
 import { AppendRefused, EventLog } from "../../services/EventLog.ts"
 import { Files } from "../../services/Files.ts"
@@ -19,6 +20,7 @@ import { Rooms, type Sink } from "../../services/Rooms.ts"
 import { type ClaimOf, RunOwner } from "../../services/RunOwner.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
+import { Toolbox } from "../../services/Toolbox.ts"
 import * as InputFiles from "./InputFiles.ts"
 
 const noModel = (session: Session) =>
@@ -26,6 +28,20 @@ const noModel = (session: Session) =>
     code: "model_not_configured",
     detail: `Session '${session.id}' has no model. Set its chat_model_config by PATCH /sessions/${session.id}.`
   })
+
+/** A model cannot tell two tools of one name apart, and providers refuse them. */
+const sameName = (name: string, request: ChatRequest) => {
+  const place = request.tools.findIndex((tool) => tool.name === name)
+  return place < 0
+    ? new Invalid({
+      detail:
+        `The agent has two tools called '${name}', with those that are built in. Rename its own by PATCH /agent/${request.agent_id}.`
+    })
+    : new Invalid({
+      detail: `The tool '${name}' is there twice: another tool of the agent has its name.`,
+      errors: [{ path: `tools.${place}.name`, message: `Another tool of the agent is called '${name}'.` }]
+    })
+}
 
 /** How many messages are read at a time to find one. */
 const olderMessages = 200
@@ -81,6 +97,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
   const rooms = yield* Rooms
   const owner = yield* RunOwner
   const newId = yield* NewId
+  const toolbox = yield* Toolbox
 
   /** Tries again when another process was first: a new room knows what that one did. */
   const again = <A, E>(attempt: Effect.Effect<A, E | AppendRefused>) =>
@@ -143,6 +160,9 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
       if (isAnswer(request.input)) {
         return yield* Effect.zipLeft(again(answerIn(session, request.input, claimOf)), keep)
       }
+      const tools = yield* toolbox.list({ session, agent })
+      const [twice] = namedTwice([...tools, ...agent.data.client_tools, ...request.tools])
+      if (twice !== undefined) return yield* sameName(twice, request)
       const created_at = timestampOf(millis)
       const inputs = request.input === null ? [] : "content" in request.input ? [request.input] : request.input
       const run: Run = {
@@ -303,7 +323,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
   })
 })
 
-type Needed = Storage | EventLog | Files | Models | Rooms | RunOwner
+type Needed = Storage | EventLog | Files | Models | Rooms | RunOwner | Toolbox
 
 export const layerWith = (options: Options): Layer.Layer<SessionHub, never, Needed> =>
   Layer.effect(SessionHub, make(options))

@@ -19,6 +19,7 @@ export const make = (tools: ReadonlyArray<BuiltInTool>) => {
   const byName = new Map(tools.map((entry) => [entry.tool.name, entry]))
   const list = Effect.succeed(tools.map(({ tool }) => tool))
   return Toolbox.of({
+    names: new Set(byName.keys()),
     list: () => list,
     call: Effect.fn("Toolbox.call")(function*(caller, { input, name }, emit) {
       const entry = byName.get(name)

@@ -1,7 +1,8 @@
 /** Defines tools, built-in ones and those of a user's own program. One schema is the validator, the types and the description for the model. */
-import { Data, Effect, JSONSchema, ParseResult, Schema, type Scope } from "effect"
+import { Data, Effect, JSONSchema, Schema, type Scope } from "effect"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { Tool, ToolCaller, ToolEffect } from "../../services/Toolbox.ts"
+import { problemsOf } from "./Problems.ts"
 
 /** The tool could not do it. `message` is for the model. */
 export class ToolFailed extends Data.TaggedError("ToolFailed")<{ readonly message: string }> {}
@@ -51,16 +52,23 @@ export const parametersOf = <A, I>(schema: Schema.Schema<A, I>): JsonObject => {
   return untitled(parameters) as JsonObject
 }
 
-const problemsOf = (error: ParseResult.ParseError) =>
-  ParseResult.ArrayFormatter.formatErrorSync(error)
-    .map(({ message, path }) => path.length === 0 ? message : `${path.join(".")}: ${message}`)
-    .join("; ")
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
+  }
+}
 
-const parse = (name: string, input: string): Effect.Effect<unknown, ToolFailed> =>
-  Effect.try({
-    try: (): unknown => input.trim() === "" ? {} : JSON.parse(input),
-    catch: () => invalid(name, "the arguments are not valid JSON")
-  })
+/** Models write no arguments as nothing, as null, or as an empty text; and some write their JSON into a JSON text. */
+const argumentsIn = (input: string): unknown => {
+  if (input.trim() === "") return {}
+  const value = parsed(input)
+  if (value === null) return {}
+  if (typeof value !== "string") return value
+  const inner = value.trim() === "" ? {} : parsed(value) ?? value
+  return inner === null ? {} : inner
+}
 
 const invalid = (name: string, problem: string) =>
   new ToolFailed({ message: `Input validation failed for tool '${name}': ${problem.slice(0, maxProblem)}` })
@@ -73,8 +81,9 @@ export const define = <A, I>(
     tool: { ...spec, parameters: parametersOf(parameters) },
     run: Effect.fnUntraced(function*(input, caller) {
       if (input.length > maxInput) return yield* invalid(spec.name, `the arguments exceed ${maxInput} characters`)
-      const value = yield* parse(spec.name, input)
-      const args = yield* Effect.mapError(decode(value), (error) => invalid(spec.name, problemsOf(error)))
+      const value = argumentsIn(input)
+      if (value === undefined) return yield* invalid(spec.name, "the arguments are not valid JSON")
+      const args = yield* Effect.mapError(decode(value), (error) => invalid(spec.name, problemsOf(error.issue)))
       return yield* Effect.scoped(run(args, caller))
     })
   }

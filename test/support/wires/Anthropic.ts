@@ -1,6 +1,7 @@
 /** Anthropic's Messages API, whose events have names: https://docs.anthropic.com/en/docs/build-with-claude/streaming */
 import { refuse } from "./Refusals.ts"
 import type { Say, Saying, Stop } from "./Say.ts"
+import { all, type Called, calls, conversation, notBlank, objectSchemas, type Rule, wellFormed } from "./Strict.ts"
 import {
   type Asked,
   type AskedChoice,
@@ -51,7 +52,7 @@ const stops: Readonly<Record<Stop, string>> = {
 }
 
 /** `input_tokens` are without the cached ones. */
-const say = ({ parts, spent, stop }: Say) => {
+const say = ({ parts, spent, stop, word = stops[stop] }: Say) => {
   const begun = [
     event({
       type: "message_start",
@@ -80,7 +81,7 @@ const say = ({ parts, spent, stop }: Say) => {
       ...begun,
       event({
         type: "message_delta",
-        delta: { stop_reason: stops[stop], stop_sequence: null },
+        delta: { stop_reason: word, stop_sequence: null },
         usage: { output_tokens: spent.output }
       }),
       event({ type: "message_stop" })
@@ -141,9 +142,66 @@ const read = ({ body }: Received): Asked => ({
   seed: undefined
 })
 
+const blocks = (content: Json): ReadonlyArray<Json> =>
+  typeof content === "string" ? [{ type: "text", text: content }] : listed(content)
+
+const called: Called = {
+  calls: ({ messages }) =>
+    messages.flatMap(({ content }: Json) => blocks(content).filter(({ type }) => type === "tool_use")),
+  results: ({ messages }) =>
+    messages.flatMap(({ content }: Json) =>
+      blocks(content).flatMap(({ tool_use_id, type }) => type === "tool_result" ? [tool_use_id] : [])
+    ),
+  tools: ({ tools }) =>
+    listed(tools).map(({ description, input_schema, name }) => ({ name, description, schema: input_schema }))
+}
+
+/** https://docs.anthropic.com/en/api/messages: results follow their calls at once, before anything else is said. */
+const results: Rule = ({ messages }) =>
+  messages.flatMap(({ content }: Json, n: number) => {
+    const ids = blocks(content).flatMap(({ id, type }) => type === "tool_use" ? [id] : [])
+    const next = new Set(
+      blocks(messages[n + 1]?.content).slice(0, ids.length).map(({ tool_use_id }) => tool_use_id)
+    )
+    return ids.every((id) => next.has(id))
+      ? []
+      : ["tool_use ids were found without tool_result blocks immediately after"]
+  })
+
+const marks: Rule = (body) =>
+  JSON.stringify(body).split("\"cache_control\"").length - 1 > 4 ? ["a maximum of 4 blocks with cache_control"] : []
+
+/** Names of arguments, at any depth. */
+const argumentNames: Rule = (body) =>
+  called.tools(body).flatMap(({ schema }) =>
+    Object.keys(schema?.properties ?? {}).filter((name) => !/^[a-zA-Z0-9_.-]{1,64}$/.test(name)).map((name) =>
+      `input_schema.properties: the key '${name}' should match pattern '^[a-zA-Z0-9_.-]{1,64}$'`
+    )
+  )
+
 export const wire: Wire = {
   say,
   read,
+  faults: all(
+    wellFormed,
+    calls(called, /^[A-Za-z0-9_-]+$/),
+    objectSchemas(called),
+    results,
+    marks,
+    argumentNames,
+    notBlank(({ system }) => system === undefined ? [] : blocks(system).map(({ text }) => text), "system"),
+    conversation(
+      ({ messages }) => messages.filter(({ role }: Json) => role !== "system"),
+      ({ content }) =>
+        blocks(content).flatMap(({ content: inner, text, type }) =>
+          type === "text"
+            ? [text]
+            : type === "tool_result" && inner !== undefined
+            ? blocks(inner).flatMap((one) => one.type === "text" ? [one.text] : [])
+            : []
+        )
+    )
+  ),
   /** https://docs.anthropic.com/en/api/errors */
   refuse: refuse({
     authentication: [401, "authentication_error", null, "invalid x-api-key"],

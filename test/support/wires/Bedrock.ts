@@ -2,6 +2,7 @@
 import { frame } from "./AwsEventStream.ts"
 import { refuse } from "./Refusals.ts"
 import type { Say, Saying, Stop } from "./Say.ts"
+import { all, type Called, calls, conversation, notBlank, objectSchemas, type Rule, wellFormed } from "./Strict.ts"
 import {
   type Asked,
   type AskedChoice,
@@ -61,11 +62,11 @@ const stops: Readonly<Record<Stop, string>> = {
 }
 
 /** `inputTokens` are without the cached ones. */
-const say = ({ parts, spent, stop }: Say) => {
+const say = ({ parts, spent, stop, word = stops[stop] }: Say) => {
   const said = [
     event("messageStart", { role: "assistant" }),
     ...parts.flatMap(blockOf),
-    event("messageStop", { stopReason: stops[stop] })
+    event("messageStop", { stopReason: word })
   ]
   const usage = {
     inputTokens: spent.input - spent.cached,
@@ -135,9 +136,49 @@ const read = ({ body, path }: Received): Asked => {
   }
 }
 
+const called: Called = {
+  calls: ({ messages }) =>
+    messages.flatMap(({ content }: Json) =>
+      listed(content).flatMap(({ toolUse }) =>
+        toolUse === undefined ? [] : [{ id: toolUse.toolUseId, name: toolUse.name }]
+      )
+    ),
+  results: ({ messages }) =>
+    messages.flatMap(({ content }: Json) =>
+      listed(content).flatMap(({ toolResult }) => toolResult === undefined ? [] : [toolResult.toolUseId])
+    ),
+  tools: ({ toolConfig }) =>
+    listed(toolConfig?.tools).flatMap(({ toolSpec }) =>
+      toolSpec === undefined
+        ? []
+        : [{ name: toolSpec.name, description: toolSpec.description, schema: toolSpec.inputSchema.json }]
+    )
+}
+
+/** https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html, …/API_runtime_ToolSpecification.html */
+const faults: Rule = all(
+  wellFormed,
+  calls(called, /^[a-zA-Z0-9_-]{1,64}$/),
+  objectSchemas(called),
+  notBlank(({ system }) => listed(system).flatMap(({ text }) => text === undefined ? [] : [text]), "system"),
+  notBlank(
+    (body) => called.tools(body).flatMap(({ description }) => description === undefined ? [] : [description]),
+    "a tool's description"
+  ),
+  conversation(
+    ({ messages }) => messages,
+    ({ content }) =>
+      listed(content).flatMap(({ text, toolResult }) => [
+        ...(text === undefined ? [] : [text]),
+        ...listed(toolResult?.content).flatMap((one) => one.text === undefined ? [] : [one.text])
+      ])
+  )
+)
+
 export const wire: Wire = {
   say,
   read,
+  faults,
   /** https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html */
   refuse: refuse(
     {

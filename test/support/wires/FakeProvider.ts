@@ -48,64 +48,84 @@ export interface FakeProvider {
   readonly origin: string
   /** Oldest first. */
   readonly received: ReadonlyArray<Received>
+  /** Why requests were refused; the provider does that by itself. */
+  readonly refused: ReadonlyArray<string>
   /** Settles when no answer is open any more: each has ended, or its client has left. */
   readonly left: () => Promise<void>
   /** Forgets what was received; answers in this order from now on, and stays with the last. */
   readonly answer: (...answers: ReadonlyArray<Answer>) => void
 }
 
+/** Says why a request is refused, and how. */
+export type Judge = (
+  request: Received
+) => { readonly faults: ReadonlyArray<string>; readonly answer: Plain } | undefined
+
 /** Closed with the scope. */
-export const make = Effect.acquireRelease(
-  Effect.async<FakeProvider & { readonly close: () => void }>((resume) => {
-    const received: Array<Received> = []
-    let answers: ReadonlyArray<Answer> = []
-    const open = new Set<ServerResponse>()
-    let left: Array<() => void> = []
-    const server = createServer((request, response) => {
-      request.socket.setNoDelay(true)
-      const body: Array<Buffer> = []
-      open.add(response)
-      response.on("close", () => {
-        open.delete(response)
-        if (open.size > 0) return
-        for (const resolve of left) resolve()
-        left = []
-      })
-      request.on("data", (data: Buffer) => body.push(data))
-      request.on("end", () => {
-        const { pathname, searchParams } = new URL(request.url ?? "", "http://127.0.0.1")
-        received.push({
-          method: request.method ?? "",
-          path: pathname,
-          query: searchParams,
-          headers: request.headers,
-          bytes: Buffer.concat(body),
-          body: parsed(Buffer.concat(body).toString())
+export const judging = (judge: Judge) =>
+  Effect.acquireRelease(
+    Effect.async<FakeProvider & { readonly close: () => void }>((resume) => {
+      const refused: Array<string> = []
+      const received: Array<Received> = []
+      let answers: ReadonlyArray<Answer> = []
+      const open = new Set<ServerResponse>()
+      let left: Array<() => void> = []
+      const server = createServer((request, response) => {
+        request.socket.setNoDelay(true)
+        const body: Array<Buffer> = []
+        open.add(response)
+        response.on("close", () => {
+          open.delete(response)
+          if (open.size > 0) return
+          for (const resolve of left) resolve()
+          left = []
         })
-        const [answer = "hang" as const, ...rest] = answers
-        if (rest.length > 0) answers = rest
-        void reply(response, answer)
+        request.on("data", (data: Buffer) => body.push(data))
+        request.on("end", () => {
+          const { pathname, searchParams } = new URL(request.url ?? "", "http://127.0.0.1")
+          const asked: Received = {
+            method: request.method ?? "",
+            path: pathname,
+            query: searchParams,
+            headers: request.headers,
+            bytes: Buffer.concat(body),
+            body: parsed(Buffer.concat(body).toString())
+          }
+          received.push(asked)
+          const refusal = judge(asked)
+          if (refusal !== undefined) {
+            refused.push(...refusal.faults)
+            return void reply(response, refusal.answer)
+          }
+          const [answer = "hang" as const, ...rest] = answers
+          if (rest.length > 0) answers = rest
+          void reply(response, answer)
+        })
       })
-    })
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo
-      resume(Effect.succeed({
-        origin: `http://127.0.0.1:${port}`,
-        received,
-        left: () => open.size === 0 ? Promise.resolve() : new Promise((resolve) => void left.push(resolve)),
-        answer: (...next) => {
-          received.length = 0
-          answers = next
-        },
-        close: () => {
-          server.closeAllConnections()
-          server.close()
-        }
-      }))
-    })
-  }),
-  ({ close }) => Effect.sync(close)
-)
+      server.listen(0, "127.0.0.1", () => {
+        const { port } = server.address() as AddressInfo
+        resume(Effect.succeed({
+          origin: `http://127.0.0.1:${port}`,
+          received,
+          refused,
+          left: () => open.size === 0 ? Promise.resolve() : new Promise((resolve) => void left.push(resolve)),
+          answer: (...next) => {
+            received.length = 0
+            refused.length = 0
+            answers = next
+          },
+          close: () => {
+            server.closeAllConnections()
+            server.close()
+          }
+        }))
+      })
+    }),
+    ({ close }) => Effect.sync(close)
+  )
+
+/** Takes every request. */
+export const make = judging(() => undefined)
 
 /** The same bytes in other chunks, of `size` bytes each. */
 export const split = <A extends Pick<Streamed, "chunks">>(answer: A, size: number): A => {

@@ -1,6 +1,7 @@
 /** Gemini's API: https://ai.google.dev/api/generate-content, errors: https://google.aip.dev/193 */
 import { refuse, type Told } from "./Refusals.ts"
 import type { Say, Saying, Stop } from "./Say.ts"
+import { all, type Rule, wellFormed } from "./Strict.ts"
 import {
   type Asked,
   type AskedChoice,
@@ -40,7 +41,7 @@ const stops: Readonly<Record<Stop, string>> = {
   content_filter: "SAFETY"
 }
 
-const say = ({ parts, spent, stop }: Say) => {
+const say = ({ parts, spent, stop, word = stops[stop] }: Say) => {
   const said = parts.flatMap((part, n) => partsOf(part, parts[n - 1]))
   const usageMetadata = {
     promptTokenCount: spent.input,
@@ -56,7 +57,7 @@ const say = ({ parts, spent, stop }: Say) => {
       modelVersion: "fake",
       responseId: "1"
     })
-  const chunks = [...said.map((part) => frame([part], {})), frame([{ text: "" }], { finishReason: stops[stop] })]
+  const chunks = [...said.map((part) => frame([part], {})), frame([{ text: "" }], { finishReason: word })]
   return { content_type: eventStream, chunks, whole: chunks.length }
 }
 
@@ -145,9 +146,96 @@ const tooMany: Told = [
 const later: Wire["later"] = (seconds) =>
   json(error(tooMany, [...detailsOf(tooMany), detail("RetryInfo", { retryDelay: `${seconds}s` })]), 429)
 
+const words = new Set([
+  "type",
+  "format",
+  "title",
+  "description",
+  "nullable",
+  "enum",
+  "maxItems",
+  "minItems",
+  "properties",
+  "required",
+  "minProperties",
+  "maxProperties",
+  "minLength",
+  "maxLength",
+  "pattern",
+  "example",
+  "anyOf",
+  "propertyOrdering",
+  "default",
+  "items",
+  "minimum",
+  "maximum"
+])
+const formats: Readonly<Record<string, ReadonlyArray<string>>> = {
+  string: ["enum", "date-time"],
+  number: ["float", "double"],
+  integer: ["int32", "int64"]
+}
+
+/** https://ai.google.dev/api/caching#Schema: a part of OpenAPI's words, and nothing else. */
+const schemaFaults = (schema: Json): ReadonlyArray<string> => {
+  if (typeof schema !== "object" || schema === null) return ["no schema"]
+  const { anyOf, enum: values, format, items, properties, required, type } = schema
+  const kind = String(type).toLowerCase()
+  return [
+    ...Object.keys(schema).filter((word) => !words.has(word)).map((word) => `unknown name "${word}"`),
+    ...(type === undefined && anyOf === undefined ? ["a schema without a type"] : []),
+    ...(anyOf !== undefined && [type, properties, items].some((one) => one !== undefined) ? ["more than any_of"] : []),
+    ...(format !== undefined && formats[kind]?.includes(format) !== true ? [`the format ${format} of a ${kind}`] : []),
+    ...(values !== undefined && (kind !== "string" || values.some((one: Json) => typeof one !== "string" || one === ""))
+      ? ["enum of other values than texts"]
+      : []),
+    ...(kind === "array" && items === undefined ? ["items: missing field"] : []),
+    ...listed(required).filter((name) => properties?.[name] === undefined).map((name) =>
+      `required ${name} is not defined`
+    ),
+    ...Object.values(properties ?? {}).flatMap(schemaFaults),
+    ...listed(anyOf).flatMap(schemaFaults),
+    ...(items === undefined ? [] : schemaFaults(items))
+  ]
+}
+
+/** https://ai.google.dev/gemini-api/docs/function-calling: as many responses as calls, in the turn after them. */
+const turns: Rule = ({ contents }) => {
+  const count = (content: Json, field: string) =>
+    listed(content?.parts).filter((part) => part[field] !== undefined).length
+  return contents.flatMap((content: Json, n: number) => {
+    const called = count(content, "functionCall")
+    return [
+      ...(listed(content.parts).length === 0 ? ["parts must not be empty"] : []),
+      ...(called > 0 && count(contents[n + 1], "functionResponse") !== called
+        ? ["the number of function response parts is not that of the function call parts"]
+        : [])
+    ]
+  })
+}
+
+const begins: Rule = ({ contents }) => contents[0]?.role === "user" ? [] : ["the first turn is not a user's"]
+
+const schemas: Rule = (body) => [
+  ...listed(body.tools).flatMap(({ functionDeclarations }) => listed(functionDeclarations)).flatMap((
+    { name, parameters }
+  ) =>
+    parameters === undefined
+      ? []
+      : [
+        ...(Object.keys(parameters.properties ?? {}).length > 0
+          ? []
+          : ["properties: should be non-empty for OBJECT type"]),
+        ...schemaFaults(parameters)
+      ].map((fault) => `${name}: ${fault}`)
+  ),
+  ...(body.generationConfig?.responseSchema === undefined ? [] : schemaFaults(body.generationConfig.responseSchema))
+]
+
 export const wire: Wire = {
   say,
   read,
+  faults: all(wellFormed, turns, begins, schemas),
   refuse: refuse({
     authentication: [400, "INVALID_ARGUMENT", "API_KEY_INVALID", "API key not valid. Please pass a valid API key."],
     permission: [403, "PERMISSION_DENIED", null, "The caller does not have permission"],

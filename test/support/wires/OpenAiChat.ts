@@ -5,6 +5,7 @@
 import { read } from "./OpenAiChatAsked.ts"
 import { openAi, openAiShape, type Refusals, refuse, type Told } from "./Refusals.ts"
 import { numbered, type Say, type Saying, type Spent, type Stop } from "./Say.ts"
+import { chat, type ChatRules } from "./Strict.ts"
 import { type Embeddings, eventStream, json, listed, sse, type Wire } from "./Wire.ts"
 
 interface Chunk {
@@ -33,6 +34,7 @@ export interface Flavour {
   readonly preamble?: ReadonlyArray<Uint8Array>
   readonly models?: Wire["models"]
   readonly embeddings?: Embeddings | undefined
+  readonly rules?: ChatRules
 }
 
 const head = { id: "chatcmpl-1", object: "chat.completion.chunk", created: 1_700_000_000, model: "fake" }
@@ -95,14 +97,14 @@ const ours: Readonly<Record<Stop, string>> = {
   content_filter: "content_filter"
 }
 
-const sayWith = (flavour: Flavour) => ({ parts, spent, stop }: Say) => {
+const sayWith = (flavour: Flavour) => ({ parts, spent, stop, word }: Say) => {
   const all = numbered(parts)
   const said = [
     { role: "assistant", content: "" },
     ...all.filter(([{ type }]) => type !== "call").flatMap((part) => deltas(flavour, part)),
     ...interleaved(all.filter(([{ type }]) => type === "call").map((part) => deltas(flavour, part)))
   ].map((delta) => chunk(delta))
-  const last = chunk({}, flavour.stops?.[stop] ?? ours[stop])
+  const last = chunk({}, word ?? flavour.stops?.[stop] ?? ours[stop])
   const ending = (flavour.usageIn ?? ownChunk)(last, (flavour.usage ?? usage)(spent))
   const preamble = flavour.preamble ?? []
   return {
@@ -134,6 +136,7 @@ export const wire = (flavour: Flavour): Wire => {
   return {
     say: sayWith(flavour),
     read,
+    faults: chat(flavour.rules ?? {}),
     refuse: refuse(refusals, shape),
     breakOff: flavour.breakOff ?? ((words, why) => sse(shape(refusals[why], words))),
     models: flavour.models ?? models,

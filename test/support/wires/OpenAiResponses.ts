@@ -3,6 +3,7 @@ import { embeddings, models } from "./OpenAiChat.ts"
 import { choiceOf } from "./OpenAiChatAsked.ts"
 import { openAi, openAiShape, refuse } from "./Refusals.ts"
 import { numbered, type Say, type Saying, type Spent, type Stop } from "./Say.ts"
+import { all, type Called, calls, objectSchemas, type Rule, wellFormed } from "./Strict.ts"
 import {
   type Asked,
   type AskedMessage,
@@ -94,8 +95,8 @@ const numberedEvents = (events: ReadonlyArray<Event>) =>
 
 const head = { id: "resp_1", object: "response", created_at: 1_700_000_000, model: "fake", output: [] }
 
-const say = ({ parts, spent, stop }: Say) => {
-  const reason = incomplete[stop]
+const say = ({ parts, spent, stop, word }: Say) => {
+  const reason = word ?? incomplete[stop]
   const chunks = numberedEvents([
     { type: "response.created", response: { ...head, status: "in_progress" } },
     { type: "response.in_progress", response: { ...head, status: "in_progress" } },
@@ -172,9 +173,31 @@ const read = ({ body }: Received): Asked => ({
   seed: undefined
 })
 
+const inRequest: Called = {
+  calls: ({ input }) =>
+    input.flatMap(({ call_id: id, name, type }: Json) => type === "function_call" ? [{ id, name }] : []),
+  results: ({ input }) => input.flatMap(({ call_id, type }: Json) => type === "function_call_output" ? [call_id] : []),
+  tools: ({ tools }) =>
+    listed(tools).map(({ description, name, parameters }) => ({ name, description, schema: parameters }))
+}
+
+/** Thoughts come back sealed, and with what they led to. */
+const thoughts: Rule = ({ input }) =>
+  input.flatMap((item: Json, n: number) =>
+    item.type !== "reasoning"
+      ? []
+      : [
+        ...(item.encrypted_content ? [] : ["a reasoning item without its encrypted content"]),
+        ...(["reasoning", "function_call"].includes(input[n + 1]?.type) || input[n + 1]?.role === "assistant"
+          ? []
+          : ["a reasoning item without the item that follows it"])
+      ]
+  )
+
 export const wire: Wire = {
   say,
   read,
+  faults: all(wellFormed, calls(inRequest, /^.{1,64}$/s), objectSchemas(inRequest), thoughts),
   refuse: refuse({
     ...openAi,
     too_long: [

@@ -20,6 +20,8 @@ export interface Spent {
 export interface Say {
   readonly parts: ReadonlyArray<Saying>
   readonly stop: Stop
+  /** The provider's own word for why it stopped; else the one that the wire has for `stop`. */
+  readonly word?: string
   readonly spent: Spent
 }
 

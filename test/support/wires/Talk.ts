@@ -26,7 +26,7 @@ import { credentialOf } from "../fixtures.ts"
 import * as FakeProvider from "./FakeProvider.ts"
 import * as Messages from "./Messages.ts"
 import type { Subject } from "./Subject.ts"
-import type { Asked, Received } from "./Wire.ts"
+import type { Asked, Json, Received } from "./Wire.ts"
 
 const owner = "ada" as UserId
 
@@ -115,8 +115,17 @@ const store = Effect.fnUntraced(function*(models: typeof Models.Service, subject
   return base.id
 }, Effect.orDie)
 
+/** Whether it is a conversation, not texts for vectors. */
+const isAsked = (body: Json): boolean =>
+  body?.messages !== undefined || body?.contents !== undefined ||
+  Array.isArray(body?.input) && typeof body.input[0] === "object"
+
 export const open = Effect.fnUntraced(function*(subject: Subject, limits: Bounds = patient, at?: string) {
-  const server = yield* FakeProvider.make
+  const { faults, refuse } = subject.wire
+  const server = yield* FakeProvider.judging((request) => {
+    const found = request.method === "POST" && isAsked(request.body) ? faults?.(request.body, request) ?? [] : []
+    return found.length === 0 ? undefined : { faults: found, answer: refuse("bad_request", found.join("; ")) }
+  })
   const origin = at ?? server.origin
   const models = yield* ModelsRouter.make(Providers.all, limits)
   const fresh = Effect.provide(store(models, subject, origin), yield* Effect.context<Base>())

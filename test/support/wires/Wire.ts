@@ -1,6 +1,7 @@
 /** A provider's wire: how its server says things, and what a request to it asks for, in one common picture. */
 import type { IncomingHttpHeaders } from "node:http"
 import type { Say } from "./Say.ts"
+import type { Rule } from "./Strict.ts"
 
 /** A foreign document, read by whoever knows its shape. */
 export type Json = ReturnType<typeof JSON.parse>
@@ -96,6 +97,8 @@ export interface Embeddings {
 export interface Wire {
   readonly say: (say: Say) => Streamed
   readonly read: (request: Received) => Asked
+  /** Why the provider would refuse a request to its model; it is held to that in every test. */
+  readonly faults?: Rule
   /** `words` go where the provider explains itself. */
   readonly refuse: (why: Refusal, words: string) => Plain
   /** Too many requests, and seconds until the next; else it is a header's. */

@@ -2,15 +2,28 @@
 import * as OpenAiChat from "./OpenAiChat.ts"
 import type { Told } from "./Refusals.ts"
 import type { Spent } from "./Say.ts"
-import { json, sse } from "./Wire.ts"
+import { type Json, json, sse } from "./Wire.ts"
 
 const reasoning_content = (delta: string) => ({ content: null, reasoning_content: delta })
+
+/**
+ * Which messages must have thoughts: https://api-docs.deepseek.com/guides/thinking_mode,
+ * https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model
+ */
+const wantsThoughts = ({ model, thinking, tools }: Json): "all" | "calls" | "none" => {
+  const name = String(model).toLowerCase()
+  if (name.includes("kimi-k3")) return "all"
+  if (thinking?.type === "disabled") return "none"
+  if (/kimi-k2(-thinking|\.[5-9])/.test(name)) return "calls"
+  return /deepseek.*(v4|flash|pro|reasoner)/.test(name) && tools !== undefined ? "all" : "none"
+}
 
 /** https://platform.openai.com/docs/api-reference/chat: it keeps its thoughts to itself. */
 export const openai = OpenAiChat.wire({ embeddings: OpenAiChat.embeddings })
 
 /** A server of nobody's in particular, such as vLLM: https://docs.vllm.ai/en/latest/features/reasoning_outputs/ */
 export const compatible = OpenAiChat.wire({
+  rules: { fields: ["reasoning_content", "reasoning"], thoughts: wantsThoughts },
   thinking: (delta) => ({ reasoning_content: delta }),
   embeddings: OpenAiChat.embeddings
 })
@@ -40,6 +53,7 @@ export const azure = OpenAiChat.wire({
 
 /** https://www.alibabacloud.com/help/en/model-studio/error-code */
 export const dashscope = OpenAiChat.wire({
+  rules: { fields: ["reasoning_content"], thoughts: wantsThoughts },
   thinking: reasoning_content,
   refusals: {
     permission: [403, "access_denied", "access_denied", "Access denied."],
@@ -55,8 +69,15 @@ export const dashscope = OpenAiChat.wire({
   embeddings: OpenAiChat.embeddings
 })
 
+/** A server that has its thoughts in another field, and knows no other: https://docs.vllm.ai/en/latest/features/reasoning_outputs/ */
+export const vllm = OpenAiChat.wire({
+  rules: { fields: ["reasoning"] },
+  thinking: (reasoning) => ({ reasoning })
+})
+
 /** https://api-docs.deepseek.com/quick_start/error_codes */
 export const deepseek = OpenAiChat.wire({
+  rules: { fields: ["reasoning_content"], thoughts: wantsThoughts },
   thinking: reasoning_content,
   usageIn: OpenAiChat.withFinish,
   usage: (spent: Spent) => {
@@ -84,6 +105,7 @@ export const deepseek = OpenAiChat.wire({
 
 /** https://platform.moonshot.ai/docs/api/chat: the last choice has the usage, and the cached tokens stand beside the others. */
 export const moonshot = OpenAiChat.wire({
+  rules: { fields: ["reasoning_content"], thoughts: wantsThoughts },
   thinking: reasoning_content,
   usageIn: OpenAiChat.inChoice,
   usage: ({ cached, input, output, reasoning }) => ({
@@ -146,6 +168,7 @@ export const xai = OpenAiChat.wire({
 
 /** https://github.com/ollama/ollama/blob/main/docs/openai.md */
 export const ollama = OpenAiChat.wire({
+  rules: { fields: ["reasoning"] },
   thinking: (delta) => ({ content: "", reasoning: delta }),
   pieces: false,
   shape: ([, type, , sentence]: Told, words) => ({
@@ -165,6 +188,7 @@ export const ollama = OpenAiChat.wire({
 
 /** https://docs.mistral.ai/api: calls come whole, thoughts are parts of the content, and errors lie flat. */
 export const mistral = OpenAiChat.wire({
+  rules: { callId: /^[A-Za-z0-9]{9}$/, userAfterTool: false },
   thinking: (delta) => ({ content: [{ type: "thinking", thinking: [{ type: "text", text: delta }] }] }),
   pieces: false,
   usageIn: OpenAiChat.withFinish,
@@ -191,6 +215,7 @@ export const mistral = OpenAiChat.wire({
 
 /** https://console.groq.com/docs/errors */
 export const groq = OpenAiChat.wire({
+  rules: { fields: ["reasoning"] },
   thinking: (delta) => ({ reasoning: delta }),
   usageIn: (last, usage) => [{ ...last, x_groq: { id: "req_1", usage } }],
   refusals: {
@@ -214,6 +239,7 @@ export const groq = OpenAiChat.wire({
 
 /** https://openrouter.ai/docs/api/reference/streaming, …/errors */
 export const openrouter = OpenAiChat.wire({
+  rules: { fields: ["reasoning", "reasoning_details"] },
   preamble: [Buffer.from(": OPENROUTER PROCESSING\n\n")],
   thinking: (delta) => ({
     content: "",

@@ -1,5 +1,7 @@
 /** How the packages of the AI SDK differ in what they take and give beside plain text. */
 import type { JsonObject } from "../../../domain/Json.ts"
+import type { Fit } from "./CallId.ts"
+import type { Overheard } from "./Overheard.ts"
 
 /** Media types that the package can send, and whether a link to one will do. */
 type Media = readonly [types: RegExp, link: boolean]
@@ -15,17 +17,25 @@ export interface Dialect {
   readonly beside?: ReadonlyArray<string>
   /** The metadata is worth nothing to another model or account of the same provider. */
   readonly sealedFor?: boolean
-  /** Whose thinking goes back: what this provider signed, anybody's as text while the reply is being made, or nobody's. */
+  /** Whose thinking goes back, with every message that it led to: what this provider signed, any unsigned text, or nobody's. */
   readonly thinking: "signed" | "text" | "none"
+  /** What stands for the thoughts of a message without any, where the provider wants some in each of the model's messages. */
+  readonly standIn?: string
+  /** Whether thoughts go back in a message's field `reasoning`, not `reasoning_content`: always, or if they came in it. */
+  readonly reasoning?: "always" | "as it came"
   /** Thoughts that name the same item go back together, and only if one of them has the item's seal. */
   readonly sealed?: { readonly item: string; readonly seal: string }
   /** Signed thoughts go back beside a message's content, not in it; they come with the answer's end. */
   readonly late?: boolean
   /** Files in the metadata of the answer's end. */
   readonly filesOf?: (metadata: JsonObject) => ReadonlyArray<{ readonly media_type: string; readonly data: string }>
+  /** Reads from a chunk as it came what the package passes over. */
+  readonly overheard?: (chunk: unknown) => Overheard | undefined
   readonly media: ReadonlyArray<Media>
   /** Whether a prompt may end with the beginning of the answer. */
   readonly prefill: boolean
+  /** Whether a person has to speak first. */
+  readonly userFirst?: boolean
   /** Whether the system may speak at the beginning only; what it says later goes as a person's words. */
   readonly systemFirst?: boolean
   /** What the model is made to say between a call's result and a person, where they may not follow each other. */
@@ -36,8 +46,15 @@ export interface Dialect {
   readonly looseTools?: boolean
   /** The namespace in which the metadata goes back, if it is another. */
   readonly sendAs?: string
-  /** A call's id in the form that the provider takes. */
-  readonly callId?: (id: string) => string
+  /** A call's id in the form that the provider takes; else in the form that most take. */
+  readonly callId?: Fit
+  /** Names that arguments of tools may have, where not any will do. */
+  readonly argument?: RegExp
+  /**
+   * The JSON schema of a tool's arguments or of an answer in the words that the provider knows.
+   * It may become `more` schemas larger where references are written out, beside twice its own size.
+   */
+  readonly schema?: (schema: JsonObject, more: number) => JsonObject
 }
 
 /** Most of one block's metadata that is kept, in characters of JSON. */

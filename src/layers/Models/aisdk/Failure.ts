@@ -4,6 +4,7 @@
  * them is passed on.
  */
 import { type ModelErrorType, ModelFailed } from "../../../services/Models.ts"
+import { categoryIn } from "./Finish.ts"
 import { said } from "./ProviderWords.ts"
 
 /** Longest time that a provider's `Retry-After` is believed, in seconds: a day. */
@@ -39,8 +40,24 @@ const contextLength = () =>
     "The conversation is too long for the model. Start a new session, or choose a model with a larger context."
   )
 
-const contentPolicy = () =>
-  failed("content_policy", false, "The provider's content policy refused the conversation. Say it in another way.")
+/** Azure names what its filter found in the error: https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-filter */
+const contentPolicy = (body: string) => {
+  const category = categoryIn(parsed(body))
+  return new ModelFailed({
+    type: "content_policy",
+    retryable: false,
+    message: "The provider's content policy refused the conversation. Say it in another way.",
+    ...(category !== undefined && { category })
+  })
+}
+
+const parsed = (body: string): unknown => {
+  try {
+    return JSON.parse(body) as unknown
+  } catch {
+    return undefined
+  }
+}
 
 const noConnection: Readonly<Record<string, string>> = {
   ECONNREFUSED: "the connection was refused",
@@ -167,7 +184,7 @@ const refused = (status: number, body: string, headers: unknown, now: number): M
   }
   if (status >= 500) return failed("upstream", true, `The provider failed (${status}).`)
   if (said.tooLong.test(body)) return contextLength()
-  if (said.policy.test(body)) return contentPolicy()
+  if (said.policy.test(body)) return contentPolicy(body)
   if (said.key.test(body)) return badKey(status)
   if (said.quota.test(body)) return tooMany(status, body, headers, now)
   if (status >= 400) return badRequest(status)
@@ -182,7 +199,7 @@ const reportedFailure = (error: unknown, now: number): ModelFailed => {
   const inner = read(error, "error") ?? error
   const status = Number(read(inner, "code") ?? Number.NaN)
   if (said.tooLong.test(body)) return contextLength()
-  if (said.policy.test(body)) return contentPolicy()
+  if (said.policy.test(body)) return contentPolicy(body)
   if (status >= 400 && status < 600) return refused(status, body, undefined, now)
   if (said.quota.test(body) || said.rate.test(body)) return tooMany(undefined, body, undefined, now)
   if (said.key.test(body)) return badKey(undefined)

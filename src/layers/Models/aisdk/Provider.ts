@@ -9,6 +9,7 @@ import type {
   LanguageModelV3ToolChoice
 } from "@ai-sdk/provider"
 import { Effect } from "effect"
+import { isBlank } from "../../../domain/Text.ts"
 import { ModelFailed, type StructuredOutput, type ToolChoice, type ToolSpec } from "../../../services/Models.ts"
 import * as Listing from "../Listing.ts"
 import * as Provider from "../Provider.ts"
@@ -16,11 +17,16 @@ import type { Dialect } from "./Dialect.ts"
 import * as AiSdkEmbed from "./Embed.ts"
 import { failureOf, isAiSdkError } from "./Failure.ts"
 import { type Reader, refusedMedia } from "./Media.ts"
+import * as Outgoing from "./Outgoing.ts"
 import { promptOf } from "./Prompt.ts"
+import { oddName, parametersFor, schemaFor } from "./Schemas.ts"
 import * as AiSdkStream from "./Stream.ts"
 
 /** Most models whose clients are kept per credential; the oldest goes first. */
 const maxModels = 16
+
+/** Longest path in a schema that an error repeats. */
+const longestPath = 200
 
 /** What a package makes of a credential. It gets everything from us and reads no environment. */
 export interface Client {
@@ -68,7 +74,7 @@ const opener = <Credential extends object>(
       const before = known.get(credential)
       if (before?.fetch === fetch) return Effect.succeed(before)
       return Effect.clockWith((clock) =>
-        Effect.tryPromise({ try: () => open(credential, fetch), catch: (error) => ({ error }) }).pipe(
+        Effect.tryPromise({ try: () => open(credential, Outgoing.through(fetch)), catch: (error) => ({ error }) }).pipe(
           // What is neither ours nor the package's own says that it could not be loaded.
           Effect.catchAll(({ error }) =>
             error instanceof ModelFailed || isAiSdkError(error)
@@ -94,12 +100,12 @@ const modelOf = ({ client, models }: Opened, name: string, dialect: Dialect): La
 }
 
 const toolOf =
-  ({ looseTools = false }: Dialect) => ({ description, name, parameters }: ToolSpec): LanguageModelV3FunctionTool => ({
+  (dialect: Dialect, among: number) => ({ description, name, parameters }: ToolSpec): LanguageModelV3FunctionTool => ({
     type: "function",
     name,
-    description,
-    inputSchema: parameters,
-    ...(looseTools && { strict: false })
+    ...(!isBlank(description) && { description }),
+    inputSchema: parametersFor(dialect, parameters, among),
+    ...(dialect.looseTools === true && { strict: false })
   })
 
 const choiceOf = (choice: ToolChoice): LanguageModelV3ToolChoice =>
@@ -107,19 +113,19 @@ const choiceOf = (choice: ToolChoice): LanguageModelV3ToolChoice =>
 
 const toolsOf = (tools: ReadonlyArray<ToolSpec>, choice: ToolChoice | undefined, dialect: Dialect) =>
   tools.length > 0 &&
-  { tools: tools.map(toolOf(dialect)), ...(choice !== undefined && { toolChoice: choiceOf(choice) }) }
+  { tools: tools.map(toolOf(dialect, tools.length)), ...(choice !== undefined && { toolChoice: choiceOf(choice) }) }
 
-const schemaFormat = ({ name, schema }: StructuredOutput) => ({
-  responseFormat: { type: "json", schema, ...(name !== undefined && { name }) }
+const schemaFormat = ({ name, schema }: StructuredOutput, dialect: Dialect) => ({
+  responseFormat: { type: "json", schema: schemaFor(dialect, schema), ...(name !== undefined && { name }) }
 } as const)
 
 /** The answer as the arguments of a tool that the model has to call, unless it calls another. */
 const byTool = (tools: ReadonlyArray<ToolSpec>, { schema }: StructuredOutput, name: string, dialect: Dialect) => ({
-  tools: [...tools.map(toolOf(dialect)), {
+  tools: [...tools.map(toolOf(dialect, tools.length)), {
     type: "function",
     name,
     description: "Gives the final answer. Call it once, with the whole answer.",
-    inputSchema: schema
+    inputSchema: parametersFor(dialect, schema)
   }],
   toolChoice: tools.length > 0 ? { type: "required" } : { type: "tool", toolName: name }
 } as const satisfies Pick<LanguageModelV3CallOptions, "tools" | "toolChoice">)
@@ -138,6 +144,23 @@ const refused = (mediaType: string, model: string) =>
       `The model ${model} does not take files of type ${mediaType} in this form: choose another model, or leave the file out.`,
     retryable: false
   })
+
+/** The provider would refuse every call that names these tools. */
+const oddTool = (tools: ReadonlyArray<ToolSpec>, { argument }: Dialect): ModelFailed | undefined => {
+  if (argument === undefined) return undefined
+  for (const { name, parameters } of tools) {
+    const path = oddName(parameters, argument)
+    if (path === undefined) continue
+    return new ModelFailed({
+      type: "invalid_request",
+      message: `The tool '${name}' has an argument at ${
+        path.slice(0, longestPath)
+      } whose name this provider does not take: use up to 64 ASCII letters, digits, dots, dashes and underscores, or choose another model.`,
+      retryable: false
+    })
+  }
+  return undefined
+}
 
 export const make = <Credential extends object, Parameters extends object>(
   definition: Definition<Credential, Parameters>
@@ -159,7 +182,7 @@ export const make = <Credential extends object, Parameters extends object>(
         ? byTool(call.tools, call.output, output, reader.dialect)
         : {
           ...toolsOf(call.tools, call.tool_choice, reader.dialect),
-          ...(call.output !== undefined && schemaFormat(call.output))
+          ...(call.output !== undefined && schemaFormat(call.output, reader.dialect))
         })
     }
   }
@@ -175,6 +198,8 @@ export const make = <Credential extends object, Parameters extends object>(
         const reader = { dialect: spoken, author, takes: card?.input_types }
         const mediaType = refusedMedia(messages, reader)
         if (mediaType !== undefined) return Effect.fail(refused(mediaType, model))
+        const odd = oddTool(tools, spoken)
+        if (odd !== undefined) return Effect.fail(odd)
         const native = card?.structured_output ?? isStructured(call)
         const output = call.output === undefined || native ? undefined : outputName(tools, call.output)
         return Effect.flatMap(open(credential, fetch), (opened) =>

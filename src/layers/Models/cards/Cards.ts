@@ -14,6 +14,7 @@ import type {
   ModelCardDraft,
   ModelStatus
 } from "../../../domain/Model.ts"
+import * as Alias from "./Alias.ts"
 import { readFolder } from "./Files.ts"
 import { cardOf, merge } from "./Merge.ts"
 
@@ -24,6 +25,9 @@ export interface Catalogue {
   readonly embedding: ReadonlyMap<string, EmbeddingCard>
   /** What the cards were made of. */
   readonly drafts: ReadonlyMap<string, ModelCardDraft>
+  /** The chat model that is meant by a name that is no card's. */
+  readonly resolve: Alias.Resolve
+  readonly resolveEmbedding: Alias.Resolve
 }
 
 /** What brings cards along, and takes these parameters (a JSON schema). */
@@ -71,28 +75,60 @@ const embeddingOf = (draft: EmbeddingCardDraft): EmbeddingCard => ({
 })
 
 const catalogueOf = (
-  drafts: ReadonlyMap<string, ModelCardDraft>,
-  embedding: Catalogue["embedding"],
-  parameters: JsonObject
+  { parameters, type }: Source,
+  drafts: Catalogue["drafts"],
+  { embedding, resolveEmbedding }: Pick<Catalogue, "embedding" | "resolveEmbedding">
 ): Catalogue => {
   const cards = [...drafts.values()].map((draft) => cardOf(draft, parameters)).toSorted(byUse)
-  return { cards, byName: new Map(cards.map((card) => [card.name, card])), embedding, drafts }
+  return {
+    cards,
+    byName: new Map(cards.map((card) => [card.name, card])),
+    embedding,
+    drafts,
+    resolve: Alias.resolver(type, drafts.values()),
+    resolveEmbedding
+  }
 }
 
-const mergeInto = (drafts: Map<string, ModelCardDraft>, more: ReadonlyArray<ModelCardDraft>) => {
-  for (const draft of more) drafts.set(draft.name, merge(drafts.get(draft.name), draft))
+type Drafts = Pick<Catalogue, "drafts" | "resolve">
+
+/** What is known of a model whose card is changed or added: under another name of ours it is the same model. */
+const knownOf = ({ drafts, resolve }: Drafts, name: string): ModelCardDraft | undefined => {
+  const draft = drafts.get(name)
+  if (draft !== undefined) return draft
+  const found = resolve(name)
+  const { aliases: _, prices, ...same } = drafts.get(found?.name ?? "") ?? { prices: undefined }
+  return found && "name" in same ? { ...same, name, ...(found.priced && prices && { prices }) } : undefined
+}
+
+/** A draft of a credential or an operator, on top of what is known. */
+export const changed = (known: Drafts, draft: ModelCardDraft): ModelCardDraft =>
+  merge(knownOf(known, draft.name), draft)
+
+const changedAll = (known: Drafts, more: ReadonlyArray<ModelCardDraft>): Map<string, ModelCardDraft> => {
+  const drafts = new Map(known.drafts)
+  for (const draft of more) drafts.set(draft.name, changed({ ...known, drafts }, draft))
+  return drafts
 }
 
 /** The same with what one credential says of its models. */
-export const withOwn = (
-  catalogue: Catalogue,
-  { parameters }: Source,
-  own: ReadonlyArray<ModelCardDraft>
-): Catalogue => {
-  const drafts = new Map(catalogue.drafts)
-  mergeInto(drafts, own)
-  return catalogueOf(drafts, catalogue.embedding, parameters)
+export const withOwn = (catalogue: Catalogue, source: Source, own: ReadonlyArray<ModelCardDraft>): Catalogue =>
+  catalogueOf(source, changedAll(catalogue, own), catalogue)
+
+const underName = (found: Alias.Found, card: ModelCard | undefined): ModelCard | undefined =>
+  card === undefined || found.priced ? card : { ...card, prices: null }
+
+/** The card of a model under any of its names; under another name its prices may not be known. */
+export const find = ({ byName, resolve }: Catalogue, name: string): ModelCard | undefined => {
+  const card = byName.get(name)
+  if (card !== undefined) return card
+  const found = resolve(name)
+  return found && underName(found, byName.get(found.name))
 }
+
+/** The same for a model of embeddings. */
+export const findEmbedding = ({ embedding, resolveEmbedding }: Catalogue, name: string): EmbeddingCard | undefined =>
+  embedding.get(name) ?? embedding.get(resolveEmbedding(name)?.name ?? "")
 
 /** Finds a provider's catalogue; `operators` is the operator's own folder. */
 export const make = (operators: string | undefined) => {
@@ -101,18 +137,23 @@ export const make = (operators: string | undefined) => {
   const underWay = new Map<string, Promise<Catalogue>>()
   const unreported: Array<string> = []
 
-  const read = async ({ cards, parameters, type }: Source): Promise<Catalogue> => {
+  const read = async (source: Source): Promise<Catalogue> => {
+    const { cards, type } = source
     const folders = await Promise.all(places.map((place) => readFolder(Path.join(place, folderOf(type)))))
-    const drafts = new Map<string, ModelCardDraft>()
+    let drafts = new Map<string, ModelCardDraft>()
     const embedding = new Map<string, EmbeddingCard>()
-    mergeInto(drafts, cards)
+    for (const chat of [cards, ...folders.map(({ chat }) => chat)]) {
+      drafts = changedAll({ drafts, resolve: Alias.resolver(type, drafts.values()) }, chat)
+    }
     for (const folder of folders) {
       unreported.push(...folder.problems)
-      mergeInto(drafts, folder.chat)
       for (const draft of folder.embedding) embedding.set(draft.name, embeddingOf(draft))
     }
     const sorted = [...embedding.values()].toSorted(byUse)
-    const catalogue = catalogueOf(drafts, new Map(sorted.map((card) => [card.name, card])), parameters)
+    const catalogue = catalogueOf(source, drafts, {
+      embedding: new Map(sorted.map((card) => [card.name, card])),
+      resolveEmbedding: Alias.resolver(type, sorted)
+    })
     known.set(type, catalogue)
     return catalogue
   }

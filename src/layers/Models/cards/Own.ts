@@ -3,8 +3,9 @@ import { Either, Option, ParseResult, Schema } from "effect"
 import type { FieldProblem } from "../../../domain/Errors.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
 import { type ModelCard, ModelCardDraft, OwnModels } from "../../../domain/Model.ts"
-import { type Catalogue, type Source, withOwn } from "./Cards.ts"
-import { cardOf as put, merge } from "./Merge.ts"
+import * as Alias from "./Alias.ts"
+import { type Catalogue, changed, find, type Source, withOwn } from "./Cards.ts"
+import { cardOf as put } from "./Merge.ts"
 
 type Problem = typeof FieldProblem.Type
 
@@ -54,18 +55,28 @@ export const without = ({ models: _, ...settings }: JsonObject): JsonObject => s
 
 const stored = ({ models }: JsonObject): ReadonlyArray<unknown> => Array.isArray(models) ? models : []
 
-/** What is known of one model through this credential. */
+const isOf = (name: string) => (own: unknown): boolean =>
+  typeof own === "object" && own !== null && "name" in own && own.name === name
+
+/** What is known of one model through this credential, under any of its names. */
 export const cardOf = (
-  { byName, drafts }: Catalogue,
-  { parameters }: Source,
+  catalogue: Catalogue,
+  source: Source,
   settings: JsonObject,
   name: string
 ): ModelCard | undefined => {
-  const own = stored(settings).find((one) =>
-    typeof one === "object" && one !== null && "name" in one && one.name === name
-  )
-  const draft = own === undefined ? undefined : Option.getOrUndefined(decodeOne(own))
-  return draft === undefined ? byName.get(name) : put(merge(drafts.get(name), draft), parameters)
+  const own = stored(settings)
+  if (own.length === 0) return find(catalogue, name)
+  const cardWith = (draft: ModelCardDraft) => put(changed(catalogue, draft), source.parameters)
+  const exact = Option.flatMap(Option.fromNullable(own.find(isOf(name))), decodeOne)
+  if (Option.isSome(exact)) return cardWith(exact.value)
+  const others = own.flatMap((one) => Option.toArray(decodeOne(one)))
+  const meant = catalogue.drafts.has(name)
+    ? undefined
+    : Alias.resolver(source.type, others)(name) ?? catalogue.resolve(name)
+  const draft = others.find((other) => other.name === meant?.name)
+  if (meant === undefined || draft === undefined) return find(catalogue, name)
+  return meant.priced ? cardWith(draft) : { ...cardWith(draft), prices: null }
 }
 
 /** All that is known through this credential. */

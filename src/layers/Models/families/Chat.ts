@@ -8,6 +8,7 @@ import type { Client, Options } from "../aisdk/Provider.ts"
 import { isStrict } from "../aisdk/Strict.ts"
 import type { Listing } from "../Listing.ts"
 import { named } from "../Listing.ts"
+import * as ChatDetails from "./ChatDetails.ts"
 
 export const dialect = (
   namespace: string,
@@ -85,6 +86,7 @@ interface Server {
   readonly structured?: boolean
   /** Reads the token counts, if the server means others than OpenAI by them. */
   readonly convertUsage?: ReadUsage
+  /** Reads what is special to the server. */
   readonly metadataExtractor?: Exclude<OpenAICompatibleProviderSettings["metadataExtractor"], undefined>
 }
 
@@ -99,8 +101,8 @@ export const open = async (
     includeUsage: true,
     supportsStructuredOutputs: structured,
     fetch,
+    metadataExtractor: ChatDetails.extractor(name, metadataExtractor),
     ...(convertUsage !== undefined && { convertUsage }),
-    ...(metadataExtractor !== undefined && { metadataExtractor }),
     ...(api_key !== undefined && { apiKey: api_key })
   })
   return {

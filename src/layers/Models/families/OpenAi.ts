@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import type { ModelCard } from "../../../domain/Model.ts"
 import { plain } from "../aisdk/CallId.ts"
 import { type Dialect, media } from "../aisdk/Dialect.ts"
+import { inChat, inResponses } from "../aisdk/Overheard.ts"
 import type { Options } from "../aisdk/Provider.ts"
 import { isStrict } from "../aisdk/Strict.ts"
 import type { ProviderCall } from "../Provider.ts"
@@ -30,6 +31,7 @@ const responses = (namespace: string): Dialect => ({
   sealedFor: true,
   thinking: "signed",
   sealed: { item: "itemId", seal: "reasoningEncryptedContent" },
+  overheard: inResponses,
   media: [media.image, [/^application\/pdf$/, true]],
   prefill: false,
   callId: plain,
@@ -41,6 +43,7 @@ const chat = (namespace: string): Dialect => ({
   api: "chat",
   keep: [],
   thinking: "none",
+  overheard: inChat,
   media: [media.image, media.sound, media.pdf],
   prefill: true,
   callId: plain,

@@ -19,7 +19,7 @@ const isAdaptive = (model: string) => /claude-[a-z]+-(4-[6-9]|[5-9]|\d\d)(?!\d{3
 const wentWithout = (messages: ReadonlyArray<Message>, namespace: string): boolean => {
   const last = messages.at(-1)
   if (last?.role !== "assistant" || last.finished_at !== null) return false
-  return last.content.some(({ type }) => type === "tool_call") &&
+  return last.content.some((block) => block.type === "tool_call" && block.provider_executed !== true) &&
     !last.content.some((block) => block.type === "thinking" && block.provider_metadata?.[namespace] !== undefined)
 }
 

@@ -38,6 +38,8 @@ export const provider = AiSdkProvider.make({
     thinking: "signed",
     media: [[/^image\/(jpeg|png|gif|webp)$/, true], [/^application\/pdf$/, true]],
     prefill: false,
+    userFirst: true,
+    argument: /^[a-zA-Z0-9_.-]{1,64}$/,
     callId: plain
   },
   open: async ({ api_key, base_url }, fetch) => {

@@ -2,9 +2,10 @@
 import { Schema } from "effect"
 import { ModelFailed } from "../../../services/Models.ts"
 import { marked } from "../aisdk/Caching.ts"
-import { plain } from "../aisdk/CallId.ts"
+import { nine, plain } from "../aisdk/CallId.ts"
+import type { Dialect } from "../aisdk/Dialect.ts"
 import * as AiSdkProvider from "../aisdk/Provider.ts"
-import { signed } from "../families/Aws.ts"
+import { signed, signing } from "../families/Aws.ts"
 import * as Chat from "../families/Chat.ts"
 import * as Fields from "../families/Fields.ts"
 import { thinkingOf } from "../families/Thinking.ts"
@@ -39,6 +40,22 @@ const keyless = () =>
     retryable: false
   })
 
+const dialect: Dialect = {
+  namespace: name,
+  keep: ["signature", "redactedData", "redactedContent"],
+  thinking: "signed",
+  systemFirst: true,
+  media: [[/^image\/(jpeg|png|gif|webp)$/, false], [/^application\/pdf$/, false]],
+  prefill: false,
+  userFirst: true,
+  callId: plain
+}
+
+/** The package cuts the ids of calls for these models, which could make two of them the same. */
+const ofMistral: Dialect = { ...dialect, callId: nine }
+
+const ofAnthropic: Dialect = { ...dialect, argument: /^[a-zA-Z0-9_.-]{1,64}$/ }
+
 export const provider = AiSdkProvider.make({
   type: "bedrock_credential",
   title: "Amazon Bedrock",
@@ -53,28 +70,18 @@ export const provider = AiSdkProvider.make({
     ...Fields.effort("low", "medium", "high", "xhigh", "max"),
     ...Fields.caching
   }),
-  dialect: {
-    namespace: name,
-    keep: ["signature", "redactedData", "redactedContent"],
-    thinking: "signed",
-    systemFirst: true,
-    media: [[/^image\/(jpeg|png|gif|webp)$/, false], [/^application\/pdf$/, false]],
-    prefill: false,
-    callId: plain
-  },
+  dialect: ({ model }) => /mistral\./.test(model) ? ofMistral : /anthropic\./.test(model) ? ofAnthropic : dialect,
   open: async (credential, fetch) => {
     const { access_key_id = "", api_key = "", region, secret_access_key = "", session_token } = credential
     if (api_key === "" && (access_key_id === "" || secret_access_key === "")) throw keyless()
     const { createAmazonBedrock } = await import("@ai-sdk/amazon-bedrock")
-    // An empty key is no key to the package, and keeps it from the environment's.
+    const keys = { access_key_id, secret_access_key, session_token }
+    // The package would sign the body as it is before the last look at it; so it gets a key that is no secret, and never leaves.
     const client = createAmazonBedrock({
-      apiKey: api_key,
+      apiKey: api_key === "" ? "signed" : api_key,
       region,
-      accessKeyId: access_key_id,
-      secretAccessKey: secret_access_key,
       baseURL: addressOf(credential, "bedrock-runtime"),
-      fetch,
-      ...(session_token !== undefined && { sessionToken: session_token })
+      fetch: api_key === "" ? signing(fetch, keys, region) : fetch
     })
     return { chat: (model) => client.languageModel(model), embedding: (model) => client.embeddingModel(model) }
   },

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import * as AiSdkProvider from "../aisdk/Provider.ts"
 import * as Chat from "../families/Chat.ts"
 import * as Fields from "../families/Fields.ts"
+import { googleSchema } from "../families/GoogleSchema.ts"
 import { named } from "../Listing.ts"
 
 const address = "https://generativelanguage.googleapis.com/v1beta"
@@ -28,6 +29,8 @@ export const provider = AiSdkProvider.make({
     systemFirst: true,
     media: [[/^(image|audio|video)\//, true], [/^application\/pdf$/, true]],
     prefill: false,
+    userFirst: true,
+    schema: googleSchema,
     ownFiles: true
   },
   open: async ({ api_key, base_url }, fetch) => {

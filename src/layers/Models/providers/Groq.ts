@@ -1,6 +1,6 @@
 /** Groq. */
 import { Schema } from "effect"
-import { media } from "../aisdk/Dialect.ts"
+import { type Dialect, media } from "../aisdk/Dialect.ts"
 import * as AiSdkProvider from "../aisdk/Provider.ts"
 import { isStrict } from "../aisdk/Strict.ts"
 import * as Chat from "../families/Chat.ts"
@@ -14,6 +14,12 @@ const isStructured = ({ model }: { readonly model: string }) => /gpt-oss|kimi-k2
 /** Models that else write their thoughts into the text. https://console.groq.com/docs/reasoning */
 const thinksAloud = (model: string) => /qwen3|qwq|deepseek-r1/i.test(model)
 
+/** Models that think; others refuse messages with thoughts. */
+const thinks = (model: string) => thinksAloud(model) || /gpt-oss/.test(model)
+
+const dialect: Dialect = { namespace: "groq", keep: [], thinking: "none", media: [media.image], prefill: true }
+const thinking: Dialect = { ...dialect, thinking: "text" }
+
 export const provider = AiSdkProvider.make({
   type: "groq_credential",
   title: "Groq",
@@ -23,13 +29,7 @@ export const provider = AiSdkProvider.make({
     ...Fields.effort("none", "default", "low", "medium", "high"),
     ...Fields.parallel
   }),
-  dialect: {
-    namespace: "groq",
-    keep: [],
-    thinking: "text",
-    media: [media.image],
-    prefill: true
-  },
+  dialect: ({ model }) => thinks(model) ? thinking : dialect,
   open: async ({ api_key, base_url }, fetch) => {
     const { createGroq } = await import("@ai-sdk/groq")
     const client = createGroq({ apiKey: api_key, baseURL: base_url ?? address, fetch })

@@ -1,12 +1,27 @@
 /** Mistral AI. */
 import { Schema } from "effect"
-import { fitting } from "../aisdk/CallId.ts"
+import { nine } from "../aisdk/CallId.ts"
+import type { Dialect } from "../aisdk/Dialect.ts"
 import * as AiSdkProvider from "../aisdk/Provider.ts"
 import { isStrict } from "../aisdk/Strict.ts"
 import * as Chat from "../families/Chat.ts"
 import * as Fields from "../families/Fields.ts"
 
 const address = "https://api.mistral.ai/v1"
+
+const dialect: Dialect = {
+  namespace: "mistral",
+  keep: [],
+  thinking: "none",
+  media: [[/^image\//, true], [/^application\/pdf$/, true]],
+  prefill: true,
+  // "Unexpected role 'user' after role 'tool'"
+  afterResults: "I have the result.",
+  callId: nine
+}
+
+/** Models that think; others refuse messages with thoughts. */
+const thinking: Dialect = { ...dialect, thinking: "text" }
 
 export const provider = AiSdkProvider.make({
   type: "mistral_credential",
@@ -17,16 +32,8 @@ export const provider = AiSdkProvider.make({
     ...Fields.effort("none", "high"),
     ...Fields.parallel
   }),
-  dialect: {
-    namespace: "mistral",
-    keep: [],
-    thinking: "text",
-    media: [[/^image\//, true], [/^application\/pdf$/, true]],
-    prefill: true,
-    // "Unexpected role 'user' after role 'tool'"
-    afterResults: "I have the result.",
-    callId: fitting(/^[A-Za-z0-9]{9}$/, 9)
-  },
+  dialect: ({ card, model }) =>
+    card?.output_types.includes("application/x-thinking") ?? /magistral/.test(model) ? thinking : dialect,
   open: async ({ api_key, base_url }, fetch) => {
     const { createMistral } = await import("@ai-sdk/mistral")
     const client = createMistral({ apiKey: api_key, baseURL: base_url ?? address, fetch })

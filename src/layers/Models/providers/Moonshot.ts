@@ -3,9 +3,21 @@ import { Schema } from "effect"
 import * as AiSdkProvider from "../aisdk/Provider.ts"
 import * as Chat from "../families/Chat.ts"
 import * as Fields from "../families/Fields.ts"
+import { dialects, wantsThoughts } from "../families/Thoughtful.ts"
 
 /** Keys of mainland China need `base_url`: https://api.moonshot.cn/v1 */
 const address = "https://api.moonshot.ai/v1"
+
+const dialectOf = dialects({
+  namespace: "moonshotai",
+  keep: [],
+  thinking: "text",
+  media: [
+    [/^image\/(jpeg|png|gif|webp|bmp|heic|heif)$/, true],
+    [/^video\/(mp4|mpeg|mov|avi|x-flv|mpg|webm|wmv|3gpp)$/, true]
+  ],
+  prefill: true
+})
 
 export const provider = AiSdkProvider.make({
   type: "moonshot_credential",
@@ -21,16 +33,7 @@ export const provider = AiSdkProvider.make({
     ...Fields.effort("low", "high", "max"),
     ...Fields.caching
   }),
-  dialect: {
-    namespace: "moonshotai",
-    keep: [],
-    thinking: "text",
-    media: [
-      [/^image\/(jpeg|png|gif|webp|bmp|heic|heif)$/, true],
-      [/^video\/(mp4|mpeg|mov|avi|x-flv|mpg|webm|wmv|3gpp)$/, true]
-    ],
-    prefill: true
-  },
+  dialect: ({ model, parameters }) => dialectOf(wantsThoughts(model, parameters.thinking_enable)),
   open: async ({ api_key, base_url }, fetch) => {
     const { createMoonshotAI } = await import("@ai-sdk/moonshotai")
     const client = createMoonshotAI({ apiKey: api_key, baseURL: base_url ?? address, fetch })

@@ -19,7 +19,7 @@ export const provider = AiSdkProvider.make({
     api_key: Fields.optionalKey()
   }),
   parameters: Schema.Struct({ ...Fields.usual, ...Fields.effort("none", "low", "medium", "high") }),
-  dialect: Chat.dialect(name, [[/^image\//, false]]),
+  dialect: { ...Chat.dialect(name, [[/^image\//, false]]), reasoning: "always" },
   open: ({ api_key, host }, fetch) =>
     Chat.open({ name, api_key, base_url: `${hostOf(host)}/v1`, structured: true }, fetch),
   options: ({ output, parameters }) => Chat.options(name, parameters, output),

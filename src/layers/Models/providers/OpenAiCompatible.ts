@@ -3,8 +3,11 @@ import { Schema } from "effect"
 import * as AiSdkProvider from "../aisdk/Provider.ts"
 import * as Chat from "../families/Chat.ts"
 import * as Fields from "../families/Fields.ts"
+import { dialects, wantsThoughts } from "../families/Thoughtful.ts"
 
 const name = "openai_compatible"
+
+const dialectOf = dialects({ ...Chat.dialect(name), beside: ["field"], reasoning: "as it came" })
 
 export const provider = AiSdkProvider.make({
   type: "openai_compatible_credential",
@@ -17,7 +20,7 @@ export const provider = AiSdkProvider.make({
     ...Fields.usual,
     ...Fields.effort("none", "minimal", "low", "medium", "high", "xhigh")
   }),
-  dialect: Chat.dialect(name),
+  dialect: ({ model }) => dialectOf(wantsThoughts(model)),
   open: (credential, fetch) => Chat.open({ ...credential, name, structured: true }, fetch),
   options: ({ output, parameters }) => Chat.options(name, parameters, output),
   structured: false,

@@ -4,9 +4,20 @@ import * as AiSdkProvider from "../aisdk/Provider.ts"
 import * as Chat from "../families/Chat.ts"
 import * as Fields from "../families/Fields.ts"
 import * as OpenRouterDetails from "../families/OpenRouterDetails.ts"
+import { dialects, wantsThoughts } from "../families/Thoughtful.ts"
 
 const name = "openrouter"
 const address = "https://openrouter.ai/api/v1"
+
+const dialectOf = dialects({
+  ...Chat.dialect(name),
+  keep: ["reasoning_details"],
+  // What the package finds here it puts beside a message's content.
+  sendAs: "openaiCompatible",
+  late: true,
+  reasoning: "always",
+  filesOf: OpenRouterDetails.filesOf
+})
 
 export const provider = AiSdkProvider.make({
   type: "openrouter_credential",
@@ -17,14 +28,7 @@ export const provider = AiSdkProvider.make({
     ...Fields.thinking,
     ...Fields.effort("none", "minimal", "low", "medium", "high", "xhigh")
   }),
-  dialect: {
-    ...Chat.dialect(name),
-    keep: ["reasoning_details"],
-    // What the package finds here it puts beside a message's content.
-    sendAs: "openaiCompatible",
-    late: true,
-    filesOf: OpenRouterDetails.filesOf
-  },
+  dialect: ({ model, parameters }) => dialectOf(wantsThoughts(model, parameters.thinking_enable)),
   open: ({ api_key, base_url = address }, fetch) =>
     Chat.open(
       { name, api_key, base_url, structured: true, metadataExtractor: OpenRouterDetails.extractor(name) },

@@ -1,0 +1,59 @@
+/** The endings of a reply that the loop itself decides. */
+import type * as Reply from "../../domain/Reply.ts"
+import { stopFields } from "../../domain/Stop.ts"
+import type { ModelFailed } from "../../services/Models.ts"
+
+export const exceeded = ({ stop }: Reply.Reply): Reply.Ending => ({
+  finished_reason: "exceed_max_iters",
+  error: null,
+  ...(stop !== undefined && stopFields(stop))
+})
+
+/** A prompt that the provider's filter refused is told as an answer that it withheld, and as a failure. */
+export const failed = ({ category, message, retryable, type }: ModelFailed): Reply.Ending => ({
+  finished_reason: "error",
+  error: { type, code: type, message, retryable },
+  ...(type === "content_policy" &&
+    stopFields({ reason: "content_filter", details: category === undefined ? undefined : { category } }))
+})
+
+export const timedOut = (seconds: number): Reply.Ending => ({
+  finished_reason: "error",
+  error: {
+    type: "timeout",
+    code: "run_timeout",
+    message: `The run was ended: it took longer than ${seconds} seconds.`,
+    retryable: true
+  }
+})
+
+export const notOfSchema = (problems: ReadonlyArray<string>): Reply.Ending => ({
+  finished_reason: "error",
+  error: {
+    type: "invalid_output",
+    code: "invalid_output",
+    message: `The model's answer is not of the schema that was asked for. ${problems.join(" ")}`,
+    retryable: true
+  }
+})
+
+export const tooExpensive: Reply.Ending = {
+  finished_reason: "error",
+  error: {
+    type: "invalid_output",
+    code: "output_check_too_expensive",
+    message:
+      "The model's answer could not be checked: the schema, or the answer, is too large for the time that it gets.",
+    retryable: false
+  }
+}
+
+export const tooLarge = (excess: string): Reply.Ending => ({
+  finished_reason: "error",
+  error: {
+    type: "limit",
+    code: "reply_too_large",
+    message: `The run was ended: its reply exceeds ${excess}.`,
+    retryable: false
+  }
+})
