@@ -70,7 +70,7 @@ export const prune = Effect.fnUntraced(function*(after: Duration.Duration) {
 })
 
 /** Removes files that came with an input which was never accepted, and those of sessions that are gone. */
-export const removeFiles = Effect.fnUntraced(function*(after: Duration.Duration = unnamedFor) {
+const removeFiles = Effect.fnUntraced(function*(after: Duration.Duration = unnamedFor) {
   const files = yield* Files
   const before = yield* ago(after)
   for (let place: SweepPlace | undefined, more = true; more;) {

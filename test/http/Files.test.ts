@@ -8,6 +8,15 @@ import * as TestHost from "../support/TestHost.ts"
 
 const { TestHost: Host } = TestHost
 
+/** A block as it comes back, with the fields of all kinds. */
+interface Block {
+  readonly type: string
+  readonly id: string
+  readonly text: string
+  readonly source: { readonly type: string; readonly media_type: string; readonly url: string; readonly data: string }
+  readonly output: ReadonlyArray<Block>
+}
+
 let users = 0
 
 /** A tenant with a session that talks to the demo model. */
@@ -25,7 +34,7 @@ const tenant = Effect.fnUntraced(function*(user = `ada-${users++}`) {
   const send = (input: unknown, more: object = {}, headers: Record<string, string> = {}) =>
     call("POST", "/chat/reply", { user, body: { agent_id, session_id, input, ...more }, headers })
   const transcript = Effect.map(call("GET", `/sessions/${session_id}/messages`, { user }), ({ json, text }) => ({
-    messages: json.messages as ReadonlyArray<any>,
+    messages: json.messages,
     text
   }))
   const fetched = (path: string, headers: Record<string, string> = {}, as = user) =>
@@ -197,7 +206,7 @@ layer(TestHost.layer(), { excludeTestServices: true, timeout: patience(60_000) }
         block(svg, "image/svg+xml")
       ))
       const [, picture, document, drawing] = (yield* ada.transcript).messages[0].content.map(
-        ({ source }: any) => source?.url as string
+        ({ source }: Block) => source?.url as string
       )
       const { headers } = yield* ada.fetched(picture)
       assert.strictEqual(headers.get("x-content-type-options"), "nosniff")
@@ -282,7 +291,7 @@ layer(TestHost.layer(), { excludeTestServices: true, timeout: patience(60_000) }
       const tools = [{ name: "look" }]
       const parked = yield* send({ content: "call look {}\nthen\nsay done" }, { tools })
       const reply_id = parked.json.id
-      const { id } = parked.json.content.find(({ type }: any) => type === "tool_call")
+      const { id } = parked.json.content.find(({ type }: Block) => type === "tool_call")
       const result = (output: unknown) => ({
         type: "EXTERNAL_EXECUTION_RESULT",
         reply_id,
@@ -301,7 +310,7 @@ layer(TestHost.layer(), { excludeTestServices: true, timeout: patience(60_000) }
       const done = yield* send(result(output))
       assert.strictEqual(done.status, 200, done.text.slice(0, 300))
       const [, reply] = (yield* transcript).messages
-      const answer = reply.content.find(({ type }: any) => type === "tool_result")
+      const answer = reply.content.find(({ type }: Block) => type === "tool_result")
       assert.strictEqual(answer.output[0].text.length, text.length)
       assert.strictEqual(answer.output[1].source.type, "url")
       assert.isTrue((yield* fetched(answer.output[1].source.url)).bytes.equals(bytes))

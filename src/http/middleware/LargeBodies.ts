@@ -47,5 +47,3 @@ export const make = ({ all, perOwner }: Options) => {
     taken: () => taken
   }
 }
-
-export type LargeBodies = ReturnType<typeof make>

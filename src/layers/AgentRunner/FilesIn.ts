@@ -1,16 +1,19 @@
 /**
  * Stored files on their way to a model: their bytes take the place of their path
  * in what one call is given. The newest files go first into the room that there
- * is; a file that is gone, or for which no room is left, becomes a note.
+ * is; a file that is gone, that no model could read, or for which no room is left,
+ * becomes a note.
  */
 import { Duration, Effect } from "effect"
 import { fileAt, type StoredFile } from "../../domain/File.ts"
-import type { BlockId, UserId } from "../../domain/Ids.ts"
-import type { ContentBlock, DataBlock, HintBlock, Message, TextBlock, ToolOutput } from "../../domain/Message.ts"
+import type { UserId } from "../../domain/Ids.ts"
+import type { DataBlock, Message } from "../../domain/Message.ts"
 import * as Base64 from "../../services/Base64.ts"
 import { Files, wholeOf } from "../../services/Files.ts"
 import * as HeavyWork from "../../services/HeavyWork.ts"
 import { ModelFailed } from "../../services/Models.ts"
+import { dataIn, note, type Piece, replaced } from "./FileBlocks.ts"
+import { readable } from "./ReadableFiles.ts"
 
 /** Characters of base64 that a call may have in stored files, when the operator allows no larger requests. */
 const leastRoom = 28 * 1024 * 1024
@@ -28,25 +31,8 @@ const busy = new ModelFailed({
   retryable: true
 })
 
-type Piece = TextBlock | DataBlock
-
 /** The path of a stored file in a block; undefined for other sources. */
 const placeOf = ({ source }: DataBlock) => source.type === "url" ? fileAt(source.url) : undefined
-
-const piecesIn = (content: ToolOutput): ReadonlyArray<Piece> => typeof content === "string" ? [] : content
-
-const dataIn = (block: ContentBlock): ReadonlyArray<DataBlock> => {
-  switch (block.type) {
-    case "data":
-      return [block]
-    case "hint":
-      return piecesIn(block.hint).filter((piece) => piece.type === "data")
-    case "tool_result":
-      return piecesIn(block.output).filter((piece) => piece.type === "data")
-    default:
-      return []
-  }
-}
 
 /** A message never changes, so each is looked through once. */
 const found = new WeakMap<Message, ReadonlyArray<DataBlock>>()
@@ -59,35 +45,8 @@ const storedIn = (message: Message): ReadonlyArray<DataBlock> => {
   return stored
 }
 
-const note = ({ id, name, source }: DataBlock, why: string): TextBlock => ({
-  type: "text",
-  id: id as BlockId,
-  text: `[${name ?? "A file"} of type ${source.media_type} is not shown: ${why}.]`
-})
-
 /** Characters of base64 for so many bytes. */
 const charactersOf = (bytes: number) => Math.ceil(bytes / 3) * 4
-
-/** What stands in the place of each stored file of a message. */
-type Places = ReadonlyMap<DataBlock, Piece>
-
-const replaced = (message: Message, places: Places): Message => {
-  const piece = (one: Piece): Piece => one.type === "data" ? places.get(one) ?? one : one
-  const output = (content: ToolOutput): ToolOutput => typeof content === "string" ? content : content.map(piece)
-  const block = (one: ContentBlock): ContentBlock => {
-    switch (one.type) {
-      case "data":
-        return piece(one)
-      case "hint":
-        return { ...one, hint: output(one.hint) } satisfies HintBlock
-      case "tool_result":
-        return { ...one, output: output(one.output) }
-      default:
-        return one
-    }
-  }
-  return { ...message, content: message.content.map(block) }
-}
 
 /** A file that a message names stays as long as its session, so each is asked for once. */
 const known = new WeakMap<DataBlock, StoredFile>()
@@ -189,9 +148,10 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
   /** Calls a model with the bytes of stored files in the messages. */
   return <A, E, R>(
     owner: UserId,
-    messages: ReadonlyArray<Message>,
+    given: ReadonlyArray<Message>,
     call: (messages: ReadonlyArray<Message>) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | ModelFailed, R> => {
+    const messages = given.map(readable)
     if (messages.every((message) => storedIn(message).length === 0)) return call(messages)
     return Effect.flatMap(plan(owner, messages), (planned): Effect.Effect<A, E | ModelFailed, R> => {
       const whole = Effect.flatMap(Effect.forEach(messages, (message) => inPlace(owner, message, planned)), call)

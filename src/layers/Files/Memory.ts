@@ -60,7 +60,7 @@ export const make = Effect.map(Tables, (store) => {
         let looked = 0
         let ended = 0
         const named = new Set<string>()
-        for (const hold of [...store.allHolds()]) {
+        for (const hold of store.allHolds()) {
           const { hash, session_id } = hold.file
           if (!hold.is_kept && hold.created_at < before && !hasOpenRun(store, session_id)) {
             looked++

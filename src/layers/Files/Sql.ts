@@ -4,7 +4,7 @@
  * no lock. The hold of the session comes first: a file without one is waste.
  */
 import { Effect, Layer } from "effect"
-import { NotFound } from "../../domain/Errors.ts"
+import type { NotFound } from "../../domain/Errors.ts"
 import type { FileHash, StoredFile } from "../../domain/File.ts"
 import { Files, pieceBytes, type SweepPlace } from "../../services/Files.ts"
 import { now } from "../../services/Now.ts"
