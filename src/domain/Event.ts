@@ -101,8 +101,13 @@ export const ThinkingBlockEnd = event("THINKING_BLOCK_END", {
 })
 
 export const DataBlockStart = event("DATA_BLOCK_START", { ...block, media_type: Schema.String })
-/** `data` is a piece of base64 whose pieces concatenate. */
-export const DataBlockDelta = event("DATA_BLOCK_DELTA", { ...block, data: Schema.String, media_type: Schema.String })
+/** `data` is a piece of base64 whose pieces concatenate; it is empty where `url` says where the bytes are. */
+export const DataBlockDelta = event("DATA_BLOCK_DELTA", {
+  ...block,
+  data: Schema.String,
+  media_type: Schema.String,
+  url: Schema.optional(Schema.NullOr(Schema.String))
+})
 export const DataBlockEnd = event("DATA_BLOCK_END", { ...block, provider_metadata: Schema.optional(JsonObject) })
 
 export const ToolCallStart = event("TOOL_CALL_START", { ...call, tool_call_name: Schema.String, ...executed })

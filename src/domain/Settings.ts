@@ -1,5 +1,6 @@
 /** What an operator can choose about a server, and what follows from it. */
 import { Option, Schema, SchemaAST } from "effect"
+import { defaultFilesMegabytes } from "./File.ts"
 
 /** An address to listen on; a URL or a port does not belong here. */
 const host = Schema.String.pipe(Schema.pattern(/^[\w.:[\]%-]{1,255}$/)).annotations({
@@ -51,6 +52,10 @@ const isAddress = (text: string): boolean =>
 const outboundHosts = Schema.Array(Schema.String.pipe(Schema.filter(isOutboundHost))).annotations({
   description: "a list of host names, addresses (both with or without a port) and ranges, lower case, such as "
     + "ollama.internal:11434 and 10.1.0.0/16"
+})
+
+const maxFilesMegabytes = Schema.Number.pipe(Schema.between(0.1, 32)).annotations({
+  description: "megabytes from 0.1 to 32"
 })
 
 const drainSeconds = Schema.Number.pipe(Schema.between(0, 600)).annotations({
@@ -118,6 +123,8 @@ export const Settings = Schema.Struct({
   allowed_hosts: Schema.optionalWith(allowedHosts, { exact: true, default: () => [] }),
   /** Private hosts that tenants' credentials may name. Without them only public addresses may be reached, and loopback if the server listens there. */
   outbound_hosts: Schema.optionalWith(outboundHosts, { exact: true, default: () => [] }),
+  /** How large the pictures and other files of one request may be together. */
+  max_files_mb: Schema.optionalWith(maxFilesMegabytes, { exact: true, default: () => defaultFilesMegabytes }),
   /** How long runs may go on after a request to stop. */
   drain_seconds: Schema.optionalWith(drainSeconds, { exact: true, default: () => 10 }),
   /** How long a run may work; waiting for a person or a client does not count. 0 means without limit. */

@@ -130,9 +130,11 @@ export const append = (draft: Draft, event: AgentEvent): Draft => {
       })
     case "DATA_BLOCK_DELTA":
       return draft.change("data", event.block_id, (block): DataBlock =>
-        block.source.type === "base64"
-          ? { ...block, source: { ...block.source, data: block.source.data + event.data } }
-          : block)
+        block.source.type !== "base64"
+          ? block
+          : event.url != null
+          ? { ...block, source: { type: "url", url: event.url, media_type: block.source.media_type } }
+          : { ...block, source: { ...block.source, data: block.source.data + event.data } })
     case "HINT_BLOCK":
       return draft.add({
         type: "hint",

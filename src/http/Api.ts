@@ -8,6 +8,7 @@ import { ChatApi } from "./api/Chat.ts"
 import { CredentialsApi } from "./api/Credentials.ts"
 import * as Document from "./api/Document.ts"
 import { EmbeddingsApi } from "./api/Embeddings.ts"
+import { FilesApi } from "./api/Files.ts"
 import { HealthApi } from "./api/Health.ts"
 import { KeysApi } from "./api/Keys.ts"
 import { MessagesApi } from "./api/Messages.ts"
@@ -29,6 +30,7 @@ const native = HttpApi.make("stoa")
   .add(EmbeddingsApi)
   .add(SessionsApi)
   .add(MessagesApi)
+  .add(FilesApi)
   .add(ChatApi)
   .add(RunsApi)
   .add(UsageApi)

@@ -41,7 +41,7 @@ export interface Connections {
 const nodeOptions = {
   maxHeaderSize: 16 * 1024,
   headersTimeout: 10_000,
-  requestTimeout: 30_000,
+  requestTimeout: 120_000,
   connectionsCheckingInterval: 2_000,
   requireHostHeader: false
 }

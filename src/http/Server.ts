@@ -2,8 +2,10 @@
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpServer from "@effect/platform/HttpServer"
-import { Effect, Layer, Record, Schedule, Schema } from "effect"
+import { Context, Effect, Layer, Option, Record, Schedule, Schema } from "effect"
+import { defaultFilesMegabytes } from "../domain/File.ts"
 import { Api } from "./Api.ts"
+import { TakesFiles } from "./api/Operation.ts"
 import type { Connections } from "./Connections.ts"
 import * as Documents from "./Documents.ts"
 import * as Admin from "./handlers/Admin.ts"
@@ -11,6 +13,7 @@ import * as Agents from "./handlers/Agents.ts"
 import * as Chat from "./handlers/Chat.ts"
 import * as Credentials from "./handlers/Credentials.ts"
 import * as Embeddings from "./handlers/Embeddings.ts"
+import * as Files from "./handlers/Files.ts"
 import * as Health from "./handlers/Health.ts"
 import * as Keys from "./handlers/Keys.ts"
 import * as Messages from "./handlers/Messages.ts"
@@ -30,6 +33,8 @@ export interface Options extends Admission {
   readonly logRequests?: boolean
   /** The connections whose counts are logged when some were refused or cut. */
   readonly connections?: Connections
+  /** Megabytes that the files of one request may have together. */
+  readonly maxFilesMegabytes?: number
 }
 
 /** The same routes without their errors: a failure then comes out of the router as it is, and the boundary alone writes it. */
@@ -51,6 +56,7 @@ const handlers = Layer.mergeAll(
   Chat.layer,
   Credentials.layer,
   Embeddings.layer,
+  Files.layer,
   Health.layer,
   Keys.layer,
   Messages.layer,
@@ -65,6 +71,10 @@ const routes = [
   ...routesOf(Api),
   ...Documents.paths.map((path) => ({ method: "GET", path }))
 ]
+
+const withFiles = routesOf(Api).filter(({ annotations }) =>
+  Option.isSome(Context.getOption(annotations as Context.Context<TakesFiles>, TakesFiles))
+)
 
 /** How often refused or cut connections are logged. */
 const tellEvery = "10 seconds"
@@ -87,7 +97,13 @@ const tellOfBounds = ({ counts }: Connections) => {
 export const layer = (options: Options) =>
   Effect.gen(function*() {
     const router = yield* HttpLayerRouter.HttpRouter
-    const boundary = yield* Boundary.make({ ...options, routes, logRequests: options.logRequests ?? false })
+    const boundary = yield* Boundary.make({
+      ...options,
+      routes,
+      withFiles,
+      maxFilesMegabytes: options.maxFilesMegabytes ?? defaultFilesMegabytes,
+      logRequests: options.logRequests ?? false
+    })
     // @effect-diagnostics-next-line anyUnknownInErrorContext:off
     const served = HttpServer.serve(boundary(router.asHttpEffect()))
     const { connections } = options

@@ -6,6 +6,7 @@ import type { AgentRunner } from "../services/AgentRunner.ts"
 import type { ApiKeys } from "../services/ApiKeys.ts"
 import type { Auth } from "../services/Auth.ts"
 import type { EventLog } from "../services/EventLog.ts"
+import type { Files } from "../services/Files.ts"
 import type { Idempotency } from "../services/Idempotency.ts"
 import type { KeyCheck } from "../services/KeyCheck.ts"
 import type { Ledger } from "../services/Ledger.ts"
@@ -25,6 +26,8 @@ import * as ApiKeysStored from "./ApiKeys/Stored.ts"
 import * as AuthComposite from "./Auth/Composite.ts"
 import * as EventLogMemory from "./EventLog/Memory.ts"
 import * as EventLogSql from "./EventLog/Sql.ts"
+import * as FilesMemory from "./Files/Memory.ts"
+import * as FilesSql from "./Files/Sql.ts"
 import * as IdempotencyStored from "./Idempotency/Stored.ts"
 import * as LedgerMemory from "./Ledger/Memory.ts"
 import * as LedgerSql from "./Ledger/Sql.ts"
@@ -56,7 +59,7 @@ import * as VaultChecked from "./Vault/Checked.ts"
 import * as VaultSqlCheck from "./Vault/SqlCheck.ts"
 
 /** The layers that store data, and the other processes that share it. */
-export type Memories = Storage | EventLog | Ledger | Tenants | Peers
+export type Memories = Storage | EventLog | Files | Ledger | Tenants | Peers
 
 export type Host =
   | Memories
@@ -75,6 +78,7 @@ export type Host =
 export const memory: Layer.Layer<Memories> = Layer.mergeAll(
   StorageMemory.layer,
   EventLogMemory.layer,
+  FilesMemory.layer,
   LedgerMemory.layer,
   TenantsMemory.layer,
   PeersMemory.layer
@@ -88,6 +92,7 @@ const sql = (options: StorageSql.Options) =>
   Layer.mergeAll(
     StorageSql.layer(options),
     EventLogSql.layer,
+    FilesSql.layer,
     LedgerSql.layer,
     TenantsSql.layer,
     VaultSqlCheck.layer
@@ -113,7 +118,7 @@ export const postgres = (options: Pg.Options) =>
 /** Why storage could not be opened. */
 type StorageRefused = Layer.Layer.Error<ReturnType<typeof pglite>> | Layer.Layer.Error<ReturnType<typeof postgres>>
 
-export interface EngineOptions extends Partial<AgentRunnerLoop.Limits & Upkeep.Limits> {
+export interface EngineOptions extends Partial<AgentRunnerLoop.Limits & SessionHubLocal.Options & Upkeep.Limits> {
   /** Whether `X-User-ID` is trusted. */
   readonly trusted: boolean
   /** Tools beside the built-in ones. */
@@ -122,7 +127,7 @@ export interface EngineOptions extends Partial<AgentRunnerLoop.Limits & Upkeep.L
 
 /** The engine over any storage, vault and models. */
 export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>, options: EngineOptions) =>
-  Layer.merge(SessionHubLocal.layer, Upkeep.layer({ ...defaults, ...options })).pipe(
+  Layer.merge(SessionHubLocal.layerWith({ ...defaults, ...options }), Upkeep.layer({ ...defaults, ...options })).pipe(
     Layer.provideMerge(RunOwnerLocal.layer),
     Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer({ ...defaults, ...options }))),
     Layer.provideMerge(ToolboxBuiltIn.layerWith(options.tools ?? [])),

@@ -4,6 +4,7 @@ import type { RunId } from "../domain/Ids.ts"
 import type { Run } from "../domain/Run.ts"
 import { defaults, type Settings } from "../domain/Settings.ts"
 import { EventLog } from "../services/EventLog.ts"
+import { Files, type SweepPlace, type Swept } from "../services/Files.ts"
 import { timestampOf } from "../services/Now.ts"
 import { Rooms } from "../services/Rooms.ts"
 import { RunOwner } from "../services/RunOwner.ts"
@@ -21,6 +22,12 @@ const parkedConcurrency = 4
 /** How many pages are removed together, and the pause between two batches. */
 const pruneBatch = 256
 const pruneGap = Duration.millis(50)
+
+/** How long a file may be stored before something must name it. */
+const unnamedFor = Duration.hours(1)
+
+/** The pause between two steps of looking for files that nobody holds. */
+const sweepGap = Duration.millis(50)
 
 /** Repeats the sweep, at random intervals so that processes do not all sweep at the same moment. */
 const sweeping = <R>(name: string, sweep: Effect.Effect<void, never, R>) =>
@@ -62,10 +69,23 @@ export const prune = Effect.fnUntraced(function*(after: Duration.Duration) {
   while (yield* log.prune(before, pruneBatch)) yield* Effect.sleep(pruneGap)
 })
 
+/** Removes files that came with an input which was never accepted, and those of sessions that are gone. */
+const removeFiles = Effect.fnUntraced(function*(after: Duration.Duration = unnamedFor) {
+  const files = yield* Files
+  const before = yield* ago(after)
+  for (let place: SweepPlace | undefined, more = true; more;) {
+    const { looked, next }: Swept = yield* files.sweep(before, place)
+    place = next
+    more = looked > 0 || next !== undefined
+    if (more) yield* Effect.sleep(sweepGap)
+  }
+})
+
 export const layer = (
   { parked_hours, retain_days }: Limits = defaults
-): Layer.Layer<never, never, EventLog | Rooms | RunOwner> =>
+): Layer.Layer<never, never, EventLog | Files | Rooms | RunOwner> =>
   Layer.mergeAll(
+    Layer.scopedDiscard(Effect.forkScoped(sweeping("Removal of files", removeFiles()))),
     parked_hours === 0
       ? Layer.empty
       : Layer.scopedDiscard(Effect.forkScoped(sweeping("Expiry of parked runs", expire(Duration.hours(parked_hours))))),

@@ -16,6 +16,11 @@ export type SendFailure = NotFound | Conflict | Invalid | LimitReached | Unavail
  */
 export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionHub, {
   /**
+   * The request with its files looked at and stored, so that what is left of it is
+   * small. `send` does it too, for whoever has not: the second time changes nothing.
+   */
+  readonly take: (owner: UserId, request: ChatRequest) => Effect.Effect<ChatRequest, NotFound | Invalid | LimitReached>
+  /**
    * Accepts an input. When this returns, the input is durable, and its run goes on
    * even if all clients leave. The `claim` on its key is durable too: both are written at once.
    */

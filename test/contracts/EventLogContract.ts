@@ -5,6 +5,7 @@ import type { MessageId, RunId, SessionId, Timestamp } from "../../src/domain/Id
 import type { RunStatus } from "../../src/domain/Run.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import { EventLog, framesAfter, type LogBatch, type LogPage, replayBytes } from "../../src/services/EventLog.ts"
+import type { Files } from "../../src/services/Files.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import type { Tenants } from "../../src/services/Tenants.ts"
@@ -34,7 +35,7 @@ const batch = (parts: Partial<LogBatch>): LogBatch => ({ pages: [], runs: [], me
 
 export const eventLogContract = <E>(
   name: string,
-  backend: Layer.Layer<Storage | EventLog | Ledger | Tenants, E>
+  backend: Layer.Layer<Storage | EventLog | Files | Ledger | Tenants, E>
 ): void =>
   layer(backend, { timeout: patience(120_000), excludeTestServices: true })(`EventLog contract: ${name}`, (it) => {
     it.effect("reads pages back as they were written, gapless", () =>

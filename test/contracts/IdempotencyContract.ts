@@ -8,6 +8,7 @@ import * as Host from "../../src/layers/Host.ts"
 import * as IdempotencyStored from "../../src/layers/Idempotency/Stored.ts"
 import * as PeersMemory from "../../src/layers/Peers/Memory.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
+import { Files } from "../../src/services/Files.ts"
 import { Idempotency, type Once } from "../../src/services/Idempotency.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { Models } from "../../src/services/Models.ts"
@@ -55,11 +56,11 @@ const another = Effect.map(
 
 /** Another whole process over the same storage. */
 const anotherHost = Effect.flatMap(
-  Effect.context<Storage | EventLog | Ledger | Tenants | Vault | Models>(),
+  Effect.context<Storage | EventLog | Files | Ledger | Tenants | Vault | Models>(),
   (parts) =>
     Layer.build(Layer.fresh(Host.engine(
       Layer.merge(
-        Layer.succeedContext(Context.pick(Storage, EventLog, Ledger, Tenants, Vault, Models)(parts)),
+        Layer.succeedContext(Context.pick(Storage, EventLog, Files, Ledger, Tenants, Vault, Models)(parts)),
         PeersMemory.layer
       ),
       { trusted: true }

@@ -5,6 +5,7 @@ import type { RunId, Timestamp } from "../../src/domain/Ids.ts"
 import type { LedgerEntry } from "../../src/domain/Ledger.ts"
 import { GroupBy, noSum, type UsageGroup } from "../../src/domain/UsageReport.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
+import type { Files } from "../../src/services/Files.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { agentOf, freshOwner, sessionOf } from "../support/fixtures.ts"
 import { always, entryOf } from "../support/ledger.ts"
@@ -43,7 +44,7 @@ const choice = FastCheck.record({
   )
 })
 
-export const ledgerContract = <E>(name: string, backend: Layer.Layer<EventLog | Ledger, E>): void =>
+export const ledgerContract = <E>(name: string, backend: Layer.Layer<EventLog | Files | Ledger, E>): void =>
   layer(backend, { timeout: patience(120_000), excludeTestServices: true })(`Ledger contract: ${name}`, (it) => {
     it.effect("sums nothing to nothing", () =>
       Effect.gen(function*() {
@@ -105,7 +106,7 @@ export const ledgerContract = <E>(name: string, backend: Layer.Layer<EventLog | 
     it.effect("the groups of every kind add up to the total, in whatever pages they are read", () =>
       Effect.gen(function*() {
         const ledger = yield* Ledger
-        const context = yield* Effect.context<EventLog | Ledger>()
+        const context = yield* Effect.context<EventLog | Files | Ledger>()
         const property = FastCheck.asyncProperty(
           FastCheck.array(choice, { maxLength: 12 }),
           groupings,

@@ -3,6 +3,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, type Layer } from "effect"
 import { textOf } from "../../src/domain/Message.ts"
 import type { EventLog } from "../../src/services/EventLog.ts"
+import type { Files } from "../../src/services/Files.ts"
 import type { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
@@ -40,7 +41,10 @@ const reply = (
   ]
 ) => Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq))
 
-export const poisonContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger | Tenants, E>) =>
+export const poisonContract = <E>(
+  name: string,
+  storage: Layer.Layer<Storage | EventLog | Files | Ledger | Tenants, E>
+) =>
   layer(storage, { timeout: "60 seconds", excludeTestServices: true })(`Poison: ${name}`, (it) => {
     it.scoped("a run whose events storage cannot hold ends after its attempts, and its session goes on", () =>
       Effect.gen(function*() {

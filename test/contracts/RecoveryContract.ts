@@ -6,6 +6,7 @@ import type { ToolCallId } from "../../src/domain/Ids.ts"
 import { textOf } from "../../src/domain/Message.ts"
 import type { Run } from "../../src/domain/Run.ts"
 import { EventLog, type LogBatch } from "../../src/services/EventLog.ts"
+import type { Files } from "../../src/services/Files.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
@@ -52,18 +53,21 @@ const interrupted = (
     return { session, accepted, reply, before, fresh: after.slice(before.length) }
   })
 
-export const recoveryContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger | Tenants, E>) =>
+export const recoveryContract = <E>(
+  name: string,
+  storage: Layer.Layer<Storage | EventLog | Files | Ledger | Tenants, E>
+) =>
   layer(storage, { timeout: patience(60_000), excludeTestServices: true })(`Recovery: ${name}`, (it) => {
     it.scoped("makes the model call that was cut off again, and keeps what it had said", () =>
       Effect.gen(function*() {
-        const { before, fresh, reply, session } = yield* interrupted("repeat 60 word ", (event) =>
-          event.type === "TEXT_BLOCK_DELTA")
+        const { before, fresh, reply, session } = yield* interrupted(
+          "repeat 60 word ",
+          (event) => event.type === "TEXT_BLOCK_DELTA"
+        )
         assert.notInclude(typesOf(before), "REPLY_END")
         assert.strictEqual(fresh[0]!.event.type, "RUN_RESUMED")
         assert.deepInclude(fresh.at(-1)!.event, { type: "REPLY_END", finished_reason: "completed" })
-        const said = before.map(({ event }) =>
-          event.type === "TEXT_BLOCK_DELTA" ? event.delta : ""
-        ).join("")
+        const said = before.map(({ event }) => event.type === "TEXT_BLOCK_DELTA" ? event.delta : "").join("")
         assert.isTrue(textOf(reply.content).startsWith(said))
         const { runs } = yield* Storage
         const { items } = yield* runs.list(session.user_id, { limit: 10, cursor: undefined })

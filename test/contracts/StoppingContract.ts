@@ -5,6 +5,7 @@ import { Accepted } from "../../src/domain/Chat.ts"
 import { textOf } from "../../src/domain/Message.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
+import type { Files } from "../../src/services/Files.ts"
 import { Idempotency } from "../../src/services/Idempotency.ts"
 import type { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
@@ -35,7 +36,10 @@ const gate = () => {
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
 
-export const stoppingContract = <E>(name: string, storage: Layer.Layer<Storage | EventLog | Ledger | Tenants, E>) =>
+export const stoppingContract = <E>(
+  name: string,
+  storage: Layer.Layer<Storage | EventLog | Files | Ledger | Tenants, E>
+) =>
   layer(storage, { timeout: "60 seconds", excludeTestServices: true })(`Stopping: ${name}`, (it) => {
     it.scoped("ends a queued run that is cancelled before it answers: its place is free, and it never runs, nor after a restart", () =>
       Effect.gen(function*() {

@@ -13,6 +13,7 @@ import { parameters as parameterWords } from "../../src/http/api/ParameterWords.
 import { schemas as schemaWords } from "../../src/http/api/SchemaWords.ts"
 import { ApiKeys } from "../../src/services/ApiKeys.ts"
 import { endpoints } from "../support/endpoints.ts"
+import { block, png } from "../support/pictures.ts"
 import { spectral } from "../support/Spectral.ts"
 import * as TestHost from "../support/TestHost.ts"
 
@@ -345,6 +346,14 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
         if (operationId === "keys.create") ids["key_id"] = json.id
       })
       for (const path of ["/agent", "/credential", "/sessions", "/keys"]) yield* attempt("post", path)
+      const picture = png(20_000)
+      ids["hash"] = createHash("sha256").update(picture).digest("hex")
+      const { agent_id, session_id } = ids
+      const shown = yield* call("POST", "/chat/reply", {
+        headers: { authorization: `Bearer ${key}` },
+        body: { agent_id, session_id, input: { content: [block(picture)] } }
+      })
+      assert.strictEqual(shown.status, 200, shown.text)
       for (const path of ["/chat", "/chat/stream", "/chat/reply", "/chat/async"]) yield* attempt("post", path)
       for (const [path, operations] of Object.entries(spec.paths)) {
         for (const [method, { operationId }] of Object.entries(operations)) {

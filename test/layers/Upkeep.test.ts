@@ -2,11 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, TestClock } from "effect"
 import * as Upkeep from "../../src/layers/Upkeep.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
+import { Files } from "../../src/services/Files.ts"
 import { Rooms } from "../../src/services/Rooms.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 
 describe("The sweeps", () => {
   const counts = { parked: 0, prune: 0 }
+  const swept = { looked: 0, ended: 0, removed: 0, next: undefined }
+  let filesSwept = 0
   const fakes = Layer.mergeAll(
     Layer.succeed(
       EventLog,
@@ -14,6 +17,12 @@ describe("The sweeps", () => {
         parked: () => Effect.suspend(() => counts.parked++ === 1 ? Effect.die("connection lost") : Effect.succeed([])),
         prune: () => Effect.sync(() => counts.prune++ % 3 !== 2)
       } as unknown as typeof EventLog.Service
+    ),
+    Layer.succeed(
+      Files,
+      {
+        sweep: () => Effect.sync(() => ({ ...swept, looked: filesSwept++ % 3 === 0 ? 1 : 0 }))
+      } as unknown as typeof Files.Service
     ),
     Layer.succeed(Rooms, {} as typeof Rooms.Service),
     Layer.succeed(RunOwner, {} as typeof RunOwner.Service)
@@ -36,5 +45,6 @@ describe("The sweeps", () => {
       yield* sweeps({ parked_hours: 0, retain_days: 0 })
       yield* TestClock.adjust("1 hour")
       assert.deepStrictEqual(counts, before)
+      assert.isAbove(filesSwept, 40, "files without a session go all the same")
     }))
 })

@@ -83,6 +83,7 @@ export const launch = (settings: Settings, extensions: Host.Extensions = {}) => 
     corsOrigins: settings.cors_origins,
     allowedHosts: settings.allowed_hosts,
     logRequests: settings.log_requests,
+    maxFilesMegabytes: settings.max_files_mb,
     connections
   }).pipe(Layer.provideMerge(listening))
   const serving = (stage: LastResort.Stage, ended: Deferred.Deferred<never, StorageEnded>) =>

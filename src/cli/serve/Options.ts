@@ -49,6 +49,12 @@ export const options = {
   outbound_hosts: Options.optional(
     text("outbound_hosts", "HOSTS", "Inner hosts and ranges that credentials may name, separated by commas")
   ),
+  max_files_mb: number(
+    "max_files_mb",
+    "MEGABYTES",
+    "How large the pictures and files of one request may be together",
+    20
+  ),
   drain_seconds: number("drain_seconds", "SECONDS", "How long runs may go on after a request to stop", 10),
   run_seconds: number("run_seconds", "SECONDS", "How long a run may work; 0 is without end", 3600),
   tool_seconds: number("tool_seconds", "SECONDS", "How long one tool call may take", 300),
@@ -129,6 +135,7 @@ export const read = Effect.fnUntraced(function*(flags: Flags) {
       cors_origins: list(flags.cors_origins),
       allowed_hosts: list(flags.allowed_hosts),
       outbound_hosts: list(flags.outbound_hosts),
+      max_files_mb: Option.getOrUndefined(flags.max_files_mb),
       drain_seconds: Option.getOrUndefined(flags.drain_seconds),
       run_seconds: Option.getOrUndefined(flags.run_seconds),
       tool_seconds: Option.getOrUndefined(flags.tool_seconds),

@@ -46,6 +46,7 @@ export class ChatApi extends HttpApiGroup.make("chat")
       .annotate(OpenApi.Transform, orMessage)
       .annotateContext(operation({
         scope: "chat",
+        takesFiles: true,
         summary: "Send an input, and choose the answer by headers",
         description: "Answers with the run's events up to REPLY_END; leaving changes nothing. "
           + "`Prefer: respond-async` answers 202 at once, `Accept: application/json` waits and answers with the reply message. "
@@ -62,6 +63,7 @@ export class ChatApi extends HttpApiGroup.make("chat")
       .addError(Problem.LimitReached)
       .annotateContext(operation({
         scope: "chat",
+        takesFiles: true,
         summary: "Send an input, and follow its run",
         description: "Answers with the run's events up to REPLY_END or RUN_PARKED; leaving changes nothing. "
           + `Go on with \`GET /sessions/{session_id}/stream\` after the last \`id\` that came. ${sameKey}`,
@@ -78,6 +80,7 @@ export class ChatApi extends HttpApiGroup.make("chat")
       .addError(Problem.LimitReached)
       .annotateContext(operation({
         scope: "chat",
+        takesFiles: true,
         summary: "Send an input, and wait for the reply",
         description: "Waits until the run has ended or is parked, and answers with the reply message. "
           + `Leaving changes nothing. ${sameKey}`,
@@ -92,6 +95,7 @@ export class ChatApi extends HttpApiGroup.make("chat")
       .addError(Problem.LimitReached)
       .annotateContext(operation({
         scope: "chat",
+        takesFiles: true,
         summary: "Send an input, and do not wait",
         description: "Answers as soon as the input is durable: its run goes on by itself. Follow it with "
           + `\`GET /sessions/{session_id}/stream?after={seq}\`, or ask \`GET /runs/{run_id}\`. ${sameKey}`,

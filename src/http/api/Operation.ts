@@ -12,19 +12,24 @@ export class RequiredScope
 /** A body that works as it is, but for ids, which are those of the reader's own things. */
 export class ExampleBody extends Context.Tag("stoa/http/api/Operation/ExampleBody")<ExampleBody, object>() {}
 
+/** The body may hold files, and may be as large as those. */
+export class TakesFiles extends Context.Tag("stoa/http/api/Operation/TakesFiles")<TakesFiles, true>() {}
+
 export interface Operation {
   readonly scope: Scope | null
   /** A few words, as in a table of contents. */
   readonly summary: string
   readonly description?: string
   readonly example?: object
+  readonly takesFiles?: true
 }
 
 /** For `annotateContext` of an endpoint. */
 export const operation = (
-  { description, example, scope, summary }: Operation
+  { description, example, scope, summary, takesFiles }: Operation
 ): Context.Context<RequiredScope> => {
-  const said = Context.make(RequiredScope, scope).pipe(Context.add(OpenApi.Summary, summary))
+  const scoped = Context.make(RequiredScope, scope).pipe(Context.add(OpenApi.Summary, summary))
+  const said = takesFiles === undefined ? scoped : Context.add(scoped, TakesFiles, takesFiles)
   const described = description === undefined ? said : Context.add(said, OpenApi.Description, description)
   return example === undefined ? described : Context.add(described, ExampleBody, example)
 }

@@ -8,6 +8,7 @@ import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Api } from "../Api.ts"
 import { note } from "../LogNotes.ts"
+import * as Body from "../middleware/Body.ts"
 import { Sse } from "../Sse.ts"
 
 const prefersAsync = (prefer: string | undefined) =>
@@ -27,9 +28,11 @@ export const layer = HttpApiBuilder.group(Api, "chat", (handlers) =>
      * The input's place in the log. The ways to ask for an answer share their
      * keys: who lost a stream may ask for the reply with the same key.
      */
-    const accept = Effect.fnUntraced(function*(key: string | undefined, body: ChatRequest) {
+    const accept = Effect.fnUntraced(function*(key: string | undefined, payload: ChatRequest) {
       const { user_id: owner } = yield* CurrentPrincipal
-      yield* note({ session_id: body.session_id })
+      yield* note({ session_id: payload.session_id })
+      // From here on the request is small: its files are stored, and it has their paths.
+      const body = yield* Effect.ensuring(hub.take(owner, payload), Body.release)
       const accepted = yield* once(
         { owner, key, request: "POST /chat", body, answer: Accepted },
         ({ claim }) => hub.send(owner, body, claim)

@@ -26,7 +26,7 @@ type Request = HttpServerRequest.HttpServerRequest
 type Response = HttpServerResponse.HttpServerResponse
 type App<E> = Effect.Effect<Response, E, Request | Scope.Scope>
 
-export interface Options extends Hosts.Admission {
+export interface Options extends Hosts.Admission, Body.Options {
   /** All that the router knows. */
   readonly routes: ReadonlyArray<Route>
   /** Whether there is a line in the log for each request. */
@@ -72,6 +72,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const admitsOrigin = Hosts.admitsOrigin(options)
   const methodsAt = methodsOf(options.routes)
   const log = yield* RequestLog.make(options)
+  const body = yield* Body.make(options)
 
   const idOf = ({ headers }: Request) => {
     const given = headers["x-request-id"]
@@ -96,7 +97,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       return originRefused
     }
     if (!readiness.isReady() && bringsWork(request)) return notReady
-    return bodyless.has(request.method) ? undefined : Body.refuse(request)
+    return bodyless.has(request.method) ? undefined : body.refuse(request)
   }
 
   return <E>(app: App<E>): App<never> =>
@@ -161,7 +162,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       // The router gets only the context that it needs, because every merge of contexts inside copies this one.
       const context = Context.make(
         HttpServerRequest.HttpServerRequest,
-        bodyless.has(request.method) ? request : Body.bounded(request)
+        bodyless.has(request.method) ? request : body.bounded(request)
       ).pipe(
         Context.add(Scope.Scope, Context.unsafeGet(fiber.currentContext, Scope.Scope)),
         Context.add(ResponseHeaders, headers)

@@ -4,6 +4,14 @@ import type { EventDraft } from "../../domain/Event.ts"
 import { type BlockId, type MessageId, ToolCallId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { ModelPart } from "../../services/Models.ts"
+import type { Placed } from "./FilesOut.ts"
+
+type ExecutedResult = Extract<ModelPart, { readonly type: "tool_result" }>
+
+/** A part as it becomes events: a file may have been stored, and then has a path instead of bytes. */
+type Part =
+  | Exclude<ModelPart, { readonly type: "finish" | "tool_result" }> & Placed
+  | Omit<ExecutedResult, "files"> & { readonly files: ReadonlyArray<ExecutedResult["files"][number] & Placed> }
 
 interface Flow {
   readonly kind: "TEXT_BLOCK" | "THINKING_BLOCK"
@@ -58,7 +66,7 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
   }
 
   return {
-    take: (part: Exclude<ModelPart, { readonly type: "finish" }>): void => {
+    take: (part: Part): void => {
       switch (part.type) {
         case "text":
           if (part.delta === "") return
@@ -83,7 +91,8 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
           endFlow()
           const block_id = newBlock()
           emit({ type: "DATA_BLOCK_START", reply_id, block_id, media_type: part.media_type })
-          emit({ type: "DATA_BLOCK_DELTA", reply_id, block_id, data: part.data, media_type: part.media_type })
+          const content = part.url === undefined ? { data: part.data } : { data: "", url: part.url }
+          emit({ type: "DATA_BLOCK_DELTA", reply_id, block_id, ...content, media_type: part.media_type })
           return emit({ type: "DATA_BLOCK_END", reply_id, block_id, ...metadata(part) })
         }
         case "tool_call_start": {
@@ -122,14 +131,14 @@ export const make = ({ emit, isTaken, newBlock, reply_id }: Options) => {
           const { id: tool_call_id, name: tool_call_name } = call
           emit({ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name, provider_executed: true })
           if (part.text !== "") emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: part.text })
-          for (const { data, media_type } of part.files) {
+          for (const { data, media_type, url } of part.files) {
             emit({
               type: "TOOL_RESULT_DATA_DELTA",
               reply_id,
               tool_call_id,
               block_id: newBlock(),
               media_type,
-              data
+              ...(url === undefined ? { data } : { url })
             })
           }
           return emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state: part.state })

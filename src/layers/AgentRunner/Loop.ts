@@ -1,6 +1,7 @@
 /** Rounds of a model call and the tool calls that it asked for, until the model asks for none. */
 import { Cause, Duration, Effect, Layer } from "effect"
 import type { Agent } from "../../domain/Agent.ts"
+import type { FileHash } from "../../domain/File.ts"
 import type { BlockId } from "../../domain/Ids.ts"
 import type { ContentBlock, DataBlock, TextBlock, ToolCallBlock } from "../../domain/Message.ts"
 import { type ChatModelConfig, fallbacksIn } from "../../domain/Model.ts"
@@ -12,11 +13,14 @@ import { defaults, type Settings } from "../../domain/Settings.ts"
 import { isWithheld } from "../../domain/Stop.ts"
 import { noUsage } from "../../domain/Usage.ts"
 import { AgentRunner, type Out, type ReplyRequest } from "../../services/AgentRunner.ts"
+import type { Files } from "../../services/Files.ts"
 import { type ModelFailed, type ModelPart, Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { type Tool, Toolbox } from "../../services/Toolbox.ts"
 import * as Blocks from "./Blocks.ts"
 import { exceeded, failed, notOfSchema, timedOut, tooExpensive, tooLarge } from "./Endings.ts"
+import * as FilesIn from "./FilesIn.ts"
+import * as FilesOut from "./FilesOut.ts"
 import * as Meter from "./Meter.ts"
 import * as Output from "./Output.ts"
 import * as ToolCall from "./ToolCall.ts"
@@ -40,7 +44,7 @@ const maxCuts = 2
 const choiceOf = ({ tool_choice }: Run, { rounds }: Reply.Reply) =>
   tool_choice === undefined || (rounds > 0 && tool_choice !== "none") ? {} : { tool_choice }
 
-export type Limits = Pick<Settings, "run_seconds" | "tool_seconds">
+export type Limits = Pick<Settings, "max_files_mb" | "run_seconds" | "tool_seconds">
 
 const isSaid = (block: ContentBlock): block is TextBlock | DataBlock => block.type === "text" || block.type === "data"
 
@@ -65,8 +69,10 @@ const isAnswered = ({ message }: Reply.Reply): boolean => {
 const repeatable = (tools: ReadonlyArray<Tool>, name: string) =>
   tools.some((tool) => tool.name === name && (tool.idempotent || tool.effect !== "write"))
 
-export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: Limits) {
+export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, tool_seconds }: Limits) {
   const models = yield* Models
+  const withFiles = yield* FilesIn.make({ max_files_mb })
+  const filesOut = yield* FilesOut.make
   const toolbox = yield* Toolbox
   const newId = yield* NewId
 
@@ -103,40 +109,57 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
         isTaken: (id) => message.content.some((block) => block.type === "tool_call" && block.id === id)
       })
       let finish: Finish = { type: "finish", reason: "other", usage: noUsage }
-      yield* models.stream({
-        owner: session.user_id,
-        config,
-        fallbacks,
-        system: agent.data.system_prompt,
-        messages: message.content.length === 0 ? context : [...context, message],
-        tools: [...tools, ...agent.data.client_tools, ...run.tools],
-        ...choiceOf(run, out.reply()),
-        ...(run.output_schema !== undefined && { output: { schema: run.output_schema } })
-      }, (part) => {
-        if (part.type === "retry") return void meter.retry()
-        if (part.type === "switch") return void meter.switch(part)
-        meter.come()
-        if (part.type === "finish") finish = part
-        else blocks.take(part)
-        return out.behind()
-      }).pipe(
-        Effect.tapErrorCause((cause) => Effect.sync(() => noteOn(meter, cause))),
-        Effect.tapError(({ message, retryable, type }) =>
-          Effect.logWarning("A model call failed").pipe(
-            Effect.annotateLogs({
-              error: message,
-              error_type: type,
-              retryable,
-              provider: config.type,
-              model: config.model,
-              tenant: run.user_id,
-              session_id: run.session_id,
-              run_id: run.id
-            })
+      const outlet = filesOut.outlet(session)
+      const messages = message.content.length === 0 ? context : [...context, message]
+      yield* withFiles(session.user_id, messages, (messages) =>
+        models.stream({
+          owner: session.user_id,
+          config,
+          fallbacks,
+          system: agent.data.system_prompt,
+          messages,
+          tools: [...tools, ...agent.data.client_tools, ...run.tools],
+          ...choiceOf(run, out.reply()),
+          ...(run.output_schema !== undefined && { output: { schema: run.output_schema } })
+        }, (part) => {
+          if (part.type === "retry") return void meter.retry()
+          if (part.type === "switch") return void meter.switch(part)
+          meter.come()
+          if (part.type === "finish") finish = part
+          else if (part.type === "data" && !FilesOut.isSmall(part)) {
+            return outlet.writeFiles([part], (placed) => placed.forEach(blocks.take))
+          } else if (part.type === "tool_result" && !part.files.every(FilesOut.isSmall)) {
+            return outlet.writeFiles(part.files, (files) => blocks.take({ ...part, files }))
+          } else {
+            const stored = outlet.write(() => blocks.take(part))
+            if (stored !== undefined) return stored
+          }
+          return out.behind()
+        })).pipe(
+          Effect.onInterrupt(() => outlet.stop),
+          Effect.tapErrorCause((cause) => Effect.sync(() => noteOn(meter, cause))),
+          Effect.tapError(({ message, retryable, type }) =>
+            Effect.logWarning("A model call failed").pipe(
+              Effect.annotateLogs({
+                error: message,
+                error_type: type,
+                retryable,
+                provider: config.type,
+                model: config.model,
+                tenant: run.user_id,
+                session_id: run.session_id,
+                run_id: run.id
+              })
+            )
           )
         )
-      )
+      const made = yield* outlet.settled
       meter.finish(finish)
+      if (made.length > 0) {
+        // The files are kept once the log names them.
+        yield* out.durable
+        yield* filesOut.keep(session.id, made)
+      }
     }
   )
 
@@ -150,6 +173,8 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
     const tool_call_id = call.id
     out.emit({ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name: call.name })
     yield* out.durable
+    /** The tool's files by their block. Pieces of one come apart, so they are let out when the tool has ended. */
+    const made = new Map<string, { readonly media_type: string; data: string }>()
     const state = yield* ToolCall.within(
       tool_seconds,
       (emit) => toolbox.call({ session, agent }, call, emit),
@@ -158,19 +183,31 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
           out.emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: part.delta })
         } else {
           const { block, data, media_type } = part
-          out.emit({
-            type: "TOOL_RESULT_DATA_DELTA",
-            reply_id,
-            tool_call_id,
-            block_id: block as BlockId,
-            media_type,
-            data
-          })
+          const file = made.get(block)
+          if (file === undefined) made.set(block, { media_type, data })
+          else file.data += data
         }
       },
       budget
     )
+    const kept: Array<FileHash> = []
+    for (const [block, file] of made) {
+      const source = FilesOut.isSmall(file) ? undefined : yield* filesOut.store(session, file)
+      if (source !== undefined && "hash" in source) kept.push(source.hash)
+      out.emit({
+        type: "TOOL_RESULT_DATA_DELTA",
+        reply_id,
+        tool_call_id,
+        block_id: block as BlockId,
+        media_type: file.media_type,
+        ...source?.type === "url" ? { url: source.url } : { data: file.data }
+      })
+    }
     out.emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state })
+    if (kept.length > 0) {
+      yield* out.durable
+      yield* filesOut.keep(session.id, kept)
+    }
   })
 
   const deny = (out: Out, { id: tool_call_id, name: tool_call_name }: ToolCallBlock, why: string) => {
@@ -353,5 +390,5 @@ export const make = Effect.fnUntraced(function*({ run_seconds, tool_seconds }: L
   })
 })
 
-export const layer = (limits: Limits = defaults): Layer.Layer<AgentRunner, never, Models | Toolbox> =>
+export const layer = (limits: Limits = defaults): Layer.Layer<AgentRunner, never, Files | Models | Toolbox> =>
   Layer.effect(AgentRunner, make(limits))

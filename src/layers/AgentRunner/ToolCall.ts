@@ -1,5 +1,6 @@
 /** One call of any toolbox, within bounds: it ends in time, reports its failure, and its output is bounded. */
 import { Cause, Duration, Effect, Exit } from "effect"
+import { maxInPlace } from "../../domain/File.ts"
 import type { ToolPart } from "../../services/Toolbox.ts"
 
 /** Longest output of one call that is kept, in characters. */
@@ -18,16 +19,19 @@ export interface Budget {
   left: number
 }
 
-/** Most files in the output of one call. */
+/** Most files in the output of one call, and most characters of base64 that they have together. */
 export const maxFiles = 256
+export const maxFileOutput = 28 * 1024 * 1024
 
 /** Hands output on until it is too long, and never cuts inside a character. */
 const bounded = (emit: Emit, budget: Budget) => {
-  let files = 0
+  const files = new Set<string>()
+  let fileRoom = maxFileOutput
+  let texts = 0
   let kept = 0
   let came = 0
   let closed = false
-  const room = () => Math.max(0, Math.min(maxOutput - kept, budget.left))
+  const room = () => Math.max(0, Math.min(maxOutput - texts, budget.left))
   const keep = (size: number) => {
     kept += size
     budget.left -= size
@@ -35,6 +39,7 @@ const bounded = (emit: Emit, budget: Budget) => {
   const text = (delta: string) => {
     const part = delta.length <= room() ? delta : delta.slice(0, room()).replace(/[\uD800-\uDBFF]$/, "")
     keep(part.length)
+    texts += part.length
     if (part !== "") emit({ type: "text", delta: part })
   }
   return {
@@ -46,8 +51,11 @@ const bounded = (emit: Emit, budget: Budget) => {
       came += size
       if (cut) return
       if (part.type === "text") return text(part.delta)
-      if (size > room() || ++files > maxFiles) return
-      keep(size)
+      // Files have a bound of their own: large ones are stored, and take no room in the reply.
+      if (size > fileRoom || files.add(part.block).size > maxFiles) return
+      fileRoom -= size
+      if (size > maxInPlace) kept += size
+      else keep(size)
       emit(part)
     },
     stop: () => {

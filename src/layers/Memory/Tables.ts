@@ -4,6 +4,8 @@
  * They end with the process.
  */
 import { Context, Effect, Exit, Layer } from "effect"
+import type { StoredFile } from "../../domain/File.ts"
+import type { UserId } from "../../domain/Ids.ts"
 import type { LogPage, PlacedMessage } from "../../services/EventLog.ts"
 import { type Row, type Table, tables } from "../../services/Storage.ts"
 
@@ -26,6 +28,16 @@ export interface Log {
   /** The places of the messages by their ids. */
   readonly places: Map<string, number>
 }
+
+/** A session's hold on a file. */
+export interface Hold {
+  readonly owner: UserId
+  readonly file: StoredFile
+  readonly created_at: string
+  readonly is_kept: boolean
+}
+
+const noHolds: ReadonlyMap<string, Hold> = new Map()
 
 const emptyLog = (): Log => ({ pages: [], messages: [], places: new Map() })
 
@@ -90,6 +102,10 @@ class CurrentLevel extends Context.Reference<CurrentLevel>()("stoa/layers/Memory
 export class Store {
   private readonly rowsOf = new Map<string, Rows>(Object.values(tables).map((table) => [table.name, new Rows(table)]))
   private readonly logs = new Map<string, Log>()
+  /** The bytes of files by owner and hash. They are what their hash says, so no transaction takes them back. */
+  readonly bytes = new Map<string, Uint8Array>()
+  /** By session and hash. */
+  private readonly holdsOf = new Map<string, Map<string, Hold>>()
   private readonly mutex = Effect.unsafeMakeSemaphore(1)
   /** Functions that undo the open transaction's writes, oldest first. */
   private undo: Array<() => void> | undefined
@@ -100,6 +116,33 @@ export class Store {
 
   log(session: string): Log {
     return this.logs.get(session) ?? emptyLog()
+  }
+
+  holds(session: string): ReadonlyMap<string, Hold> {
+    return this.holdsOf.get(session) ?? noHolds
+  }
+
+  *allHolds(): Iterable<Hold> {
+    for (const holds of this.holdsOf.values()) yield* holds.values()
+  }
+
+  putHold(hold: Hold): void {
+    const { hash, session_id } = hold.file
+    const holds = this.holdsOf.get(session_id) ?? new Map<string, Hold>()
+    const before = holds.get(hash)
+    this.holdsOf.set(session_id, holds.set(hash, hold))
+    this.undo?.push(() => {
+      if (before === undefined) holds.delete(hash)
+      else holds.set(hash, before)
+    })
+  }
+
+  dropHold({ file: { hash, session_id } }: Hold): void {
+    const holds = this.holdsOf.get(session_id)
+    const before = holds?.get(hash)
+    if (holds === undefined || before === undefined) return
+    holds.delete(hash)
+    this.undo?.push(() => holds.set(hash, before))
   }
 
   put(table: Table, row: Row): void {
@@ -113,7 +156,7 @@ export class Store {
     })
   }
 
-  /** Removes the row, everything that refers to it, and a session's log. */
+  /** Removes the row, everything that refers to it, and a session's log and its holds on files. */
   drop(table: Table, row: Row): void {
     const rows = this.rows(table.name)
     rows.drop(row)
@@ -128,6 +171,11 @@ export class Store {
     if (table.name === tables.sessions.name && log !== undefined) {
       this.logs.delete(row.id)
       this.undo?.push(() => this.logs.set(row.id, log))
+    }
+    const holds = this.holdsOf.get(row.id)
+    if (table.name === tables.sessions.name && holds !== undefined) {
+      this.holdsOf.delete(row.id)
+      this.undo?.push(() => this.holdsOf.set(row.id, holds))
     }
   }
 

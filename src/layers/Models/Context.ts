@@ -11,8 +11,11 @@ const bytesPerToken = 4
 /** How far an estimate may be off: text of few words has fewer tokens than its bytes say. */
 const doubt = 2
 
-/** Longest conversation that is sent to any model, in bytes of text and files, whatever its card says. */
+/** Longest conversation that is sent to any model, in bytes of text, whatever its card says. */
 export const maxContext = 16 * 1024 * 1024
+
+/** The same for its files, in characters of base64 and links. Whoever calls leaves out old files before there are so many. */
+export const maxFiles = 48 * 1024 * 1024
 
 interface Size {
   /** Bytes of text. */
@@ -56,7 +59,13 @@ export const refusal = (
   messages: ReadonlyArray<Message>
 ): ModelFailed | undefined => {
   const { files, text } = sizeOf(messages)
-  const total = Buffer.byteLength(system) + text + files
+  const total = Buffer.byteLength(system) + text
+  if (files > maxFiles) {
+    return tooLong(
+      `The conversation has too many files: ${files} characters of them, and at most ${maxFiles} are sent to a model. ` +
+        "Start a new session."
+    )
+  }
   if (total > maxContext) {
     return tooLong(
       `The conversation is too long: it has ${total} bytes, and at most ${maxContext} are sent to a model. ` +

@@ -5,9 +5,13 @@
  */
 import type { Message } from "../../domain/Message.ts"
 
+/** Stands for a message without keeping it in memory: a message may hold large files. */
+type Stand = object
+
 interface Counted<Size> {
-  readonly first: Message
-  readonly previous: Message | undefined
+  readonly self: Stand
+  readonly first: Stand
+  readonly previous: Stand | undefined
   readonly index: number
   readonly own: Size
   /** Of this message and all before it. */
@@ -31,18 +35,26 @@ export const make = <Size>(
     while (start > 0) {
       const index = start - 1
       const before = counted.get(messages[index]!)
-      if (before?.index === index && before.first === first && before.previous === messages[index - 1]) {
+      const previous = messages[index - 1]
+      if (
+        before?.index === index && before.first === counted.get(first)?.self &&
+        before.previous === (previous && counted.get(previous)?.self)
+      ) {
         total = before.total
         break
       }
       start--
     }
+    let previous = messages[start - 1] && counted.get(messages[start - 1]!)?.self
     for (let index = start; index < messages.length; index++) {
       const message = messages[index]!
       // A message that has moved, because older ones were left out, is counted again and not measured again.
-      const own = counted.get(message)?.own ?? of(message)
+      const before = counted.get(message)
+      const own = before?.own ?? of(message)
+      const self: Stand = before?.self ?? {}
       total = plus(total, own)
-      counted.set(message, { first, previous: messages[index - 1], index, own, total })
+      counted.set(message, { self, first: index === 0 ? self : counted.get(first)!.self, previous, index, own, total })
+      previous = self
     }
     return total
   }

@@ -3,6 +3,7 @@ import { Clock, Deferred, Duration, Effect, Layer } from "effect"
 import { type Accepted, type AnswerInput, type ChatRequest, isAnswer } from "../../domain/Chat.ts"
 import type { Claim } from "../../domain/Claim.ts"
 import { Conflict, Gone, Invalid, NotFound } from "../../domain/Errors.ts"
+import { defaultFilesMegabytes } from "../../domain/File.ts"
 import type { BlockId, MessageId, RunId, UserId } from "../../domain/Ids.ts"
 import { acceptMessage, type Message } from "../../domain/Message.ts"
 import { pageBytes } from "../../domain/Page.ts"
@@ -11,6 +12,7 @@ import type { Session, SessionStatus } from "../../domain/Session.ts"
 import { namedTwice } from "../../domain/Tool.ts"
 import { noUsage } from "../../domain/Usage.ts"
 import { AppendRefused, EventLog } from "../../services/EventLog.ts"
+import { Files } from "../../services/Files.ts"
 import { Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { timestampOf } from "../../services/Now.ts"
@@ -19,6 +21,7 @@ import { type ClaimOf, RunOwner } from "../../services/RunOwner.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Toolbox } from "../../services/Toolbox.ts"
+import * as InputFiles from "./InputFiles.ts"
 
 const noModel = (session: Session) =>
   new Conflict({
@@ -80,8 +83,15 @@ const isWaiting = (status: Run["status"]) => status === "awaiting_permission" ||
 const statusOf = (runs: ReadonlyArray<Run["status"]>): SessionStatus =>
   runs.find(isWaiting) ?? (runs.includes("running") ? "running" : "idle")
 
-export const make = Effect.gen(function*() {
+export interface Options {
+  /** Megabytes that the files of one request may have together. */
+  readonly max_files_mb: number
+}
+
+export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
   const storage = yield* Storage
+  const files = yield* Files
+  const takeFiles = yield* InputFiles.make(max_files_mb)
   const log = yield* EventLog
   const models = yield* Models
   const rooms = yield* Rooms
@@ -130,16 +140,26 @@ export const make = Effect.gen(function*() {
     })
 
   const send = Effect.fnUntraced(
-    function*(user_id: UserId, request: ChatRequest, claim?: (accepted: Accepted) => Claim) {
-      const session = yield* storage.sessions.get(user_id, request.session_id)
-      if (session.agent_id !== request.agent_id) return yield* NotFound.of("Session", request.session_id)
+    function*(user_id: UserId, given: ChatRequest, claim?: (accepted: Accepted) => Claim) {
+      const session = yield* storage.sessions.get(user_id, given.session_id)
+      if (session.agent_id !== given.agent_id) return yield* NotFound.of("Session", given.session_id)
+      // Files are stored before the log can name them. What is stored and then not named is removed by the upkeep.
+      const request = yield* takeFiles(user_id, given)
       const agent = yield* storage.agents.get(user_id, session.agent_id)
       const config = session.config.chat_model_config
       if (config === null) return yield* noModel(session)
       yield* models.check(user_id, config)
       const millis = yield* Clock.currentTimeMillis
       const claimOf: ClaimOf | undefined = claim && ((place) => claim({ session_id: session.id, ...place }))
-      if (isAnswer(request.input)) return yield* again(answerIn(session, request.input, claimOf))
+      const named = InputFiles.hashesIn(request.input)
+      // The input is accepted by then, whatever becomes of this: the upkeep finds out by itself what is named.
+      const keep = named.length === 0 ? Effect.void : Effect.catchAllCause(
+        files.keep(session.id, named),
+        (cause) => Effect.logDebug("The files of an input could not be kept", cause)
+      )
+      if (isAnswer(request.input)) {
+        return yield* Effect.zipLeft(again(answerIn(session, request.input, claimOf)), keep)
+      }
       const tools = yield* toolbox.list({ session, agent })
       const [twice] = namedTwice([...tools, ...agent.data.client_tools, ...request.tools])
       if (twice !== undefined) return yield* sameName(twice, request)
@@ -171,7 +191,7 @@ export const make = Effect.gen(function*() {
         started_at: null,
         ended_at: null
       }
-      return yield* again(submitIn(session, run, agent.data.name, claimOf))
+      return yield* Effect.zipLeft(again(submitIn(session, run, agent.data.name, claimOf)), keep)
     },
     Effect.catchTag(
       "AppendRefused",
@@ -214,7 +234,11 @@ export const make = Effect.gen(function*() {
     )
 
   return SessionHub.of({
-    send,
+    take: Effect.fnUntraced(function*(user_id, request) {
+      yield* storage.sessions.get(user_id, request.session_id)
+      return yield* takeFiles(user_id, request)
+    }),
+    send: (user_id, request, claim) => send(user_id, request, claim),
     attach: Effect.fnUntraced(function*(session, sink, subscription) {
       const room = yield* rooms.get(session)
       if (subscription.after > room.head()) yield* room.follow
@@ -299,8 +323,9 @@ export const make = Effect.gen(function*() {
   })
 })
 
-export const layer: Layer.Layer<SessionHub, never, Storage | EventLog | Models | Rooms | RunOwner | Toolbox> = Layer
-  .effect(
-    SessionHub,
-    make
-  )
+type Needed = Storage | EventLog | Files | Models | Rooms | RunOwner | Toolbox
+
+export const layerWith = (options: Options): Layer.Layer<SessionHub, never, Needed> =>
+  Layer.effect(SessionHub, make(options))
+
+export const layer: Layer.Layer<SessionHub, never, Needed> = layerWith({ max_files_mb: defaultFilesMegabytes })

@@ -1,5 +1,6 @@
 /** Files of a conversation as the AI SDK takes them: sent where provider and model take them, named where they do not. */
 import type { LanguageModelV3FilePart, LanguageModelV3TextPart } from "@ai-sdk/provider"
+import { isText, mediaTypeOf } from "../../../domain/File.ts"
 import type { DataBlock, Message } from "../../../domain/Message.ts"
 import type { Dialect } from "./Dialect.ts"
 
@@ -12,22 +13,6 @@ export interface Reader {
   readonly takes: ReadonlyArray<string> | undefined
 }
 
-/** Names that some give to media types, and their own. */
-const ownNames = new Map([
-  ["image/jpg", "image/jpeg"],
-  ["audio/mp3", "audio/mpeg"],
-  ["audio/x-wav", "audio/wav"],
-  ["audio/wave", "audio/wav"]
-])
-
-const typeOf = ({ source }: DataBlock): string => {
-  const given = source.media_type.toLowerCase()
-  return ownNames.get(given) ?? given
-}
-
-/** Media types whose data are text, and go out as that. */
-const isText = (mediaType: string) => mediaType.startsWith("text/") || mediaType === "application/json"
-
 const isTaken = (mediaType: string, { takes }: Reader): boolean =>
   takes === undefined ||
   takes.some((type) => type === mediaType || type.endsWith("/*") && mediaType.startsWith(type.slice(0, -1)))
@@ -37,7 +22,7 @@ const filePart = (
   reader: Reader
 ): LanguageModelV3FilePart | LanguageModelV3TextPart | undefined => {
   const { name, source } = block
-  const mediaType = typeOf(block)
+  const mediaType = mediaTypeOf(source.media_type)
   if (isText(mediaType) && source.type === "base64") {
     return { type: "text", text: Buffer.from(source.data, "base64").toString() }
   }

@@ -5,6 +5,7 @@ import { retention } from "./0003_retention.ts"
 import { driver } from "./0004_driver.ts"
 import { usage } from "./0006_usage.ts"
 import { vaultCheck } from "./0008_vault_check.ts"
+import { files } from "./0009_files.ts"
 
 /** Every step, for `Migrations.migrate`. */
 export const all: Migrations = {
@@ -13,5 +14,6 @@ export const all: Migrations = {
   "0003_retention": retention,
   "0004_driver": driver,
   "0006_usage": usage,
-  "0008_vault_check": vaultCheck
+  "0008_vault_check": vaultCheck,
+  "0009_files": files
 }
