@@ -74,7 +74,13 @@ describe("usage", () => {
       const { code, err, out } = yield* stoa(
         {},
         "usage",
-        ...["--all-tenants", "--tenant", "ada", "--key", "stoa_admin", "--url", url]
+        "--all-tenants",
+        "--tenant",
+        "ada",
+        "--key",
+        "stoa_admin",
+        "--url",
+        url
       )
       assert.deepStrictEqual([code, err], [0, ""])
       assert.deepStrictEqual(out.split("\n").map((line) => line.trimEnd().replace(/ {2,}/g, " | ")).slice(0, 2), [

@@ -1,7 +1,7 @@
 import { Command, Options } from "@effect/cli"
 import { Clock, DateTime, Effect, Option, Stream } from "effect"
 import {
-  AdminGroupBy,
+  type AdminGroupBy,
   type AdminUsageReport,
   AdminUsageRequest,
   GroupBy,
