@@ -137,7 +137,7 @@ export const UsageRange = Schema.Struct({ from: UsageRequest.fields.from, to: Us
 
 /** A group on the wire: `day` and `…` for the kinds that were asked for, null where the calls have none. */
 const key = Schema.optional(Schema.NullOr(Schema.String))
-export const UsageRow = Schema.Struct({
+const UsageRow = Schema.Struct({
   day: key,
   provider: key,
   model: key,
