@@ -30,6 +30,7 @@ describe("Settings", () => {
       cors_origins: [],
       allowed_hosts: [],
       outbound_hosts: [],
+      max_files_mb: 20,
       drain_seconds: 10,
       run_seconds: 3600,
       tool_seconds: 300,
@@ -64,6 +65,7 @@ describe("Settings", () => {
       STOA_CORS_ORIGINS: "https://a.example, http://localhost:3000,",
       STOA_ALLOWED_HOSTS: "a.example,[::1]:8000",
       STOA_OUTBOUND_HOSTS: "ollama.internal:11434, 10.1.0.0/16,gpu,10.0.0.7,10.0.0.7:80,[fd00::1]:80,fd00::/8,fd00::1",
+      STOA_MAX_FILES_MB: "5",
       STOA_DRAIN_SECONDS: "0.5",
       STOA_RUN_SECONDS: "60",
       STOA_TOOL_SECONDS: "1.5",
@@ -99,6 +101,7 @@ describe("Settings", () => {
         "fd00::/8",
         "fd00::1"
       ],
+      max_files_mb: 5,
       drain_seconds: 0.5,
       run_seconds: 60,
       tool_seconds: 1.5,
@@ -161,6 +164,7 @@ describe("Settings", () => {
         "fd00:::1",
         "*.hunter2"
       ],
+      max_files_mb: ["hunter2", "33", "0"],
       drain_seconds: ["hunter2", "601", "-1"],
       run_seconds: ["hunter2", "86401", "-1"],
       tool_seconds: ["hunter2", "0", "86401"],

@@ -1,9 +1,11 @@
 /** Nobody sees or touches what is not theirs. Generated from the API: an endpoint that is added is covered. */
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import { createHash } from "node:crypto"
 import type { UserId } from "../../src/domain/Ids.ts"
 import { ApiKeys } from "../../src/services/ApiKeys.ts"
 import { type Endpoint, endpoints, fill } from "../support/endpoints.ts"
+import { block, png } from "../support/pictures.ts"
 import * as TestHost from "../support/TestHost.ts"
 
 const { TestHost: Host } = TestHost
@@ -22,7 +24,8 @@ const open = new Set([
 const withIds = endpoints.filter(({ name, params }) => params.length > 0 && !open.has(name))
 
 /** An id of the right shape that nobody has. */
-const nobodys = "0".repeat(32)
+const nobodysOf = (param: string) => "0".repeat(param === "hash" ? 64 : 32)
+const nobodys = nobodysOf("")
 
 let adas = 0
 
@@ -38,14 +41,17 @@ const adasWorld = Effect.gen(function*() {
   const { credential_id } = (yield* call("POST", "/credential", { user, body: demo })).json
   const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script" }
   const { session_id } = (yield* call("POST", "/sessions", { user, body: { agent_id, chat_model_config } })).json
-  const body = { agent_id, session_id, input: { content: "say my secret plan\nsleep 3000000" } }
+  const picture = png(30_000)
+  const content = [{ type: "text", text: "say my secret plan\nsleep 3000000" }, block(picture)]
+  const body = { agent_id, session_id, input: { content } }
   const { run_id } = (yield* call("POST", "/chat", { user, body, headers: { prefer: "respond-async" } })).json
   const { id: key_id } = yield* issue({ user_id: user as UserId, name: "", scopes: ["read"], expires_at: null })
   yield* call("GET", `/sessions/${session_id}/messages`, { user }).pipe(
     Effect.repeat({ until: ({ json }): boolean => json.messages[1]?.content[0]?.text.endsWith("plan") === true })
   )
   const model = { provider: "demo_credential", name: "demo-chat" }
-  const ids: Readonly<Record<string, string>> = { agent_id, credential_id, session_id, run_id, key_id, ...model }
+  const hash = createHash("sha256").update(picture).digest("hex")
+  const ids: Readonly<Record<string, string>> = { hash, agent_id, credential_id, session_id, run_id, key_id, ...model }
   return { user, ids }
 })
 
@@ -84,10 +90,10 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
         const before = yield* seenBy(user)
         const last = endpoint.params.at(-1)!
         const foreign = yield* say(endpoint, fill(endpoint, ids), { user: "grace" })
-        const missing = yield* say(endpoint, fill(endpoint, { ...ids, [last]: nobodys }), { user: "grace" })
+        const missing = yield* say(endpoint, fill(endpoint, { ...ids, [last]: nobodysOf(last) }), { user: "grace" })
         // Keys are an admin's, and Grace is none; so is the vault, which no id names.
         assert.strictEqual(foreign.status, endpoint.group === "keys" ? 403 : 404, foreign.text)
-        assert.deepStrictEqual(shape(foreign, ids[last]!), shape(missing, nobodys))
+        assert.deepStrictEqual(shape(foreign, ids[last]!), shape(missing, nobodysOf(last)))
         assert.notInclude(foreign.text, user)
         assert.deepStrictEqual(yield* seenBy(user), before)
       }))
