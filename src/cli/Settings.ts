@@ -61,6 +61,7 @@ const truths = new Map([["true", true], ["1", true], ["false", false], ["0", fal
 /** Turns the text of an environment variable into a value. */
 const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } = {
   port: numberOf,
+  max_files_mb: numberOf,
   drain_seconds: numberOf,
   run_seconds: numberOf,
   tool_seconds: numberOf,
