@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { BlockId, ToolCallId } from "../../src/domain/Ids.ts"
 import type { Message } from "../../src/domain/Message.ts"
 import { cardOf } from "../../src/layers/Models/cards/Merge.ts"
-import { estimate, maxContext, refusal } from "../../src/layers/Models/Context.ts"
+import { estimate, maxContext, maxFiles, refusal } from "../../src/layers/Models/Context.ts"
 import { messageOf } from "../support/fixtures.ts"
 
 let blocks = 0
@@ -29,10 +29,10 @@ describe("a conversation", () => {
     }]
   })
 
-  it("is sent up to a bound in bytes, its files included, whatever the model's card says", () => {
+  it("is sent up to a bound in bytes of text, and another one of files, whatever the model's card says", () => {
     const half = "x".repeat(maxContext / 2)
-    assert.isUndefined(refusal(undefined, half, [file(half)]))
-    assert.strictEqual(refusal(undefined, half, [file(`${half}x`)])?.type, "context_length")
+    assert.isUndefined(refusal(undefined, half, [say(half), file("x".repeat(maxFiles))]))
+    assert.strictEqual(refusal(undefined, half, [file("x".repeat(maxFiles)), file("x")])?.type, "context_length")
     assert.strictEqual(refusal(undefined, `${half}x`, [say(half)])?.type, "context_length")
     const card = cardOf({ type: "chat_model", name: "m", context_size: 100_000_000 }, {})
     assert.isUndefined(refusal(card, "", [say("x".repeat(maxContext))]))
