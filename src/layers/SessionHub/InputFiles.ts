@@ -12,6 +12,7 @@ import type { DataSource, InputMessage } from "../../domain/Message.ts"
 import * as Base64 from "../../services/Base64.ts"
 import { Files, wholeOf } from "../../services/Files.ts"
 import { HeavyWork } from "../../services/HeavyWork.ts"
+import { nextTurn } from "../../services/NextTurn.ts"
 
 /** Longest URL of a file, in characters. */
 const maxUrl = 8 * 1024
@@ -99,14 +100,21 @@ export const make = (megabytes: number) =>
           if (Base64.isDataUrl(source.data)) {
             return yield* refuse({ path, message: "begins with data:, where only the base64 after the comma belongs" })
           }
+          yield* nextTurn
           const bytes = Base64.decode(source.data)
           if (bytes === undefined) return yield* refuse({ path, message: "is not base64" })
           return yield* ofBytes(request, path, media_type, name, bytes)
         }
         const path = `${at}.url`
         if (Base64.isDataUrl(source.url)) {
+          yield* nextTurn
           const { bytes } = Base64.readDataUrl(source.url)
-          if (bytes === undefined) return yield* refuse({ path, message: "is a data: URL whose data cannot be read" })
+          if (bytes === undefined) {
+            return yield* refuse({
+              path,
+              message: "is a data: URL whose data cannot be read, or are long and not in base64"
+            })
+          }
           return yield* ofBytes(request, path, media_type, name, bytes)
         }
         if (source.url.length > maxUrl) {
