@@ -1,7 +1,12 @@
 import { Effect } from "effect"
 
-/** Lets others be served between two long steps: goes on in the next turn of the event loop. */
+/**
+ * Lets others be served between two long steps. Twice: what is asked for while
+ * the event loop reads from sockets still happens before it reads again.
+ */
 export const nextTurn: Effect.Effect<void> = Effect.async((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
+  let immediate = setImmediate(() => {
+    immediate = setImmediate(() => resume(Effect.void))
+  })
   return Effect.sync(() => clearImmediate(immediate))
 })

@@ -48,8 +48,9 @@ describe("A body that comes in pieces", () => {
   })
 
   it("is stopped at so many members or escaped characters", () => {
+    const pieces = Array.from({ length: 20 }, () => 1_000_000)
     assert.strictEqual(scanned(`[${"1,".repeat(50_000)}1]`, []), "members")
-    assert.strictEqual(scanned(`["${"\\n".repeat(5_100_000)}"]`, []), "members")
+    assert.strictEqual(scanned(`["${"\\n".repeat(5_100_000)}"]`, pieces), "members")
   })
 
   it("is the text that its bytes say, with its marks and its characters of four bytes", () =>

@@ -12,7 +12,6 @@ import type { DataSource, InputMessage } from "../../domain/Message.ts"
 import * as Base64 from "../../services/Base64.ts"
 import { Files, wholeOf } from "../../services/Files.ts"
 import { HeavyWork } from "../../services/HeavyWork.ts"
-import { nextTurn } from "../../services/NextTurn.ts"
 
 /** Longest URL of a file, in characters. */
 const maxUrl = 8 * 1024
@@ -100,15 +99,16 @@ export const make = (megabytes: number) =>
           if (Base64.isDataUrl(source.data)) {
             return yield* refuse({ path, message: "begins with data:, where only the base64 after the comma belongs" })
           }
-          yield* nextTurn
-          const bytes = Base64.decode(source.data)
+          const bytes = yield* Base64.decodeLong(source.data)
           if (bytes === undefined) return yield* refuse({ path, message: "is not base64" })
           return yield* ofBytes(request, path, media_type, name, bytes)
         }
         const path = `${at}.url`
         if (Base64.isDataUrl(source.url)) {
-          yield* nextTurn
-          const { bytes } = Base64.readDataUrl(source.url)
+          const read = Base64.readDataUrl(source.url)
+          const bytes = read === undefined || !read.isBase64
+            ? read && Buffer.from(read.data)
+            : yield* Base64.decodeLong(read.data)
           if (bytes === undefined) {
             return yield* refuse({
               path,
