@@ -1,10 +1,12 @@
 /** Valid requests that would take the processor from everybody. */
 import { assert, it } from "@effect/vitest"
+import { randomBytes } from "node:crypto"
 import { once } from "node:events"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { gzipSync } from "node:zlib"
+import { patience } from "../support/Patience.ts"
 import { type Client, idle, onEach, send } from "./support/Target.ts"
 
 /** Sends a script and waits for its run to end. */
@@ -44,6 +46,63 @@ onEach("A tenant who wants the whole processor", (target) => {
     target().unharmed(async () => {
       await play(target().client(), script)
     }))
+
+  const png = (size: number) => {
+    const bytes = randomBytes(size)
+    bytes.write("89504e470d0a1a0a", 0, "hex")
+    return bytes.toString("base64")
+  }
+  const twenty = 20_000_000
+  const inLines = (text: string) => text.replace(/(.{76})/g, "$1\r\n")
+
+  it.each([
+    ["a picture of 20 MB", () => ({ type: "base64", media_type: "image/png", data: png(twenty) })],
+    ["a picture of 20 MB in lines", () => ({ type: "base64", media_type: "image/png", data: inLines(png(twenty)) })],
+    [
+      "a picture of 20 MB with a broken end",
+      () => ({ type: "base64", media_type: "image/png", data: `${png(twenty)}!` })
+    ],
+    [
+      "a picture of 20 MB in a data: URL",
+      () => ({ type: "url", media_type: "image/png", url: `data:image/png;base64,${png(twenty)}` })
+    ],
+    ["a picture of 20 MB whose type is a number", () => ({ type: "base64", media_type: 1, data: png(twenty) })],
+    ["a picture of 20 MB of an unknown kind", () => ({ type: "picture", media_type: "image/png", data: png(twenty) })]
+  ])("does not get it by %s", async (_, source) => {
+    const client = target().client()
+    const { agent_id, session_id } = await client.converse()
+    const content = [{ type: "text", text: "say 😀" }, { type: "data", source: source() }]
+    // It is made before anybody is watched: making it takes the processor too.
+    const body = Buffer.from(JSON.stringify({ agent_id, session_id, input: { content } }))
+    await target().unharmed(async () => {
+      for (let i = 0; i < 3; i++) {
+        const { status } = await fetch(`${client.url}/chat`, {
+          method: "POST",
+          headers: { ...client.headers, "content-type": "application/json", prefer: "respond-async" },
+          body
+        })
+        assert.isBelow(status, 500)
+        if (status === 202) await idle(client, session_id)
+        else await sleep(200)
+      }
+    })
+  }, patience(120_000))
+
+  it.each([
+    ["objects", `{"input":[${"{},".repeat(9_000_000)}{}]}`],
+    ["numbers", `{"input":[${"1,".repeat(14_000_000)}1]}`],
+    ["escaped characters", `{"input":"${"\\n".repeat(14_000_000)}"}`],
+    ["empty texts", `{"input":[${"\"\"".repeat(14_000_000)}]}`]
+  ])("does not get it by a body of 28 MB of %s", (_, text) =>
+    target().unharmed(async () => {
+      const client = target().client()
+      const { status } = await fetch(`${client.url}/chat`, {
+        method: "POST",
+        headers: { ...client.headers, "content-type": "application/json" },
+        body: text
+      })
+      assert.isTrue(status === 422 || status === 400, String(status))
+    }), patience(60_000))
 
   it.each([
     ["950 alternatives, 4,900 items", { anyOf: Array.from({ length: 950 }, (_, i) => ({ const: `c${i}` })) }],

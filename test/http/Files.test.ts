@@ -261,6 +261,22 @@ layer(TestHost.layer(), { excludeTestServices: true, timeout: patience(60_000) }
     patience(60_000)
   )
 
+  it.effect("do not make room for a body of many small things, or of escaped characters", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      const { user } = yield* tenant()
+      const headers = { "content-type": "application/json" }
+      const bodies = [
+        `{"input":[${"{},".repeat(3_000_000)}{}]}`,
+        `{"input":${"[".repeat(9_000_000)}`,
+        `["${"\\n".repeat(6_000_000)}"]`
+      ]
+      for (const [i, text] of bodies.entries()) {
+        const { json, status } = yield* call("POST", "/chat/reply", { user, headers, text })
+        assert.deepStrictEqual([status, json.code], [422, i === 1 ? "too_deep" : "too_many_members"])
+      }
+    }), patience(60_000))
+
   it.effect("do not make other bodies any larger", () =>
     Effect.gen(function*() {
       const { call } = yield* Host

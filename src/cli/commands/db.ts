@@ -11,7 +11,8 @@ import { join } from "node:path"
 import { Health } from "../../domain/Health.ts"
 import type { Settings } from "../../domain/Settings.ts"
 import type { MigrationStatus } from "../../layers/Sql/Migrations.ts"
-import type { DatabaseUnreachable } from "../../layers/Sql/pg/Pg.ts"
+import type { DatabaseUnreachable } from "../../layers/Sql/pg/Address.ts"
+import type { DatabaseUnfit } from "../../layers/Sql/pg/Reach.ts"
 import type { DataDirUnusable } from "../../layers/Sql/pglite/DataDir.ts"
 import type { DataDirLocked } from "../../layers/Sql/pglite/DirectoryLock.ts"
 import { connect, connection, type ConnectionOptions } from "../Connection.ts"
@@ -27,7 +28,7 @@ const migrations = Effect.promise(() =>
 /** The database that the settings name. */
 const database = (
   { data_dir, database_url }: Settings
-): Layer.Layer<SqlClient.SqlClient, DatabaseUnreachable | DataDirLocked | DataDirUnusable> =>
+): Layer.Layer<SqlClient.SqlClient, DatabaseUnreachable | DatabaseUnfit | DataDirLocked | DataDirUnusable> =>
   database_url === undefined
     ? Layer.unwrapEffect(Effect.map(
       Effect.promise(() => import("../../layers/Sql/pglite/Pglite.ts")),

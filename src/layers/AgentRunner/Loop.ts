@@ -136,7 +136,9 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
           }
           return out.behind()
         })).pipe(
-          Effect.onInterrupt(() => outlet.stop),
+          Effect.zipRight(outlet.settled),
+          // Nothing that still waits for its file may come out behind the end of the call.
+          Effect.onError((cause) => Cause.isInterrupted(cause) ? outlet.stop : outlet.settled),
           Effect.tapErrorCause((cause) => Effect.sync(() => noteOn(meter, cause))),
           Effect.tapError(({ message, retryable, type }) =>
             Effect.logWarning("A model call failed").pipe(

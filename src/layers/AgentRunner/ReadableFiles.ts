@@ -14,7 +14,7 @@ const readableBlock = (block: DataBlock): DataBlock | TextBlock => {
   const isUrl = source.type === "url"
   if (isUrl && !Base64.isDataUrl(source.url)) return block
   const media_type = mediaTypeOf(source.media_type)
-  const bytes = isUrl ? Base64.readDataUrl(source.url).bytes : Base64.decode(source.data)
+  const bytes = isUrl ? Base64.decodeDataUrl(source.url) : Base64.decode(source.data)
   if (bytes === undefined) return note(block, "its data cannot be read")
   const fault = faultOf(media_type, bytes)
   if (fault !== undefined) return note(block, `it ${fault}`)

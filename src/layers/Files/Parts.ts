@@ -4,6 +4,7 @@ import { createHash } from "node:crypto"
 import { NotFound } from "../../domain/Errors.ts"
 import type { FileHash } from "../../domain/File.ts"
 import type { SessionId } from "../../domain/Ids.ts"
+import { nextTurn } from "../../services/NextTurn.ts"
 
 /** Bytes that are hashed in one turn of the event loop. */
 const hashedAtOnce = 2 * 1024 * 1024
@@ -15,12 +16,6 @@ export const hashOf = Effect.fnUntraced(function*(bytes: Uint8Array) {
     hash.update(bytes.subarray(at, at + hashedAtOnce))
   }
   return hash.digest("hex") as FileHash
-})
-
-/** Lets others be served before the next piece of a long work. */
-const nextTurn = Effect.async<void>((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(immediate))
 })
 
 export const noSession = (id: SessionId) => NotFound.of("Session", id)

@@ -99,14 +99,22 @@ export const make = (megabytes: number) =>
           if (Base64.isDataUrl(source.data)) {
             return yield* refuse({ path, message: "begins with data:, where only the base64 after the comma belongs" })
           }
-          const bytes = Base64.decode(source.data)
+          const bytes = yield* Base64.decodeLong(source.data)
           if (bytes === undefined) return yield* refuse({ path, message: "is not base64" })
           return yield* ofBytes(request, path, media_type, name, bytes)
         }
         const path = `${at}.url`
         if (Base64.isDataUrl(source.url)) {
-          const { bytes } = Base64.readDataUrl(source.url)
-          if (bytes === undefined) return yield* refuse({ path, message: "is a data: URL whose data cannot be read" })
+          const read = Base64.readDataUrl(source.url)
+          const bytes = read === undefined || !read.isBase64
+            ? read && Buffer.from(read.data)
+            : yield* Base64.decodeLong(read.data)
+          if (bytes === undefined) {
+            return yield* refuse({
+              path,
+              message: "is a data: URL whose data cannot be read, or are long and not in base64"
+            })
+          }
           return yield* ofBytes(request, path, media_type, name, bytes)
         }
         if (source.url.length > maxUrl) {

@@ -1,20 +1,22 @@
 /**
  * A PostgreSQL server, by a pool of connections. `int8` and `numeric` arrive as
- * text, `bytea` as a Buffer, as with Pglite. Not for a pooler that hands out
- * connections per transaction: LISTEN, session locks and prepared statements
- * belong to one connection.
+ * text, `bytea` as a Buffer, as with Pglite. LISTEN, session locks and prepared
+ * statements belong to one connection, so that a pooler which gives those out per
+ * transaction is refused at the start.
  */
 import * as Reactivity from "@effect/experimental/Reactivity"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type * as SqlConnection from "@effect/sql/SqlConnection"
 import * as SqlError from "@effect/sql/SqlError"
-import { Context, Data, Duration, Effect, Layer, Redacted, Schedule, Stream } from "effect"
+import { Context, Duration, Effect, Layer, type Redacted, Schedule, Stream } from "effect"
 import { createHash } from "node:crypto"
-import { Client, type Config, escapeIdentifier, type Pool, type Query } from "pg"
+import { type Client, type Config, escapeIdentifier, type Pool, type Query } from "pg"
 import { Prepared } from "../Prepared.ts"
+import { type Address, addressOf, type DatabaseUnreachable } from "./Address.ts"
 import { Listening } from "./Listening.ts"
 import { clientClass, PgPool, type Timeouts } from "./Pool.ts"
+import { closingClient, type DatabaseUnfit, reach } from "./Reach.ts"
 import { withPgSurface } from "./Surface.ts"
 
 export interface Options {
@@ -26,17 +28,7 @@ export interface Options {
   readonly isPatient?: boolean
 }
 
-/** The connection could not be made. `message` is for the person who starts stoa, and never holds the password. */
-export class DatabaseUnreachable extends Data.TaggedError("DatabaseUnreachable")<{
-  /** `host:port/database` */
-  readonly address: string
-  /** The system's or PostgreSQL's code: `ECONNREFUSED`, `28P01` … */
-  readonly code: string | undefined
-  readonly message: string
-}> {}
-
-/** Longest time to make a connection: at the start, and later, when the next attempt may find the server back. */
-const firstConnectTimeout = Duration.seconds(10)
+/** Longest time to make a connection, once the server has been there: the next attempt may find it back. */
 const connectTimeout = Duration.seconds(5)
 
 /**
@@ -82,71 +74,37 @@ const courtesy = `
 
 const failed = (cause: unknown) => new SqlError.SqlError({ cause, message: "Failed to execute statement" })
 
-const poolConfig = (options: Options): Config => ({
-  connectionString: Redacted.value(options.url),
+/**
+ * Limits of a connection, and the id of the server's process behind it, by which a
+ * statement is cancelled. They are no parameters of its start: PgBouncer refuses
+ * those that it does not know, and tells an id of its own.
+ */
+const limits = `
+  select set_config('statement_timeout', '${Duration.toMillis(statementTimeout)}', false),
+    set_config('idle_in_transaction_session_timeout', '${Duration.toMillis(idleInTransactionTimeout)}', false),
+    pg_backend_pid() as pid`
+
+const prepare = async (client: Client) => {
+  const { rows: [row] } = await client.query(limits) as { readonly rows: ReadonlyArray<{ readonly pid: number }> }
+  client.processID = row!.pid
+  await client.query(courtesy).catch(() => {})
+}
+
+const configOf = ({ ssl, url }: Address, options: Options): Config => ({
+  connectionString: url,
+  ...ssl !== undefined && { ssl },
   application_name: "stoa",
   keepAlive: true,
   keepAliveInitialDelayMillis: Duration.toMillis(keepAliveDelay),
   connectionTimeoutMillis: Duration.toMillis(connectTimeout),
   idleTimeoutMillis: Duration.toMillis(idleTimeout),
   max: Math.max(2, options.maxConnections ?? 10),
-  statement_timeout: Duration.toMillis(statementTimeout),
-  idle_in_transaction_session_timeout: Duration.toMillis(idleInTransactionTimeout),
-  onConnect: (client) => client.query(courtesy).catch(() => {})
+  onConnect: prepare
 })
 
-const advice: Record<string, string> = {
-  ECONNREFUSED: "nothing listens there. Start PostgreSQL, or correct the database url",
-  ENOENT: "there is no such socket. Start PostgreSQL, or correct the database url",
-  ENOTFOUND: "the host is unknown. Correct the database url",
-  EAI_AGAIN: "the host cannot be looked up. Check the network, or correct the database url",
-  "28P01": "the user or the password is refused. Correct the database url",
-  "28000": "this user may not connect from here. Correct the database url, or the server's pg_hba.conf",
-  "3D000": "there is no such database. Create it (createdb), or correct the database url",
-  "53300": "it has no connection left. Stop other clients, or raise its max_connections",
-  "57P03": "it is starting up or shutting down. Try again in a moment"
-}
-
-const unreachable = (address: string) => (cause: unknown) => {
-  const error = cause instanceof AggregateError ? cause.errors[0] : cause
-  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined
-  const reason = code !== undefined && code in advice
-    ? advice[code]!
-    : `${error instanceof Error ? error.message : String(error)}. Check the database url`
-  return new DatabaseUnreachable({ address, code, message: `Cannot connect to PostgreSQL at ${address}: ${reason}.` })
-}
-
-const addressOf = (config: Config) =>
-  Effect.try({
-    try: () => {
-      const { database, host, port } = new Client(config)
-      return `${host}:${port}/${database ?? ""}`
-    },
-    // The original error repeats the url, with its password.
-    catch: () =>
-      new DatabaseUnreachable({
-        address: "",
-        code: undefined,
-        message: "The database url is malformed; it should read postgres://user:password@host:5432/database."
-      })
-  })
-
-/** Ends a connection or a pool in order, but waits only a second: a dead connection never answers. */
-const closing = (open: Client | Pool) =>
+/** Ends a pool in order, but waits only a second: a dead connection never answers. */
+const closing = (open: Pool) =>
   Effect.promise(() => open.end()).pipe(Effect.interruptible, Effect.timeoutOption("1 second"))
-
-const closingClient = (client: Client) =>
-  Effect.zipRight(closing(client), Effect.sync(() => client.connection.stream.destroy()))
-
-/** Connects once, to find out whether the server can be reached. It has more time than a request has. */
-const reach = (config: Config, address: string) =>
-  Effect.acquireUseRelease(
-    Effect.sync(() =>
-      new Client({ ...config, connectionTimeoutMillis: Duration.toMillis(firstConnectTimeout) }).on("error", () => {})
-    ),
-    (client) => Effect.tryPromise({ try: () => client.connect(), catch: unreachable(address) }),
-    closingClient
-  )
 
 const openPool = (config: Config, timeouts: Timeouts) =>
   Effect.acquireRelease(
@@ -186,7 +144,7 @@ const listen = (config: Config) => (channel: string, statements: ReadonlyArray<s
       yield* Effect.tryPromise({
         try: async () => {
           await client.connect()
-          await client.query([...statements, `listen ${escapeIdentifier(channel)}`].join("; "))
+          await client.query([limits, ...statements, `listen ${escapeIdentifier(channel)}`].join("; "))
           emit.single(null)
         },
         catch: (cause) => new SqlError.SqlError({ cause, message: "Failed to listen" })
@@ -231,8 +189,8 @@ const inTransaction = <Row>(connection: SqlConnection.Connection, query: Query) 
   >
 
 export const make = Effect.fn("Pg.make")(function*(options: Options) {
-  const config = poolConfig(options)
-  yield* reach(config, yield* addressOf(config))
+  const address = yield* addressOf(options.url)
+  const config = yield* reach(address, configOf(address, options))
   const pool = yield* openPool(config, options.isPatient === true ? endless : timeouts)
   const payloads = (channel: string) => Stream.filter(listen(config)(channel, []), (payload) => payload !== null)
   // This cannot fail, because the pool is already open.
@@ -246,5 +204,5 @@ export const make = Effect.fn("Pg.make")(function*(options: Options) {
 
 export const layer = (
   options: Options
-): Layer.Layer<SqlClient.SqlClient | PgClient.PgClient | Prepared | Listening, DatabaseUnreachable> =>
+): Layer.Layer<SqlClient.SqlClient | PgClient.PgClient | Prepared | Listening, DatabaseUnreachable | DatabaseUnfit> =>
   Layer.scopedContext(make(options)).pipe(Layer.provide(Reactivity.layer))

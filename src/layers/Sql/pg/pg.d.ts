@@ -2,6 +2,16 @@
 declare module "pg" {
   import type { Duration } from "effect"
   import type { Socket } from "node:net"
+  import type { PeerCertificate } from "node:tls"
+
+  /** How TLS is spoken: not at all, as Node does it, or so. */
+  export type Ssl = boolean | {
+    readonly rejectUnauthorized?: boolean
+    readonly ca?: string
+    readonly cert?: string
+    readonly key?: string
+    readonly checkServerIdentity?: (host: string, certificate: PeerCertificate) => Error | undefined
+  }
 
   export interface Config {
     readonly connectionString: string
@@ -11,8 +21,7 @@ declare module "pg" {
     readonly connectionTimeoutMillis?: number
     readonly idleTimeoutMillis?: number
     readonly max?: number
-    readonly statement_timeout?: number
-    readonly idle_in_transaction_session_timeout?: number
+    readonly ssl?: Ssl
     /** Makes a pool's connections. */
     readonly Client?: new(config: Config) => Client
     /** Awaited before a pool's new connection is used. */
@@ -38,6 +47,8 @@ declare module "pg" {
     readonly host: string
     readonly port: number
     readonly database: string | undefined
+    /** The server's process behind the connection. */
+    processID: number | null
     readonly connection: { readonly stream: Socket; emit(event: "error", cause: Error): boolean }
     connect(): Promise<void>
     query(sql: string): Promise<unknown>
