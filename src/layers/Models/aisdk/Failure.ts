@@ -210,6 +210,7 @@ const refused = (status: number, body: string, headers: unknown, now: number): M
       return tooMany(status, body, headers, now)
   }
   if (status >= 500) return failed("upstream", true, `The provider failed (${status}).`)
+  if (said.written.test(body)) return badlyWritten()
   if (said.tooLong.test(body)) return contextLength()
   if (said.policy.test(body)) return contentPolicy(body)
   if (said.key.test(body)) return badKey(status)
@@ -218,6 +219,9 @@ const refused = (status: number, body: string, headers: unknown, now: number): M
   return failed("upstream", false, `The provider answered with a status that was not expected (${status}).`)
 }
 
+const badlyWritten = () =>
+  failed("upstream", true, "The provider could not read what the model wrote as a tool's call or as JSON.")
+
 const midway = () => failed("upstream", true, "The provider reported an error in the middle of its answer.")
 
 /** The failure that the stream itself reports. */
@@ -225,6 +229,7 @@ const reportedFailure = (error: unknown, now: number): ModelFailed => {
   const body = JSON.stringify(error) ?? ""
   const inner = read(error, "error") ?? error
   const status = Number(read(inner, "code") ?? Number.NaN)
+  if (said.written.test(body)) return badlyWritten()
   if (said.tooLong.test(body)) return contextLength()
   if (said.policy.test(body)) return contentPolicy(body)
   if (status >= 400 && status < 600) return refused(status, body, undefined, now)

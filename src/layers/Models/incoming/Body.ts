@@ -62,6 +62,7 @@ const drain = async (reader: Reader) => {
 const passing = (reader: Reader, filter: Events.Filter, seen: Seen, signs: Signs): ReadableStream<Uint8Array> => {
   let timer: ReturnType<typeof setTimeout> | undefined
   let events = 0
+  let skipped = 0
   let usage: Usage | undefined
 
   /** Begins or ends the grace, after what has come. */
@@ -77,8 +78,8 @@ const passing = (reader: Reader, filter: Events.Filter, seen: Seen, signs: Signs
   const tell = () => {
     if (seen.usage !== usage && seen.usage !== undefined) signs.charged(seen.usage)
     usage = seen.usage
-    if (seen.skipped > 0) signs.skipped(seen.skipped)
-    seen.skipped = 0
+    if (seen.skipped > skipped) signs.skipped(seen.skipped - skipped)
+    skipped = seen.skipped
   }
 
   const next = async (): Promise<Uint8Array | undefined> => {

@@ -84,6 +84,8 @@ interface State {
   /** The ids of calls whose server does not number them, by their place. */
   readonly ids: Array<string | undefined>
   readonly seen: Seen
+  /** Whether the reason is that something went wrong: an error may follow that says what. */
+  broke: boolean
 }
 
 /** Leaves something out, which is counted. */
@@ -174,7 +176,8 @@ const isFilled = (value: unknown): boolean =>
 const isSaid = (delta: Fields): boolean =>
   isFilled(delta["content"]) || isFilled(delta["tool_calls"]) || isFilled(delta["images"])
 
-const note = (chunk: Fields, seen: Seen): void => {
+const note = (chunk: Fields, state: State): void => {
+  const { seen } = state
   const { choices, usage } = chunk
   const last = fieldsIn(usage ?? fieldsIn(chunk["x_groq"])["usage"])
   if ("prompt_tokens" in last) seen.usage = Charged.ofChat(last)
@@ -183,21 +186,23 @@ const note = (chunk: Fields, seen: Seen): void => {
     const said = isSaid(fieldsIn(choice["delta"]))
     if (said) seen.visible = true
     // Some servers name a reason in each chunk: what still says something was not the last one.
-    if (isReason(choice["finish_reason"])) seen.finished = true
-    else if (said) seen.finished = false
+    if (isReason(choice["finish_reason"])) {
+      seen.finished = true
+      state.broke = /error|abort|fail/i.test(choice["finish_reason"])
+    } else if (said) seen.finished = false
   }
 }
 
 /** Looks at the chunks of one answer. */
 export const look = (seen: Seen): Look => {
-  const state: State = { ids: [], seen }
+  const state: State = { ids: [], seen, broke: false }
   return (chunk) => {
     if (isRegular(chunk)) {
-      note(chunk, seen)
+      note(chunk, state)
       return chunk
     }
     if (isError(chunk)) {
-      if (!seen.finished) return chunk
+      if (!seen.finished || state.broke) return chunk
       seen.over = true
       return dropped
     }
@@ -207,7 +212,7 @@ export const look = (seen: Seen): Look => {
       return dropped
     }
     const right = putRight(chunk, state)
-    note(right, seen)
+    note(right, state)
     return right
   }
 }

@@ -179,9 +179,10 @@ export const look = (seen: Seen): Look => {
 }
 
 /** What is said in the place of an end that a server leaves out, although it has said all the rest. */
-export const endOf = ({ finished, kind, over, visible }: Seen, isDone: boolean): Fields | undefined => {
+export const endOf = ({ finished, kind, over, skipped, visible }: Seen, isDone: boolean): Fields | undefined => {
   if (over) return undefined
   if (kind === "messages" && finished) return { type: "message_stop" }
-  // A server that names no reason, but says that it is done, is believed: a cut answer would not say so.
-  return kind === "chat" && !finished && visible && isDone ? Chunks.unknownReason : undefined
+  // A server that names no reason, but says that it is done, is believed: a cut answer would not say so. Unless the
+  // reason may have stood in what could not be read.
+  return kind === "chat" && !finished && visible && isDone && skipped === 0 ? Chunks.unknownReason : undefined
 }

@@ -14,7 +14,7 @@ export interface Seen {
   over: boolean
   /** Events that have come. */
   events: number
-  /** Events, and parts of them, that could not be read and were left out. */
+  /** How many events, and parts of them, could not be read and were left out. */
   skipped: number
   /** The tokens that the provider has named so far. */
   usage: Usage | undefined
