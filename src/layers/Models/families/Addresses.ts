@@ -16,9 +16,9 @@ const endings = [
 
 /** Without slashes that are doubled or at the end, and without the path of a request. */
 const tidy = (address: string): string => {
-  const [, origin = "", path = ""] = /^(https?:\/\/[^/]*)(.*)$/is.exec(address.trim()) ?? []
-  if (origin === "") return address
-  const plain = withoutTrailing(path.replaceAll(/\/{2,}/g, "/"), "/")
+  if (!URL.canParse(address)) return address
+  const { origin, pathname } = new URL(address)
+  const plain = withoutTrailing(pathname.replaceAll(/\/{2,}/g, "/"), "/")
   const ending = endings.find((one) => plain.endsWith(one))
   return `${origin}${ending === undefined ? plain : withoutTrailing(plain.slice(0, -ending.length), "/")}`
 }
