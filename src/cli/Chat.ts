@@ -129,12 +129,13 @@ const sendTimeout = Duration.minutes(1)
  */
 const insist = <A, E, R>(send: Effect.Effect<A, E | Refused | Unreachable, R>) =>
   Effect.gen(function*() {
-    const since = yield* Clock.currentTimeMillis
+    const since = yield* Clock.currentTimeNanos
     for (let attempt = 1;; attempt++) {
       const sent = yield* Effect.either(send)
       if (Either.isRight(sent)) return sent.right
       const error = sent.left
-      const isOver = attempt === maxSends || (yield* Clock.currentTimeMillis) - since > Duration.toMillis(sendTimeout)
+      const isOver = attempt === maxSends ||
+        (yield* Clock.currentTimeNanos) - since > Duration.unsafeToNanos(sendTimeout)
       if (isOver || !isTrouble(error) || !isPassing(error) || isFull(error) || (attempt === 1 && isNobody(error))) {
         return yield* Effect.fail(error)
       }

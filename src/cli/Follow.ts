@@ -86,14 +86,14 @@ export const follow = <R>(
     let wasThere = isExpected
     let isDone = false
     let attempts = 0
-    let since = 0
+    let since = 0n
 
     const once = Effect.gen(function*() {
       const response = yield* http.execute(
         last === undefined ? request : HttpClientRequest.setHeader(request, "last-event-id", String(last))
       )
       wasThere = true
-      since = yield* Clock.currentTimeMillis
+      since = yield* Clock.currentTimeNanos
       const bytes = response.stream.pipe(
         Stream.mapError(({ message }) => new Lost({ message })),
         Stream.timeoutFail(() => new Lost({ message: "silence" }), silence)
@@ -117,7 +117,9 @@ export const follow = <R>(
       const error = yield* once
       if (isDone) return
       if (!isPassing(error) || (!wasThere && error._tag === "Unreachable")) return yield* giveUp(url, error)
-      if ((yield* Clock.currentTimeMillis) - since > Duration.toMillis(steady) && error._tag === "Lost") attempts = 0
+      if ((yield* Clock.currentTimeNanos) - since > Duration.unsafeToNanos(steady) && error._tag === "Lost") {
+        attempts = 0
+      }
       attempts++
       if (attempts === 1) yield* onLost
       if (attempts > maxAttempts) return yield* giveUp(url, error)

@@ -4,7 +4,7 @@ import type { AgentEvent } from "./Event.ts"
 import { AgentId, CredentialId, RunId, SessionId, Timestamp, UserId } from "./Ids.ts"
 import { type Prices, pricesFor } from "./Model.ts"
 import type { Run } from "./Run.ts"
-import { countOf, type Usage } from "./Usage.ts"
+import { addUsage, countOf, type Usage } from "./Usage.ts"
 
 const Count = Schema.NonNegativeInt
 
@@ -80,6 +80,8 @@ export interface CallProgress {
   outcome: string
   /** Of the model that answered. */
   prices: Prices | undefined
+  /** What the provider had named for attempts that broke off; the events do not tell it. */
+  charged?: Usage
 }
 
 type CallStart = Extract<AgentEvent, { readonly type: "MODEL_CALL_START" }>
@@ -100,7 +102,7 @@ export const entryOf = (
   end: CallEnd,
   progress: CallProgress | undefined
 ): LedgerEntry => {
-  const tokens = tokensOf(end)
+  const tokens = tokensOf(progress?.charged === undefined ? end : addUsage(end, progress.charged))
   return {
     id: `${run.id}/${start.id}`,
     kind: "chat",

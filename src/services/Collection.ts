@@ -3,6 +3,7 @@ import { type Clock, Context, Duration, Effect, ParseResult, Schema } from "effe
 import { Conflict, NotFound } from "../domain/Errors.ts"
 import type { UserId } from "../domain/Ids.ts"
 import { cursorAfter, keyOfCursor, pageBytes, type PageRequest } from "../domain/Page.ts"
+import { monotonic } from "./Now.ts"
 import type { Collection, Driver, Order, Owned, Row, RowFilter, Table } from "./Storage.ts"
 
 /** Decoded records kept at most, of all nouns together; the least recently used goes first. */
@@ -19,13 +20,13 @@ export const makeCache = (clock: Clock.Clock, ttl: Duration.Duration) => {
       const entry = entries.get(key)
       if (entry === undefined) return undefined
       entries.delete(key)
-      if (entry.until < clock.unsafeCurrentTimeMillis()) return undefined
+      if (entry.until < monotonic(clock)) return undefined
       entries.set(key, entry)
       return entry.record
     },
     keep: (key: string, record: unknown, since: number) => {
       if (since !== epoch) return
-      entries.set(key, { record, until: clock.unsafeCurrentTimeMillis() + life })
+      entries.set(key, { record, until: monotonic(clock) + life })
       if (entries.size > cacheSize) entries.delete(entries.keys().next().value!)
     },
     forget: (key: string) => {

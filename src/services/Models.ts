@@ -50,7 +50,8 @@ export type StopReason = "stop" | "tool_calls" | "length" | "content_filter" | "
 /**
  * A piece of a model's answer. Text and thinking of the same `block` belong
  * together; a new `block` or `block_end` closes the one before. `finish` comes
- * last, once; `retry` and `switch` come before all others. `provider_metadata`
+ * last, once; `retry` and `switch` come before all others, `charged` when an attempt
+ * has failed. `provider_metadata`
  * is what the provider wants back with the next call; `empty` is the kind of a
  * block that holds nothing else. Calls that are `provider_executed` are run by
  * the provider, whose results come as `tool_result`.
@@ -90,6 +91,8 @@ export type ModelPart =
   }
   /** The provider is called again. */
   | { readonly type: "retry" }
+  /** An attempt broke off after the provider had named these tokens for it: they are paid for. */
+  | { readonly type: "charged"; readonly usage: Usage; readonly prices?: Prices }
   /** A fallback is called now; no part of an answer has been handed over before. */
   | {
     readonly type: "switch"

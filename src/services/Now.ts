@@ -10,4 +10,12 @@ export const timestampOf = (millis: number): Timestamp => {
   return last.written
 }
 
+/**
+ * Milliseconds of a clock that only goes forward, whatever happens to the time of
+ * day: for how long something takes, or may take. It says nothing outside of this process.
+ */
+export const monotonic = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos()) / 1e6
+
+export const monotonicMillis: Effect.Effect<number> = Effect.clockWith((clock) => Effect.sync(() => monotonic(clock)))
+
 export const now: Effect.Effect<Timestamp> = Effect.map(Clock.currentTimeMillis, timestampOf)

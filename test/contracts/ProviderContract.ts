@@ -10,8 +10,17 @@ import { cuts } from "./provider/Cuts.ts"
 import { failures } from "./provider/Failures.ts"
 import { history } from "./provider/History.ts"
 import { questions } from "./provider/Questions.ts"
+import { streams } from "./provider/Streams.ts"
 
-export const cases: ReadonlyArray<Case> = [...answers, ...questions, ...failures, ...cuts, ...checks, ...history]
+export const cases: ReadonlyArray<Case> = [
+  ...answers,
+  ...questions,
+  ...failures,
+  ...cuts,
+  ...checks,
+  ...history,
+  ...streams
+]
 
 export const providerContract = (subject: Subject) =>
   layer(Talk.base, { excludeTestServices: true })(subject.name, (it) => {

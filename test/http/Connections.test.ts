@@ -210,6 +210,18 @@ const ask = async (port: number, text: string) => {
 }
 
 describe("Connections", () => {
+  it("idle for 75 seconds between two requests, or as long as the operator says", async () => {
+    for (const [keepAliveSeconds, seconds] of [[undefined, 75], [620, 620]] as const) {
+      const options = { maxConnections: 5, ...(keepAliveSeconds !== undefined && { keepAliveSeconds }) }
+      await served(options, waiter, async (port, { node }) => {
+        assert.strictEqual(node.keepAliveTimeout, seconds * 1000)
+        const asked = await ask(port, get("/"))
+        await until(() => asked.seen.text.includes("here"), "an answer")
+        assert.include(asked.seen.text, `Keep-Alive: timeout=${seconds}\r\n`)
+      })
+    }
+  })
+
   it("beyond the bound are told to come back, and those within it stay", () =>
     served({ maxConnections: 5 }, waiter, async (port, { counts }) => {
       const held = await Promise.all(Array.from({ length: 5 }, () => client(port, get("/wait"))))

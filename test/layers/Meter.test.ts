@@ -34,8 +34,8 @@ const metering = Effect.gen(function*() {
     behind: () => undefined,
     takeSteering: () => []
   }
-  let now = 0
-  const clock = { ...yield* Effect.clock, unsafeCurrentTimeMillis: () => now += 60_000 }
+  let now = 0n
+  const clock = { ...yield* Effect.clock, unsafeCurrentTimeNanos: () => now += 60_000_000_000n }
   return { meter: Meter.make({ out, reply_id, clock }), drafts, calls }
 })
 

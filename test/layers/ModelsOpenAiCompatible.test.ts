@@ -5,7 +5,7 @@ import type { JsonObject } from "../../src/domain/Json.ts"
 import type { ContentBlock, Message } from "../../src/domain/Message.ts"
 import { type Bounds, bounds, within } from "../../src/layers/Models/Bounds.ts"
 import { provider } from "../../src/layers/Models/providers/OpenAiCompatible.ts"
-import type { EmitPart, ModelFailed, ModelPart, ToolSpec } from "../../src/services/Models.ts"
+import type { EmitPart, ModelErrorType, ModelFailed, ModelPart, ToolSpec } from "../../src/services/Models.ts"
 import * as Fake from "../support/FakeOpenAi.ts"
 
 const planted = "sk-planted-secret"
@@ -375,21 +375,26 @@ describe("a failure", () => {
     }))
 
   for (
-    const [what, answer] of [
-      ["a connection that breaks in the middle", { events: [Fake.text("half")], ending: "cut" }],
+    const [what, answer, type = "upstream", retryable = true] of [
+      ["a connection that breaks in the middle", { events: [Fake.text("half")], ending: "cut" }, "connection"],
       ["a stream that ends without a reason", { events: [Fake.text("half")], ending: "unfinished" }],
       ["an empty stream", { events: [], ending: "unfinished" }],
-      ["a page instead of a stream", { events: [`<html>provider says ${planted}</html>`], ending: "unfinished" }],
+      [
+        "a page instead of a stream",
+        { events: [`<html>provider says ${planted}</html>`], ending: "unfinished" },
+        "upstream",
+        false
+      ],
       ["broken JSON", { events: [Fake.text("half"), `data: {"provider says": ${planted}\n\n`] }],
       ["JSON of another kind", { events: [{ "provider says": planted }] }],
       ["an error in the stream", { events: [Fake.text("half"), { error: { message: `provider says ${planted}` } }] }]
-    ] as ReadonlyArray<readonly [string, Fake.Answer]>
+    ] as ReadonlyArray<readonly [string, Fake.Answer, ModelErrorType?, boolean?]>
   ) {
-    it.scopedLive(`${what} is upstream, and may be tried again`, () =>
+    it.scopedLive(`${what} is ${type}, and ${retryable ? "may" : "need not"} be tried again`, () =>
       Effect.gen(function*() {
         const server = yield* Fake.make
         server.answer(answer)
-        check(yield* Effect.flip(stream(server.baseUrl)), "upstream", true)
+        check(yield* Effect.flip(stream(server.baseUrl)), type, retryable)
       }))
   }
 

@@ -120,8 +120,7 @@ const subjects: ReadonlyArray<Subject> = [
     lacks: {
       "thinking goes back": "what goes back is the signature, beside the call or the text after the thought",
       "pieces of arguments": "a call comes whole",
-      "unfinished arguments": "arguments are an object, not a text",
-      "limits told within an answer": "the package that speaks to it passes over errors, and the answer looks cut"
+      "unfinished arguments": "arguments are an object, not a text"
     }
   },
   {

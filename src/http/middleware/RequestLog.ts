@@ -1,6 +1,7 @@
 /** A line of the log for each request, and the reasons of those that could not be served now. Neither holds a query, a header or a body. */
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { type Clock, Effect, type Fiber, FiberRef, LogLevel } from "effect"
+import { monotonic } from "../../services/Now.ts"
 import type { Problem } from "./Problems.ts"
 
 /** Paths that a supervisor of the process polls every few seconds. */
@@ -29,7 +30,7 @@ class Line {
   constructor(request: HttpServerRequest.HttpServerRequest, clock: Clock.Clock) {
     this.#request = request
     this.#clock = clock
-    this.#began = clock.unsafeCurrentTimeMillis()
+    this.#began = monotonic(clock)
   }
 
   write: Effect.Effect<void> = Effect.suspend(() => {
@@ -44,7 +45,7 @@ class Line {
         method,
         path,
         status,
-        duration_ms: this.#clock.unsafeCurrentTimeMillis() - this.#began,
+        duration_ms: Math.round(monotonic(this.#clock) - this.#began),
         ...(bytes !== undefined && { bytes }),
         ...(code !== undefined && { code })
       })
@@ -68,7 +69,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly logRequests:
     /** Says why a request cannot be served now. Codes are words of ours, so there are few. */
     unavailable: ({ code, detail }: Problem): Effect.Effect<void> =>
       Effect.suspend(() => {
-        const now = clock.unsafeCurrentTimeMillis()
+        const now = monotonic(clock)
         const known = reasons.get(code)
         if (known !== undefined && known.until > now) {
           known.unsaid++

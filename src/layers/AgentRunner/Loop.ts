@@ -124,6 +124,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
         }, (part) => {
           if (part.type === "retry") return void meter.retry()
           if (part.type === "switch") return void meter.switch(part)
+          if (part.type === "charged") return void meter.charged(part)
           meter.come()
           if (part.type === "finish") finish = part
           else if (part.type === "data" && !FilesOut.isSmall(part)) {

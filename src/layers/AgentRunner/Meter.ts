@@ -5,11 +5,13 @@ import type { MessageId } from "../../domain/Ids.ts"
 import type { CallProgress } from "../../domain/Ledger.ts"
 import * as Reply from "../../domain/Reply.ts"
 import { stopFields, type StopReason } from "../../domain/Stop.ts"
-import { noUsage, reported } from "../../domain/Usage.ts"
+import { addUsage, noUsage, reported } from "../../domain/Usage.ts"
 import type { Out } from "../../services/AgentRunner.ts"
 import type { ModelName, ModelPart } from "../../services/Models.ts"
+import { monotonic } from "../../services/Now.ts"
 
 type Switch = Extract<ModelPart, { readonly type: "switch" }>
+type Charged = Extract<ModelPart, { readonly type: "charged" }>
 type Finish = Extract<ModelPart, { readonly type: "finish" }>
 
 /** Models and events have words of their own for the same. */
@@ -34,7 +36,7 @@ export const make = ({ clock, out, reply_id }: Options) => {
   let progress: CallProgress
 
   const begin = ({ credential_id, model, type }: ModelName) => {
-    since = clock.unsafeCurrentTimeMillis()
+    since = monotonic(clock)
     progress = { attempts: 1, first_token_ms: null, outcome: "interrupted", prices: undefined }
     out.calling(progress)
     out.emit({ type: "MODEL_CALL_START", reply_id, model_name: model, provider: type, credential_id })
@@ -45,9 +47,14 @@ export const make = ({ clock, out, reply_id }: Options) => {
     retry: () => {
       progress.attempts++
     },
+    /** Notes what an attempt that broke off is paid for. */
+    charged: ({ prices, usage }: Charged) => {
+      progress.charged = addUsage(progress.charged ?? noUsage, reported(usage))
+      progress.prices ??= prices
+    },
     /** Notes that a part of the answer has come. */
     come: () => {
-      progress.first_token_ms ??= Math.max(0, clock.unsafeCurrentTimeMillis() - since)
+      progress.first_token_ms ??= Math.round(monotonic(clock) - since)
     },
     failed: (outcome: string) => {
       progress.outcome = outcome
@@ -68,7 +75,7 @@ export const make = ({ clock, out, reply_id }: Options) => {
     },
     finish: ({ details, prices, reason, usage }: Finish) => {
       progress.outcome = "completed"
-      progress.prices = prices
+      progress.prices = prices ?? progress.prices
       for (const draft of Reply.closeBlocks(out.reply())) out.emit(draft)
       for (const draft of Reply.closeProvidersCalls(out.reply())) out.emit(draft)
       out.emit({

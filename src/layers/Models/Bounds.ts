@@ -4,12 +4,14 @@
  * first part was handed over is tried again.
  */
 import { Cause, type Clock, Context, Deferred, Duration, Effect, Exit, FiberId, Random } from "effect"
+import type { Usage } from "../../domain/Usage.ts"
 import { type EmitPart, ModelFailed, type ModelPart } from "../../services/Models.ts"
+import { monotonic } from "../../services/Now.ts"
 import { cut, endless, silent } from "./aisdk/Failure.ts"
 import { type Gate, open } from "./Gate.ts"
 
 export interface Bounds {
-  /** How long nothing may come before the first part, and between two. Time in which the log is behind does not count. */
+  /** How long no byte may come before the first one, and between two. Time in which the log is behind does not count. */
   readonly firstPart: Duration.Duration
   readonly idle: Duration.Duration
   /** How long an answer may take in all. */
@@ -44,16 +46,26 @@ export class Silence extends Context.Reference<Silence>()("stoa/layers/Models/Bo
   defaultValue: (): Partial<Pick<Bounds, "firstPart" | "idle">> => ({})
 }) {}
 
-type Provide = (emit: EmitPart) => Effect.Effect<void, ModelFailed>
+/** What a provider says of its answer beside the parts. */
+export interface Signs {
+  readonly alive: () => void
+  readonly charged: (usage: Usage) => void
+}
+
+type Provide = (emit: EmitPart, signs: Signs) => Effect.Effect<void, ModelFailed>
 
 interface Progress {
   parts: number
+  /** Whether a byte or a part has come. */
+  begun: boolean
+  /** The tokens that the provider has named. */
+  charged: Usage | undefined
   characters: number
   calls: number
   blocks: number
   /** The block of text or thinking that the last part belongs to, by its kind and name. */
   flow: string | undefined
-  /** When the last part came, or the log had caught up with it. */
+  /** When the last byte or part came, or the log had caught up with it, on a clock that only goes forward. */
   at: number
   /** Parts that the log has not caught up with. */
   held: number
@@ -125,13 +137,14 @@ const meter = (
 ): EmitPart => {
   const release = () => {
     progress.held--
-    progress.at = clock.unsafeCurrentTimeMillis()
+    progress.at = monotonic(clock)
   }
   return (part) => {
     // A provider that goes on after the end gets a promise that never resolves, until the call is garbage-collected.
     if (progress.over) return new Promise(() => {})
     if (progress.finished) return undefined
     progress.parts++
+    progress.begun = true
     const excess = count(part, progress, bounds)
     if (excess !== undefined) {
       progress.over = true
@@ -139,7 +152,7 @@ const meter = (
       return new Promise(() => {})
     }
     progress.finished = part.type === "finish"
-    progress.at = clock.unsafeCurrentTimeMillis()
+    progress.at = monotonic(clock)
     const behind = emit(part)
     if (behind === undefined) return undefined
     progress.held++
@@ -158,12 +171,12 @@ const attempt = (
     Effect.clockWith((clock) => {
       const done = Deferred.unsafeMake<void, ModelFailed>(FiberId.none)
       const fail = (failed: ModelFailed) => Deferred.unsafeDone(done, Effect.fail(failed))
-      const began = clock.unsafeCurrentTimeMillis()
+      const began = monotonic(clock)
       progress.at = began
       const total = Duration.toMillis(bounds.total)
       const watch: Effect.Effect<void> = Effect.suspend(() => {
-        const now = clock.unsafeCurrentTimeMillis()
-        const begun = progress.parts > 0
+        const now = monotonic(clock)
+        const { begun } = progress
         const limit = Duration.toMillis(begun ? bounds.idle : bounds.firstPart)
         const quiet = progress.held > 0 ? 0 : now - progress.at
         const left = Math.min(limit - quiet, total - (now - began))
@@ -173,13 +186,27 @@ const attempt = (
           : Effect.sync(() => fail(quiet < limit ? endless(total / 1000) : silent(limit / 1000, begun)))
       })
       const take = meter(emit, bounds, progress, clock, fail)
-      return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(Effect.suspend(() => provide(take)))), (calling) => {
+      const signs: Signs = {
+        alive: () => {
+          progress.begun = true
+          progress.at = monotonic(clock)
+        },
+        charged: (usage) => {
+          if (!progress.over) progress.charged = usage
+        }
+      }
+      const asking = Effect.interruptible(Effect.suspend(() => provide(take, signs)))
+      return Effect.flatMap(Effect.forkDaemon(asking), (calling) => {
         calling.addObserver((exit) => Deferred.unsafeDone(done, endOf(exit, progress)))
         return Effect.flatMap(Effect.fork(Effect.interruptible(watch)), (watching) =>
           Effect.ensuring(
             restore(Deferred.await(done)),
             Effect.sync(() => {
               progress.over = true
+              // Here the attempt has failed, was interrupted, or has said itself what it cost.
+              if (!progress.finished && progress.charged !== undefined) {
+                void emit({ type: "charged", usage: progress.charged })
+              }
               calling.unsafeInterruptAsFork(FiberId.none)
               watching.unsafeInterruptAsFork(FiberId.none)
             })
@@ -204,6 +231,8 @@ export const within = (
     Effect.suspend(() => {
       const progress: Progress = {
         parts: 0,
+        begun: false,
+        charged: undefined,
         characters: 0,
         calls: 0,
         blocks: 0,

@@ -2,8 +2,9 @@
  * A circuit breaker: when one credential's provider has failed several times in
  * a row, it is not called for a while, and then called once before all calls may go through.
  */
-import { Clock, Duration, Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { type ModelErrorType, ModelFailed } from "../../services/Models.ts"
+import { monotonicMillis } from "../../services/Now.ts"
 import { type Gate, Refused } from "./Gate.ts"
 
 export interface Options {
@@ -36,7 +37,7 @@ export const make = ({ cooldown, failures, window }: Options): Gate => {
   /** Times of the failures in a row, at most as many as open it. */
   let failed: Array<number> = []
   let last: ModelFailed | undefined
-  /** The time until which calls are refused; 0 while the breaker is closed. */
+  /** The time until which calls are refused, on a clock that only goes forward; 0 while the breaker is closed. */
   let openUntil = 0
 
   const succeed = () => {
@@ -52,14 +53,14 @@ export const make = ({ cooldown, failures, window }: Options): Gate => {
   }
 
   return (attempt, hasBegun) =>
-    Effect.flatMap(Clock.currentTimeMillis, (began) => {
+    Effect.flatMap(monotonicMillis, (began) => {
       if (began < openUntil) {
         return Effect.fail(new Refused({ failed: open(last!, Math.ceil((openUntil - began) / 1000)) }))
       }
       const noted = Effect.tapBoth(attempt, {
         onSuccess: () => Effect.sync(succeed),
         onFailure: (failure) =>
-          Effect.map(Clock.currentTimeMillis, (now) => {
+          Effect.map(monotonicMillis, (now) => {
             // An answer, even a refusal, says that the provider is there.
             const isDown = failure instanceof ModelFailed && counts.has(failure.type) && !hasBegun()
             if (isDown) fail(failure, now)

@@ -54,7 +54,7 @@ export const through = (options: Options, emit: EmitPart): Effect.Effect<void, M
   if (models.length === 1) return call(models[0], true, emit)
   let begun = false
   const take: EmitPart = (part) => {
-    if (part.type !== "retry") begun = true
+    if (part.type !== "retry" && part.type !== "charged") begun = true
     return emit(part)
   }
   const from = (i: number): Effect.Effect<void, ModelFailed> =>

@@ -2,10 +2,11 @@
  * How much one credential may be used at a time and a minute, as its owner says:
  * calls beyond that wait their turn, for a bounded time and in a bounded number.
  */
-import { Clock, Duration, Effect, Fiber } from "effect"
+import { Duration, Effect, Fiber } from "effect"
 import type { FieldProblem } from "../../domain/Errors.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import { ModelFailed } from "../../services/Models.ts"
+import { monotonicMillis } from "../../services/Now.ts"
 import { type Gate, Refused } from "./Gate.ts"
 
 export interface Limits {
@@ -139,9 +140,9 @@ const line = (limit: number) => {
 
 /** Lets so many calls begin in each minute, in the order in which they arrive. */
 const turns = (limit: number) => {
-  /** When the last calls began or will begin; a turn that is not taken up stays taken. */
+  /** When the last calls began or will begin, on a clock that only goes forward; a turn that is not taken up stays taken. */
   const times: Array<number> = []
-  return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+  return Effect.flatMap(monotonicMillis, (now) => {
     while (times.length > 0 && times[0]! <= now - minute) times.shift()
     const at = Math.max(now, (times.at(-limit) ?? -minute) + minute)
     if (at - now > Duration.toMillis(maxWait)) return Effect.fail(tooFast(limit, Math.ceil((at - now) / 1000)))

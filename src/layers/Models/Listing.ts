@@ -1,7 +1,9 @@
 /** The connection check: which models a provider's own list names for a credential. */
 import { Effect } from "effect"
 import type { ModelFailed } from "../../services/Models.ts"
-import { failureOf, garbage, silent } from "./aisdk/Failure.ts"
+import { failureOf, garbage, silent, webPage } from "./aisdk/Failure.ts"
+import * as Body from "./incoming/Body.ts"
+import { isPage } from "./incoming/Events.ts"
 
 export interface Listing {
   readonly url: string
@@ -45,7 +47,8 @@ export const named = (list: string, field: string) => (body: unknown): ReadonlyA
 }
 
 const read = async (listing: Listing, fetch: typeof globalThis.fetch, signal: AbortSignal) => {
-  const response = await fetch(listing.url, { headers: { accept: "application/json", ...listing.headers }, signal })
+  const headers = { accept: "application/json", ...listing.headers }
+  const response = Body.plain(await fetch(listing.url, { headers, signal }))
   const text = await textOf(response)
   if (!response.ok) {
     return Promise.reject({
@@ -57,7 +60,7 @@ const read = async (listing: Listing, fetch: typeof globalThis.fetch, signal: Ab
   }
   const names = listing.names(parsed(text))
   return names === undefined
-    ? Promise.reject(garbage())
+    ? Promise.reject(isPage(text) ? webPage() : garbage())
     : names.filter((name) => typeof name === "string")
 }
 

@@ -8,6 +8,7 @@ import type { FieldProblem } from "../../domain/Errors.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { Message } from "../../domain/Message.ts"
 import { maxOwnModels, type ModelCard, type ModelCardDraft } from "../../domain/Model.ts"
+import type { Usage } from "../../domain/Usage.ts"
 import {
   type Embedded,
   type EmitPart,
@@ -34,6 +35,10 @@ export interface ProviderCall<Fields, Parameters> {
   readonly card?: ModelCard | undefined
   /** For every request of the call: it keeps the tenant's addresses out of the server's own network. */
   readonly fetch: typeof globalThis.fetch
+  /** Says that bytes of the answer have come, also where no part can be made of them yet: it is not silent. */
+  readonly alive?: () => void
+  /** Says which tokens the provider has named so far for this answer: they are paid for even if it breaks off. */
+  readonly charged?: (usage: Usage) => void
 }
 
 export interface CheckCall<Fields> {

@@ -52,7 +52,9 @@ const given = (value: unknown): unknown => {
 
 const priced = (card: ModelCard | undefined, emit: EmitPart): EmitPart => {
   const prices = card?.prices
-  return prices == null ? emit : (part) => emit(part.type === "finish" ? { ...part, prices } : part)
+  return prices == null
+    ? emit
+    : (part) => emit(part.type === "finish" || part.type === "charged" ? { ...part, prices } : part)
 }
 
 export const make = (
@@ -225,7 +227,7 @@ export const make = (
                   Effect.fail(refusal) :
                   callWithin(
                     bounds,
-                    (take) =>
+                    (take, signs) =>
                       provider.stream(
                         {
                           credential: fields,
@@ -238,7 +240,8 @@ export const make = (
                           tool_choice,
                           output,
                           card,
-                          fetch
+                          fetch,
+                          ...signs
                         },
                         take
                       ),

@@ -1,10 +1,11 @@
 /** Checks whether a credential works: it asks the provider, within bounds, and reports no secrets. */
-import { Clock, Duration, Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { type Credential, type CredentialCheck, maxCheckedModels } from "../../domain/Credential.ts"
 import { LimitReached } from "../../domain/Errors.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import { ModelFailed } from "../../services/Models.ts"
+import { monotonicMillis } from "../../services/Now.ts"
 import type { Provider } from "./Provider.ts"
 
 const timeout = Duration.seconds(10)
@@ -67,7 +68,7 @@ export const tested = ({ fetch, open, providers }: Testing) => {
 
   const check = (credential: Credential): Effect.Effect<CredentialCheck> =>
     Effect.gen(function*() {
-      const started = yield* Clock.currentTimeMillis
+      const started = yield* monotonicMillis
       const found = yield* Effect.either(
         modelsOf(credential).pipe(
           Effect.catchAllDefect((defect) =>
@@ -77,7 +78,7 @@ export const tested = ({ fetch, open, providers }: Testing) => {
           Effect.timeoutFail({ duration: timeout, onTimeout: () => slow })
         )
       )
-      const latency_ms = Math.round((yield* Clock.currentTimeMillis) - started)
+      const latency_ms = Math.round((yield* monotonicMillis) - started)
       return found._tag === "Right"
         ? { ok: true, latency_ms, models: found.right, error: null }
         : { ok: false, latency_ms, models: [], error: { type: found.left.type, message: found.left.message } }

@@ -6,6 +6,7 @@
  */
 import { Clock, Effect } from "effect"
 import type { EventLog } from "../../services/EventLog.ts"
+import { monotonic } from "../../services/Now.ts"
 import * as Flush from "./Flush.ts"
 
 /** Least time between two flushes, in milliseconds. */
@@ -51,7 +52,7 @@ export const make = Effect.fnUntraced(function*(log: typeof EventLog.Service) {
 
   // The pace depends on the machine's time, not on the clock that dates events.
   const live = Clock.make()
-  const now = () => live.unsafeCurrentTimeMillis()
+  const now = () => monotonic(live)
 
   const takeAll = (): ReadonlyArray<Flush.Taken> => {
     const taken = [...inHand]

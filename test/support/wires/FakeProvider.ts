@@ -2,13 +2,18 @@
 import { Effect } from "effect"
 import { createServer, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
+import { setTimeout as sleep } from "node:timers/promises"
 import type { Json, Plain, Received, Streamed } from "./Wire.ts"
 
-/** What comes after the last chunk: the end, a broken connection, or nothing. */
-export type Ending = "end" | "cut" | "hang"
+/** What comes after the last chunk: the end, a connection that is closed or reset too early, or nothing. */
+export type Ending = "end" | "cut" | "reset" | "hang"
 
 export type Answer =
-  | (Pick<Streamed, "content_type" | "chunks"> & { readonly ending?: Ending })
+  | (Pick<Streamed, "content_type" | "chunks"> & {
+    readonly ending?: Ending
+    /** Milliseconds before each chunk. */
+    readonly pause?: number
+  })
   | Plain
   /** Never answers. */
   | "hang"
@@ -28,10 +33,12 @@ const reply = async (response: ServerResponse, answer: Answer) => {
   response.writeHead(200, { "content-type": answer.content_type })
   response.flushHeaders()
   for (const chunk of answer.chunks) {
+    if (answer.pause !== undefined) await sleep(answer.pause)
     if (response.destroyed) return
     await write(response, chunk)
   }
   if (answer.ending === "cut") response.destroy()
+  else if (answer.ending === "reset") response.socket?.resetAndDestroy()
   else if (answer.ending !== "hang") response.end()
 }
 

@@ -4,6 +4,8 @@ import { Effect } from "effect"
 import { countOf } from "../../../domain/Usage.ts"
 import type { ModelFailed } from "../../../services/Models.ts"
 import type { Embedded } from "../../../services/Models.ts"
+import * as Body from "../incoming/Body.ts"
+import * as Calls from "../incoming/Calls.ts"
 import { failureOf, garbage, silent } from "./Failure.ts"
 
 /** Most texts of one request, requests at the same time, and seconds for each. */
@@ -19,13 +21,18 @@ const isWhole = (embeddings: ReadonlyArray<ReadonlyArray<unknown>>, texts: Reado
 
 const embedSome = (
   model: EmbeddingModelV3,
+  fetch: typeof globalThis.fetch,
   values: Array<string>,
   providerOptions: EmbeddingModelV3CallOptions["providerOptions"]
 ): Effect.Effect<Embedded, ModelFailed> =>
   Effect.clockWith((clock) =>
     Effect.tryPromise({
-      try: (signal) =>
-        Promise.resolve(model.doEmbed({ values, abortSignal: signal, ...(providerOptions && { providerOptions }) })),
+      try: (signal) => {
+        Calls.begin(signal, { fetch, read: Body.plain })
+        return Promise.resolve(
+          model.doEmbed({ values, abortSignal: signal, ...(providerOptions && { providerOptions }) })
+        )
+      },
       catch: (error) => failureOf(error, false, clock.unsafeCurrentTimeMillis())
     })
   ).pipe(
@@ -39,6 +46,7 @@ const embedSome = (
 
 export const embed = (
   model: EmbeddingModelV3,
+  fetch: typeof globalThis.fetch,
   input: ReadonlyArray<string>,
   providerOptions: EmbeddingModelV3CallOptions["providerOptions"],
   batch = usualBatch
@@ -49,7 +57,7 @@ export const embed = (
     const size = Math.max(1, Math.min(batch, most ?? batch))
     const answers = yield* Effect.forEach(
       batches(input, size),
-      (values) => embedSome(model, values, providerOptions),
+      (values) => embedSome(model, fetch, values, providerOptions),
       { concurrency: parallel ? concurrency : 1 }
     )
     return {

@@ -33,6 +33,12 @@ export const garbage = (): ModelFailed =>
     "The provider's answer could not be understood. Check that the credential's base_url is that of the right API."
   )
 
+/** The address is that of a page for people. */
+export const webPage = (): ModelFailed =>
+  failed("upstream", false, "This address answers with a web page: check the credential's base_url.")
+
+export const tooLarge = (): ModelFailed => failed("upstream", false, "The provider's answer is too large.")
+
 const contextLength = () =>
   failed(
     "context_length",
@@ -103,7 +109,7 @@ const notSent: Readonly<Record<string, () => ModelFailed>> = {
       false,
       "The provider answered with a redirect, which is not followed: give the address that it leads to as base_url."
     ),
-  response_too_large: () => failed("upstream", false, "The provider's answer is too large.")
+  response_too_large: tooLarge
 }
 
 const connectionFailed = (code: string | undefined): ModelFailed => {
@@ -113,6 +119,27 @@ const connectionFailed = (code: string | undefined): ModelFailed => {
   }
   const why = code !== undefined && Object.hasOwn(noConnection, code) ? `: ${noConnection[code]}` : ""
   return failed("connection", true, `The provider could not be reached${why}. Check the credential's base_url.`)
+}
+
+const brokeOff: Readonly<Record<string, string>> = {
+  ECONNRESET: "was reset",
+  EPIPE: "was closed",
+  UND_ERR_SOCKET: "was closed",
+  ETIMEDOUT: "timed out",
+  UND_ERR_BODY_TIMEOUT: "timed out"
+}
+
+const isAbort = (error: unknown): boolean => read(error, "name") === "AbortError"
+
+/** Why an answer could not be read on. What our own end of the call has done is passed on as it is. */
+export const brokenOff = (error: unknown): unknown => {
+  const own = ours(error)
+  if (own !== undefined || isAbort(error)) return own ?? error
+  const code = codeOf(error)
+  if (code !== undefined && Object.hasOwn(notSent, code)) return notSent[code]!()
+  return code !== undefined && Object.hasOwn(brokeOff, code)
+    ? failed("connection", true, `The connection to the provider ${brokeOff[code]} before its answer was complete.`)
+    : cut()
 }
 
 /** Seconds until a provider wants to be asked again: Google says so in the body. */
@@ -183,6 +210,7 @@ const refused = (status: number, body: string, headers: unknown, now: number): M
       return tooMany(status, body, headers, now)
   }
   if (status >= 500) return failed("upstream", true, `The provider failed (${status}).`)
+  if (said.written.test(body)) return badlyWritten()
   if (said.tooLong.test(body)) return contextLength()
   if (said.policy.test(body)) return contentPolicy(body)
   if (said.key.test(body)) return badKey(status)
@@ -191,6 +219,9 @@ const refused = (status: number, body: string, headers: unknown, now: number): M
   return failed("upstream", false, `The provider answered with a status that was not expected (${status}).`)
 }
 
+const badlyWritten = () =>
+  failed("upstream", true, "The provider could not read what the model wrote as a tool's call or as JSON.")
+
 const midway = () => failed("upstream", true, "The provider reported an error in the middle of its answer.")
 
 /** The failure that the stream itself reports. */
@@ -198,6 +229,7 @@ const reportedFailure = (error: unknown, now: number): ModelFailed => {
   const body = JSON.stringify(error) ?? ""
   const inner = read(error, "error") ?? error
   const status = Number(read(inner, "code") ?? Number.NaN)
+  if (said.written.test(body)) return badlyWritten()
   if (said.tooLong.test(body)) return contextLength()
   if (said.policy.test(body)) return contentPolicy(body)
   if (status >= 400 && status < 600) return refused(status, body, undefined, now)
@@ -230,6 +262,12 @@ const ofCall = (error: unknown, now: number): ModelFailed => {
   return failure.retryable && failure.type === "upstream" && status >= 500
     ? failed("upstream", true, `The provider failed (${status}).`)
     : failure
+}
+
+/** Whether a package could not read an event, and the event reports no error. */
+export const isUnread = (error: unknown): boolean => {
+  const name = read(error, "name")
+  return name === "AI_JSONParseError" || (name === "AI_TypeValidationError" && !isErrorBody(read(error, "value")))
 }
 
 /** A failure of ours inside of an error of theirs. */

@@ -11,6 +11,9 @@ import type {
 import { Effect } from "effect"
 import { isBlank } from "../../../domain/Text.ts"
 import { ModelFailed, type StructuredOutput, type ToolChoice, type ToolSpec } from "../../../services/Models.ts"
+import { tidied } from "../families/Addresses.ts"
+import * as Body from "../incoming/Body.ts"
+import * as Calls from "../incoming/Calls.ts"
 import * as Listing from "../Listing.ts"
 import * as Provider from "../Provider.ts"
 import type { Dialect } from "./Dialect.ts"
@@ -59,22 +62,24 @@ export interface Definition<Credential extends object, Parameters extends object
 }
 
 interface Opened {
-  readonly fetch: typeof globalThis.fetch
   readonly client: Client
   readonly models: Map<string, LanguageModelV3>
 }
+
+/** Every request of a package's. */
+const requests = Outgoing.through(Calls.fetch)
 
 /** A client compiles its schemas on first use, so it is kept for as long as the credential stays the same object. */
 const opener = <Credential extends object>(
   open: (credential: Credential, fetch: typeof globalThis.fetch) => Promise<Client>
 ) => {
   const known = new WeakMap<Credential, Opened>()
-  return (credential: Credential, fetch: typeof globalThis.fetch): Effect.Effect<Opened, ModelFailed> =>
+  return (credential: Credential): Effect.Effect<Opened, ModelFailed> =>
     Effect.suspend(() => {
       const before = known.get(credential)
-      if (before?.fetch === fetch) return Effect.succeed(before)
+      if (before !== undefined) return Effect.succeed(before)
       return Effect.clockWith((clock) =>
-        Effect.tryPromise({ try: () => open(credential, Outgoing.through(fetch)), catch: (error) => ({ error }) }).pipe(
+        Effect.tryPromise({ try: () => open(credential, requests), catch: (error) => ({ error }) }).pipe(
           // What is neither ours nor the package's own says that it could not be loaded.
           Effect.catchAll(({ error }) =>
             error instanceof ModelFailed || isAiSdkError(error)
@@ -83,7 +88,7 @@ const opener = <Credential extends object>(
           )
         )
       ).pipe(Effect.map((client) => {
-        const opened = { fetch, client, models: new Map<string, LanguageModelV3>() }
+        const opened = { client, models: new Map<string, LanguageModelV3>() }
         known.set(credential, opened)
         return opened
       }))
@@ -137,6 +142,27 @@ const outputName = (tools: ReadonlyArray<ToolSpec>, { name }: StructuredOutput):
   return free
 }
 
+const ignore = () => {}
+
+/** How the requests of a call are made, and what it tells while their answers are read. */
+const requestsOf = ({ alive, charged, fetch, model }: Provider.ProviderCall<object, object>) => {
+  let left = 0
+  const skipped = (count: number) => void (left += count)
+  const signs: Body.Signs = { alive: alive ?? ignore, charged: charged ?? ignore, skipped }
+  return {
+    requests: { fetch, read: (response: Response) => Body.streamed(response, signs) },
+    skipped: () => skipped(1),
+    /** Logs how much was left out, if anything was. */
+    log: Effect.suspend(() =>
+      left === 0
+        ? Effect.void
+        : Effect.logWarning("Parts of a provider's answer could not be read and were left out").pipe(
+          Effect.annotateLogs({ model, skipped: left })
+        )
+    )
+  }
+}
+
 const refused = (mediaType: string, model: string) =>
   new ModelFailed({
     type: "invalid_request",
@@ -167,6 +193,7 @@ export const make = <Credential extends object, Parameters extends object>(
 ): Provider.Provider => {
   const { batch, dialect, dimensions, listing, mark, options, structured } = definition
   const open = opener(definition.open)
+  const addressed = tidied<Credential>()
   const isStructured = typeof structured === "boolean" ? () => structured : structured
 
   const optionsOf = (
@@ -190,9 +217,10 @@ export const make = <Credential extends object, Parameters extends object>(
   return Provider.make<Credential, Parameters>({
     ...definition,
     accepts: () => true,
-    stream: (call, emit) =>
+    stream: (given, emit) =>
       Effect.suspend(() => {
-        const { card, credential, credential_id, fetch, messages, model, tools } = call
+        const call = { ...given, credential: addressed(given.credential) }
+        const { card, credential, credential_id, messages, model, tools } = call
         const spoken = typeof dialect === "function" ? dialect(call) : dialect
         const author = credential_id === undefined ? model : `${model} ${credential_id}`
         const reader = { dialect: spoken, author, takes: card?.input_types }
@@ -202,24 +230,27 @@ export const make = <Credential extends object, Parameters extends object>(
         if (odd !== undefined) return Effect.fail(odd)
         const native = card?.structured_output ?? isStructured(call)
         const output = call.output === undefined || native ? undefined : outputName(tools, call.output)
-        return Effect.flatMap(open(credential, fetch), (opened) =>
+        const { log, requests, skipped } = requestsOf(call)
+        return Effect.flatMap(open(credential), (opened) =>
           AiSdkStream.stream({
             model: modelOf(opened, model, spoken),
             author,
             dialect: spoken,
             options: optionsOf(call, reader, output),
             output,
-            emit
-          }))
+            emit,
+            requests,
+            skipped
+          })).pipe(Effect.ensuring(log))
       }),
     check: ({ credential, fetch }) =>
       Effect.clockWith((clock) => {
-        const list = listing(credential, clock.unsafeCurrentTimeMillis())
+        const list = listing(addressed(credential), clock.unsafeCurrentTimeMillis())
         return list instanceof ModelFailed ? Effect.fail(list) : Listing.check(list, fetch)
       }),
     ...(dimensions !== undefined && {
       embed: ({ credential, dimensions: wanted, fetch, input, model }: Provider.EmbedCall<Credential>) =>
-        Effect.flatMap(open(credential, fetch), ({ client }) =>
+        Effect.flatMap(open(addressed(credential)), ({ client }) =>
           client.embedding === undefined
             ? Effect.fail(
               new ModelFailed({
@@ -230,6 +261,7 @@ export const make = <Credential extends object, Parameters extends object>(
             )
             : AiSdkEmbed.embed(
               client.embedding(model),
+              fetch,
               input,
               wanted === undefined ? undefined : dimensions(wanted, model),
               batch

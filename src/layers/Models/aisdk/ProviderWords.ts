@@ -4,7 +4,9 @@
  */
 export const said = {
   tooLong:
-    /context[ _](length|window|size)|maximum (context|prompt)|(prompt|input) is too long|too many (input )?tokens|input token count|reduce the length|range of input length|(token|context) limit|exceeds? the (maximum|available) (number of )?(context|tokens)/i,
+    /context[ _](length|window|size)|maximum (context|prompt)|(prompt|input) is too long|too many (input )?tokens(?!,? (please wait|per (minute|day)))|input token count|reduce the length|range of input length|context limit|(exceed\w*|input|prompt)( the| this| your)?( model)?('s)? token limit|exceeds? the (maximum|available) (number of )?(context|tokens)/i,
+  /** What the model wrote is no call or JSON that the provider could read: it may write better the next time. */
+  written: /code\\?"\s*:\s*\\?"(tool_use_failed|output_parse_failed|json_validate_failed)\b/i,
   policy:
     /content_?policy|content_?filter|content management policy|data_?inspection_?failed|responsible ?ai|blocked by (the )?safety/i,
   key:
@@ -12,6 +14,7 @@ export const said = {
   quota:
     /insufficient_quota|exceeded[ _](your[ _])?current[ _]quota|billing_hard_limit|arrearage|blocked_api_access|spend(ing)? limit|used all available credits|(credit )?balance is (too low|insufficient|not enough)|servicequotaexceeded/i,
   permission: /permission_(error|denied)|accessdenied|access_denied|not_?authorized/i,
-  rate: /rate[_ ]?limit|limit_requests|limit_burst_rate|throttl|resource_exhausted|too[_ ]many[_ ]requests/i,
+  rate:
+    /rate[_ ]?limit|limit_requests|limit_burst_rate|throttl|too many tokens,? (please wait|per (minute|day))|resource_exhausted|too[_ ]many[_ ]requests/i,
   request: /invalid_request|invalid_argument|validationexception|bad_request/i
 } as const

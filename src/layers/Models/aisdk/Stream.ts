@@ -8,13 +8,18 @@ import type {
 import { type Clock, Effect } from "effect"
 import type { EmitPart, ModelFailed, ModelPart } from "../../../services/Models.ts"
 import { NewId } from "../../../services/NewId.ts"
-import { cut, failureOf } from "./Failure.ts"
+import * as Calls from "../incoming/Calls.ts"
+import { cut, failureOf, garbage, isUnread } from "./Failure.ts"
 import * as Translate from "./Translate.ts"
 
 interface Call extends Translate.Options {
   readonly model: LanguageModelV3
   readonly options: LanguageModelV3CallOptions
   readonly emit: EmitPart
+  /** How its requests are made and their answers read. */
+  readonly requests: Calls.Call
+  /** Told of each event that the package could not read. */
+  readonly skipped: () => void
 }
 
 /** The packages say `other`, or `error`, without the provider's own word when the stream just ended. */
@@ -28,8 +33,12 @@ const readAll = async (
   clock: Clock.Clock,
   signal: AbortSignal
 ): Promise<ModelFailed | undefined> => {
-  const { emit, model, options } = call
+  const { emit, model, options, requests, skipped } = call
+  Calls.begin(signal, requests)
   let begun = false
+  /** Whether something has come that could be read, and something that could not. */
+  let isRead = false
+  let isUnreadable = false
   const failure = (error: unknown) => failureOf(error, begun, clock.unsafeCurrentTimeMillis())
   const { translate, wantsRaw } = Translate.make(call, newId)
   let behind: Promise<void> | undefined
@@ -61,11 +70,18 @@ const readAll = async (
         return failure(error)
       }
       if (signal.aborted) return undefined
-      if (next.done) return cut()
+      if (next.done) return isUnreadable && !isRead ? garbage() : cut()
       const part = next.value
       if (part.type === "stream-start") continue
+      if (part.type === "error" && isUnread(part.error)) {
+        // One event that cannot be read does not end an answer.
+        isUnreadable = true
+        skipped()
+        continue
+      }
       if (part.type === "error") return failure(part.error)
-      if (part.type === "finish" && isCut(part.finishReason)) return cut()
+      if (part.type === "finish" && isCut(part.finishReason)) return isUnreadable && !isRead ? garbage() : cut()
+      if (part.type !== "response-metadata" && part.type !== "raw") isRead = true
       begun = true
       const failed = translate(part, give)
       if (behind !== undefined) {

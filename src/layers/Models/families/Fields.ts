@@ -9,8 +9,9 @@ const maxName = 256
 
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 
+/** Blanks are a slip of the hand, and reach another address than the one that was meant. */
 const isBaseUrl = (text: string): boolean => {
-  if (!URL.canParse(text)) return false
+  if (/\s/.test(text) || !URL.canParse(text)) return false
   const { hash, password, protocol, search, username } = new URL(text)
   return (protocol === "http:" || protocol === "https:") && `${username}${password}${search}${hash}` === ""
 }

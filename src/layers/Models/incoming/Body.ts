@@ -1,0 +1,195 @@
+/**
+ * The body of a provider's answer between the connection and the package that
+ * reads it. Every byte is a sign of life; what cannot be read is left out; and the
+ * end of the answer is its end, whatever becomes of the connection.
+ */
+import type { Usage } from "../../../domain/Usage.ts"
+import * as Failure from "../aisdk/Failure.ts"
+import * as Chunks from "./Chunks.ts"
+import * as Events from "./Events.ts"
+import * as Frames from "./Frames.ts"
+import { isFields, nothingSeen, type Seen } from "./Seen.ts"
+
+/** Told while the answer is read. */
+export interface Signs {
+  /** Bytes have come. */
+  readonly alive: () => void
+  /** The tokens that the provider has named so far: those before are part of them. */
+  readonly charged: (usage: Usage) => void
+  /** How many events, or parts of them, were left out since it was told last. */
+  readonly skipped: (count: number) => void
+}
+
+/**
+ * How long an answer that has said why it ends may go on without its end mark,
+ * after its last event: the tokens that it cost often come after the reason. In milliseconds.
+ */
+const grace = 2_000
+
+/** How long, and for how many bytes, a connection may take to end after the end mark; it is used again if it does. */
+const drainMillis = 1_000
+const drainBytes = 64 * 1024
+
+/** Longest answer in one piece, in bytes. */
+const maxWhole = 10 * 1024 * 1024
+
+type Reader = ReadableStreamDefaultReader<Uint8Array>
+
+const cancel = (reader: Reader) => void reader.cancel().catch(() => undefined)
+
+/** Reads what is left, so that the connection can be kept. Nobody waits for it, and it ends by itself. */
+const drain = async (reader: Reader) => {
+  // @effect-diagnostics-next-line globalTimers:off -- outside of any fiber: the answer has ended
+  const timer = setTimeout(() => cancel(reader), drainMillis)
+  timer.unref()
+  try {
+    let left = drainBytes
+    while (left > 0) {
+      // oxlint-disable-next-line no-await-in-loop -- a stream is read piece after piece
+      const { done, value } = await reader.read()
+      if (done) return
+      left -= value.byteLength
+    }
+    cancel(reader)
+  } catch {
+    // The answer was complete before its connection broke.
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Hands over what the filter lets pass. */
+const passing = (reader: Reader, filter: Events.Filter, seen: Seen, signs: Signs): ReadableStream<Uint8Array> => {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let events = 0
+  let skipped = 0
+  let usage: Usage | undefined
+
+  /** Begins or ends the grace, after what has come. */
+  const rearm = () => {
+    if (timer !== undefined && seen.finished && seen.events === events) return
+    events = seen.events
+    clearTimeout(timer)
+    // Cancelling makes the read that waits end, as if the connection had ended.
+    // @effect-diagnostics-next-line globalTimers:off -- a web stream's own reading, outside of any fiber
+    timer = seen.finished ? setTimeout(() => cancel(reader), grace) : undefined
+  }
+
+  const tell = () => {
+    if (seen.usage !== usage && seen.usage !== undefined) signs.charged(seen.usage)
+    usage = seen.usage
+    if (seen.skipped > skipped) signs.skipped(seen.skipped - skipped)
+    skipped = seen.skipped
+  }
+
+  const next = async (): Promise<Uint8Array | undefined> => {
+    try {
+      const { done, value } = await reader.read()
+      return done ? undefined : value
+    } catch (error) {
+      // An answer that has said why it ends is complete, even if its connection breaks after that.
+      if (seen.finished) return undefined
+      throw Failure.brokenOff(error)
+    }
+  }
+
+  return new ReadableStream<Uint8Array>({
+    // What is thrown here is the stream's error.
+    pull: async (controller) => {
+      try {
+        for (;;) {
+          // oxlint-disable-next-line no-await-in-loop -- a stream is read piece after piece
+          const bytes = await next()
+          if (bytes !== undefined) signs.alive()
+          const given = bytes === undefined ? filter.end() : filter.take(bytes)
+          tell()
+          if (given !== undefined) controller.enqueue(given)
+          if (bytes === undefined || seen.over) {
+            clearTimeout(timer)
+            controller.close()
+            if (bytes !== undefined) void drain(reader)
+            return
+          }
+          rearm()
+          if (given !== undefined) return
+        }
+      } catch (error) {
+        clearTimeout(timer)
+        cancel(reader)
+        throw error
+      }
+    },
+    cancel: (reason) => {
+      clearTimeout(timer)
+      return reader.cancel(reason)
+    }
+  }, { highWaterMark: 0 })
+}
+
+/** The whole text of an answer that does not stream. */
+const textOf = async (reader: Reader, signs: Signs): Promise<string> => {
+  const all: Array<Uint8Array> = []
+  let length = 0
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- a stream is read piece after piece
+    const { done, value } = await reader.read().catch((error: unknown) => Promise.reject(Failure.brokenOff(error)))
+    if (done) return Buffer.concat(all).toString()
+    signs.alive()
+    all.push(value)
+    length += value.byteLength
+    if (length > maxWhole) {
+      cancel(reader)
+      throw Failure.tooLarge()
+    }
+  }
+}
+
+/** A server that does not stream, although it was asked to, has its answer read as one event. */
+const ofWhole = (text: string): Uint8Array => {
+  let answer: unknown
+  try {
+    answer = JSON.parse(text)
+  } catch {
+    return Buffer.from(text)
+  }
+  const event = isFields(answer) && Array.isArray(answer["choices"]) ? Chunks.ofWhole(answer) : answer
+  return Buffer.from(`data: ${JSON.stringify(event)}\n\n`)
+}
+
+const typeOf = (response: Response): string => (response.headers.get("content-type") ?? "").toLowerCase()
+
+const isPage = (response: Response) => response.ok && typeOf(response).startsWith("text/html")
+
+/** An answer that is not a stream of events: what it says is not looked at, unless it is a web page. */
+export const plain = (response: Response): Response => {
+  if (!isPage(response)) return response
+  void response.body?.cancel().catch(() => undefined)
+  throw Failure.webPage()
+}
+
+/** The answer as it may be read. Fails when it is a web page. */
+export const streamed = async (given: Response, signs: Signs): Promise<Response> => {
+  const response = plain(given)
+  if (!response.ok || response.body === null) return response
+  const { headers, status, statusText } = response
+  const type = typeOf(response)
+  const seen = nothingSeen()
+  const reader = response.body.getReader()
+  if (type.startsWith("application/json")) {
+    const filter = Events.make(seen)
+    const bytes = ofWhole(await textOf(reader, signs))
+    const one = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        controller.enqueue(bytes)
+        controller.close()
+      }
+    })
+    return new Response(passing(one.getReader(), filter, seen, signs), {
+      status,
+      statusText,
+      headers: { "content-type": "text/event-stream" }
+    })
+  }
+  const filter = type.startsWith("application/vnd.amazon.eventstream") ? Frames.make(seen) : Events.make(seen)
+  return new Response(passing(reader, filter, seen, signs), { status, statusText, headers })
+}

@@ -1,0 +1,147 @@
+/**
+ * Server-sent events on their way to the package that reads them: each is looked
+ * at as JSON, and passed on, put right, or left out. Only their data is passed on;
+ * nothing else of them is read.
+ */
+import * as Failure from "../aisdk/Failure.ts"
+import * as Kinds from "./Kinds.ts"
+import { dropped, type Fields, isFields, type Seen } from "./Seen.ts"
+
+/** Longest line, and longest data of an event, in characters: a picture may be in it. */
+const maxLength = 48 * 1024 * 1024
+
+/** Data that is longer than this is passed on as it is: reading it twice would hold up others. */
+const maxLooked = 1024 * 1024
+
+/** Takes bytes as they come, and gives those that may be passed on now. */
+export interface Filter {
+  readonly take: (bytes: Uint8Array) => Uint8Array | undefined
+  /** What is left when no more bytes come. */
+  readonly end: () => Uint8Array | undefined
+}
+
+/** Whether a text is a page for people. */
+export const isPage = (line: string): boolean => /^\s*<(!doctype|html|head|body|\?xml)/i.test(line.slice(0, 256))
+
+const parsed = (data: string): unknown => {
+  try {
+    return JSON.parse(data)
+  } catch {
+    return undefined
+  }
+}
+
+const done = "[DONE]"
+
+export const make = (seen: Seen): Filter => {
+  const decoder = new TextDecoder()
+  const look = Kinds.look(seen)
+  /** The beginning of a line whose end has not come, and how long it is. */
+  let begun = ""
+  /** The data of an event whose end has not come: a line each. */
+  let data: Array<string> = []
+  let length = 0
+  let out = ""
+
+  const pass = (text: string) => {
+    out += `data: ${text}\n\n`
+  }
+
+  const passAll = (values: ReadonlyArray<unknown>) => {
+    for (const value of values) {
+      if (isFields(value)) passOne(value)
+      else seen.skipped++
+    }
+  }
+
+  const passOne = (value: Fields, text?: string) => {
+    const right = look(value)
+    if (right !== dropped) pass(right === value && text !== undefined ? text : JSON.stringify(right))
+  }
+
+  const endAll = (isDone: boolean) => {
+    const end = Kinds.endOf(seen, isDone)
+    if (end !== undefined) pass(JSON.stringify(end))
+    seen.over ||= isDone
+  }
+
+  const endEvent = () => {
+    const lines = data
+    data = []
+    length = 0
+    if (lines.length === 0 || seen.over) return
+    seen.events++
+    const text = lines.length === 1 ? lines[0]! : lines.join("\n")
+    if (text.length > maxLooked) {
+      seen.visible = true
+      return pass(text)
+    }
+    const value = parsed(text)
+    if (isFields(value)) return passOne(value, lines.length === 1 ? text : undefined)
+    // Some servers do not leave a line free between two events.
+    const each = lines.length === 1 ? [] : lines.map(parsed)
+    if (each.some(isFields)) return passAll(each)
+    if (text.trim() === "") return
+    seen.skipped++
+  }
+
+  const takeLine = (line: string) => {
+    if (line === "") return endEvent()
+    if (line.startsWith("data:")) {
+      const own = line.charCodeAt(5) === 32 ? line.slice(6) : line.slice(5)
+      if (own.trimEnd() === done) {
+        endEvent()
+        return endAll(true)
+      }
+      length += own.length
+      if (length > maxLength) throw Failure.tooLarge()
+      data.push(own)
+    } else if (seen.events === 0 && isPage(line)) throw Failure.webPage()
+  }
+
+  const takeText = (given: string) => {
+    let text = given
+    if (text.includes("\r")) {
+      // What comes next may begin with the other half of the line's end.
+      const isHalf = text.endsWith("\r")
+      text = (isHalf ? text.slice(0, -1) : text).replaceAll("\r\n", "\n").replaceAll("\r", "\n")
+      if (isHalf) half = "\r"
+    }
+    let from = 0
+    for (let at = text.indexOf("\n"); at >= 0 && !seen.over; at = text.indexOf("\n", from)) {
+      const line = text.slice(from, at)
+      from = at + 1
+      if (begun === "") takeLine(line)
+      else {
+        const whole = begun + line
+        begun = ""
+        takeLine(whole)
+      }
+    }
+    begun += text.slice(from)
+    if (begun.length > maxLength) throw Failure.tooLarge()
+  }
+
+  let half = ""
+
+  const given = (): Uint8Array | undefined => {
+    if (out === "") return undefined
+    const bytes = Buffer.from(out)
+    out = ""
+    return bytes
+  }
+
+  return {
+    take: (bytes) => {
+      const text = half + decoder.decode(bytes, { stream: true })
+      half = ""
+      takeText(text)
+      return given()
+    },
+    end: () => {
+      takeText(`${half}${decoder.decode()}\n\n`)
+      endAll(false)
+      return given()
+    }
+  }
+}
