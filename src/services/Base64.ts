@@ -18,12 +18,11 @@ const blanksIn = (text: string): number => {
 const holds = (characters: number, bytes: Buffer) =>
   characters % 4 !== 1 && Math.floor(characters * 3 / 4) === bytes.length
 
-/** Where the padding is looked for: the last characters. */
-const maxTail = 64
-
+/** Without the blanks at its end, and up to two `=` before them. */
 const withoutPadding = (text: string): string => {
-  const [padding] = /={0,2}\s*$/.exec(text.slice(-maxTail))!
-  return text.slice(0, text.length - padding.length)
+  const bare = text.trimEnd()
+  const padded = bare.endsWith("==") ? 2 : bare.endsWith("=") ? 1 : 0
+  return bare.slice(0, bare.length - padded)
 }
 
 /** The bytes; undefined when it is not base64. Line breaks, the URL alphabet and missing padding are put right. */

@@ -27,7 +27,13 @@ const provider = (answer: (response: ServerResponse) => void): Effect.Effect<Pro
         const server = createServer((request, response) => {
           asked++
           most = Math.max(most, ++now)
-          response.on("close", () => now--)
+          // An answer is over with its last byte, or with its connection.
+          let isOver = false
+          const over = () => {
+            if (!isOver) now--
+            isOver = true
+          }
+          response.on("finish", over).on("close", over)
           request.resume().on("end", () => answer(response))
         })
         server.listen(0, "127.0.0.1", () => {
@@ -60,8 +66,9 @@ const slow = (words: ReadonlyArray<string>, millis: number) =>
     const events = [...words.map(Fake.text), Fake.finish("stop"), Fake.usage(7, words.length), "[DONE]"]
     const next = () => {
       const event = events.shift()
-      if (event === undefined) return void response.end()
-      response.write(`data: ${typeof event === "string" ? event : JSON.stringify(event)}\n\n`)
+      const text = `data: ${typeof event === "string" ? event : JSON.stringify(event)}\n\n`
+      if (events.length === 0) return void response.end(text)
+      response.write(text)
       setTimeout(next, millis)
     }
     setTimeout(next, millis)
