@@ -163,6 +163,36 @@ export const recoveryContract = <E>(
         yield* last.end
       }))
 
+    it.scoped("keeps what a run had said that is given up, also when the process is killed again while it writes that", () =>
+      Effect.gen(function*() {
+        const first = yield* live()
+        const session = yield* first.do(conversation("demo-script"))
+        const accepted = yield* first.do(say(session, "say kept\nsleep 60000"))
+        const isSaid = (events: ReadonlyArray<{ readonly event: AgentEvent }>) =>
+          typesOf(events).includes("TEXT_BLOCK_DELTA")
+        yield* eventually("said", everything(session), isSaid)
+        yield* first.kill
+        for (const attempt of [2, 3, 4]) {
+          // The end of the run never reaches the storage of these processes.
+          const again = yield* live({
+            append: (append) => (batch) =>
+              batch.messages.some(({ message }) => message.role === "assistant") ? Effect.never : append(batch)
+          })
+          yield* again.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
+          yield* eventually("again", storedRun(session, accepted.run_id), (run) => run.attempt === attempt)
+          yield* again.kill
+        }
+        const last = yield* live()
+        yield* last.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
+        const reply = yield* last.do(
+          Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq))
+        )
+        assert.strictEqual(reply.error?.code, "crash_loop")
+        assert.deepInclude(yield* storedRun(session, accepted.run_id), { status: "ended", attempt: 5 })
+        assert.isTrue(textOf(reply.content).startsWith("kept"))
+        yield* last.end
+      }))
+
     it.scoped("has nothing to do where every run has ended", () =>
       Effect.gen(function*() {
         const first = yield* live()

@@ -37,7 +37,7 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
   const activeRuns = new Map<SessionId, ActiveRun.ActiveRun>()
   /** Rooms in which runs were active, and whether they have died. */
   const known = new WeakMap<Room, { isRefused: boolean }>()
-  /** Queued runs whose beginning storage refused, although it wrote others'. */
+  /** Runs of which storage refused something, although it wrote others'. */
   const unwritable = new Set<Run["id"]>()
   /** No run begins any more. */
   let isClosing = false
@@ -123,7 +123,7 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
     if (isLeft(exit, active)) return false
     const outcome = yield* outcomeOf(exit, active)
     if ("waiting_for" in outcome) Records.park(active, outcome.waiting_for, now())
-    else Records.end(active, outcome, now())
+    else Records.end(active, outcome, now(), unwritable.has(active.run.id))
     // This happens before any subscriber sees the end, so that a client which has seen it finds the session idle.
     room.whenDurable(() => handOver(active))
     const isDurable = Exit.isSuccess(yield* Effect.exit(room.durable))

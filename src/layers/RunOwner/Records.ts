@@ -34,13 +34,22 @@ export const endUnbegun = (room: Room, run: Run, { error, finished_reason }: Rep
   })
 }
 
-/** When an end could not be written, it is written without the reply's content, which may be what storage cannot hold. */
-const isTooMuch = ({ attempt }: Run) => attempt > maxAttempts + 1
+/**
+ * Whether the reply's content may be what storage cannot hold: this process saw that the end was refused with it, or
+ * the end was cut off so often that it may be what kills the process. A kill or two may come by chance.
+ */
+const isTooMuch = ({ attempt }: Run, isRefused: boolean) => attempt > (isRefused ? 1 : 2) * maxAttempts + 1
 
-export const end = ({ lastSeq, out, replySeq, room, run }: ActiveRun, how: Reply.Ending, at: Timestamp) => {
+/** Ends a run. Its content is left out where it may be what storage cannot hold; `isRefused`: storage refused it before. */
+export const end = (
+  { lastSeq, out, replySeq, room, run }: ActiveRun,
+  how: Reply.Ending,
+  at: Timestamp,
+  isRefused: boolean
+) => {
   for (const draft of Reply.ending(out.reply(), { session_id: run.session_id, run_id: run.id }, how)) out.emit(draft)
   const { message } = out.reply()
-  room.place(replySeq, isTooMuch(run) ? { ...message, content: [] } : message)
+  room.place(replySeq, isTooMuch(run, isRefused) ? { ...message, content: [] } : message)
   room.record({
     ...run,
     status: "ended",
