@@ -139,7 +139,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Bad days", (it) => {
           ["end", "end_turn"]
         ]
       )
-      const switched = events.find((event) => event.type === "CUSTOM")?.value
+      const switched: object | undefined = events.find((event) => event.type === "CUSTOM")?.value
       assert.deepInclude(switched, { from: a, to: b, reply_id: endOf(events).reply_id })
       assert.nestedPropertyVal(switched, "error.type", "connection")
       assert.notInclude(JSON.stringify(events), "sk-")
@@ -180,7 +180,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Bad days", (it) => {
       const events = yield* say(ids)
       assert.strictEqual(said(events), "Fine.")
       assert.strictEqual(first.asked(), asked)
-      const switched = events.find((event) => event.type === "CUSTOM")?.value
+      const switched: object | undefined = events.find((event) => event.type === "CUSTOM")?.value
       assert.nestedPropertyVal(switched, "error.type", "upstream")
       assert.include(JSON.stringify(switched), "left alone")
     }))
