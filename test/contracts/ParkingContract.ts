@@ -10,6 +10,7 @@ import type { Session } from "../../src/domain/Session.ts"
 import * as Host from "../../src/layers/Host.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import { checkMessages } from "../support/agentservice/Checked.ts"
 import { isNamed, kindOf } from "../support/events.ts"
 import { answer, conversation, say, watch } from "../support/hub.ts"
 import { patience } from "../support/Patience.ts"
@@ -317,6 +318,7 @@ export const parkingContract = <E>(name: string, storage: Layer.Layer<Host.Memor
         assert.strictEqual((yield* hub.reply(session, kept.run_id, kept.seq)).id, reply.id)
         const { messages } = yield* hub.messages(session, { offset: 0, limit: 50 })
         assert.notInclude(JSON.stringify(messages), "never mind")
+        checkMessages(messages)
       }))
 
     it.effect("closes what is asked when it is interrupted, and then runs what waited", () =>

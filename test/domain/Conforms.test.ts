@@ -61,6 +61,13 @@ describe("A strict client", () => {
     assert.isNotEmpty(complaintsAboutA("CredentialRecord", { id: "c", user_id: "u", data: "secret" }))
   })
 
+  it("of 2.0.0 knows hints of text alone", () => {
+    const hint = (hint: unknown) =>
+      messageOf("", { role: "assistant", content: [{ type: "hint", id: "h", hint }] as never })
+    assert.deepStrictEqual(complaintsAboutA("Msg", hint("Hurry.")), [])
+    assert.lengthOf(complaintsAboutA("Msg", hint([{ type: "text", id: "t", text: "Hurry." }])), 1)
+  })
+
   it("refuses a card whose hidden parameters are null", () => {
     const card = {
       name: "m",

@@ -24,9 +24,11 @@ export const dataBlock = Schema.Struct({
 
 const media = Schema.Union(text, list(Schema.Union(textBlock, dataBlock)))
 
+/** A hint as later versions have it: the first one knows texts alone. */
 export const hint = media
 
-const hintBlock = Schema.Struct({ type: Schema.Literal("hint"), id: given(text), hint, source: orNull(text), ...times })
+const hintBlock = <A, I>(hint: Schema.Schema<A, I>) =>
+  Schema.Struct({ type: Schema.Literal("hint"), id: given(text), hint, source: orNull(text), ...times })
 
 export const permissionRule = Schema.Struct({
   tool_name: text,
@@ -57,7 +59,9 @@ export const toolResultBlock = Schema.Struct({
   ...times
 })
 
-export const block = Schema.Union(textBlock, thinkingBlock, dataBlock, hintBlock, toolCallBlock, toolResultBlock)
+/** A block of a message, with hints of this kind. */
+export const blockWith = <A, I>(hint: Schema.Schema<A, I>) =>
+  Schema.Union(textBlock, thinkingBlock, dataBlock, hintBlock(hint), toolCallBlock, toolResultBlock)
 
 interface Content {
   readonly role: string

@@ -8,6 +8,8 @@ import * as v200 from "./v200.ts"
  *
  * - 2.0.0 has no `CUSTOM`, `HINT_BLOCK` and `USER_INTERRUPT`; its own web UI passes over types that it does not know.
  * - The URL of a stored file is a path, because no server knows all names under which it is reached.
+ * - Files in a steering input make a hint of blocks, and 2.0.0 knows hints of text alone.
+ * - `structured_output` may be any JSON, and not an object alone, because the schema that was asked for may say so.
  */
 const unknownTo200 = new Set(["CUSTOM", "HINT_BLOCK", "USER_INTERRUPT"])
 

@@ -1,14 +1,6 @@
 /** The events of the first version, which every later one has as well. */
 import { Schema } from "effect"
-import {
-  dataBlock,
-  hint,
-  permissionRule,
-  textBlock,
-  toolCallBlock,
-  toolResultBlock,
-  toolResultState
-} from "./Blocks.ts"
+import { hint, permissionRule, toolCallBlock, toolResultBlock, toolResultState } from "./Blocks.ts"
 import { type Class, classOf, flag, given, list, object, orNull, text, whole } from "./Classes.ts"
 
 const base = { id: given(text), created_at: given(text), metadata: given(object) }
@@ -82,5 +74,3 @@ export const laterEvents: Readonly<Record<string, Class>> = {
   USER_INTERRUPT: event("USER_INTERRUPT", reply),
   CUSTOM: event("CUSTOM", { name: text, value: given(object) })
 }
-
-export { dataBlock, textBlock }

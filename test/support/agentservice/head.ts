@@ -1,6 +1,6 @@
 /** The newest source of the Agent Service that we know, as its typed clients read it. */
 import { Schema } from "effect"
-import { block, fitsRole, records } from "./Blocks.ts"
+import { blockWith, fitsRole, hint, records } from "./Blocks.ts"
 import { type Class, classOf, given, list, object, orNull, text, whole } from "./Classes.ts"
 import { event, events as shared, laterEvents } from "./Events.ts"
 
@@ -48,7 +48,7 @@ const Msg = Schema.Struct({
   id: given(text),
   name: text,
   role: Schema.Literal("user", "assistant", "system"),
-  content: list(block),
+  content: list(blockWith(hint)),
   metadata: given(object),
   created_at: given(text),
   finished_at: orNull(text),

@@ -1,6 +1,6 @@
 /** Version 2.0.0 of the Agent Service, as its typed clients read it. */
 import { Schema } from "effect"
-import { block, fitsRole, records } from "./Blocks.ts"
+import { blockWith, fitsRole, records } from "./Blocks.ts"
 import { type Class, classOf, given, list, object, orNull, text, whole } from "./Classes.ts"
 import { events as shared } from "./Events.ts"
 
@@ -11,7 +11,7 @@ const Msg = Schema.Struct({
   id: given(text),
   name: text,
   role: Schema.Literal("user", "assistant", "system"),
-  content: list(block),
+  content: list(blockWith(text)),
   metadata: given(object),
   created_at: given(text),
   finished_at: orNull(text),
