@@ -82,7 +82,7 @@ const killed = async (dataDir: string, databaseUrl: string | undefined): Promise
     "The run's going on",
     after.until(() => {
       const text = after.text()
-      const resumed = text.indexOf("\"RUN_RESUMED\"")
+      const resumed = text.indexOf("\"run_resumed\"")
       return resumed !== -1 && text.includes("\"TEXT_BLOCK_DELTA\"", resumed)
     })
   )

@@ -1,15 +1,15 @@
 /** One input and its run: the input is sent, the run's events are shown, its questions are answered, and Ctrl-C stops it. */
 import { Clock, Deferred, Duration, Effect, Either, Option, Queue } from "effect"
 import type { Accepted, ChatInput } from "../domain/Chat.ts"
-import { type AgentEvent, endsStream } from "../domain/Event.ts"
+import { type AgentEvent, endsStream, runOf } from "../domain/Event.ts"
 import { type AgentId, RunId, type SessionId } from "../domain/Ids.ts"
-import type { Message, RunError, ToolCallBlock } from "../domain/Message.ts"
+import type { Message, ToolCallBlock } from "../domain/Message.ts"
 import { awaited } from "../domain/Reply.ts"
-import { endingOf } from "../domain/Stop.ts"
 import { appendEvent, openReply } from "../domain/Transcript.ts"
 import * as Asking from "./Asking.ts"
 import type { Connection } from "./Connection.ts"
 import { CtrlC } from "./CtrlC.ts"
+import { sentenceOf } from "./Ending.ts"
 import { exitCodes, Failed, failed, Refused, Stopped, Unreachable } from "./Failed.ts"
 import { follow, type Followed, isPassing, pauseBefore } from "./Follow.ts"
 import { dim, Screen } from "./Screen.ts"
@@ -56,6 +56,9 @@ export const lostNotice = Effect.flatMap(Screen, (screen) =>
     ? screen.err(dim("(the connection is lost; trying again)\n", screen.hasColour.err))
     : Effect.void)
 
+/** The name of an event of our own. */
+const nameOf = (event: AgentEvent) => event.type === "CUSTOM" ? event.name : undefined
+
 /**
  * Whether an event belongs to the run. Deltas do not name theirs, but a session
  * has one run at a time: from its first event on, all are its own.
@@ -63,26 +66,18 @@ export const lostNotice = Effect.flatMap(Screen, (screen) =>
 const belongsTo = (run: string) => {
   let hasBegun = false
   return (event: AgentEvent): boolean => {
-    const isOurs = "run_id" in event && event.run_id === run
-    if (isOurs && event.type !== "RUN_QUEUED") hasBegun = true
+    const isOurs = runOf(event) === run
+    if (isOurs && nameOf(event) !== "run_queued") hasBegun = true
     return hasBegun || isOurs
   }
 }
 
-type End = Extract<AgentEvent, { readonly type: "REPLY_END" | "RUN_PARKED" }>
-
-const sentence = (error: RunError | null) => error?.message ?? "The run failed."
+type End = Extract<AgentEvent, { readonly type: "REPLY_END" } | { readonly name: "run_parked" }>
 
 const left = new Failed({ exitCode: exitCodes.interrupted, message: "Interrupted." })
 
 const namesOf = (calls: ReadonlyArray<ToolCallBlock>) =>
   calls.length === 0 ? "" : `: ${[...new Set(calls.map(({ name }) => name))].join(", ")}`
-
-/** What the filter found, or the provider's word for it. */
-const foundIn = ({ stop_details }: Extract<End, { readonly type: "REPLY_END" }>) => {
-  const found = stop_details?.category ?? stop_details?.provider_reason
-  return found === undefined ? "" : `: ${found}`
-}
 
 /** What the end of a run means for the command. */
 const outcome = (
@@ -93,29 +88,14 @@ const outcome = (
   if (presses > 1) return Option.some(left)
   if (presses > 0) return Option.some(new Stopped())
   if (end === undefined) return Option.some(failed("The stream ended before the reply did."))
-  if (end.type === "RUN_PARKED") {
+  if (end.type === "CUSTOM") {
     return Option.some(failed(
-      end.waiting_for === "user_confirmation"
+      end.value.waiting_for === "user_confirmation"
         ? `The run waits for a person to allow a tool${namesOf(waiting)}.`
         : `The run waits for the result of a tool that the client runs${namesOf(waiting)}.`
     ))
   }
-  switch (endingOf(end)) {
-    case "completed":
-      return Option.none()
-    case "content_filter":
-      return Option.some(failed(`The provider's filter withheld the answer, or its rest${foundIn(end)}.`))
-    case "refusal":
-      return Option.some(failed(`The model declined to answer${foundIn(end)}.`))
-    case "interrupted":
-      return Option.some(failed("The run was interrupted."))
-    case "exceed_max_iters":
-      return Option.some(failed("The run used up its rounds before it was done: raise the agent's --max-iters."))
-    case "max_tokens":
-      return Option.some(failed("The reply is cut off: the model reached its output limit."))
-    default:
-      return Option.some(failed(sentence(end.error)))
-  }
+  return Option.map(Option.fromNullable(sentenceOf(end)), failed)
 }
 
 /** How many times an input is sent at most, and for how long. */
@@ -200,7 +180,7 @@ export const turn = Effect.fn("Chat.turn")(
         const { value } = event
         const isMine = isOurs(value)
         // This input would wait for ever behind a parked run, and the user would not know why.
-        if (value.type === (isMine ? "RUN_QUEUED" : "RUN_PARKED")) yield* tellBefore
+        if (nameOf(value) === (isMine ? "run_queued" : "run_parked")) yield* tellBefore
         if (!isMine) return false
         if (format === "ndjson") yield* screen.out(`${JSON.stringify(json)}\n`)
         else if (format === "text") yield* tell(value)
@@ -226,7 +206,7 @@ export const turn = Effect.fn("Chat.turn")(
 
     /** Whether the run continues: it got an answer, or is being stopped. */
     const goesOn = Effect.gen(function*() {
-      if (end?.type !== "RUN_PARKED" || end.waiting_for !== "user_confirmation" || reply === undefined) return false
+      if (end?.type !== "CUSTOM" || end.value.waiting_for !== "user_confirmation" || reply === undefined) return false
       const asking = waiting().filter(({ state }) => state === "asking")
       const answer = yield* Asking.answer(reply.id, asking, consent, ask).pipe(
         Effect.raceFirst(Effect.as(Deferred.await(stop.isPressed), Option.none()))
@@ -245,7 +225,7 @@ export const turn = Effect.fn("Chat.turn")(
     yield* followOn
     while (yield* goesOn) yield* followOn
 
-    const isParked = end?.type === "RUN_PARKED" && stop.presses() === 0
+    const isParked = end?.type === "CUSTOM" && stop.presses() === 0
     const failure = outcome(end, waiting(), stop.presses())
     if (format === "json" && reply !== undefined) yield* screen.out(`${JSON.stringify(reply, undefined, 2)}\n`)
     if (isParked && reply !== undefined && waiting().length > 0) {
@@ -263,7 +243,7 @@ export const turn = Effect.fn("Chat.turn")(
 )
 
 const isEnd = (event: AgentEvent, { run_id }: Accepted): event is End =>
-  endsStream(event.type) && "run_id" in event && event.run_id === run_id &&
+  endsStream(event) && runOf(event) === run_id &&
   (event.agent_path === undefined || event.agent_path.length === 0)
 
 /** The first Ctrl-C stops the run, and the reply is shown to its end; the second one leaves. */

@@ -7,6 +7,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { Clock, Data, Duration, Effect, Either, Option, Predicate, Schema, Stream } from "effect"
 import { AgentEvent } from "../domain/Event.ts"
 import type { JsonObject } from "../domain/Json.ts"
+import * as Older from "../domain/Older.ts"
 import type { Connection } from "./Connection.ts"
 import { type Refused, Unreachable } from "./Failed.ts"
 import { type Frame, frames, type FrameTooLong } from "./Sse.ts"
@@ -43,7 +44,7 @@ const read = (frame: Frame): Option.Option<Followed> => {
   const seq = Number(frame.id)
   const json = Either.getOrUndefined(Either.try(() => JSON.parse(frame.data) as unknown))
   return Number.isSafeInteger(seq) && Predicate.isRecord(json)
-    ? Option.some({ seq, json: { seq, ...json }, event: decode(json) })
+    ? Option.some({ seq, json: { seq, ...json }, event: decode(Older.event(json)) })
     : Option.none()
 }
 

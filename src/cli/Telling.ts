@@ -2,8 +2,8 @@
  * Shows a run on a terminal: the reply's text on standard output, and
  * aside, dimmed, what it thinks and which tools it calls.
  */
-import { Schema } from "effect"
-import { type AgentEvent, ModelSwitched } from "../domain/Event.ts"
+import type { Custom } from "../domain/CustomEvents.ts"
+import type { AgentEvent } from "../domain/Event.ts"
 import type { Annotation } from "../domain/Message.ts"
 import { harmless } from "./Screen.ts"
 
@@ -69,7 +69,21 @@ const sources = (telling: Telling, annotations: ReadonlyArray<Annotation>): Step
 const without = <A>(record: Readonly<Record<string, A>>, id: string) =>
   Object.fromEntries(Object.entries(record).filter(([key]) => key !== id))
 
-const isSwitch = Schema.is(ModelSwitched)
+/** What is said of an event of our own; undefined when nothing is. */
+const noteOn = (event: Custom): string | undefined => {
+  switch (event.name) {
+    case "run_queued":
+      return "(waits for the run before it)"
+    case "run_resumed":
+      return "(goes on after a restart of the server)"
+    case "model_switched": {
+      const { error, from, to } = event.value
+      return `(${from.model} failed, ${to.model} answers: ${error.message})`
+    }
+    default:
+      return undefined
+  }
+}
 
 /** The output that an event adds. */
 export const tell = (telling: Telling, event: AgentEvent): Step => {
@@ -131,17 +145,10 @@ export const tell = (telling: Telling, event: AgentEvent): Step => {
       return note(telling, `? waits for a person to allow ${event.tool_calls.map(({ name }) => name).join(", ")}`)
     case "REQUIRE_EXTERNAL_EXECUTION":
       return note(telling, `? waits for the result of ${event.tool_calls.map(({ name }) => name).join(", ")}`)
-    case "RUN_QUEUED":
-      return note(telling, "(waits for the run before it)")
-    case "RUN_RESUMED":
-      return note(telling, "(goes on after a restart of the server)")
-    case "CUSTOM":
-      return event.name === "model_switched" && isSwitch(event.value)
-        ? note(
-          telling,
-          `(${event.value.from.model} failed, ${event.value.to.model} answers: ${event.value.error.message})`
-        )
-        : [telling, []]
+    case "CUSTOM": {
+      const text = noteOn(event)
+      return text === undefined ? [telling, []] : note(telling, text)
+    }
     default:
       return [telling, []]
   }

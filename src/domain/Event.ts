@@ -1,49 +1,24 @@
 /**
  * The event catalogue: one vocabulary for the log, the wire and every fold.
- * Names and fields are those of the AgentEvent stream; `RUN_*` and
- * `USER_MESSAGE` are ours. An event is plain JSON, so its encoded form is
- * itself.
+ * Names and fields are those of the AgentEvent stream of the Agent Service, and its
+ * enumerations are kept; what we know better stands in fields beside them. Events
+ * of our own are in `CustomEvents.ts`. An event is plain JSON, so its encoded form is itself.
  */
 import { Schema } from "effect"
-import { BlockId, CredentialId, MessageId, RunId, SessionId, Timestamp, ToolCallId } from "./Ids.ts"
+import { Custom } from "./CustomEvents.ts"
+import { block, call, event, reply, run } from "./EventBase.ts"
+import { BlockId, CredentialId, type RunId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
-import {
-  Annotations,
-  FinishedReason,
-  HintBlock,
-  Message,
-  RunError,
-  ToolCallBlock,
-  ToolResultBlock,
-  ToolResultState
-} from "./Message.ts"
+import { Annotations, FinishedReason, HintBlock, ToolCallBlock, ToolResultBlock, ToolResultState } from "./Message.ts"
 import { PermissionRule } from "./Permission.ts"
+import { RunError } from "./RunError.ts"
 import { StopDetails, StopReason } from "./Stop.ts"
 import { Usage } from "./Usage.ts"
 
-const event = <const Type extends string, Fields extends Schema.Struct.Fields>(type: Type, fields: Fields) =>
-  Schema.Struct({
-    id: Schema.String,
-    created_at: Timestamp,
-    type: Schema.Literal(type),
-    ...fields,
-    metadata: Schema.optional(JsonObject),
-    /** Names of the nested agents that this event comes through, outermost first. */
-    agent_path: Schema.optional(Schema.Array(Schema.String))
-  }).annotations({ identifier: type })
-
-const reply = { reply_id: MessageId }
-const block = { ...reply, block_id: BlockId }
-const call = { ...reply, tool_call_id: ToolCallId }
-const run = { session_id: SessionId, run_id: RunId }
 const stop = { stop_reason: Schema.optional(StopReason), stop_details: Schema.optional(StopDetails) }
 /** The provider itself runs the tool, as part of the model's answer. */
 const executed = { provider_executed: Schema.optional(Schema.Boolean) }
 
-/** An input waits for the run before it. */
-export const RunQueued = event("RUN_QUEUED", run)
-/** The input as every subscriber sees it. */
-export const UserMessage = event("USER_MESSAGE", { ...run, message: Message })
 export const ReplyStart = event("REPLY_START", {
   ...run,
   ...reply,
@@ -60,15 +35,6 @@ export const ReplyEnd = event("REPLY_END", {
   usage: Usage,
   structured_output: Schema.optional(Schema.Unknown)
 })
-/** The run goes on after a crash; `attempt` is 2 for the first recovery. */
-export const RunResumed = event("RUN_RESUMED", { ...run, attempt: Schema.Int })
-/** The run waits for a person or for a client's tool. A stream that ends here has ended properly. */
-export const RunParked = event("RUN_PARKED", {
-  ...run,
-  ...reply,
-  waiting_for: Schema.Literal("user_confirmation", "external_execution")
-})
-
 /** `provider` is the credential's type. */
 export const ModelCallStart = event("MODEL_CALL_START", {
   ...reply,
@@ -76,11 +42,11 @@ export const ModelCallStart = event("MODEL_CALL_START", {
   provider: Schema.optional(Schema.String),
   credential_id: Schema.optional(CredentialId)
 })
-/** `finished_reason` is `completed` or `interrupted`; older logs have the provider's reason there. */
+/** `stop_reason` tells why the model stopped. */
 export const ModelCallEnd = event("MODEL_CALL_END", {
   ...reply,
   ...Usage.fields,
-  finished_reason: Schema.optional(Schema.String),
+  finished_reason: Schema.optional(Schema.Literal("completed", "interrupted")),
   ...stop
 })
 
@@ -153,28 +119,9 @@ export const HintBlockEvent = event("HINT_BLOCK", {
   source: Schema.optional(Schema.NullOr(Schema.String)),
   hint: HintBlock.fields.hint
 })
-/** A fact about the session that is no part of a reply, such as its new title. */
-export const Custom = event("CUSTOM", { name: Schema.String, value: Schema.Unknown })
-
-const modelName = Schema.Struct({ type: Schema.String, model: Schema.String, credential_id: CredentialId })
-
-/** The value of `CUSTOM model_switched`: the model of a reply failed before it said anything, and a fallback is asked. */
-export const ModelSwitched = Schema.Struct({
-  ...reply,
-  from: modelName,
-  to: modelName,
-  /** `type` is one of a model's failures, such as `rate_limit`; the message names no secret. */
-  error: Schema.Struct({ type: Schema.String, message: Schema.String })
-}).annotations({ identifier: "ModelSwitched" })
-export type ModelSwitched = typeof ModelSwitched.Type
-
 export const AgentEvent = Schema.Union(
-  RunQueued,
-  UserMessage,
   ReplyStart,
   ReplyEnd,
-  RunResumed,
-  RunParked,
   ModelCallStart,
   ModelCallEnd,
   TextBlockStart,
@@ -208,17 +155,37 @@ type Distribute<E> = E extends unknown ? Omit<E, "id" | "created_at"> : never
 /** An event before it gets its id and time. */
 export type EventDraft = Distribute<AgentEvent>
 
-/** After this event a stream of one run has ended properly. */
-export const endsStream = (type: AgentEvent["type"]): boolean => type === "REPLY_END" || type === "RUN_PARKED"
+/** The run that an event names. Most name none: a session has one run at a time. */
+export const runOf = (event: AgentEvent): RunId | undefined => {
+  if ("run_id" in event) return event.run_id
+  // A newer version may have written a value of any kind.
+  if (event.type !== "CUSTOM" || typeof event.value !== "object" || event.value === null) return undefined
+  return "run_id" in event.value ? event.value.run_id : undefined
+}
 
-/** Says for each type whether a run's row or the transcript changes with it. A new type does not compile without an entry. */
-const changes: { readonly [Type in AgentEvent["type"]]: boolean } = {
-  RUN_QUEUED: true,
-  USER_MESSAGE: true,
+/** After this event a stream of one run has ended properly. */
+export const endsStream = (
+  event: AgentEvent
+): event is Extract<AgentEvent, { readonly type: "REPLY_END" } | { readonly name: "run_parked" }> =>
+  event.type === "REPLY_END" || (event.type === "CUSTOM" && event.name === "run_parked")
+
+type KindOf<E> = E extends { readonly type: "CUSTOM"; readonly name: infer Name extends string } ? `CUSTOM ${Name}`
+  : E extends { readonly type: infer Type extends string } ? Type
+  : never
+
+/** The type of an event; for those of our own their name too. */
+type Kind = KindOf<AgentEvent>
+
+/** Says for each kind whether a run's row or the transcript changes with it. A new kind does not compile without an entry. */
+const changes: { readonly [K in Kind]: boolean } = {
+  "CUSTOM run_queued": true,
+  "CUSTOM user_message": true,
+  "CUSTOM run_resumed": true,
+  "CUSTOM run_parked": true,
+  "CUSTOM model_switched": false,
+  "CUSTOM state_updated": false,
   REPLY_START: true,
   REPLY_END: true,
-  RUN_RESUMED: true,
-  RUN_PARKED: true,
   USER_CONFIRM_RESULT: true,
   EXTERNAL_EXECUTION_RESULT: true,
   MODEL_CALL_START: false,
@@ -243,12 +210,12 @@ const changes: { readonly [Type in AgentEvent["type"]]: boolean } = {
   REQUIRE_USER_CONFIRM: false,
   REQUIRE_EXTERNAL_EXECUTION: false,
   USER_INTERRUPT: false,
-  HINT_BLOCK: false,
-  CUSTOM: false
+  HINT_BLOCK: false
 }
 
-/** Whether an event of this type may change runs or the transcript; true for a type that only a newer version knows. */
-export const changesSession = (type: AgentEvent["type"]): boolean => changes[type] !== false
+/** Whether this event may change runs or the transcript; true for a kind that only a newer version knows. */
+export const changesSession = (event: AgentEvent): boolean =>
+  changes[(event.type === "CUSTOM" ? `CUSTOM ${event.name}` : event.type) as Kind] !== false
 
 /** The bytes of one event on every native stream and in the log. */
 export const frame = (seq: number, json: string): string => `id: ${seq}\ndata: ${json}\n\n`

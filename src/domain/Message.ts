@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { BlockId, MessageId, Timestamp, ToolCallId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 import { PermissionRule } from "./Permission.ts"
+import { RunError } from "./RunError.ts"
 import { StopDetails, StopReason } from "./Stop.ts"
 import { isBlank } from "./Text.ts"
 import { Usage } from "./Usage.ts"
@@ -105,25 +106,9 @@ export const ContentBlock = Schema.Union(TextBlock, ThinkingBlock, DataBlock, Hi
   .annotations({ identifier: "ContentBlock" })
 export type ContentBlock = typeof ContentBlock.Type
 
-export const FinishedReason = Schema.Literal(
-  "completed",
-  "interrupted",
-  "exceed_max_iters",
-  "error",
-  "max_tokens",
-  "content_filter"
-)
+/** Why the reply ended; `stop_reason` beside it tells what a cut or withheld answer is. */
+export const FinishedReason = Schema.Literal("completed", "interrupted", "exceed_max_iters", "error")
 export type FinishedReason = typeof FinishedReason.Type
-
-/** What went wrong, safe to show: a class and a sentence of ours, never a provider's body, a stack or a secret. */
-export const RunError = Schema.Struct({
-  /** `authentication`, `rate_limit`, `invalid_request`, `context_length`, `upstream`, `connection`, `setup`, `internal` … */
-  type: Schema.String,
-  code: Schema.String,
-  message: Schema.String,
-  retryable: Schema.Boolean
-}).annotations({ identifier: "RunError" })
-export type RunError = typeof RunError.Type
 
 const Role = Schema.Literal("user", "assistant", "system")
 

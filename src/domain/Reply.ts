@@ -9,11 +9,11 @@ import {
   charactersIn,
   type FinishedReason,
   type Message,
-  type RunError,
   textOf,
   type ToolCallBlock,
   type ToolResultBlock
 } from "./Message.ts"
+import type { RunError } from "./RunError.ts"
 import { finishedReasonOf, isWithheld, type Stop, type StopDetails, stopFields, stopOf } from "./Stop.ts"
 import { append, openReply } from "./Transcript.ts"
 import { noUsage } from "./Usage.ts"
@@ -292,7 +292,7 @@ export const stopped = ({ stop }: Reply): Ending => ({
 })
 
 /** What a parked run waits for. */
-export type WaitingFor = Extract<AgentEvent, { readonly type: "RUN_PARKED" }>["waiting_for"]
+export type WaitingFor = Extract<AgentEvent, { readonly name: "run_parked" }>["value"]["waiting_for"]
 
 /** How a run stopped working: its reply has ended, or it waits for somebody. */
 export type Outcome = Ending | { readonly waiting_for: WaitingFor }

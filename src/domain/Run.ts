@@ -2,7 +2,8 @@ import { Schema } from "effect"
 import { OnBusy } from "./Chat.ts"
 import { AgentId, MessageId, RunId, SessionId, Timestamp, UserId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
-import { FinishedReason, Message, RunError } from "./Message.ts"
+import { FinishedReason, Message } from "./Message.ts"
+import { RunError } from "./RunError.ts"
 import { StopDetails, StopReason } from "./Stop.ts"
 import { ClientTools, ToolChoice } from "./Tool.ts"
 import { Usage } from "./Usage.ts"
@@ -29,7 +30,7 @@ export const Run = Schema.Struct({
   tools: ClientTools,
   tool_choice: Schema.optional(ToolChoice),
   output_schema: Schema.optional(JsonObject),
-  /** The `seq` of the run's first event, RUN_QUEUED aside; null while it is queued. */
+  /** The `seq` of the run's first event, `run_queued` aside; null while it is queued. */
   first_seq: Schema.NullOr(Schema.Int),
   /** The `seq` of its terminal event. */
   last_seq: Schema.NullOr(Schema.Int),

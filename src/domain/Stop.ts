@@ -44,30 +44,19 @@ export const stopFields = ({ details, reason }: Stop) => ({
 export const isWithheld = (reason: string | undefined): boolean => reason === "content_filter" || reason === "refusal"
 
 interface CallEnd {
-  readonly finished_reason?: string | undefined
   readonly stop_reason?: string | undefined
   readonly stop_details?: StopDetails | undefined
 }
 
-/** Older logs have the reason in `finished_reason`, by these words. */
-const before: Readonly<Record<string, StopReason>> = {
-  stop: "end_turn",
-  tool_calls: "tool_calls",
-  length: "max_tokens",
-  content_filter: "content_filter",
-  error: "error",
-  other: "unknown"
-}
-
 /** Why a call of a model ended, as the log has it; undefined when it was interrupted. */
-export const stopOf = ({ finished_reason = "", stop_details, stop_reason }: CallEnd): Stop | undefined => {
-  const reason = stop_reason ?? (Object.hasOwn(before, finished_reason) ? before[finished_reason] : undefined)
-  return reason === undefined ? undefined : { reason, details: stop_details }
-}
+export const stopOf = ({ stop_details, stop_reason }: CallEnd): Stop | undefined =>
+  stop_reason === undefined ? undefined : { reason: stop_reason, details: stop_details }
 
-/** `finished_reason` of a reply whose last answer stopped so. This is the only place that decides it. */
-export const finishedReasonOf = (reason: string): "completed" | "max_tokens" | "content_filter" =>
-  reason === "max_tokens" ? "max_tokens" : isWithheld(reason) ? "content_filter" : "completed"
+/**
+ * `finished_reason` of a reply whose last answer stopped so. This is the only place that decides it. An answer that was
+ * cut or withheld is `completed` as well, because clients know no other word for it; its `stop_reason` tells the rest.
+ */
+export const finishedReasonOf = (reason: string): "completed" | "error" => reason === "error" ? "error" : "completed"
 
 /** How a reply ended in a word for people: why its model stopped, where that is not simply that it was done. */
 export const endingOf = <Reason extends string>(

@@ -230,7 +230,6 @@ export const append = (draft: Draft, event: AgentEvent): Draft => {
     // These events are about a reply but add nothing to its message.
     case "REPLY_START":
     case "MODEL_CALL_START":
-    case "RUN_PARKED":
     case "EXCEED_MAX_ITERS":
     case "USER_INTERRUPT":
       return draft
@@ -250,8 +249,9 @@ export const messagesOf = (events: Iterable<AgentEvent>): ReadonlyArray<Message>
     if (!drafts.has(message.id)) drafts.set(message.id, Draft.of(message))
   }
   for (const event of events) {
-    if (event.type === "USER_MESSAGE") put(event.message)
-    else if (event.type === "REPLY_START") put(openReply(event))
+    if (event.type === "CUSTOM") {
+      if (event.name === "user_message") put(event.value.message)
+    } else if (event.type === "REPLY_START") put(openReply(event))
     else if ("reply_id" in event) {
       const draft = drafts.get(event.reply_id)
       if (draft !== undefined) drafts.set(event.reply_id, append(draft, event))

@@ -69,6 +69,11 @@ export class RunOwner extends Context.Tag("stoa/services/RunOwner")<RunOwner, {
   readonly cancel: (session: OwnedSession, run: RunId) => Effect.Effect<void, Unavailable>
   /** Ends a parked run that nobody has answered since `before`. One that goes on or has ended stays as it is. */
   readonly expire: (room: Room, run: RunId, before: Timestamp) => Effect.Effect<void>
+  /**
+   * Tells those who follow the session how its rules are now, once they are stored. Returns when the event is durable,
+   * or after a second: while another process drives the session, or storage does not write, it is told later.
+   */
+  readonly tellState: (session: OwnedSession) => Effect.Effect<void>
   /** What this process drives there. */
   readonly activity: (session: SessionId) => Activity | undefined
   /** The reply of a run that has begun, as far as the log tells of it. */

@@ -54,6 +54,8 @@ export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionH
   readonly interrupt: (session: Session, queue: "keep" | "drop") => Effect.Effect<void, Unavailable>
   /** The same for one run, which may also be queued or parked. A run that has ended stays as it is. */
   readonly cancel: (session: Session, run: RunId) => Effect.Effect<void, Unavailable>
+  /** Tells those who follow the session that its permissions, which are stored, have changed. */
+  readonly tellState: (session: Session) => Effect.Effect<void>
   readonly status: (session: Session) => Effect.Effect<SessionStatus>
   /** The statuses of many sessions, for one query to storage. */
   readonly statuses: (sessions: ReadonlyArray<Session>) => Effect.Effect<ReadonlyArray<SessionStatus>>

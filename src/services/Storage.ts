@@ -5,8 +5,9 @@ import { Claim } from "../domain/Claim.ts"
 import { Credential } from "../domain/Credential.ts"
 import type { Conflict, Malformed, NotFound } from "../domain/Errors.ts"
 import type { Timestamp, UserId } from "../domain/Ids.ts"
+import * as Older from "../domain/Older.ts"
 import type { Page, PageRequest } from "../domain/Page.ts"
-import { Run } from "../domain/Run.ts"
+import type { Run } from "../domain/Run.ts"
 import { Session } from "../domain/Session.ts"
 import { InTransaction, makeCache, makeCollection, transactionOver } from "./Collection.ts"
 
@@ -183,7 +184,7 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
       runs: makeCollection(driver, undefined, {
         noun: "Run",
         table: tables.runs,
-        schema: Run,
+        schema: Older.StoredRun,
         columns: ({ session_id, status }) => ({ session_id, status })
       }),
       keys: makeCollection(driver, cache, { noun: "Key", table: tables.keys, schema: ApiKey, columns: () => ({}) }),

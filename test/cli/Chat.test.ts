@@ -154,9 +154,9 @@ describe("chat", () => {
       const queued = {
         id: "q",
         created_at: "2026-01-31T09:30:00.000Z",
-        type: "RUN_QUEUED",
-        session_id: "s1",
-        run_id: "r1"
+        type: "CUSTOM",
+        name: "run_queued",
+        value: { session_id: "s1", run_id: "r1" }
       }
       const events = [queued, ...text("theirs").map(other), other(ended()), ...started, ...text("ours"), ended()]
       const ran = yield* chat(stream(events), {}, "hi")
@@ -360,7 +360,7 @@ describe("a run that waits", () => {
 
   it.scopedLive("behind one that waits for a person says so, and how to answer", () =>
     Effect.gen(function*() {
-      const parkedMeanwhile = { ...Records.parked, run_id: "r0", reply_id: "m0" }
+      const parkedMeanwhile = { ...Records.parked, value: { ...Records.parked.value, run_id: "r0", reply_id: "m0" } }
       for (const event of [Records.queued, parkedMeanwhile]) {
         const ran = yield* waitingBehind([event], "awaiting_permission")
         assert.deepStrictEqual([ran.code, ran.out], [0, "fine\n"])

@@ -50,6 +50,20 @@ describe("chat", () => {
       assert.deepStrictEqual(fine, { code: 0, out: "whole\n", err: "" })
     }))
 
+  it.scopedLive("understands a server of an older version, with the types and words that it had", () =>
+    Effect.gen(function*() {
+      const [said] = started
+      const { name: _, value, ...common } = said as typeof Records.parked
+      const queued = { ...common, type: "RUN_QUEUED", session_id: "s1", run_id: "r1" }
+      const older = [queued, { ...common, type: "USER_MESSAGE", ...value }, ...started.slice(1), ...text("part")]
+      const cut = yield* chat([...older, ended("max_tokens")])
+      assert.deepStrictEqual([cut.code, cut.out], [1, "part\n"])
+      assert.include(cut.err, "(waits for the run before it)")
+      assert.include(cut.err, "The reply is cut off")
+      const parked = { ...common, type: "RUN_PARKED", ...Records.parked.value }
+      assert.include((yield* chat([...older, parked])).err, "The run waits for a person")
+    }))
+
   it.scopedLive("answers in JSON with the reason and what the filter found", () =>
     Effect.gen(function*() {
       const stop_details = { provider_reason: "SAFETY", category: "violence" }

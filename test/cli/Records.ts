@@ -60,6 +60,7 @@ export const page = <Plural extends string>(
 const ids = { session_id: "s1", run_id: "r1" }
 const reply = { reply_id: "m1" }
 const event = (type: string, fields: object) => ({ id: `e-${type}`, created_at: at, type, ...fields })
+const custom = <Value extends object>(name: string, value: Value) => ({ ...event("CUSTOM", {}), name, value })
 
 /** A run of the session `s1`, whose reply is `m0`. */
 export const run = (id: string, status = "running") => ({
@@ -99,10 +100,10 @@ export const transcript = (id: string, name: string, state = "asking") => ({
   next_cursor: null
 })
 
-export const queued = event("RUN_QUEUED", ids)
+export const queued = custom("run_queued", ids)
 
 export const started = [
-  event("USER_MESSAGE", {
+  custom("user_message", {
     ...ids,
     message: {
       id: "u1",
@@ -146,7 +147,7 @@ export const toolCall = (name: string, input: string, result: string, state = "s
 export const ended = (finished_reason = "completed", error: object | null = null) =>
   event("REPLY_END", { ...ids, ...reply, finished_reason, error, usage: { input_tokens: 1, output_tokens: 2 } })
 
-export const parked = event("RUN_PARKED", { ...ids, ...reply, waiting_for: "user_confirmation" })
+export const parked = custom("run_parked", { ...ids, ...reply, waiting_for: "user_confirmation" })
 
 /** Frames with the numbers from `first` on. */
 export const framesOf = (events: ReadonlyArray<object>, first = 1): string =>
@@ -165,6 +166,6 @@ export const asking = (
     event("TOOL_CALL_DELTA", { ...reply, tool_call_id: call.id, delta: input }),
     event("TOOL_CALL_END", { ...reply, tool_call_id: call.id }),
     event(isPerson ? "REQUIRE_USER_CONFIRM" : "REQUIRE_EXTERNAL_EXECUTION", { ...reply, tool_calls: [call] }),
-    event("RUN_PARKED", { ...ids, ...reply, waiting_for })
+    custom("run_parked", { ...ids, ...reply, waiting_for })
   ]
 }

@@ -10,6 +10,8 @@ import type { Session } from "../../src/domain/Session.ts"
 import * as Host from "../../src/layers/Host.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import { checkMessages } from "../support/agentservice/Checked.ts"
+import { isNamed, kindOf } from "../support/events.ts"
 import { answer, conversation, say, watch } from "../support/hub.ts"
 import { patience } from "../support/Patience.ts"
 
@@ -69,7 +71,7 @@ export const parkingContract = <E>(name: string, storage: Layer.Layer<Host.Memor
         const session = yield* conversation()
         const accepted = yield* say(session, `${pause("done")}\nthen\nresults`)
         const first = yield* until(session, accepted)
-        assert.deepInclude(first.last, { type: "RUN_PARKED", waiting_for: "user_confirmation" })
+        assert.deepNestedInclude(first.last, { name: "run_parked", "value.waiting_for": "user_confirmation" })
         assert.notInclude(first.types, "TOOL_RESULT_START")
         assert.strictEqual(yield* hub.status(session), "awaiting_permission")
         const { runs } = yield* Storage
@@ -131,7 +133,7 @@ export const parkingContract = <E>(name: string, storage: Layer.Layer<Host.Memor
         const reply_id = replyOf(first.events)
         const second = yield* until(session, yield* answer(session, confirm(reply_id, { id: b!.id })))
         assert.deepStrictEqual(outputs(second.events), ["b"])
-        assert.strictEqual(second.last.type, "RUN_PARKED")
+        assert.strictEqual(kindOf(second.last), "run_parked")
         const third = yield* until(session, yield* answer(session, confirm(reply_id, { id: a!.id })))
         assert.deepStrictEqual(outputs(third.events), ["a"])
         assert.strictEqual(third.last.type, "REPLY_END")
@@ -152,12 +154,42 @@ export const parkingContract = <E>(name: string, storage: Layer.Layer<Host.Memor
         assert.strictEqual(third.last.type, "REPLY_END")
       }))
 
+    it.scoped("tells everybody of the rules that an answer makes, once, and of none where it makes none", () =>
+      Effect.gen(function*() {
+        const session = yield* conversation()
+        const seen = yield* watch(session, { after: 0 })
+        const first = yield* until(session, yield* say(session, pause("a")))
+        const [a] = asked(first.events)
+        const reply_id = replyOf(first.events)
+        const second = yield* until(session, yield* answer(session, confirm(reply_id, { id: a!.id, always: true })))
+        assert.strictEqual(second.last.type, "REPLY_END")
+        const rule = { tool_name: "Pause", rule_content: null, behavior: "allow", source: "user" }
+        const state = (events: ReadonlyArray<AgentEvent>) =>
+          events.flatMap((event) => isNamed(event, "state_updated") ? [event.value] : [])
+        assert.deepStrictEqual<unknown>(state(second.events), [{
+          tasks_context: { tasks: [] },
+          permission_context: {
+            mode: "default",
+            working_directories: {},
+            allow_rules: { Pause: [rule] },
+            deny_rules: {},
+            ask_rules: {}
+          }
+        }])
+        const other = yield* conversation()
+        const third = yield* until(other, yield* say(other, pause("b")))
+        const [b] = asked(third.events)
+        const fourth = yield* until(other, yield* answer(other, confirm(replyOf(third.events), { id: b!.id })))
+        assert.deepStrictEqual(state([...third.events, ...fourth.events]), [])
+        assert.deepStrictEqual(state(seen.events().map(({ event }) => event)), state(second.events))
+      }))
+
     it.effect("runs harmless calls while others wait", () =>
       Effect.gen(function*() {
         const session = yield* conversation()
         const first = yield* until(session, yield* say(session, `${pause("a")}\ncall Calculate {"expression":"6*7"}`))
         assert.deepStrictEqual(outputs(first.events), ["42"])
-        assert.strictEqual(first.last.type, "RUN_PARKED")
+        assert.strictEqual(kindOf(first.last), "run_parked")
       }))
 
     for (const [mode, outcome] of [["bypass", "success"], ["explore", "denied"], ["dont_ask", "denied"]] as const) {
@@ -176,7 +208,7 @@ export const parkingContract = <E>(name: string, storage: Layer.Layer<Host.Memor
         const session = yield* conversation()
         const script = "call Weather {\"city\":\"Oslo\"}\ncall Weather {\"city\":\"Rome\"}\nthen\nresults"
         const first = yield* until(session, yield* say(session, script, "enqueue", weather))
-        assert.deepInclude(first.last, { type: "RUN_PARKED", waiting_for: "external_execution" })
+        assert.deepNestedInclude(first.last, { name: "run_parked", "value.waiting_for": "external_execution" })
         assert.strictEqual(yield* hub.status(session), "awaiting_external_result")
         const calls = asked(first.events)
         assert.strictEqual(calls.length, 2)
@@ -286,6 +318,7 @@ export const parkingContract = <E>(name: string, storage: Layer.Layer<Host.Memor
         assert.strictEqual((yield* hub.reply(session, kept.run_id, kept.seq)).id, reply.id)
         const { messages } = yield* hub.messages(session, { offset: 0, limit: 50 })
         assert.notInclude(JSON.stringify(messages), "never mind")
+        checkMessages(messages)
       }))
 
     it.effect("closes what is asked when it is interrupted, and then runs what waited", () =>
@@ -327,7 +360,7 @@ export const parkingContract = <E>(name: string, storage: Layer.Layer<Host.Memor
           ["first", "second"]
         )
         assert.notStrictEqual(stops.run_id, waits.run_id)
-        assert.strictEqual(first.last.type, "RUN_PARKED")
+        assert.strictEqual(kindOf(first.last), "run_parked")
       }))
 
     it.effect("cancels one run, waiting, parked or going on, and no other", () =>

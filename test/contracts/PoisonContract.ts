@@ -87,7 +87,7 @@ export const poisonContract = <E>(
     it.scoped("an input that waits and whose beginning storage cannot hold ends without it, and the next one runs", () =>
       Effect.gen(function*() {
         let refused = 0
-        const host = yield* live(refusing(/USER_MESSAGE[^\n]*poison/, () => refused++))
+        const host = yield* live(refusing(/user_message[^\n]*poison/, () => refused++))
         const session = yield* host.do(conversation())
         yield* others(host)
         yield* host.do(say(session, "sleep 300\nsay first"))

@@ -12,6 +12,7 @@ import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import type { Tenants } from "../../src/services/Tenants.ts"
+import { kindOf } from "../support/events.ts"
 import { answer, conversation, say, watch } from "../support/hub.ts"
 import { always, ledgerTells } from "../support/ledger.ts"
 import { eventually, everything, live, storedRun } from "../support/live.ts"
@@ -65,7 +66,7 @@ export const recoveryContract = <E>(
           (event) => event.type === "TEXT_BLOCK_DELTA"
         )
         assert.notInclude(typesOf(before), "REPLY_END")
-        assert.strictEqual(fresh[0]!.event.type, "RUN_RESUMED")
+        assert.strictEqual(kindOf(fresh[0]!.event), "run_resumed")
         assert.deepInclude(fresh.at(-1)!.event, { type: "REPLY_END", finished_reason: "completed" })
         const said = before.map(({ event }) => event.type === "TEXT_BLOCK_DELTA" ? event.delta : "").join("")
         assert.isTrue(textOf(reply.content).startsWith(said))

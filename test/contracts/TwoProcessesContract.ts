@@ -13,6 +13,7 @@ import type { ModelCall } from "../../src/services/Models.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import { kindOf } from "../support/events.ts"
 import { answer, conversation, say, type Seen, watch } from "../support/hub.ts"
 import { patience } from "../support/Patience.ts"
 
@@ -34,10 +35,10 @@ export const until = (seen: Seen, enough: (events: ReadonlyArray<AgentEvent>) =>
     })
   )
 
-export const typesOf = (seen: Seen) => seen.events().map(({ event }) => event.type)
+export const typesOf = (seen: Seen) => seen.events().map(({ event }) => kindOf(event))
 
-export const has = (type: AgentEvent["type"], times = 1) => (events: ReadonlyArray<AgentEvent>) =>
-  events.filter((event) => event.type === type).length >= times
+export const has = (kind: string, times = 1) => (events: ReadonlyArray<AgentEvent>) =>
+  events.filter((event) => kindOf(event) === kind).length >= times
 
 export const isGapless = (seen: Seen, after = 0) =>
   assert.deepStrictEqual(seen.events().map(({ seq }) => seq), seen.events().map((_, i) => after + i + 1))
@@ -132,7 +133,7 @@ export const twoProcessesContract = <R, E, E2>(
         yield* b.do(reply(session, last))
         yield* until(seen, has("REPLY_END", 4))
         isGapless(seen)
-        assert.strictEqual(typesOf(seen).filter((type) => type === "RUN_QUEUED").length, 3)
+        assert.strictEqual(typesOf(seen).filter((type) => type === "run_queued").length, 3)
         const said = (yield* b.do(repliesOf(session))).slice(1)
         assert.sameMembers(said, ["completed two", "completed three", "completed four"])
         assert.isBelow(said.indexOf("completed two"), said.indexOf("completed four"))
@@ -279,7 +280,7 @@ export const twoProcessesContract = <R, E, E2>(
         }
         yield* until(seen, has("REPLY_END", keys.length + 1))
         isGapless(seen)
-        assert.isFalse(has("RUN_RESUMED")(seen.events().map(({ event }) => event)))
+        assert.isFalse(has("run_resumed")(seen.events().map(({ event }) => event)))
         assert.deepStrictEqual((yield* b.do(repliesOf(session))).slice(1), keys.map((key) => `completed ${key}`))
       }))
 
@@ -289,7 +290,7 @@ export const twoProcessesContract = <R, E, E2>(
         const session = yield* a.do(conversation())
         const seen = yield* b.do(watch(session, { after: 0 }))
         yield* a.do(say(session, `${pause}\nthen\nsay thanks`))
-        yield* until(seen, has("RUN_PARKED"))
+        yield* until(seen, has("run_parked"))
         assert.strictEqual(yield* b.do(status(session)), "awaiting_permission")
         const input = allow(seen)
         const tries = yield* Effect.forEach([a, b, a, b], (one) => one.do(Effect.either(answer(session, input))), {
@@ -302,13 +303,33 @@ export const twoProcessesContract = <R, E, E2>(
         assert.deepStrictEqual(yield* a.do(repliesOf(session)), ["completed thanks"])
       }))
 
+    it.scoped("tell on both that the rules of a session have changed, also while a run is parked", () =>
+      Effect.gen(function*() {
+        const [a, b] = yield* two
+        const session = yield* a.do(conversation())
+        const [here, there] = [yield* a.do(watch(session, { after: 0 })), yield* b.do(watch(session, { after: 0 }))]
+        const tell = Effect.flatMap(SessionHub, (hub) => hub.tellState(session))
+        yield* b.do(tell)
+        yield* a.do(say(session, pause))
+        yield* until(there, has("run_parked"))
+        yield* Effect.all([a.do(tell), b.do(tell)], { concurrency: "unbounded" })
+        for (const seen of [here, there]) {
+          yield* until(seen, has("state_updated", 3))
+          isGapless(seen)
+        }
+        yield* a.do(answer(session, allow(there)))
+        yield* until(here, has("REPLY_END"))
+        isGapless(here)
+        assert.strictEqual(typesOf(here).filter((type) => type === "state_updated").length, 3)
+      }))
+
     it.scoped("stop on the other what waits for an answer, and then run what waited behind it", () =>
       Effect.gen(function*() {
         const [a, b] = yield* two
         const session = yield* a.do(conversation())
         const seen = yield* a.do(watch(session, { after: 0 }))
         yield* a.do(say(session, pause))
-        yield* until(seen, has("RUN_PARKED"))
+        yield* until(seen, has("run_parked"))
         yield* a.do(say(session, "say one"))
         yield* b.do(say(session, "say two"))
         const hub = yield* b.do(SessionHub)
@@ -329,11 +350,11 @@ export const twoProcessesContract = <R, E, E2>(
         yield* until(seen, has("TEXT_BLOCK_DELTA", 5))
         const gone = Date.now()
         yield* a.end
-        yield* until(seen, has("RUN_RESUMED"))
+        yield* until(seen, has("run_resumed"))
         assert.isBelow(Date.now() - gone, patience(5_000))
         yield* b.do(reply(session, last))
         isGapless(seen)
-        assert.strictEqual(typesOf(seen).filter((type) => type === "RUN_RESUMED").length, 1)
+        assert.strictEqual(typesOf(seen).filter((type) => type === "run_resumed").length, 1)
         assert.deepStrictEqual(
           (yield* c.do(repliesOf(session))).map((one) => one.slice(0, 14)),
           ["completed word", "completed next", "completed last"]
@@ -365,7 +386,7 @@ export const twoProcessesContract = <R, E, E2>(
         const b = yield* process
         yield* b.do(Effect.flatMap(RunOwner, (owner) => owner.recover))
         yield* until(seen, has("REPLY_END"))
-        assert.notInclude(typesOf(seen), "RUN_RESUMED")
+        assert.notInclude(typesOf(seen), "run_resumed")
         isGapless(seen)
       }))
   })

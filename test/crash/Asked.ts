@@ -1,6 +1,8 @@
 /** What clients asked for, compared with what became of it: inputs run once, and what was stopped stays stopped. */
 import { isDeepStrictEqual } from "node:util"
 import type { AgentEvent } from "../../src/domain/Event.ts"
+import { runOf } from "../../src/domain/Event.ts"
+import { isNamed, kindOf } from "../support/events.ts"
 import type { Talk } from "./Talk.ts"
 
 type Answer = ReturnType<typeof JSON.parse>
@@ -28,7 +30,9 @@ export const checkInputs = (
   runs: ReadonlyArray<Answer>,
   messages: ReadonlyArray<Answer>
 ) => {
-  const began = new Set(logged.flatMap(({ event }) => event.type === "USER_MESSAGE" ? [event.run_id as string] : []))
+  const began = new Set(
+    logged.flatMap(({ event }) => isNamed(event, "user_message") ? [event.value.run_id as string] : [])
+  )
   const runsOf = new Map<string, Array<string>>()
   const interrupted = new Set<string>()
   for (const { finished_reason, id, input } of runs) {
@@ -41,7 +45,7 @@ export const checkInputs = (
       !began.has(id) && (talk.stops.has(id) || (talk.hasDropped && interrupted.has(id)))
     )
   const inLog = logged.flatMap(({ event }) =>
-    event.type === "USER_MESSAGE" ? [tokenIn(JSON.stringify(event.message)) ?? "ok"] : []
+    isNamed(event, "user_message") ? [tokenIn(JSON.stringify(event.value.message)) ?? "ok"] : []
   )
   const kept = messages.filter(({ role }) => role === "user").map((message) =>
     tokenIn(JSON.stringify(message.content)) ?? "ok"
@@ -74,9 +78,8 @@ const endingThen = 250
 export const checkStops = (talk: Talk, logged: ReadonlyArray<Logged>) => {
   const of = new Map<string, Array<AgentEvent>>()
   for (const { event } of logged) {
-    if ("run_id" in event && typeof event.run_id === "string") {
-      of.set(event.run_id, [...(of.get(event.run_id) ?? []), event])
-    }
+    const run = runOf(event)
+    if (run !== undefined) of.set(run, [...(of.get(run) ?? []), event])
   }
   for (const [id, { at, how }] of talk.stops) {
     if (at === undefined) continue
@@ -85,8 +88,8 @@ export const checkStops = (talk: Talk, logged: ReadonlyArray<Logged>) => {
     const began = events.some((event) => event.type === "REPLY_START" && timeOf(event) <= at)
     const what = `A ${how} of run ${id}, which ${began ? "went on" : "waited"}, was answered at ${at}`
     for (const event of events) {
-      const isGoingOn = event.type === "USER_MESSAGE" || event.type === "REPLY_START" || event.type === "RUN_RESUMED"
-      if (isGoingOn && timeOf(event) > at) talk.wrong("stop", `${what}; ${event.type} came at ${timeOf(event)}`)
+      const isGoingOn = ["user_message", "REPLY_START", "run_resumed"].includes(kindOf(event))
+      if (isGoingOn && timeOf(event) > at) talk.wrong("stop", `${what}; ${kindOf(event)} came at ${timeOf(event)}`)
       if (event.type !== "REPLY_END" || event.finished_reason === "interrupted") continue
       if (timeOf(event) > at + endingThen) {
         const end = event.error?.code ?? event.finished_reason

@@ -2,6 +2,8 @@
 import { isDeepStrictEqual } from "node:util"
 import type { AgentEvent } from "../../src/domain/Event.ts"
 import * as Reply from "../../src/domain/Reply.ts"
+import { complaintsAbout, complaintsAboutA } from "../support/agentservice/Conforms.ts"
+import { kindOf } from "../support/events.ts"
 import { checkInputs, checkStops, count, type Logged } from "./Asked.ts"
 import type { Talk, Violation } from "./Talk.ts"
 import type { Victim } from "./Victim.ts"
@@ -105,6 +107,15 @@ const checkFrames = (talk: Talk, frames: ReadonlyArray<string>): ReadonlyArray<L
     } else if (kept !== frame) talk.wrong("changed", `seq ${seq} was seen as\n  ${frame}\nand is kept as\n  ${kept}`)
   }
   return logged
+}
+
+/** Strict clients of both versions of the Agent Service take every event and every message. */
+const checkShapes = (talk: Talk, logged: ReadonlyArray<Logged>, messages: ReadonlyArray<unknown>) => {
+  const complaints = new Set([
+    ...logged.flatMap(({ event }) => complaintsAbout(event)),
+    ...messages.flatMap((message) => complaintsAboutA("Msg", message))
+  ])
+  for (const complaint of complaints) talk.wrong("shape", complaint)
 }
 
 const checkPages = (talk: Talk, frames: ReadonlyArray<string>, pages: ReadonlyArray<StoredPage>) => {
@@ -237,6 +248,7 @@ export const check = async (
     if (pages !== undefined) checkPages(talk, frames, pages.filter(({ session_id }) => session_id === talk.session_id))
     const messages = await transcript(url, talk.session_id)
     const runs = await all(url, `/sessions/${talk.session_id}/runs`, "runs")
+    checkShapes(talk, logged, messages)
     checkInputs(talk, logged, runs, messages)
     checkRuns(talk, logged, runs, messages)
     checkStops(talk, logged)
@@ -246,13 +258,14 @@ export const check = async (
   }))
   const events = logs.flatMap((logged) => logged.map(({ event }) => event))
   const inputs = talks.flatMap(({ inputs }) => inputs)
+  const of = (name: string) => events.filter((event) => kindOf(event) === name).length
   const having = (outcome: string) => inputs.filter((input) => input.outcome === outcome).length
   return {
     inputs: {
       accepted: having("accepted"),
       refused: having("refused"),
       unknown: having("unknown"),
-      queued: events.filter(({ type }) => type === "RUN_QUEUED").length
+      queued: of("run_queued")
     },
     refusals: tally(talks.map(({ counts }) => counts.refusals)),
     frames: sum(talks.map(({ counts }) => counts.frames)),
@@ -269,8 +282,8 @@ export const check = async (
         )
       )
     ),
-    resumed: events.filter(({ type }) => type === "RUN_RESUMED").length,
-    parked: events.filter(({ type }) => type === "RUN_PARKED").length,
+    resumed: of("run_resumed"),
+    parked: of("run_parked"),
     starts: victim.starts,
     goingOn: talks.flatMap(({ goingOn }) => goingOn),
     errors: victim.errors,

@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises"
 import type { AgentEvent } from "../../src/domain/Event.ts"
+import { isNamed } from "../support/events.ts"
 import type { Chance } from "./Chance.ts"
 import { script } from "./Scripts.ts"
 import type { Victim } from "./Victim.ts"
@@ -24,6 +25,7 @@ export type Wrong =
   | "answer"
   | "ledger"
   | "stop"
+  | "shape"
 
 export interface Violation {
   readonly wrong: Wrong
@@ -187,18 +189,11 @@ export class Talk {
   }
 
   #react(event: AgentEvent) {
-    if (this.#resumed !== undefined && event.type !== "RUN_RESUMED") {
+    if (this.#resumed !== undefined && !isNamed(event, "run_resumed")) {
       this.goingOn.push(performance.now() - this.#victim.readyAt)
       this.#resumed = undefined
     }
     switch (event.type) {
-      case "RUN_QUEUED":
-      case "USER_MESSAGE":
-        this.#begun.add(event.run_id)
-        break
-      case "RUN_RESUMED":
-        this.#resumed = event.run_id
-        break
       case "REPLY_END":
         this.#ended.add(event.run_id)
         // A run that never began may end while another asks.
@@ -210,9 +205,22 @@ export class Talk {
       case "USER_CONFIRM_RESULT":
         for (const { tool_call } of event.confirm_results) this.#asked.delete(tool_call.id)
         break
-      case "RUN_PARKED":
-        this.#tasks.push(this.#answer(event.reply_id, ++this.#parks))
+      case "CUSTOM":
+        this.#reactTo(event)
+    }
+  }
+
+  #reactTo({ name, value }: Extract<AgentEvent, { readonly type: "CUSTOM" }>) {
+    switch (name) {
+      case "run_queued":
+      case "user_message":
+        this.#begun.add(value.run_id)
         break
+      case "run_resumed":
+        this.#resumed = value.run_id
+        break
+      case "run_parked":
+        this.#tasks.push(this.#answer(value.reply_id, ++this.#parks))
     }
   }
 

@@ -73,7 +73,9 @@ describe("Ending a reply", () => {
 
   it.prop("counts no round whose model gave way to another", [plausibleReply], ([events]) => {
     const failed = events.map((event) =>
-      event.type === "MODEL_CALL_END" ? { ...event, finished_reason: "error" } : event
+      event.type === "MODEL_CALL_END"
+        ? { ...event, finished_reason: "interrupted" as const, stop_reason: "error" }
+        : event
     )
     assert.strictEqual(Reply.ofEvents(failed)!.rounds, 0)
   })

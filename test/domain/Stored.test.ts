@@ -61,7 +61,7 @@ const hostile = <A, I>(schema: Schema.Schema<A, I>): FastCheck.Arbitrary<A> =>
   FastCheck.tuple(Arbitrary.make(schema), object).map(([record, free]) => {
     const put = (value: unknown, key = ""): unknown => {
       if (key === "metadata" || key === "provider_metadata" || key === "parameters" || key === "settings") return free
-      if (key === "structured_output" || key === "value") return free.value
+      if (key === "structured_output") return free.value
       if (typeof value === "bigint" || typeof value === "symbol" || typeof value === "function") return String(value)
       if (typeof value !== "object" || value === null) return value
       if (Array.isArray(value)) return value.map((one) => put(one))

@@ -5,14 +5,15 @@ import type { BlockId, MessageId, ToolCallId } from "../../src/domain/Ids.ts"
 import { type Message, textOf } from "../../src/domain/Message.ts"
 import * as Reply from "../../src/domain/Reply.ts"
 import { appendEvent, messagesOf, openReply } from "../../src/domain/Transcript.ts"
+import { isNamed } from "../support/events.ts"
 import { anyEvents, plausibleReply, replyId, replyStart, run, stamp } from "./arbitraries.ts"
 
 /** A log told in two parts: the later part goes on where the earlier ended. */
 const resumed = (before: ReadonlyArray<Message>, events: ReadonlyArray<AgentEvent>) => {
   let messages = before
   for (const event of events) {
-    const known = event.type === "USER_MESSAGE"
-      ? event.message.id
+    const known = isNamed(event, "user_message")
+      ? event.value.message.id
       : event.type === "REPLY_START"
       ? event.reply_id
       : undefined

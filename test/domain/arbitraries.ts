@@ -13,8 +13,7 @@ export const jsonable = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map((item) => jsonable(item) ?? null)
   return Object.fromEntries(
     Object.entries(value).flatMap(([key, item]) =>
-      // Absent is absent, but the `value` of a CUSTOM event must be there.
-      key === "__proto__" || (item === undefined && key !== "value") ? [] : [[key, jsonable(item ?? null)]]
+      key === "__proto__" || item === undefined ? [] : [[key, jsonable(item ?? null)]]
     )
   )
 }
@@ -129,13 +128,13 @@ const resultOf = (deltas: ReadonlyArray<string>, state: "success" | "denied"): A
 
 const asked = (confirmed: boolean): Answer => (id) => [
   { type: "REQUIRE_USER_CONFIRM", reply_id: replyId, tool_calls: [blockOf(id)] },
-  { type: "RUN_PARKED", ...run, reply_id: replyId, waiting_for: "user_confirmation" },
+  { type: "CUSTOM", name: "run_parked", value: { ...run, reply_id: replyId, waiting_for: "user_confirmation" } },
   { type: "USER_CONFIRM_RESULT", reply_id: replyId, confirm_results: [{ confirmed, tool_call: blockOf(id) }] }
 ]
 
 const external = (output: string): Answer => (id) => [
   { type: "REQUIRE_EXTERNAL_EXECUTION", reply_id: replyId, tool_calls: [blockOf(id)] },
-  { type: "RUN_PARKED", ...run, reply_id: replyId, waiting_for: "external_execution" },
+  { type: "CUSTOM", name: "run_parked", value: { ...run, reply_id: replyId, waiting_for: "external_execution" } },
   {
     type: "EXTERNAL_EXECUTION_RESULT",
     reply_id: replyId,

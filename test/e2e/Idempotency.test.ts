@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { kindOf } from "../support/events.ts"
 import { patience } from "../support/Patience.ts"
 import { adminKey, clientOf, startServer, stream, temporaryFolder } from "../support/Server.ts"
 
@@ -58,7 +59,7 @@ describe("An Idempotency-Key over kill -9", () => {
           await again.end()
           assert.isFalse(again.broken())
           assert.deepStrictEqual(again.frames.map(({ seq }) => seq), again.frames.map((_, at) => 1 + at))
-          assert.strictEqual(again.frames[0]!.event.type, "USER_MESSAGE")
+          assert.strictEqual(kindOf(again.frames[0]!.event), "user_message")
           assert.deepInclude(again.frames.at(-1)!.event, { type: "REPLY_END", finished_reason: "completed" })
           const { runs } = await after.must("GET", `/sessions/${talk.session_id}/runs`)
           assert.strictEqual(runs.length, 1)

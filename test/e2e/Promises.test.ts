@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import type { AgentEvent } from "../../src/domain/Event.ts"
 import { eventsOf } from "../../src/domain/Frames.ts"
 import { type Answer, call as callPlain, stream } from "../crash/Wire.ts"
+import { isNamed, kindOf } from "../support/events.ts"
 import { patience } from "../support/Patience.ts"
 import { clientOf, startServer, temporaryFolder } from "../support/Server.ts"
 
@@ -151,7 +152,7 @@ describe("The engine's promises, over the built server", () => {
         const asking = await before.stream("/chat", { method: "POST", body: JSON.stringify({ ...talk, input }) })
         await asking.end()
         assert.isFalse(asking.broken())
-        assert.strictEqual(asking.frames.at(-1)!.event.type, "RUN_PARKED")
+        assert.strictEqual(kindOf(asking.frames.at(-1)!.event), "run_parked")
         const asked = asking.frames.flatMap(({ event }) => event.type === "REQUIRE_USER_CONFIRM" ? [event] : [])[0]!
         await first.kill("SIGKILL")
 
@@ -285,7 +286,7 @@ describe("The engine's promises, over the built server", () => {
         )
         // The log tells of each input when it is accepted: that it waits, or that its run begins.
         const accepted = frames.flatMap((event) =>
-          event.type === "RUN_QUEUED" || event.type === "USER_MESSAGE" ? [event.run_id] : []
+          isNamed(event, "run_queued") || isNamed(event, "user_message") ? [event.value.run_id] : []
         )
         const order = Array.from(new Set(accepted), (id) => sent.find(({ run_id }) => run_id === id)!)
         assert.strictEqual(order.length, sent.length)

@@ -5,6 +5,7 @@ import { createServer as createHttpServer } from "node:http"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { promisify } from "node:util"
+import { kindOf } from "../support/events.ts"
 import { patience } from "../support/Patience.ts"
 import { adminKey, clientOf, safeJson, startAtTerminal, startServer, stoa, temporaryFolder } from "../support/Server.ts"
 
@@ -147,7 +148,7 @@ describe("The built server", () => {
       await rest.until((frame) => frame?.event.type === "REPLY_END")
       rest.leave()
       assert.deepStrictEqual(rest.frames.map(({ seq }) => seq), rest.frames.map((_, i) => seen + 1 + i))
-      assert.include(rest.frames.map(({ event }) => event.type), "RUN_RESUMED")
+      assert.include(rest.frames.map(({ event }) => kindOf(event)), "run_resumed")
       assert.deepInclude(rest.frames.at(-1)!.event, { type: "REPLY_END", finished_reason: "completed" })
       const { messages } = await after.must("GET", `/sessions/${talk.session_id}/messages`)
       assert.deepStrictEqual(messages.map((message: { role: string }) => message.role), [

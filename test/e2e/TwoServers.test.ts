@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { isNamed } from "../support/events.ts"
 import { patience } from "../support/Patience.ts"
 import { freshDatabase } from "../support/Postgres.ts"
 import {
@@ -102,7 +103,7 @@ describe("Two built servers on one PostgreSQL", () => {
         const killed = Date.now()
         await a.kill("SIGKILL")
         await sent.end()
-        await watching.until((frame) => frame?.event.type === "RUN_RESUMED")
+        await watching.until((frame) => isNamed(frame?.event, "run_resumed"))
         assert.isBelow(Date.now() - killed, patience(5_000))
         await watching.until(() => typesOf(watching.frames).filter((type) => type === "REPLY_END").length === 2)
         watching.leave()
@@ -137,7 +138,7 @@ describe("Two built servers on one PostgreSQL", () => {
       const leaving = setTimeout(watching.leave, patience(20_000))
       try {
         const frozen = Date.now()
-        await watching.until((frame) => frame?.event.type === "RUN_RESUMED")
+        await watching.until((frame) => isNamed(frame?.event, "run_resumed"))
         assert.isBelow(Date.now() - frozen, patience(15_000))
       } finally {
         clearTimeout(leaving)

@@ -4,6 +4,7 @@ import { Effect, type Scope } from "effect"
 import { createServer, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { eventsOf } from "../../src/domain/Frames.ts"
+import { isNamed } from "../support/events.ts"
 import * as Fake from "../support/FakeOpenAi.ts"
 import * as TestHost from "../support/TestHost.ts"
 
@@ -127,7 +128,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Bad days", (it) => {
             ? [["start", event.model_name, event.credential_id as string]]
             : event.type === "MODEL_CALL_END"
             ? [["end", event.stop_reason]]
-            : event.type === "CUSTOM"
+            : isNamed(event, "model_switched")
             ? [["custom", event.name]]
             : []
         ),
@@ -139,7 +140,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Bad days", (it) => {
           ["end", "end_turn"]
         ]
       )
-      const switched = events.find((event) => event.type === "CUSTOM")?.value
+      const switched: object | undefined = events.find((event) => isNamed(event, "model_switched"))?.value
       assert.deepInclude(switched, { from: a, to: b, reply_id: endOf(events).reply_id })
       assert.nestedPropertyVal(switched, "error.type", "connection")
       assert.notInclude(JSON.stringify(events), "sk-")
@@ -180,7 +181,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Bad days", (it) => {
       const events = yield* say(ids)
       assert.strictEqual(said(events), "Fine.")
       assert.strictEqual(first.asked(), asked)
-      const switched = events.find((event) => event.type === "CUSTOM")?.value
+      const switched: object | undefined = events.find((event) => isNamed(event, "model_switched"))?.value
       assert.nestedPropertyVal(switched, "error.type", "upstream")
       assert.include(JSON.stringify(switched), "left alone")
     }))

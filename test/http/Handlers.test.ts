@@ -4,11 +4,13 @@ import { AgentDraft } from "../../src/domain/Agent.ts"
 import { ApiKeyDraft } from "../../src/domain/ApiKey.ts"
 import { ChatRequest } from "../../src/domain/Chat.ts"
 import { Invalid, NotFound } from "../../src/domain/Errors.ts"
+import { eventsOf } from "../../src/domain/Frames.ts"
 import { type AgentId, type CredentialId, type KeyId, type SessionId, UserId } from "../../src/domain/Ids.ts"
 import type { SessionDraft, SessionPatch } from "../../src/domain/Session.ts"
 import { ApiKeys } from "../../src/services/ApiKeys.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { Vault } from "../../src/services/Vault.ts"
+import { isNamed } from "../support/events.ts"
 import * as TestHost from "../support/TestHost.ts"
 
 const { TestHost: Host } = TestHost
@@ -530,6 +532,33 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         assert.strictEqual(
           (yield* patch({ chat_model_config: chat_model_config() })).config.chat_model_config?.model,
           "demo-chat"
+        )
+      }))
+
+    it.scoped("tells those who follow it when its permission mode changes, also while nothing runs, and only then", () =>
+      Effect.gen(function*() {
+        const { api, session_id, user } = yield* settled
+        const host = yield* Host
+        const patch = (payload: SessionPatch) => api.sessions.update({ path: { session_id }, urlParams: {}, payload })
+        const path = `/sessions/${session_id}/stream?after=0`
+        const watching = yield* host.watch("GET", path, { user })
+        yield* patch({ permission_mode: "explore" })
+        yield* patch({ name: "other", permission_mode: "explore" })
+        yield* patch({ name: "another" })
+        yield* patch({ permission_mode: "bypass" })
+        const seen = eventsOf(yield* watching.until((text) => text.includes("bypass")))
+        assert.deepStrictEqual(
+          seen.map(({ event, seq }) => [seq, isNamed(event, "state_updated") && event.value.permission_context.mode]),
+          [[1, "explore"], [2, "bypass"]]
+        )
+        const later = yield* host.watch("GET", path, { user })
+        assert.deepStrictEqual(eventsOf(yield* later.until((text) => text.includes("bypass"))), seen)
+        const { api: theirs } = yield* settled
+        yield* fails(
+          theirs.sessions.update({ path: { session_id }, urlParams: {}, payload: { permission_mode: "explore" } }),
+          {
+            _tag: "NotFound"
+          }
         )
       }))
 

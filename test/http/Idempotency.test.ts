@@ -210,7 +210,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Idempotency-Key", (it) =
       assert.strictEqual(yield* runs, 2)
       const streams = yield* fifty(() => post("/chat", body, "k"))
       for (const { text } of streams) {
-        assert.include(text, "RUN_QUEUED")
+        assert.include(text, "run_queued")
         assert.strictEqual(text.match(/"REPLY_END"/g)?.length, 1)
       }
       assert.strictEqual(yield* runs, 2)

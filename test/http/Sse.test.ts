@@ -7,6 +7,7 @@ import * as Host from "../../src/layers/Host.ts"
 import { ApiKeys } from "../../src/services/ApiKeys.ts"
 import { Rooms } from "../../src/services/Rooms.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
+import { kindOf } from "../support/events.ts"
 import { patience } from "../support/Patience.ts"
 import * as TestHost from "../support/TestHost.ts"
 
@@ -81,7 +82,7 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
           assert.match(frame, /^id: [1-9]\d*\ndata: \{[^\n]*\}$/)
         }
         assert.deepStrictEqual(seqsOf(text), upTo(seqsOf(text).length))
-        assert.strictEqual(eventsOf(text)[0]!.event.type, "USER_MESSAGE")
+        assert.strictEqual(kindOf(eventsOf(text)[0]!.event), "user_message")
         assert.strictEqual(lastOf(text), "REPLY_END")
       }))
 

@@ -176,7 +176,7 @@ describe("A run", () => {
         const host = yield* live({ stream: script(says("half", "length")).stream })
         const session = yield* host.do(conversation())
         const message = yield* reply(host, session, yield* host.do(say(session, "go")))
-        assert.deepInclude(message, { finished_reason: "max_tokens", error: null })
+        assert.deepInclude(message, { finished_reason: "completed", stop_reason: "max_tokens", error: null })
       }))
 
     it.scoped("runs calls of one round at the same time, and eight at most", () =>

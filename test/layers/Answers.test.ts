@@ -12,6 +12,7 @@ import type { LogBatch, LogPage } from "../../src/services/EventLog.ts"
 import { type ModelCall, ModelFailed, type ModelPart, type Models } from "../../src/services/Models.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
+import { kindOf } from "../support/events.ts"
 import { answer, conversation, converse, say } from "../support/hub.ts"
 import { eventually, everything, type Live, live, storedRun } from "../support/live.ts"
 import { patience } from "../support/Patience.ts"
@@ -87,7 +88,7 @@ const whole = [...call("c0", "Send", "{\"to\":\"ann\"}")]
 
 const told = (session: Session) => Effect.map(everything(session), (events) => events.map(({ event }) => event))
 
-const types = (events: ReadonlyArray<AgentEvent>) => events.map(({ type }) => type)
+const types = (events: ReadonlyArray<AgentEvent>) => events.map(kindOf)
 
 type Seen = ReturnType<typeof eventsOf>
 
@@ -135,7 +136,7 @@ describe("The loop", () => {
           const message = yield* reply
           assert.deepStrictEqual(ran, [])
           assert.lengthOf(asked, 2)
-          assert.deepInclude(message, { finished_reason: "max_tokens", stop_reason: "max_tokens", error: null })
+          assert.deepInclude(message, { finished_reason: "completed", stop_reason: "max_tokens", error: null })
           assert.deepStrictEqual(results(message.content).map(({ state }) => state), ["interrupted", "interrupted"])
           for (const { output } of results(message.content)) assert.match(textOf(output), /not run.*token limit/)
           const seen = results(asked[1]!.messages.at(-1)!.content)
@@ -179,7 +180,7 @@ describe("The loop", () => {
           )
           assert.deepInclude(yield* reply, { finished_reason: "completed" })
           const events = types(yield* told(session))
-          for (const type of ["REQUIRE_USER_CONFIRM", "REQUIRE_EXTERNAL_EXECUTION", "RUN_PARKED"] as const) {
+          for (const type of ["REQUIRE_USER_CONFIRM", "REQUIRE_EXTERNAL_EXECUTION", "run_parked"] as const) {
             assert.notInclude(events, type)
           }
         }))
@@ -194,7 +195,7 @@ describe("The loop", () => {
             ],
             [text("Half"), finish("length")]
           ])
-          assert.deepInclude(yield* reply, { finished_reason: "max_tokens" })
+          assert.deepInclude(yield* reply, { finished_reason: "completed", stop_reason: "max_tokens" })
           assert.deepStrictEqual(ran, [])
           assert.lengthOf(asked, 2)
         }))
@@ -207,7 +208,7 @@ describe("The loop", () => {
           )
           const message = yield* reply
           assert.match(textOf(results(message.content)[0]!.output), /not valid JSON/)
-          assert.notInclude(types(yield* told(session)), "RUN_PARKED")
+          assert.notInclude(types(yield* told(session)), "run_parked")
         }))
 
       it.scoped("remembers after a crash that the model was told, and never runs the cut call", () =>
@@ -218,7 +219,7 @@ describe("The loop", () => {
           const { asked: second, ran, reply } = yield* again(session, accepted, [...cut, finish("length")])
           assert.lengthOf(second, 1)
           assert.deepStrictEqual(ran, [])
-          assert.deepInclude(reply, { finished_reason: "max_tokens" })
+          assert.deepInclude(reply, { finished_reason: "completed", stop_reason: "max_tokens" })
         }))
 
       it.scoped("makes a call that a crash cut off again, although a second crash came right after it was closed", () =>
@@ -255,7 +256,7 @@ describe("The loop", () => {
             assert.lengthOf(asked, 1)
             assert.deepStrictEqual(ran, [])
             const how = {
-              finished_reason: "content_filter",
+              finished_reason: "completed",
               stop_reason: reason,
               stop_details: { category: "violence" }
             } as const
@@ -429,7 +430,7 @@ describe("The loop", () => {
           [[...cut, finish("length")], [...whole, ...call("c9", "Send", "{\"to\":"), finish("length")]],
           { write: true }
         )
-        yield* eventually("parked", told(session), (events) => types(events).includes("RUN_PARKED"))
+        yield* eventually("parked", told(session), (events) => types(events).includes("run_parked"))
         const asking = (yield* told(session)).flatMap((event) =>
           event.type === "REQUIRE_USER_CONFIRM" ? event.tool_calls : []
         )
@@ -444,7 +445,7 @@ describe("The loop", () => {
         yield* eventually("ended", told(session), (events) => types(events).includes("REPLY_END"))
         assert.deepStrictEqual(ran, ["ann"])
         assert.lengthOf(asked, 2)
-        assert.deepInclude(stopOf(yield* told(session)), { finished_reason: "max_tokens" })
+        assert.deepInclude(stopOf(yield* told(session)), { finished_reason: "completed", stop_reason: "max_tokens" })
       }))
   })
 })

@@ -6,6 +6,7 @@ import { EventLog } from "../../src/services/EventLog.ts"
 import { Idempotency } from "../../src/services/Idempotency.ts"
 import { Rooms } from "../../src/services/Rooms.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
+import { foreign } from "../support/events.ts"
 import { conversation, say, watch } from "../support/hub.ts"
 
 /** Pages wait a while for the log; what is written without a page does not, such as an input that is kept by its key. */
@@ -71,12 +72,12 @@ describe("Cursors", () => {
         const rooms = yield* Rooms
         const session = yield* conversation()
         const room = yield* rooms.get(session)
-        const { seq } = room.emit(null, { type: "CUSTOM", name: "x", value: null })
+        const { seq } = room.emit(null, foreign("x"))
         assert.isBelow(room.head(), seq)
         const seen = yield* watch(session, { after: seq })
         assert.strictEqual(room.head(), seq)
         assert.strictEqual((yield* Effect.flip(watch(session, { after: seq + 1 })))._tag, "Conflict")
-        room.emit(null, { type: "CUSTOM", name: "y", value: null })
+        room.emit(null, foreign("y"))
         yield* room.durable
         assert.deepStrictEqual(seen.events().map((event) => event.seq), [seq + 1])
         assert.isFalse(yield* Deferred.isDone(seen.ended))

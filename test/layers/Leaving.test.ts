@@ -5,6 +5,7 @@ import { textOf } from "../../src/domain/Message.ts"
 import * as Host from "../../src/layers/Host.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
+import { kindOf } from "../support/events.ts"
 import { answer, conversation, say } from "../support/hub.ts"
 import { eventually, everything, type Live, live, storedRun } from "../support/live.ts"
 
@@ -50,8 +51,8 @@ describe("A process that leaves", () => {
           finished_reason: "interrupted",
           attempt: 1
         })
-        const types = (yield* everything(session)).map(({ event }) => event.type)
-        assert.notInclude(types, "RUN_RESUMED")
+        const types = (yield* everything(session)).map(({ event }) => kindOf(event))
+        assert.notInclude(types, "run_resumed")
       }))
 
     it.scoped("takes no input and no answer any more, and says so", () =>

@@ -18,6 +18,7 @@ import { Rooms } from "../../src/services/Rooms.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import { kindOf } from "../support/events.ts"
 import { answer, conversation, converse, say, watch } from "../support/hub.ts"
 import { patience } from "../support/Patience.ts"
 import { freshDatabase } from "../support/Postgres.ts"
@@ -195,7 +196,7 @@ const contract = <E>(name: string, storage: Layer.Layer<Host.Memories, E>) =>
       Effect.gen(function*() {
         const session = yield* conversation()
         const parked = yield* say(session, `${pause("x")}\n${pause("y")}`)
-        assert.strictEqual((yield* whole(session, parked)).at(-1)!.type, "RUN_PARKED")
+        assert.strictEqual(kindOf((yield* whole(session, parked)).at(-1)!), "run_parked")
         const waiting = yield* say(session, "say next")
         yield* Upkeep.expire(Duration.hours(1))
         assert.strictEqual((yield* statusOf(session, parked.run_id)).status, "awaiting_permission")

@@ -5,6 +5,7 @@ import type { BlockId, MessageId, RunId, SessionId, Timestamp } from "../../src/
 import type { Message } from "../../src/domain/Message.ts"
 import { AppendRefused, type LogBatch } from "../../src/services/EventLog.ts"
 import { Rooms } from "../../src/services/Rooms.ts"
+import { foreign } from "../support/events.ts"
 import { watcher } from "../support/hub.ts"
 import { patience } from "../support/Patience.ts"
 import {
@@ -103,14 +104,22 @@ describe("Rooms", () => {
     Effect.gen(function*() {
       const room = yield* roomOf("s")
       custom(room, "a")
-      room.emit("other" as RunId, { type: "RUN_QUEUED", session_id: room.session_id, run_id: "other" as RunId })
+      const other = "other" as RunId
+      room.emit(other, {
+        type: "CUSTOM",
+        name: "run_queued",
+        value: { session_id: room.session_id, run_id: other }
+      })
       custom(room, "b")
       room.emit(run, {
-        type: "RUN_PARKED",
-        session_id: room.session_id,
-        run_id: run,
-        reply_id: "r" as MessageId,
-        waiting_for: "user_confirmation"
+        type: "CUSTOM",
+        name: "run_parked",
+        value: {
+          session_id: room.session_id,
+          run_id: run,
+          reply_id: "r" as MessageId,
+          waiting_for: "user_confirmation"
+        }
       })
       custom(room, "c")
       yield* room.durable
@@ -217,15 +226,14 @@ describe("Rooms", () => {
         const rooms = yield* Rooms
         const [before, poison, after] = [yield* roomOf("before"), yield* roomOf("poison"), yield* roomOf("after")]
         custom(before, "a")
-        poison.emit(run, {
-          type: "CUSTOM",
-          name: "poison",
-          value: {
+        poison.emit(
+          run,
+          foreign("poison", {
             get broken(): never {
               throw new RangeError("Invalid string length")
             }
-          }
-        })
+          })
+        )
         custom(after, "a")
         assert.deepInclude(yield* Effect.flip(poison.durable), { _tag: "AppendRefused", reason: "broken" })
         yield* before.durable
@@ -411,7 +419,7 @@ describe("Rooms", () => {
     Effect.gen(function*() {
       const room = yield* roomOf("s")
       for (let i = 0; i < 40; i++) {
-        room.emit(run, { type: "CUSTOM", name: "big", value: "x".repeat(10_000) })
+        room.emit(run, foreign("big", { big: "x".repeat(10_000) }))
         yield* room.durable
       }
       const seen = watcher()
@@ -439,7 +447,7 @@ describe("Rooms", () => {
     (control) =>
       Effect.gen(function*() {
         const rooms = yield* Effect.forEach(Array.from({ length: 20 }, (_, i) => `s${i}`), roomOf)
-        for (const room of rooms) room.emit(run, { type: "CUSTOM", name: "big", value: "x".repeat(900_000) })
+        for (const room of rooms) room.emit(run, foreign("big", { big: "x".repeat(900_000) }))
         yield* Effect.forEach(rooms, (room) => room.durable)
         assert.strictEqual(control.pages.length, 20)
         for (const { pages } of control.batches) {
@@ -733,15 +741,18 @@ describe("Rooms", () => {
       const big = "x".repeat(50_000)
       const ends = (run_id: RunId) =>
         room.emit(run_id, {
-          type: "RUN_PARKED",
-          session_id: room.session_id,
-          run_id,
-          reply_id: "r" as MessageId,
-          waiting_for: "user_confirmation"
+          type: "CUSTOM",
+          name: "run_parked",
+          value: {
+            session_id: room.session_id,
+            run_id,
+            reply_id: "r" as MessageId,
+            waiting_for: "user_confirmation"
+          }
         })
       for (const id of [run, other, run, other]) {
         for (let i = 0; i < 3; i++) {
-          room.emit(id, { type: "CUSTOM", name: "big", value: big })
+          room.emit(id, foreign("big", { big }))
           yield* room.durable
         }
         ends(id)
@@ -783,10 +794,10 @@ describe("Rooms", () => {
       const room = yield* roomOf("s")
       const stalled = watcher({ stalled: true })
       yield* room.attach(stalled, { after: 0 })
-      room.emit(run, { type: "CUSTOM", name: "x", value: "x".repeat(250 * 1024) })
+      room.emit(run, foreign("x", { big: "x".repeat(250 * 1024) }))
       yield* room.durable
       assert.isFalse(yield* Deferred.isDone(stalled.ended))
-      room.emit(run, { type: "CUSTOM", name: "x", value: "x".repeat(10 * 1024) })
+      room.emit(run, foreign("x", { big: "x".repeat(10 * 1024) }))
       yield* room.durable
       assert.strictEqual(yield* Deferred.await(stalled.ended), "lagging")
     }))

@@ -1,10 +1,12 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Deferred, Effect, Layer } from "effect"
+import { runOf } from "../../src/domain/Event.ts"
 import { textOf } from "../../src/domain/Message.ts"
 import * as Host from "../../src/layers/Host.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import { kindOf } from "../support/events.ts"
 import { conversation, converse, say, watch } from "../support/hub.ts"
 
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
@@ -27,8 +29,8 @@ describe("SessionHub", () => {
       Effect.gen(function*() {
         const session = yield* conversation()
         const { events, seqs } = yield* converse(session, "say hello there")
-        assert.deepStrictEqual(events.map(({ type }) => type), [
-          "USER_MESSAGE",
+        assert.deepStrictEqual(events.map(kindOf), [
+          "user_message",
           "REPLY_START",
           "MODEL_CALL_START",
           "TEXT_BLOCK_START",
@@ -48,7 +50,7 @@ describe("SessionHub", () => {
         const log = yield* EventLog
         yield* say(session, "sleep 200\nsay done")
         const pages = yield* log.read(session.id, 0, 10)
-        assert.include(pages[0]!.frames, "USER_MESSAGE")
+        assert.include(pages[0]!.frames, "user_message")
         const [message] = yield* log.recent(session.id, 10)
         assert.strictEqual(textOf(message!.message.content), "sleep 200\nsay done")
       }))
@@ -130,9 +132,13 @@ describe("SessionHub", () => {
         const third = yield* say(session, "say three")
         const seen = yield* watch(session, { after: second.seq, only: second.run_id })
         yield* Deferred.await(seen.ended)
-        assert.deepStrictEqual(seen.events().slice(0, 2).map(({ event }) => event.type), ["RUN_QUEUED", "USER_MESSAGE"])
+        assert.deepStrictEqual(seen.events().slice(0, 2).map(({ event }) => kindOf(event)), [
+          "run_queued",
+          "user_message"
+        ])
         for (const { event } of seen.events()) {
-          if ("run_id" in event) assert.strictEqual(event.run_id, second.run_id)
+          const run = runOf(event)
+          if (run !== undefined) assert.strictEqual(run, second.run_id)
         }
         yield* hub.reply(session, third.run_id, third.seq)
         const { messages } = yield* hub.messages(session, { offset: 0, limit: 50 })

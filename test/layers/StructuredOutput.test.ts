@@ -147,7 +147,7 @@ describe("A reply", () => {
           type: "REPLY_END",
           finished_reason: "error",
           error: {
-            type: "limit",
+            type: "internal",
             code: "reply_too_large",
             message: `The run was ended: its reply exceeds ${maxCharacters} characters.`,
             retryable: false
@@ -177,7 +177,7 @@ describe("An answer whose check takes too long", () => {
       )
       assert.strictEqual(asked.length, 1)
       assert.deepInclude(end.type === "REPLY_END" ? end.error : null, {
-        type: "invalid_output",
+        type: "upstream",
         code: "output_check_too_expensive"
       })
     }), 60_000)

@@ -5,6 +5,7 @@ import { textOf } from "../../src/domain/Message.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import * as Host from "../../src/layers/Host.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
+import { kindOf } from "../support/events.ts"
 import { conversation, say } from "../support/hub.ts"
 import { eventually, everything, live, storedRun } from "../support/live.ts"
 import { patience } from "../support/Patience.ts"
@@ -23,7 +24,7 @@ const two = Effect.gen(function*() {
 })
 
 const resumed = (session: Session) =>
-  Effect.map(everything(session), (events) => events.filter(({ event }) => event.type === "RUN_RESUMED").length)
+  Effect.map(everything(session), (events) => events.filter(({ event }) => kindOf(event) === "run_resumed").length)
 
 /** Waits until whoever looks for orphans has looked so often more. */
 const looked = (looks: Effect.Effect<number>, times: number) =>

@@ -71,7 +71,7 @@ layer(database, { timeout: patience(60_000), excludeTestServices: true })("Two p
       yield* b.do(reply(session, accepted))
       yield* until(seen, has("REPLY_END"))
       isGapless(seen)
-      assert.notInclude(typesOf(seen), "RUN_RESUMED")
+      assert.notInclude(typesOf(seen), "run_resumed")
     }))
 
   it.scoped("go on by themselves when the database was restarted", () =>

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import type { AgentEvent } from "../../src/domain/Event.ts"
+import { checkAnswer, checkEvent } from "./agentservice/Checked.ts"
 import { patience } from "./Patience.ts"
 
 const main = resolve(import.meta.dirname, "../../dist/cli/main.js")
@@ -152,7 +153,9 @@ export const clientOf = (url: string, user = "ada") => {
       ...(body !== undefined && { body: JSON.stringify(body) })
     })
     const text = await response.text()
-    return { status: response.status, headers: response.headers, text, json: text === "" ? undefined : safeJson(text) }
+    const json = text === "" ? undefined : safeJson(text)
+    if (response.status === 200) checkAnswer(path, json)
+    return { status: response.status, headers: response.headers, text, json }
   }
   const must = async (method: string, path: string, body?: unknown) => {
     const answer = await call(method, path, body)
@@ -221,7 +224,9 @@ export const stream = async (url: string, init: RequestInit) => {
       const lines = rest.slice(0, end).split("\n")
       rest = rest.slice(end + 2)
       const [id, data] = lines.filter((line) => !hear(line))
-      frames.push({ seq: Number(id!.slice(4)), event: JSON.parse(data!.slice(6)) as AgentEvent })
+      const event = JSON.parse(data!.slice(6)) as AgentEvent
+      checkEvent(event)
+      frames.push({ seq: Number(id!.slice(4)), event })
     }
     // Comments are lines of their own, before a frame and after the last.
     while (rest.startsWith(":") && rest.includes("\n")) {

@@ -9,6 +9,7 @@ import * as Server from "../../src/http/Server.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ReadinessLocal from "../../src/layers/Readiness/Local.ts"
 import { Readiness } from "../../src/services/Readiness.ts"
+import { checkAnswer, checkFrames } from "./agentservice/Checked.ts"
 
 /** Longest wait for bytes, in milliseconds. */
 const patience = 10_000
@@ -77,7 +78,12 @@ const door = Effect.gen(function*() {
       const body = options.text ?? (options.body === undefined ? null : JSON.stringify(options.body))
       const response = await fetch(url + path, { method, headers: headersOf(options), body, signal })
       const text = await response.text()
-      return { status: response.status, headers: Object.fromEntries(response.headers), text, json: jsonOf(text) }
+      const json = jsonOf(text)
+      if (response.status === 200) {
+        if (response.headers.get("content-type")?.startsWith("text/event-stream") === true) checkFrames(text)
+        else checkAnswer(path, json)
+      }
+      return { status: response.status, headers: Object.fromEntries(response.headers), text, json }
     })
 
   /** Opens a stream; leaving the scope leaves the stream. */
@@ -106,6 +112,8 @@ const door = Effect.gen(function*() {
         }
       }
       void pump().catch(() => {}).then(() => {
+        // The last frame may have been cut off.
+        if (response.status === 200) checkFrames(text.slice(0, text.lastIndexOf("\n\n") + 1))
         done = true
         told()
       })

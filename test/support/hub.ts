@@ -7,11 +7,13 @@ import { eventsOf } from "../../src/domain/Frames.ts"
 import type { AgentId, CredentialId, SessionId, UserId, WorkspaceId } from "../../src/domain/Ids.ts"
 import { permissionContext, type PermissionMode } from "../../src/domain/Permission.ts"
 import type { Session } from "../../src/domain/Session.ts"
+import { messagesOf } from "../../src/domain/Transcript.ts"
 import { NewId } from "../../src/services/NewId.ts"
 import { now } from "../../src/services/Now.ts"
 import type { Sink, Subscription } from "../../src/services/Rooms.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import { checkFrames, checkMessages } from "./agentservice/Checked.ts"
 
 export interface Seen extends Sink {
   readonly frames: () => string
@@ -28,11 +30,16 @@ export const watcher = (options?: { readonly stalled?: boolean }): Seen => {
   return {
     write: (bytes) => {
       if (options?.stalled === true) unread += bytes.length
-      frames += decoder.decode(bytes, { stream: true })
+      const text = decoder.decode(bytes, { stream: true })
+      checkFrames(text)
+      frames += text
     },
     unread: () => unread,
     drained: Effect.void,
-    end: (comment) => Deferred.unsafeDone(ended, Effect.succeed(comment)),
+    end: (comment) => {
+      checkMessages(messagesOf(eventsOf(frames).map(({ event }) => event)))
+      Deferred.unsafeDone(ended, Effect.succeed(comment))
+    },
     frames: () => frames,
     events: () => eventsOf(frames),
     ended

@@ -15,6 +15,7 @@ import { Models } from "../../src/services/Models.ts"
 import type { Peers } from "../../src/services/Peers.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { Tenants } from "../../src/services/Tenants.ts"
+import { checkEvent } from "./agentservice/Checked.ts"
 
 const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(32).fill(7))] }))
 
@@ -70,7 +71,11 @@ export type Live = Effect.Effect.Success<ReturnType<typeof live>>
 export const everything = (session: Session) =>
   Effect.map(
     Effect.flatMap(EventLog, (log) => log.read(session.id, 0, 10_000)),
-    (pages) => pages.flatMap((page) => eventsOf(page.frames))
+    (pages) => {
+      const told = pages.flatMap((page) => eventsOf(page.frames))
+      for (const { event } of told) checkEvent(event)
+      return told
+    }
   )
 
 /** Waits until it is so. */

@@ -11,6 +11,7 @@ import type { AppendRefused } from "../../src/services/EventLog.ts"
 import { EventLog, type LogBatch, type LogPage, type PlacedMessage } from "../../src/services/EventLog.ts"
 import { Peers, type Received } from "../../src/services/Peers.ts"
 import { type Room, Rooms } from "../../src/services/Rooms.ts"
+import { foreign } from "./events.ts"
 import { patience } from "./Patience.ts"
 
 type Append = (batch: LogBatch) => Effect.Effect<void, AppendRefused>
@@ -85,7 +86,7 @@ export const delta = (text: string, block = "b") =>
 export const roomOf = (name: string) =>
   Effect.flatMap(Rooms, (rooms) => rooms.get({ id: name as SessionId, user_id: "ada" as UserId }))
 
-export const custom = (room: Room, name: string) => room.emit(run, { type: "CUSTOM", name, value: null })
+export const custom = (room: Room, name: string) => room.emit(run, foreign(name))
 
 export const numbersOf = (from: number, to: number, prefix: string) =>
   Array.from({ length: to - from + 1 }, (_, i) => `${prefix}${from + i}`)
@@ -114,7 +115,7 @@ export const writtenElsewhere = (session: string, from: number, to: number): Rea
     last_seq: from + i,
     run_id: run,
     ends: false,
-    frames: frame(from + i, JSON.stringify({ id: "e", created_at: "t", type: "CUSTOM", name: "x", value: null }))
+    frames: frame(from + i, JSON.stringify({ id: "e", created_at: "t", type: "CUSTOM", name: "x", value: {} }))
   }))
 
 export const promise = (

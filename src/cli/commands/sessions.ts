@@ -8,6 +8,7 @@ import { PermissionMode } from "../../domain/Permission.ts"
 import { SessionDraft, SessionPatch, type SessionView } from "../../domain/Session.ts"
 import { lostNotice, teller } from "../Chat.ts"
 import { connect, connection } from "../Connection.ts"
+import { sentenceOf } from "../Ending.ts"
 import { misused } from "../Failed.ts"
 import { follow } from "../Follow.ts"
 import { confirm, decode, idArgument, idsArgument, optionalText, pathId, yes } from "../Inputs.ts"
@@ -174,8 +175,9 @@ const transcript = (message: Message, hasColour: boolean): string => {
         return []
     }
   })
-  const error = message.error == null ? [] : [dim(harmless(`(${message.error.message})`), hasColour)]
-  return `${bold(harmless(message.name), hasColour)}  ${message.created_at}\n${[...lines, ...error].join("\n")}\n`
+  const ending = sentenceOf(message)
+  const last = ending === undefined ? [] : [dim(harmless(`(${ending})`), hasColour)]
+  return `${bold(harmless(message.name), hasColour)}  ${message.created_at}\n${[...lines, ...last].join("\n")}\n`
 }
 
 const messages = Command.make("messages", { id: sessionId, ...limit, ...common }, (options) =>
@@ -254,13 +256,18 @@ const watch = Command.make(
           Effect.gen(function*() {
             if (options.output === "ndjson") yield* screen.out(`${JSON.stringify(json)}\n`)
             else if (Option.isSome(event)) {
-              if (event.value.type === "USER_MESSAGE") {
-                const { content, name } = event.value.message
+              if (event.value.type === "CUSTOM" && event.value.name === "user_message") {
+                const { content, name } = event.value.value.message
                 yield* screen.out(`${bold(`${harmless(name)}:`, screen.hasColour.out)} ${harmless(textOf(content))}\n`)
               }
               yield* tell(event.value)
+              const ending = event.value.type === "REPLY_END" ? sentenceOf(event.value) : undefined
+              if (ending !== undefined) {
+                yield* close
+                yield* screen.err(dim(`(${harmless(ending)})\n`, screen.hasColour.err))
+              }
             }
-            return options.once && Option.exists(event, ({ type }) => endsStream(type))
+            return options.once && Option.exists(event, endsStream)
           })
       }).pipe(Effect.ensuring(close))
     })

@@ -65,7 +65,7 @@ export class ChatApi extends HttpApiGroup.make("chat")
         scope: "chat",
         takesFiles: true,
         summary: "Send an input, and follow its run",
-        description: "Answers with the run's events up to REPLY_END or RUN_PARKED; leaving changes nothing. "
+        description: "Answers with the run's events up to REPLY_END or CUSTOM `run_parked`; leaving changes nothing. "
           + `Go on with \`GET /sessions/{session_id}/stream\` after the last \`id\` that came. ${sameKey}`,
         example
       }))

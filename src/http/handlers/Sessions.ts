@@ -150,9 +150,14 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
           if (changesTheRun(payload) && (yield* hub.status(session)) === "running") return yield* running
           yield* checkModels(session.user_id, payload)
           const at = yield* now
-          return yield* view(
-            yield* sessions.modify(session.user_id, session.id, (before) => patchSession(before, payload, at))
-          )
+          let changesRules = false
+          const changed = yield* sessions.modify(session.user_id, session.id, (before) => {
+            const after = patchSession(before, payload, at)
+            changesRules = after.state.permission_context.mode !== before.state.permission_context.mode
+            return after
+          })
+          if (changesRules) yield* hub.tellState(changed)
+          return yield* view(changed)
         })
       )
       .handle(

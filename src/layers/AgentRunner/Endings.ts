@@ -1,5 +1,6 @@
 /** The endings of a reply that the loop itself decides. */
 import type * as Reply from "../../domain/Reply.ts"
+import { errorTypeOf } from "../../domain/RunError.ts"
 import { stopFields } from "../../domain/Stop.ts"
 import type { ModelFailed } from "../../services/Models.ts"
 
@@ -12,7 +13,7 @@ export const exceeded = ({ stop }: Reply.Reply): Reply.Ending => ({
 /** A prompt that the provider's filter refused is told as an answer that it withheld, and as a failure. */
 export const failed = ({ category, message, retryable, type }: ModelFailed): Reply.Ending => ({
   finished_reason: "error",
-  error: { type, code: type, message, retryable },
+  error: { type: errorTypeOf(type), code: type, message, retryable },
   ...(type === "content_policy" &&
     stopFields({ reason: "content_filter", details: category === undefined ? undefined : { category } }))
 })
@@ -20,7 +21,7 @@ export const failed = ({ category, message, retryable, type }: ModelFailed): Rep
 export const timedOut = (seconds: number): Reply.Ending => ({
   finished_reason: "error",
   error: {
-    type: "timeout",
+    type: "internal",
     code: "run_timeout",
     message: `The run was ended: it took longer than ${seconds} seconds.`,
     retryable: true
@@ -30,7 +31,7 @@ export const timedOut = (seconds: number): Reply.Ending => ({
 export const notOfSchema = (problems: ReadonlyArray<string>): Reply.Ending => ({
   finished_reason: "error",
   error: {
-    type: "invalid_output",
+    type: "upstream",
     code: "invalid_output",
     message: `The model's answer is not of the schema that was asked for. ${problems.join(" ")}`,
     retryable: true
@@ -40,7 +41,7 @@ export const notOfSchema = (problems: ReadonlyArray<string>): Reply.Ending => ({
 export const tooExpensive: Reply.Ending = {
   finished_reason: "error",
   error: {
-    type: "invalid_output",
+    type: "upstream",
     code: "output_check_too_expensive",
     message:
       "The model's answer could not be checked: the schema, or the answer, is too large for the time that it gets.",
@@ -51,7 +52,7 @@ export const tooExpensive: Reply.Ending = {
 export const tooLarge = (excess: string): Reply.Ending => ({
   finished_reason: "error",
   error: {
-    type: "limit",
+    type: "internal",
     code: "reply_too_large",
     message: `The run was ended: its reply exceeds ${excess}.`,
     retryable: false

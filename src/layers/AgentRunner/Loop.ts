@@ -79,7 +79,11 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
   /** Adds the steering inputs that came meanwhile, so that the next model call sees them. */
   const steer = (out: Out) => {
     for (const { content, name } of out.takeSteering()) {
-      const hint = content.filter(isSaid)
+      const blocks = content.filter(isSaid)
+      // A text alone is told as one: older clients know no other hints.
+      const hint = blocks.every((block) => block.type === "text")
+        ? blocks.map(({ text }) => text).join("\n")
+        : blocks
       out.emit({
         type: "HINT_BLOCK",
         reply_id: out.reply().message.id,

@@ -1,9 +1,9 @@
 /** Begins and ends the model calls of one round, and notes for the ledger how they go. */
 import type { Clock } from "effect"
-import type { ModelSwitched } from "../../domain/Event.ts"
 import type { MessageId } from "../../domain/Ids.ts"
 import type { CallProgress } from "../../domain/Ledger.ts"
 import * as Reply from "../../domain/Reply.ts"
+import { errorTypeOf } from "../../domain/RunError.ts"
 import { stopFields, type StopReason } from "../../domain/Stop.ts"
 import { addUsage, noUsage, reported } from "../../domain/Usage.ts"
 import type { Out } from "../../services/AgentRunner.ts"
@@ -69,8 +69,12 @@ export const make = ({ clock, out, reply_id }: Options) => {
         finished_reason: "interrupted",
         ...stopFields({ reason: "error", details: undefined })
       })
-      const value: ModelSwitched = { reply_id, from, to, error }
-      out.emit({ type: "CUSTOM", name: "model_switched", value })
+      const { message, type: code } = error
+      out.emit({
+        type: "CUSTOM",
+        name: "model_switched",
+        value: { reply_id, from, to, error: { type: errorTypeOf(code), code, message } }
+      })
       begin(to)
     },
     finish: ({ details, prices, reason, usage }: Finish) => {

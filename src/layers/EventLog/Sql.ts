@@ -9,8 +9,9 @@ import { Effect, Either, Layer, Option, Schema } from "effect"
 import type { Claim } from "../../domain/Claim.ts"
 import type { MessageId, SessionId, UserId } from "../../domain/Ids.ts"
 import { type LedgerEntry, tokenNames } from "../../domain/Ledger.ts"
-import { Message, unreadableMessage } from "../../domain/Message.ts"
-import { Run, RunStatus } from "../../domain/Run.ts"
+import { unreadableMessage } from "../../domain/Message.ts"
+import * as Older from "../../domain/Older.ts"
+import { type Run, RunStatus } from "../../domain/Run.ts"
 import {
   AppendRefused,
   EventLog,
@@ -37,6 +38,8 @@ interface Column<A> {
 interface Part<A> {
   readonly table: string
   readonly columns: ReadonlyArray<Column<A>>
+  /** A column that is the same in every row, and its value. */
+  readonly constant?: readonly [name: string, value: number]
   readonly onConflict: string
 }
 
@@ -69,6 +72,9 @@ const messages: Part<PlacedMessage> = {
   onConflict: "on conflict (session_id, id) do update set data = excluded.data"
 }
 
+/** The form in which this version writes pages. Pages of a lower one are brought into it when they are read. */
+const form = 2
+
 const pages: Part<LogPage> = {
   table: "log_pages",
   columns: [
@@ -79,6 +85,7 @@ const pages: Part<LogPage> = {
     { name: "ends", kind: "boolean", of: (page) => page.ends },
     { name: "frames", kind: "text", of: (page) => page.frames }
   ],
+  constant: ["form", form],
   onConflict: ""
 }
 
@@ -121,14 +128,17 @@ const usage: Part<LedgerEntry> = {
   onConflict: "on conflict (id) do nothing"
 }
 
-const insertText = ({ columns, onConflict, table }: Part<never>, firstParam: number) => {
+const insertText = ({ columns, constant, onConflict, table }: Part<never>, firstParam: number) => {
   const values = columns.map(({ kind }, i) => {
     const param = `$${firstParam + i}`
     return kind === "text" ? `string_to_table(${param}, e'\\x1f', '')` : `unnest(${param}::${kind}[])`
   })
-  return `insert into ${table} (${columns.map(({ name }) => name).join(", ")}) select ${
-    values.join(", ")
-  } ${onConflict}`
+  const names = columns.map(({ name }) => name)
+  if (constant !== undefined) {
+    names.push(constant[0])
+    values.push(String(constant[1]))
+  }
+  return `insert into ${table} (${names.join(", ")}) select ${values.join(", ")} ${onConflict}`
 }
 
 const paramsOf = <A>({ columns }: Part<A>, items: ReadonlyArray<A>): ReadonlyArray<string> =>
@@ -182,16 +192,17 @@ const pagesAfter = `
 /** No more of them than it takes to exceed what is read at a time. */
 const someAfter = `
   from (
-    select first_seq, last_seq, run_id, ends, frames,
+    select first_seq, last_seq, run_id, ends, frames, form,
       sum(octet_length(frames)) over (order by first_seq) - octet_length(frames) as before
     ${pagesAfter}
   ) pages
   where before < ${replayBytes}`
 
-const readText = `select first_seq, last_seq, run_id, ends, frames ${someAfter} order by first_seq`
+const readText = `select first_seq, last_seq, run_id, ends, frames, form ${someAfter} order by first_seq`
 
 const replayText = `
-  select min(first_seq) as first_seq, max(last_seq) as last_seq, string_agg(frames, '' order by first_seq) as frames
+  select min(first_seq) as first_seq, max(last_seq) as last_seq, string_agg(frames, '' order by first_seq) as frames,
+    min(form) as form
   ${someAfter}`
 
 const rangeText = `
@@ -287,10 +298,18 @@ const pruneText = `
   )
   select (select count(*) from chosen)::int as chosen, (select count(*) from gone)::int as gone, (select count(*) from done)::int as done`
 
-const decodeRun = Schema.decodeOption(Schema.parseJson(Run))
-const decodeMessage = Schema.decodeEither(Schema.parseJson(Message))
+const decodeRun = Schema.decodeOption(Schema.parseJson(Older.StoredRun))
+const decodeMessage = Schema.decodeEither(Schema.parseJson(Older.StoredMessage))
 
 const isStatus = Schema.is(RunStatus)
+
+interface Formed {
+  readonly form: number
+}
+
+/** What was read, in the form of this version. */
+const today = <Page extends Frames>({ form: stored, ...page }: Page & Formed) =>
+  stored < form ? { ...page, frames: Older.frames(page.frames) } : page
 
 interface Document {
   readonly data: string
@@ -341,13 +360,13 @@ export const make = Effect.map(Prepared, ({ execute }) => {
     },
     read: (session_id, after, limit) =>
       Effect.map(
-        rows<Omit<LogPage, "session_id">>(readText, [session_id, after, limit]),
-        (stored) => stored.map((page) => ({ session_id, ...page }))
+        rows<Omit<LogPage, "session_id"> & Formed>(readText, [session_id, after, limit]),
+        (stored) => stored.map((page) => ({ session_id, ...today(page) }))
       ),
     replay: (session_id, after, limit) =>
       Effect.map(
-        rows<Frames | { readonly first_seq: null }>(replayText, [session_id, after, limit]),
-        ([frames]) => frames!.first_seq === null ? undefined : frames
+        rows<(Frames & Formed) | { readonly first_seq: null }>(replayText, [session_id, after, limit]),
+        ([frames]) => frames!.first_seq === null ? undefined : today(frames!)
       ),
     range: (session) =>
       Effect.map(rows<{ readonly first: number; readonly last: number }>(rangeText, [session]), ([range]) => range!),

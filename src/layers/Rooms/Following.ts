@@ -46,7 +46,7 @@ export interface Options {
 
 /** Whether runs or the transcript have changed with these pages. */
 const isChange = (pages: ReadonlyArray<LogPage>) =>
-  pages.some(({ frames }) => eventsOf(frames).some(({ event }) => changesSession(event.type)))
+  pages.some(({ frames }) => eventsOf(frames).some(({ event }) => changesSession(event)))
 
 export class Following {
   readonly #room: Followed

@@ -196,7 +196,7 @@ export class Pending {
       for (; i < events.length && events[i]!.run === run && !ends && frames.length < maxPage; i++) {
         const { event, seq } = events[i]!
         frames += frame(seq, JSON.stringify(event))
-        ends = endsStream(event.type)
+        ends = endsStream(event)
         last_seq = seq
       }
       pages.push({ session_id: this.#session_id, first_seq, last_seq, run_id: run, ends, frames })

@@ -87,7 +87,11 @@ export const make = ({ now, self, takeSteering }: Options) => {
     const { id: run_id, reply_id, session_id } = run
     let first: number | undefined
     for (const message of run.input) {
-      const { seq } = room.emit(run_id, { type: "USER_MESSAGE", session_id, run_id, message })
+      const { seq } = room.emit(run_id, {
+        type: "CUSTOM",
+        name: "user_message",
+        value: { session_id, run_id, message }
+      })
       first ??= seq
       room.place(seq, message)
     }

@@ -19,7 +19,7 @@ export const interrupted: Reply.Ending = { finished_reason: "interrupted", error
 export const expired: Reply.Ending = {
   finished_reason: "error",
   error: {
-    type: "timeout",
+    type: "internal",
     code: "expired",
     message: "The run was ended: nobody answered what it asked in time.",
     retryable: false

@@ -16,10 +16,10 @@
  * Every arrow is one `record` of the run's row, in the same transaction as the
  * events that tell of it:
  *
- *   queued     RUN_QUEUED, by Admission; or the row alone, when the input is left in storage for its driver
- *   running    USER_MESSAGE and REPLY_START, by ActiveRuns.begin; RUN_RESUMED with one attempt more, by
+ *   queued     `run_queued`, by Admission; or the row alone, when the input is left in storage for its driver
+ *   running    `user_message` and REPLY_START, by ActiveRuns.begin; `run_resumed` with one attempt more, by
  *              Recovery; the answer's events, by Parked.goOn
- *   awaiting_* RUN_PARKED and the message so far, by ActiveRuns
+ *   awaiting_* `run_parked` and the message so far, by ActiveRuns
  *   ended      REPLY_END and the whole message, by ActiveRuns; REPLY_END alone for what never began
  *
  * A session has one active run at most. It is entered into `activeRuns` in the
@@ -42,6 +42,7 @@ import * as Parked from "./Parked.ts"
 import type { Parts } from "./Parts.ts"
 import * as Recovery from "./Recovery.ts"
 import * as Stopping from "./Stopping.ts"
+import * as TellingState from "./TellingState.ts"
 
 export const make = Effect.gen(function*() {
   const runner = yield* AgentRunner
@@ -77,6 +78,7 @@ export const make = Effect.gen(function*() {
   const { revoke, submit } = Admission.make(parts, parked, recovery)
   const { answer } = Answering.make(parts, parked)
   const { cancel, expire, interrupt, receive } = Stopping.make(parts, parked, recovery)
+  const { tellState } = TellingState.make(parts)
   const { lookForUnconfirmed, recover, sweep } = Orphans.make(parts, unconfirmed, recovery)
 
   const live = Clock.make()
@@ -93,6 +95,7 @@ export const make = Effect.gen(function*() {
     interrupt,
     cancel,
     expire,
+    tellState,
     activity: (session) => {
       const active = activeRuns.get(session)
       return active && { run: active.run, reply: active.out.reply().message, queued: active.queue.length }

@@ -66,7 +66,8 @@ export const end = (
 
 export const park = ({ out, replySeq, room, run }: ActiveRun, waiting_for: Reply.WaitingFor, at: Timestamp) => {
   const { message } = out.reply()
-  out.emit({ type: "RUN_PARKED", session_id: run.session_id, run_id: run.id, reply_id: message.id, waiting_for })
+  const value = { session_id: run.session_id, run_id: run.id, reply_id: message.id, waiting_for }
+  out.emit({ type: "CUSTOM", name: "run_parked", value })
   room.place(replySeq, message)
   room.record({
     ...run,

@@ -23,7 +23,7 @@ export const make = (parts: Parts, parked: Parked) => {
     const { id: run_id, session_id } = run
     // The head is read before the event is emitted: the `seq` of an event that still waits for the log is no cursor.
     const seq = room.head()
-    room.emit(run_id, { type: "RUN_QUEUED", session_id, run_id })
+    room.emit(run_id, { type: "CUSTOM", name: "run_queued", value: { session_id, run_id } })
     room.record({ ...run, driver: self })
     return seq
   }
@@ -48,7 +48,8 @@ export const make = (parts: Parts, parked: Parked) => {
     const attempt = run.attempt + 1
     const active = yield* parked.load(room, { ...run, attempt, driver: self, updated_at: activeRuns.now() })
     if (room.last() !== before || activeRuns.has(room.session_id) || isClosing()) return undefined
-    active.out.emit({ type: "RUN_RESUMED", session_id: run.session_id, run_id: run.id, attempt })
+    const value = { session_id: run.session_id, run_id: run.id, attempt }
+    active.out.emit({ type: "CUSTOM", name: "run_resumed", value })
     room.record(active.run)
     return active
   })

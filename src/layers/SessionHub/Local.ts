@@ -288,6 +288,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
       }).pipe(Effect.scoped),
     interrupt: owner.interrupt,
     cancel: owner.cancel,
+    tellState: owner.tellState,
     status: (session) =>
       Effect.suspend(() =>
         owner.activity(session.id) !== undefined ?

@@ -6,6 +6,7 @@ import { driver } from "./0004_driver.ts"
 import { usage } from "./0006_usage.ts"
 import { vaultCheck } from "./0008_vault_check.ts"
 import { files } from "./0009_files.ts"
+import { customEvents } from "./0010_custom_events.ts"
 
 /** Every step, for `Migrations.migrate`. */
 export const all: Migrations = {
@@ -15,5 +16,6 @@ export const all: Migrations = {
   "0004_driver": driver,
   "0006_usage": usage,
   "0008_vault_check": vaultCheck,
-  "0009_files": files
+  "0009_files": files,
+  "0010_custom_events": customEvents
 }

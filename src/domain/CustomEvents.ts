@@ -1,0 +1,67 @@
+/**
+ * The events of our own. The catalogue of the Agent Service has one type for what others add, `CUSTOM`, so that strict
+ * clients read these too; `name` tells them apart, and each has a `value` of its own shape. A name that only a newer
+ * version knows is passed on and changes nothing.
+ */
+import { Schema } from "effect"
+import { event, reply, run } from "./EventBase.ts"
+import { CredentialId } from "./Ids.ts"
+import { Message } from "./Message.ts"
+import { PermissionContext } from "./Permission.ts"
+import { ErrorType } from "./RunError.ts"
+import { noTasks, TasksContext } from "./Tasks.ts"
+
+const custom = <const Name extends string, Fields extends Schema.Struct.Fields>(name: Name, value: Fields) =>
+  event("CUSTOM", { name: Schema.Literal(name), value: Schema.Struct(value) }, `CUSTOM_${name}`)
+
+/** An input waits for the run before it. */
+const RunQueued = custom("run_queued", run)
+
+/** The input as every subscriber sees it. */
+const UserMessage = custom("user_message", { ...run, message: Message })
+
+/** The run goes on after a crash; `attempt` is 2 for the first recovery. */
+const RunResumed = custom("run_resumed", { ...run, attempt: Schema.Int })
+
+/** The run waits for a person or for a client's tool. A stream that ends here has ended properly. */
+const RunParked = custom("run_parked", {
+  ...run,
+  ...reply,
+  waiting_for: Schema.Literal("user_confirmation", "external_execution")
+})
+
+const modelName = Schema.Struct({ type: Schema.String, model: Schema.String, credential_id: CredentialId })
+
+/** The model of a reply failed before it said anything, and a fallback is asked. */
+const ModelSwitched = custom("model_switched", {
+  ...reply,
+  from: modelName,
+  to: modelName,
+  /** `code` is one of a model's failures, such as `context_length`; the message names no secret. */
+  error: Schema.Struct({ type: ErrorType, code: Schema.String, message: Schema.String })
+})
+
+/** Rules of permission or the plan have changed: the whole of both, as they are now. */
+const StateUpdated = custom("state_updated", {
+  tasks_context: TasksContext,
+  permission_context: Schema.Struct({
+    ...PermissionContext.fields,
+    /** Folders in which files may be changed, by path. */
+    working_directories: Schema.Record({
+      key: Schema.String,
+      value: Schema.Struct({ path: Schema.String, source: Schema.String })
+    })
+  })
+})
+
+/** The event that tells how the permissions of a session, and its plan, are now. */
+export const stateUpdated = (permission_context: PermissionContext) => ({
+  type: "CUSTOM" as const,
+  name: "state_updated" as const,
+  // Tools work in no folders yet, and no agent makes a plan.
+  value: { tasks_context: noTasks, permission_context: { ...permission_context, working_directories: {} } }
+})
+
+export const Custom = Schema.Union(RunQueued, UserMessage, RunResumed, RunParked, ModelSwitched, StateUpdated)
+  .annotations({ identifier: "CUSTOM" })
+export type Custom = typeof Custom.Type

@@ -1,0 +1,72 @@
+/**
+ * Support files hand over the frames and answers that pass through them. A test after which something was refused by a
+ * strict client of either version fails.
+ */
+import { afterEach } from "vitest"
+import { type ClassName, complaintsAbout, complaintsAboutA } from "./Conforms.ts"
+
+/** Complaints since the last test, each once, with their numbers. */
+const collected = new Map<string, number>()
+
+const collect = (complaints: ReadonlyArray<string>) => {
+  for (const complaint of complaints) collected.set(complaint, (collected.get(complaint) ?? 0) + 1)
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null
+
+/** Frames of a stream, whole ones; comments may stand between them. Frames that a test has made up have no type. */
+export const checkFrames = (frames: string): void => {
+  for (const line of frames.split("\n")) {
+    const event: unknown = line.startsWith("data: ") ? JSON.parse(line.slice(6)) : undefined
+    if (isObject(event) && "type" in event) collect(complaintsAbout(event))
+  }
+}
+
+export const checkMessages = (messages: ReadonlyArray<unknown>): void => {
+  for (const message of messages) collect(complaintsAboutA("Msg", message))
+}
+
+export const checkEvent = (event: unknown): void => collect(complaintsAbout(event))
+
+/** Where records come in lists, and where alone. */
+const lists: ReadonlyArray<readonly [path: RegExp, field: string, name: ClassName]> = [
+  [/^\/sessions\/[^/]+\/messages$/, "messages", "Msg"],
+  [/^\/agent\/?$/, "agents", "AgentRecord"],
+  [/^\/credential\/?$/, "credentials", "CredentialRecord"],
+  [/^\/sessions\/?$/, "sessions", "SessionRecord"],
+  [/^\/model\/?$/, "models", "ModelCard"]
+]
+
+const single: ReadonlyArray<readonly [path: RegExp, name: ClassName]> = [
+  [/^\/agent\/[^/]+$/, "AgentRecord"],
+  [/^\/credential\/[^/]+$/, "CredentialRecord"],
+  [/^\/sessions\/[^/]+$/, "SessionRecord"],
+  [/^\/chat\/reply$/, "Msg"]
+]
+
+/** A JSON answer with status 200 to a request of this path. */
+export const checkAnswer = (path: string, answer: unknown): void => {
+  const [plain = ""] = path.split("?")
+  if (!isObject(answer)) return
+  for (const [pattern, field, name] of lists) {
+    const items = answer[field]
+    if (!pattern.test(plain) || !Array.isArray(items)) continue
+    for (const item of items) collect(complaintsAboutA(name, item))
+  }
+  for (const [pattern, name] of single) {
+    if (pattern.test(plain) && "id" in answer) collect(complaintsAboutA(name, answer))
+  }
+}
+
+/** What has been collected, which is forgotten. */
+export const takeComplaints = (): ReadonlyArray<string> => {
+  const complaints = [...collected].map(([complaint, times]) => `${times} × ${complaint}`)
+  collected.clear()
+  return complaints
+}
+
+afterEach(() => {
+  const complaints = takeComplaints()
+  if (complaints.length > 0) throw new Error(`Strict clients refuse this:\n${complaints.join("\n")}`)
+})
