@@ -1,9 +1,8 @@
 import { Either, Encoding, Schema } from "effect"
 import { Malformed } from "./Errors.ts"
 
-/** Rows in one page when the client names no number, and at most. */
-const defaultLimit = 100
-export const maxLimit = 200
+/** Rows in one page at most, and when the client names no number: clients of 2.0.0 know no pages, and believe that a list is whole. */
+export const maxLimit = 1000
 
 /**
  * Bytes of encoded items at which a page ends, whatever its limit is; an item
@@ -23,7 +22,7 @@ export const queryInteger = (minimum: number, maximum: number, byDefault: number
 
 /** Keyset page request. `cursor` is the `next_cursor` of the page before. */
 export const PageRequest = Schema.Struct({
-  limit: queryInteger(1, maxLimit, defaultLimit),
+  limit: queryInteger(1, maxLimit, maxLimit),
   cursor: Schema.optional(Schema.String.pipe(Schema.maxLength(512)))
 })
 export type PageRequest = typeof PageRequest.Type
