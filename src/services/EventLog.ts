@@ -1,6 +1,6 @@
 import { Context, Data, type Effect } from "effect"
 import type { Claim } from "../domain/Claim.ts"
-import type { RunId, SessionId, Timestamp, UserId } from "../domain/Ids.ts"
+import type { MessageId, RunId, SessionId, Timestamp, UserId } from "../domain/Ids.ts"
 import type { LedgerEntry } from "../domain/Ledger.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Run, RunStatus } from "../domain/Run.ts"
@@ -95,6 +95,18 @@ export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
     session: SessionId,
     page: { readonly offset: number; readonly limit: number; readonly bytes?: number }
   ) => Effect.Effect<ReadonlyArray<PlacedMessage>>
+  /**
+   * The newest messages with a place before `before`, or of all, oldest first: at most
+   * `limit`, and no more of encoded messages than `bytes`, unless the newest is larger by
+   * itself. `more` says whether there are older ones. Its cost does not grow with the transcript.
+   */
+  readonly older: (
+    session: SessionId,
+    before: number | undefined,
+    page: { readonly limit: number; readonly bytes: number }
+  ) => Effect.Effect<{ readonly messages: ReadonlyArray<PlacedMessage>; readonly more: boolean }>
+  /** The place of a message; undefined when the session has no such message. */
+  readonly placeOf: (session: SessionId, id: MessageId) => Effect.Effect<number | undefined>
   /** The newest messages, oldest first: at most `limit`, and as many as fit into `maxBytes` of JSON, but at least one. */
   readonly recent: (
     session: SessionId,

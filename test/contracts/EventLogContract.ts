@@ -138,6 +138,31 @@ export const eventLogContract = <E>(
         assert.deepStrictEqual((yield* log.snapshot(session.id, 2, 1e6)).messages, placed.slice(-2))
       }))
 
+    it.effect("reads the newest messages before a place, within bytes, and says whether there are older ones", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const other = yield* newSession
+        const placed = Array.from({ length: 7 }, (_, i) => placedOf(session, 3 * i + 1, messageOf("ä".repeat(50 * i))))
+        const elsewhere = placedOf(other, 4, messageOf("elsewhere"))
+        yield* log.append(batch({ messages: [...placed, elsewhere] }))
+        const older = (before: number | undefined, limit: number, bytes = 1e6) =>
+          log.older(session.id, before, { limit, bytes })
+        assert.deepStrictEqual(yield* older(undefined, 10), { messages: placed, more: false })
+        assert.deepStrictEqual(yield* older(undefined, 7), { messages: placed, more: false })
+        assert.deepStrictEqual(yield* older(undefined, 3), { messages: placed.slice(4), more: true })
+        assert.deepStrictEqual(yield* older(10, 2), { messages: placed.slice(1, 3), more: true })
+        assert.deepStrictEqual(yield* older(4, 2), { messages: placed.slice(0, 1), more: false })
+        assert.deepStrictEqual(yield* older(1, 2), { messages: [], more: false })
+        const size = (i: number) => Buffer.byteLength(JSON.stringify(placed[i]!.message))
+        assert.deepStrictEqual(yield* older(undefined, 5, size(6) + size(5)), { messages: placed.slice(5), more: true })
+        assert.deepStrictEqual(yield* older(undefined, 5, 1), { messages: placed.slice(6), more: true })
+        assert.strictEqual(yield* log.placeOf(session.id, placed[2]!.message.id), 7)
+        for (const unknown of [elsewhere.message.id, "nobody", "a\0b"]) {
+          assert.isUndefined(yield* log.placeOf(session.id, unknown as MessageId))
+        }
+      }))
+
     it.effect("tells at once what a session is made from: its head, its open runs and its newest messages", () =>
       Effect.gen(function*() {
         const log = yield* EventLog

@@ -61,6 +61,8 @@ export const fakeLog = () => {
         messages: []
       })),
     messages: () => Effect.succeed([]),
+    older: () => Effect.succeed({ messages: [], more: false }),
+    placeOf: () => Effect.succeed(undefined),
     recent: (_session, limit) => Effect.sync(() => control.recent.slice(-limit)),
     countMessages: () => Effect.succeed(0),
     unfinishedSessions: Effect.succeed([]),

@@ -69,7 +69,7 @@ export const fields: Readonly<Record<string, string>> = {
   fresh_key: "Whether a new key was put in front.",
   from: "The beginning of what is summed.",
   group_by: "What the sums are grouped by.",
-  has_more: "Whether there are more messages after this page.",
+  has_more: "Whether there are more messages in the direction that was asked for.",
   hashes: "Whether API keys are recognised by this key, so that it has to stay.",
   hint: "The hint: text, or blocks.",
   id: "Its id.",

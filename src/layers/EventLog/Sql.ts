@@ -219,6 +219,23 @@ const newest = `
 
 const recentText = `${newest} order by seq`
 
+/** The same before `$2`, and how many were found, up to one more than are wanted. */
+const olderText = `
+  select seq, id, owner, data, found from (
+    select *, sum(octet_length(data)) over (order by seq desc) as size,
+      row_number() over (order by seq desc) as place, (count(*) over ())::int as found
+    from (
+      select seq, id, owner, data from messages where session_id = $1 and seq < $2::int order by seq desc limit $3::int + 1
+    ) few
+  ) sized
+  where place <= $3::int and (size <= $4::bigint or place = 1)
+  order by seq`
+
+const placeText = "select seq from messages where session_id = $1 and id = $2"
+
+/** Beyond the place of every message. */
+const afterAll = 2 ** 31 - 1
+
 /** One statement, and so one moment. The run's rows come first, in the order of their ids. */
 const snapshotText = `
   select * from (
@@ -358,6 +375,16 @@ export const make = Effect.map(Prepared, ({ execute }) => {
       ),
     recent: (session, limit, maxBytes = unbounded) =>
       Effect.map(rows<StoredMessage>(recentText, [session, limit, maxBytes]), (stored) => stored.map(placed(session))),
+    older: (session, before = afterAll, { bytes, limit }) =>
+      Effect.map(
+        rows<StoredMessage & { readonly found: number }>(olderText, [session, before, limit, bytes]),
+        (stored) => ({ messages: stored.map(placed(session)), more: (stored[0]?.found ?? 0) > stored.length })
+      ),
+    placeOf: (session, id) =>
+      // No id has one, and `text` cannot hold it.
+      id.includes("\0")
+        ? Effect.succeed(undefined)
+        : Effect.map(rows<{ readonly seq: number }>(placeText, [session, id]), ([row]) => row?.seq),
     snapshot: (session, maxMessages, maxBytes) =>
       Effect.map(rows<SnapshotRow>(snapshotText, [session, maxMessages, maxBytes]), (parts) => ({
         last: parts.find(({ kind }) => kind === 0)?.seq ?? 0,
