@@ -19,8 +19,7 @@ const ascii = (json: string) =>
   json.replaceAll(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
 /** A name as a sentence repeats it. */
-export const quoted = (name: string): string =>
-  name.length > maxName ? `'${name.slice(0, maxName)}…'` : `'${name}'`
+export const quoted = (name: string): string => name.length > maxName ? `'${name.slice(0, maxName)}…'` : `'${name}'`
 
 /** The headers of one answer, which its request may still add to. */
 type Headers = Record<string, string>

@@ -115,8 +115,11 @@ export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
   ) => Effect.Effect<ReadonlyArray<PlacedMessage>>
   /** Everything from which a room is made, read at one moment; the messages are those of `recent`. */
   readonly snapshot: (session: SessionId, maxMessages: number, maxBytes: number) => Effect.Effect<Snapshot>
-  /** Messages in the transcript. */
-  readonly countMessages: (session: SessionId) => Effect.Effect<number>
+  /** How many messages have a place after `after`, and the place of the last one; `after` when there is none. */
+  readonly countMessages: (
+    session: SessionId,
+    after: number
+  ) => Effect.Effect<{ readonly count: number; readonly last: number }>
   /** The sessions of all owners with runs that are queued or running, except those in which every run waits behind a parked one. */
   readonly unfinishedSessions: Effect.Effect<ReadonlyArray<Unfinished>>
   /** The last `seq` of each of these sessions that has one. */

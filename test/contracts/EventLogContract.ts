@@ -157,6 +157,9 @@ export const eventLogContract = <E>(
         const size = (i: number) => Buffer.byteLength(JSON.stringify(placed[i]!.message))
         assert.deepStrictEqual(yield* older(undefined, 5, size(6) + size(5)), { messages: placed.slice(5), more: true })
         assert.deepStrictEqual(yield* older(undefined, 5, 1), { messages: placed.slice(6), more: true })
+        assert.deepStrictEqual(yield* log.countMessages(session.id, 0), { count: 7, last: 19 })
+        assert.deepStrictEqual(yield* log.countMessages(session.id, 10), { count: 3, last: 19 })
+        assert.deepStrictEqual(yield* log.countMessages(session.id, 19), { count: 0, last: 19 })
         assert.strictEqual(yield* log.placeOf(session.id, placed[2]!.message.id), 7)
         for (const unknown of [elsewhere.message.id, "nobody", "a\0b"]) {
           assert.isUndefined(yield* log.placeOf(session.id, unknown as MessageId))
@@ -200,7 +203,7 @@ export const eventLogContract = <E>(
           assert.isUndefined(yield* log.replay(id, 0, 10))
           assert.deepStrictEqual(yield* log.messages(id, { offset: 0, limit: 10 }), [])
           assert.deepStrictEqual(yield* log.recent(id, 10), [])
-          assert.strictEqual(yield* log.countMessages(id), 0)
+          assert.deepStrictEqual(yield* log.countMessages(id, 0), { count: 0, last: 0 })
           assert.deepStrictEqual(yield* log.open(id), [])
         }
       }))
@@ -322,7 +325,7 @@ export const eventLogContract = <E>(
         assert.strictEqual(refused.reason, "fenced")
         assert.deepStrictEqual(yield* log.read(session.id, 0, 10), [first])
         assert.deepStrictEqual(yield* log.read(other.id, 0, 10), [])
-        assert.strictEqual(yield* log.countMessages(other.id), 0)
+        assert.strictEqual((yield* log.countMessages(other.id, 0)).count, 0)
         assert.deepStrictEqual(yield* log.open(other.id), [])
         assert.strictEqual((yield* Effect.flip(storage.runs.get(session.user_id, run.id)))._tag, "NotFound")
         yield* log.append(batch({ pages: [pageOf(session, 4, 4), pageOf(other, 1, 1)] }))
@@ -517,7 +520,7 @@ export const eventLogContract = <E>(
         const finished = { ...placed[1]!, message: { ...placed[1]!.message, finished_at: later, content: [] } }
         yield* log.append(batch({ messages: [finished] }))
         const all = placed.with(1, finished)
-        assert.strictEqual(yield* log.countMessages(session.id), 5)
+        assert.strictEqual((yield* log.countMessages(session.id, 0)).count, 5)
         for (let offset = 0; offset <= 6; offset++) {
           for (let limit = 0; limit <= 6; limit++) {
             assert.deepStrictEqual(

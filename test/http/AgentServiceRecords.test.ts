@@ -194,7 +194,9 @@ layer(TestHost.layer(), { excludeTestServices: true })("Records of the Agent Ser
           "react_config",
           "invite_config"
         ])
-        for (const [section, field] of [["context_config", "compression_prompt"], ["react_config", "interruption_message"]]) {
+        for (
+          const [section, field] of [["context_config", "compression_prompt"], ["react_config", "interruption_message"]]
+        ) {
           assert.strictEqual(form.properties![section!]!.properties![field!]!.format, "textarea")
         }
         assert.strictEqual(form.properties!["system_prompt"]!.format, "textarea")
@@ -226,7 +228,9 @@ layer(TestHost.layer(), { excludeTestServices: true })("Records of the Agent Ser
         for (const provider of yield* providers) {
           const { json } = yield* call("GET", `/model/?provider=${provider}`)
           for (const { name, parameter_schema } of json.models) {
-            for (const [field, schema] of Object.entries(parameter_schema.properties as Schema["properties"] & object)) {
+            for (
+              const [field, schema] of Object.entries(parameter_schema.properties as Schema["properties"] & object)
+            ) {
               assert.isTrue(isDrawn(schema), `${provider} ${name} ${field}`)
             }
           }
@@ -356,7 +360,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("Records of the Agent Ser
     it.effect("without a limit are whole, up to a thousand", () =>
       Effect.gen(function*() {
         const { agent_id, call, must, user } = yield* settled
-        yield* Effect.forEach(Array.from({ length: 1_001 }), () => call("POST", "/sessions", { user, body: { agent_id } }), {
+        yield* Effect.forEach(Array.from({ length: 1_001 }), () =>
+          call("POST", "/sessions", { user, body: { agent_id } }), {
           concurrency: 8,
           discard: true
         })
@@ -366,7 +371,9 @@ layer(TestHost.layer(), { excludeTestServices: true })("Records of the Agent Ser
         const rest = yield* must("GET", `/sessions/?cursor=${first.next_cursor}`)
         assert.strictEqual(rest.sessions.length, 2)
         assert.isNull(rest.next_cursor)
-        const all = [...first.sessions, ...rest.sessions].map(({ id }) => id)
+        const all = [...first.sessions, ...rest.sessions].map(({ id }) =>
+          id
+        )
         assert.strictEqual(new Set(all).size, 1_002)
       }), 120_000)
   })

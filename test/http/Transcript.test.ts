@@ -167,7 +167,12 @@ layer(TestHost.layer(), { excludeTestServices: true, timeout: patience(60_000) }
       const stream = yield* watch("GET", `/sessions/${session_id}/stream`, { user })
       yield* stream.until((text) => text.includes("begun"))
       const whole = yield* page("")
-      assert.deepStrictEqual([whole.messages.length, whole.total, whole.has_more, whole.is_running], [4, 4, false, true])
+      assert.deepStrictEqual([whole.messages.length, whole.total, whole.has_more, whole.is_running], [
+        4,
+        4,
+        false,
+        true
+      ])
       const ids = idsOf(whole)
       const making = whole.messages[3]!
       assert.include(JSON.stringify(making.content), "begun")

@@ -64,7 +64,7 @@ export const fakeLog = () => {
     older: () => Effect.succeed({ messages: [], more: false }),
     placeOf: () => Effect.succeed(undefined),
     recent: (_session, limit) => Effect.sync(() => control.recent.slice(-limit)),
-    countMessages: () => Effect.succeed(0),
+    countMessages: (_session, last) => Effect.succeed({ count: 0, last }),
     unfinishedSessions: Effect.succeed([]),
     heads: (sessions) =>
       Effect.sync(() =>

@@ -44,7 +44,9 @@ export class AgentsApi extends HttpApiGroup.make("agents")
       .annotateContext(operation({ scope: "read", summary: "Read an agent" }))
   )
   .add(
-    HttpApiEndpoint.patch("update")`/agent/${id}`.setPayload(AgentPatch).addSuccess(AgentView).addError(Problem.NotFound)
+    HttpApiEndpoint.patch("update")`/agent/${id}`.setPayload(AgentPatch).addSuccess(AgentView).addError(
+      Problem.NotFound
+    )
       .annotateContext(operation({
         scope: "write",
         summary: "Change an agent",
@@ -66,7 +68,8 @@ export class AgentsApi extends HttpApiGroup.make("agents")
       .annotateContext(operation({
         scope: null,
         summary: "Read the form of an agent",
-        description: "A JSON schema for a form: what a new agent takes, with its defaults, as far as a form can draw it. "
+        description:
+          "A JSON schema for a form: what a new agent takes, with its defaults, as far as a form can draw it. "
           + "Needs no identity."
       }))
   )

@@ -36,7 +36,8 @@ export class MessagesApi extends HttpApiGroup.make("messages")
       .annotateContext(operation({
         scope: "read",
         summary: "Read the transcript",
-        description: "The newest messages, or with `offset` those from there on; with `before` the newest of those before "
+        description:
+          "The newest messages, or with `offset` those from there on; with `before` the newest of those before "
           + "a message. Oldest first in each page; a reply in the making comes last, as far as it is. A page ends early "
           + "when its messages are large. `has_more` and `next_cursor` go on in the direction that was asked for: back, or "
           + "with `offset` forth."

@@ -39,7 +39,8 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
       .annotateContext(operation({
         scope: "read",
         summary: "List your sessions",
-        description: "All, or those of one agent; newest first. Each item is the session itself, and holds it once more "
+        description:
+          "All, or those of one agent; newest first. Each item is the session itself, and holds it once more "
           + "as `session`, where newer clients look for it."
       }))
   )
@@ -71,7 +72,8 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
       .annotateContext(operation({
         scope: "write",
         summary: "Change a session",
-        description: "Fields that are left out stay as they are; a null `chat_model_config`, `fallback_chat_model_config`, "
+        description:
+          "Fields that are left out stay as they are; a null `chat_model_config`, `fallback_chat_model_config`, "
           + "`tts_model_config`, `knowledge_config` or `cwd` takes it away. The models and the permission mode cannot be changed while a run goes on.",
         example: { name: "Second thoughts" }
       }))

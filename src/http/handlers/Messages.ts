@@ -25,7 +25,9 @@ const placeIn = Effect.fnUntraced(function*({ before, cursor, offset }: Asked) {
   const [, second] = Object.entries({ cursor, before, offset }).filter(([, value]) => value !== undefined)
   if (second !== undefined) return yield* twoPlaces(second[0])
   if (cursor !== undefined) return yield* placeOfCursor(cursor)
-  const place: TranscriptPlace | undefined = before === undefined ? offset === undefined ? undefined : { offset } : { before }
+  const place: TranscriptPlace | undefined = before === undefined
+    ? offset === undefined ? undefined : { offset }
+    : { before }
   return place
 })
 

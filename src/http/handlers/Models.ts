@@ -30,9 +30,14 @@ export const layer = HttpApiBuilder.group(Api, "models", (handlers) =>
           (models) => listed(models.map(drawn))
         ))
       .handle("get", ({ path: { name, provider }, urlParams: { credential_id } }) =>
-        Effect.map(Effect.flatMap(through(credential_id), (own) => card(provider, name, own)), drawn))
+        Effect.map(
+          Effect.flatMap(through(credential_id), (own) => card(provider, name, own)),
+          drawn
+        ))
       .handle("embeddings", ({ urlParams: { provider } }) =>
-        Effect.map(embeddingCards(provider), (models) => listed(models.map(embeddingCardView))))
+        Effect.map(embeddingCards(provider), (models) =>
+          listed(models.map(embeddingCardView))))
       // The look-up tells a provider that has none from one that is not there.
-      .handle("speech", ({ urlParams: { provider } }) => Effect.as(embeddingCards(provider), listed([])))
+      .handle("speech", ({ urlParams: { provider } }) =>
+        Effect.as(embeddingCards(provider), listed([])))
   }))

@@ -72,7 +72,9 @@ const detailOf = (problem: Problem): string => {
   const { detail } = problem
   const told = (problem instanceof Invalid ? problem.errors ?? [] : []).filter(({ path }) => path !== "")
   // Refusals of decoding name their fields already, and others may do so in words of their own.
-  if (told.length === 0 || told.some(({ path }) => detail.includes(path.slice(path.lastIndexOf(".") + 1)))) return detail
+  if (told.length === 0 || told.some(({ path }) => detail.includes(path.slice(path.lastIndexOf(".") + 1)))) {
+    return detail
+  }
   const lines = told.slice(0, maxReasons).map(tell)
   return `${detail} ${lines.join("; ")}${told.length > maxReasons ? " …" : ""}`
 }

@@ -192,7 +192,12 @@ export const make = Effect.map(Tables, (store) =>
         open: open(store, session),
         messages: recent(store, session, maxMessages, maxBytes)
       })),
-    countMessages: (session) => store.run(() => store.log(session).messages.length),
+    countMessages: (session, after) =>
+      store.run(() => {
+        const { messages } = store.log(session)
+        const from = firstBeyond(messages, ({ seq }) => seq > after)
+        return { count: messages.length - from, last: messages[from] === undefined ? after : messages.at(-1)!.seq }
+      }),
     unfinishedSessions: store.run(() => {
       const runs = store.rows(tables.runs.name).where({}).flatMap(runOf).filter(({ status }) => status !== "ended")
         .toSorted(byId)

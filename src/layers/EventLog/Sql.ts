@@ -248,7 +248,8 @@ const snapshotText = `
   ) parts
   order by kind, seq`
 
-const countText = "select count(*)::int as count from messages where session_id = $1"
+const countText =
+  "select count(*)::int as count, coalesce(max(seq), $2::int) as last from messages where session_id = $1 and seq > $2::int"
 
 const unfinishedSessionsText = `
   select session_id, owner, (array_agg(driver order by status = 'running' desc, id))[1] as driver, bool_or(driver is null) as fresh
@@ -391,8 +392,11 @@ export const make = Effect.map(Prepared, ({ execute }) => {
         open: runsOf(parts.filter(({ kind }) => kind === 1)),
         messages: parts.filter(({ kind }) => kind === 2).map(placed(session))
       })),
-    countMessages: (session) =>
-      Effect.map(rows<{ readonly count: number }>(countText, [session]), ([row]) => row!.count),
+    countMessages: (session, after) =>
+      Effect.map(
+        rows<{ readonly count: number; readonly last: number }>(countText, [session, after]),
+        ([row]) => row!
+      ),
     unfinishedSessions: rows<Unfinished>(unfinishedSessionsText, []),
     heads: (sessions) =>
       sessions.length === 0 ? Effect.succeed(new Map()) : Effect.map(

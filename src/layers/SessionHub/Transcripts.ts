@@ -6,7 +6,7 @@
  */
 import { Effect } from "effect"
 import { NotFound } from "../../domain/Errors.ts"
-import type { MessageId } from "../../domain/Ids.ts"
+import type { MessageId, SessionId } from "../../domain/Ids.ts"
 import type { Message } from "../../domain/Message.ts"
 import { pageBytes } from "../../domain/Page.ts"
 import type { Run } from "../../domain/Run.ts"
@@ -17,6 +17,9 @@ import type { TranscriptPage } from "../../services/SessionHub.ts"
 
 /** How often a page is read again because the reply was stored while it was read. */
 const maxTries = 3
+
+/** Sessions whose messages were counted; the least recently asked one is forgotten first. */
+const maxCounted = 10_000
 
 /** The reply of the active run, as far as it is. */
 interface Present {
@@ -35,6 +38,21 @@ export const make = (
   owner: typeof RunOwner.Service,
   running: (session: Session) => Effect.Effect<Run | undefined>
 ) => {
+  /** Up to which place a transcript was counted. What comes later has a later place, so only that is counted again. */
+  const counted = new Map<SessionId, { readonly count: number; readonly last: number }>()
+
+  const countOf = (session: SessionId) =>
+    Effect.suspend(() => {
+      const before = counted.get(session) ?? { count: 0, last: 0 }
+      return Effect.map(log.countMessages(session, before.last), ({ count, last }) => {
+        const now = { count: before.count + count, last }
+        counted.delete(session)
+        counted.set(session, now)
+        if (counted.size > maxCounted) counted.delete(counted.keys().next().value!)
+        return now.count
+      })
+    })
+
   const present = Effect.fnUntraced(function*(session: Session) {
     const here = owner.activity(session.id)?.reply
     const run = yield* running(session)
@@ -75,7 +93,7 @@ export const make = (
         Effect.fnUntraced(function*(now) {
           const making = now.isStored ? undefined : now.reply
           const placed = yield* log.messages(session.id, { offset, limit, bytes: pageBytes })
-          const count = yield* log.countMessages(session.id)
+          const count = yield* countOf(session.id)
           const stored = asItIs(placed.map(({ message }) => message), now)
           const isLast = offset + stored.length >= count
           const messages = making !== undefined && isLast && stored.length < limit && offset <= count
@@ -104,7 +122,7 @@ export const make = (
           const room = shown === undefined ? limit : limit - 1
           const bytes = leftBeside(shown)
           const { messages: placed, more } = yield* log.older(session.id, seq, { limit: Math.max(room, 1), bytes })
-          const count = yield* log.countMessages(session.id)
+          const count = yield* countOf(session.id)
           const stored = asItIs(placed.map(({ message }) => message), now)
           return {
             messages: shown === undefined ? stored : room === 0 ? [shown] : [...stored, shown],

@@ -75,10 +75,11 @@ export const output = { max_tokens: integer(1, 10_000_000, "Most output tokens")
 export const topK = { top_k: integer(1, 1000, "Top K") }
 export const stop = {
   stop: optional(
-    Schema.Union(stopText, Schema.Array(stopText).pipe(Schema.maxItems(16)).annotations({ title: "Texts" })).annotations({
-      title: "Stop",
-      description: "a text, or up to 16 texts, of 1 to 256 characters"
-    })
+    Schema.Union(stopText, Schema.Array(stopText).pipe(Schema.maxItems(16)).annotations({ title: "Texts" }))
+      .annotations({
+        title: "Stop",
+        description: "a text, or up to 16 texts, of 1 to 256 characters"
+      })
   )
 }
 export const seed = {

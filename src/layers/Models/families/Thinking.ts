@@ -37,7 +37,9 @@ export const thinkingOf = (
 ) => {
   if (thinking_enable === false || thinking_mode === "disabled") return { type: "disabled" } as const
   if (thinking_budget === undefined && thinking_enable !== true && thinking_mode === undefined) return undefined
-  if (thinking_mode === "adaptive" || (thinking_mode === undefined && thinking_budget === undefined && isAdaptive(model))) {
+  if (
+    thinking_mode === "adaptive" || (thinking_mode === undefined && thinking_budget === undefined && isAdaptive(model))
+  ) {
     return { type: "adaptive", display: thinking_display ?? "summarized" } as const
   }
   return wentWithout(messages, namespace)

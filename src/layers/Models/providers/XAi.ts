@@ -32,7 +32,11 @@ export const provider = AiSdkProvider.make({
     api_host === undefined || base_url === undefined
       ? []
       : [{ path: "api_host", message: "Give base_url or api_host, not both." }],
-  parameters: Schema.Struct({ ...Fields.usual, ...Fields.think, ...Fields.effort("none", "low", "medium", "high", "xhigh") }),
+  parameters: Schema.Struct({
+    ...Fields.usual,
+    ...Fields.think,
+    ...Fields.effort("none", "low", "medium", "high", "xhigh")
+  }),
   dialect: { ...Chat.dialect(name, [media.image]), thinking: "none" },
   open: (credential, fetch) =>
     Chat.open(
