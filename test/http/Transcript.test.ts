@@ -69,10 +69,10 @@ layer(TestHost.layer(), { excludeTestServices: true, timeout: patience(60_000) }
         }
         assert.deepStrictEqual(forth, ids)
         let first = yield* page("limit=200")
-        let back = idsOf(first)
+        const back = [...idsOf(first)]
         while (first.has_more) {
           first = yield* page(`before=${back[0]}&limit=200`)
-          back = [...idsOf(first), ...back]
+          back.unshift(...idsOf(first))
         }
         assert.deepStrictEqual(back, ids)
         let cursor = (yield* page("limit=200")).next_cursor
@@ -116,11 +116,11 @@ layer(TestHost.layer(), { excludeTestServices: true, timeout: patience(60_000) }
       }
       assert.deepStrictEqual(forth, ids)
       let one = yield* page("")
-      let back = idsOf(one)
+      const back = [...idsOf(one)]
       while (one.has_more) {
         one = yield* page(`before=${back[0]}`)
         assert.isAtMost(one.messages.length, 4)
-        back = [...idsOf(one), ...back]
+        back.unshift(...idsOf(one))
       }
       assert.deepStrictEqual(back, ids)
     }))
@@ -177,19 +177,19 @@ layer(TestHost.layer(), { excludeTestServices: true, timeout: patience(60_000) }
       const making = whole.messages[3]!
       assert.include(JSON.stringify(making.content), "begun")
       for (const limit of [1, 2, 3, 4]) {
-        let forth: ReadonlyArray<string> = []
+        const forth: Array<string> = []
         for (let more = true; more;) {
           const one = yield* page(`offset=${forth.length}&limit=${limit}`)
           assert.strictEqual(one.total, 4)
-          forth = [...forth, ...idsOf(one)]
+          forth.push(...idsOf(one))
           more = one.has_more
         }
         assert.deepStrictEqual(forth, ids)
         let one = yield* page(`limit=${limit}`)
-        let back = idsOf(one)
+        const back = [...idsOf(one)]
         while (one.has_more) {
           one = yield* page(`limit=${limit}&before=${back[0]}`)
-          back = [...idsOf(one), ...back]
+          back.unshift(...idsOf(one))
         }
         assert.deepStrictEqual(back, ids)
       }

@@ -2,7 +2,7 @@
  * Finds what of a request no schema reads: decoding leaves it out without a word.
  * What is looked at is what was sent, beside the schema that is about to read it.
  */
-import { SchemaAST } from "effect"
+import type { SchemaAST } from "effect"
 import { maxWarnings, quoted } from "../Warnings.ts"
 import { finderOf, type Route } from "./Methods.ts"
 
