@@ -22,6 +22,9 @@ const stampFile = "dist/.stamp"
 /** An empty database, packed for quick first starts; made once for a version of PGlite. */
 const snapshot = "dist/layers/Sql/pglite/pglite.tar.br"
 
+/** What the server serves of development tools: the one file that it needs of each, so that it runs without them. */
+const vendored = { "dist/http/redoc.standalone.js": "node_modules/redoc/bundles/redoc.standalone.js" }
+
 const pack = async () => {
   const writer = at("dist/layers/Sql/pglite/Snapshot.js")
   const version = json("node_modules/@electric-sql/pglite/package.json")?.version
@@ -70,9 +73,10 @@ const buildLocked = async (quiet) => {
     fs.mkdirSync(path.dirname(at(built(file))), { recursive: true })
     fs.copyFileSync(at(file), at(built(file)))
   }
+  for (const [file, from] of Object.entries(vendored)) fs.copyFileSync(at(from), at(file))
   // What no source stands for any more goes, so that dist is always what src says.
   const kept = new Set(sources.flatMap((file) => isSource(file) ? [built(file), `${built(file)}.map`] : [built(file)]))
-  for (const file of files("dist")) if (!kept.has(file) && file !== snapshot) fs.rmSync(at(file))
+  for (const file of files("dist")) if (!kept.has(file) && !(file in vendored) && file !== snapshot) fs.rmSync(at(file))
   if (!(await pack())) return { code: 1, output: "The empty database could not be packed.\n" }
   if (fs.existsSync(at("dist/cli/main.js"))) fs.chmodSync(at("dist/cli/main.js"), 0o755)
   fs.writeFileSync(at(stampFile), stamp)

@@ -2,7 +2,7 @@
 import { Effect, Option } from "effect"
 import { SessionId } from "../domain/Ids.ts"
 import type { Message } from "../domain/Message.ts"
-import { maxLimit } from "../domain/Page.ts"
+import { maxLimit, maxMessages } from "../domain/Page.ts"
 import type { Run } from "../domain/Run.ts"
 import type { Connection } from "./Connection.ts"
 
@@ -17,7 +17,7 @@ export const waitingIn = Effect.fnUntraced(function*({ api }: Connection, run: R
   const path = pathOf(run.session_id)
   let { total } = yield* api.messages.list({ path, urlParams: { offset: 0, limit: 1 } })
   while (total > 0) {
-    const offset = Math.max(0, total - maxLimit)
+    const offset = Math.max(0, total - maxMessages)
     const { messages } = yield* api.messages.list({ path, urlParams: { offset, limit: total - offset } })
     const reply = messages.findLast(({ id }) => id === run.reply_id)
     if (reply !== undefined) return Option.some(reply)

@@ -2,6 +2,7 @@ import { Schema } from "effect"
 import { AgentId, Timestamp, UserId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 import { FallbackModelConfigs } from "./Model.ts"
+import { isBlank } from "./Text.ts"
 import { ClientTools, ClientToolsInput } from "./Tool.ts"
 
 const withDefault = <A, I>(schema: Schema.Schema<A, I>, value: NoInfer<A>) =>
@@ -11,7 +12,7 @@ const shortText = (maximum: number) => ({ type: "string", maxLength: maximum })
 
 /** When and how the context is compacted. Ratios are of the model's context size; the limit is in tokens. */
 const ContextConfig = Schema.Struct({
-  trigger_ratio: withDefault(Schema.Number.pipe(Schema.greaterThan(0), Schema.lessThan(0.9)), 0.8),
+  trigger_ratio: withDefault(Schema.Number.pipe(Schema.greaterThan(0), Schema.lessThanOrEqualTo(0.9)), 0.8),
   reserve_ratio: withDefault(Schema.Number.pipe(Schema.greaterThanOrEqualTo(0), Schema.lessThan(0.9)), 0.1),
   compression_prompt: withDefault(
     Schema.String,
@@ -32,17 +33,45 @@ const ContextConfig = Schema.Struct({
     },
     required: ["task_overview", "current_state", "important_discoveries", "next_steps", "context_to_preserve"]
   }),
-  tool_result_limit: withDefault(Schema.Int.pipe(Schema.positive()), 3000)
+  tool_result_limit: withDefault(Schema.Int.pipe(Schema.positive()), 3000),
+  /** Most pictures that a model is shown at once; null is as many as there are. Nothing uses it yet. */
+  max_image_num: withDefault(Schema.NullOr(Schema.NonNegativeInt), null)
 }).annotations({ identifier: "ContextConfig" })
 
 /** Most rounds of model call and tool calls that an agent may be given. */
 const maxMaxIters = 1000
 
+/** Longest text that an interrupted reply would end with, in characters. */
+const maxInterruptionMessage = 4096
+
 const ReActConfig = Schema.Struct({
   /** Rounds of model call and tool calls before the run gives up. */
   max_iters: withDefault(Schema.Int.pipe(Schema.between(1, maxMaxIters)), 20),
-  stop_on_reject: withDefault(Schema.Boolean, false)
+  stop_on_reject: withDefault(Schema.Boolean, false),
+  /** Rounds more for an answer that has to fit a schema. Nothing uses it yet, nor the two that follow. */
+  structured_output_grace_iters: withDefault(Schema.Int.pipe(Schema.between(0, maxMaxIters)), 5),
+  interruption_message: withDefault(
+    Schema.String.pipe(Schema.maxLength(maxInterruptionMessage)),
+    "The reply was interrupted. How can I help you?"
+  ),
+  interruption_raise_cancelled_error: withDefault(Schema.Boolean, false)
 }).annotations({ identifier: "ReActConfig" })
+
+/** Longest text that says what an agent can be asked for, in characters. */
+const maxInviteDescription = 4096
+
+/** Whether other agents may ask this one into their teams. Nothing uses it yet. */
+const InviteConfig = Schema.Struct({
+  invitable: withDefault(Schema.Boolean, false),
+  invite_description: withDefault(Schema.NullOr(Schema.String.pipe(Schema.maxLength(maxInviteDescription))), null)
+}).pipe(
+  Schema.filter(({ invitable, invite_description }) =>
+    !invitable || (invite_description !== null && !isBlank(invite_description)) ||
+    "Expected an invite_description, because the agent is invitable"
+  )
+).annotations({ identifier: "InviteConfig" })
+
+const noInvitation = Schema.decodeSync(InviteConfig)({})
 
 const name = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(256))
 const prompt = Schema.String.pipe(Schema.maxLength(128 * 1024))
@@ -53,6 +82,7 @@ const AgentData = Schema.Struct({
   system_prompt: prompt,
   context_config: ContextConfig,
   react_config: ReActConfig,
+  invite_config: withDefault(InviteConfig, noInvitation),
   /** Tools that the client runs itself. */
   client_tools: Schema.optionalWith(ClientTools, { default: () => [] }),
   /** The value for sessions that name none of their own. */
@@ -66,14 +96,25 @@ export const Agent = Schema.Struct({
   created_at: Timestamp,
   updated_at: Timestamp,
   data: AgentData
-}).annotations({ identifier: "AgentRecord" })
+})
 export interface Agent extends Schema.Schema.Type<typeof Agent> {}
+
+/** An agent as it is shown. Users make agents, and nothing is shared yet: whoever sees one may change it. */
+export const AgentView = Schema.Struct({
+  ...Agent.fields,
+  source: Schema.Literal("user"),
+  editable: Schema.Literal(true)
+}).annotations({ identifier: "AgentRecord" })
+export type AgentView = typeof AgentView.Type
+
+export const viewOf = (agent: Agent): AgentView => ({ ...agent, source: "user", editable: true })
 
 export const AgentDraft = Schema.Struct({
   name,
   system_prompt: withDefault(prompt, "You're a helpful assistant."),
   context_config: withDefault(ContextConfig, Schema.decodeSync(ContextConfig)({})),
   react_config: withDefault(ReActConfig, Schema.decodeSync(ReActConfig)({})),
+  invite_config: withDefault(InviteConfig, noInvitation),
   client_tools: withDefault(ClientToolsInput, []),
   fallback_chat_model_configs: withDefault(FallbackModelConfigs, [])
 }).annotations({ identifier: "AgentDraft" })
@@ -85,6 +126,7 @@ export const AgentPatch = Schema.Struct({
   system_prompt: Schema.optional(Schema.NullOr(prompt)),
   context_config: Schema.optional(Schema.NullOr(ContextConfig)),
   react_config: Schema.optional(Schema.NullOr(ReActConfig)),
+  invite_config: Schema.optional(Schema.NullOr(InviteConfig)),
   client_tools: Schema.optional(Schema.NullOr(ClientToolsInput)),
   fallback_chat_model_configs: Schema.optional(Schema.NullOr(FallbackModelConfigs))
 }).annotations({ identifier: "AgentPatch" })
@@ -99,6 +141,7 @@ export const patchAgent = (agent: Agent, patch: AgentPatch, now: Timestamp): Age
     ...(patch.system_prompt != null && { system_prompt: patch.system_prompt }),
     ...(patch.context_config != null && { context_config: patch.context_config }),
     ...(patch.react_config != null && { react_config: patch.react_config }),
+    ...(patch.invite_config != null && { invite_config: patch.invite_config }),
     ...(patch.client_tools != null && { client_tools: patch.client_tools }),
     ...(patch.fallback_chat_model_configs != null && {
       fallback_chat_model_configs: patch.fallback_chat_model_configs

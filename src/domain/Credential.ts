@@ -31,6 +31,8 @@ export const CredentialRecord = Schema.Struct({
   user_id: UserId,
   created_at: Timestamp,
   updated_at: Timestamp,
+  /** Nothing is shared yet, so whoever sees it may change it. */
+  editable: Schema.Literal(true),
   data: JsonObject
 }).annotations({ identifier: "CredentialRecord" })
 export type CredentialRecord = typeof CredentialRecord.Type
@@ -40,6 +42,7 @@ export const present = (credential: Credential): CredentialRecord => ({
   user_id: credential.user_id,
   created_at: credential.created_at,
   updated_at: credential.updated_at,
+  editable: true,
   data: {
     type: credential.type,
     id: credential.id,

@@ -4,6 +4,9 @@ import type { JsonObject } from "./Json.ts"
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
+/** Marks a parameter that is accepted, because clients of other servers send it, and that does nothing. */
+export const withoutEffect = "x-without-effect"
+
 const at = (root: unknown, pointer: string): unknown =>
   pointer.split("/").slice(1).reduce<unknown>((value, part) => {
     const key = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~")

@@ -93,7 +93,8 @@ export const ModelCard = Schema.Struct({
   output_size: Schema.NullOr(size),
   /** JSON schema of `parameters`, the model's own changes merged in. */
   parameter_schema: JsonObject,
-  parameters_overrides: JsonObject,
+  /** What is different of a parameter's schema; `{ hidden: true }` where the model does not take it. */
+  parameters_overrides: Schema.Record({ key: Schema.String, value: JsonObject }),
   /** The provider itself holds the answer to a JSON schema; null when only its provider is known to. */
   structured_output: Schema.NullOr(Schema.Boolean),
   /** Null where they are not public. */
@@ -116,8 +117,46 @@ export const EmbeddingCard = Schema.Struct({
   max_inputs: Schema.NullOr(size),
   /** US dollars per million tokens; null where they are not public. */
   prices: Schema.NullOr(Schema.Struct({ input: price }))
-}).annotations({ identifier: "EmbeddingCard" })
+})
 export type EmbeddingCard = typeof EmbeddingCard.Type
+
+/** Marks a model of embeddings, as its only output type. */
+const embeddingType = "application/x-embedding"
+
+/** The card with the fields by which the Agent Service knows the same. A call has no parameters beside `dimensions`. */
+export const EmbeddingCardView = Schema.Struct({
+  ...EmbeddingCard.fields,
+  input_types: Schema.Array(Schema.String),
+  output_types: Schema.Array(Schema.String),
+  supported_dimensions: Schema.NullOr(Schema.Array(size)),
+  context_size: size,
+  parameter_schema: JsonObject,
+  parameters_overrides: Schema.Record({ key: Schema.String, value: JsonObject })
+}).annotations({ identifier: "EmbeddingCard" })
+export type EmbeddingCardView = typeof EmbeddingCardView.Type
+
+export const embeddingCardView = (card: EmbeddingCard): EmbeddingCardView => ({
+  ...card,
+  input_types: ["text/plain"],
+  output_types: [embeddingType],
+  supported_dimensions: card.dimension_choices,
+  context_size: card.max_input_tokens,
+  parameter_schema: { type: "object", properties: {} },
+  parameters_overrides: {}
+})
+
+/** What a model of speech is. None is served yet, so no list has one. */
+export const SpeechCard = Schema.Struct({
+  type: Schema.Literal("tts_model"),
+  ...lifecycle,
+  deprecated_at: Schema.NullOr(Schema.String),
+  input_types: Schema.Array(Schema.String),
+  output_types: Schema.Array(Schema.String),
+  /** The text may still grow while it is read out. */
+  realtime: Schema.Boolean,
+  parameter_schema: JsonObject,
+  parameters_overrides: Schema.Record({ key: Schema.String, value: JsonObject })
+}).annotations({ identifier: "SpeechCard" })
 
 const mimeType = Schema.String.pipe(Schema.pattern(/^[a-z]+\/(\*|[a-z0-9][a-z0-9.+-]{0,126})$/))
 const mimeTypes = Schema.Array(mimeType).pipe(Schema.maxItems(64))

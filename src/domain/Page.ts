@@ -1,9 +1,11 @@
 import { Either, Encoding, Schema } from "effect"
 import { Malformed } from "./Errors.ts"
 
-/** Rows in one page when the client names no number, and at most. */
-const defaultLimit = 100
-export const maxLimit = 200
+/** Rows in one page at most, and when the client names no number: clients of 2.0.0 know no pages, and believe that a list is whole. */
+export const maxLimit = 1000
+
+/** Messages in one page of a transcript at most. */
+export const maxMessages = 200
 
 /**
  * Bytes of encoded items at which a page ends, whatever its limit is; an item
@@ -12,18 +14,19 @@ export const maxLimit = 200
  */
 export const pageBytes: number = 4 * 1024 * 1024
 
-/** A whole number of a query, between these two, and what it is when it is left out. */
+/** A whole number of a query, between these two. */
+export const wholeNumber = (minimum: number, maximum: number, more: object = {}) =>
+  Schema.NumberFromString.pipe(Schema.int(), Schema.between(minimum, maximum)).annotations({
+    jsonSchema: { type: "integer", minimum, maximum, ...more }
+  })
+
+/** The same, and what it is when it is left out. */
 export const queryInteger = (minimum: number, maximum: number, byDefault: number) =>
-  Schema.optionalWith(
-    Schema.NumberFromString.pipe(Schema.int(), Schema.between(minimum, maximum)).annotations({
-      jsonSchema: { type: "integer", minimum, maximum, default: byDefault }
-    }),
-    { default: () => byDefault }
-  )
+  Schema.optionalWith(wholeNumber(minimum, maximum, { default: byDefault }), { default: () => byDefault })
 
 /** Keyset page request. `cursor` is the `next_cursor` of the page before. */
 export const PageRequest = Schema.Struct({
-  limit: queryInteger(1, maxLimit, defaultLimit),
+  limit: queryInteger(1, maxLimit, maxLimit),
   cursor: Schema.optional(Schema.String.pipe(Schema.maxLength(512)))
 })
 export type PageRequest = typeof PageRequest.Type
@@ -65,10 +68,19 @@ export const keyOfCursor = (cursor: string): Either.Either<string, Malformed> =>
     Either.mapLeft(invalidCursor)
   )
 
-/** The same for a list whose cursor is an offset from its beginning. */
-export const offsetOfCursor = (cursor: string): Either.Either<number, Malformed> =>
-  Either.filterOrLeft(
-    Either.map(keyOfCursor(cursor), (key) => /^\d{1,15}$/.test(key) ? Number(key) : NaN),
-    (offset) => !Number.isNaN(offset),
-    invalidCursor
-  )
+/** Where a page of a transcript begins, or before which message it ends. */
+export type TranscriptPlace = { readonly offset: number } | { readonly before: string }
+
+const mark = "before:"
+
+export const cursorOfPlace = (place: TranscriptPlace): string =>
+  cursorAfter("offset" in place ? String(place.offset) : `${mark}${place.before}`)
+
+/** The same for a transcript, which is read forth and back. */
+export const placeOfCursor = (cursor: string): Either.Either<TranscriptPlace, Malformed> =>
+  Either.flatMap(keyOfCursor(cursor), (key): Either.Either<TranscriptPlace, Malformed> => {
+    if (/^\d{1,15}$/.test(key)) return Either.right({ offset: Number(key) })
+    return key.startsWith(mark) && key.length > mark.length
+      ? Either.right({ before: key.slice(mark.length) })
+      : Either.left(invalidCursor())
+  })

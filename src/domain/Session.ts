@@ -1,9 +1,38 @@
 import { Schema } from "effect"
 import { AgentId, SessionId, Timestamp, UserId, WorkspaceId } from "./Ids.ts"
+import { JsonObject } from "./Json.ts"
 import { ChatModelConfig, Fallback } from "./Model.ts"
 import { PermissionContext, PermissionMode } from "./Permission.ts"
 
 const name = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(256))
+
+/** Longest path in a workspace, in characters. */
+const maxCwd = 4096
+
+/** A path in the session's workspace. No file system and no `text` of PostgreSQL holds NUL. */
+const cwd = Schema.String.pipe(
+  Schema.maxLength(maxCwd),
+  Schema.filter((path) => !path.includes("\0") || "Expected a path without NUL", {
+    jsonSchema: { pattern: "^[^\\u0000]*$" }
+  })
+)
+
+/** Most knowledge bases of a session, and characters of an id. */
+const maxKnowledgeBases = 128
+const maxKnowledgeBaseId = 256
+
+/** What a session looks things up in. Nothing uses it yet. */
+const KnowledgeConfig = Schema.Struct({
+  knowledge_base_ids: Schema.optionalWith(
+    Schema.Array(Schema.String.pipe(Schema.maxLength(maxKnowledgeBaseId))).pipe(Schema.maxItems(maxKnowledgeBases)),
+    { default: () => [], nullable: true }
+  ),
+  parameters: Schema.optionalWith(JsonObject, { default: () => ({}), nullable: true })
+}).annotations({ identifier: "KnowledgeConfig" })
+
+/** Null, or left out in a record that is older than the field. */
+const nullable = <A, I>(schema: Schema.Schema<A, I>) =>
+  Schema.optionalWith(Schema.NullOr(schema), { default: () => null })
 
 /**
  * One exchange between a user and an agent. The model choice lives here, so
@@ -22,7 +51,12 @@ export const Session = Schema.Struct({
     name,
     chat_model_config: Schema.NullOr(ChatModelConfig),
     /** Null means that the agent's value is used. */
-    fallback_chat_model_config: Schema.optionalWith(Schema.NullOr(Fallback), { default: () => null })
+    fallback_chat_model_config: nullable(Fallback),
+    /** The voice that reads replies out. Nothing uses it yet, so it is kept as it was given. */
+    tts_model_config: nullable(ChatModelConfig),
+    knowledge_config: nullable(KnowledgeConfig),
+    /** Where the session works in its workspace; null is its root. */
+    cwd: nullable(cwd)
   }),
   state: Schema.Struct({ session_id: SessionId, permission_context: PermissionContext })
 }).annotations({ identifier: "SessionRecord" })
@@ -39,20 +73,37 @@ export const SessionView = Schema.Struct({
 }).annotations({ identifier: "SessionView" })
 export type SessionView = typeof SessionView.Type
 
+/**
+ * A session in a list, for clients of every version: those of 2.0.0 read the
+ * flat fields, newer ones the member `session`. There are no teams yet.
+ */
+export const SessionListItem = Schema.Struct({
+  ...SessionView.fields,
+  session: Session,
+  team: Schema.Null
+}).annotations({ identifier: "SessionListItem" })
+export type SessionListItem = typeof SessionListItem.Type
+
 export const SessionDraft = Schema.Struct({
   agent_id: AgentId,
   workspace_id: Schema.optional(Schema.NullOr(WorkspaceId)),
   name: Schema.optional(Schema.NullOr(name)),
   chat_model_config: Schema.optional(Schema.NullOr(ChatModelConfig)),
-  fallback_chat_model_config: Schema.optional(Schema.NullOr(Fallback))
+  fallback_chat_model_config: Schema.optional(Schema.NullOr(Fallback)),
+  tts_model_config: Schema.optional(Schema.NullOr(ChatModelConfig)),
+  knowledge_config: Schema.optional(Schema.NullOr(KnowledgeConfig)),
+  cwd: Schema.optional(Schema.NullOr(cwd))
 }).annotations({ identifier: "SessionDraft" })
 export type SessionDraft = typeof SessionDraft.Type
 
-/** Absent fields keep what is there; a null model config takes the model away, other nulls keep. */
+/** Absent fields keep what is there; a null name or permission mode keeps it too, every other null takes away. */
 export const SessionPatch = Schema.Struct({
   name: Schema.optional(Schema.NullOr(name)),
   chat_model_config: Schema.optional(Schema.NullOr(ChatModelConfig)),
   fallback_chat_model_config: Schema.optional(Schema.NullOr(Fallback)),
+  tts_model_config: Schema.optional(Schema.NullOr(ChatModelConfig)),
+  knowledge_config: Schema.optional(Schema.NullOr(KnowledgeConfig)),
+  cwd: Schema.optional(Schema.NullOr(cwd)),
   permission_mode: Schema.optional(Schema.NullOr(PermissionMode))
 }).annotations({ identifier: "SessionPatch" })
 export type SessionPatch = typeof SessionPatch.Type
@@ -66,7 +117,10 @@ export const patchSession = (session: Session, patch: SessionPatch, now: Timesta
     ...(patch.chat_model_config !== undefined && { chat_model_config: patch.chat_model_config }),
     ...(patch.fallback_chat_model_config !== undefined && {
       fallback_chat_model_config: patch.fallback_chat_model_config
-    })
+    }),
+    ...(patch.tts_model_config !== undefined && { tts_model_config: patch.tts_model_config }),
+    ...(patch.knowledge_config !== undefined && { knowledge_config: patch.knowledge_config }),
+    ...(patch.cwd !== undefined && { cwd: patch.cwd })
   },
   state: patch.permission_mode == null
     ? session.state

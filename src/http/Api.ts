@@ -46,7 +46,12 @@ const native = HttpApi.make("stoa")
   .addError(Problem.Unavailable)
   .annotate(OpenApi.Title, "Stoa")
   .annotate(OpenApi.Version, "0.1.0")
-  .annotate(OpenApi.Description, "The open server where agents live.")
+  .annotate(
+    OpenApi.Description,
+    "The open server where agents live.\n\nFields of a body and parameters of a query that no operation knows are left "
+      + "out, and named: in the member `warnings` of an answer that is a JSON object, and in the header `stoa-warnings` of "
+      + "every answer, both as an array of sentences."
+  )
   .annotate(HttpApi.AdditionalSchemas, [AgentEvent, Message, Problem.Problem])
 
 /** The native API. Every path answers with and without a trailing slash. */

@@ -1,13 +1,16 @@
 /**
- * How the API describes itself: the OpenAPI document, and two pages that show it
- * and try it. A page asks no other host for anything: what it needs is in it,
- * and its content security policy lets it run nothing else.
+ * How the API describes itself: the OpenAPI document, and three pages that show
+ * it. A page asks no other host for anything: what it needs is in it or beside
+ * it, and its content security policy lets it run nothing else.
  */
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as OpenApi from "@effect/platform/OpenApi"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, type Scope } from "effect"
 import { createHash } from "node:crypto"
+import { readFile } from "node:fs/promises"
+import { createRequire } from "node:module"
 import { Api } from "./Api.ts"
 
 /** The user for whom a page sends requests until its reader names another. On loopback no more is needed. */
@@ -81,21 +84,103 @@ const swaggerPage: Pages = Layer.unwrapEffect(
   )
 )
 
-/** The document is made when it is first requested: that takes longer than all the rest of the server's start. */
-const onDemand = (path: `/${string}`, pages: Pages, change: (html: string) => string) =>
+/** A copy that a browser has may be shown after it was asked whether it still holds; one under a name of its own, at once and for a year. */
+const asked = "no-cache"
+const forLong = "public, max-age=31536000, immutable"
+
+const tagOf = (bytes: Uint8Array) => `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 27)}"`
+
+/** Serves what is made when it is first requested: that takes longer than all the rest of the server's start. */
+const onDemand = <E>(
+  path: `/${string}`,
+  make: Effect.Effect<HttpServerResponse.HttpServerResponse, E, HttpServerRequest.HttpServerRequest | Scope.Scope>,
+  cacheControl = asked
+) =>
   HttpLayerRouter.use((router) =>
-    Effect.scoped(HttpLayerRouter.toHttpEffect(pages)).pipe(
-      Effect.flatten,
-      Effect.map(securely(change)),
+    Effect.map(make, (response) => {
+      const { body } = response
+      const etag = body._tag === "Uint8Array" ? tagOf(body.body) : undefined
+      const headers = { "cache-control": cacheControl, ...etag !== undefined && { etag } }
+      return {
+        etag,
+        whole: HttpServerResponse.setHeaders(response, headers),
+        same: HttpServerResponse.empty({ status: 304, headers })
+      }
+    }).pipe(
       Effect.cached,
-      Effect.flatMap((page) => router.add("GET", path, Effect.orDie(page)))
+      Effect.map((made) =>
+        Effect.zipWith(
+          Effect.orDie(made),
+          HttpServerRequest.HttpServerRequest,
+          ({ etag, same, whole }, { headers }) =>
+            etag !== undefined && headers["if-none-match"]?.includes(etag) === true ? same : whole
+        )
+      ),
+      Effect.flatMap((served) => router.add("GET", path, served))
     )
   )
 
-export const paths = ["/docs", "/docs/swagger", "/openapi.json"] as const
+const page = (pages: Pages, change: (html: string) => string) =>
+  Effect.scoped(HttpLayerRouter.toHttpEffect(pages)).pipe(Effect.flatten, Effect.map(securely(change)))
+
+/** Redoc's script with all that it needs in it. The name holds its version, so that a copy never grows old. */
+const redocScript = "/redoc/redoc-2.5.4.js"
+
+/** The build puts it beside this module; the sources take it from the package. */
+const redocFile = Effect.promise(() =>
+  readFile(new URL("redoc.standalone.js", import.meta.url)).catch(() =>
+    readFile(createRequire(import.meta.url).resolve("redoc/bundles/redoc.standalone.js"))
+  )
+)
+
+/** It gets no fonts from elsewhere, and no search, which would run a script of its own making. Its makers' picture stays away. */
+const redocPage = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Stoa</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>body { margin: 0 } a[href*="redocly.com"] { display: none !important }</style>
+</head>
+<body>
+<redoc spec-url="/openapi.json" disable-search hide-schema-titles
+  theme='{"typography":{"fontFamily":"system-ui, sans-serif","headings":{"fontFamily":"system-ui, sans-serif"},"code":{"fontFamily":"ui-monospace, monospace"}}}'></redoc>
+<script src="${redocScript}"></script>
+</body>
+</html>
+`
+
+const redocPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'"
+].join("; ")
+
+export const paths = ["/docs", "/docs/swagger", "/redoc", redocScript, "/openapi.json"] as const
 
 export const layer: Pages = Layer.mergeAll(
-  onDemand("/docs", scalarPage, (html) => html),
-  onDemand("/docs/swagger", swaggerPage, (html) => html.replace(swaggerOptions, swaggerStart)),
-  HttpLayerRouter.add("GET", "/openapi.json", Effect.sync(() => HttpServerResponse.unsafeJson(OpenApi.fromApi(Api))))
+  onDemand("/docs", page(scalarPage, (html) => html)),
+  onDemand("/docs/swagger", page(swaggerPage, (html) => html.replace(swaggerOptions, swaggerStart))),
+  onDemand(
+    "/redoc",
+    Effect.sync(() =>
+      HttpServerResponse.html(redocPage).pipe(
+        HttpServerResponse.setHeaders({ "content-security-policy": redocPolicy, "referrer-policy": "no-referrer" })
+      )
+    )
+  ),
+  onDemand(
+    redocScript,
+    Effect.map(
+      redocFile,
+      (bytes) => HttpServerResponse.uint8Array(bytes, { contentType: "text/javascript; charset=utf-8" })
+    ),
+    forLong
+  ),
+  onDemand("/openapi.json", Effect.sync(() => HttpServerResponse.unsafeJson(OpenApi.fromApi(Api))))
 )

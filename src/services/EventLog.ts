@@ -1,6 +1,6 @@
 import { Context, Data, type Effect } from "effect"
 import type { Claim } from "../domain/Claim.ts"
-import type { RunId, SessionId, Timestamp, UserId } from "../domain/Ids.ts"
+import type { MessageId, RunId, SessionId, Timestamp, UserId } from "../domain/Ids.ts"
 import type { LedgerEntry } from "../domain/Ledger.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Run, RunStatus } from "../domain/Run.ts"
@@ -95,6 +95,18 @@ export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
     session: SessionId,
     page: { readonly offset: number; readonly limit: number; readonly bytes?: number }
   ) => Effect.Effect<ReadonlyArray<PlacedMessage>>
+  /**
+   * The newest messages with a place before `before`, or of all, oldest first: at most
+   * `limit`, and no more of encoded messages than `bytes`, unless the newest is larger by
+   * itself. `more` says whether there are older ones. Its cost does not grow with the transcript.
+   */
+  readonly older: (
+    session: SessionId,
+    before: number | undefined,
+    page: { readonly limit: number; readonly bytes: number }
+  ) => Effect.Effect<{ readonly messages: ReadonlyArray<PlacedMessage>; readonly more: boolean }>
+  /** The place of a message; undefined when the session has no such message. */
+  readonly placeOf: (session: SessionId, id: MessageId) => Effect.Effect<number | undefined>
   /** The newest messages, oldest first: at most `limit`, and as many as fit into `maxBytes` of JSON, but at least one. */
   readonly recent: (
     session: SessionId,
@@ -103,8 +115,11 @@ export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
   ) => Effect.Effect<ReadonlyArray<PlacedMessage>>
   /** Everything from which a room is made, read at one moment; the messages are those of `recent`. */
   readonly snapshot: (session: SessionId, maxMessages: number, maxBytes: number) => Effect.Effect<Snapshot>
-  /** Messages in the transcript. */
-  readonly countMessages: (session: SessionId) => Effect.Effect<number>
+  /** How many messages have a place after `after`, and the place of the last one; `after` when there is none. */
+  readonly countMessages: (
+    session: SessionId,
+    after: number
+  ) => Effect.Effect<{ readonly count: number; readonly last: number }>
   /** The sessions of all owners with runs that are queued or running, except those in which every run waits behind a parked one. */
   readonly unfinishedSessions: Effect.Effect<ReadonlyArray<Unfinished>>
   /** The last `seq` of each of these sessions that has one. */

@@ -184,8 +184,13 @@ export class Models extends Context.Tag("stoa/services/Models")<Models, {
   /**
    * Whether a session could talk to this model: the credential is the owner's, of that type, and knows the model.
    * `path` is where the client finds the config: `chat_model_config` unless it is given.
+   * Answers with the names of those of its parameters that do nothing.
    */
-  readonly check: (owner: UserId, config: ChatModelConfig, path?: string) => Effect.Effect<void, NotFound | Invalid>
+  readonly check: (
+    owner: UserId,
+    config: ChatModelConfig,
+    path?: string
+  ) => Effect.Effect<ReadonlyArray<string>, NotFound | Invalid>
   /** Asks the credential's provider whether it works, for 10 seconds at most. Few at once of each owner. */
   readonly test: (owner: UserId, id: CredentialId) => Effect.Effect<CredentialCheck, NotFound | LimitReached>
   /** Calls the model and hands over its answer piece by piece. Interrupting it ends the call. */

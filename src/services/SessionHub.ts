@@ -2,13 +2,21 @@ import { Context, type Effect, type Scope } from "effect"
 import type { Accepted, ChatRequest } from "../domain/Chat.ts"
 import type { Claim } from "../domain/Claim.ts"
 import type { Conflict, Gone, Invalid, LimitReached, Malformed, NotFound, Unavailable } from "../domain/Errors.ts"
-import type { RunId, UserId } from "../domain/Ids.ts"
+import type { MessageId, RunId, UserId } from "../domain/Ids.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Session, SessionStatus } from "../domain/Session.ts"
 import type { Sink, Subscription } from "./Rooms.ts"
 
 /** Why an input was refused. Nothing of it was stored. */
 export type SendFailure = NotFound | Conflict | Invalid | LimitReached | Unavailable
+
+/** Messages, oldest first, no more than about `pageBytes` of them, the unfinished reply last; `total` counts all that there are. */
+export interface TranscriptPage {
+  readonly messages: ReadonlyArray<Message>
+  readonly total: number
+  readonly is_running: boolean
+  readonly has_more: boolean
+}
 
 /**
  * Live sessions: one run at a time, watched by any number of subscribers. Every
@@ -59,13 +67,20 @@ export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionH
   readonly status: (session: Session) => Effect.Effect<SessionStatus>
   /** The statuses of many sessions, for one query to storage. */
   readonly statuses: (sessions: ReadonlyArray<Session>) => Effect.Effect<ReadonlyArray<SessionStatus>>
-  /** The transcript, at most `pageBytes` of it, oldest first, with the unfinished reply last; `total` counts all messages. */
+  /** The transcript from the `offset`th message on. `has_more` says whether there are later ones. */
   readonly messages: (
     session: Session,
     page: { readonly offset: number; readonly limit: number }
-  ) => Effect.Effect<
-    { readonly messages: ReadonlyArray<Message>; readonly total: number; readonly is_running: boolean }
-  >
+  ) => Effect.Effect<TranscriptPage>
+  /**
+   * The newest messages, or the newest of those before a message, which may be the
+   * reply in the making. `has_more` says whether there are older ones. `NotFound`
+   * when the session has no message `before`.
+   */
+  readonly newest: (
+    session: Session,
+    page: { readonly before?: MessageId | undefined; readonly limit: number }
+  ) => Effect.Effect<TranscriptPage, NotFound>
   /** Stops what runs in a session that is about to be deleted, and ends its streams. */
   readonly forget: (session: Session) => Effect.Effect<void, Unavailable>
 }>() {}

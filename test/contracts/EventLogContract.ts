@@ -138,6 +138,34 @@ export const eventLogContract = <E>(
         assert.deepStrictEqual((yield* log.snapshot(session.id, 2, 1e6)).messages, placed.slice(-2))
       }))
 
+    it.effect("reads the newest messages before a place, within bytes, and says whether there are older ones", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const other = yield* newSession
+        const placed = Array.from({ length: 7 }, (_, i) => placedOf(session, 3 * i + 1, messageOf("ä".repeat(50 * i))))
+        const elsewhere = placedOf(other, 4, messageOf("elsewhere"))
+        yield* log.append(batch({ messages: [...placed, elsewhere] }))
+        const older = (before: number | undefined, limit: number, bytes = 1e6) =>
+          log.older(session.id, before, { limit, bytes })
+        assert.deepStrictEqual(yield* older(undefined, 10), { messages: placed, more: false })
+        assert.deepStrictEqual(yield* older(undefined, 7), { messages: placed, more: false })
+        assert.deepStrictEqual(yield* older(undefined, 3), { messages: placed.slice(4), more: true })
+        assert.deepStrictEqual(yield* older(10, 2), { messages: placed.slice(1, 3), more: true })
+        assert.deepStrictEqual(yield* older(4, 2), { messages: placed.slice(0, 1), more: false })
+        assert.deepStrictEqual(yield* older(1, 2), { messages: [], more: false })
+        const size = (i: number) => Buffer.byteLength(JSON.stringify(placed[i]!.message))
+        assert.deepStrictEqual(yield* older(undefined, 5, size(6) + size(5)), { messages: placed.slice(5), more: true })
+        assert.deepStrictEqual(yield* older(undefined, 5, 1), { messages: placed.slice(6), more: true })
+        assert.deepStrictEqual(yield* log.countMessages(session.id, 0), { count: 7, last: 19 })
+        assert.deepStrictEqual(yield* log.countMessages(session.id, 10), { count: 3, last: 19 })
+        assert.deepStrictEqual(yield* log.countMessages(session.id, 19), { count: 0, last: 19 })
+        assert.strictEqual(yield* log.placeOf(session.id, placed[2]!.message.id), 7)
+        for (const unknown of [elsewhere.message.id, "nobody", "a\0b"]) {
+          assert.isUndefined(yield* log.placeOf(session.id, unknown as MessageId))
+        }
+      }))
+
     it.effect("tells at once what a session is made from: its head, its open runs and its newest messages", () =>
       Effect.gen(function*() {
         const log = yield* EventLog
@@ -175,7 +203,7 @@ export const eventLogContract = <E>(
           assert.isUndefined(yield* log.replay(id, 0, 10))
           assert.deepStrictEqual(yield* log.messages(id, { offset: 0, limit: 10 }), [])
           assert.deepStrictEqual(yield* log.recent(id, 10), [])
-          assert.strictEqual(yield* log.countMessages(id), 0)
+          assert.deepStrictEqual(yield* log.countMessages(id, 0), { count: 0, last: 0 })
           assert.deepStrictEqual(yield* log.open(id), [])
         }
       }))
@@ -297,7 +325,7 @@ export const eventLogContract = <E>(
         assert.strictEqual(refused.reason, "fenced")
         assert.deepStrictEqual(yield* log.read(session.id, 0, 10), [first])
         assert.deepStrictEqual(yield* log.read(other.id, 0, 10), [])
-        assert.strictEqual(yield* log.countMessages(other.id), 0)
+        assert.strictEqual((yield* log.countMessages(other.id, 0)).count, 0)
         assert.deepStrictEqual(yield* log.open(other.id), [])
         assert.strictEqual((yield* Effect.flip(storage.runs.get(session.user_id, run.id)))._tag, "NotFound")
         yield* log.append(batch({ pages: [pageOf(session, 4, 4), pageOf(other, 1, 1)] }))
@@ -492,7 +520,7 @@ export const eventLogContract = <E>(
         const finished = { ...placed[1]!, message: { ...placed[1]!.message, finished_at: later, content: [] } }
         yield* log.append(batch({ messages: [finished] }))
         const all = placed.with(1, finished)
-        assert.strictEqual(yield* log.countMessages(session.id), 5)
+        assert.strictEqual((yield* log.countMessages(session.id, 0)).count, 5)
         for (let offset = 0; offset <= 6; offset++) {
           for (let limit = 0; limit <= 6; limit++) {
             assert.deepStrictEqual(

@@ -404,7 +404,7 @@ export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | 
           assert.deepStrictEqual(yield* sessions.get(owner, session.id), session)
           assert.strictEqual((yield* agents.list(owner, request(10))).total, 2)
           assert.deepStrictEqual(yield* log.read(session.id, 0, 10), [page])
-          assert.strictEqual(yield* log.countMessages(session.id), 1)
+          assert.strictEqual((yield* log.countMessages(session.id, 0)).count, 1)
           assert.strictEqual((yield* log.open(session.id)).length, 1)
         }
       }))
@@ -509,7 +509,7 @@ export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | 
           assert.strictEqual((yield* Effect.flip(storage.runs.get(owner, run.id)))._tag, "NotFound")
           assert.deepStrictEqual(yield* log.read(session.id, 0, 10), [])
           assert.deepStrictEqual(yield* log.range(session.id), { first: 1, last: 0 })
-          assert.strictEqual(yield* log.countMessages(session.id), 0)
+          assert.strictEqual((yield* log.countMessages(session.id, 0)).count, 0)
         }
         assert.deepStrictEqual(yield* storage.runs.get(owner, kept.run.id), kept.run)
         assert.deepStrictEqual(yield* log.range(kept.session.id), { first: 1, last: 2 })

@@ -100,7 +100,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
         for (
           const query of [
             "limit=0",
-            "limit=201",
+            "limit=1001",
             `limit=${planted}`,
             "limit=1&limit=2",
             "limit=",
@@ -458,6 +458,59 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
             )
           )
           assert.notProperty(preflight.headers, "access-control-allow-origin")
+        }
+      }))
+
+    it.effect("answers an admitted page's preflight of every path, and lets the page read every refusal", () =>
+      Effect.gen(function*() {
+        const { call, raw, setReady } = yield* Host
+        const origin = "http://localhost:3000"
+        for (const path of ["/schedule/", "/nope", "/agent/x/y/z", "/workspace/mcp?agent_id=a", "/agent/", "/health"]) {
+          const answer = yield* raw(
+            request(
+              `OPTIONS ${path} HTTP/1.1`,
+              "Host: localhost",
+              `Origin: ${origin}`,
+              "Access-Control-Request-Method: GET"
+            )
+          )
+          assert.strictEqual(answer.status, 204, path)
+          assert.strictEqual(answer.headers["access-control-allow-origin"], origin)
+          assert.include(answer.headers["access-control-allow-methods"], "GET")
+          assert.include(answer.headers["access-control-allow-headers"], "x-user-id")
+        }
+        const open = { origin, "content-type": "application/json" }
+        const refusals: ReadonlyArray<readonly [status: number, method: string, path: string, options: TestHost.Call]> =
+          [
+            [404, "GET", "/schedule/", { user: "ada", headers: open }],
+            [401, "GET", "/agent/", { headers: open }],
+            [405, "PUT", "/agent/", { user: "ada", headers: open, text: "{}" }],
+            [400, "POST", "/agent/", { user: "ada", headers: open, text: "{" }],
+            [413, "POST", "/agent/", { user: "ada", headers: open, text: `"${"x".repeat(2 * 1024 * 1024)}"` }],
+            [415, "POST", "/agent/", { user: "ada", headers: { origin, "content-type": "text/plain" }, text: "x" }],
+            [422, "POST", "/agent/", { user: "ada", headers: open, text: "{}" }]
+          ]
+        const readable = (answer: TestHost.Answer, status: number) => {
+          assert.strictEqual(answer.status, status)
+          assert.strictEqual(answer.headers["access-control-allow-origin"], origin)
+          assert.isNotEmpty(answer.json.detail)
+        }
+        for (const [status, method, path, options] of refusals) readable(yield* call(method, path, options), status)
+        yield* setReady(false)
+        readable(yield* call("POST", "/agent", { user: "ada", headers: open, text: "{\"name\":\"x\"}" }), 503)
+        yield* setReady(true)
+      }))
+
+    it.effect("gives a page of another origin nothing on any path", () =>
+      Effect.gen(function*() {
+        const { raw } = yield* Host
+        for (const path of ["/nope", "/agent"]) {
+          const answer = yield* raw(
+            request(`OPTIONS ${path} HTTP/1.1`, "Host: localhost", "Origin: https://evil.example")
+          )
+          isProblem(answer, 403, "origin_not_allowed")
+          assert.notProperty(answer.headers, "access-control-allow-origin")
+          assert.notProperty(answer.headers, "access-control-allow-methods")
         }
       }))
 

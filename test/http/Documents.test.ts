@@ -29,4 +29,30 @@ describe("The pages that show the API", () => {
       await dispose()
     }
   })
+
+  it("ask no other host for anything, and are sent again only when they have changed", async () => {
+    const { dispose, handler } = HttpLayerRouter.toWebHandler(Documents.layer, { disableLogger: true })
+    try {
+      for (const path of Documents.paths) {
+        const first = await handler(new Request(`http://localhost${path}`))
+        assert.strictEqual(first.status, 200, path)
+        const etag = first.headers.get("etag")!
+        assert.match(etag, /^".{27}"$/)
+        const isScript = path.endsWith(".js")
+        assert.strictEqual(
+          first.headers.get("cache-control"),
+          isScript ? "public, max-age=31536000, immutable" : "no-cache"
+        )
+        const policy = first.headers.get("content-security-policy") ?? ""
+        if (first.headers.get("content-type")!.startsWith("text/html")) assert.include(policy, "default-src 'none'")
+        assert.notMatch(policy, /https?:|unsafe-eval|script-src[^;]*unsafe-inline/)
+        const text = await first.text()
+        if (path === "/redoc") assert.include(text, `src="${Documents.paths[3]}"`)
+        const again = await handler(new Request(`http://localhost${path}`, { headers: { "if-none-match": etag } }))
+        assert.deepStrictEqual([again.status, await again.text()], [304, ""])
+      }
+    } finally {
+      await dispose()
+    }
+  }, 60_000)
 })

@@ -75,7 +75,13 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
         assert.deepInclude(json.data, {
           name: "Friday",
           system_prompt: "You're a helpful assistant.",
-          react_config: { max_iters: 20, stop_on_reject: false }
+          react_config: {
+            max_iters: 20,
+            stop_on_reject: false,
+            structured_output_grace_iters: 5,
+            interruption_message: "The reply was interrupted. How can I help you?",
+            interruption_raise_cancelled_error: false
+          }
         })
         assert.match(json.created_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
       }))

@@ -199,7 +199,9 @@ describe("The OpenAPI document", () => {
     assert.isNotEmpty(found)
     for (const { name, schema } of found) {
       assert.strictEqual(schema.type, kinds[name])
-      assert.property(schema, "default")
+      // A page of a transcript is another one with any offset than without.
+      if (name === "offset") assert.notProperty(schema, "default")
+      else assert.property(schema, "default")
       if (schema.type === "integer") assert.containsAllKeys(schema, ["minimum", "maximum"])
     }
   })

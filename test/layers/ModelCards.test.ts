@@ -161,7 +161,7 @@ describe("a model card", () => {
       parameters
     )
     assert.deepStrictEqual(names(card), ["max_tokens", "thinking_budget", "reasoning_effort"])
-    assert.deepStrictEqual(card.parameters_overrides, overrides)
+    assert.deepStrictEqual(card.parameters_overrides, { temperature: { hidden: true }, stop: { hidden: true } })
   })
 
   it("has what it changes merged into a parameter", () => {

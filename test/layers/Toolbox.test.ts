@@ -22,7 +22,15 @@ const session: Session = {
   agent_id: agent.id,
   source: "user",
   source_schedule_id: null,
-  config: { workspace_id: WorkspaceId.make("w"), name: "S", chat_model_config: null, fallback_chat_model_config: null },
+  config: {
+    workspace_id: WorkspaceId.make("w"),
+    name: "S",
+    chat_model_config: null,
+    fallback_chat_model_config: null,
+    tts_model_config: null,
+    knowledge_config: null,
+    cwd: null
+  },
   state: {
     session_id: SessionId.make("s"),
     permission_context: permissionContext("default")

@@ -72,7 +72,10 @@ export const sessionOf = (agent: Agent): Session => {
       workspace_id: freshId() as WorkspaceId,
       name: "Porch",
       chat_model_config: null,
-      fallback_chat_model_config: null
+      fallback_chat_model_config: null,
+      tts_model_config: null,
+      knowledge_config: null,
+      cwd: null
     },
     state: { session_id: id, permission_context: permissionContext("default") }
   }

@@ -99,7 +99,10 @@ export const conversation = Effect.fnUntraced(function*(
       workspace_id: id() as WorkspaceId,
       name: "talk",
       chat_model_config: { type: "demo_credential", credential_id, model, parameters: options.parameters ?? {} },
-      fallback_chat_model_config: null
+      fallback_chat_model_config: null,
+      tts_model_config: null,
+      knowledge_config: null,
+      cwd: null
     },
     state: { session_id, permission_context: permissionContext(options.mode ?? "default") }
   }

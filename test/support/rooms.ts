@@ -62,8 +62,10 @@ export const fakeLog = () => {
         messages: []
       })),
     messages: () => Effect.succeed([]),
+    older: () => Effect.succeed({ messages: [], more: false }),
+    placeOf: () => Effect.succeed(undefined),
     recent: (_session, limit) => Effect.sync(() => control.recent.slice(-limit)),
-    countMessages: () => Effect.succeed(0),
+    countMessages: (_session, last) => Effect.succeed({ count: 0, last }),
     unfinishedSessions: Effect.succeed([]),
     heads: (sessions) =>
       Effect.sync(() =>

@@ -3,7 +3,7 @@ import { Chunk, Effect, Option, Stream } from "effect"
 import { endsStream } from "../../domain/Event.ts"
 import { AgentId, SessionId, WorkspaceId } from "../../domain/Ids.ts"
 import { type Message, textOf } from "../../domain/Message.ts"
-import { maxLimit } from "../../domain/Page.ts"
+import { maxMessages } from "../../domain/Page.ts"
 import { PermissionMode } from "../../domain/Permission.ts"
 import { SessionDraft, SessionPatch, type SessionView } from "../../domain/Session.ts"
 import { lostNotice, teller } from "../Chat.ts"
@@ -188,7 +188,7 @@ const messages = Command.make("messages", { id: sessionId, ...limit, ...common }
     const wanted = Option.getOrElse(options.limit, () => Infinity)
     const source = Stream.paginateChunkEffect(0, (offset) =>
       Effect.map(
-        api.messages.list({ path: session, urlParams: { offset, limit: Math.min(maxLimit, wanted - offset) } }),
+        api.messages.list({ path: session, urlParams: { offset, limit: Math.min(maxMessages, wanted - offset) } }),
         ({ has_more, messages }) => {
           const next = offset + messages.length
           const isLast = !has_more || messages.length === 0 || next >= wanted

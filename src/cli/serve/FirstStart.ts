@@ -58,7 +58,10 @@ export const firstSession = Effect.gen(function*() {
       workspace_id: WorkspaceId.make(newId.record(millis)),
       name: "first conversation",
       chat_model_config: { type: "demo_credential", credential_id, model: "demo-chat", parameters: {} },
-      fallback_chat_model_config: null
+      fallback_chat_model_config: null,
+      tts_model_config: null,
+      knowledge_config: null,
+      cwd: null
     },
     state: { session_id, permission_context: permissionContext("default") }
   })

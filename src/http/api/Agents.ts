@@ -3,8 +3,9 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
-import { Agent, AgentDraft, AgentPatch } from "../../domain/Agent.ts"
+import { AgentDraft, AgentPatch, AgentView } from "../../domain/Agent.ts"
 import { AgentId } from "../../domain/Ids.ts"
+import { JsonObject } from "../../domain/Json.ts"
 import { listOf, PageRequest } from "../../domain/Page.ts"
 import { Authentication } from "./Authentication.ts"
 import { IdempotencyHeaders } from "./IdempotencyKey.ts"
@@ -15,10 +16,15 @@ const id = HttpApiSchema.param("agent_id", AgentId)
 
 export const AgentCreated = named("AgentCreated", Schema.Struct({ agent_id: AgentId }), 201)
 
+const AgentForm = Schema.Struct({ schema: JsonObject }).annotations({ identifier: "AgentForm" })
+
+const AgentSections = Schema.Struct({ identity: JsonObject, context_config: JsonObject, react_config: JsonObject })
+  .annotations({ identifier: "AgentSections" })
+
 export class AgentsApi extends HttpApiGroup.make("agents")
   .add(
     HttpApiEndpoint.get("list", "/agent").setUrlParams(PageRequest)
-      .addSuccess(listOf("agents", Agent).annotations({ identifier: "AgentList" }))
+      .addSuccess(listOf("agents", AgentView).annotations({ identifier: "AgentList" }))
       .annotateContext(operation({ scope: "read", summary: "List your agents", description: "Oldest first." }))
   )
   .add(
@@ -34,11 +40,13 @@ export class AgentsApi extends HttpApiGroup.make("agents")
       }))
   )
   .add(
-    HttpApiEndpoint.get("get")`/agent/${id}`.addSuccess(Agent).addError(Problem.NotFound)
+    HttpApiEndpoint.get("get")`/agent/${id}`.addSuccess(AgentView).addError(Problem.NotFound)
       .annotateContext(operation({ scope: "read", summary: "Read an agent" }))
   )
   .add(
-    HttpApiEndpoint.patch("update")`/agent/${id}`.setPayload(AgentPatch).addSuccess(Agent).addError(Problem.NotFound)
+    HttpApiEndpoint.patch("update")`/agent/${id}`.setPayload(AgentPatch).addSuccess(AgentView).addError(
+      Problem.NotFound
+    )
       .annotateContext(operation({
         scope: "write",
         summary: "Change an agent",
@@ -54,6 +62,24 @@ export class AgentsApi extends HttpApiGroup.make("agents")
         description: "Its sessions are deleted with it; what runs in them is stopped first."
       }))
   )
-  .middleware(Authentication)
+  .middlewareEndpoints(Authentication)
+  .add(
+    HttpApiEndpoint.get("form", "/agent/schema/v2").addSuccess(AgentForm)
+      .annotateContext(operation({
+        scope: null,
+        summary: "Read the form of an agent",
+        description:
+          "A JSON schema for a form: what a new agent takes, with its defaults, as far as a form can draw it. "
+          + "Needs no identity."
+      }))
+  )
+  .add(
+    HttpApiEndpoint.get("sections", "/agent/schema").addSuccess(AgentSections)
+      .annotateContext(operation({
+        scope: null,
+        summary: "Read the form of an agent in three parts",
+        description: "The same as older clients read it. Needs no identity."
+      }))
+  )
   .annotate(OpenApi.Description, "Who an agent is: its name, its prompt, its limits.")
 {}

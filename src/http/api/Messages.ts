@@ -3,9 +3,9 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
-import { AgentId, SessionId } from "../../domain/Ids.ts"
+import { AgentId, MessageId, SessionId } from "../../domain/Ids.ts"
 import { Message } from "../../domain/Message.ts"
-import { maxLimit, queryInteger } from "../../domain/Page.ts"
+import { maxMessages, queryInteger, wholeNumber } from "../../domain/Page.ts"
 import { Authentication } from "./Authentication.ts"
 import { operation } from "./Operation.ts"
 import * as Problem from "./Problem.ts"
@@ -26,8 +26,9 @@ export class MessagesApi extends HttpApiGroup.make("messages")
     HttpApiEndpoint.get("list")`/sessions/${HttpApiSchema.param("session_id", SessionId)}/messages`
       .setUrlParams(Schema.Struct({
         agent_id: Schema.optional(AgentId),
-        offset: queryInteger(0, Number.MAX_SAFE_INTEGER, 0),
-        limit: queryInteger(1, maxLimit, defaultLimit),
+        offset: Schema.optional(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
+        before: Schema.optional(MessageId),
+        limit: queryInteger(1, maxMessages, defaultLimit),
         cursor: Schema.optional(Schema.String.pipe(Schema.maxLength(512)))
       }))
       .addSuccess(Transcript)
@@ -35,8 +36,11 @@ export class MessagesApi extends HttpApiGroup.make("messages")
       .annotateContext(operation({
         scope: "read",
         summary: "Read the transcript",
-        description: "Oldest first; a reply in the making comes last, as far as it is. A page ends early when its "
-          + "messages are large: go on with `next_cursor`, or with `offset` plus the messages that came."
+        description:
+          "The newest messages, or with `offset` those from there on; with `before` the newest of those before "
+          + "a message. Oldest first in each page; a reply in the making comes last, as far as it is. A page ends early "
+          + "when its messages are large. `has_more` and `next_cursor` go on in the direction that was asked for: back, or "
+          + "with `offset` forth."
       }))
   )
   .middleware(Authentication)

@@ -4,7 +4,7 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
 import { CredentialId } from "../../domain/Ids.ts"
-import { EmbeddingCard, ModelCard } from "../../domain/Model.ts"
+import { EmbeddingCardView, ModelCard, SpeechCard } from "../../domain/Model.ts"
 import { operation } from "./Operation.ts"
 import * as Problem from "./Problem.ts"
 
@@ -54,12 +54,23 @@ export class ModelsApi extends HttpApiGroup.make("models")
   .add(
     HttpApiEndpoint.get("embeddings", "/embedding-model")
       .setUrlParams(Schema.Struct({ provider: type }))
-      .addSuccess(listed("EmbeddingModelList", EmbeddingCard))
+      .addSuccess(listed("EmbeddingModelList", EmbeddingCardView))
       .addError(Problem.NotFound)
       .annotateContext(operation({
         scope: null,
         summary: "List the embedding models of a provider",
         description: "The embedding models of a credential type. Needs no identity."
+      }))
+  )
+  .add(
+    HttpApiEndpoint.get("speech", "/tts-model")
+      .setUrlParams(Schema.Struct({ provider: type }))
+      .addSuccess(listed("SpeechModelList", SpeechCard))
+      .addError(Problem.NotFound)
+      .annotateContext(operation({
+        scope: null,
+        summary: "List the speech models of a provider",
+        description: "The models of a credential type that read text out: none yet. Needs no identity."
       }))
   )
   .annotate(OpenApi.Description, "Which models there are, what they take and what they cost.")

@@ -5,7 +5,7 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
 import { AgentId, SessionId } from "../../domain/Ids.ts"
 import { listOf, PageRequest } from "../../domain/Page.ts"
-import { SessionDraft, SessionPatch, SessionStatus, SessionView } from "../../domain/Session.ts"
+import { SessionDraft, SessionListItem, SessionPatch, SessionStatus, SessionView } from "../../domain/Session.ts"
 import { Authentication } from "./Authentication.ts"
 import { EventStream } from "./EventStream.ts"
 import { IdempotencyHeaders } from "./IdempotencyKey.ts"
@@ -34,12 +34,14 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
   .add(
     HttpApiEndpoint.get("list", "/sessions")
       .setUrlParams(Schema.Struct({ ...ofAgent.fields, ...PageRequest.fields }))
-      .addSuccess(listOf("sessions", SessionView).annotations({ identifier: "SessionList" }))
+      .addSuccess(listOf("sessions", SessionListItem).annotations({ identifier: "SessionList" }))
       .addError(Problem.NotFound)
       .annotateContext(operation({
         scope: "read",
         summary: "List your sessions",
-        description: "All, or those of one agent; newest first."
+        description:
+          "All, or those of one agent; newest first. Each item is the session itself, and holds it once more "
+          + "as `session`, where newer clients look for it."
       }))
   )
   .add(
@@ -70,8 +72,9 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
       .annotateContext(operation({
         scope: "write",
         summary: "Change a session",
-        description: "Fields that are left out stay as they are; a null `chat_model_config` takes the model away. The "
-          + "models and the permission mode cannot be changed while a run goes on.",
+        description:
+          "Fields that are left out stay as they are; a null `chat_model_config`, `fallback_chat_model_config`, "
+          + "`tts_model_config`, `knowledge_config` or `cwd` takes it away. The models and the permission mode cannot be changed while a run goes on.",
         example: { name: "Second thoughts" }
       }))
   )

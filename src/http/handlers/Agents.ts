@@ -1,6 +1,6 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Clock, Effect } from "effect"
-import { type AgentPatch, patchAgent } from "../../domain/Agent.ts"
+import { type AgentPatch, patchAgent, viewOf } from "../../domain/Agent.ts"
 import { Invalid } from "../../domain/Errors.ts"
 import { AgentId, type UserId } from "../../domain/Ids.ts"
 import { fallbacksIn } from "../../domain/Model.ts"
@@ -12,8 +12,10 @@ import { now, timestampOf } from "../../services/Now.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Toolbox } from "../../services/Toolbox.ts"
+import { agentForm } from "../AgentForm.ts"
 import { Api } from "../Api.ts"
 import { AgentCreated } from "../api/Agents.ts"
+import { checkedModel } from "./CheckedModel.ts"
 import { created } from "./Created.ts"
 import { everything } from "./Everything.ts"
 
@@ -34,10 +36,12 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
       })
     }
 
+    const checked = checkedModel(models)
+
     const checkModels = (owner: UserId, { fallback_chat_model_configs }: AgentPatch) =>
       Effect.forEach(
         fallbacksIn("fallback_chat_model_configs", fallback_chat_model_configs),
-        ({ config, path }) => models.check(owner, config, path),
+        ({ config, path }) => checked(owner, config, path),
         { discard: true }
       )
 
@@ -50,7 +54,7 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
         Effect.fnUntraced(function*({ urlParams }) {
           const { user_id } = yield* CurrentPrincipal
           const { items, ...rest } = yield* agents.list(user_id, urlParams)
-          return { agents: items, ...rest }
+          return { agents: items.map(viewOf), ...rest }
         })
       )
       .handle(
@@ -80,7 +84,8 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
       )
       .handle(
         "get",
-        ({ path }) => Effect.flatMap(CurrentPrincipal, ({ user_id }) => agents.get(user_id, path.agent_id))
+        ({ path }) =>
+          Effect.flatMap(CurrentPrincipal, ({ user_id }) => Effect.map(agents.get(user_id, path.agent_id), viewOf))
       )
       .handle(
         "update",
@@ -89,7 +94,7 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
           yield* checkTools(payload)
           yield* checkModels(user_id, payload)
           const at = yield* now
-          return yield* agents.modify(user_id, path.agent_id, (agent) => patchAgent(agent, payload, at))
+          return viewOf(yield* agents.modify(user_id, path.agent_id, (agent) => patchAgent(agent, payload, at)))
         })
       )
       .handle(
@@ -101,4 +106,6 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
           yield* agents.remove(user_id, agent_id)
         })
       )
+      .handle("form", () => Effect.sync(() => ({ schema: agentForm().whole })))
+      .handle("sections", () => Effect.sync(() => agentForm().sections))
   }))

@@ -4,6 +4,7 @@ import { type Credential, CredentialInUse, defaultName, present } from "../../do
 import { Conflict } from "../../domain/Errors.ts"
 import { CredentialId, type UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
+import { isObject } from "../../domain/JsonSchema.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
 import { Idempotency } from "../../services/Idempotency.ts"
 import { type CredentialFields, Models } from "../../services/Models.ts"
@@ -13,11 +14,14 @@ import { Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
 import { Api } from "../Api.ts"
 import { CredentialCreated } from "../api/Credentials.ts"
+import { formOf, withNumbers } from "../FormSchema.ts"
 import { created } from "./Created.ts"
 import { usesOf } from "./CredentialUses.ts"
 import { everything } from "./Everything.ts"
 
 const Secrets = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.String }))
+
+const constOf = (schema: unknown): unknown => isObject(schema) ? schema["const"] : undefined
 
 const unreadable = new Conflict({
   code: "credential_unreadable",
@@ -52,13 +56,21 @@ export const layer = HttpApiBuilder.group(Api, "credentials", (handlers) =>
       }
     )
 
+    const schemaOf = new Map(
+      models.schemas.map((schema) => [isObject(schema["properties"]) && constOf(schema["properties"]["type"]), schema])
+    )
+
+    /** Checks what was given; what a form sends as text is a number where its field is one. */
+    const read = (data: JsonObject, kept: ReadonlyArray<string>) =>
+      models.readCredential(withNumbers(data, schemaOf.get(data["type"])), kept)
+
     /** The fields of a replacement; of the same type, it keeps the name and the secrets that it does not give. */
     const readOver = Effect.fnUntraced(function*(before: Credential, data: JsonObject) {
-      if (data["type"] !== before.type) return yield* models.readCredential(data, [])
-      const read = yield* models.readCredential(data, before.secrets)
-      const isComplete = before.secrets.every((name) => name in read.secrets)
-      const secrets = isComplete ? read.secrets : { ...yield* open(before), ...read.secrets }
-      return { ...read, secrets, name: read.name === "" ? before.name : read.name }
+      if (data["type"] !== before.type) return yield* read(data, [])
+      const fields = yield* read(data, before.secrets)
+      const isComplete = before.secrets.every((name) => name in fields.secrets)
+      const secrets = isComplete ? fields.secrets : { ...yield* open(before), ...fields.secrets }
+      return { ...fields, secrets, name: fields.name === "" ? before.name : fields.name }
     })
 
     const nameFor = (owner: UserId, type: string) =>
@@ -92,7 +104,7 @@ export const layer = HttpApiBuilder.group(Api, "credentials", (handlers) =>
               const millis = yield* Clock.currentTimeMillis
               const at = timestampOf(millis)
               const id = CredentialId.make(newId.record(millis))
-              const fields = yield* fieldsOf(user_id, id, yield* models.readCredential(payload.data, []))
+              const fields = yield* fieldsOf(user_id, id, yield* read(payload.data, []))
               const credential = { id, user_id, created_at: at, updated_at: at, ...fields }
               return yield* keep(Effect.as(Effect.orDie(credentials.insert(credential)), { credential_id: id }))
             })
@@ -135,5 +147,5 @@ export const layer = HttpApiBuilder.group(Api, "credentials", (handlers) =>
         "test",
         ({ path }) => Effect.flatMap(CurrentPrincipal, ({ user_id }) => models.test(user_id, path.credential_id))
       )
-      .handle("schemas", () => Effect.succeed({ schemas: models.schemas }))
+      .handle("schemas", () => Effect.sync(() => ({ schemas: models.schemas.map(formOf) })))
   }))

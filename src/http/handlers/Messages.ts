@@ -1,9 +1,35 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Effect } from "effect"
-import { cursorAfter, offsetOfCursor } from "../../domain/Page.ts"
+import { Invalid } from "../../domain/Errors.ts"
+import { MessageId } from "../../domain/Ids.ts"
+import { cursorOfPlace, placeOfCursor, type TranscriptPlace } from "../../domain/Page.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Api } from "../Api.ts"
 import * as MySession from "./MySession.ts"
+
+interface Asked {
+  readonly offset?: number | undefined
+  readonly before?: MessageId | undefined
+  readonly cursor?: string | undefined
+}
+
+/** Two places in one request would contradict each other. */
+const twoPlaces = (name: string) =>
+  new Invalid({
+    detail: "A page has one place: send before, offset or cursor, and leave the others out.",
+    errors: [{ path: name, message: "Another parameter names the place already." }]
+  })
+
+/** Where the page is; undefined for the end of the transcript. */
+const placeIn = Effect.fnUntraced(function*({ before, cursor, offset }: Asked) {
+  const [, second] = Object.entries({ cursor, before, offset }).filter(([, value]) => value !== undefined)
+  if (second !== undefined) return yield* twoPlaces(second[0])
+  if (cursor !== undefined) return yield* placeOfCursor(cursor)
+  const place: TranscriptPlace | undefined = before === undefined
+    ? offset === undefined ? undefined : { offset }
+    : { before }
+  return place
+})
 
 export const layer = HttpApiBuilder.group(Api, "messages", (handlers) =>
   Effect.gen(function*() {
@@ -12,13 +38,19 @@ export const layer = HttpApiBuilder.group(Api, "messages", (handlers) =>
 
     return handlers.handle(
       "list",
-      Effect.fnUntraced(function*({ path, urlParams: { agent_id, cursor, limit, ...named } }) {
+      Effect.fnUntraced(function*({ path, urlParams: { agent_id, limit, ...asked } }) {
         const session = yield* mine(path.session_id, agent_id)
-        const offset = cursor === undefined ? named.offset : yield* offsetOfCursor(cursor)
-        const page = yield* hub.messages(session, { offset, limit })
-        const next = offset + page.messages.length
-        const has_more = next < page.total
-        return { ...page, has_more, next_cursor: has_more ? cursorAfter(String(next)) : null }
+        const place = yield* placeIn(asked)
+        if (place !== undefined && "offset" in place) {
+          const page = yield* hub.messages(session, { offset: place.offset, limit })
+          const next = place.offset + page.messages.length
+          return { ...page, next_cursor: page.has_more ? cursorOfPlace({ offset: next }) : null }
+        }
+        const before = place && MessageId.make(place.before)
+        const page = yield* hub.newest(session, { before, limit })
+        const [oldest] = page.messages
+        const next_cursor = page.has_more && oldest !== undefined ? cursorOfPlace({ before: oldest.id }) : null
+        return { ...page, next_cursor }
       })
     )
   }))

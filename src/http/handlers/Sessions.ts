@@ -9,6 +9,7 @@ import {
   patchSession,
   type Session,
   type SessionDraft,
+  type SessionListItem,
   type SessionPatch,
   type SessionStatus
 } from "../../domain/Session.ts"
@@ -23,6 +24,7 @@ import { Storage } from "../../services/Storage.ts"
 import { Api } from "../Api.ts"
 import { SessionCreated } from "../api/Sessions.ts"
 import { Sse } from "../Sse.ts"
+import { checkedModel } from "./CheckedModel.ts"
 import { created } from "./Created.ts"
 import * as MySession from "./MySession.ts"
 
@@ -50,7 +52,10 @@ const sessionOf = (draft: SessionDraft, user_id: UserId, millis: number, newId: 
       workspace_id: draft.workspace_id ?? WorkspaceId.make(newId()),
       name: draft.name ?? at.slice(0, 19).replace("T", " "),
       chat_model_config: draft.chat_model_config ?? null,
-      fallback_chat_model_config: draft.fallback_chat_model_config ?? null
+      fallback_chat_model_config: draft.fallback_chat_model_config ?? null,
+      tts_model_config: draft.tts_model_config ?? null,
+      knowledge_config: draft.knowledge_config ?? null,
+      cwd: draft.cwd ?? null
     },
     state: { session_id: id, permission_context: permissionContext("default") }
   }
@@ -62,6 +67,12 @@ const viewOf = (session: Session, status: SessionStatus) => ({
   is_running: status === "running"
 })
 
+const itemOf = (session: Session, status: SessionStatus): SessionListItem => ({
+  ...viewOf(session, status),
+  session,
+  team: null
+})
+
 /** Digits that a number holds exactly. */
 const cursorShape = /^\d{1,15}$/
 
@@ -70,7 +81,7 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
     const { agents, sessions } = yield* Storage
     const hub = yield* SessionHub
     const log = yield* EventLog
-    const models = yield* Models
+    const checked = checkedModel(yield* Models)
     const newId = yield* NewId
     const { once } = yield* Idempotency
     const sse = yield* Sse
@@ -79,9 +90,9 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
 
     const checkModels = Effect.fnUntraced(
       function*(owner: UserId, configs: Pick<SessionDraft, "chat_model_config" | "fallback_chat_model_config">) {
-        if (configs.chat_model_config != null) yield* models.check(owner, configs.chat_model_config)
+        if (configs.chat_model_config != null) yield* checked(owner, configs.chat_model_config, "chat_model_config")
         for (const { config, path } of fallbacksIn("fallback_chat_model_config", configs.fallback_chat_model_config)) {
-          yield* models.check(owner, config, path)
+          yield* checked(owner, config, path)
         }
       }
     )
@@ -112,7 +123,7 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
             "newest"
           )
           const statuses = yield* hub.statuses(items)
-          return { sessions: items.map((session, i) => viewOf(session, statuses[i]!)), ...rest }
+          return { sessions: items.map((session, i) => itemOf(session, statuses[i]!)), ...rest }
         })
       )
       .handle(

@@ -11,6 +11,7 @@ import { UserId } from "../../domain/Ids.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
 import { HeavyWork } from "../../services/HeavyWork.ts"
 import { nextTurn } from "../../services/NextTurn.ts"
+import * as Warnings from "../Warnings.ts"
 import { requestOf, type WireRequest } from "../Wire.ts"
 import * as BodyLimits from "./BodyLimits.ts"
 import * as BodyScan from "./BodyScan.ts"
@@ -18,6 +19,7 @@ import * as BodyText from "./BodyText.ts"
 import * as LargeBodies from "./LargeBodies.ts"
 import { methodsOf, type Route } from "./Methods.ts"
 import type { Problem } from "./Problems.ts"
+import * as UnknownFields from "./UnknownFields.ts"
 
 type Limits = BodyLimits.Limits
 
@@ -113,6 +115,8 @@ const ownerOf = Effect.map(
 )
 
 export interface Options {
+  /** All paths, to know what their bodies may hold. */
+  readonly routes?: ReadonlyArray<Route>
   /** The paths that take files; none without it. */
   readonly withFiles?: ReadonlyArray<Route>
   /** Megabytes of files in one request. */
@@ -192,6 +196,15 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         parse(text, (path) => limitsOf(request).longText(path)))
   }
 
+  const unknownIn = UnknownFields.inBody(options.routes ?? [])
+
+  /** The same, with a warning for what of it nobody reads. */
+  const readOf = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<unknown, Problem> =>
+    Effect.tap(jsonOf(request), (value) => {
+      const unknown = unknownIn(request.method, request.url, value)
+      return unknown.length === 0 ? undefined : Warnings.warn(unknown)
+    })
+
   return {
     refuse,
     /**
@@ -202,7 +215,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       Object.create(
         request,
         hasContent(request)
-          ? { json: { get: () => jsonOf(request) } }
+          ? { json: { get: () => readOf(request) } }
           // Without a body the content type says nothing; left there, it would choose the parser.
           : {
             json: { value: Effect.succeed(null) },

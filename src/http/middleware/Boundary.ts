@@ -12,6 +12,7 @@ import { NewId } from "../../services/NewId.ts"
 import { Readiness } from "../../services/Readiness.ts"
 import { note } from "../LogNotes.ts"
 import { followed } from "../Sse.ts"
+import * as Warnings from "../Warnings.ts"
 import * as Body from "./Body.ts"
 import * as Cors from "./Cors.ts"
 import * as Hosts from "./Hosts.ts"
@@ -21,6 +22,7 @@ import { methodsOf, type Route } from "./Methods.ts"
 import { fromDecodeError, internal, isOurs, isProblem, type Problem, respond } from "./Problems.ts"
 import * as RequestLog from "./RequestLog.ts"
 import { ResponseHeaders } from "./ResponseHeaders.ts"
+import * as UnknownFields from "./UnknownFields.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 type Response = HttpServerResponse.HttpServerResponse
@@ -71,6 +73,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const admitsHost = Hosts.admitsHost(options)
   const admitsOrigin = Hosts.admitsOrigin(options)
   const methodsAt = methodsOf(options.routes)
+  const unknownIn = UnknownFields.inQuery(options.routes)
   const log = yield* RequestLog.make(options)
   const body = yield* Body.make(options)
 
@@ -79,7 +82,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     return given !== undefined && acceptedId.test(given) ? given : newId.short()
   }
 
-  const headersOf = ({ headers: { origin } }: Request, id: string): Readonly<Record<string, string>> => ({
+  const headersOf = ({ headers: { origin } }: Request, id: string): Record<string, string> => ({
     "x-request-id": id,
     "x-content-type-options": "nosniff",
     vary: "Origin",
@@ -111,7 +114,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
           line.status = response.status
           line.bytes = response.body.contentLength
         }
-        return HttpServerResponse.setHeaders(response, headers)
+        return HttpServerResponse.setHeaders(Warnings.told(response, headers), headers)
       }
       const answer = (problem: Problem, more?: Readonly<Record<string, string>>) => {
         if (line !== undefined) line.code = problem.code
@@ -124,10 +127,11 @@ export const make = Effect.fnUntraced(function*(options: Options) {
 
       const unrouted = () => {
         const methods = methodsAt(request.url)
-        if (methods.length === 0) return answer(noSuchPath)
-        if (request.method === "OPTIONS") {
-          return complete(Cors.options(methods, "access-control-allow-origin" in headers))
+        const isAdmitted = "access-control-allow-origin" in headers
+        if (methods.length === 0) {
+          return request.method === "OPTIONS" && isAdmitted ? complete(Cors.optionsOfNothing()) : answer(noSuchPath)
         }
+        if (request.method === "OPTIONS") return complete(Cors.options(methods, isAdmitted))
         const allow = methods.join(", ")
         return answer(new MethodNotAllowed({ detail: `This path answers to ${allow}.` }), { allow })
       }
@@ -159,6 +163,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       }
 
       const refused = refusal(request)
+      const query = request.url.indexOf("?")
+      if (query >= 0) Warnings.add(headers, unknownIn(request.method, request.url, query))
       // The router gets only the context that it needs, because every merge of contexts inside copies this one.
       const context = Context.make(
         HttpServerRequest.HttpServerRequest,

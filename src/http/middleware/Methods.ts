@@ -2,7 +2,7 @@
 import * as HttpApi from "@effect/platform/HttpApi"
 import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
-import type { Context } from "effect"
+import { type Context, Option, type SchemaAST } from "effect"
 
 /** Ids are matched as they are, up to more than their length. */
 export const routerConfig = {
@@ -15,6 +15,9 @@ export const routerConfig = {
 export interface Route {
   readonly method: string
   readonly path: HttpLayerRouter.PathInput
+  /** What the query of its URL and its body are read by, as far as it reads them. */
+  readonly query?: SchemaAST.AST | undefined
+  readonly body?: SchemaAST.AST | undefined
 }
 
 /** A route of an API, with what is said of its endpoint and its group. */
@@ -32,10 +35,25 @@ export const routesOf = <Id extends string, Groups extends HttpApiGroup.HttpApiG
       void routes.push({
         method: endpoint.method,
         path: endpoint.path as HttpLayerRouter.PathInput,
-        annotations: mergedAnnotations
+        annotations: mergedAnnotations,
+        query: Option.getOrUndefined(endpoint.urlParamsSchema)?.ast,
+        body: Option.getOrUndefined(endpoint.payloadSchema)?.ast
       })
   })
   return routes
+}
+
+/** Finds what belongs to the route of a request. */
+export const finderOf = <A>(
+  routes: ReadonlyArray<Route>,
+  of: (route: Route) => A | undefined
+): (method: string, url: string) => A | undefined => {
+  const table = HttpLayerRouter.FindMyWay.make<A>(routerConfig)
+  for (const route of routes) {
+    const value = of(route)
+    if (value !== undefined) table.on(route.method, route.path, value)
+  }
+  return (method, url) => table.find(method, url)?.handler
 }
 
 /** The methods of a URL's path, empty when there is no such path. */

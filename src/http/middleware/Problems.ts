@@ -67,6 +67,18 @@ const leftOut = /^Expected (undefined|null)$/
 
 const tell = ({ message, path }: typeof FieldProblem.Type) => path === "" ? message : `${path}: ${message}`
 
+/** The sentence, which names the fields that are wrong: many clients show nothing else. */
+const detailOf = (problem: Problem): string => {
+  const { detail } = problem
+  const told = (problem instanceof Invalid ? problem.errors ?? [] : []).filter(({ path }) => path !== "")
+  // Refusals of decoding name their fields already, and others may do so in words of their own.
+  if (told.length === 0 || told.some(({ path }) => detail.includes(path.slice(path.lastIndexOf(".") + 1)))) {
+    return detail
+  }
+  const lines = told.slice(0, maxReasons).map(tell)
+  return `${detail} ${lines.join("; ")}${told.length > maxReasons ? " …" : ""}`
+}
+
 export const fromDecodeError = ({ issues }: HttpApiError.HttpApiDecodeError): Invalid => {
   const reasons = new Map<string, typeof FieldProblem.Type>()
   for (const { message, path } of issues) {
@@ -87,13 +99,13 @@ export const isOurs = ({ message }: HttpApiError.HttpApiDecodeError): boolean =>
   message.startsWith("(<declaration schema>")
 
 export const respond = (problem: Problem, request_id: string, headers?: Readonly<Record<string, string>>) => {
-  const { code, detail, errors, retry_after, status, title, type } = problem
+  const { code, errors, retry_after, status, title, type } = problem
   return HttpServerResponse.unsafeJson(
     {
       type,
       title,
       status,
-      detail,
+      detail: detailOf(problem),
       code,
       errors,
       ..."used_by" in problem && { used_by: problem.used_by },

@@ -101,17 +101,22 @@ const beyondBytes = (pages: ReadonlyArray<LogPage>, from: number, limit: number)
   return next
 }
 
-const recent = (store: Store, session: SessionId, limit: number, maxBytes = Infinity) => {
-  const { messages } = store.log(session)
-  let from = messages.length
+/** Where the newest messages before `end` begin that fit. */
+const beginOf = (messages: ReadonlyArray<PlacedMessage>, end: number, limit: number, maxBytes: number) => {
+  let from = end
   let size = 0
-  while (from > 0 && messages.length - from < limit) {
+  while (from > 0 && end - from < limit) {
     // Without a bound the messages need not be measured.
     if (maxBytes !== Infinity) size += Buffer.byteLength(JSON.stringify(messages[from - 1]!.message))
-    if (size > maxBytes && from < messages.length) break
+    if (size > maxBytes && from < end) break
     from--
   }
-  return messages.slice(from)
+  return from
+}
+
+const recent = (store: Store, session: SessionId, limit: number, maxBytes = Infinity) => {
+  const { messages } = store.log(session)
+  return messages.slice(beginOf(messages, messages.length, limit, maxBytes))
 }
 
 const open = (store: Store, session: SessionId) =>
@@ -172,6 +177,14 @@ export const make = Effect.map(Tables, (store) =>
         }
         return placed
       }),
+    older: (session, before, { bytes, limit }) =>
+      store.run(() => {
+        const { messages } = store.log(session)
+        const end = before === undefined ? messages.length : firstBeyond(messages, ({ seq }) => seq >= before)
+        const from = beginOf(messages, end, limit, bytes)
+        return { messages: messages.slice(from, end), more: from > 0 }
+      }),
+    placeOf: (session, id) => store.run(() => store.log(session).places.get(id)),
     recent: (session, limit, maxBytes) => store.run(() => recent(store, session, limit, maxBytes)),
     snapshot: (session, maxMessages, maxBytes) =>
       store.run(() => ({
@@ -179,7 +192,12 @@ export const make = Effect.map(Tables, (store) =>
         open: open(store, session),
         messages: recent(store, session, maxMessages, maxBytes)
       })),
-    countMessages: (session) => store.run(() => store.log(session).messages.length),
+    countMessages: (session, after) =>
+      store.run(() => {
+        const { messages } = store.log(session)
+        const from = firstBeyond(messages, ({ seq }) => seq > after)
+        return { count: messages.length - from, last: messages[from] === undefined ? after : messages.at(-1)!.seq }
+      }),
     unfinishedSessions: store.run(() => {
       const runs = store.rows(tables.runs.name).where({}).flatMap(runOf).filter(({ status }) => status !== "ended")
         .toSorted(byId)

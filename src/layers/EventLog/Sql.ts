@@ -230,6 +230,23 @@ const newest = `
 
 const recentText = `${newest} order by seq`
 
+/** The same before `$2`, and how many were found, up to one more than are wanted. */
+const olderText = `
+  select seq, id, owner, data, found from (
+    select *, sum(octet_length(data)) over (order by seq desc) as size,
+      row_number() over (order by seq desc) as place, (count(*) over ())::int as found
+    from (
+      select seq, id, owner, data from messages where session_id = $1 and seq < $2::int order by seq desc limit $3::int + 1
+    ) few
+  ) sized
+  where place <= $3::int and (size <= $4::bigint or place = 1)
+  order by seq`
+
+const placeText = "select seq from messages where session_id = $1 and id = $2"
+
+/** Beyond the place of every message. */
+const afterAll = 2 ** 31 - 1
+
 /** One statement, and so one moment. The run's rows come first, in the order of their ids. */
 const snapshotText = `
   select * from (
@@ -242,7 +259,8 @@ const snapshotText = `
   ) parts
   order by kind, seq`
 
-const countText = "select count(*)::int as count from messages where session_id = $1"
+const countText =
+  "select count(*)::int as count, coalesce(max(seq), $2::int) as last from messages where session_id = $1 and seq > $2::int"
 
 const unfinishedSessionsText = `
   select session_id, owner, (array_agg(driver order by status = 'running' desc, id))[1] as driver, bool_or(driver is null) as fresh
@@ -377,14 +395,27 @@ export const make = Effect.map(Prepared, ({ execute }) => {
       ),
     recent: (session, limit, maxBytes = unbounded) =>
       Effect.map(rows<StoredMessage>(recentText, [session, limit, maxBytes]), (stored) => stored.map(placed(session))),
+    older: (session, before = afterAll, { bytes, limit }) =>
+      Effect.map(
+        rows<StoredMessage & { readonly found: number }>(olderText, [session, before, limit, bytes]),
+        (stored) => ({ messages: stored.map(placed(session)), more: (stored[0]?.found ?? 0) > stored.length })
+      ),
+    placeOf: (session, id) =>
+      // No id has one, and `text` cannot hold it.
+      id.includes("\0")
+        ? Effect.succeed(undefined)
+        : Effect.map(rows<{ readonly seq: number }>(placeText, [session, id]), ([row]) => row?.seq),
     snapshot: (session, maxMessages, maxBytes) =>
       Effect.map(rows<SnapshotRow>(snapshotText, [session, maxMessages, maxBytes]), (parts) => ({
         last: parts.find(({ kind }) => kind === 0)?.seq ?? 0,
         open: runsOf(parts.filter(({ kind }) => kind === 1)),
         messages: parts.filter(({ kind }) => kind === 2).map(placed(session))
       })),
-    countMessages: (session) =>
-      Effect.map(rows<{ readonly count: number }>(countText, [session]), ([row]) => row!.count),
+    countMessages: (session, after) =>
+      Effect.map(
+        rows<{ readonly count: number; readonly last: number }>(countText, [session, after]),
+        ([row]) => row!
+      ),
     unfinishedSessions: rows<Unfinished>(unfinishedSessionsText, []),
     heads: (sessions) =>
       sessions.length === 0 ? Effect.succeed(new Map()) : Effect.map(

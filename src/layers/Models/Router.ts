@@ -159,6 +159,7 @@ export const make = (
           problems.map(within("parameters")).map(at)
         )
       }
+      return CardMerge.withoutEffectIn(card, provider.parameters, config.parameters)
     })
 
     const opened = new Map<string, { readonly of: Credential; readonly fields: JsonObject }>()
@@ -233,7 +234,7 @@ export const make = (
                           credential: fields,
                           credential_id: credential.id,
                           model: config.model,
-                          parameters: config.parameters,
+                          parameters: CardMerge.taken(card, provider.parameters, config.parameters),
                           system,
                           messages,
                           tools,

@@ -22,7 +22,7 @@ const make = (script: ReadonlyArray<Entry>) => {
     card: (_, name) => Effect.fail(NotFound.of("Model", name)),
     embeddingCards: (type) => Effect.fail(NotFound.of("Provider", type)),
     embed: ({ config }) => Effect.fail(NotFound.of("Credential", config.credential_id)),
-    check: () => Effect.void,
+    check: () => Effect.succeed([]),
     test: () => Effect.succeed({ ok: true, latency_ms: 0, models: [], error: null }),
     stream: Effect.fnUntraced(function*(call, emit) {
       const entry = script[calls.push(call) - 1]

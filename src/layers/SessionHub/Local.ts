@@ -6,7 +6,6 @@ import { Conflict, Gone, Invalid, NotFound } from "../../domain/Errors.ts"
 import { defaultFilesMegabytes } from "../../domain/File.ts"
 import type { BlockId, MessageId, RunId, UserId } from "../../domain/Ids.ts"
 import { acceptMessage, type Message } from "../../domain/Message.ts"
-import { pageBytes } from "../../domain/Page.ts"
 import type { Run } from "../../domain/Run.ts"
 import type { Session, SessionStatus } from "../../domain/Session.ts"
 import { namedTwice } from "../../domain/Tool.ts"
@@ -22,6 +21,7 @@ import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Toolbox } from "../../services/Toolbox.ts"
 import * as InputFiles from "./InputFiles.ts"
+import * as Transcripts from "./Transcripts.ts"
 
 const noModel = (session: Session) =>
   new Conflict({
@@ -138,6 +138,8 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
       if (here !== undefined) return Effect.succeed(here.run)
       return Effect.map(log.open(session.id), (open) => open.find(({ status }) => status === "running"))
     })
+
+  const transcripts = Transcripts.make(log, owner, running)
 
   const send = Effect.fnUntraced(
     function*(user_id: UserId, given: ChatRequest, claim?: (accepted: Accepted) => Claim) {
@@ -301,20 +303,8 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
         return Effect.map(log.openStatuses(elsewhere), (open) =>
           sessions.map(({ id }) => owner.activity(id) !== undefined ? "running" : statusOf(open.get(id) ?? [])))
       }),
-    messages: Effect.fnUntraced(function*(session, { limit, offset }) {
-      const here = owner.activity(session.id)
-      const run = yield* running(session)
-      const placed = yield* log.messages(session.id, { offset, limit, bytes: pageBytes })
-      const stored = placed.map(({ message }) => message)
-      const count = yield* log.countMessages(session.id)
-      const isLast = offset + stored.length >= count
-      const reply = here?.reply ?? (run === undefined || !isLast ? undefined : yield* owner.replyInLog(run))
-      const making = reply !== undefined && !stored.some(({ id }) => id === reply.id) ? reply : undefined
-      const messages: ReadonlyArray<Message> = making !== undefined && stored.length < limit && isLast
-        ? [...stored, making]
-        : stored
-      return { messages, total: count + (making === undefined ? 0 : 1), is_running: run !== undefined }
-    }),
+    messages: transcripts.from,
+    newest: transcripts.newest,
     forget: (session) =>
       owner.interrupt(session, "drop").pipe(
         Effect.unlessEffect(Effect.map(running(session), (run) => run === undefined)),

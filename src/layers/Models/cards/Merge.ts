@@ -3,8 +3,10 @@
  * whether parameters fit it. A later draft of the same model changes the one
  * before, field by field.
  */
+import { Record } from "effect"
 import type { FieldProblem } from "../../../domain/Errors.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
+import { withoutEffect } from "../../../domain/JsonSchema.ts"
 import { type ModelCard, type ModelCardDraft, thinkingType } from "../../../domain/Model.ts"
 
 type Problem = typeof FieldProblem.Type
@@ -63,7 +65,7 @@ export const cardOf = (draft: ModelCardDraft, parameters: JsonObject): ModelCard
   context_size: draft.context_size ?? null,
   output_size: draft.output_size ?? null,
   parameter_schema: schemaOf(parameters, draft),
-  parameters_overrides: draft.parameters_overrides ?? {},
+  parameters_overrides: Record.map(draft.parameters_overrides ?? {}, (override) => override ?? { hidden: true }),
   structured_output: draft.structured_output ?? null,
   prices: draft.prices ?? null
 })
@@ -102,12 +104,35 @@ const mismatch = (schema: JsonObject, value: unknown): string | undefined => {
   return undefined
 }
 
+/** Whether to think can be said to every model; one that does not think has nothing to switch. */
+const isSwitch = (name: string) => name === "thinking_enable"
+
+/** The names of parameters that were given and do nothing. */
+export const withoutEffectIn = (
+  card: ModelCard | undefined,
+  parameters: JsonObject,
+  given: JsonObject
+): ReadonlyArray<string> => {
+  const common = propertiesOf(parameters)
+  const own = card === undefined ? common : propertiesOf(card.parameter_schema)
+  return Object.keys(given).filter((name) =>
+    common[name] !== undefined && (common[name][withoutEffect] === true || (isSwitch(name) && own[name] === undefined))
+  )
+}
+
+/** The parameters without the switch that the model does not have: the same object where there is nothing to take away. */
+export const taken = (card: ModelCard | undefined, parameters: JsonObject, given: JsonObject): JsonObject => {
+  const idle = withoutEffectIn(card, parameters, given)
+  return idle.length === 0 ? given : Object.fromEntries(Object.entries(given).filter(([name]) => !idle.includes(name)))
+}
+
 /** What the model takes otherwise than its provider's others do, and was not given so. */
 export const problemsOf = (card: ModelCard, parameters: JsonObject, given: JsonObject): ReadonlyArray<Problem> => {
   const common = propertiesOf(parameters)
   const own = propertiesOf(card.parameter_schema)
   return Object.entries(given).flatMap(([path, value]) => {
     if (!Object.hasOwn(common, path) || own[path] === common[path]) return []
+    if (isSwitch(path) && own[path] === undefined) return []
     if (!Object.hasOwn(own, path) || own[path] === undefined) {
       return [{ path, message: "The model does not take this parameter." }]
     }

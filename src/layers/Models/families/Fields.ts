@@ -1,5 +1,6 @@
 /** The fields that credentials and the parameters that models have in common. */
 import { Schema } from "effect"
+import { withoutEffect } from "../../../domain/JsonSchema.ts"
 import { secret } from "../Provider.ts"
 
 /** Longest key, address and name, in characters. */
@@ -66,7 +67,7 @@ export const integer = (least: number, most: number, title: string) =>
     })
   )
 
-const stopText = Schema.String.pipe(Schema.length({ min: 1, max: 256 }))
+const stopText = Schema.String.pipe(Schema.length({ min: 1, max: 256 })).annotations({ title: "Text" })
 
 export const temperature = (most = 2) => ({ temperature: number(0, most, "Temperature") })
 export const sampling = { top_p: number(0, 1, "Top P") }
@@ -74,10 +75,11 @@ export const output = { max_tokens: integer(1, 10_000_000, "Most output tokens")
 export const topK = { top_k: integer(1, 1000, "Top K") }
 export const stop = {
   stop: optional(
-    Schema.Union(stopText, Schema.Array(stopText).pipe(Schema.maxItems(16))).annotations({
-      title: "Stop",
-      description: "a text, or up to 16 texts, of 1 to 256 characters"
-    })
+    Schema.Union(stopText, Schema.Array(stopText).pipe(Schema.maxItems(16)).annotations({ title: "Texts" }))
+      .annotations({
+        title: "Stop",
+        description: "a text, or up to 16 texts, of 1 to 256 characters"
+      })
   )
 }
 export const seed = {
@@ -89,14 +91,26 @@ export const penalties = {
 }
 export const parallel = { parallel_tool_calls: toggle("Several tool calls at once") }
 export const caching = { prompt_caching: toggle("Cache the prompt") }
+export const think = { thinking_enable: toggle("Think") }
 /** `thinking_budget` is in tokens. */
 export const thinking = {
-  thinking_enable: toggle("Think"),
+  ...think,
   thinking_budget: integer(1, 1_000_000, "Most tokens to think")
 }
 export const effort = <const Values extends readonly [string, ...Array<string>]>(...values: Values) => ({
   reasoning_effort: choice("Reasoning effort", values)
 })
+
+/** The voice of spoken answers, which clients of the Agent Service may send: there are none here. */
+export const voice = {
+  voice: optional(
+    Schema.String.pipe(Schema.maxLength(maxName)).annotations({
+      title: "Voice",
+      description: `a text of at most ${maxName} characters`,
+      jsonSchema: { maxLength: maxName, [withoutEffect]: true }
+    })
+  )
+}
 
 /** What most models take. */
 export const usual = { ...temperature(), ...sampling, ...output, ...stop, ...seed, ...penalties }

@@ -9,14 +9,17 @@ import { isStrict } from "../aisdk/Strict.ts"
 import type { ProviderCall } from "../Provider.ts"
 import { settings } from "./Chat.ts"
 import * as Fields from "./Fields.ts"
+import { effortOf } from "./Thinking.ts"
 
 const parameters = {
   ...Fields.usual,
+  ...Fields.think,
   ...Fields.effort("none", "minimal", "low", "medium", "high", "xhigh", "max"),
   thinking_summary: Fields.choice("Show thoughts", ["auto", "concise", "detailed"]),
   verbosity: Fields.choice("Verbosity", ["low", "medium", "high"]),
   ...Fields.parallel,
-  ...Fields.caching
+  ...Fields.caching,
+  ...Fields.voice
 }
 
 export const Parameters = Schema.Struct(parameters)
@@ -69,7 +72,8 @@ export const options = (
   namespace: string,
   { card, messages, output, parameters }: ProviderCall<object, Parameters>
 ): Options => {
-  const { parallel_tool_calls, prompt_caching, reasoning_effort, thinking_summary, verbosity } = parameters
+  const { parallel_tool_calls, prompt_caching, thinking_summary, verbosity } = parameters
+  const reasoning_effort = effortOf(parameters, card)
   const reasons = thinks(card) || (reasoning_effort ?? "none") !== "none" || thinking_summary !== undefined
   const first = messages[0]?.id
   return {

@@ -28,6 +28,8 @@ export const provider = AiSdkProvider.make({
     ...Fields.output,
     ...Fields.stop,
     ...Fields.thinking,
+    thinking_mode: Fields.choice("How to think", ["adaptive", "enabled", "disabled"]),
+    thinking_display: Fields.choice("Show thoughts", ["summarized", "omitted"]),
     ...Fields.effort("low", "medium", "high", "xhigh", "max"),
     ...Fields.parallel,
     ...Fields.caching

@@ -52,7 +52,8 @@ export const provider = AiSdkProvider.make({
     ...Fields.seed,
     presence_penalty: Fields.number(-2, 2, "Presence penalty"),
     ...Fields.thinking,
-    ...Fields.parallel
+    ...Fields.parallel,
+    ...Fields.voice
   }),
   dialect: ({ model, parameters }) => dialectOf(wantsThoughts(model, parameters.thinking_enable)),
   open: async (credential, fetch) => {

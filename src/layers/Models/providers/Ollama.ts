@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import * as AiSdkProvider from "../aisdk/Provider.ts"
 import * as Chat from "../families/Chat.ts"
 import * as Fields from "../families/Fields.ts"
+import { effortOf } from "../families/Thinking.ts"
 import { named } from "../Listing.ts"
 
 const name = "ollama"
@@ -18,11 +19,12 @@ export const provider = AiSdkProvider.make({
     host: Fields.baseUrl(usualHost, "Host"),
     api_key: Fields.optionalKey()
   }),
-  parameters: Schema.Struct({ ...Fields.usual, ...Fields.effort("none", "low", "medium", "high") }),
+  parameters: Schema.Struct({ ...Fields.usual, ...Fields.think, ...Fields.effort("none", "low", "medium", "high") }),
   dialect: { ...Chat.dialect(name, [[/^image\//, false]]), reasoning: "always" },
   open: ({ api_key, host }, fetch) =>
     Chat.open({ name, api_key, base_url: `${hostOf(host)}/v1`, structured: true }, fetch),
-  options: ({ output, parameters }) => Chat.options(name, parameters, output),
+  options: ({ card, output, parameters }) =>
+    Chat.options(name, { ...parameters, reasoning_effort: effortOf(parameters, card) }, output),
   structured: true,
   listing: ({ api_key, host }) => ({
     url: `${hostOf(host)}/api/tags`,
