@@ -1,6 +1,7 @@
 /** What clients of the Agent Service, of 2.0.0 and newer, read in records, lists, forms and cards. */
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import { takeComplaints } from "../support/agentservice/Checked.ts"
 import { parameterNames } from "../support/agentServiceParameters.ts"
 import * as TestHost from "../support/TestHost.ts"
 
@@ -145,6 +146,12 @@ layer(TestHost.layer(), { excludeTestServices: true })("Records of the Agent Ser
         const quiet = { invitable: false, invite_description: "Knows birds." }
         const patched = yield* must("PATCH", `/agent/${agent_id}`, { invite_config: quiet })
         assert.deepStrictEqual(patched.data.invite_config, quiet)
+        // 2.0.0 knows only ratios below this one: whoever sets it with a newer client shuts older ones out.
+        const complaints = takeComplaints()
+        assert.isAbove(complaints.length, 0)
+        for (const complaint of complaints) {
+          assert.include(complaint, "2.0.0 AgentRecord data.context_config.trigger_ratio")
+        }
       }))
 
     it.effect("are refused as invitable without a description", () =>
