@@ -292,7 +292,19 @@ export const check = async (
   }
 }
 
-const wrongs = ["lost", "repeated", "gap", "changed", "input", "run", "answer", "ledger", "stop", "unusable"] as const
+const wrongs = [
+  "lost",
+  "repeated",
+  "gap",
+  "changed",
+  "input",
+  "run",
+  "answer",
+  "ledger",
+  "stop",
+  "shape",
+  "unusable"
+] as const
 
 const quantile = (numbers: ReadonlyArray<number>, q: number) => {
   const sorted = numbers.toSorted((a, b) => a - b)
