@@ -58,12 +58,15 @@ interface Progress {
   parts: number
   /** Whether a byte or a part has come. */
   begun: boolean
+  /** Whether the provider tells of its bytes. */
+  heard: boolean
   /** The tokens that the provider has named. */
   charged: Usage | undefined
   characters: number
   calls: number
   blocks: number
-  /** The block of text or thinking that the last part belongs to, by its kind and name. */
+  /** The kind and the name of the block of text or thinking that the last part belongs to. */
+  flowing: "text" | "thinking" | undefined
   flow: string | undefined
   /** When the last byte or part came, or the log had caught up with it, on a clock that only goes forward. */
   at: number
@@ -107,13 +110,28 @@ const sizeOf = (part: ModelPart): number =>
 /** Counts the part, and returns the failure when a bound is exceeded. */
 const count = (part: ModelPart, progress: Progress, { blocks, calls, characters }: Bounds): string | undefined => {
   progress.characters += sizeOf(part)
-  const flow = part.type === "text" || part.type === "thinking" ? `${part.type} ${part.block}` : undefined
-  if (part.type === "tool_call_start") progress.calls++
-  // Parts that continue or end a block or a call do not open a new one.
-  if (part.type === "tool_call_start" || part.type === "tool_result" || part.type === "data") progress.blocks++
-  else if (flow !== undefined && flow !== progress.flow) progress.blocks++
-  else if (part.type === "block_end" && part.empty !== undefined) progress.blocks++
-  progress.flow = flow ?? (part.type === "tool_call_delta" || part.type === "tool_call_end" ? progress.flow : undefined)
+  switch (part.type) {
+    case "text":
+    case "thinking":
+      if (part.type !== progress.flowing || part.block !== progress.flow) progress.blocks++
+      progress.flowing = part.type
+      progress.flow = part.block
+      break
+    case "tool_call_start":
+    case "tool_result":
+    case "data":
+      if (part.type === "tool_call_start") progress.calls++
+      progress.blocks++
+      progress.flowing = undefined
+      break
+    // Parts that continue or end a block or a call do not open a new one.
+    case "tool_call_delta":
+    case "tool_call_end":
+      break
+    default:
+      if (part.type === "block_end" && part.empty !== undefined) progress.blocks++
+      progress.flowing = undefined
+  }
   if (progress.characters > characters) return `${characters} characters`
   if (progress.calls > calls) return `${calls} tool calls`
   return progress.blocks > blocks ? `${blocks} blocks` : undefined
@@ -152,7 +170,8 @@ const meter = (
       return new Promise(() => {})
     }
     progress.finished = part.type === "finish"
-    progress.at = monotonic(clock)
+    // The bytes that a part is made of have been a sign of life before it.
+    if (!progress.heard) progress.at = monotonic(clock)
     const behind = emit(part)
     if (behind === undefined) return undefined
     progress.held++
@@ -189,6 +208,7 @@ const attempt = (
       const signs: Signs = {
         alive: () => {
           progress.begun = true
+          progress.heard = true
           progress.at = monotonic(clock)
         },
         charged: (usage) => {
@@ -232,10 +252,12 @@ export const within = (
       const progress: Progress = {
         parts: 0,
         begun: false,
+        heard: false,
         charged: undefined,
         characters: 0,
         calls: 0,
         blocks: 0,
+        flowing: undefined,
         flow: undefined,
         at: 0,
         held: 0,

@@ -10,7 +10,7 @@ import { timestampOf } from "../../services/Now.ts"
 import type { Room, Rooms } from "../../services/Rooms.ts"
 import type { Storage } from "../../services/Storage.ts"
 import * as ActiveRun from "./ActiveRun.ts"
-import { broken, crashLoop, gone, interrupted, maxAttempts } from "./Endings.ts"
+import { broken, crashLoop, gone, interrupted, maxAttempts, unstorable } from "./Endings.ts"
 import { logEnd } from "./EndLog.ts"
 import * as Records from "./Records.ts"
 
@@ -77,7 +77,7 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
   const work = Effect.fnUntraced(function*(room: Room, { out, run }: ActiveRun.ActiveRun) {
     // The attempt must be durable before it can fail: attempts are counted to give up a run that kills every process.
     if (run.attempt > 1) yield* out.durable
-    if (run.attempt > maxAttempts) return crashLoop
+    if (run.attempt > maxAttempts) return unwritable.has(run.id) ? unstorable : crashLoop
     const session = yield* sessions.get(run.user_id, run.session_id)
     const agent = yield* agents.get(run.user_id, run.agent_id)
     if (session.config.chat_model_config === null) return gone

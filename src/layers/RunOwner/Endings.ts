@@ -36,6 +36,16 @@ export const crashLoop: Reply.Ending = {
   }
 }
 
+export const unstorable: Reply.Ending = {
+  finished_reason: "error",
+  error: {
+    type: "internal",
+    code: "crash_loop",
+    message: `The run was given up: storage refused what was said in it ${maxAttempts} times.`,
+    retryable: false
+  }
+}
+
 export const gone: Reply.Ending = {
   finished_reason: "error",
   error: {

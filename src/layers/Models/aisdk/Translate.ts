@@ -75,6 +75,8 @@ export const make = ({ author, dialect, output }: Options, newId: () => string) 
   const outputs = new Map<string, Block>()
   const calls = new Map<string, Tool>()
   const sources = Sources.make()
+  /** The text that the last delta belongs to, by the SDK's name: nearly all go on with the one before. */
+  let current: { readonly id: string; readonly block: Block } | undefined
   let numbers = 0
   /** Calls that are not the provider's own to run. */
   let asked = 0
@@ -89,6 +91,7 @@ export const make = ({ author, dialect, output }: Options, newId: () => string) 
   const openBlock = (name: string, kind: Block["kind"], metadata: Metadata) => {
     const block = newBlock(kind)
     blocks.set(name, block)
+    current = undefined
     if (metadata !== undefined) note(block, metadata)
     return block
   }
@@ -228,8 +231,11 @@ export const make = ({ author, dialect, output }: Options, newId: () => string) 
         openBlock(`r${part.id}`, "thinking", part.providerMetadata)
         return
       case "text-delta": {
-        const block = blocks.get(`t${part.id}`) ?? openBlock(`t${part.id}`, "text", undefined)
-        return say(block, part.delta, part.providerMetadata, give)
+        if (current?.id !== part.id) {
+          const name = `t${part.id}`
+          current = { id: part.id, block: blocks.get(name) ?? openBlock(name, "text", undefined) }
+        }
+        return say(current.block, part.delta, part.providerMetadata, give)
       }
       case "reasoning-delta": {
         const block = blocks.get(`r${part.id}`) ?? openBlock(`r${part.id}`, "thinking", undefined)
@@ -241,6 +247,7 @@ export const make = ({ author, dialect, output }: Options, newId: () => string) 
         const block = blocks.get(name)
         if (block === undefined) return
         blocks.delete(name)
+        current = undefined
         if (part.providerMetadata !== undefined) {
           note(block, part.providerMetadata)
           const own = part.providerMetadata[dialect.namespace]

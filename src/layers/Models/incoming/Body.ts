@@ -6,6 +6,7 @@
 import type { Usage } from "../../../domain/Usage.ts"
 import * as Failure from "../aisdk/Failure.ts"
 import * as Chunks from "./Chunks.ts"
+import * as Direct from "./Direct.ts"
 import * as Events from "./Events.ts"
 import * as Frames from "./Frames.ts"
 import { isFields, nothingSeen, type Seen } from "./Seen.ts"
@@ -32,6 +33,8 @@ const drainBytes = 64 * 1024
 
 /** Longest answer in one piece, in bytes. */
 const maxWhole = 10 * 1024 * 1024
+
+const ended: Direct.Read = { done: true, value: undefined }
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>
 
@@ -64,6 +67,8 @@ const passing = (reader: Reader, filter: Events.Filter, seen: Seen, signs: Signs
   let events = 0
   let skipped = 0
   let usage: Usage | undefined
+  /** Whether nothing more is read. */
+  let over = false
 
   /** Begins or ends the grace, after what has come. */
   const rearm = () => {
@@ -82,48 +87,61 @@ const passing = (reader: Reader, filter: Events.Filter, seen: Seen, signs: Signs
     skipped = seen.skipped
   }
 
-  const next = async (): Promise<Uint8Array | undefined> => {
+  /** Ends the answer; nothing of it is read any more. */
+  const end = () => {
+    over = true
+    clearTimeout(timer)
+  }
+
+  const fail = (error: unknown): never => {
+    end()
+    cancel(reader)
+    throw error
+  }
+
+  /** What may be passed on after this piece, if anything. */
+  const take = (piece: Direct.Read): Direct.Read | undefined => {
+    const { done, value } = piece
+    if (!done) signs.alive()
     try {
-      const { done, value } = await reader.read()
-      return done ? undefined : value
+      const given = done ? filter.end() : filter.take(value)
+      tell()
+      if (done || seen.over) {
+        end()
+        if (!done) void drain(reader)
+      } else rearm()
+      if (given === undefined) return over ? ended : undefined
+      return given === value ? piece : { done: false, value: given }
     } catch (error) {
-      // An answer that has said why it ends is complete, even if its connection breaks after that.
-      if (seen.finished) return undefined
-      throw Failure.brokenOff(error)
+      return fail(error)
     }
   }
 
-  return new ReadableStream<Uint8Array>({
-    // What is thrown here is the stream's error.
-    pull: async (controller) => {
-      try {
-        for (;;) {
-          // oxlint-disable-next-line no-await-in-loop -- a stream is read piece after piece
-          const bytes = await next()
-          if (bytes !== undefined) signs.alive()
-          const given = bytes === undefined ? filter.end() : filter.take(bytes)
-          tell()
-          if (given !== undefined) controller.enqueue(given)
-          if (bytes === undefined || seen.over) {
-            clearTimeout(timer)
-            controller.close()
-            if (bytes !== undefined) void drain(reader)
-            return
-          }
-          rearm()
-          if (given !== undefined) return
-        }
-      } catch (error) {
-        clearTimeout(timer)
-        cancel(reader)
-        throw error
-      }
-    },
+  /** An answer that has said why it ends is complete, even if its connection breaks after that. */
+  const broke = (error: unknown) => seen.finished ? take(ended) ?? ended : fail(Failure.brokenOff(error))
+
+  const next = () => reader.read().then(take, broke)
+
+  /** Until there is something to pass on: a loop, because promises that wait for each other would be kept. */
+  const more = async (): Promise<Direct.Read> => {
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop -- a stream is read piece after piece
+      const given = await next()
+      if (given !== undefined) return given
+    }
+  }
+
+  const takeFirst = (piece: Direct.Read) => take(piece) ?? more()
+
+  return Direct.make({
+    read: () => over ? Promise.resolve(ended) : reader.read().then(takeFirst, broke),
     cancel: (reason) => {
-      clearTimeout(timer)
+      // After its end the connection is on its way to be used again.
+      if (over) return Promise.resolve()
+      end()
       return reader.cancel(reason)
     }
-  }, { highWaterMark: 0 })
+  })
 }
 
 /** The whole text of an answer that does not stream. */

@@ -4,6 +4,7 @@
  * nothing else of them is read.
  */
 import * as Failure from "../aisdk/Failure.ts"
+import * as Alike from "./Alike.ts"
 import * as Kinds from "./Kinds.ts"
 import { dropped, type Fields, isFields, type Seen } from "./Seen.ts"
 
@@ -33,6 +34,16 @@ const parsed = (data: string): unknown => {
 
 const done = "[DONE]"
 
+const newline = 10
+
+/** Where the next event begins, if this is seen here; else the end. */
+const endOfEvent = (bytes: Uint8Array, start: number): number => {
+  for (let at = bytes.indexOf(newline, start); at >= 0; at = bytes.indexOf(newline, at + 1)) {
+    if (bytes[at + 1] === newline) return at + 2
+  }
+  return bytes.length
+}
+
 export const make = (seen: Seen): Filter => {
   const decoder = new TextDecoder()
   const look = Kinds.look(seen)
@@ -41,7 +52,10 @@ export const make = (seen: Seen): Filter => {
   /** The data of an event whose end has not come: a line each. */
   let data: Array<string> = []
   let length = 0
+  /** All lines of that event, as they came. */
+  let frame = ""
   let out = ""
+  const alike = Alike.make(seen)
 
   const pass = (text: string) => {
     out += `data: ${text}\n\n`
@@ -54,9 +68,11 @@ export const make = (seen: Seen): Filter => {
     }
   }
 
-  const passOne = (value: Fields, text?: string) => {
+  const passOne = (value: Fields, text?: string, lines?: string) => {
     const right = look(value)
-    if (right !== dropped) pass(right === value && text !== undefined ? text : JSON.stringify(right))
+    const isSame = right === value && text !== undefined
+    alike.learn(isSame ? lines : undefined)
+    if (right !== dropped) pass(isSame ? text : JSON.stringify(right))
   }
 
   const endAll = (isDone: boolean) => {
@@ -67,8 +83,10 @@ export const make = (seen: Seen): Filter => {
 
   const endEvent = () => {
     const lines = data
+    const whole = frame
     data = []
     length = 0
+    frame = ""
     if (lines.length === 0 || seen.over) return
     seen.events++
     const text = lines.length === 1 ? lines[0]! : lines.join("\n")
@@ -77,7 +95,7 @@ export const make = (seen: Seen): Filter => {
       return pass(text)
     }
     const value = parsed(text)
-    if (isFields(value)) return passOne(value, lines.length === 1 ? text : undefined)
+    if (isFields(value)) return passOne(value, lines.length === 1 ? text : undefined, whole)
     // Some servers do not leave a line free between two events.
     const each = lines.length === 1 ? [] : lines.map(parsed)
     if (each.some(isFields)) return passAll(each)
@@ -87,6 +105,7 @@ export const make = (seen: Seen): Filter => {
 
   const takeLine = (line: string) => {
     if (line === "") return endEvent()
+    if (frame.length <= Alike.longest) frame += `${line}\n`
     if (line.startsWith("data:")) {
       const own = line.charCodeAt(5) === 32 ? line.slice(6) : line.slice(5)
       if (own.trimEnd() === done) {
@@ -133,10 +152,24 @@ export const make = (seen: Seen): Filter => {
 
   return {
     take: (bytes) => {
-      const text = half + decoder.decode(bytes, { stream: true })
-      half = ""
-      takeText(text)
-      return given()
+      const pieces: Array<Uint8Array> = []
+      for (let at = 0; at < bytes.length && !seen.over;) {
+        // What is alike is a whole event: nothing of another one may have come before it.
+        const alikeTo = begun === "" && frame === "" && half === "" ? alike.endIn(bytes, at) : at
+        if (alikeTo - at === bytes.length) return bytes
+        if (alikeTo > at) pieces.push(bytes.subarray(at, alikeTo))
+        at = alikeTo
+        if (at === bytes.length) break
+        // After an event that is read as JSON the next ones may be alike again.
+        const next = alike.isUsed() ? endOfEvent(bytes, at) : bytes.length
+        const text = half + decoder.decode(bytes.subarray(at, next), { stream: true })
+        half = ""
+        takeText(text)
+        at = next
+        const right = given()
+        if (right !== undefined) pieces.push(right)
+      }
+      return pieces.length > 1 ? Buffer.concat(pieces) : pieces[0]
     },
     end: () => {
       takeText(`${half}${decoder.decode()}\n\n`)
