@@ -434,7 +434,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
         assert.strictEqual(preflight.status, 204)
         assert.deepInclude(preflight.headers, {
           "access-control-allow-origin": origin,
-          "access-control-allow-methods": "POST, OPTIONS",
+          allow: "POST, OPTIONS",
+          "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
           "access-control-allow-headers":
             "accept, authorization, content-type, idempotency-key, last-event-id, prefer, x-request-id, x-user-id"
         })

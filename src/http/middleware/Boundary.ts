@@ -128,10 +128,10 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       const unrouted = () => {
         const methods = methodsAt(request.url)
         const isAdmitted = "access-control-allow-origin" in headers
-        if (methods.length === 0) {
-          return request.method === "OPTIONS" && isAdmitted ? complete(Cors.optionsOfNothing()) : answer(noSuchPath)
+        if (request.method === "OPTIONS" && (methods.length > 0 || isAdmitted)) {
+          return complete(Cors.options(methods, isAdmitted))
         }
-        if (request.method === "OPTIONS") return complete(Cors.options(methods, isAdmitted))
+        if (methods.length === 0) return answer(noSuchPath)
         const allow = methods.join(", ")
         return answer(new MethodNotAllowed({ detail: `This path answers to ${allow}.` }), { allow })
       }

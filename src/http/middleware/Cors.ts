@@ -24,24 +24,21 @@ export const headersFor = (origin: string): Headers => ({
   "access-control-expose-headers": exposed.join(", ")
 })
 
-/** The methods of all paths together. */
-const everyMethod = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
-
 /**
- * The answer for an admitted page to a path where nothing is. A browser sends its
- * request only after a good answer; so its page gets to read the 404, and
+ * A browser sends its request only where the answer to OPTIONS allows the method.
+ * All are allowed on every path, so that a page gets to read a 404 or a 405, and
  * does not take it for a broken network.
  */
-export const optionsOfNothing = (): HttpServerResponse.HttpServerResponse => options(everyMethod, true)
+const everyMethod = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
-/** Answers OPTIONS with the methods of the path, and tells an admitted page that it may use them. */
+/** Answers OPTIONS with the methods of the path, of which there may be none, and tells an admitted page what it may send. */
 export const options = (methods: ReadonlyArray<string>, admitted: boolean): HttpServerResponse.HttpServerResponse => {
   const allow = [...methods, "OPTIONS"].join(", ")
   return HttpServerResponse.empty({
     headers: {
       allow,
       ...(admitted && {
-        "access-control-allow-methods": allow,
+        "access-control-allow-methods": everyMethod,
         "access-control-allow-headers": allowed.join(", "),
         "access-control-max-age": String(preflightSeconds)
       })
