@@ -167,12 +167,9 @@ describe.skipIf(!isThere)("A page in a browser", { timeout: patience(120_000) },
       shown.on("pageerror", (error) => void errors.push(error.message))
       await shown.goto(server.url + path)
       // What the document says of the API: the page shows it when it has read the document.
-      const described = shown.waitForFunction(
-        () => document.body.innerText.includes("The open server where agents live."),
-        undefined,
-        { timeout: patience(20_000) }
-      )
-      await described
+      await shown.waitForFunction("document.body.innerText.includes('The open server where agents live.')", undefined, {
+        timeout: patience(20_000)
+      })
       hosts.delete("null")
       assert.deepStrictEqual([...hosts], [server.url], path)
       assert.deepStrictEqual(errors, [], path)
