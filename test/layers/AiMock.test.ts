@@ -76,12 +76,9 @@ const at = (path: string): Subject["credential"] => (origin, secret) => ({
 const responsesOnly = "the mock has it on Responses only"
 const noList = "the mock has no list of models at this address"
 
-/** The mock says so within `response.completed`; OpenAI sends `response.incomplete` and `response.failed`. */
-const withinCompleted = "the mock says it where the provider does not"
-const responses: Mocked["without"] = {
-  length: withinCompleted,
-  filter: withinCompleted
-}
+/** The mock says `failed` within `response.completed`; OpenAI sends `response.incomplete` with the reason. */
+const failedByFilter = "the mock tells it as a failure without a reason"
+const responses: Mocked["without"] = { filter: failedByFilter }
 
 const chat = (type: string, model: string, more: Partial<Mocked> = {}): Mocked => ({
   name: `${type}_credential`,

@@ -68,8 +68,8 @@ const poisoned = `
 /** Tries that a page which cannot be written may cost in all: with others, alone, and for the end that says so. */
 const fewTries = 12
 
-/** A NUL, a number out of range, and a limit of the program. */
-const states = ["22P05", "22003", "54000"]
+/** A NUL, and a limit of the program. */
+const states = ["22P05", "54000"]
 
 const ended = (session: Session, run_id: RunId) =>
   Effect.flatMap(Storage, ({ runs }) =>

@@ -116,6 +116,55 @@ layer(Talk.base, { excludeTestServices: true })("A tool that the provider runs",
         }])
       })))
 
+  it.scoped("over Groq is a call with its result and its sources, however often it is told", () =>
+    withTalk("groqCompound", ({ ask, server }) =>
+      Effect.gen(function*() {
+        const search = { index: 0, type: "search", arguments: "{\"query\":\"Bern\"}" }
+        const python = { index: 1, type: "python", arguments: "{\"code\":\"plot()\"}" }
+        const results = [{ title: "Bern", url: "https://bern.example/a", content: "Sunny.", score: 0.9 }]
+        const found = { ...search, output: "Title: Bern", search_results: { images: null, results } }
+        const drawn = { ...python, output: "done", code_results: [{ text: "plot", png }] }
+        server.answer(Answered.chunks(
+          { delta: { role: "assistant", content: null, executed_tools: [search] } },
+          { delta: { content: null, executed_tools: [found, python] } },
+          { delta: { content: null, executed_tools: [found, drawn, null, "odd", { type: "visit" }] } },
+          { delta: { content: "Sunny." } },
+          { delta: { executed_tools: [found, drawn] }, finish_reason: "stop" }
+        ))
+        const parts = yield* ask()
+        const whole = parts.filter((part) =>
+          !("id" in part) || only(parts, "tool_result").some(({ id }) => id === part.id)
+        )
+        const told = resultsIn(whole)
+        assert.deepStrictEqual(told.map(({ files, name }) => [name, files.length]), [["search", 0], ["python", 1]])
+        assert.include(told[0]?.text, "Title: Bern")
+        assert.deepStrictEqual(told[1]?.files, [{ media_type: "image/png", data: png }])
+        assert.strictEqual(finishOf(parts).reason, "stop")
+        assert.deepStrictEqual(annotationsIn(parts), [
+          { type: "url_citation", url: "https://bern.example/a", title: "Bern", cited_text: "Sunny." }
+        ])
+      })))
+
+  it.scoped("over Azure leaves what it found in the owner's data as sources", () =>
+    withTalk("azure", ({ ask, server }) =>
+      Effect.gen(function*() {
+        const citations = [
+          { title: "Plan", url: "https://blob.example/plan.pdf", filepath: "plan.pdf", content: "Text", chunk_id: "0" },
+          { title: "Notes", url: null, filepath: "notes.md", content: "More", chunk_id: "1" },
+          null,
+          "odd"
+        ]
+        server.answer(Answered.chunks(
+          { delta: { role: "assistant", context: { citations, intent: "[]" } } },
+          { delta: { content: "Sunny." } },
+          { delta: {}, finish_reason: "stop" }
+        ))
+        assert.deepStrictEqual(annotationsIn(yield* ask()), [
+          { type: "url_citation", url: "https://blob.example/plan.pdf", title: "Plan", cited_text: "Text" },
+          { type: "file_citation", title: "notes.md", cited_text: "More" }
+        ])
+      })))
+
   it.scoped("of an MCP server or in a sandbox over Responses is one too", () =>
     withTalk("responses", ({ ask, server }) =>
       Effect.gen(function*() {

@@ -75,6 +75,41 @@ layer(Talk.base, { excludeTestServices: true })("The end of an answer", (it) => 
         })))
   }
 
+  const head = { id: "resp_1", object: "response", created_at: 1_700_000_000, model: "fake", output: [] }
+  const responsesEnds: ReadonlyArray<readonly [how: object, reason: string]> = [
+    [{ status: "completed" }, "stop"],
+    [{ status: "incomplete", incomplete_details: { reason: "max_output_tokens" } }, "length"],
+    [{ status: "incomplete", incomplete_details: null }, "length"],
+    [{ status: "incomplete", incomplete_details: { reason: "content_filter" } }, "content_filter"],
+    [{ status: "failed", error: { code: "server_error", message: "It broke." } }, "upstream"],
+    [{ status: "failed" }, "upstream"],
+    [{ status: "cancelled" }, "upstream"]
+  ]
+  for (const [how, reason] of responsesEnds) {
+    for (const name of ["responses", "azureResponses"] as const) {
+      it.scoped(`of ${subjects[name].name} is ${reason} when its last event says ${JSON.stringify(how)} within "completed"`, () =>
+        withTalk(name, ({ ask, fail, server }) =>
+          Effect.gen(function*() {
+            const at = { item_id: "msg_0", output_index: 0, content_index: 0 }
+            const item = { id: "msg_0", type: "message", role: "assistant", content: [] }
+            server.answer(Answered.events(
+              { type: "response.created", response: { ...head, status: "in_progress" } },
+              { type: "response.output_item.added", output_index: 0, item: { ...item, status: "in_progress" } },
+              { type: "response.output_text.delta", ...at, delta: "Half of it", logprobs: [] },
+              { type: "response.output_item.done", output_index: 0, item: { ...item, status: "completed" } },
+              {
+                type: "response.completed",
+                response: { ...head, usage: { input_tokens: 1, output_tokens: 1 }, ...how }
+              }
+            ))
+            if (reason === "upstream") return assert.strictEqual((yield* fail()).type, reason)
+            const parts = yield* ask()
+            assert.strictEqual(textIn(parts), "Half of it")
+            assert.strictEqual(finishOf(parts).reason, reason)
+          })))
+    }
+  }
+
   for (const [name, word, provider_reason] of filters) {
     it.scoped(`of ${subjects[name].name} with ${word} is told as withheld`, () =>
       withTalk(name, ({ ask, server }) =>

@@ -59,6 +59,7 @@ export const subjects = {
   }),
   mistral: subject("Mistral", "mistral_credential", flavours.mistral, "/v1", "magistral-medium-latest"),
   groq: subject("Groq", "groq_credential", flavours.groq, "/openai/v1", "openai/gpt-oss-120b"),
+  groqCompound: subject("Groq, Compound", "groq_credential", flavours.groq, "/openai/v1", "groq/compound"),
   openrouter: subject(
     "OpenRouter",
     "openrouter_credential",

@@ -52,6 +52,24 @@ const messages = (seen: Seen): Look => (event) => {
   }
 }
 
+/** Some servers say only within `response.completed` how the answer has ended. */
+const endTypeOf = (type: unknown, status: unknown): unknown =>
+  status === "incomplete" || status === "failed"
+    ? `response.${status}`
+    : status === "cancelled"
+    ? "response.failed"
+    : type
+
+/** Why an answer is not whole, where its server does not say it: the package takes one without a reason for a whole one. */
+const reasonFor = (type: unknown, { incomplete_details, status }: Fields): Fields | undefined => {
+  const { reason } = fieldsIn(incomplete_details)
+  if (typeof reason === "string" && reason !== "") return undefined
+  if (type === "response.incomplete") return { incomplete_details: { reason: "max_output_tokens" } }
+  return type === "response.failed" && status === "cancelled"
+    ? { incomplete_details: { reason: "cancelled" } }
+    : undefined
+}
+
 /** OpenAI's Responses. The package passes over events that it does not know. */
 const responses = (seen: Seen): Look => {
   /** The item that was begun last: some servers do not say which one a delta belongs to. */
@@ -66,14 +84,15 @@ const responses = (seen: Seen): Look => {
       case "response.completed":
       case "response.incomplete":
       case "response.failed": {
-        const response = fieldsIn(event["response"])
-        const { usage, ...others } = response
+        const { usage, ...others } = fieldsIn(event["response"])
+        const type = endTypeOf(event["type"], others["status"])
         seen.over = true
-        seen.finished = event["type"] !== "response.failed"
+        seen.finished = type !== "response.failed"
         if (isFields(usage)) seen.usage = Charged.ofResponses(usage)
         const isRead = usage == null ||
           (isFields(usage) && typeof usage["input_tokens"] === "number" && typeof usage["output_tokens"] === "number")
-        return { sequence_number: 0, ...event, response: isRead ? response : others }
+        const response = { ...others, ...(isRead && usage !== undefined && { usage }), ...reasonFor(type, others) }
+        return { sequence_number: 0, ...event, type, response }
       }
       default:
         if (typeof event["type"] === "string" || event["error"] != null) return event

@@ -1,6 +1,7 @@
 /** Groq. */
 import { Schema } from "effect"
 import { type Dialect, media } from "../aisdk/Dialect.ts"
+import { inGroq } from "../aisdk/Overheard.ts"
 import * as AiSdkProvider from "../aisdk/Provider.ts"
 import { isStrict } from "../aisdk/Strict.ts"
 import * as Chat from "../families/Chat.ts"
@@ -20,6 +21,10 @@ const thinks = (model: string) => thinksAloud(model) || /gpt-oss/.test(model)
 const dialect: Dialect = { namespace: "groq", keep: [], thinking: "none", media: [media.image], prefill: true }
 const thinking: Dialect = { ...dialect, thinking: "text" }
 
+/** Systems of models that search and compute by themselves. https://console.groq.com/docs/compound */
+const acts = (model: string) => /compound/i.test(model)
+const acting: Dialect = { ...dialect, overheard: inGroq }
+
 export const provider = AiSdkProvider.make({
   type: "groq_credential",
   title: "Groq",
@@ -29,7 +34,7 @@ export const provider = AiSdkProvider.make({
     ...Fields.effort("none", "default", "low", "medium", "high"),
     ...Fields.parallel
   }),
-  dialect: ({ model }) => thinks(model) ? thinking : dialect,
+  dialect: ({ model }) => thinks(model) ? thinking : acts(model) ? acting : dialect,
   open: async ({ api_key, base_url }, fetch) => {
     const { createGroq } = await import("@ai-sdk/groq")
     const client = createGroq({ apiKey: api_key, baseURL: base_url ?? address, fetch })
