@@ -21,30 +21,35 @@ export const agent = (id: string, name = "assistant", created_at = at) => ({
       tool_result_limit: 3000
     },
     react_config: { max_iters: 20, stop_on_reject: false }
-  }
+  },
+  source: "user",
+  editable: true
 })
 
 export const demoModel = { type: "demo_credential", credential_id: "c1", model: "demo-chat", parameters: {} }
 
-export const session = (id: string, agent_id = "a1", chat_model_config: typeof demoModel | null = demoModel) => ({
-  ...owned,
-  id,
-  agent_id,
-  source: "user",
-  source_schedule_id: null,
-  config: { workspace_id: "w1", name: "talk", chat_model_config },
-  state: {
-    session_id: id,
-    permission_context: { mode: "default", allow_rules: {}, deny_rules: {}, ask_rules: {} }
-  },
-  status: "idle",
-  is_running: false
-})
+/** A session, alone and in a list. */
+export const session = (id: string, agent_id = "a1", chat_model_config: typeof demoModel | null = demoModel) => {
+  const record = {
+    ...owned,
+    id,
+    agent_id,
+    source: "user",
+    source_schedule_id: null,
+    config: { workspace_id: "w1", name: "talk", chat_model_config },
+    state: {
+      session_id: id,
+      permission_context: { mode: "default", allow_rules: {}, deny_rules: {}, ask_rules: {} }
+    }
+  }
+  return { ...record, status: "idle", is_running: false, session: record, team: null }
+}
 
 export const credential = (id: string, type = "demo_credential", more: Record<string, unknown> = {}) => ({
   ...owned,
   id,
-  data: { type, id, name: "Demo", ...more }
+  data: { type, id, name: "Demo", ...more },
+  editable: true
 })
 
 export const page = <Plural extends string>(
