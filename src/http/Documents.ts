@@ -43,10 +43,13 @@ const swaggerStart = `${swaggerOptions}
 /** The scripts of a page that run; the others are data. */
 const scripts = (html: string) => [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(([, script]) => script!)
 
-const policyFor = (html: string) =>
+/** Scalar reads the document by WebAssembly, and shows nothing without it. A text is still no script. */
+const webAssembly = "'wasm-unsafe-eval' "
+
+const policyFor = (html: string, more: string) =>
   [
     "default-src 'none'",
-    `script-src ${
+    `script-src ${more}${
       scripts(html).map((script) => `'sha256-${createHash("sha256").update(script).digest("base64")}'`).join(" ")
     }`,
     // Both pages write styles while they run.
@@ -59,13 +62,17 @@ const policyFor = (html: string) =>
     "frame-ancestors 'none'"
   ].join("; ")
 
-const securely = (change: (html: string) => string) => (response: HttpServerResponse.HttpServerResponse) => {
-  if (response.body._tag !== "Uint8Array") return response
-  const html = change(new TextDecoder().decode(response.body.body))
-  return HttpServerResponse.html(html).pipe(
-    HttpServerResponse.setHeaders({ "content-security-policy": policyFor(html), "referrer-policy": "no-referrer" })
-  )
-}
+const securely =
+  (change: (html: string) => string, more: string) => (response: HttpServerResponse.HttpServerResponse) => {
+    if (response.body._tag !== "Uint8Array") return response
+    const html = change(new TextDecoder().decode(response.body.body))
+    return HttpServerResponse.html(html).pipe(
+      HttpServerResponse.setHeaders({
+        "content-security-policy": policyFor(html, more),
+        "referrer-policy": "no-referrer"
+      })
+    )
+  }
 
 type Pages = Layer.Layer<never, never, HttpLayerRouter.HttpRouter>
 
@@ -120,20 +127,24 @@ const onDemand = <E>(
     )
   )
 
-const page = (pages: Pages, change: (html: string) => string) =>
-  Effect.scoped(HttpLayerRouter.toHttpEffect(pages)).pipe(Effect.flatten, Effect.map(securely(change)))
+const page = (pages: Pages, change: (html: string) => string, more = "") =>
+  Effect.scoped(HttpLayerRouter.toHttpEffect(pages)).pipe(Effect.flatten, Effect.map(securely(change, more)))
 
 /** Redoc's script with all that it needs in it. The name holds its version, so that a copy never grows old. */
 const redocScript = "/redoc/redoc-2.5.4.js"
+
+/** The page would ask its makers' host for a picture, and nothing else. */
+const makersPicture = "https://cdn.redoc.ly/redoc/logo-mini.svg"
+const noPicture = "data:,"
 
 /** The build puts it beside this module; the sources take it from the package. */
 const redocFile = Effect.promise(() =>
   readFile(new URL("redoc.standalone.js", import.meta.url)).catch(() =>
     readFile(createRequire(import.meta.url).resolve("redoc/bundles/redoc.standalone.js"))
   )
-)
+).pipe(Effect.map((bytes) => Buffer.from(bytes.toString("utf8").replaceAll(makersPicture, noPicture))))
 
-/** It gets no fonts from elsewhere, and no search, which would run a script of its own making. Its makers' picture stays away. */
+/** It gets no fonts from elsewhere, and no search, which would run a script of its own making. */
 const redocPage = `<!doctype html>
 <html lang="en">
 <head>
@@ -164,7 +175,7 @@ const redocPolicy = [
 export const paths = ["/docs", "/docs/swagger", "/redoc", redocScript, "/openapi.json"] as const
 
 export const layer: Pages = Layer.mergeAll(
-  onDemand("/docs", page(scalarPage, (html) => html)),
+  onDemand("/docs", page(scalarPage, (html) => html, webAssembly)),
   onDemand("/docs/swagger", page(swaggerPage, (html) => html.replace(swaggerOptions, swaggerStart))),
   onDemand(
     "/redoc",

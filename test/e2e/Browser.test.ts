@@ -167,9 +167,8 @@ describe.skipIf(!isThere)("A page in a browser", { timeout: patience(120_000) },
       shown.on("pageerror", (error) => void errors.push(error.message))
       await shown.goto(server.url + path)
       // What the document says of the API: the page shows it when it has read the document.
-      await shown.waitForFunction("document.body.innerText.includes('The open server where agents live.')", undefined, {
-        timeout: patience(20_000)
-      })
+      await shown.getByText("The open server where agents live.").first()
+        .waitFor({ timeout: patience(30_000), state: "attached" })
       hosts.delete("null")
       assert.deepStrictEqual([...hosts], [server.url], path)
       assert.deepStrictEqual(errors, [], path)
