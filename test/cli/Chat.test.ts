@@ -18,7 +18,7 @@ const talkative = (
     if (answer !== undefined) return answer
     if (line.startsWith("GET /sessions/s1/stream")) return left.shift() ?? problem("Unavailable", 503, "No more.")
     switch (line) {
-      case "GET /agent?limit=200":
+      case "GET /agent?limit=1000":
         return json(Records.page("agents", [Records.agent("a1")]))
       case "GET /sessions?agent_id=a1&limit=1":
         return json(Records.page("sessions", [Records.session("s1")]))
@@ -47,7 +47,7 @@ describe("chat", () => {
       const ran = yield* stoa({}, "chat", "hi", "there", "--url", url)
       assert.deepStrictEqual(ran, { code: 0, out: "Hello, you\n", err: "" })
       assert.deepStrictEqual(lines(), [
-        "GET /agent?limit=200",
+        "GET /agent?limit=1000",
         "GET /sessions?agent_id=a1&limit=1",
         "POST /chat",
         "GET /sessions/s1/stream"
@@ -167,13 +167,13 @@ describe("chat", () => {
     Effect.gen(function*() {
       const { asked, lines, url } = yield* talkative([stream([...started, ...text("hi"), ended()])], (_, line) => {
         switch (line) {
-          case "GET /agent?limit=200":
+          case "GET /agent?limit=1000":
             return json(Records.page("agents", [Records.agent("other", "other")]))
           case "POST /agent":
             return json({ agent_id: "a1" }, 201)
           case "GET /sessions?agent_id=a1&limit=1":
             return json(Records.page("sessions", []))
-          case "GET /credential?limit=200":
+          case "GET /credential?limit=1000":
             return json(Records.page("credentials", []))
           case "POST /credential":
             return json({ credential_id: "c1" }, 201)
@@ -199,7 +199,7 @@ describe("chat", () => {
       const answer = stream([...started, ended()])
       const { asked, url } = yield* talkative([answer, answer], (_, line) => {
         if (line === "PATCH /sessions/s1") return json(Records.session("s1"))
-        return line === "GET /credential?limit=200"
+        return line === "GET /credential?limit=1000"
           ? json(Records.page("credentials", [Records.credential("c1")]))
           : undefined
       })
@@ -218,7 +218,7 @@ describe("chat", () => {
         (_, line) => line === "GET /agent/a1" ? json(Records.agent("a1")) : undefined
       )
       assert.strictEqual((yield* stoa({}, "chat", "hi", "--agent", "a1", "--url", url)).code, 0)
-      assert.notInclude(lines(), "GET /agent?limit=200")
+      assert.notInclude(lines(), "GET /agent?limit=1000")
       assert.strictEqual((yield* stoa({}, "chat", "hi", "--agent", "assistant", "--url", url)).code, 0)
       const missing = yield* stoa({}, "chat", "hi", "--agent", "no such", "--url", url)
       assert.deepStrictEqual([missing.code, missing.err], [3, "stoa: There is no agent with the id or name no such.\n"])

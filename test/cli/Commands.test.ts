@@ -13,9 +13,9 @@ const oneLine = (ran: Ran) => {
 
 const twoPages = fakeServer((_, line) => {
   switch (line) {
-    case "GET /agent?limit=200":
+    case "GET /agent?limit=1000":
       return json(page("agents", [agent("a1", "first"), agent("a2", "zwei 日本")], "more"))
-    case "GET /agent?limit=200&cursor=more":
+    case "GET /agent?limit=1000&cursor=more":
       return json(page("agents", [agent("a3", "third")]))
     default:
       return undefined
@@ -36,7 +36,7 @@ describe("lists", () => {
         "a3  third      ",
         ""
       ])
-      assert.deepStrictEqual(lines(), ["GET /agent?limit=200", "GET /agent?limit=200&cursor=more"])
+      assert.deepStrictEqual(lines(), ["GET /agent?limit=1000", "GET /agent?limit=1000&cursor=more"])
     }))
 
   it.scopedLive("stop where --limit says", () =>
@@ -277,11 +277,10 @@ describe("making and changing", () => {
   it.scopedLive("keeps an agent's other limits", () =>
     Effect.gen(function*() {
       const before = agent("a1")
-      const { asked, url } = yield* fakeServer(() =>
-        json({ ...before, data: { ...before.data, react_config: { max_iters: 20, stop_on_reject: true } } })
-      )
+      const react_config = { ...before.data.react_config, stop_on_reject: true }
+      const { asked, url } = yield* fakeServer(() => json({ ...before, data: { ...before.data, react_config } }))
       yield* stoa({}, "agents", "update", "a1", "--max-iters", "5", "--url", url)
-      assert.deepStrictEqual(asked[1]?.body, { react_config: { max_iters: 5, stop_on_reject: true } })
+      assert.deepStrictEqual(asked[1]?.body, { react_config: { ...react_config, max_iters: 5 } })
     }))
 
   it.scopedLive("takes secrets from files and input, types from the schema, and shows neither", () =>
@@ -462,7 +461,7 @@ describe("making and changing", () => {
     Effect.gen(function*() {
       const { asked, url } = yield* fakeServer((_, line) => {
         switch (line) {
-          case "GET /credential?limit=200":
+          case "GET /credential?limit=1000":
             return json(page("credentials", [
               { ...credential("c1", "acme_credential"), created_at: "2026-01-01T00:00:00.000Z" },
               { ...credential("c2", "acme_credential"), created_at: "2026-02-01T00:00:00.000Z" },

@@ -15,7 +15,7 @@ export type Answer = (response: ServerResponse) => void
 
 export interface FakeServer {
   readonly url: string
-  /** Every request so far, as `GET /agent?limit=200`. */
+  /** Every request so far, as `GET /agent?limit=1000`. */
   readonly asked: ReadonlyArray<Asked>
   readonly lines: () => ReadonlyArray<string>
 }

@@ -20,7 +20,13 @@ export const agent = (id: string, name = "assistant", created_at = at) => ({
       summary_schema: {},
       tool_result_limit: 3000
     },
-    react_config: { max_iters: 20, stop_on_reject: false }
+    react_config: {
+      max_iters: 20,
+      stop_on_reject: false,
+      structured_output_grace_iters: 5,
+      interruption_message: "Stopped.",
+      interruption_raise_cancelled_error: false
+    }
   },
   source: "user",
   editable: true

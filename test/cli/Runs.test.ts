@@ -23,7 +23,7 @@ describe("runs", () => {
       const all = yield* stoa({}, "runs", "list", "--url", url)
       assert.include(all.out, "awaiting_permission")
       yield* stoa({}, "runs", "list", "--session", "s1", "--status", "running", "--url", url)
-      assert.strictEqual(lines().at(-1), "GET /sessions/s1/runs?limit=200&status=running")
+      assert.strictEqual(lines().at(-1), "GET /sessions/s1/runs?limit=1000&status=running")
     }))
 
   it.scopedLive("say what they wait for, and how to answer", () =>

@@ -12,13 +12,16 @@ const { TestHost: Host } = TestHost
 
 /** Open to everybody; whatever else there is asks who it is. */
 const open = new Set([
+  "agents.form",
+  "agents.sections",
   "credentials.schemas",
   "health.health",
   "health.liveness",
   "health.readiness",
   "models.list",
   "models.get",
-  "models.embeddings"
+  "models.embeddings",
+  "models.speech"
 ])
 
 const withIds = endpoints.filter(({ name, params }) => params.length > 0 && !open.has(name))
