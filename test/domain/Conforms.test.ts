@@ -54,7 +54,7 @@ describe("A strict client", () => {
     assert.isNotEmpty(complaintsAbout(event("TOOL_RESULT_DATA_DELTA", { ...data, data: "", url: "u" })))
     assert.deepStrictEqual(complaintsAbout(event("TOOL_RESULT_DATA_DELTA", { ...data, data: "" })), [])
     assert.isNotEmpty(
-      complaintsAboutA("Msg", messageOf("x", { content: [{ type: "thinking", id: "t", thinking: "" }] as never }))
+      complaintsAboutA("Msg", { ...messageOf("x"), content: [{ type: "thinking", id: "t", thinking: "" }] })
     )
     assert.isNotEmpty(complaintsAboutA("AgentRecord", { id: "a" }))
     assert.isNotEmpty(complaintsAboutA("SessionRecord", { id: "s", user_id: "u", agent_id: "a", config: {} }))
@@ -62,8 +62,10 @@ describe("A strict client", () => {
   })
 
   it("of 2.0.0 knows hints of text alone", () => {
-    const hint = (hint: unknown) =>
-      messageOf("", { role: "assistant", content: [{ type: "hint", id: "h", hint }] as never })
+    const hint = (hint: unknown) => ({
+      ...messageOf("", { role: "assistant" }),
+      content: [{ type: "hint", id: "h", hint }]
+    })
     assert.deepStrictEqual(complaintsAboutA("Msg", hint("Hurry.")), [])
     assert.lengthOf(complaintsAboutA("Msg", hint([{ type: "text", id: "t", text: "Hurry." }])), 1)
   })

@@ -1,18 +1,17 @@
 /** What a real PostgreSQL refuses for its content, and what it still holds from before files were stored apart. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Redacted } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import { Client } from "pg"
 import { frame } from "../../src/domain/Event.ts"
 import type { BlockId, RunId } from "../../src/domain/Ids.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import * as Host from "../../src/layers/Host.ts"
-import * as ModelsRouter from "../../src/layers/Models/Router.ts"
-import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
-import { type ModelCall, Models } from "../../src/services/Models.ts"
+import type { ModelCall } from "../../src/services/Models.ts"
 import { Rooms } from "../../src/services/Rooms.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import { modelsAsked } from "../support/asked.ts"
 import { messageOf, pageOf, placedOf } from "../support/fixtures.ts"
 import { conversation, converse, say } from "../support/hub.ts"
 import { patience } from "../support/Patience.ts"
@@ -23,14 +22,7 @@ const vault = Layer.orDie(VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Arra
 
 /** A host on the database, and what its models are asked. */
 const hostOn = (url: string, asked: Array<ModelCall> = []) => {
-  const models = Layer.map(ModelsRouter.layerDefault.pipe(Layer.provide(OutboundOpen.layer)), (context) => {
-    const inner = Context.get(context, Models)
-    const stream: typeof inner.stream = (call, take) => {
-      asked.push(call)
-      return inner.stream(call, take)
-    }
-    return Context.add(context, Models, { ...inner, stream })
-  })
+  const models = modelsAsked(asked)
   const storage = Layer.fresh(Host.postgres({ url: Redacted.make(url), maxConnections: 4 }))
   return Host.engine(models.pipe(Layer.provideMerge(Layer.merge(storage, vault))), { trusted: true })
 }

@@ -3,8 +3,9 @@ import { SqlClient } from "@effect/sql"
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Effect, Layer, Redacted } from "effect"
 import { frame } from "../../src/domain/Event.ts"
-import type { RunId } from "../../src/domain/Ids.ts"
+import type { CredentialId, RunId, SessionId, ToolCallId } from "../../src/domain/Ids.ts"
 import { textOf } from "../../src/domain/Message.ts"
+import type { Run } from "../../src/domain/Run.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import { messagesOf } from "../../src/domain/Transcript.ts"
 import * as Host from "../../src/layers/Host.ts"
@@ -22,7 +23,7 @@ import { patience } from "../support/Patience.ts"
 import { freshDatabase } from "../support/Postgres.ts"
 
 const agent = agentOf(freshOwner())
-const credential_id = freshId()
+const credential_id = freshId() as CredentialId
 
 const session: Session = {
   ...sessionOf(agent),
@@ -30,20 +31,20 @@ const session: Session = {
     ...sessionOf(agent).config,
     chat_model_config: {
       type: "demo_credential",
-      credential_id: credential_id as never,
+      credential_id,
       model: "demo-script",
       parameters: {}
     }
   }
 }
-const asking: Session = { ...session, id: freshId() as never }
+const asking: Session = { ...session, id: freshId() as SessionId }
 
 const usage = { input_tokens: 1, output_tokens: 1 }
 let made = 0
 const event = (type: string, fields: object) => ({ id: `old-${++made}`, created_at: time, type, ...fields })
 
 /** What began every run. */
-const begun = (session_id: string, run: ReturnType<typeof runOf>) => {
+const begun = (session_id: string, run: Pick<Run, "id" | "reply_id" | "input">) => {
   const ids = { session_id, run_id: run.id }
   return [
     ...run.input.map((message) => event("USER_MESSAGE", { ...ids, message })),
@@ -64,7 +65,7 @@ const cut = {
 }
 const cutEvents = [
   event("RUN_QUEUED", { session_id: session.id, run_id: cut.id }),
-  ...begun(session.id, cut as never),
+  ...begun(session.id, cut),
   ...said(cut.reply_id, "b1", "Half an"),
   event("TEXT_BLOCK_END", { reply_id: cut.reply_id, block_id: "b1" }),
   event("MODEL_CALL_END", { reply_id: cut.reply_id, ...usage, finished_reason: "length" }),
@@ -77,14 +78,10 @@ const cutEvents = [
     usage
   })
 ]
-const cutReply = messageOf("Half an", {
-  id: cut.reply_id,
-  name: "Friday",
-  role: "assistant",
-  usage,
-  finished_reason: "max_tokens" as never,
-  error: null
-})
+const cutReply = {
+  ...messageOf("Half an", { id: cut.reply_id, name: "Friday", role: "assistant", usage, error: null }),
+  finished_reason: "max_tokens"
+}
 
 /** It was going on when the server was stopped. */
 const going = runOf(session, { input: [messageOf("say the rest")], first_seq: cutEvents.length + 1 })
@@ -100,7 +97,7 @@ const call = {
   suggested_rules: []
 }
 const parkedEvents = [
-  ...begun(asking.id, parked as never),
+  ...begun(asking.id, parked),
   event("TOOL_CALL_START", { reply_id: parked.reply_id, tool_call_id: "c1", tool_call_name: "Pause" }),
   event("TOOL_CALL_DELTA", { reply_id: parked.reply_id, tool_call_id: "c1", delta: call.input }),
   event("TOOL_CALL_END", { reply_id: parked.reply_id, tool_call_id: "c1" }),
@@ -113,19 +110,20 @@ const parkedEvents = [
     waiting_for: "user_confirmation"
   })
 ]
-const parkedReply = messageOf("", {
-  id: parked.reply_id,
-  name: "Friday",
-  role: "assistant",
-  content: [call as never],
-  finished_at: null,
-  usage
-})
+const parkedReply = {
+  ...messageOf("", { id: parked.reply_id, name: "Friday", role: "assistant", finished_at: null, usage }),
+  content: [call]
+}
 
 const framesFrom = (first: number, events: ReadonlyArray<object>) =>
   events.map((event, i) => frame(first + i, JSON.stringify(event))).join("")
 
-const insert = (sql: SqlClient.SqlClient, table: string, record: { readonly id: string }, columns: object = {}) =>
+const insert = <Record extends { readonly id: string }>(
+  sql: SqlClient.SqlClient,
+  table: string,
+  record: Record,
+  columns: object = {}
+) =>
   sql`insert into ${sql(table)} ${
     sql.insert({
       id: record.id,
@@ -172,10 +170,10 @@ const writeAsBefore = Effect.gen(function*() {
     settings: {},
     secrets: [],
     sealed: null
-  } as never, { type: "demo_credential" })
+  }, { type: "demo_credential" })
   for (const one of [session, asking]) yield* insert(sql, "sessions", one, { agent_id: agent.id })
   for (const { session_id, ...run } of [cut, going, parked]) {
-    yield* insert(sql, "runs", { session_id, ...run } as never, { session_id, status: run.status })
+    yield* insert(sql, "runs", { session_id, ...run }, { session_id, status: run.status })
   }
   yield* page(sql, session.id, cut.id, 1, cutEvents, true)
   yield* page(sql, session.id, going.id, cutEvents.length + 1, goingEvents, false)
@@ -264,7 +262,7 @@ layer(database, { timeout: patience(60_000), excludeTestServices: true })("A dat
       yield* host.do(answer(asking, {
         type: "USER_CONFIRM_RESULT",
         reply_id: parked.reply_id,
-        confirm_results: [{ confirmed: true, tool_call: { id: "c1" as never } }]
+        confirm_results: [{ confirmed: true, tool_call: { id: "c1" as ToolCallId } }]
       }))
       yield* eventually("ended", storedRun(asking, parked.id), ({ status }) => status === "ended")
       assert.deepInclude(yield* storedRun(asking, parked.id), { finished_reason: "completed" })

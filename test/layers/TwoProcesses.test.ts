@@ -3,11 +3,10 @@ import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
 import { Client } from "pg"
 import * as Host from "../../src/layers/Host.ts"
-import * as ModelsRouter from "../../src/layers/Models/Router.ts"
-import * as OutboundOpen from "../../src/layers/Outbound/Open.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
-import { type ModelCall, Models } from "../../src/services/Models.ts"
+import type { ModelCall } from "../../src/services/Models.ts"
 import { has, isGapless, reply, slow, twoProcessesContract, typesOf, until } from "../contracts/TwoProcessesContract.ts"
+import { modelsAsked } from "../support/asked.ts"
 import { conversation, say, watch } from "../support/hub.ts"
 import { patience } from "../support/Patience.ts"
 import { processOnMemory } from "../support/peers.ts"
@@ -21,14 +20,7 @@ class Database extends Context.Tag("test/Database")<Database, string>() {}
 const process = Effect.gen(function*() {
   const url = yield* Database
   const asked: Array<ModelCall> = []
-  const models = Layer.map(ModelsRouter.layerDefault.pipe(Layer.provide(OutboundOpen.layer)), (context) => {
-    const inner = Context.get(context, Models)
-    const stream: typeof inner.stream = (call, take) => {
-      asked.push(call)
-      return inner.stream(call, take)
-    }
-    return Context.add(context, Models, { ...inner, stream })
-  })
+  const models = modelsAsked(asked)
   const parts = models.pipe(
     Layer.provideMerge(Layer.merge(Layer.fresh(Host.postgres({ url: Redacted.make(url), maxConnections: 4 })), vault))
   )
