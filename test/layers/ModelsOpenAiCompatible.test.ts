@@ -22,7 +22,14 @@ const message = (role: Message["role"], content: ReadonlyArray<ContentBlock>, fi
   usage: null
 })
 const text = (text: string) => ({ type: "text", id: "b" as BlockId, text }) as const
-const thinking = (thinking: string): ContentBlock => ({ type: "thinking", id: "b" as BlockId, thinking })
+/** Where this server tells thoughts, and whose they are. */
+const provider_metadata = { openai_compatible: { field: "reasoning_content", by: "fake" } }
+const thinking = (thinking: string): ContentBlock => ({
+  type: "thinking",
+  id: "b" as BlockId,
+  thinking,
+  provider_metadata
+})
 const call = (id: string, input = "{\"a\":1}"): ContentBlock => ({
   type: "tool_call",
   id: id as ToolCallId,
@@ -95,12 +102,12 @@ describe("an answer", () => {
       assert.deepStrictEqual(yield* stream(server.baseUrl), [
         { type: "thinking", block: "1", delta: "let me " },
         { type: "thinking", block: "1", delta: "see" },
-        { type: "block_end", block: "1" },
+        { type: "block_end", block: "1", provider_metadata },
         { type: "text", block: "2", delta: "Good " },
         { type: "text", block: "2", delta: "morning" },
         { type: "block_end", block: "2" },
         { type: "thinking", block: "3", delta: "more" },
-        { type: "block_end", block: "3" },
+        { type: "block_end", block: "3", provider_metadata },
         { type: "text", block: "4", delta: "!" },
         { type: "block_end", block: "4" },
         {

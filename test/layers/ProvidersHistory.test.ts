@@ -117,6 +117,28 @@ layer(Talk.base, { excludeTestServices: true })("Thoughts", (it) => {
       }))
   }
 
+  it.scoped("go back to a server of which nothing is known if it has told them, and no other's do", () =>
+    Effect.gen(function*() {
+      const talk = yield* Talk.open(subject("openai_compatible_credential", "qwen3-235b", flavours.compatible))
+      const think = Say.say({ type: "thinking", deltas: ["mine"] }, Say.text("Done."))
+      talk.server.answer(flavours.compatible.say(think))
+      const own = JSON.parse(JSON.stringify(blocksOf(yield* talk.ask({ messages: [user(text("go"))] }))))
+      const others: ReadonlyArray<ContentBlock> = [
+        { type: "thinking", id: "b" as BlockId, thinking: "nobody's" },
+        {
+          type: "thinking",
+          id: "b" as BlockId,
+          thinking: "another server's",
+          provider_metadata: { openai_compatible: { field: "reasoning_content", by: "qwen3-235b other" } }
+        }
+      ]
+      const messages = [user(text("go")), reply(...own)]
+      for (const other of others) messages.push(user(text("on")), reply(other, text("Yes.")))
+      talk.server.answer(flavours.compatible.say(Say.say(Say.text("Yes."))))
+      yield* talk.ask({ messages: [...messages, user(text("on"))] })
+      assert.deepStrictEqual(told(talk).map((message) => message.reasoning_content), ["mine", undefined, undefined])
+    }))
+
   it.scoped("do not go to models that take none", () =>
     Effect.gen(function*() {
       const messages = [

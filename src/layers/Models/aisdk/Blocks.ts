@@ -26,7 +26,7 @@ export interface Options {
   /** The model as the session names it, and its credential. */
   readonly author: string
   readonly dialect: Dialect
-  /** The field in which the answer's thoughts came, if it is not the usual one. */
+  /** The field in which the answer's thoughts came, where it matters. */
   readonly thoughtField: () => string | undefined
 }
 
@@ -70,7 +70,7 @@ export const make = ({ author, dialect, thoughtField }: Options) => {
 
   const end = (ended: Block, give: Give) => {
     const field = thoughtField()
-    if (ended.kind === "thinking" && field === "reasoning") note(ended, { [dialect.namespace]: { field } })
+    if (ended.kind === "thinking" && field) note(ended, { [dialect.namespace]: { field } })
     const { begun, block, kind, metadata } = ended
     const part: BlockEnd = { type: "block_end", block, ...asField(metadata) }
     if (begun && kind === "text") held = part

@@ -19,6 +19,12 @@ const optionsOf = (metadata: JsonObject | undefined, { author, dialect }: Reader
 }
 
 /**
+ * A server of which nothing is known may refuse a field that it has not used itself: it gets
+ * the thoughts that it has told, unless its model wants some with each message.
+ */
+const isChoosy = ({ reasoning, standIn }: Dialect) => reasoning === "as it came" && standIn === undefined
+
+/**
  * Thinking that goes back. It does so in every turn: a message that lost its
  * thoughts later would not be the one that the provider has kept, and some refuse it.
  */
@@ -30,8 +36,10 @@ const thoughtOf = ({ provider_metadata, thinking }: ThinkingBlock, reader: Reade
       return options === undefined ? [] : [{ type: "reasoning", text: thinking.toWellFormed(), ...options }]
     }
     case "text": {
-      const isForeign = provider_metadata !== undefined && provider_metadata[namespace] === undefined
-      return isForeign || isBlank(thinking) ? [] : [{ type: "reasoning", text: thinking.toWellFormed() }]
+      const isTaken = isChoosy(reader.dialect)
+        ? returned(reader.dialect, reader.author, provider_metadata) !== undefined
+        : provider_metadata === undefined || provider_metadata[namespace] !== undefined
+      return isTaken && !isBlank(thinking) ? [{ type: "reasoning", text: thinking.toWellFormed() }] : []
     }
     case "none":
       return []

@@ -13,11 +13,11 @@ const isChunk = Schema.is(
   })
 )
 
-/** `reasoning` when the chunk has thoughts there, "" when it has them elsewhere or begins the answer, else undefined. */
+/** The field in which the chunk has thoughts, "" when it begins the answer without, else undefined. */
 export const fieldIn = (chunk: unknown): string | undefined => {
   if (!isChunk(chunk)) return undefined
   const { content, reasoning, reasoning_content, tool_calls } = chunk.choices[0].delta
-  if (reasoning_content) return ""
+  if (reasoning_content) return "reasoning_content"
   if (reasoning) return "reasoning"
   return content || tool_calls ? "" : undefined
 }

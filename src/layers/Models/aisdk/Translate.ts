@@ -34,7 +34,7 @@ type Finish = Extract<LanguageModelV3StreamPart, { readonly type: "finish" }>
 
 /** A finish that tells of a failure is returned as one. */
 export const make = ({ author, dialect, output }: Options, newId: () => string) => {
-  /** The field in which the answer's thoughts come, once it is known; "" when they come in the usual one, or not at all. */
+  /** The field in which the answer's thoughts come, once it is known; "" when it does not matter, or none come. */
   let field = dialect.reasoning === "as it came" ? undefined : ""
   const blocks = Blocks.make({ author, dialect, thoughtField: () => field })
   const tools = ToolParts.make(blocks, output, newId)

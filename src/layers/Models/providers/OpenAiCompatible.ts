@@ -7,7 +7,7 @@ import { dialects, wantsThoughts } from "../families/Thoughtful.ts"
 
 const name = "openai_compatible"
 
-const dialectOf = dialects({ ...Chat.dialect(name), beside: ["field"], reasoning: "as it came" })
+const dialectOf = dialects({ ...Chat.dialect(name), beside: ["field"], sealedFor: true, reasoning: "as it came" })
 
 export const provider = AiSdkProvider.make({
   type: "openai_compatible_credential",
