@@ -75,6 +75,20 @@ layer(Talk.base, { excludeTestServices: true })("The end of an answer", (it) => 
         })))
   }
 
+  for (const name of ["openai", "compatible"] as const) {
+    it.scoped(`of ${subjects[name].name} with nothing but a call that has no name is a failure`, () =>
+      withTalk(name, ({ fail, server }) =>
+        Effect.gen(function*() {
+          const called = { name: "", arguments: "{}" }
+          server.answer(Answered.chunks(
+            { delta: { role: "assistant", content: "" } },
+            { delta: { tool_calls: [{ index: 0, id: "c1", type: "function", function: called }] } },
+            { delta: {}, finish_reason: "tool_calls" }
+          ))
+          assert.deepInclude(yield* fail(), upstream)
+        })))
+  }
+
   const head = { id: "resp_1", object: "response", created_at: 1_700_000_000, model: "fake", output: [] }
   const responsesEnds: ReadonlyArray<readonly [how: object, reason: string]> = [
     [{ status: "completed" }, "stop"],

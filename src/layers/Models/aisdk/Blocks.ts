@@ -37,6 +37,7 @@ export const make = ({ author, dialect, thoughtField }: Options) => {
   let current: { readonly id: string; readonly block: Block } | undefined
   const sources = Sources.make()
   let numbers = 0
+  let isEmpty = true
   /** The end of a text, for which sources may still come. */
   let held: BlockEnd | undefined
 
@@ -58,6 +59,7 @@ export const make = ({ author, dialect, thoughtField }: Options) => {
     if (metadata !== undefined) note(block, metadata)
     if (delta === "") return
     block.begun = true
+    isEmpty = false
     give({ type: block.kind, block: block.block, delta })
   }
 
@@ -86,7 +88,8 @@ export const make = ({ author, dialect, thoughtField }: Options) => {
     end,
     release,
     sources,
-    isHeld: () => held !== undefined,
+    /** Whether no block has shown anything. */
+    isEmpty: () => isEmpty,
     /** The block of this name, which is opened if it is not there. */
     of: (name: string, kind: Block["kind"]) => blocks.get(name) ?? open(name, kind, undefined),
     sayText: (id: string, delta: string, metadata: Metadata, give: Give) => {

@@ -136,6 +136,7 @@ export const brokenOff = (error: unknown): unknown => {
   const own = ours(error)
   if (own !== undefined || isAbort(error)) return own ?? error
   const code = codeOf(error)
+  if (code === "UND_ERR_RES_EXCEEDED_MAX_SIZE") return tooLarge()
   if (code !== undefined && Object.hasOwn(notSent, code)) return notSent[code]!()
   return code !== undefined && Object.hasOwn(brokeOff, code)
     ? failed("connection", true, `The connection to the provider ${brokeOff[code]} before its answer was complete.`)

@@ -113,6 +113,8 @@ export interface Heard {
   readonly refused: boolean
   /** What the filter found. */
   readonly category: string | undefined
+  /** Whether nothing of the answer could be shown. */
+  readonly empty: boolean
 }
 
 export interface Ended {
@@ -135,6 +137,8 @@ export const endOf = ({ raw, unified }: LanguageModelV3FinishReason, heard: Hear
     ? "content_filter"
     : (raw === undefined ? undefined : meaningOf(raw)) ?? byPackage[unified]
   if (typeof meaning !== "string") return failed(meaning, word)
+  // A call without a name, say, which the package has left out.
+  if (meaning === "tool_calls" && heard.empty) return failed(broke, word)
   const reason = heard.refused && meaning === "stop" ? "refusal" : withCalls(meaning, heard.called)
   if (reason !== "content_filter" && reason !== "refusal" && reason !== "other") return { reason }
   const details = {

@@ -106,5 +106,5 @@ export const make = (blocks: Blocks, output: string | undefined, newId: () => st
     give({ type: "tool_result", id: call.id, ...resultOf({ result }) })
   }
 
-  return { start, extend, end, takeResult, hear, asked: () => asked }
+  return { start, extend, end, takeResult, hear, asked: () => asked, isEmpty: () => calls.size + outputs.size === 0 }
 }

@@ -40,6 +40,7 @@ export const make = ({ author, dialect, output }: Options, newId: () => string) 
   const tools = ToolParts.make(blocks, output, newId)
   const { sources } = blocks
   let refused = false
+  let hasFiles = false
   let findings: unknown
 
   const hear = ({ executed, findings: found, refusal, sources: named, thinking }: Overheard, give: Give) => {
@@ -82,6 +83,7 @@ export const make = ({ author, dialect, output }: Options, newId: () => string) 
     if (dialect.late === true) endLate(providerMetadata, give)
     const ended = endOf(told, {
       called: tools.asked() > 0,
+      empty: !hasFiles && blocks.isEmpty() && tools.isEmpty(),
       refused,
       category: categoryIn(findings) ?? categoryIn(providerMetadata)
     })
@@ -114,6 +116,7 @@ export const make = ({ author, dialect, output }: Options, newId: () => string) 
       case "tool-result":
         return tools.takeResult(part, give)
       case "file": {
+        hasFiles = true
         const data = typeof part.data === "string" ? part.data : Buffer.from(part.data).toString("base64")
         const metadata = kept(dialect, author, part.providerMetadata)
         return give({ type: "data", media_type: part.mediaType, data, ...asField(metadata) })

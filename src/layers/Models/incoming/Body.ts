@@ -10,6 +10,7 @@ import * as Direct from "./Direct.ts"
 import * as Events from "./Events.ts"
 import * as Frames from "./Frames.ts"
 import { isFields, nothingSeen, type Seen } from "./Seen.ts"
+import * as Turn from "./Turn.ts"
 
 /** Told while the answer is read. */
 export interface Signs {
@@ -30,6 +31,9 @@ const grace = 2_000
 /** How long, and for how many bytes, a connection may take to end after the end mark; it is used again if it does. */
 const drainMillis = 1_000
 const drainBytes = 64 * 1024
+
+/** Bytes that are handed over at a time: what the package makes of them takes a few milliseconds. */
+const pieceBytes = 16 * 1024
 
 /** Longest answer in one piece, in bytes. */
 const maxWhole = 10 * 1024 * 1024
@@ -67,6 +71,8 @@ const passing = (reader: Reader, filter: Events.Filter, seen: Seen, signs: Signs
   let events = 0
   let skipped = 0
   let usage: Usage | undefined
+  /** What was passed on, but has not been asked for yet. */
+  let left: Uint8Array | undefined
   /** Whether nothing more is read. */
   let over = false
 
@@ -118,7 +124,7 @@ const passing = (reader: Reader, filter: Events.Filter, seen: Seen, signs: Signs
   }
 
   /** An answer that has said why it ends is complete, even if its connection breaks after that. */
-  const broke = (error: unknown) => seen.finished ? take(ended) ?? ended : fail(Failure.brokenOff(error))
+  const broke = (error: unknown) => seen.finished ? first(take(ended) ?? ended) : fail(Failure.brokenOff(error))
 
   const next = () => reader.read().then(take, broke)
 
@@ -126,16 +132,38 @@ const passing = (reader: Reader, filter: Events.Filter, seen: Seen, signs: Signs
   const more = async (): Promise<Direct.Read> => {
     for (;;) {
       // oxlint-disable-next-line no-await-in-loop -- a stream is read piece after piece
+      if (Turn.isLong()) await Turn.next()
+      // oxlint-disable-next-line no-await-in-loop
       const given = await next()
-      if (given !== undefined) return given
+      if (given !== undefined) return first(given)
     }
   }
 
-  const takeFirst = (piece: Direct.Read) => take(piece) ?? more()
+  /** Keeps for the next time what is more than one piece. */
+  const first = (given: Direct.Read): Direct.Read => {
+    if (given.done || given.value.length <= pieceBytes) return given
+    left = given.value.subarray(pieceBytes)
+    return { done: false, value: given.value.subarray(0, pieceBytes) }
+  }
+
+  const takeFirst = (piece: Direct.Read) => {
+    const given = take(piece)
+    return given === undefined ? more() : first(given)
+  }
+
+  const readNow = (): Promise<Direct.Read> => {
+    if (left !== undefined) {
+      const value = left
+      left = undefined
+      return Promise.resolve(first({ done: false, value }))
+    }
+    return over ? Promise.resolve(ended) : reader.read().then(takeFirst, broke)
+  }
 
   return Direct.make({
-    read: () => over ? Promise.resolve(ended) : reader.read().then(takeFirst, broke),
+    read: () => Turn.isLong() ? Turn.next().then(readNow) : readNow(),
     cancel: (reason) => {
+      left = undefined
       // After its end the connection is on its way to be used again.
       if (over) return Promise.resolve()
       end()

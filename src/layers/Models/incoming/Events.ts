@@ -11,6 +11,9 @@ import { dropped, type Fields, isFields, type Seen } from "./Seen.ts"
 /** Longest line, and longest data of an event, in characters: a picture may be in it. */
 const maxLength = 48 * 1024 * 1024
 
+/** Most events of one answer that cannot be read. */
+const maxSkipped = 10_000
+
 /** Data that is longer than this is passed on as it is: reading it twice would hold up others. */
 const maxLooked = 1024 * 1024
 
@@ -24,7 +27,9 @@ export interface Filter {
 /** Whether a text is a page for people. */
 export const isPage = (line: string): boolean => /^\s*<(!doctype|html|head|body|\?xml)/i.test(line.slice(0, 256))
 
+/** The JSON in a text; undefined for what cannot be an object, without the cost of an error. */
 const parsed = (data: string): unknown => {
+  if (!/^\s*\{/.test(data)) return undefined
   try {
     return JSON.parse(data)
   } catch {
@@ -100,7 +105,7 @@ export const make = (seen: Seen): Filter => {
     const each = lines.length === 1 ? [] : lines.map(parsed)
     if (each.some(isFields)) return passAll(each)
     if (text.trim() === "") return
-    seen.skipped++
+    if (++seen.skipped > maxSkipped) throw Failure.garbage()
   }
 
   const takeLine = (line: string) => {
