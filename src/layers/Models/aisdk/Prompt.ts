@@ -9,6 +9,7 @@ import { isBlank } from "../../../domain/Text.ts"
 import type { Reader } from "./Media.ts"
 import { said, user } from "./Parts.ts"
 import { assistant } from "./Replies.ts"
+import { argumentsIn } from "./Verbatim.ts"
 
 /** What the first of a conversation's messages follows, where the model may not speak first. */
 const beginning = said("(The conversation begins.)")
@@ -55,6 +56,23 @@ const wired = (message: Message, reader: Reader, taken: ReadonlySet<string>): Wi
   const made = { ...reader, ...convert(message, reader, taken) }
   converted.set(message, made)
   return made
+}
+
+/**
+ * Does what the first prompt with these messages takes time for. Of a long
+ * history, as after a restart, that is much: step by step others have their turn.
+ */
+export function* prepare(messages: ReadonlyArray<Message>, reader: Reader): Generator<void> {
+  const taken = new Set<string>()
+  for (const message of messages) {
+    for (const block of message.content) {
+      if (block.type !== "tool_call") continue
+      argumentsIn(block)
+      yield
+    }
+    for (const id of wired(message, reader, taken).ids) taken.add(id)
+    yield
+  }
 }
 
 const goOn = said("Go on.")

@@ -21,7 +21,8 @@ import * as AiSdkEmbed from "./Embed.ts"
 import { failureOf, isAiSdkError } from "./Failure.ts"
 import { type Reader, refusedMedia } from "./Media.ts"
 import * as Outgoing from "./Outgoing.ts"
-import { promptOf } from "./Prompt.ts"
+import * as Pace from "./Pace.ts"
+import { prepare, promptOf } from "./Prompt.ts"
 import { oddName, parametersFor, schemaFor } from "./Schemas.ts"
 import * as AiSdkStream from "./Stream.ts"
 
@@ -116,17 +117,21 @@ const toolOf =
 const choiceOf = (choice: ToolChoice): LanguageModelV3ToolChoice =>
   typeof choice === "string" ? { type: choice } : { type: "tool", toolName: choice.name }
 
-const toolsOf = (tools: ReadonlyArray<ToolSpec>, choice: ToolChoice | undefined, dialect: Dialect) =>
-  tools.length > 0 &&
-  { tools: tools.map(toolOf(dialect, tools.length)), ...(choice !== undefined && { toolChoice: choiceOf(choice) }) }
+const toolsOf = (tools: ReadonlyArray<LanguageModelV3FunctionTool>, choice: ToolChoice | undefined) =>
+  tools.length > 0 && { tools: [...tools], ...(choice !== undefined && { toolChoice: choiceOf(choice) }) }
 
 const schemaFormat = ({ name, schema }: StructuredOutput, dialect: Dialect) => ({
   responseFormat: { type: "json", schema: schemaFor(dialect, schema), ...(name !== undefined && { name }) }
 } as const)
 
 /** The answer as the arguments of a tool that the model has to call, unless it calls another. */
-const byTool = (tools: ReadonlyArray<ToolSpec>, { schema }: StructuredOutput, name: string, dialect: Dialect) => ({
-  tools: [...tools.map(toolOf(dialect, tools.length)), {
+const byTool = (
+  tools: ReadonlyArray<LanguageModelV3FunctionTool>,
+  { schema }: StructuredOutput,
+  name: string,
+  dialect: Dialect
+) => ({
+  tools: [...tools, {
     type: "function",
     name,
     description: "Gives the final answer. Call it once, with the whole answer.",
@@ -199,6 +204,7 @@ export const make = <Credential extends object, Parameters extends object>(
   const optionsOf = (
     call: Provider.ProviderCall<Credential, Parameters>,
     reader: Reader,
+    tools: ReadonlyArray<LanguageModelV3FunctionTool>,
     output: string | undefined
   ) => {
     const prompt = promptOf(call.system, call.messages, reader)
@@ -206,9 +212,9 @@ export const make = <Credential extends object, Parameters extends object>(
       ...options(call),
       prompt: mark === undefined ? prompt : mark(prompt, call),
       ...(call.output !== undefined && output !== undefined
-        ? byTool(call.tools, call.output, output, reader.dialect)
+        ? byTool(tools, call.output, output, reader.dialect)
         : {
-          ...toolsOf(call.tools, call.tool_choice, reader.dialect),
+          ...toolsOf(tools, call.tool_choice),
           ...(call.output !== undefined && schemaFormat(call.output, reader.dialect))
         })
     }
@@ -231,12 +237,16 @@ export const make = <Credential extends object, Parameters extends object>(
         const native = card?.structured_output ?? isStructured(call)
         const output = call.output === undefined || native ? undefined : outputName(tools, call.output)
         const { log, requests, skipped } = requestsOf(call)
-        return Effect.flatMap(open(credential), (opened) =>
+        const prepared = Effect.zipRight(
+          Pace.through(prepare(messages, reader)),
+          Pace.map(tools, toolOf(spoken, tools.length))
+        )
+        return Effect.flatMap(Effect.zip(open(credential), prepared), ([opened, told]) =>
           AiSdkStream.stream({
             model: modelOf(opened, model, spoken),
             author,
             dialect: spoken,
-            options: optionsOf(call, reader, output),
+            options: optionsOf(call, reader, told, output),
             output,
             emit,
             requests,

@@ -7,7 +7,7 @@ import { idsOf, usual } from "./CallId.ts"
 import { type Dialect, returned } from "./Dialect.ts"
 import { fileOf, named, type Reader } from "./Media.ts"
 import { dataOf, nameOf, type Of, resultOf, textPart, user } from "./Parts.ts"
-import { argumentsOf } from "./Verbatim.ts"
+import { argumentsIn } from "./Verbatim.ts"
 
 type AssistantPart = Of<"assistant">["content"][number]
 
@@ -163,7 +163,7 @@ export const assistant = (message: Message, reader: Reader, taken: ReadonlySet<s
           type: "tool-call",
           toolCallId: idOf(block),
           toolName: nameOf(block.name),
-          input: argumentsOf(block.input),
+          input: argumentsIn(block),
           ...optionsOf(block.provider_metadata, reader)
         })
         break

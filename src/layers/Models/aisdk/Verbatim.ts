@@ -4,6 +4,7 @@
  * each gets one that stands for the text, and the finished body has the text.
  */
 import { randomUUID } from "node:crypto"
+import type { ToolCallBlock } from "../../../domain/Message.ts"
 import { wellFormed } from "./WellFormed.ts"
 
 /** Nobody else can know it, so no text of a conversation can pretend to be such an object. */
@@ -46,6 +47,17 @@ export const argumentsOf = (input: string): Readonly<Record<string, string>> => 
   return { [key]: wellFormed(input) }
 }
 
+const known = new WeakMap<ToolCallBlock, Readonly<Record<string, string>>>()
+
+/** The arguments of a call. A block never changes, so each is looked at once, however often its message is converted. */
+export const argumentsIn = (block: ToolCallBlock): Readonly<Record<string, string>> => {
+  const before = known.get(block)
+  if (before !== undefined) return before
+  const made = argumentsOf(block.input)
+  known.set(block, made)
+  return made
+}
+
 /** The end of the JSON string that starts there, behind its quote. */
 const endOfString = (json: string, start: number): number => {
   for (let end = json.indexOf("\"", start + 1);; end = json.indexOf("\"", end + 1)) {
@@ -56,8 +68,8 @@ const endOfString = (json: string, start: number): number => {
   }
 }
 
-/** The body with each text in the place of the object that stood for it. */
-export const withVerbatim = (body: string): string => {
+/** The body with each text in the place of the object that stood for it, step by step. */
+export function* verbatim(body: string): Generator<void, string> {
   let written = ""
   let done = 0
   for (let at = body.indexOf(key); at >= 0; at = body.indexOf(key, done)) {
@@ -70,6 +82,16 @@ export const withVerbatim = (body: string): string => {
     const string = object.slice(key.length + 4, -1)
     written += body.slice(done, start) + (isText ? string : JSON.parse(string))
     done = end
+    yield
   }
   return written + body.slice(done)
+}
+
+/** The same in one go. */
+export const withVerbatim = (body: string): string => {
+  const steps = verbatim(body)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+  }
 }

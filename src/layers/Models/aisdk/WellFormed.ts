@@ -17,7 +17,7 @@ const isEscape = (json: string, at: number): boolean => {
 export const wellFormed = (json: string): string => {
   const text = json.toWellFormed()
   if (!text.includes("\\ud") && !text.includes("\\uD")) return text
-  let written = ""
+  const written: Array<string> = []
   let done = 0
   half.lastIndex = 0
   for (let found = half.exec(text); found !== null; found = half.exec(text)) {
@@ -32,8 +32,9 @@ export const wellFormed = (json: string): string => {
       half.lastIndex = second.lastIndex
       continue
     }
-    written += `${text.slice(done, at)}\\ufffd`
+    written.push(text.slice(done, at))
     done = half.lastIndex
   }
-  return written + text.slice(done)
+  written.push(text.slice(done))
+  return written.join("\\ufffd")
 }
