@@ -17,7 +17,6 @@ const end = () => {
 export const isLong = (): boolean => {
   if (began !== undefined) return performance.now() - began > longest
   began = performance.now()
-  // @effect-diagnostics-next-line globalTimers:off -- the turn's own end, outside of any fiber
   setImmediate(end)
   return false
 }
@@ -25,6 +24,5 @@ export const isLong = (): boolean => {
 /** The next turn. Twice: what sockets ask for while the event loop reads from them happens before it reads again. */
 export const next = (): Promise<void> =>
   new Promise((resolve) => {
-    // @effect-diagnostics-next-line globalTimers:off -- a web stream's own reading, outside of any fiber
     setImmediate(() => setImmediate(resolve))
   })
