@@ -17,6 +17,7 @@ import * as Body from "./Body.ts"
 import * as Cors from "./Cors.ts"
 import * as Hosts from "./Hosts.ts"
 import { earlierAnswers } from "./InOrder.ts"
+import * as InTurns from "./InTurns.ts"
 import { malformation } from "./Malformed.ts"
 import { methodsOf, type Route } from "./Methods.ts"
 import { fromDecodeError, internal, isOurs, isProblem, type Problem, respond } from "./Problems.ts"
@@ -183,7 +184,12 @@ export const make = Effect.fnUntraced(function*(options: Options) {
           : refuse(refused)
       )
       const earlier = earlierAnswers(request)
-      const inOrder = earlier === undefined ? answered : Effect.zipRight(earlier, answered)
+      const inTurn = () => {
+        const turn = InTurns.turn()
+        return turn === undefined ? answered : Effect.zipRight(turn, answered)
+      }
+      // The turn comes last: what the connection tells of earlier answers would be missed while a turn is waited for.
+      const inOrder = earlier === undefined ? inTurn() : Effect.zipRight(earlier, Effect.suspend(inTurn))
       return line === undefined ? inOrder : Effect.ensuring(inOrder, line.write)
     })
 })
