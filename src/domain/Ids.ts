@@ -32,6 +32,15 @@ export type KeyId = typeof KeyId.Type
 export const WorkspaceId = token.pipe(Schema.brand("WorkspaceId"))
 export type WorkspaceId = typeof WorkspaceId.Type
 
+export const ScheduleId = token.pipe(Schema.brand("ScheduleId"))
+export type ScheduleId = typeof ScheduleId.Type
+
+export const FireId = token.pipe(Schema.brand("FireId"))
+export type FireId = typeof FireId.Type
+
+export const JobId = token.pipe(Schema.brand("JobId"))
+export type JobId = typeof JobId.Type
+
 /** A message's id; the id of a reply (`reply_id`) is the id of its assistant message. */
 export const MessageId = token.pipe(Schema.brand("MessageId"))
 export type MessageId = typeof MessageId.Type
