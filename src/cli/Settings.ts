@@ -68,6 +68,7 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   model_first_byte_seconds: numberOf,
   model_idle_seconds: numberOf,
   parked_hours: numberOf,
+  schedule_min_seconds: numberOf,
   retain_days: numberOf,
   max_connections: numberOf,
   keep_alive_seconds: numberOf,

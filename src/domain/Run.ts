@@ -12,6 +12,18 @@ import { Usage } from "./Usage.ts"
 export const RunStatus = Schema.Literal("queued", "running", "awaiting_permission", "awaiting_external_result", "ended")
 export type RunStatus = typeof RunStatus.Type
 
+/** What sent an input: a person's client, a schedule, a task in the background, another agent, or a channel. */
+export const RunSource = Schema.Literal("user", "schedule", "task", "agent", "channel")
+export type RunSource = typeof RunSource.Type
+
+/** Where an input comes from, and what its sender adds to the system prompt for this run alone. */
+export interface Origin {
+  readonly source: RunSource
+  /** The id of what sent it: of a fire, for a schedule. */
+  readonly source_id: string
+  readonly instructions?: string
+}
+
 /** A run is what one accepted input started. */
 export const Run = Schema.Struct({
   id: RunId,
@@ -24,6 +36,10 @@ export const Run = Schema.Struct({
   /** What its input does when another run is active. */
   on_busy: Schema.optionalWith(OnBusy, { default: () => "enqueue" as const }),
   reply_id: MessageId,
+  source: Schema.optionalWith(RunSource, { default: () => "user" as const }),
+  source_id: Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null }),
+  /** Added to the agent's system prompt for this run. */
+  instructions: Schema.optional(Schema.String),
   /** The messages that the client sent; empty means "go on". */
   input: Schema.Array(Message),
   /** Tools that the client which sent it runs itself. */

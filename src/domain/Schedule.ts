@@ -1,6 +1,6 @@
 /** When an agent works on its own, and what it is told then. The names that system A's clients read stay as they are. */
-import { Schema } from "effect"
-import { AgentId, ScheduleId, SessionId, Timestamp, UserId } from "./Ids.ts"
+import { Either, Schema } from "effect"
+import { AgentId, CredentialId, ScheduleId, SessionId, Timestamp, UserId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 import { ChatModelConfig } from "./Model.ts"
 import { OutputSchema } from "./OutputSchema.ts"
@@ -114,6 +114,43 @@ export const Schedule = Schema.Struct({
   data: ScheduleData
 }).annotations({ identifier: "ScheduleRecord" })
 export interface Schedule extends Schema.Schema.Type<typeof Schedule> {}
+
+/** What is shown in the place of what is stored and cannot be read. */
+const unreadable: ScheduleData = {
+  name: "This schedule cannot be read",
+  description: "",
+  enabled: false,
+  cron_expression: "",
+  interval_seconds: null,
+  once_at: null,
+  timezone: "UTC",
+  started_at: Timestamp.make("1970-01-01T00:00:00.000Z"),
+  ended_at: null,
+  jitter_seconds: 0,
+  max_fires: null,
+  overlap: "skip",
+  missed: "skip",
+  missed_grace_seconds: 0,
+  missed_limit: 1,
+  expires_after_seconds: null,
+  chat_model_config: { type: "unknown", credential_id: CredentialId.make("unknown"), model: "unknown", parameters: {} },
+  stateful: false,
+  permission_mode: "dont_ask",
+  instructions: "",
+  input: null,
+  output_schema: null,
+  keep_sessions: keptSessions,
+  source: "USER",
+  source_session_id: null
+}
+
+/** As it is read from storage: one that cannot be read is listed all the same, so that its owner can remove it. */
+export const StoredSchedule = Schema.Struct({
+  ...Schedule.fields,
+  data: ScheduleData.annotations({ decodingFallback: () => Either.right(unreadable) })
+})
+
+export const isReadable = ({ data }: Schedule): boolean => data !== unreadable
 
 /**
  * `ended`: it will not fire any more by itself. `broken`: it cannot be read or cannot

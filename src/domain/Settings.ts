@@ -1,6 +1,7 @@
 /** What an operator can choose about a server, and what follows from it. */
 import { Option, Schema, SchemaAST } from "effect"
 import { defaultFilesMegabytes } from "./File.ts"
+import { minIntervalSeconds } from "./Schedule.ts"
 
 /** An address to listen on; a URL or a port does not belong here. */
 const host = Schema.String.pipe(Schema.pattern(/^[\w.:[\]%-]{1,255}$/)).annotations({
@@ -92,6 +93,10 @@ const retainDays = Schema.Number.pipe(Schema.between(0, 36_500)).annotations({
   description: "days from 0 to 36500, where 0 is for ever"
 })
 
+const scheduleMinSeconds = Schema.Number.pipe(Schema.between(0.1, 60)).annotations({
+  description: "seconds from 0.1 to 60"
+})
+
 const vaultKey = Schema.Redacted(Schema.String.pipe(Schema.minLength(1))).annotations({
   description: "32 bytes as base64 or hex, several separated by commas"
 })
@@ -138,6 +143,8 @@ export const Settings = Schema.Struct({
   parked_hours: Schema.optionalWith(parkedHours, { exact: true, default: () => 168 }),
   /** How long the events of ended runs are kept; the transcript stays. 0 means for ever. */
   retain_days: Schema.optionalWith(retainDays, { exact: true, default: () => 0 }),
+  /** The shortest time between two fires of one schedule. */
+  schedule_min_seconds: Schema.optionalWith(scheduleMinSeconds, { exact: true, default: () => minIntervalSeconds }),
   /** The vault's keys, newest first; without them a key file in `data_dir` is made and used. */
   vault_key: Schema.optionalWith(vaultKey, { exact: true }),
   /** Starts with the given or a fresh vault key although the database was written with another; what that one sealed is lost. */

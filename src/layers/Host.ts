@@ -16,6 +16,8 @@ import type { Peers } from "../services/Peers.ts"
 import type { Rooms } from "../services/Rooms.ts"
 import type { Rotation } from "../services/Rotation.ts"
 import type { RunOwner } from "../services/RunOwner.ts"
+import type { Scheduler } from "../services/Scheduler.ts"
+import type { ScheduleStore } from "../services/ScheduleStore.ts"
 import type { SessionHub } from "../services/SessionHub.ts"
 import type { Storage } from "../services/Storage.ts"
 import type { Tenants } from "../services/Tenants.ts"
@@ -41,6 +43,9 @@ import * as PeersPg from "./Peers/Pg.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
 import * as RotationStored from "./Rotation/Stored.ts"
 import * as RunOwnerLocal from "./RunOwner/Local.ts"
+import * as SchedulerClaimed from "./Scheduler/Claimed.ts"
+import * as SchedulerMemory from "./Scheduler/Memory.ts"
+import * as SchedulerSql from "./Scheduler/Sql.ts"
 import * as SessionHubLocal from "./SessionHub/Local.ts"
 import * as Migrations from "./Sql/Migrations.ts"
 import * as migrations from "./Sql/migrations/All.ts"
@@ -59,7 +64,7 @@ import * as VaultChecked from "./Vault/Checked.ts"
 import * as VaultSqlCheck from "./Vault/SqlCheck.ts"
 
 /** The layers that store data, and the other processes that share it. */
-export type Memories = Storage | EventLog | Files | Ledger | Tenants | Peers
+export type Memories = Storage | EventLog | Files | Ledger | ScheduleStore | Tenants | Peers
 
 export type Host =
   | Memories
@@ -72,6 +77,7 @@ export type Host =
   | Rooms
   | RunOwner
   | SessionHub
+  | Scheduler
   | Idempotency
   | Rotation
 
@@ -80,6 +86,7 @@ export const memory: Layer.Layer<Memories> = Layer.mergeAll(
   EventLogMemory.layer,
   FilesMemory.layer,
   LedgerMemory.layer,
+  SchedulerMemory.layer,
   TenantsMemory.layer,
   PeersMemory.layer
 ).pipe(
@@ -94,6 +101,7 @@ const sql = (options: StorageSql.Options) =>
     EventLogSql.layer,
     FilesSql.layer,
     LedgerSql.layer,
+    SchedulerSql.layer,
     TenantsSql.layer,
     VaultSqlCheck.layer
   )
@@ -118,7 +126,9 @@ export const postgres = (options: Pg.Options) =>
 /** Why storage could not be opened. */
 type StorageRefused = Layer.Layer.Error<ReturnType<typeof pglite>> | Layer.Layer.Error<ReturnType<typeof postgres>>
 
-export interface EngineOptions extends Partial<AgentRunnerLoop.Limits & SessionHubLocal.Options & Upkeep.Limits> {
+export interface EngineOptions
+  extends Partial<AgentRunnerLoop.Limits & SchedulerClaimed.Options & SessionHubLocal.Options & Upkeep.Limits>
+{
   /** Whether `X-User-ID` is trusted. */
   readonly trusted: boolean
   /** Tools beside the built-in ones. */
@@ -127,7 +137,13 @@ export interface EngineOptions extends Partial<AgentRunnerLoop.Limits & SessionH
 
 /** The engine over any storage, vault and models. */
 export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>, options: EngineOptions) =>
-  Layer.merge(SessionHubLocal.layerWith({ ...defaults, ...options }), Upkeep.layer({ ...defaults, ...options })).pipe(
+  Layer.merge(
+    Layer.provideMerge(
+      SchedulerClaimed.layerWith({ ...defaults, ...options }),
+      SessionHubLocal.layerWith({ ...defaults, ...options })
+    ),
+    Upkeep.layer({ ...defaults, ...options })
+  ).pipe(
     Layer.provideMerge(RunOwnerLocal.layer),
     Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer({ ...defaults, ...options }))),
     Layer.provideMerge(ToolboxBuiltIn.layerWith(options.tools ?? [])),

@@ -4,6 +4,7 @@ import type { Claim } from "../domain/Claim.ts"
 import type { Conflict, Gone, Invalid, LimitReached, Malformed, NotFound, Unavailable } from "../domain/Errors.ts"
 import type { MessageId, RunId, UserId } from "../domain/Ids.ts"
 import type { Message } from "../domain/Message.ts"
+import type { Origin } from "../domain/Run.ts"
 import type { Session, SessionStatus } from "../domain/Session.ts"
 import type { Sink, Subscription } from "./Rooms.ts"
 
@@ -31,11 +32,13 @@ export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionH
   /**
    * Accepts an input. When this returns, the input is durable, and its run goes on
    * even if all clients leave. The `claim` on its key is durable too: both are written at once.
+   * Without an `origin` it comes from a user.
    */
   readonly send: (
     owner: UserId,
     request: ChatRequest,
-    claim?: (accepted: Accepted) => Claim
+    claim?: (accepted: Accepted) => Claim,
+    origin?: Origin
   ) => Effect.Effect<Accepted, SendFailure>
   /**
    * Replays, then follows, until the scope closes or `only`'s run ends. A cursor

@@ -4,10 +4,12 @@ import { ApiKey } from "../domain/ApiKey.ts"
 import { Claim } from "../domain/Claim.ts"
 import { Credential } from "../domain/Credential.ts"
 import type { Conflict, Malformed, NotFound } from "../domain/Errors.ts"
+import { Fire } from "../domain/Fire.ts"
 import type { Timestamp, UserId } from "../domain/Ids.ts"
 import * as Older from "../domain/Older.ts"
 import type { Page, PageRequest } from "../domain/Page.ts"
 import type { Run } from "../domain/Run.ts"
+import { type Schedule, StoredSchedule } from "../domain/Schedule.ts"
 import { Session } from "../domain/Session.ts"
 import { InTransaction, makeCache, makeCollection, transactionOver } from "./Collection.ts"
 
@@ -67,10 +69,14 @@ export interface Collection<A extends Owned, Columns extends string> {
 export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly agents: Collection<Agent, never>
   readonly credentials: Collection<Credential, "type">
-  readonly sessions: Collection<Session, "agent_id">
+  readonly sessions: Collection<Session, "agent_id" | "schedule_id">
   /** Written by `EventLog.append`, with the events that they tell of. */
   readonly runs: Collection<Run, "session_id" | "status">
   readonly keys: Collection<ApiKey, never>
+  /** Where they are, and what is due, is in `ScheduleStore`. */
+  readonly schedules: Collection<Schedule, "agent_id">
+  /** Written through `ScheduleStore`. */
+  readonly fires: Collection<Fire, "schedule_id" | "status">
   /** Written with what they claim: in a transaction, or by `EventLog.append`. */
   readonly claims: Collection<Claim, never>
   /** Removes at most `limit` claims that are older, and answers how many it removed. */
@@ -91,10 +97,26 @@ export interface Table {
 export const tables = {
   agents: { name: "agents", columns: [], references: [] },
   credentials: { name: "credentials", columns: ["type"], references: [] },
-  sessions: { name: "sessions", columns: ["agent_id"], references: [{ column: "agent_id", table: "agents" }] },
+  sessions: {
+    name: "sessions",
+    columns: ["agent_id", "schedule_id"],
+    references: [{ column: "agent_id", table: "agents" }]
+  },
   runs: { name: "runs", columns: ["session_id", "status"], references: [{ column: "session_id", table: "sessions" }] },
   keys: { name: "keys", columns: [], references: [] },
   claims: { name: "claims", columns: [], references: [] },
+  schedules: { name: "schedules", columns: ["agent_id"], references: [{ column: "agent_id", table: "agents" }] },
+  /** Rows of the Memory layer of `ScheduleStore`; the Sql layer has columns of its own. */
+  schedule_states: {
+    name: "schedule_states",
+    columns: ["schedule_id"],
+    references: [{ column: "schedule_id", table: "schedules" }]
+  },
+  fires: {
+    name: "fires",
+    columns: ["schedule_id", "status"],
+    references: [{ column: "schedule_id", table: "schedules" }]
+  },
   /** Written by `EventLog.append`, summed by `Ledger`; refers to nothing, so that it stays. */
   usage: { name: "usage", columns: [], references: [] }
 } as const satisfies Record<string, Table>
@@ -179,7 +201,7 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         noun: "Session",
         table: tables.sessions,
         schema: Session,
-        columns: ({ agent_id }) => ({ agent_id })
+        columns: ({ agent_id, source_schedule_id }) => ({ agent_id, schedule_id: source_schedule_id ?? "" })
       }),
       runs: makeCollection(driver, undefined, {
         noun: "Run",
@@ -193,6 +215,18 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         table: tables.claims,
         schema: Claim,
         columns: () => ({})
+      }),
+      schedules: makeCollection(driver, cache, {
+        noun: "Schedule",
+        table: tables.schedules,
+        schema: StoredSchedule,
+        columns: ({ agent_id }) => ({ agent_id })
+      }),
+      fires: makeCollection(driver, undefined, {
+        noun: "Fire",
+        table: tables.fires,
+        schema: Fire,
+        columns: ({ schedule_id, status }) => ({ schedule_id, status })
       }),
       forgetClaims: (before, limit) => driver.removeBefore(tables.claims, before, limit),
       transaction: (effect) =>

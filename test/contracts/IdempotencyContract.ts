@@ -12,6 +12,7 @@ import { Files } from "../../src/services/Files.ts"
 import { Idempotency, type Once } from "../../src/services/Idempotency.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { Models } from "../../src/services/Models.ts"
+import { ScheduleStore } from "../../src/services/ScheduleStore.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { Tenants } from "../../src/services/Tenants.ts"
@@ -56,11 +57,13 @@ const another = Effect.map(
 
 /** Another whole process over the same storage. */
 const anotherHost = Effect.flatMap(
-  Effect.context<Storage | EventLog | Files | Ledger | Tenants | Vault | Models>(),
+  Effect.context<Storage | EventLog | Files | Ledger | ScheduleStore | Tenants | Vault | Models>(),
   (parts) =>
     Layer.build(Layer.fresh(Host.engine(
       Layer.merge(
-        Layer.succeedContext(Context.pick(Storage, EventLog, Files, Ledger, Tenants, Vault, Models)(parts)),
+        Layer.succeedContext(
+          Context.pick(Storage, EventLog, Files, Ledger, ScheduleStore, Tenants, Vault, Models)(parts)
+        ),
         PeersMemory.layer
       ),
       { trusted: true }

@@ -6,6 +6,7 @@ import type { EventLog } from "../../src/services/EventLog.ts"
 import type { Files } from "../../src/services/Files.ts"
 import type { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
+import type { ScheduleStore } from "../../src/services/ScheduleStore.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import type { Storage } from "../../src/services/Storage.ts"
 import type { Tenants } from "../../src/services/Tenants.ts"
@@ -43,7 +44,7 @@ const reply = (
 
 export const poisonContract = <E>(
   name: string,
-  storage: Layer.Layer<Storage | EventLog | Files | Ledger | Tenants, E>
+  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | Tenants, E>
 ) =>
   layer(storage, { timeout: "60 seconds", excludeTestServices: true })(`Poison: ${name}`, (it) => {
     it.scoped("a run whose events storage cannot hold ends after its attempts, and its session goes on", () =>

@@ -9,6 +9,7 @@ import { EventLog, type LogBatch } from "../../src/services/EventLog.ts"
 import type { Files } from "../../src/services/Files.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
+import type { ScheduleStore } from "../../src/services/ScheduleStore.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import type { Tenants } from "../../src/services/Tenants.ts"
@@ -56,7 +57,7 @@ const interrupted = (
 
 export const recoveryContract = <E>(
   name: string,
-  storage: Layer.Layer<Storage | EventLog | Files | Ledger | Tenants, E>
+  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | Tenants, E>
 ) =>
   layer(storage, { timeout: patience(60_000), excludeTestServices: true })(`Recovery: ${name}`, (it) => {
     it.scoped("makes the model call that was cut off again, and keeps what it had said", () =>

@@ -100,6 +100,8 @@ export const runOf = (session: Session, changes: Partial<Run> = {}): Run => ({
   agent_id: session.agent_id,
   driver: null,
   on_busy: "enqueue",
+  source: "user",
+  source_id: null,
   status: "running",
   reply_id: freshId() as MessageId,
   input: [messageOf("Good morning")],

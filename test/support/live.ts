@@ -13,6 +13,7 @@ import { Files } from "../../src/services/Files.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { Models } from "../../src/services/Models.ts"
 import type { Peers } from "../../src/services/Peers.ts"
+import { ScheduleStore } from "../../src/services/ScheduleStore.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { Tenants } from "../../src/services/Tenants.ts"
 import { checkEvent } from "./agentservice/Checked.ts"
@@ -36,11 +37,11 @@ export interface LiveOptions {
 /** A host. `end` leaves its runs as they are; after `kill`, nothing that it still does reaches the log. */
 export const live = (options: LiveOptions = {}) =>
   Effect.gen(function*() {
-    const context = yield* Effect.context<Storage | EventLog | Files | Ledger | Tenants>()
+    const context = yield* Effect.context<Storage | EventLog | Files | Ledger | ScheduleStore | Tenants>()
     const log = Context.get(context, EventLog)
     let isKilled = false
     const append: Append = (batch) => isKilled ? new AppendRefused({ reason: "fenced" }) : log.append(batch)
-    const storage = Context.pick(Storage, EventLog, Files, Ledger, Tenants)(context).pipe(
+    const storage = Context.pick(Storage, EventLog, Files, Ledger, ScheduleStore, Tenants)(context).pipe(
       Context.add(EventLog, {
         ...log,
         append: options.append?.(append) ?? append,

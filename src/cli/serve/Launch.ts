@@ -12,6 +12,7 @@ import { Fatal, type StorageEnded } from "../../services/Fatal.ts"
 import { Readiness } from "../../services/Readiness.ts"
 import { Rooms } from "../../services/Rooms.ts"
 import { RunOwner } from "../../services/RunOwner.ts"
+import { Scheduler } from "../../services/Scheduler.ts"
 import { announce } from "./Banner.ts"
 import { firstKey, firstSession } from "./FirstStart.ts"
 import * as LastResort from "./LastResort.ts"
@@ -43,6 +44,7 @@ const run = (
   Effect.gen(function*() {
     const owner = yield* RunOwner
     const rooms = yield* Rooms
+    const scheduler = yield* Scheduler
     const readiness = yield* Readiness
     const { address } = yield* HttpServer.HttpServer
     const port = address._tag === "TcpAddress" ? address.port : settings.port
@@ -63,6 +65,8 @@ const run = (
       )
     )
     yield* owner.recover
+    // Added after the finalizer above, so that it is stopped first: it starts nothing while runs come to their ends.
+    yield* Effect.forkScoped(scheduler.run)
     yield* readiness.set(true)
     yield* announce(settings, urlOf(settings, port), key)
     return yield* Deferred.await(ended)

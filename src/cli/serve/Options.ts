@@ -71,6 +71,12 @@ export const options = {
     60
   ),
   parked_hours: number("parked_hours", "HOURS", "How long a run may wait for an answer; 0 is without end", 168),
+  schedule_min_seconds: number(
+    "schedule_min_seconds",
+    "SECONDS",
+    "The shortest time between two fires of a schedule",
+    10
+  ),
   retain_days: number("retain_days", "DAYS", "How long the events of ended runs are kept; 0 is for ever", 0),
   max_connections: Options.integer("max-connections").pipe(
     Options.withPseudoName("COUNT"),
@@ -142,6 +148,7 @@ export const read = Effect.fnUntraced(function*(flags: Flags) {
       model_first_byte_seconds: Option.getOrUndefined(flags.model_first_byte_seconds),
       model_idle_seconds: Option.getOrUndefined(flags.model_idle_seconds),
       parked_hours: Option.getOrUndefined(flags.parked_hours),
+      schedule_min_seconds: Option.getOrUndefined(flags.schedule_min_seconds),
       retain_days: Option.getOrUndefined(flags.retain_days),
       max_connections: Option.getOrUndefined(flags.max_connections),
       keep_alive_seconds: Option.getOrUndefined(flags.keep_alive_seconds),

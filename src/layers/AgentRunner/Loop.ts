@@ -40,6 +40,10 @@ const isCorrection = (block: ContentBlock) => block.type === "hint" && block.sou
 /** Answers of one reply that may be cut in the middle of a tool call; the model is told so after each but the last. */
 const maxCuts = 2
 
+/** The agent's prompt, and what the run's sender adds to it. */
+const systemOf = ({ data }: Agent, { instructions }: Run) =>
+  instructions === undefined || instructions === "" ? data.system_prompt : `${data.system_prompt}\n\n${instructions}`
+
 /** A model that had to call a tool in every round would never end. */
 const choiceOf = ({ tool_choice }: Run, { rounds }: Reply.Reply) =>
   tool_choice === undefined || (rounds > 0 && tool_choice !== "none") ? {} : { tool_choice }
@@ -120,7 +124,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
           owner: session.user_id,
           config,
           fallbacks,
-          system: agent.data.system_prompt,
+          system: systemOf(agent, run),
           messages,
           tools: [...tools, ...agent.data.client_tools, ...run.tools],
           ...choiceOf(run, out.reply()),

@@ -6,7 +6,7 @@ import { Conflict, Gone, Invalid, NotFound } from "../../domain/Errors.ts"
 import { defaultFilesMegabytes } from "../../domain/File.ts"
 import type { BlockId, MessageId, RunId, UserId } from "../../domain/Ids.ts"
 import { acceptMessage, type Message } from "../../domain/Message.ts"
-import type { Run } from "../../domain/Run.ts"
+import type { Origin, Run } from "../../domain/Run.ts"
 import type { Session, SessionStatus } from "../../domain/Session.ts"
 import { namedTwice } from "../../domain/Tool.ts"
 import { noUsage } from "../../domain/Usage.ts"
@@ -142,7 +142,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
   const transcripts = Transcripts.make(log, owner, running)
 
   const send = Effect.fnUntraced(
-    function*(user_id: UserId, given: ChatRequest, claim?: (accepted: Accepted) => Claim) {
+    function*(user_id: UserId, given: ChatRequest, claim?: (accepted: Accepted) => Claim, origin?: Origin) {
       const session = yield* storage.sessions.get(user_id, given.session_id)
       if (session.agent_id !== given.agent_id) return yield* NotFound.of("Session", given.session_id)
       // Files are stored before the log can name them. What is stored and then not named is removed by the upkeep.
@@ -176,6 +176,9 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
         driver: null,
         on_busy: request.on_busy,
         reply_id: newId.record(millis) as MessageId,
+        source: origin?.source ?? "user",
+        source_id: origin?.source_id ?? null,
+        ...(origin?.instructions !== undefined && { instructions: origin.instructions }),
         input: inputs.map((input) =>
           acceptMessage(input, newId.record(millis) as MessageId, created_at, () => newId.short() as BlockId)
         ),
@@ -240,7 +243,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
       yield* storage.sessions.get(user_id, request.session_id)
       return yield* takeFiles(user_id, request)
     }),
-    send: (user_id, request, claim) => send(user_id, request, claim),
+    send: (user_id, request, claim, origin) => send(user_id, request, claim, origin),
     attach: Effect.fnUntraced(function*(session, sink, subscription) {
       const room = yield* rooms.get(session)
       if (subscription.after > room.head()) yield* room.follow

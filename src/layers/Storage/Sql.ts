@@ -37,13 +37,22 @@ interface Stored extends Record<string, unknown> {
   readonly data: string
 }
 
+/** What is no JSON is read as an object without fields: one such row must not hide the others. */
+const parsed = (data: string): object => {
+  try {
+    return JSON.parse(data)
+  } catch {
+    return {}
+  }
+}
+
 const rowOf = (table: Table, stored: Stored): Row => ({
   id: stored.id,
   owner: stored.owner,
   created_at: stored.created_at.toISOString(),
   updated_at: stored.updated_at.toISOString(),
   columns: Object.fromEntries(table.columns.map((column) => [column, stored[column] as string])),
-  data: JSON.parse(stored.data)
+  data: parsed(stored.data)
 })
 
 const valuesOf = (table: Table, row: Row) => [

@@ -7,6 +7,7 @@ import { usage } from "./0006_usage.ts"
 import { vaultCheck } from "./0008_vault_check.ts"
 import { files } from "./0009_files.ts"
 import { customEvents } from "./0010_custom_events.ts"
+import { schedules } from "./0011_schedules.ts"
 
 /** Every step, for `Migrations.migrate`. */
 export const all: Migrations = {
@@ -17,5 +18,6 @@ export const all: Migrations = {
   "0006_usage": usage,
   "0008_vault_check": vaultCheck,
   "0009_files": files,
-  "0010_custom_events": customEvents
+  "0010_custom_events": customEvents,
+  "0011_schedules": schedules
 }

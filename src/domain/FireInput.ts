@@ -1,0 +1,49 @@
+/** What an agent is told by a fire: the schedule's text with its variables. */
+import type { Fire } from "./Fire.ts"
+import type { Schedule } from "./Schedule.ts"
+
+/** What the variables of a text say. */
+export interface Variables {
+  /** The time of the slot on the wall clock of the schedule's zone, with its offset. */
+  readonly time: string
+  /** How many fires there were, this one included; 0 when somebody triggered it. */
+  readonly fire_number: string
+  /** The status of the fire before, or `none`. */
+  readonly last_outcome: string
+  /** The slot of the fire before on the wall clock, or `never`. */
+  readonly last_time: string
+  readonly schedule_name: string
+  readonly timezone: string
+}
+
+export const variableNames: ReadonlyArray<keyof Variables> = [
+  "time",
+  "fire_number",
+  "last_outcome",
+  "last_time",
+  "schedule_name",
+  "timezone"
+]
+
+/** `{{time}}` with or without blanks inside. Other braces stay as they are: an example may need them. */
+const pattern = new RegExp(`\\{\\{ ?(${variableNames.join("|")}) ?\\}\\}`, "g")
+
+export const textOf = ({ data }: Schedule, variables: Variables): string =>
+  (data.input || data.description || data.name).replace(
+    pattern,
+    (_, name: string) => variables[name as keyof Variables]
+  )
+
+export const variablesOf = (
+  { data }: Schedule,
+  fire: Fire,
+  before: Fire | undefined,
+  localText: (at: string) => string
+): Variables => ({
+  time: localText(fire.slot_at),
+  fire_number: String(fire.number ?? 0),
+  last_outcome: before?.status ?? "none",
+  last_time: before === undefined ? "never" : localText(before.slot_at),
+  schedule_name: data.name,
+  timezone: data.timezone
+})
