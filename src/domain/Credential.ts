@@ -54,7 +54,7 @@ export const present = (credential: Credential): CredentialRecord => ({
 
 /** Who reaches a model through a credential. */
 export const CredentialUse = Schema.Struct({
-  kind: Schema.Literal("session", "agent"),
+  kind: Schema.Literal("session", "agent", "schedule"),
   id: Schema.String,
   name: Schema.String,
   /** Where it is named: `chat_model_config`, `fallback_chat_model_config.1` … */
@@ -72,7 +72,7 @@ export class CredentialInUse extends Schema.TaggedError<CredentialInUse>()(
     ...problem(409, "Conflict", "credential_in_use"),
     used_by: Schema.Array(CredentialUse).pipe(Schema.maxItems(maxUses))
   },
-  HttpApiSchema.annotations({ status: 409, description: "Sessions or agents use the credential." })
+  HttpApiSchema.annotations({ status: 409, description: "Sessions, agents or schedules use the credential." })
 ) {
   static readonly of = (used_by: ReadonlyArray<CredentialUse>): CredentialInUse => {
     const [first] = used_by

@@ -15,6 +15,7 @@ import { MessagesApi } from "./api/Messages.ts"
 import { ModelsApi } from "./api/Models.ts"
 import * as Problem from "./api/Problem.ts"
 import { RunsApi } from "./api/Runs.ts"
+import { SchedulesApi } from "./api/Schedules.ts"
 import { SessionsApi } from "./api/Sessions.ts"
 import { UsageApi } from "./api/Usage.ts"
 import { VaultApi } from "./api/Vault.ts"
@@ -33,6 +34,7 @@ const native = HttpApi.make("stoa")
   .add(FilesApi)
   .add(ChatApi)
   .add(RunsApi)
+  .add(SchedulesApi)
   .add(UsageApi)
   .add(AdminApi)
   .add(KeysApi)

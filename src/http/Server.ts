@@ -19,6 +19,7 @@ import * as Keys from "./handlers/Keys.ts"
 import * as Messages from "./handlers/Messages.ts"
 import * as Models from "./handlers/Models.ts"
 import * as Runs from "./handlers/Runs.ts"
+import * as Schedules from "./handlers/Schedules.ts"
 import * as Sessions from "./handlers/Sessions.ts"
 import * as Usage from "./handlers/Usage.ts"
 import * as Vault from "./handlers/Vault.ts"
@@ -62,6 +63,7 @@ const handlers = Layer.mergeAll(
   Messages.layer,
   Models.layer,
   Runs.layer,
+  Schedules.layer,
   Sessions.layer,
   Usage.layer,
   Vault.layer

@@ -5,9 +5,9 @@ import type { CredentialId, UserId } from "../../domain/Ids.ts"
 import { fallbacksIn } from "../../domain/Model.ts"
 import type { Storage } from "../../services/Storage.ts"
 
-/** The first few sessions and agents of the owner that name it. */
+/** The first few sessions, agents and schedules of the owner that name it. */
 export const usesOf = (
-  { agents, sessions }: Context.Tag.Service<typeof Storage>,
+  { agents, schedules, sessions }: Context.Tag.Service<typeof Storage>,
   owner: UserId,
   credential_id: CredentialId
 ): Effect.Effect<ReadonlyArray<CredentialUse>> => {
@@ -34,5 +34,12 @@ export const usesOf = (
         )
       )
   )
-  return Effect.zipWith(inSessions, inAgents, (a, b) => [...a, ...b].slice(0, maxUses))
+  const inSchedules = Effect.map(
+    schedules.holding(owner, named, maxUses),
+    (found) =>
+      found.flatMap(({ data: { chat_model_config, name }, id }) =>
+        usesIn(credential_id, "schedule", { id, name }, fallbacksIn("chat_model_config", chat_model_config))
+      )
+  )
+  return Effect.map(Effect.all([inSessions, inAgents, inSchedules]), (uses) => uses.flat().slice(0, maxUses))
 }
