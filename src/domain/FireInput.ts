@@ -16,7 +16,7 @@ export interface Variables {
   readonly timezone: string
 }
 
-export const variableNames: ReadonlyArray<keyof Variables> = [
+const variableNames: ReadonlyArray<keyof Variables> = [
   "time",
   "fire_number",
   "last_outcome",

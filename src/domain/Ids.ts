@@ -38,9 +38,6 @@ export type ScheduleId = typeof ScheduleId.Type
 export const FireId = token.pipe(Schema.brand("FireId"))
 export type FireId = typeof FireId.Type
 
-export const JobId = token.pipe(Schema.brand("JobId"))
-export type JobId = typeof JobId.Type
-
 /** A message's id; the id of a reply (`reply_id`) is the id of its assistant message. */
 export const MessageId = token.pipe(Schema.brand("MessageId"))
 export type MessageId = typeof MessageId.Type

@@ -32,11 +32,11 @@ const keptSessions = 100
 const maxKeptSessions = 10_000
 
 /** What happens when the fire before has not ended: this one waits, is left out, or stops the other. */
-export const Overlap = Schema.Literal("queue", "skip", "interrupt")
+const Overlap = Schema.Literal("queue", "skip", "interrupt")
 export type Overlap = typeof Overlap.Type
 
 /** What happens to fires that no process could do in time: none is made up for, the newest of them, or each up to a bound. */
-export const Missed = Schema.Literal("skip", "once", "all")
+const Missed = Schema.Literal("skip", "once", "all")
 export type Missed = typeof Missed.Type
 
 const name = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(256))
@@ -252,7 +252,7 @@ export interface TimingInput {
 }
 
 /** Most times that a preview names. */
-export const maxPreview = 100
+const maxPreview = 100
 
 const queryNumber = (maximum: number) =>
   Schema.optionalWith(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, maximum)), { default: () => 10 })
@@ -262,7 +262,7 @@ export const NextRequest = Schema.Struct({ count: queryNumber(maxPreview) })
 
 /** Asks for the next times of what is not a schedule yet. */
 export const PreviewRequest = Schema.Struct({
-  cron_expression: Schema.optional(expression),
+  cron_expression: Schema.optional(expression.annotations({ examples: ["0 9 * * MON-FRI"] })),
   interval_seconds: Schema.optional(Schema.NumberFromString.pipe(Schema.between(0.1, maxIntervalSeconds))),
   once_at: Schema.optional(time),
   timezone: Schema.optionalWith(timezone, { default: () => "UTC" }),

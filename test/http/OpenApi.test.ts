@@ -229,7 +229,8 @@ describe("The OpenAPI document", () => {
       "chat.reply",
       "chat.async",
       "embeddings.create",
-      "credentials.test"
+      "credentials.test",
+      "schedules.create"
     ])
     assert.deepStrictEqual(Object.keys(spec.paths["/liveness"]!["get"]!.responses), ["200", "400", "500"])
   })
@@ -343,12 +344,12 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
           }
         )
         assert.isBelow(status, 300, `${operationId}: ${text}`)
-        for (const name of ["agent_id", "credential_id", "session_id", "run_id"]) {
+        for (const name of ["agent_id", "credential_id", "session_id", "run_id", "schedule_id"]) {
           if (json?.[name]) ids[name] = json[name]
         }
         if (operationId === "keys.create") ids["key_id"] = json.id
       })
-      for (const path of ["/agent", "/credential", "/sessions", "/keys"]) yield* attempt("post", path)
+      for (const path of ["/agent", "/credential", "/sessions", "/schedule", "/keys"]) yield* attempt("post", path)
       const picture = png(20_000)
       ids["hash"] = createHash("sha256").update(picture).digest("hex")
       const { agent_id, session_id } = ids
@@ -366,7 +367,13 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
         }
       }
       for (
-        const path of ["/keys/{key_id}", "/sessions/{session_id}", "/credential/{credential_id}", "/agent/{agent_id}"]
+        const path of [
+          "/keys/{key_id}",
+          "/schedule/{schedule_id}",
+          "/sessions/{session_id}",
+          "/credential/{credential_id}",
+          "/agent/{agent_id}"
+        ]
       ) {
         yield* attempt("delete", path)
       }

@@ -24,7 +24,15 @@ export const parameters: Readonly<Record<string, string>> = {
   range: "A part of the file, such as `bytes=0-1023`: the answer is then 206 with those bytes.",
   run_id: "The run's id.",
   session_id: "The session's id.",
-  status: "Only runs with this status.",
+  status: "Only those with this status.",
   to: "The end, itself not included: a UTC time or a day, such as `2026-02-01`. The end of today when it is left out.",
-  user_id: "Only what belongs to this tenant."
+  user_id: "Only what belongs to this tenant.",
+  count: "How many of the next times.",
+  cron_expression: "Five or six fields, or a name such as `@daily`.",
+  ended_at: "From this time on it does not fire.",
+  interval_seconds: "Seconds from one fire to the next.",
+  once_at: "The one time at which it fires.",
+  schedule_id: "The schedule's id.",
+  started_at: "Before this time it does not fire.",
+  timezone: "The IANA zone on whose wall clock times are read."
 }

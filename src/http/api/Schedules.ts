@@ -43,7 +43,8 @@ export class SchedulesApi extends HttpApiGroup.make("schedules")
       .annotateContext(operation({
         scope: "write",
         summary: "Create a schedule",
-        description: "Give one of `cron_expression`, `interval_seconds` and `once_at`. Each fire sends `input`, or else "
+        description:
+          "Give one of `cron_expression`, `interval_seconds` and `once_at`. Each fire sends `input`, or else "
           + "`description`, to the agent: in a session of its own, or in one session for all when it is `stateful`.",
         example: {
           name: "Morning",
@@ -74,7 +75,8 @@ export class SchedulesApi extends HttpApiGroup.make("schedules")
       .annotateContext(operation({
         scope: "write",
         summary: "Change a schedule",
-        description: "Fields that are left out stay as they are. When its times change, the next one is found from now on.",
+        description:
+          "Fields that are left out stay as they are. When its times change, the next one is found from now on.",
         example: { cron_expression: "30 9 * * MON-FRI" }
       }))
   )
@@ -144,7 +146,8 @@ export class SchedulesApi extends HttpApiGroup.make("schedules")
       .annotateContext(operation({
         scope: "read",
         summary: "List the fires of a schedule",
-        description: "Newest first: each with its time, its lateness, its run, and what became of it. The last 1000 are kept."
+        description:
+          "Newest first: each with its time, its lateness, its run, and what became of it. The last 1000 are kept."
       }))
   )
   .middleware(Authentication)

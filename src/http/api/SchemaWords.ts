@@ -121,5 +121,16 @@ export const schemas: Readonly<Record<string, string>> = {
   UserConfirmInput: "A person's answer to REQUIRE_USER_CONFIRM.",
   VaultKey: "One of the vault's keys, by an id that tells nothing of it.",
   VaultRotation: "How far sealing everything with the newest key is.",
-  VaultStatus: "The vault's keys and what is sealed with them."
+  VaultStatus: "The vault's keys and what is sealed with them.",
+  Fire: "One fire of a schedule, and what became of it.",
+  FireList: "A page of fires.",
+  NextFires: "When something fires next.",
+  ScheduleCreated: "The new schedule.",
+  ScheduleData: "When an agent works on its own, and what it is told then.",
+  ScheduleDraft: "A schedule to create. One of `cron_expression`, `interval_seconds` and `once_at` is given.",
+  ScheduleList: "A page of schedules.",
+  SchedulePatch: "Changes of a schedule; what is left out stays as it is.",
+  ScheduleSessionList: "A page of the sessions that a schedule made.",
+  ScheduleTriggered: "The fire that was asked for.",
+  ScheduleView: "A schedule and where it is."
 }
