@@ -9,6 +9,7 @@ import { doctor } from "./commands/doctor.ts"
 import { keys } from "./commands/keys.ts"
 import { models } from "./commands/models.ts"
 import { runs } from "./commands/runs.ts"
+import { schedules } from "./commands/schedules.ts"
 import type { Extensions } from "./commands/serve.ts"
 import { sessions } from "./commands/sessions.ts"
 import { tenants } from "./commands/tenants.ts"
@@ -23,6 +24,7 @@ const clients = [
   agents,
   sessions,
   runs,
+  schedules,
   credentials,
   models,
   usage,

@@ -16,22 +16,13 @@ export interface Variables {
   readonly timezone: string
 }
 
-const variableNames: ReadonlyArray<keyof Variables> = [
-  "time",
-  "fire_number",
-  "last_outcome",
-  "last_time",
-  "schedule_name",
-  "timezone"
-]
-
-/** `{{time}}` with or without blanks inside. Other braces stay as they are: an example may need them. */
-const pattern = new RegExp(`\\{\\{ ?(${variableNames.join("|")}) ?\\}\\}`, "g")
+/** The names of the variables, as in `{{time}}`, with or without blanks inside. Other braces stay as they are: an example may need them. */
+const pattern = /\{\{ ?(time|fire_number|last_outcome|last_time|schedule_name|timezone) ?\}\}/g
 
 export const textOf = ({ data }: Schedule, variables: Variables): string =>
   (data.input || data.description || data.name).replace(
     pattern,
-    (_, name: string) => variables[name as keyof Variables]
+    (_, name: keyof Variables) => variables[name]
   )
 
 export const variablesOf = (

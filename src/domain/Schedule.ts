@@ -32,11 +32,11 @@ const keptSessions = 100
 const maxKeptSessions = 10_000
 
 /** What happens when the fire before has not ended: this one waits, is left out, or stops the other. */
-const Overlap = Schema.Literal("queue", "skip", "interrupt")
+export const Overlap = Schema.Literal("queue", "skip", "interrupt")
 export type Overlap = typeof Overlap.Type
 
 /** What happens to fires that no process could do in time: none is made up for, the newest of them, or each up to a bound. */
-const Missed = Schema.Literal("skip", "once", "all")
+export const Missed = Schema.Literal("skip", "once", "all")
 export type Missed = typeof Missed.Type
 
 const name = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(256))

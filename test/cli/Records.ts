@@ -58,6 +58,71 @@ export const credential = (id: string, type = "demo_credential", more: Record<st
   editable: true
 })
 
+export const schedule = (id: string, data: Record<string, unknown> = {}, more: Record<string, unknown> = {}) => ({
+  ...owned,
+  id,
+  agent_id: "a1",
+  status: "active",
+  status_reason: null,
+  next_slot_at: at,
+  next_fire_at: at,
+  last_fire_at: null,
+  fire_count: 3,
+  ...more,
+  data: {
+    name: "Morning",
+    description: "What is there to do today?",
+    enabled: true,
+    cron_expression: "0 9 * * MON-FRI",
+    interval_seconds: null,
+    once_at: null,
+    timezone: "Europe/Athens",
+    started_at: at,
+    ended_at: null,
+    jitter_seconds: 0,
+    max_fires: null,
+    overlap: "skip",
+    missed: "once",
+    missed_grace_seconds: 3600,
+    missed_limit: 10,
+    expires_after_seconds: null,
+    chat_model_config: demoModel,
+    stateful: false,
+    permission_mode: "dont_ask",
+    instructions: "",
+    input: null,
+    output_schema: null,
+    keep_sessions: 100,
+    source: "USER",
+    source_session_id: null,
+    ...data
+  }
+})
+
+export const fire = (id: string, more: Record<string, unknown> = {}) => ({
+  ...owned,
+  id,
+  schedule_id: "t1",
+  agent_id: "a1",
+  trigger: "clock",
+  number: 1,
+  slot_at: at,
+  due_at: at,
+  status: "completed",
+  reason: null,
+  missed: 0,
+  sent_at: at,
+  lateness_ms: 12,
+  session_id: "s1",
+  run_id: "r1",
+  error: null,
+  usage: null,
+  started_at: at,
+  ended_at: at,
+  duration_ms: 850,
+  ...more
+})
+
 export const page = <Plural extends string>(
   plural: Plural,
   records: ReadonlyArray<unknown>,

@@ -44,6 +44,8 @@ const adasWorld = Effect.gen(function*() {
   const { credential_id } = (yield* call("POST", "/credential", { user, body: demo })).json
   const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script" }
   const { session_id } = (yield* call("POST", "/sessions", { user, body: { agent_id, chat_model_config } })).json
+  const schedule = { name: "Ada's", agent_id, chat_model_config, cron_expression: "@daily" }
+  const { schedule_id } = (yield* call("POST", "/schedule", { user, body: schedule })).json
   const picture = png(30_000)
   const content = [{ type: "text", text: "say my secret plan\nsleep 3000000" }, block(picture)]
   const body = { agent_id, session_id, input: { content } }
@@ -54,7 +56,16 @@ const adasWorld = Effect.gen(function*() {
   )
   const model = { provider: "demo_credential", name: "demo-chat" }
   const hash = createHash("sha256").update(picture).digest("hex")
-  const ids: Readonly<Record<string, string>> = { hash, agent_id, credential_id, session_id, run_id, key_id, ...model }
+  const ids: Readonly<Record<string, string>> = {
+    hash,
+    agent_id,
+    credential_id,
+    session_id,
+    schedule_id,
+    run_id,
+    key_id,
+    ...model
+  }
   return { user, ids }
 })
 
@@ -67,6 +78,7 @@ const seenBy = Effect.fnUntraced(function*(user: string) {
     "/credential",
     "/sessions",
     "/runs",
+    "/schedule",
     ...sessions.flatMap(({ id }: { id: string }) => [`/sessions/${id}/messages`, `/sessions/${id}/runs`])
   ]
   return yield* Effect.forEach(paths, (path) => Effect.map(call("GET", path, { user }), ({ json }) => json))

@@ -100,12 +100,25 @@ layer(TestHost.layer(), { excludeTestServices: true })("A web UI", (it) => {
         assert.deepStrictEqual(messages.map(({ role }: { role: string }) => role), ["user", "assistant"])
         assert.include(JSON.stringify(messages[1].content), "hello")
         yield* ask("PATCH", `/sessions/${session_id}?agent_id=${agent_id}`, { permission_mode: "bypass" })
+        // The page of schedules.
+        const { schedule_id } = yield* ask("POST", "/schedule/", {
+          name: "Daily",
+          description: "say good morning",
+          cron_expression: "54 3 * * *",
+          timezone: "UTC",
+          agent_id,
+          chat_model_config,
+          enabled: true,
+          stateful: false,
+          permission_mode: "dont_ask"
+        })
+        const [schedule] = (yield* ask("GET", "/schedule/")).schedules
+        assert.deepInclude(schedule, { id: schedule_id, agent_id })
+        assert.deepInclude(schedule.data, { name: "Daily", cron_expression: "54 3 * * *", source: "USER" })
+        assert.deepStrictEqual((yield* ask("GET", `/schedule/${schedule_id}/sessions`)).sessions, [])
+        yield* ask("DELETE", `/schedule/${schedule_id}`)
         // Pages that come later show a sentence.
         const S = `agent_id=${agent_id}&session_id=${session_id}`
-        yield* comesLater("GET", "/schedule/")
-        yield* comesLater("POST", "/schedule/", { name: "Daily" })
-        yield* comesLater("DELETE", "/schedule/x")
-        yield* comesLater("GET", "/schedule/x/sessions")
         for (const kind of ["mcp", "skill"]) {
           yield* comesLater("GET", `/workspace/${kind}?${S}`)
           yield* comesLater("POST", `/workspace/${kind}?${S}`, {})
@@ -216,7 +229,6 @@ layer(TestHost.layer(), { excludeTestServices: true })("A web UI", (it) => {
             `/workspace/directories?${S}&path=`,
             `/workspace/mcp?${S}`,
             `/workspace/skill?${S}`,
-            "/schedule/",
             "/mcp",
             "/skill",
             "/hub/mcp",
@@ -225,6 +237,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("A web UI", (it) => {
             "/channels/"
           ]
         ) yield* comesLater("GET", path)
+        assert.deepInclude(yield* ask("GET", "/schedule/"), { schedules: [], total: 0 })
       }).pipe(Effect.scoped))
   })
 })
