@@ -126,6 +126,8 @@ describe("A database that refuses what is said in a run", () => {
 
 /** What the database was before files were stored apart. */
 const beforeFiles = `
+  drop table fires, schedule_states, schedules;
+  alter table sessions drop column schedule_id;
   drop table session_files, file_pieces, files;
   alter table log_pages drop column form;
   delete from stoa_migrations where id >= 9`
