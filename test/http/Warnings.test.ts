@@ -99,6 +99,29 @@ layer(TestHost.layer(), { excludeTestServices: true })("What a request has too m
         assert.strictEqual(answer.json.warnings.length, 16)
         assert.isBelow(answer.headers["stoa-warnings"]!.length, 4_096)
       }))
+
+    it.effect("is named in a header that proxies pass on, whatever its name is written in", () =>
+      Effect.gen(function*() {
+        const { send } = yield* settled
+        const many = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`${"中".repeat(120)}${i}`, 1]))
+        const answer = yield* send("POST", "/agent", { name: "Bird", ...many })
+        assert.strictEqual(answer.status, 201)
+        assert.isAbove(answer.json.warnings.length, 0)
+        assert.isAtMost(answer.headers["stoa-warnings"]!.length, 3_072)
+        assert.deepStrictEqual(JSON.parse(answer.headers["stoa-warnings"]!), answer.json.warnings)
+      }))
+
+    it.effect("is named in whole characters, and on one line", () =>
+      Effect.gen(function*() {
+        const { send } = yield* settled
+        const names = [`a${"😀".repeat(120)}`, "😀".repeat(120), "half \ud83d", "line\r\nx-evil: 1", "constructor"]
+        const answer = yield* send("POST", "/agent", { name: "Bird", ...Object.fromEntries(names.map((n) => [n, 1])) })
+        assert.strictEqual(answer.status, 201)
+        const sentences: ReadonlyArray<string> = answer.json.warnings
+        assert.strictEqual(sentences.length, names.length)
+        for (const sentence of sentences) assert.isTrue(sentence.isWellFormed(), JSON.stringify(sentence))
+        assert.notProperty(answer.headers, "x-evil")
+      }))
   })
 
   describe("of query parameters", () => {
