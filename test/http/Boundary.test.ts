@@ -94,6 +94,27 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
         ])
       }))
 
+    it.effect("says what it expects in words, and not in types of its own language", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const agent = { name: "x" }
+        const session = { agent_id: "a" }
+        const chat = { agent_id: "a", session_id: "s", input: { content: "hi" } }
+        const wrong: ReadonlyArray<readonly [path: string, body: object, field: string, expected: string]> = [
+          ["/agent", { ...agent, context_config: [] }, "context_config", "an object"],
+          ["/agent", { ...agent, react_config: 5 }, "react_config", "an object"],
+          ["/agent", { ...agent, client_tools: 5 }, "client_tools", "an array"],
+          ["/sessions", { ...session, tts_model_config: 1 }, "tts_model_config", "an object"],
+          ["/credential", { data: [] }, "data", "an object"],
+          ["/chat/reply", { ...chat, output_schema: [] }, "output_schema", "an object"]
+        ]
+        for (const [path, body, field, expected] of wrong) {
+          const { json, status } = yield* call("POST", path, { user: "ada", body })
+          assert.strictEqual(status, 422)
+          assert.deepStrictEqual(json.errors, [{ path: field, message: `Expected ${expected}` }])
+        }
+      }))
+
     it.effect("refuses wrong query parameters and headers without their values", () =>
       Effect.gen(function*() {
         const { call } = yield* Host

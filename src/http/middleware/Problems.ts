@@ -53,11 +53,20 @@ const maxPath = 200
 /** Fields that `detail` tells of. */
 const maxReasons = 3
 
+/** What decoders write in types of the language, and the word for it that JSON has. */
+const words: ReadonlyArray<readonly [type: RegExp, word: string]> = [
+  [/^Expected (?:Struct\b|\{ )/, "Expected an object"],
+  [/^Expected (?:(?:NonEmpty)?(?:Readonly)?Array\b|readonly )/, "Expected an array"]
+]
+
+const inWords = (expected: string): string =>
+  words.find(([type]) => type.test(expected))?.[1] ?? expected.replace(/ \((?:Encoded|Type) side\)$/, "")
+
 /** The reason in a decoder's message, without the rejected value that it ends with. */
 const reasonOf = (message: string): string => {
   if (message === "is missing") return "is missing"
   const expected = /^Expected [\s\S]*?(?=, actual |$)/.exec(message)?.[0]
-  if (expected !== undefined) return expected
+  if (expected !== undefined) return inWords(expected)
   const decoded = /^Unable to decode [\s\S]* into (an? [\w ]+)$/.exec(message)?.[1]
   return decoded === undefined ? "is not valid" : `Expected ${decoded}`
 }
