@@ -62,6 +62,12 @@ const truths = new Map([["true", true], ["1", true], ["false", false], ["0", fal
 const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } = {
   port: numberOf,
   max_files_mb: numberOf,
+  workspace_max_mb: numberOf,
+  workspace_max_files: numberOf,
+  workspace_processes: numberOf,
+  workspace_memory_mb: numberOf,
+  workspace_cpu_seconds: numberOf,
+  workspace_idle_seconds: numberOf,
   drain_seconds: numberOf,
   run_seconds: numberOf,
   tool_seconds: numberOf,

@@ -76,6 +76,19 @@ const noInvitation = Schema.decodeSync(InviteConfig)({})
 const name = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(256))
 const prompt = Schema.String.pipe(Schema.maxLength(128 * 1024))
 
+/** Most tools that an agent may name. */
+const maxTools = 128
+
+/**
+ * Which of the server's tools an agent has: those that are safe and small and that every agent has if it says nothing,
+ * all, none, or these.
+ */
+export const AgentTools = Schema.Union(
+  Schema.Literal("default", "all", "none"),
+  Schema.Array(Schema.String.pipe(Schema.minLength(1), Schema.maxLength(128))).pipe(Schema.maxItems(maxTools))
+)
+export type AgentTools = typeof AgentTools.Type
+
 const AgentData = Schema.Struct({
   id: AgentId,
   name,
@@ -83,6 +96,7 @@ const AgentData = Schema.Struct({
   context_config: ContextConfig,
   react_config: ReActConfig,
   invite_config: withDefault(InviteConfig, noInvitation),
+  tools: Schema.optionalWith(AgentTools, { default: () => "default" }),
   /** Tools that the client runs itself. */
   client_tools: Schema.optionalWith(ClientTools, { default: () => [] }),
   /** The value for sessions that name none of their own. */
@@ -115,6 +129,7 @@ export const AgentDraft = Schema.Struct({
   context_config: withDefault(ContextConfig, Schema.decodeSync(ContextConfig)({})),
   react_config: withDefault(ReActConfig, Schema.decodeSync(ReActConfig)({})),
   invite_config: withDefault(InviteConfig, noInvitation),
+  tools: withDefault(AgentTools, "default"),
   client_tools: withDefault(ClientToolsInput, []),
   fallback_chat_model_configs: withDefault(FallbackModelConfigs, [])
 }).annotations({ identifier: "AgentDraft" })
@@ -127,6 +142,7 @@ export const AgentPatch = Schema.Struct({
   context_config: Schema.optional(Schema.NullOr(ContextConfig)),
   react_config: Schema.optional(Schema.NullOr(ReActConfig)),
   invite_config: Schema.optional(Schema.NullOr(InviteConfig)),
+  tools: Schema.optional(Schema.NullOr(AgentTools)),
   client_tools: Schema.optional(Schema.NullOr(ClientToolsInput)),
   fallback_chat_model_configs: Schema.optional(Schema.NullOr(FallbackModelConfigs))
 }).annotations({ identifier: "AgentPatch" })
@@ -142,6 +158,7 @@ export const patchAgent = (agent: Agent, patch: AgentPatch, now: Timestamp): Age
     ...(patch.context_config != null && { context_config: patch.context_config }),
     ...(patch.react_config != null && { react_config: patch.react_config }),
     ...(patch.invite_config != null && { invite_config: patch.invite_config }),
+    ...(patch.tools != null && { tools: patch.tools }),
     ...(patch.client_tools != null && { client_tools: patch.client_tools }),
     ...(patch.fallback_chat_model_configs != null && {
       fallback_chat_model_configs: patch.fallback_chat_model_configs

@@ -72,12 +72,18 @@ const mayHold = (rules: Rules, tool: string) => rulesOf(rules, tool).length > 0
  * then the mode and the allow rules. Patterns on arguments cannot be evaluated yet. A rule
  * with one takes nothing for granted: it denies where it might deny, asks where it might ask, and allows nothing.
  */
-export const decide = (context: PermissionContext, tool: string, effect: "none" | "read" | "write"): Decision => {
+export const decide = (
+  context: PermissionContext,
+  tool: string,
+  effect: "none" | "read" | "edit" | "write"
+): Decision => {
   const { allow_rules, ask_rules, deny_rules, mode } = context
   if (mayHold(deny_rules, tool)) return "deny"
   const asked = mayHold(ask_rules, tool)
-  if (effect !== "write" && !asked) return "allow"
-  if (mode === "explore" && effect === "write") return "deny"
+  const changes = effect === "write" || effect === "edit"
+  if (!changes && !asked) return "allow"
+  if (mode === "explore" && changes) return "deny"
+  if (mode === "accept_edits" && effect === "edit" && !asked) return "allow"
   if (!asked && (names(allow_rules, tool) || mode === "bypass")) return "allow"
   return mode === "dont_ask" ? "deny" : "ask"
 }

@@ -3,6 +3,7 @@ import { AgentId, SessionId, Timestamp, UserId, WorkspaceId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 import { ChatModelConfig, Fallback } from "./Model.ts"
 import { PermissionContext, PermissionMode } from "./Permission.ts"
+import { TasksContext } from "./Tasks.ts"
 
 const name = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(256))
 
@@ -58,7 +59,12 @@ export const Session = Schema.Struct({
     /** Where the session works in its workspace; null is its root. */
     cwd: nullable(cwd)
   }),
-  state: Schema.Struct({ session_id: SessionId, permission_context: PermissionContext })
+  state: Schema.Struct({
+    session_id: SessionId,
+    permission_context: PermissionContext,
+    /** Absent while the agent has made no list. */
+    tasks_context: Schema.optionalWith(TasksContext, { exact: true })
+  })
 }).annotations({ identifier: "SessionRecord" })
 export interface Session extends Schema.Schema.Type<typeof Session> {}
 

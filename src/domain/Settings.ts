@@ -2,6 +2,7 @@
 import { Option, Schema, SchemaAST } from "effect"
 import { defaultFilesMegabytes } from "./File.ts"
 import { minIntervalSeconds } from "./Schedule.ts"
+import { Isolation, type WorkspaceLimits } from "./Workspace.ts"
 
 /** An address to listen on; a URL or a port does not belong here. */
 const host = Schema.String.pipe(Schema.pattern(/^[\w.:[\]%-]{1,255}$/)).annotations({
@@ -97,6 +98,32 @@ const scheduleMinSeconds = Schema.Number.pipe(Schema.between(0.1, 60)).annotatio
   description: "seconds from 0.1 to 60"
 })
 
+const workspace = Schema.Literal("auto", "bubblewrap", "local", "files").annotations({
+  description: "one of auto, bubblewrap, local and files"
+})
+
+const workspaceIsolation = Isolation.annotations({ description: "one of agent, user and session" })
+
+const workspaceMegabytes = Schema.Int.pipe(Schema.between(1, 1_000_000)).annotations({
+  description: "megabytes from 1 to 1000000"
+})
+
+const workspaceFiles = Schema.Int.pipe(Schema.between(1, 1_000_000)).annotations({
+  description: "a number of files from 1 to 1000000"
+})
+
+const workspaceProcesses = Schema.Int.pipe(Schema.between(8, 10_000)).annotations({
+  description: "a number of processes from 8 to 10000"
+})
+
+const workspaceMemory = Schema.Int.pipe(Schema.between(64, 1_000_000)).annotations({
+  description: "megabytes from 64 to 1000000"
+})
+
+const workspaceSeconds = Schema.Int.pipe(Schema.between(1, 86_400)).annotations({
+  description: "seconds from 1 to 86400"
+})
+
 const vaultKey = Schema.Redacted(Schema.String.pipe(Schema.minLength(1))).annotations({
   description: "32 bytes as base64 or hex, several separated by commas"
 })
@@ -130,6 +157,20 @@ export const Settings = Schema.Struct({
   outbound_hosts: Schema.optionalWith(outboundHosts, { exact: true, default: () => [] }),
   /** How large the pictures and other files of one request may be together. */
   max_files_mb: Schema.optionalWith(maxFilesMegabytes, { exact: true, default: () => defaultFilesMegabytes }),
+  /** What the programs of workspaces run in. `auto` is bubblewrap where it works, else nothing can be run. */
+  workspace: Schema.optionalWith(workspace, { exact: true, default: () => "auto" as const }),
+  /** Who shares a workspace. */
+  workspace_isolation: Schema.optionalWith(workspaceIsolation, { exact: true, default: () => "agent" as const }),
+  /** Where workspaces are kept; `workspaces` in the data folder without it. */
+  workspace_dir: Schema.optionalWith(folder, { exact: true }),
+  /** How much one workspace may have, and one command that runs in it. */
+  workspace_max_mb: Schema.optionalWith(workspaceMegabytes, { exact: true, default: () => 1_024 }),
+  workspace_max_files: Schema.optionalWith(workspaceFiles, { exact: true, default: () => 50_000 }),
+  workspace_processes: Schema.optionalWith(workspaceProcesses, { exact: true, default: () => 128 }),
+  workspace_memory_mb: Schema.optionalWith(workspaceMemory, { exact: true, default: () => 1_024 }),
+  workspace_cpu_seconds: Schema.optionalWith(workspaceSeconds, { exact: true, default: () => 600 }),
+  /** How long a workspace that nobody uses is kept open. */
+  workspace_idle_seconds: Schema.optionalWith(workspaceSeconds, { exact: true, default: () => 3_600 }),
   /** How long runs may go on after a request to stop. */
   drain_seconds: Schema.optionalWith(drainSeconds, { exact: true, default: () => 10 }),
   /** How long a run may work; waiting for a person or a client does not count. 0 means without limit. */
@@ -173,6 +214,16 @@ export const expectationOf = (name: SettingName): string => {
   const type = ast._tag === "PropertySignatureTransformation" ? ast.from.type : ast.type
   return Option.getOrElse(SchemaAST.getDescriptionAnnotation(type), () => name)
 }
+
+const megabyte = 1024 * 1024
+
+export const workspaceLimits = (settings: Settings): WorkspaceLimits => ({
+  bytes: settings.workspace_max_mb * megabyte,
+  files: settings.workspace_max_files,
+  processes: settings.workspace_processes,
+  memory: settings.workspace_memory_mb * megabyte,
+  cpuSeconds: settings.workspace_cpu_seconds
+})
 
 /** Whether only this machine can reach the address. Unusual spellings of loopback count as public. */
 export const isLoopback = (host: string): boolean =>

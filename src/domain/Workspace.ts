@@ -75,7 +75,9 @@ export class NoProcesses extends Schema.TaggedError<NoProcesses>()(
   HttpApiSchema.annotations({ status: 501, description: "Nothing can be run in workspaces here." })
 ) {}
 
-export type WorkspaceError = NotFound | PathRefused | WorkspaceFull | TooLarge | Gone | LimitReached | NoProcesses
+/** What can go wrong with files, and what with programs. */
+export type FileError = NotFound | PathRefused | WorkspaceFull | TooLarge | Gone | LimitReached
+export type WorkspaceError = FileError | NoProcesses
 
 export const noSuchPath = (path: string): NotFound =>
   new NotFound({ code: "no_such_path", detail: `There is no '${shown(path)}' in the workspace.` })
@@ -144,6 +146,17 @@ export const namesOf = (
 export const isPlain = (name: string): boolean => !/[\x00-\x1f\x7f]/.test(name) && name.isWellFormed()
 
 export const pathOf = (root: string, names: ReadonlyArray<string>): string => [root, ...names].join("/")
+
+/** An id as the name of a file, whatever characters it has. */
+const fileNameOf = (id: string): string =>
+  id.replace(/[^A-Za-z0-9-]/g, (character) => `_${character.charCodeAt(0).toString(16)}`).slice(0, 200)
+
+/** The folder in which a session keeps what it needs later; its agent can read it. */
+export const sessionFolder = (session: string): string => `sessions/${fileNameOf(session)}`
+
+/** Where the output of a call is that was too long for the model. */
+export const resultFile = (session: string, call: string): string =>
+  `${sessionFolder(session)}/tool_result-${fileNameOf(call)}.txt`
 
 /** What the git repository of a folder is like, in the words of `GET /workspace/status`. */
 export const GitSummary = Schema.Struct({

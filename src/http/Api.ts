@@ -19,6 +19,7 @@ import { SchedulesApi } from "./api/Schedules.ts"
 import { SessionsApi } from "./api/Sessions.ts"
 import { UsageApi } from "./api/Usage.ts"
 import { VaultApi } from "./api/Vault.ts"
+import { WorkspacesApi } from "./api/Workspaces.ts"
 
 /**
  * The errors that any request can get. The document shows each of them only
@@ -39,6 +40,7 @@ const native = HttpApi.make("stoa")
   .add(AdminApi)
   .add(KeysApi)
   .add(VaultApi)
+  .add(WorkspacesApi)
   .add(HealthApi)
   .addError(Problem.Malformed)
   .addError(Problem.TooLarge)

@@ -5,7 +5,7 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import { Context, Effect, Layer, Option, Record, Schedule, Schema } from "effect"
 import { defaultFilesMegabytes } from "../domain/File.ts"
 import { Api } from "./Api.ts"
-import { TakesFiles } from "./api/Operation.ts"
+import { TakesBytes, TakesFiles } from "./api/Operation.ts"
 import type { Connections } from "./Connections.ts"
 import * as Documents from "./Documents.ts"
 import * as Admin from "./handlers/Admin.ts"
@@ -23,6 +23,7 @@ import * as Schedules from "./handlers/Schedules.ts"
 import * as Sessions from "./handlers/Sessions.ts"
 import * as Usage from "./handlers/Usage.ts"
 import * as Vault from "./handlers/Vault.ts"
+import * as Workspaces from "./handlers/Workspaces.ts"
 import * as Authentication from "./middleware/Authentication.ts"
 import * as Boundary from "./middleware/Boundary.ts"
 import type { Admission } from "./middleware/Hosts.ts"
@@ -66,7 +67,8 @@ const handlers = Layer.mergeAll(
   Schedules.layer,
   Sessions.layer,
   Usage.layer,
-  Vault.layer
+  Vault.layer,
+  Workspaces.layer
 ).pipe(Layer.provide([Authentication.layer, Sse.layer]))
 
 const routes = [
@@ -76,6 +78,10 @@ const routes = [
 
 const withFiles = routesOf(Api).filter(({ annotations }) =>
   Option.isSome(Context.getOption(annotations as Context.Context<TakesFiles>, TakesFiles))
+)
+
+const withBytes = routesOf(Api).filter(({ annotations }) =>
+  Option.isSome(Context.getOption(annotations as Context.Context<TakesBytes>, TakesBytes))
 )
 
 /** How often refused or cut connections are logged. */
@@ -103,6 +109,7 @@ export const layer = (options: Options) =>
       ...options,
       routes,
       withFiles,
+      withBytes,
       maxFilesMegabytes: options.maxFilesMegabytes ?? defaultFilesMegabytes,
       logRequests: options.logRequests ?? false
     })

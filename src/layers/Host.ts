@@ -1,7 +1,7 @@
 /** The whole host behind the channels. This is the only file that chooses an implementation for each service. */
 import { Duration, Effect, Layer, Redacted, type Scope } from "effect"
 import { join } from "node:path"
-import { defaults, isLoopback, type Settings, trustsUserHeader } from "../domain/Settings.ts"
+import { defaults, isLoopback, type Settings, trustsUserHeader, workspaceLimits } from "../domain/Settings.ts"
 import type { AgentRunner } from "../services/AgentRunner.ts"
 import type { ApiKeys } from "../services/ApiKeys.ts"
 import type { Auth } from "../services/Auth.ts"
@@ -11,7 +11,7 @@ import type { Idempotency } from "../services/Idempotency.ts"
 import type { KeyCheck } from "../services/KeyCheck.ts"
 import type { Ledger } from "../services/Ledger.ts"
 import type { Models } from "../services/Models.ts"
-import type { Outbound } from "../services/Outbound.ts"
+import { Outbound } from "../services/Outbound.ts"
 import type { Peers } from "../services/Peers.ts"
 import type { Rooms } from "../services/Rooms.ts"
 import type { Rotation } from "../services/Rotation.ts"
@@ -23,6 +23,7 @@ import type { Storage } from "../services/Storage.ts"
 import type { Tenants } from "../services/Tenants.ts"
 import type { Toolbox } from "../services/Toolbox.ts"
 import type { Vault } from "../services/Vault.ts"
+import type { Workspace } from "../services/Workspace.ts"
 import * as AgentRunnerLoop from "./AgentRunner/Loop.ts"
 import * as ApiKeysStored from "./ApiKeys/Stored.ts"
 import * as AuthComposite from "./Auth/Composite.ts"
@@ -58,10 +59,15 @@ import * as TenantsMemory from "./Tenants/Memory.ts"
 import * as TenantsSql from "./Tenants/Sql.ts"
 import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
 import type { ToolSource } from "./Toolbox/BuiltInTool.ts"
+import { all as requestedTools } from "./Toolbox/tools/All.ts"
 import * as Upkeep from "./Upkeep.ts"
 import * as VaultAesGcm from "./Vault/AesGcm.ts"
 import * as VaultChecked from "./Vault/Checked.ts"
 import * as VaultSqlCheck from "./Vault/SqlCheck.ts"
+import * as WorkspaceBubblewrap from "./Workspace/Bubblewrap.ts"
+import * as WorkspaceLocal from "./Workspace/Local.ts"
+import * as WorkspaceMemory from "./Workspace/Memory.ts"
+import * as WorkspaceOnlyFiles from "./Workspace/OnlyFiles.ts"
 
 /** The layers that store data, and the other processes that share it. */
 export type Memories = Storage | EventLog | Files | Ledger | ScheduleStore | Tenants | Peers
@@ -73,6 +79,7 @@ export type Host =
   | Auth
   | Models
   | Toolbox
+  | Workspace
   | AgentRunner
   | Rooms
   | RunOwner
@@ -126,6 +133,34 @@ export const postgres = (options: Pg.Options) =>
 /** Why storage could not be opened. */
 type StorageRefused = Layer.Layer.Error<ReturnType<typeof pglite>> | Layer.Layer.Error<ReturnType<typeof postgres>>
 
+/** Workspaces of hosts that keep nothing. */
+const workspaceInMemory = WorkspaceMemory.layer({
+  isolation: "agent",
+  limits: workspaceLimits(defaults),
+  idle: Duration.seconds(defaults.workspace_idle_seconds)
+})
+
+/** The workspaces that the settings ask for; where the sandbox does not work, they have files only. */
+const workspaces = (settings: Settings): Layer.Layer<Workspace> => {
+  const options = {
+    dir: settings.workspace_dir ?? join(settings.data_dir, "workspaces"),
+    isolation: settings.workspace_isolation,
+    limits: workspaceLimits(settings),
+    idle: Duration.seconds(settings.workspace_idle_seconds)
+  }
+  switch (settings.workspace) {
+    case "local":
+      return WorkspaceLocal.layer(options)
+    case "files":
+      return WorkspaceOnlyFiles.layer({ ...options, why: "STOA_WORKSPACE is files" })
+    default:
+      return Layer.catchAll(
+        WorkspaceBubblewrap.layer(options),
+        ({ message }) => WorkspaceOnlyFiles.layer({ ...options, why: message })
+      )
+  }
+}
+
 export interface EngineOptions
   extends Partial<AgentRunnerLoop.Limits & SchedulerClaimed.Options & SessionHubLocal.Options & Upkeep.Limits>
 {
@@ -133,7 +168,17 @@ export interface EngineOptions
   readonly trusted: boolean
   /** Tools beside the built-in ones. */
   readonly tools?: Extensions["tools"]
+  /** In memory without it. */
+  readonly workspace?: Layer.Layer<Workspace>
+  /** How tools reach the web; without it they do not. */
+  readonly outbound?: Layer.Layer<Outbound>
 }
+
+/** No tool reaches anything. */
+const unreachable = Layer.succeed(Outbound, {
+  fetch: () => Promise.reject(new TypeError("fetch failed")),
+  forbids: () => true
+})
 
 /** The engine over any storage, vault and models. */
 export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>, options: EngineOptions) =>
@@ -146,7 +191,15 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
   ).pipe(
     Layer.provideMerge(RunOwnerLocal.layer),
     Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer({ ...defaults, ...options }))),
-    Layer.provideMerge(ToolboxBuiltIn.layerWith(options.tools ?? [])),
+    Layer.provideMerge(
+      ToolboxBuiltIn.layerWith<Storage | Vault | Models | Workspace | Outbound | Scope.Scope>([
+        ...requestedTools(),
+        ...options.tools ?? []
+      ]).pipe(
+        Layer.provide(options.outbound ?? unreachable)
+      )
+    ),
+    Layer.provideMerge(options.workspace ?? workspaceInMemory),
     Layer.provideMerge(AuthComposite.layer(options)),
     Layer.provideMerge(Layer.mergeAll(ApiKeysStored.layer, IdempotencyStored.layer, RotationStored.layer)),
     Layer.provideMerge(parts)
@@ -156,7 +209,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
 export interface Extensions {
   readonly providers?: ReadonlyArray<Provider>
   /** Tools of all agents, made with `define` of `layers/Toolbox/BuiltInTool.ts`. */
-  readonly tools?: ReadonlyArray<ToolSource<Storage | Vault | Models | Scope.Scope>>
+  readonly tools?: ReadonlyArray<ToolSource<Storage | Vault | Models | Workspace | Scope.Scope>>
 }
 
 const withModels = <A, E, R, M>(
@@ -176,8 +229,13 @@ const throwAwayKey = Layer.unwrapEffect(
 ).pipe(Layer.orDie)
 
 /** A host over this storage, with a vault whose key ends with the process. */
-export const over = <E, R>(storage: Layer.Layer<Memories, E, R>): Layer.Layer<Host, E, R> =>
-  engine(withModels(storage, throwAwayKey, OutboundGuarded.layer({ hosts: [], loopback: true })), { trusted: true })
+export const over = <E, R>(
+  storage: Layer.Layer<Memories, E, R>,
+  options: Partial<EngineOptions> = {}
+): Layer.Layer<Host, E, R> => {
+  const outbound = OutboundGuarded.layer({ hosts: [], loopback: true })
+  return engine(withModels(storage, throwAwayKey, outbound), { trusted: true, outbound, ...options })
+}
 
 /** A host in memory: nothing outlives the process. */
 export const layerMemory: Layer.Layer<Host> = over(memory)
@@ -218,7 +276,9 @@ export const layer = (settings: Settings, extensions: Extensions = {}) => {
     {
       ...settings,
       trusted: trustsUserHeader(settings),
-      tools: extensions.tools
+      tools: extensions.tools,
+      workspace: workspaces(settings),
+      outbound
     }
   )
 }

@@ -4,7 +4,11 @@ import { Context, Data } from "effect"
 export type OutboundProblem = "address_not_allowed" | "redirect_not_followed" | "response_too_large"
 
 /** The `cause` of what `Outbound.fetch` rejects with. It says nothing of what a name or an address leads to. */
-export class OutboundRefused extends Data.TaggedError("OutboundRefused")<{ readonly code: OutboundProblem }> {
+export class OutboundRefused extends Data.TaggedError("OutboundRefused")<{
+  readonly code: OutboundProblem
+  /** Where a redirect leads, for who follows it with a request of its own. */
+  readonly location?: string
+}> {
   override get message() {
     return this.code
   }

@@ -1,11 +1,14 @@
 import { Context, type Effect } from "effect"
-import type { Agent } from "../domain/Agent.ts"
+import type { Agent, AgentTools } from "../domain/Agent.ts"
 import type { ToolCallBlock } from "../domain/Message.ts"
 import type { Session } from "../domain/Session.ts"
 import type { ToolSpec } from "./Models.ts"
 
-/** What a call does to the world. `none` and `read` may be run again after a crash. */
-export type ToolEffect = "none" | "read" | "write"
+/**
+ * What a call does to the world. `none` and `read` may be run again after a crash; `edit` changes files of the
+ * workspace and nothing else, which the mode `accept_edits` allows.
+ */
+export type ToolEffect = "none" | "read" | "edit" | "write"
 
 /** A piece of a tool's output, as it is produced. */
 export type ToolPart =
@@ -16,6 +19,8 @@ export interface Tool extends ToolSpec {
   readonly effect: ToolEffect
   /** Running it twice is the same as running it once. */
   readonly idempotent: boolean
+  /** Agents that do not say which tools they have do not have this one. */
+  readonly onRequest?: boolean
 }
 
 export interface ToolCaller {
@@ -24,10 +29,14 @@ export interface ToolCaller {
 }
 
 export class Toolbox extends Context.Tag("stoa/services/Toolbox")<Toolbox, {
-  /** Names that the tools of every agent have; no client's tool may have one. */
-  readonly names: ReadonlySet<string>
+  /** The names of the tools that an agent with this choice has; no client's tool of that agent may have one. */
+  readonly namesOf: (tools: AgentTools) => ReadonlySet<string>
+  /** Whether there is a tool of this name. */
+  readonly knows: (name: string) => boolean
   /** The tools that an agent may call in a session. */
   readonly list: (caller: ToolCaller) => Effect.Effect<ReadonlyArray<Tool>>
+  /** What this very call does, which may be less than its tool could do. Of an unknown tool it is `none`: it is not run. */
+  readonly effectOf: (caller: ToolCaller, call: Pick<ToolCallBlock, "name" | "input">) => ToolEffect
   /**
    * Runs a call, handing over its output as it comes. Never fails: an unknown
    * tool, bad arguments and a tool that throws end as `error`, with a text that

@@ -1,14 +1,14 @@
 import { Context, type Duration, Effect, type Scope, type Stream } from "effect"
 import type { NotFound } from "../domain/Errors.ts"
-import type { AgentId, UserId, WorkspaceId } from "../domain/Ids.ts"
-import type { Entry, WorkspaceError, WorkspaceKey, WorkspaceRecord } from "../domain/Workspace.ts"
+import type { AgentId, SessionId, UserId, WorkspaceId } from "../domain/Ids.ts"
+import type { Entry, FileError, WorkspaceError, WorkspaceKey, WorkspaceRecord } from "../domain/Workspace.ts"
 
 /** A file that stays open, whatever happens to its name meanwhile. */
 export interface OpenFile {
   readonly size: number
   readonly modified: number
   /** The bytes from `offset` on, at most `length`; none at the end. */
-  readonly read: (offset: number, length: number) => Effect.Effect<Uint8Array, WorkspaceError>
+  readonly read: (offset: number, length: number) => Effect.Effect<Uint8Array, FileError>
 }
 
 export interface Listing {
@@ -59,23 +59,23 @@ export interface OpenWorkspace {
   /** The absolute path of the root, as its programs see it. */
   readonly root: string
   /** What stands at the path; links are followed within the workspace. */
-  readonly stat: (path: string) => Effect.Effect<Entry, WorkspaceError>
+  readonly stat: (path: string) => Effect.Effect<Entry, FileError>
   /** Files only: FIFOs, sockets and devices are refused without being opened. */
-  readonly open: (path: string) => Effect.Effect<OpenFile, WorkspaceError, Scope.Scope>
+  readonly open: (path: string) => Effect.Effect<OpenFile, FileError, Scope.Scope>
   /** What stands in a folder, at most `limit`. Links are listed as links. */
-  readonly list: (path: string, limit: number) => Effect.Effect<Listing, WorkspaceError>
+  readonly list: (path: string, limit: number) => Effect.Effect<Listing, FileError>
   /**
    * Writes a whole file, and makes the folders above it. Readers see the file before or the
    * file after. Resolves to its size. `failed` errors of the stream are the caller's own.
    */
-  readonly write: <E>(path: string, bytes: Stream.Stream<Uint8Array, E>) => Effect.Effect<number, WorkspaceError | E>
+  readonly write: <E>(path: string, bytes: Stream.Stream<Uint8Array, E>) => Effect.Effect<number, FileError | E>
   /** Changes a file of at most `maxWhole` bytes; nobody else who writes through this service comes in between. */
   readonly modify: <E>(
     path: string,
     change: (before: Uint8Array) => Effect.Effect<Uint8Array, E>
-  ) => Effect.Effect<void, WorkspaceError | E>
+  ) => Effect.Effect<void, FileError | E>
   /** Removes a file, a link, or a folder with all that is in it. Never the root. */
-  readonly remove: (path: string) => Effect.Effect<void, WorkspaceError>
+  readonly remove: (path: string) => Effect.Effect<void, FileError>
   /** Runs a program. All its processes are gone when the scope closes. */
   readonly spawn: (command: Command) => Effect.Effect<Process, WorkspaceError, Scope.Scope>
 }
@@ -98,7 +98,7 @@ export interface WorkspaceKind {
 export class Workspace extends Context.Tag("stoa/services/Workspace")<Workspace, {
   readonly kind: WorkspaceKind
   /** The workspace, made if it is not there. While the scope is open it is not evicted. */
-  readonly open: (owner: UserId, of: WorkspaceOf) => Effect.Effect<OpenWorkspace, WorkspaceError, Scope.Scope>
+  readonly open: (owner: UserId, of: WorkspaceOf) => Effect.Effect<OpenWorkspace, FileError, Scope.Scope>
   /** The owner's workspaces, newest first. */
   readonly list: (owner: UserId) => Effect.Effect<ReadonlyArray<WorkspaceRecord>>
   readonly get: (owner: UserId, id: WorkspaceKey) => Effect.Effect<WorkspaceRecord, NotFound>
@@ -108,8 +108,16 @@ export class Workspace extends Context.Tag("stoa/services/Workspace")<Workspace,
   readonly remove: (owner: UserId, id: WorkspaceKey) => Effect.Effect<void, NotFound>
   /** An agent is gone, and what belongs to it alone. */
   readonly agentRemoved: (owner: UserId, agent: AgentId) => Effect.Effect<void>
-  /** The last session with this `workspace_id` is gone. */
-  readonly sessionRemoved: (owner: UserId, workspace: WorkspaceId) => Effect.Effect<void>
+  /**
+   * A session is gone, and with it what it has kept in its workspace. Where sessions have workspaces of their own, that
+   * goes too, unless `isUsed` says that another session has it; this is asked only there.
+   */
+  readonly sessionRemoved: (
+    owner: UserId,
+    session: SessionId,
+    of: WorkspaceOf,
+    isUsed: Effect.Effect<boolean>
+  ) => Effect.Effect<void>
 }>() {}
 
 /** All bytes of a process's output as text; for short ones. */

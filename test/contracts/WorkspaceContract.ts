@@ -1,7 +1,7 @@
 /** What every Workspace layer promises: about files all of them, about programs those that run any. */
 import { assert, layer } from "@effect/vitest"
 import { Effect, Either, type Layer, Schedule, Stream } from "effect"
-import type { WorkspaceId } from "../../src/domain/Ids.ts"
+import type { SessionId } from "../../src/domain/Ids.ts"
 import { Workspace } from "../../src/services/Workspace.ts"
 import { freshId, freshOwner } from "../support/fixtures.ts"
 import { patience } from "../support/Patience.ts"
@@ -190,7 +190,7 @@ export const workspaceContract = <E>(
         const service = yield* Workspace
         const [ada, of] = [freshOwner(), someOf()]
         yield* Effect.scoped(Effect.flatMap(fresh(ada, of), (w) => put(w, "f", "x")))
-        yield* service.sessionRemoved(ada, "w" as WorkspaceId)
+        yield* service.sessionRemoved(ada, "s" as SessionId, of, Effect.succeed(false))
         assert.lengthOf(yield* service.list(ada), 1)
         yield* service.agentRemoved(ada, of.agent_id)
         assert.lengthOf(yield* service.list(ada), 0)

@@ -54,6 +54,10 @@ const adasWorld = Effect.gen(function*() {
   yield* call("GET", `/sessions/${session_id}/messages`, { user }).pipe(
     Effect.repeat({ until: ({ json }): boolean => json.messages[1]?.content[0]?.text.endsWith("plan") === true })
   )
+  const file = `/workspace/files?session_id=${session_id}&path=f`
+  yield* call("PUT", file, { user, text: "a secret", headers: { "content-type": "text/plain" } })
+  const { workspaces } = (yield* call("GET", "/workspaces", { user })).json
+  const workspace_key = workspaces[0].id
   const model = { provider: "demo_credential", name: "demo-chat" }
   const hash = createHash("sha256").update(picture).digest("hex")
   const ids: Readonly<Record<string, string>> = {
@@ -64,6 +68,7 @@ const adasWorld = Effect.gen(function*() {
     schedule_id,
     run_id,
     key_id,
+    workspace_key,
     ...model
   }
   return { user, ids }
@@ -79,6 +84,7 @@ const seenBy = Effect.fnUntraced(function*(user: string) {
     "/sessions",
     "/runs",
     "/schedule",
+    "/workspaces",
     ...sessions.flatMap(({ id }: { id: string }) => [`/sessions/${id}/messages`, `/sessions/${id}/runs`])
   ]
   return yield* Effect.forEach(paths, (path) => Effect.map(call("GET", path, { user }), ({ json }) => json))
@@ -137,6 +143,13 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
         ["POST", "/chat", { agent_id, session_id: ids.session_id, input: { content: "hi" } }],
         ["POST", "/chat", { agent_id: ids.agent_id, session_id, input: { content: "hi" } }],
         ["POST", "/embedding", { credential_id: ids.credential_id, model: "demo-embedding", input: "hi" }],
+        ["GET", `/workspace/status?session_id=${ids.session_id}`],
+        ["GET", `/workspace/directories?session_id=${ids.session_id}`],
+        ["GET", `/workspace/files?session_id=${ids.session_id}&path=f`],
+        ["GET", `/workspace/files?session_id=${session_id}&agent_id=${ids.agent_id}&path=f`],
+        ["PUT", `/workspace/files?session_id=${ids.session_id}&path=f`, "x"],
+        ["DELETE", `/workspace/files?session_id=${ids.session_id}&path=f`],
+        ["POST", `/workspace/files/download-token?session_id=${ids.session_id}&path=f`],
         ["GET", `/model?provider=demo_credential&credential_id=${ids.credential_id}`],
         ["GET", `/model/demo_credential/demo-chat?credential_id=${ids.credential_id}`]
       ]

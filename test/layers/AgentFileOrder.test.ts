@@ -35,7 +35,9 @@ const called: ReadonlyArray<ModelPart> = [
 /** A tool that gives these parts. */
 const drawing = (parts: ReadonlyArray<ToolPart>) =>
   Layer.succeed(Toolbox, {
-    names: new Set(["Draw"]),
+    namesOf: () => new Set(["Draw"]),
+    knows: (name) => name === "Draw",
+    effectOf: () => "none",
     list: () =>
       Effect.succeed([
         { name: "Draw", description: "", parameters: { type: "object" }, effect: "none" as const, idempotent: true }

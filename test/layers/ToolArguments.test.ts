@@ -1,6 +1,7 @@
 /** Arguments as models write them, and what they are told of wrong ones. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
+import type { ToolCallBlock } from "../../src/domain/Message.ts"
 import { define } from "../../src/layers/Toolbox/BuiltInTool.ts"
 import type { ToolCaller } from "../../src/services/Toolbox.ts"
 
@@ -31,13 +32,16 @@ const bare = define({
   run: () => Effect.succeed("noon")
 })
 
-const said = (input: string) => Effect.merge(tool.run(input, caller).pipe(Effect.mapError(({ message }) => message)))
+const io = { call: {} as ToolCallBlock, emit: () => {} }
+
+const said = (input: string) =>
+  Effect.merge(tool.run(input, caller, io).pipe(Effect.mapError(({ message }) => message)))
 
 describe("The arguments of a call", () => {
   it.effect("may be nothing, null or an empty text for a tool without parameters", () =>
     Effect.gen(function*() {
       for (const input of ["", " ", "null", "\"\"", "{}", "\"{}\"", "\"null\""]) {
-        assert.strictEqual(yield* bare.run(input, caller), "noon", input)
+        assert.strictEqual(yield* bare.run(input, caller, io), "noon", input)
       }
     }))
 

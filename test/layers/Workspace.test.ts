@@ -3,6 +3,7 @@ import { Duration, Effect, Layer } from "effect"
 import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import type { SessionId } from "../../src/domain/Ids.ts"
 import { gitSummaryOf } from "../../src/domain/Workspace.ts"
 import * as Bubblewrap from "../../src/layers/Workspace/Bubblewrap.ts"
 import * as Local from "../../src/layers/Workspace/Local.ts"
@@ -97,7 +98,9 @@ describe("Workspaces on a disk", () => {
             Effect.scoped(Effect.gen(function*() {
               const all = yield* Effect.forEach([one, other, someOf()], (of) => fresh(owner, of))
               if (isolation === "session") {
-                yield* Effect.flatMap(Workspace, ({ sessionRemoved }) => sessionRemoved(owner, one.workspace_id))
+                const { sessionRemoved } = yield* Workspace
+                yield* sessionRemoved(owner, "s" as SessionId, one, Effect.succeed(true))
+                yield* sessionRemoved(owner, "s" as SessionId, one, Effect.succeed(false))
               }
               return [
                 all.map(({ id }) => id),

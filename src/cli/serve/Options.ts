@@ -55,6 +55,26 @@ export const options = {
     "How large the pictures and files of one request may be together",
     20
   ),
+  workspace: Options.optional(
+    text(
+      "workspace",
+      "KIND",
+      "What agents' programs run in: auto, bubblewrap, local (no sandbox) or files (none run)",
+      "auto"
+    )
+  ),
+  workspace_isolation: Options.optional(
+    text("workspace_isolation", "POLICY", "Who shares a workspace: agent, user or session", "agent")
+  ),
+  workspace_dir: Options.optional(
+    text("workspace_dir", "FOLDER", "Folder of the workspaces", "workspaces in the data folder")
+  ),
+  workspace_max_mb: number("workspace_max_mb", "MEGABYTES", "How much the files of one workspace may have", 1024),
+  workspace_max_files: number("workspace_max_files", "COUNT", "How many files one workspace may have", 50_000),
+  workspace_processes: number("workspace_processes", "COUNT", "How many processes one command may have", 128),
+  workspace_memory_mb: number("workspace_memory_mb", "MEGABYTES", "How much memory one command may have", 1024),
+  workspace_cpu_seconds: number("workspace_cpu_seconds", "SECONDS", "Processor time of one process", 600),
+  workspace_idle_seconds: number("workspace_idle_seconds", "SECONDS", "How long an unused workspace stays open", 3600),
   drain_seconds: number("drain_seconds", "SECONDS", "How long runs may go on after a request to stop", 10),
   run_seconds: number("run_seconds", "SECONDS", "How long a run may work; 0 is without end", 3600),
   tool_seconds: number("tool_seconds", "SECONDS", "How long one tool call may take", 300),
@@ -142,6 +162,17 @@ export const read = Effect.fnUntraced(function*(flags: Flags) {
       allowed_hosts: list(flags.allowed_hosts),
       outbound_hosts: list(flags.outbound_hosts),
       max_files_mb: Option.getOrUndefined(flags.max_files_mb),
+      workspace: Option.getOrUndefined(flags.workspace) as SettingsSource.Flags["workspace"],
+      workspace_isolation: Option.getOrUndefined(
+        flags.workspace_isolation
+      ) as SettingsSource.Flags["workspace_isolation"],
+      workspace_dir: Option.getOrUndefined(flags.workspace_dir),
+      workspace_max_mb: Option.getOrUndefined(flags.workspace_max_mb),
+      workspace_max_files: Option.getOrUndefined(flags.workspace_max_files),
+      workspace_processes: Option.getOrUndefined(flags.workspace_processes),
+      workspace_memory_mb: Option.getOrUndefined(flags.workspace_memory_mb),
+      workspace_cpu_seconds: Option.getOrUndefined(flags.workspace_cpu_seconds),
+      workspace_idle_seconds: Option.getOrUndefined(flags.workspace_idle_seconds),
       drain_seconds: Option.getOrUndefined(flags.drain_seconds),
       run_seconds: Option.getOrUndefined(flags.run_seconds),
       tool_seconds: Option.getOrUndefined(flags.tool_seconds),

@@ -2,7 +2,7 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import { Data, Effect, Option } from "effect"
 import { dirname, resolve } from "node:path"
-import type { Settings } from "../../domain/Settings.ts"
+import { isLoopback, type Settings } from "../../domain/Settings.ts"
 
 /** `message` says what is missing, and with which option another one is named. */
 class CannotStart extends Data.TaggedError("CannotStart")<{ readonly message: string }> {}
@@ -41,9 +41,35 @@ const dataDir = Effect.fnUntraced(function*(folder: string) {
   )
 })
 
-export const check = ({ data_dir, database_url, models_dir, vault_key }: Settings) =>
+/** Programs without a sandbox are for one person on a machine of their own. */
+const workspace = Effect.fnUntraced(function*({ host, workspace }: Settings) {
+  if (workspace === "local" && !isLoopback(host)) {
+    return yield* refuse(
+      `Agents' programs would run without a sandbox (STOA_WORKSPACE=local) while others can reach ${host}: listen on `
+        + "127.0.0.1, or install bubblewrap and leave the setting out."
+    )
+  }
+  if (workspace === "local" && process.getuid?.() === 0) {
+    return yield* refuse(
+      "Agents' programs would run as root without a sandbox (STOA_WORKSPACE=local): run stoa as a user of its own."
+    )
+  }
+  if (workspace === "bubblewrap") {
+    const { probe } = yield* Effect.promise(() => import("../../layers/Workspace/Bubblewrap.ts"))
+    yield* Effect.mapError(
+      probe,
+      ({ message }) =>
+        refuse(
+          `${message}. Without STOA_WORKSPACE=bubblewrap the server starts, and agents have files but run nothing.`
+        )
+    )
+  }
+})
+
+export const check = (settings: Settings) =>
   Effect.gen(function*() {
-    if (models_dir !== undefined) yield* modelsDir(models_dir)
-    // A server whose database and key are elsewhere needs no folder.
-    if (database_url === undefined || vault_key === undefined) yield* dataDir(data_dir)
+    if (settings.models_dir !== undefined) yield* modelsDir(settings.models_dir)
+    yield* dataDir(settings.data_dir)
+    if (settings.workspace_dir !== undefined) yield* dataDir(settings.workspace_dir)
+    yield* workspace(settings)
   })

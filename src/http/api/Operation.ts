@@ -15,6 +15,9 @@ export class ExampleBody extends Context.Tag("stoa/http/api/Operation/ExampleBod
 /** The body may hold files, and may be as large as those. */
 export class TakesFiles extends Context.Tag("stoa/http/api/Operation/TakesFiles")<TakesFiles, true>() {}
 
+/** The body is bytes of any kind, which the endpoint reads itself as they come. */
+export class TakesBytes extends Context.Tag("stoa/http/api/Operation/TakesBytes")<TakesBytes, true>() {}
+
 export interface Operation {
   readonly scope: Scope | null
   /** A few words, as in a table of contents. */
@@ -22,15 +25,17 @@ export interface Operation {
   readonly description?: string
   readonly example?: object
   readonly takesFiles?: true
+  readonly takesBytes?: true
 }
 
 /** For `annotateContext` of an endpoint. */
 export const operation = (
-  { description, example, scope, summary, takesFiles }: Operation
+  { description, example, scope, summary, takesBytes, takesFiles }: Operation
 ): Context.Context<RequiredScope> => {
   const scoped = Context.make(RequiredScope, scope).pipe(Context.add(OpenApi.Summary, summary))
   const said = takesFiles === undefined ? scoped : Context.add(scoped, TakesFiles, takesFiles)
-  const described = description === undefined ? said : Context.add(said, OpenApi.Description, description)
+  const read = takesBytes === undefined ? said : Context.add(said, TakesBytes, takesBytes)
+  const described = description === undefined ? read : Context.add(read, OpenApi.Description, description)
   return example === undefined ? described : Context.add(described, ExampleBody, example)
 }
 

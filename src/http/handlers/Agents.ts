@@ -1,6 +1,6 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Clock, Effect } from "effect"
-import { type AgentPatch, patchAgent, viewOf } from "../../domain/Agent.ts"
+import { type AgentDraft, type AgentPatch, patchAgent, viewOf } from "../../domain/Agent.ts"
 import { Invalid } from "../../domain/Errors.ts"
 import { AgentId, type UserId } from "../../domain/Ids.ts"
 import { fallbacksIn } from "../../domain/Model.ts"
@@ -13,6 +13,7 @@ import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Toolbox } from "../../services/Toolbox.ts"
 import { agentForm } from "../AgentForm.ts"
+import { Workspace } from "../../services/Workspace.ts"
 import { Api } from "../Api.ts"
 import { AgentCreated } from "../api/Agents.ts"
 import { checkedModel } from "./CheckedModel.ts"
@@ -24,12 +25,19 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
     const { agents, sessions } = yield* Storage
     const hub = yield* SessionHub
     const models = yield* Models
-    const { names } = yield* Toolbox
+    const workspaces = yield* Workspace
+    const { knows, namesOf } = yield* Toolbox
 
-    const checkTools = ({ client_tools }: AgentPatch) => {
-      const place = client_tools?.findIndex(({ name }) => names.has(name)) ?? -1
+    const checkTools = ({ client_tools, tools }: Pick<AgentDraft, "client_tools" | "tools">) => {
+      const unknown = typeof tools === "string" ? -1 : tools.findIndex((name) => !knows(name))
+      if (unknown >= 0) {
+        const message = `There is no tool called '${tools[unknown]}'.`
+        return new Invalid({ detail: message, errors: [{ path: `tools.${unknown}`, message }] })
+      }
+      const names = namesOf(tools)
+      const place = client_tools.findIndex(({ name }) => names.has(name))
       if (place < 0) return Effect.void
-      const message = `A built-in tool is called '${client_tools?.[place]?.name}'.`
+      const message = `A built-in tool is called '${client_tools[place]?.name}'.`
       return new Invalid({
         detail: `${message} Give the agent's own tool another name.`,
         errors: [{ path: `client_tools.${place}.name`, message }]
@@ -91,7 +99,13 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
         "update",
         Effect.fnUntraced(function*({ path, payload }) {
           const { user_id } = yield* CurrentPrincipal
-          yield* checkTools(payload)
+          if (payload.tools != null || payload.client_tools != null) {
+            const { data } = yield* agents.get(user_id, path.agent_id)
+            yield* checkTools({
+              tools: payload.tools ?? data.tools,
+              client_tools: payload.client_tools ?? data.client_tools
+            })
+          }
           yield* checkModels(user_id, payload)
           const at = yield* now
           return viewOf(yield* agents.modify(user_id, path.agent_id, (agent) => patchAgent(agent, payload, at)))
@@ -104,6 +118,17 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
           const going = yield* Effect.orDie(everything((page) => sessions.list(user_id, page, { agent_id })))
           yield* Effect.forEach(going, hub.forget, { concurrency: 16, discard: true })
           yield* agents.remove(user_id, agent_id)
+          yield* workspaces.agentRemoved(user_id, agent_id)
+          yield* Effect.forEach(going, ({ config, id }) =>
+            workspaces.sessionRemoved(
+              user_id,
+              id,
+              { agent_id, workspace_id: config.workspace_id },
+              Effect.succeed(false)
+            ), {
+            concurrency: 4,
+            discard: true
+          })
         })
       )
       .handle("form", () => Effect.sync(() => ({ schema: agentForm().whole })))

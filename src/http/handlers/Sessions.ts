@@ -21,11 +21,13 @@ import { now, timestampOf } from "../../services/Now.ts"
 import { Rooms } from "../../services/Rooms.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
+import { Workspace } from "../../services/Workspace.ts"
 import { Api } from "../Api.ts"
 import { SessionCreated } from "../api/Sessions.ts"
 import { Sse } from "../Sse.ts"
 import { checkedModel } from "./CheckedModel.ts"
 import { created } from "./Created.ts"
+import { everything } from "./Everything.ts"
 import * as MySession from "./MySession.ts"
 
 const running = new Conflict({
@@ -86,6 +88,7 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
     const { once } = yield* Idempotency
     const sse = yield* Sse
     const rooms = yield* Rooms
+    const workspaces = yield* Workspace
     const mine = yield* MySession.make
 
     const checkModels = Effect.fnUntraced(
@@ -96,6 +99,13 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
         }
       }
     )
+
+    /** Whether another session names the same workspace. */
+    const isWorkspaceUsed = ({ config, user_id }: Session) =>
+      Effect.map(
+        Effect.orDie(everything((page) => sessions.list(user_id, page, {}))),
+        (all) => all.some((other) => other.config.workspace_id === config.workspace_id)
+      )
 
     const view = (session: Session) => Effect.map(hub.status(session), (status) => viewOf(session, status))
 
@@ -177,6 +187,13 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
           const session = yield* mine(path.session_id, urlParams.agent_id)
           yield* hub.forget(session)
           yield* sessions.remove(session.user_id, session.id)
+          // Only now: a run that has just ended could have made it again.
+          yield* workspaces.sessionRemoved(
+            session.user_id,
+            session.id,
+            { agent_id: session.agent_id, workspace_id: session.config.workspace_id },
+            isWorkspaceUsed(session)
+          )
         })
       )
       .handle("status", ({ path, urlParams }) =>

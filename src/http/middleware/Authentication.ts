@@ -3,11 +3,13 @@ import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Context, Effect, Layer } from "effect"
 import { Forbidden } from "../../domain/Errors.ts"
-import type { Scope } from "../../domain/Principal.ts"
+import type { Principal, Scope } from "../../domain/Principal.ts"
 import { Auth } from "../../services/Auth.ts"
+import { Vault } from "../../services/Vault.ts"
 import { Api } from "../Api.ts"
 import { Authentication } from "../api/Authentication.ts"
 import { RequiredScope } from "../api/Operation.ts"
+import * as Downloads from "../Downloads.ts"
 import { note } from "../LogNotes.ts"
 import { routesOf } from "./Methods.ts"
 
@@ -39,10 +41,29 @@ export const identify = (auth: typeof Auth.Service, scope: Scope) =>
     return yield* new Forbidden({ code: "scope_missing", detail: `This needs an API key with the scope '${scope}'.` })
   })
 
-export const layer: Layer.Layer<Authentication, never, Auth> = Layer.effect(
+/** Who a token in the address stands for, where addresses take tokens and the request says nothing itself. */
+const downloader = (vault: typeof Vault.Service, { method, path }: HttpRouter.Route<unknown, unknown>) =>
+  Effect.gen(function*() {
+    if (path !== Downloads.route.path || method !== Downloads.route.method) return undefined
+    const { headers, url } = yield* HttpServerRequest.HttpServerRequest
+    if (headers["authorization"] !== undefined || headers["x-user-id"] !== undefined) return undefined
+    const user_id = yield* Downloads.ownerIn(vault, url)
+    if (user_id === undefined) return undefined
+    yield* note({ user_id })
+    return { user_id, scopes: ["read"], key_id: null } satisfies Principal
+  })
+
+export const layer: Layer.Layer<Authentication, never, Auth | Vault> = Layer.effect(
   Authentication,
-  Effect.map(Auth, (auth) => {
-    const authenticate = Effect.flatMap(HttpRouter.RouteContext, ({ route }) => identify(auth, scopeOf(route)))
+  Effect.map(Effect.all([Auth, Vault]), ([auth, vault]) => {
+    const authenticate = Effect.flatMap(
+      HttpRouter.RouteContext,
+      ({ route }) =>
+        Effect.flatMap(
+          downloader(vault, route),
+          (principal) => principal === undefined ? identify(auth, scopeOf(route)) : Effect.succeed<Principal>(principal)
+        )
+    )
     return { key: () => authenticate, user: () => authenticate }
   })
 )

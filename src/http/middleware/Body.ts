@@ -119,6 +119,8 @@ export interface Options {
   readonly routes?: ReadonlyArray<Route>
   /** The paths that take files; none without it. */
   readonly withFiles?: ReadonlyArray<Route>
+  /** The paths whose bodies are bytes of any kind. */
+  readonly withBytes?: ReadonlyArray<Route>
   /** Megabytes of files in one request. */
   readonly maxFilesMegabytes?: number
 }
@@ -128,6 +130,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const large = BodyLimits.withFiles(options.maxFilesMegabytes ?? defaultFilesMegabytes)
   const bodies = LargeBodies.make({ perOwner: largeOfOwner * large.bytes, all: largeOfAll * large.bytes })
   const takesFilesAt = methodsOf(options.withFiles ?? [])
+  const takesBytesAt = methodsOf(options.withBytes ?? [])
+  const largestFile = BodyLimits.oneFile(options.maxFilesMegabytes ?? defaultFilesMegabytes)
 
   const limitsOf = ({ method, url }: HttpServerRequest.HttpServerRequest): Limits =>
     takesFilesAt(url).includes(method) ? large : BodyLimits.usual
@@ -137,6 +141,9 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     if (!hasContent(request)) return undefined
     const { headers } = request
     const length = Number(headers["content-length"] ?? 0)
+    if (takesBytesAt(request.url).includes(request.method)) {
+      return length > largestFile.bytes ? largestFile.tooLarge : undefined
+    }
     if (length > BodyLimits.maxBytes) {
       const { bytes, tooLarge } = limitsOf(request)
       if (length > bytes) return tooLarge

@@ -55,6 +55,18 @@ export const withFiles = (megabytes: number): Limits => {
   }
 }
 
+/** For a body that is one file. */
+export const oneFile = (megabytes: number): Pick<Limits, "bytes" | "tooLarge"> => {
+  const bytes = Math.ceil(megabytes * mebibyte)
+  return {
+    bytes,
+    tooLarge: new TooLarge({
+      detail: `The file is larger than ${bytes} bytes, the most that one request brings, which max_files_mb sets.`,
+      errors: [{ path: "", message: `Expected at most ${bytes} bytes` }]
+    })
+  }
+}
+
 const invalid = (code: string, detail: string) => new Invalid({ code, detail })
 
 const tooLong = (path: string, most: number) => {

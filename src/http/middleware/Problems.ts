@@ -19,6 +19,7 @@ import {
   Unavailable,
   UnsupportedContent
 } from "../../domain/Errors.ts"
+import { NoProcesses, PathRefused, WorkspaceFull } from "../../domain/Workspace.ts"
 
 const kinds = [
   Conflict,
@@ -34,8 +35,11 @@ const kinds = [
   ProviderFailed,
   TooLarge,
   Unauthenticated,
+  NoProcesses,
+  PathRefused,
   Unavailable,
-  UnsupportedContent
+  UnsupportedContent,
+  WorkspaceFull
 ]
 
 export type Problem = InstanceType<(typeof kinds)[number]>

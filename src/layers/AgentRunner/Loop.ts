@@ -71,7 +71,7 @@ const isAnswered = ({ message }: Reply.Reply): boolean => {
 }
 
 const repeatable = (tools: ReadonlyArray<Tool>, name: string) =>
-  tools.some((tool) => tool.name === name && (tool.idempotent || tool.effect !== "write"))
+  tools.some((tool) => tool.name === name && (tool.idempotent || tool.effect === "none" || tool.effect === "read"))
 
 export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, tool_seconds }: Limits) {
   const models = yield* Models
@@ -253,7 +253,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
   }
 
   /** Runs the calls that may run, asks about those that need it, and says what is waited for then. */
-  const runTools = Effect.fnUntraced(function*(request: ReplyRequest, out: Out, tools: ReadonlyArray<Tool>) {
+  const runTools = Effect.fnUntraced(function*(request: ReplyRequest, out: Out) {
     const { mode } = request.session.state.permission_context
     const external = new Map(
       [...request.agent.data.client_tools, ...request.run.tools].map((tool) => [tool.name, tool])
@@ -268,7 +268,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
         deny(out, call, "The user did not allow this call.")
         continue
       }
-      const { effect } = external.get(call.name) ?? tools.find(({ name }) => name === call.name) ?? { effect: "none" }
+      const effect = external.get(call.name)?.effect ?? toolbox.effectOf(request, call)
       const decision = call.state === "allowed"
         ? "allow"
         : decide(request.session.state.permission_context, call.name, effect)
@@ -323,7 +323,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
       })
       out.emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state: "interrupted" })
     }
-    return yield* runTools(request, out, tools)
+    return yield* runTools(request, out)
   })
 
   /** How a reply with a whole answer ends. Undefined when the answer does not fit the schema and the model has been told so. */
@@ -378,7 +378,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
       if (excess !== undefined) return tooLarge(excess)
       yield* callModel(request, out, tools)
       const called = Reply.unanswered(out.reply().message).length > 0
-      const parked = called ? yield* runTools(request, out, tools) : undefined
+      const parked = called ? yield* runTools(request, out) : undefined
       if (parked !== undefined) return parked
       const ending = yield* conclude(request, out, called)
       if (ending !== undefined) return ending

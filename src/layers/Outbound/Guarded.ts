@@ -146,7 +146,8 @@ export const make = (options: GuardedOptions) =>
       const response = await send(url, { ...init, headers, redirect: "manual", dispatcher })
       if (redirects.has(response.status)) {
         await response.body?.cancel()
-        throw failed(new OutboundRefused({ code: "redirect_not_followed" }))
+        const location = response.headers.get("location")
+        throw failed(new OutboundRefused({ code: "redirect_not_followed", ...location !== null && { location } }))
       }
       return bounded(response)
     }

@@ -1,6 +1,10 @@
-/** The tools that every agent has, and those that a user's own program adds. A new built-in tool is a file beside this one and a name in `builtIn`. */
+/**
+ * The tools that agents have, and those that a user's own program adds. A tool that every agent has by default is a file beside
+ * this one and a name in `builtIn`; one that an agent has to ask for is a file in `tools`.
+ */
 import { Cause, Effect, Exit, Layer, Option, type Scope } from "effect"
-import { Toolbox } from "../../services/Toolbox.ts"
+import type { AgentTools } from "../../domain/Agent.ts"
+import { type Tool, Toolbox, type ToolCaller } from "../../services/Toolbox.ts"
 import { type BuiltInTool, ToolFailed, type ToolSource } from "./BuiltInTool.ts"
 import { calculate } from "./Calculate.ts"
 import { currentTime } from "./CurrentTime.ts"
@@ -17,15 +21,33 @@ const messageOf = (cause: Cause.Cause<ToolFailed>) =>
 
 export const make = (tools: ReadonlyArray<BuiltInTool>) => {
   const byName = new Map(tools.map((entry) => [entry.tool.name, entry]))
-  const list = Effect.succeed(tools.map(({ tool }) => tool))
+  const all = tools.map(({ tool }) => tool)
+  const usual = all.filter(({ onRequest }) => onRequest !== true)
+  // The same lists for every call: nothing is made for those who say nothing.
+  const fixed = { default: usual, all, none: [] }
+  const toolsOf = (choice: AgentTools): ReadonlyArray<Tool> =>
+    typeof choice === "string" ? fixed[choice] : all.filter(({ name }) => choice.includes(name))
+  const has = (choice: AgentTools, { tool }: BuiltInTool) =>
+    choice === "all" ||
+    (choice === "default" ? tool.onRequest !== true : choice !== "none" && choice.includes(tool.name))
+  const find = ({ agent }: ToolCaller, name: string): BuiltInTool | undefined => {
+    const entry = byName.get(name)
+    return entry !== undefined && has(agent.data.tools, entry) ? entry : undefined
+  }
   return Toolbox.of({
-    names: new Set(byName.keys()),
-    list: () => list,
-    call: Effect.fn("Toolbox.call")(function*(caller, { input, name }, emit) {
-      const entry = byName.get(name)
+    namesOf: (choice) => new Set(toolsOf(choice).map(({ name }) => name)),
+    knows: (name) => byName.has(name),
+    list: ({ agent }) => Effect.succeed(toolsOf(agent.data.tools)),
+    effectOf: (caller, { input, name }) => {
+      const entry = find(caller, name)
+      return entry?.effectOf?.(input, caller) ?? entry?.tool.effect ?? "none"
+    },
+    call: Effect.fn("Toolbox.call")(function*(caller, call, emit) {
+      const { input, name } = call
+      const entry = find(caller, name)
       const exit = entry === undefined
         ? Exit.fail(new ToolFailed({ message: `ToolNotFoundError: The tool named '${name}' doesn't exist.` }))
-        : yield* Effect.exit(Effect.suspend(() => entry.run(input, caller)))
+        : yield* Effect.exit(Effect.suspend(() => entry.run(input, caller, { call, emit })))
       if (Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)) return yield* Effect.interrupt
       const message = Exit.isSuccess(exit) ? exit.value : messageOf(exit.cause)
       if (message === undefined && Exit.isFailure(exit)) {
@@ -49,12 +71,8 @@ export const layerWith = <R>(
     Effect.map(
       Effect.forEach(sources, (source): Effect.Effect<BuiltInTool, never, R> =>
         Effect.isEffect(source) ? source : Effect.succeed(source)),
+      // The last of a name is the one.
       (others) =>
-        make([
-          ...builtIn.filter((known) =>
-            others.every(({ tool }) => tool.name !== known.tool.name)
-          ),
-          ...others
-        ])
+        make([...new Map([...builtIn, ...others].map((entry) => [entry.tool.name, entry])).values()])
     )
   )

@@ -1,16 +1,26 @@
 /** Defines tools, built-in ones and those of a user's own program. One schema is the validator, the types and the description for the model. */
 import { Data, Effect, JSONSchema, Schema, type Scope } from "effect"
 import type { JsonObject } from "../../domain/Json.ts"
-import type { Tool, ToolCaller, ToolEffect } from "../../services/Toolbox.ts"
+import type { ToolCallBlock } from "../../domain/Message.ts"
+import type { Tool, ToolCaller, ToolEffect, ToolPart } from "../../services/Toolbox.ts"
 import { problemsOf } from "./Problems.ts"
 
 /** The tool could not do it. `message` is for the model. */
 export class ToolFailed extends Data.TaggedError("ToolFailed")<{ readonly message: string }> {}
 
+/** How a call is told of and answered while it runs. */
+export interface ToolIo {
+  readonly call: ToolCallBlock
+  /** Hands output on as it is produced. What the tool answers with in the end comes after it. */
+  readonly emit: (part: ToolPart) => void
+}
+
 export interface BuiltInTool {
   readonly tool: Tool
   /** Runs with the arguments as the model wrote them; answers with a text for it. */
-  readonly run: (input: string, caller: ToolCaller) => Effect.Effect<string, ToolFailed>
+  readonly run: (input: string, caller: ToolCaller, io: ToolIo) => Effect.Effect<string, ToolFailed>
+  /** What a call with these arguments does, where that is not always what the tool says. */
+  readonly effectOf?: (input: string, caller: ToolCaller) => ToolEffect
 }
 
 interface Definition<A, I> {
@@ -18,10 +28,12 @@ interface Definition<A, I> {
   readonly description: string
   readonly effect: ToolEffect
   readonly idempotent: boolean
+  /** Only agents that ask for it have it: by its name, or for all. */
+  readonly onRequest?: boolean
   /** Give optional fields `exact: true`, otherwise the model's schema mentions null and undefined. */
   readonly parameters: Schema.Schema<A, I>
   /** What it opens in its scope is closed when the call ends, however it ends. */
-  readonly run: (args: A, caller: ToolCaller) => Effect.Effect<string, ToolFailed, Scope.Scope>
+  readonly run: (args: A, caller: ToolCaller, io: ToolIo) => Effect.Effect<string, ToolFailed, Scope.Scope>
 }
 
 /**
@@ -79,12 +91,12 @@ export const define = <A, I>(
   const decode = Schema.decodeUnknown(parameters, { errors: "all", onExcessProperty: "error" })
   return {
     tool: { ...spec, parameters: parametersOf(parameters) },
-    run: Effect.fnUntraced(function*(input, caller) {
+    run: Effect.fnUntraced(function*(input, caller, io) {
       if (input.length > maxInput) return yield* invalid(spec.name, `the arguments exceed ${maxInput} characters`)
       const value = argumentsIn(input)
       if (value === undefined) return yield* invalid(spec.name, "the arguments are not valid JSON")
       const args = yield* Effect.mapError(decode(value), (error) => invalid(spec.name, problemsOf(error.issue)))
-      return yield* Effect.scoped(run(args, caller))
+      return yield* Effect.scoped(run(args, caller, io))
     })
   }
 }

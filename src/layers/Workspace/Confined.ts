@@ -11,6 +11,7 @@ import { constants, promises as fs } from "node:fs"
 import { join } from "node:path"
 import { Gone, LimitReached, NotFound, TooLarge } from "../../domain/Errors.ts"
 import {
+  type FileError,
   full,
   maxDepth,
   namesOf,
@@ -19,7 +20,6 @@ import {
   pathOf,
   PathRefused,
   refused,
-  type WorkspaceError,
   WorkspaceFull
 } from "../../domain/Workspace.ts"
 
@@ -39,7 +39,7 @@ export interface Folder {
   readonly path: string
 }
 
-const isOurs = (error: unknown): error is WorkspaceError =>
+const isOurs = (error: unknown): error is FileError =>
   [NotFound, PathRefused, WorkspaceFull, TooLarge, Gone, LimitReached, NoProcesses].some((kind) =>
     error instanceof kind
   )
@@ -54,7 +54,7 @@ const busy = new LimitReached({
 })
 
 /** What went wrong, in words of workspaces; anything else is a bug. */
-const failureOf = (path: string, error: unknown): Effect.Effect<never, WorkspaceError> => {
+const failureOf = (path: string, error: unknown): Effect.Effect<never, FileError> => {
   if (isOurs(error)) return Effect.fail(error)
   switch (codeOf(error)) {
     case "ENOENT":
@@ -98,7 +98,7 @@ const failureOf = (path: string, error: unknown): Effect.Effect<never, Workspace
  * Does work on files. It is never left half-way: a descriptor that somebody else
  * closed meanwhile could be another file by then.
  */
-export const io = <A>(path: string, work: () => Promise<A>): Effect.Effect<A, WorkspaceError> =>
+export const io = <A>(path: string, work: () => Promise<A>): Effect.Effect<A, FileError> =>
   Effect.uninterruptible(Effect.flatten(Effect.promise(async () => {
     try {
       return Effect.succeed(await work())

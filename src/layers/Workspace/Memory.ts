@@ -4,12 +4,12 @@ import { Gone } from "../../domain/Errors.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import {
   type Entry,
+  type FileError,
   full,
   isPlain,
   noSuchPath,
   pathOf,
   refused,
-  type WorkspaceError,
   type WorkspaceKey,
   type WorkspaceRecord
 } from "../../domain/Workspace.ts"
@@ -47,7 +47,7 @@ const gone = new Gone({ code: "workspace_deleted", detail: "The workspace has be
 
 const placeOf = (top: () => Folder | undefined): Place => {
   const find = (names: Names) =>
-    Effect.suspend((): Effect.Effect<Folder | File, WorkspaceError> => {
+    Effect.suspend((): Effect.Effect<Folder | File, FileError> => {
       let node: Folder | File | undefined = top()
       if (node === undefined) return gone
       for (const name of names) {
@@ -59,7 +59,7 @@ const placeOf = (top: () => Folder | undefined): Place => {
     })
 
   const folderFor = (names: Names, make: boolean) =>
-    Effect.suspend((): Effect.Effect<Folder, WorkspaceError> => {
+    Effect.suspend((): Effect.Effect<Folder, FileError> => {
       let folder = top()
       if (folder === undefined) return gone
       for (const name of names) {

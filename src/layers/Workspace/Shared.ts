@@ -8,6 +8,7 @@ import { createHash } from "node:crypto"
 import { LimitReached, NotFound } from "../../domain/Errors.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import {
+  type FileError,
   full,
   isGone,
   type Isolation,
@@ -15,8 +16,8 @@ import {
   namesOf,
   NoProcesses,
   refused,
+  sessionFolder,
   tooLong,
-  type WorkspaceError,
   WorkspaceKey,
   type WorkspaceLimits,
   type WorkspaceRecord
@@ -239,7 +240,7 @@ export const make = Effect.fnUntraced(function*(backend: Backend, { idle, isolat
     }
   }
 
-  const open = (owner: UserId, of: WorkspaceOf): Effect.Effect<OpenWorkspace, WorkspaceError, Scope.Scope> =>
+  const open = (owner: UserId, of: WorkspaceOf): Effect.Effect<OpenWorkspace, FileError, Scope.Scope> =>
     Effect.suspend(() => {
       const key = keyOf(owner, isolation, of)
       return Effect.flatMap(
@@ -318,10 +319,13 @@ export const make = Effect.fnUntraced(function*(backend: Backend, { idle, isolat
       isolation === "agent"
         ? destroy(owner, keyOf(owner, isolation, { agent_id, workspace_id: "" as never }))
         : Effect.void,
-    sessionRemoved: (owner, workspace_id) =>
-      isolation === "session"
-        ? destroy(owner, keyOf(owner, isolation, { agent_id: "" as never, workspace_id }))
-        : Effect.void
+    sessionRemoved: Effect.fnUntraced(function*(owner, session, of, isUsed) {
+      const key = keyOf(owner, isolation, of)
+      if (isolation === "session" && !(yield* isUsed)) return yield* destroy(owner, key)
+      const known = (yield* backend.records(owner)).some(({ id }) => id === key)
+      // There may be nothing to remove.
+      if (known) yield* Effect.ignore(backend.place(owner, key).remove(sessionFolder(session).split("/")))
+    })
   })
 })
 

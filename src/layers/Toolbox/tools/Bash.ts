@@ -1,0 +1,99 @@
+/** Runs shell commands in the workspace. Folder and exported variables of a session go on from one call to the next. */
+import { Duration, Effect, Schema, Stream } from "effect"
+import { resultFile, sessionFolder } from "../../../domain/Workspace.ts"
+import { Workspace } from "../../../services/Workspace.ts"
+import { define, ToolFailed } from "../BuiltInTool.ts"
+import { cwdOf, failed, opened, resolved } from "./InWorkspace.ts"
+import * as Spill from "./Spill.ts"
+
+/** Longest command, in characters: Linux takes 128 KiB in one word. */
+const maxCommand = 60_000
+
+/** Time for a command, in milliseconds: when it says nothing, and at most. */
+const usual = 120_000
+const longest = 3_600_000
+
+const maxOutput = 256 * 1024 * 1024
+
+/**
+ * Begins where the session was, runs the command, and keeps where it is then. What the command has left running does not
+ * hold the call up for more than a second. A pipe in between makes /dev/stdout and /dev/stderr files that can be opened.
+ *   $1 the file that keeps the state, $2 the folder that the session says, $3 the command
+ */
+const inner = `
+[ -f "$1" ] && . "$1" 2>/dev/null
+if [ "$_stoa_folder" != "$2" ]; then cd "$2" 2>/dev/null; fi
+_stoa_state=$1 _stoa_folder=$2
+trap '_stoa_code=$?; { export -p; printf "cd %q 2>/dev/null\\n_stoa_folder=%q\\n" "$PWD" "$_stoa_folder"; } > "$_stoa_state.new" 2>/dev/null && mv -f "$_stoa_state.new" "$_stoa_state"; exit $_stoa_code' EXIT
+eval "$3"
+`
+
+const outer = `
+mkdir -p "\${1%/*}"
+exec 3> >(exec cat)
+_cat=$!
+bash -c "$4" bash "$1" "$2" "$3" >&3 2>&3 3>&-
+code=$?
+exec 3>&-
+for _ in $(seq 50); do kill -0 $_cat 2>/dev/null || break; sleep 0.02; done
+exit $code
+`
+
+const whys: Readonly<Record<string, string>> = {
+  memory: "The command was ended: it used more memory than it may have.",
+  processes: "The command was ended: it had more processes than it may have.",
+  disk: "The command was ended: the workspace has as many bytes or files as it may have. Delete what is not needed.",
+  output: "The command was ended: it printed too much. Write long output into a file.",
+  deleted: "The command was ended: the workspace has been deleted."
+}
+
+const sentence = (code: number | null, signal: string | null, ended: string | undefined, timeout: number) =>
+  ended === "timeout"
+    ? `The command did not end within ${timeout} ms and was ended.`
+    : ended !== undefined
+    ? whys[ended] ?? "The command was ended."
+    : code === null
+    ? `The command was killed (${signal ?? "no signal"}).`
+    : `Exit code ${code}`
+
+export const bash = Effect.map(Workspace, (service) =>
+  define({
+    name: "Bash",
+    description:
+      "Runs a bash command in the workspace and gives back what it prints. The folder and exported variables go "
+      + "on in the next call; background processes and files in /tmp do not. There is no network. Prefer Read, Write, "
+      + "Edit, Glob and Grep for files.",
+    effect: "write",
+    idempotent: false,
+    onRequest: true,
+    parameters: Schema.Struct({
+      command: Schema.String.pipe(Schema.minLength(1), Schema.maxLength(maxCommand)),
+      description: Schema.optionalWith(Schema.String.pipe(Schema.maxLength(1_000)), { exact: true }).annotations({
+        description: "What the command does, in a few words."
+      }),
+      timeout: Schema.optionalWith(Schema.Number.pipe(Schema.between(1, longest)), {
+        exact: true,
+        default: () => usual
+      })
+        .annotations({ description: `Longest time in milliseconds; ${usual} when left out.` })
+    }),
+    run: Effect.fnUntraced(function*({ command, timeout }, caller, io) {
+      const workspace = yield* opened(service, caller)
+      const folder = yield* resolved(workspace, caller, cwdOf(caller.session) ?? workspace.root)
+      const state = `${workspace.root}/${sessionFolder(caller.session.id)}/shell.sh`
+      const program = yield* failed(workspace.spawn({
+        argv: ["bash", "-c", outer, "bash", state, folder, command, inner],
+        timeout: Duration.millis(timeout),
+        maxOutput
+      }))
+      yield* program.endInput
+      const spill = yield* Spill.make(workspace, resultFile(caller.session.id, io.call.id), io)
+      yield* Stream.runForEach(Stream.merge(program.stdout, program.stderr), spill.take)
+      const { code, ended, signal } = yield* program.exit
+      const note = yield* spill.end
+      const words = [note, code === 0 && ended === undefined ? undefined : sentence(code, signal, ended, timeout)]
+        .filter((word) => word !== undefined).join("\n")
+      const last = words === "" ? "" : `\n${words}`
+      return code === 0 && ended === undefined ? last : yield* new ToolFailed({ message: last })
+    })
+  }))
