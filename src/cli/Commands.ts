@@ -16,6 +16,7 @@ import { tenants } from "./commands/tenants.ts"
 import { usage } from "./commands/usage.ts"
 import { vault } from "./commands/vault.ts"
 import { version } from "./commands/version.ts"
+import { workspaces } from "./commands/workspaces.ts"
 
 const stoa = Command.make("stoa").pipe(Command.withDescription("the open server where agents live"))
 
@@ -28,6 +29,7 @@ const clients = [
   credentials,
   models,
   usage,
+  workspaces,
   tenants,
   keys,
   vault,

@@ -19,14 +19,6 @@ export const WorkspaceKey = Schema.String.pipe(
 )
 export type WorkspaceKey = typeof WorkspaceKey.Type
 
-/** What a workspace belongs to, beside its owner. */
-export const WorkspaceScope = Schema.Union(
-  Schema.Struct({ isolation: Schema.Literal("agent"), agent_id: AgentId }),
-  Schema.Struct({ isolation: Schema.Literal("user") }),
-  Schema.Struct({ isolation: Schema.Literal("session"), workspace_id: WorkspaceId })
-)
-export type WorkspaceScope = typeof WorkspaceScope.Type
-
 export const WorkspaceRecord = Schema.Struct({
   id: WorkspaceKey,
   isolation: Isolation,
@@ -109,7 +101,7 @@ export interface Entry {
 
 /** Longest path, name and nesting. */
 const maxPath = 4096
-export const maxName = 255
+const maxName = 255
 export const maxDepth = 64
 
 const encoder = new TextEncoder()

@@ -120,9 +120,6 @@ export class Workspace extends Context.Tag("stoa/services/Workspace")<Workspace,
   ) => Effect.Effect<void>
 }>() {}
 
-/** All bytes of a process's output as text; for short ones. */
-export const linesOf = (bytes: Iterable<Uint8Array>): string => Buffer.concat([...bytes]).toString("utf8")
-
 /** A whole file of at most `limit` bytes; longer ones are cut there. */
 export const readUpTo = (workspace: OpenWorkspace, path: string, limit: number) =>
   Effect.scoped(Effect.flatMap(workspace.open(path), (file) =>

@@ -7,10 +7,11 @@ import { patience } from "../support/Patience.ts"
 import * as TestHost from "../support/TestHost.ts"
 import { inFolder, options } from "../support/workspaces.ts"
 
-
 const { TestHost: Door } = TestHost
 
-const host = Host.over(Host.memory, { workspace: Layer.orDie(inFolder((dir) => Bubblewrap.layer({ ...options, dir }))) })
+const host = Host.over(Host.memory, {
+  workspace: Layer.orDie(inFolder((dir) => Bubblewrap.layer({ ...options, dir })))
+})
 
 let users = 0
 
@@ -20,17 +21,23 @@ const someone = (tools: unknown = "all") =>
     const { call } = yield* Door
     const user = `workspace-${users++}`
     const { agent_id } = (yield* call("POST", "/agent", { user, body: { name: "A", tools } })).json
-    const { credential_id } = (yield* call("POST", "/credential", { user, body: { data: { type: "demo_credential" } } })).json
+    const { credential_id } =
+      (yield* call("POST", "/credential", { user, body: { data: { type: "demo_credential" } } })).json
     const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script" }
     const { session_id } = (yield* call("POST", "/sessions", { user, body: { agent_id, chat_model_config } })).json
     yield* call("PATCH", `/sessions/${session_id}`, { user, body: { permission_mode: "bypass" } })
     const of = `agent_id=${agent_id}&session_id=${session_id}`
     const about = (method: string, path: string, more: TestHost.Call & { readonly path?: string } = {}) =>
-      call(method, `/workspace/${path}?${of}${more.path === undefined ? "" : `&path=${encodeURIComponent(more.path)}`}`, {
-        user,
-        ...more
-      })
-    const put = (path: string, text: string) => about("PUT", "files", { path, text, headers: { "content-type": "text/plain" } })
+      call(
+        method,
+        `/workspace/${path}?${of}${more.path === undefined ? "" : `&path=${encodeURIComponent(more.path)}`}`,
+        {
+          user,
+          ...more
+        }
+      )
+    const put = (path: string, text: string) =>
+      about("PUT", "files", { path, text, headers: { "content-type": "text/plain" } })
     const chat = (text: string) =>
       call("POST", "/chat", {
         user,
@@ -114,15 +121,23 @@ layer(TestHost.layer({ host, maxFilesMegabytes: 0.1 }), { timeout: patience(60_0
         assert.strictEqual((yield* get("a%20b", "")).status, 401)
         const another = yield* someone()
         assert.strictEqual((yield* get("a%20b", token, another.of)).status, 401)
-        assert.strictEqual((yield* call("DELETE", `/workspace/files?session_id=${session_id}&path=a%20b&token=${token}`)).status, 401)
+        assert.strictEqual(
+          (yield* call("DELETE", `/workspace/files?session_id=${session_id}&path=a%20b&token=${token}`)).status,
+          401
+        )
         assert.strictEqual((yield* about("POST", "files/download-token", { path: "nothing" })).status, 404)
       }))
 
     it.effect("tell the state of the session's repository, and that there is none", () =>
       Effect.gen(function*() {
         const { about, chat } = yield* someone()
-        assert.deepStrictEqual((yield* about("GET", "status")).json, { workdir: "/workspace", cwd: "/workspace", git: null })
-        const command = "git init -q -b main && git config user.email a@b && git config user.name n && echo 1 > f && git add f && "
+        assert.deepStrictEqual((yield* about("GET", "status")).json, {
+          workdir: "/workspace",
+          cwd: "/workspace",
+          git: null
+        })
+        const command =
+          "git init -q -b main && git config user.email a@b && git config user.name n && echo 1 > f && git add f && "
           + "git commit -qm one && echo 2 >> f && echo n > new && touch '.git/hooks/x' && "
           // What a hostile repository would have run.
           + "git config core.fsmonitor 'touch /workspace/OWNED; false' && git config diff.external 'touch /workspace/OWNED'"

@@ -1,6 +1,6 @@
 import { Args, Command, Options } from "@effect/cli"
 import { Effect, Option } from "effect"
-import { type Agent, AgentDraft, AgentPatch } from "../../domain/Agent.ts"
+import { type Agent, AgentDraft, AgentPatch, type AgentTools } from "../../domain/Agent.ts"
 import { AgentId } from "../../domain/Ids.ts"
 import { connect, connection } from "../Connection.ts"
 import { misused } from "../Failed.ts"
@@ -17,6 +17,7 @@ const columns: ReadonlyArray<Column<Agent>> = [
 
 const details: ReadonlyArray<Column<Agent>> = [
   ...columns,
+  ["tools", ({ data }) => typeof data.tools === "string" ? data.tools : data.tools.join(", ")],
   ["max iters", ({ data }) => data.react_config.max_iters],
   ["prompt", ({ data }) => data.system_prompt]
 ]
@@ -26,12 +27,21 @@ const common = { ...output, ...connection }
 const about = {
   prompt: optionalText("prompt", "TEXT", "What the agent is told to be"),
   promptFile: optionalText("prompt-file", "PATH", "The same from a file; - is standard input"),
+  tools: optionalText("tools", "NAMES", "Which tools it has: default, all, none, or names separated by commas"),
   maxIters: Options.integer("max-iters").pipe(
     Options.withPseudoName("N"),
     Options.withDescription("Rounds of model and tool calls before a run gives up"),
     Options.optional
   )
 }
+
+const toolsOf = (text: Option.Option<string>) =>
+  Option.getOrUndefined(
+    Option.map(text, (text): AgentTools =>
+      text === "default" || text === "all" || text === "none"
+        ? text
+        : text.split(",").map((name) => name.trim()).filter((name) => name !== ""))
+  )
 
 const promptOf = (options: { readonly prompt: Option.Option<string>; readonly promptFile: Option.Option<string> }) =>
   Option.isSome(options.prompt) && Option.isSome(options.promptFile)
@@ -75,6 +85,7 @@ const create = Command.make(
       const prompt = yield* promptOf(options)
       const payload = yield* decode(AgentDraft, {
         name: options.name,
+        tools: toolsOf(options.tools),
         ...Option.match(prompt, { onNone: () => ({}), onSome: (system_prompt) => ({ system_prompt }) }),
         ...Option.match(options.maxIters, {
           onNone: () => ({}),
@@ -94,14 +105,18 @@ const update = Command.make(
       const { api } = yield* connect(options)
       const path = { agent_id: yield* pathId(AgentId, "agent", options.id) }
       const prompt = yield* promptOf(options)
-      if (Option.isNone(options.name) && Option.isNone(prompt) && Option.isNone(options.maxIters)) {
-        return yield* misused("Nothing to change: give --name, --prompt, --prompt-file or --max-iters.")
+      if (
+        Option.isNone(options.name) && Option.isNone(prompt) && Option.isNone(options.maxIters) &&
+        Option.isNone(options.tools)
+      ) {
+        return yield* misused("Nothing to change: give --name, --prompt, --prompt-file, --tools or --max-iters.")
       }
       const react_config = yield* Effect.transposeMapOption(options.maxIters, (max_iters) =>
         Effect.map(api.agents.get({ path }), ({ data }) => ({ ...data.react_config, max_iters })))
       const payload = yield* decode(AgentPatch, {
         name: Option.getOrUndefined(options.name),
         system_prompt: Option.getOrUndefined(prompt),
+        tools: toolsOf(options.tools),
         react_config: Option.getOrUndefined(react_config)
       })
       yield* printRecord(options.output, details, yield* api.agents.update({ path, payload }))

@@ -152,6 +152,26 @@ const bind = ({ host, trust_user_header }: Settings) =>
       : ok("bind", `Listens on ${host}; callers need an API key`)
   })
 
+/** Whether agents can run programs, found out by running one. */
+const workspace = (settings: Settings) =>
+  Effect.promise(() => import("../serve/Sandbox.ts")).pipe(
+    Effect.flatMap(({ problemOf }) => problemOf(settings)),
+    Effect.map((problem): Check => {
+      if (settings.workspace === "local") {
+        return warn(
+          "tools",
+          "Agents' programs run without a sandbox, as this user",
+          "Install bubblewrap and leave STOA_WORKSPACE out."
+        )
+      }
+      if (settings.workspace === "files") return ok("tools", "Agents have files and run nothing (STOA_WORKSPACE=files)")
+      if (problem === undefined) return ok("tools", "Agents' programs run in a bubblewrap sandbox, without network")
+      return settings.workspace === "bubblewrap"
+        ? fail("tools", problem, "The server does not start with STOA_WORKSPACE=bubblewrap.")
+        : warn("tools", `Agents have files and run nothing: ${problem}`, "See docs/workspaces.md.")
+    })
+  )
+
 const server = (options: ConnectionOptions) =>
   Effect.gen(function*() {
     const { raw, url } = yield* connect(options)
@@ -226,7 +246,8 @@ export const doctor = Command.make(
           dataDir(settings),
           vaultKey(settings),
           database(settings),
-          bind(settings)
+          bind(settings),
+          workspace(settings)
         ]
       })
       const own = yield* Effect.all([node, user, ...ofSettings, server(options)], { concurrency: 4 })

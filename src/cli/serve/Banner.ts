@@ -3,6 +3,7 @@ import { Effect, Option } from "effect"
 import { resolve } from "node:path"
 import type { Session } from "../../domain/Session.ts"
 import { type Settings, trustsUserHeader } from "../../domain/Settings.ts"
+import { Workspace } from "../../services/Workspace.ts"
 import { Screen } from "../Screen.ts"
 import { version } from "../Version.ts"
 import { keepKey, newestSession } from "./FirstStart.ts"
@@ -13,7 +14,13 @@ const curlOf = (url: string, session: Session) => {
   return `curl -N ${url}/chat -H 'x-user-id: ${localUser}' -H 'content-type: application/json' -d '${body}'`
 }
 
-const banner = (settings: Settings, url: string, key: string | undefined, session: Session | undefined) =>
+const banner = (
+  settings: Settings,
+  url: string,
+  about: string,
+  key: string | undefined,
+  session: Session | undefined
+) =>
   [
     `Stoa ${version} listens on ${url}`,
     "",
@@ -23,6 +30,7 @@ const banner = (settings: Settings, url: string, key: string | undefined, sessio
         resolve(settings.data_dir)
       } (embedded: safe against kill -9, not against a power cut; for that set STOA_DATABASE_URL)`
       : "  Data     PostgreSQL",
+    `  Tools    ${about}`,
     ...(key === undefined ? [] : [
       `  Admin    ${key}`,
       "           This key manages API keys and is shown this once: keep it, and use it as STOA_API_KEY."
@@ -37,9 +45,11 @@ const banner = (settings: Settings, url: string, key: string | undefined, sessio
  */
 export const announce = Effect.fnUntraced(function*(settings: Settings, url: string, key: string | undefined) {
   const screen = yield* Screen
-  if (screen.isTerminal.err) return yield* screen.err(`${banner(settings, url, key, yield* newestSession)}\n`)
+  const { about, runs } = (yield* Workspace).kind
+  if (screen.isTerminal.err) return yield* screen.err(`${banner(settings, url, about, key, yield* newestSession)}\n`)
   const kept = key === undefined ? Option.none() : yield* keepKey(settings, key)
   yield* Effect.logInfo(`Stoa ${version} listens on ${url}`)
+  yield* runs ? Effect.logInfo(about) : Effect.logWarning(about)
   if (key === undefined) return
   yield* Option.match(kept, {
     onSome: (path) =>

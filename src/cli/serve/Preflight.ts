@@ -3,6 +3,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import { Data, Effect, Option } from "effect"
 import { dirname, resolve } from "node:path"
 import { isLoopback, type Settings } from "../../domain/Settings.ts"
+import { problemOf } from "./Sandbox.ts"
 
 /** `message` says what is missing, and with which option another one is named. */
 class CannotStart extends Data.TaggedError("CannotStart")<{ readonly message: string }> {}
@@ -42,7 +43,8 @@ const dataDir = Effect.fnUntraced(function*(folder: string) {
 })
 
 /** Programs without a sandbox are for one person on a machine of their own. */
-const workspace = Effect.fnUntraced(function*({ host, workspace }: Settings) {
+const workspace = Effect.fnUntraced(function*(settings: Settings) {
+  const { host, workspace } = settings
   if (workspace === "local" && !isLoopback(host)) {
     return yield* refuse(
       `Agents' programs would run without a sandbox (STOA_WORKSPACE=local) while others can reach ${host}: listen on `
@@ -55,14 +57,12 @@ const workspace = Effect.fnUntraced(function*({ host, workspace }: Settings) {
     )
   }
   if (workspace === "bubblewrap") {
-    const { probe } = yield* Effect.promise(() => import("../../layers/Workspace/Bubblewrap.ts"))
-    yield* Effect.mapError(
-      probe,
-      ({ message }) =>
-        refuse(
-          `${message}. Without STOA_WORKSPACE=bubblewrap the server starts, and agents have files but run nothing.`
-        )
-    )
+    const problem = yield* problemOf(settings)
+    if (problem !== undefined) {
+      return yield* refuse(
+        `${problem}. Without STOA_WORKSPACE=bubblewrap the server starts, and agents have files but run nothing.`
+      )
+    }
   }
 })
 

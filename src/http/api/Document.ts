@@ -7,7 +7,7 @@ import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import type * as OpenApi from "@effect/platform/OpenApi"
 import { Context, Option } from "effect"
 import { eventStreamType } from "./EventStream.ts"
-import { ExampleBody, RequiredScope } from "./Operation.ts"
+import { ExampleBody, RequiredScope, TakesBytes } from "./Operation.ts"
 import { parameters as words } from "./ParameterWords.ts"
 import * as Problem from "./Problem.ts"
 import { cleaner, isUsedIn, type JsonSchema } from "./Schemas.ts"
@@ -67,6 +67,12 @@ const problems: Readonly<Record<string, readonly [title: string, code: string, d
     429: ["Too Many Requests", "limit_reached", "A limit was reached.", "Too many inputs wait in this session."],
     500: ["Internal Server Error", "internal", "Something broke on the server's side.", "Something broke on our side."],
     502: ["Bad Gateway", "upstream", "The provider of the model failed.", "The provider answered with an error."],
+    507: [
+      "Insufficient Storage",
+      "workspace_full",
+      "There is no room left in the workspace.",
+      "There is room for 0 bytes more in the workspace: delete what is not needed."
+    ],
     503: ["Service Unavailable", "unavailable", "The server is not ready.", "The server is starting. Try again."]
   }
 
@@ -128,6 +134,12 @@ const streamed = {
   }
 }
 
+/** A body that is a file of any media type. */
+const anyFile = {
+  required: true,
+  content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } }
+} as const
+
 /** The standard has these two said by other means than a parameter. */
 const unsaid = new Set(["accept"])
 
@@ -185,7 +197,8 @@ export const describing = <Id extends string, Groups extends HttpApiGroup.HttpAp
       const scope = Option.getOrNull(Context.getOption(said as Context.Context<RequiredScope>, RequiredScope))
       const example = Option.getOrUndefined(Context.getOption(said as Context.Context<ExampleBody>, ExampleBody))
       const parameters = given.parameters.filter(({ in: place, name }) => place !== "header" || !unsaid.has(name))
-      const asked: Operation = { ...given, parameters }
+      const takesBytes = Option.isSome(Context.getOption(said as Context.Context<TakesBytes>, TakesBytes))
+      const asked: Operation = { ...given, parameters, ...takesBytes && { requestBody: anyFile } }
       const responses = Object.entries(given.responses).flatMap(
         ([status, response]): ReadonlyArray<[string, object]> => {
           if (!isProblem(status, response)) {
@@ -209,6 +222,7 @@ export const describing = <Id extends string, Groups extends HttpApiGroup.HttpAp
         description: scope === null ? description : `${description}\n\nNeeds the scope \`${scope}\`.`.trim(),
         ...scope !== null && { "x-required-scope": scope },
         parameters: parameters.map(described),
+        ...takesBytes && { requestBody: anyFile },
         ...requestBody !== undefined && {
           requestBody: { required: true, content: contentOf(requestBody.content, operationId, example) }
         },

@@ -34,5 +34,9 @@ export const parameters: Readonly<Record<string, string>> = {
   once_at: "The one time at which it fires.",
   schedule_id: "The schedule's id.",
   started_at: "Before this time it does not fire.",
-  timezone: "The IANA zone on whose wall clock times are read."
+  timezone: "The IANA zone on whose wall clock times are read.",
+  path: "A path of the workspace: absolute, or from the session's folder on.",
+  download: "Whether a browser keeps the file instead of showing it.",
+  token: "What `POST /workspace/files/download-token` has given; it stands for who asks.",
+  workspace_key: "The workspace's id, 32 hexadecimal digits."
 }

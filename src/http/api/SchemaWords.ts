@@ -132,5 +132,16 @@ export const schemas: Readonly<Record<string, string>> = {
   SchedulePatch: "Changes of a schedule; what is left out stays as it is.",
   ScheduleSessionList: "A page of the sessions that a schedule made.",
   ScheduleTriggered: "The fire that was asked for.",
-  ScheduleView: "A schedule and where it is."
+  ScheduleView: "A schedule and where it is.",
+  AgentTask: "A task of an agent's list.",
+  TasksContext: "What an agent has to do in a session.",
+  WorkspaceRecord: "A folder that agents work in.",
+  WorkspaceList: "The workspaces of a user.",
+  WorkspaceView: "A workspace, and how much it has.",
+  WorkspaceStatus: "Where a session works.",
+  GitSummary: "What git says of a folder.",
+  Directory: "What stands in a folder.",
+  DirectoryEntry: "A file, a folder, or something else.",
+  FileWritten: "A file that has been written.",
+  DownloadToken: "What stands for who asks, for one file."
 }

@@ -14,7 +14,11 @@ const header = Schema.optional(Schema.String)
 /** The session whose workspace is meant. When an agent is given, it must be the session's. */
 const of = { session_id: SessionId, agent_id: Schema.optional(AgentId) }
 
-const path = Schema.String.pipe(Schema.maxLength(4096))
+const path = Schema.String.pipe(Schema.maxLength(4096)).annotations({ examples: ["notes/today.md"] })
+
+const folder = Schema.String.pipe(Schema.maxLength(4096)).annotations({ jsonSchema: { type: "string", default: "" } })
+
+const download = Schema.BooleanFromString.annotations({ jsonSchema: { type: "boolean", default: false } })
 
 const WorkspaceStatus = Schema.Struct({
   workdir: Schema.String,
@@ -90,7 +94,7 @@ export class WorkspacesApi extends HttpApiGroup.make("workspaces")
   )
   .add(
     HttpApiEndpoint.get("directories", "/workspace/directories")
-      .setUrlParams(Schema.Struct({ ...of, path: Schema.optional(path) }))
+      .setUrlParams(Schema.Struct({ ...of, path: Schema.optionalWith(folder, { default: () => "" }) }))
       .addSuccess(Directory)
       .addError(Problem.NotFound)
       .addError(Problem.PathRefused)
@@ -108,7 +112,7 @@ export class WorkspacesApi extends HttpApiGroup.make("workspaces")
       .setUrlParams(Schema.Struct({
         ...of,
         path,
-        download: Schema.optional(Schema.BooleanFromString),
+        download: Schema.optionalWith(download, { default: () => false }),
         token: Schema.optional(Schema.String.pipe(Schema.maxLength(16_384)))
       }))
       .setHeaders(Schema.Struct({ range: header }))

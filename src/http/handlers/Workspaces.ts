@@ -144,7 +144,7 @@ export const layer = HttpApiBuilder.group(Api, "workspaces", (handlers) =>
       .handle("directories", ({ urlParams }) =>
         Effect.gen(function*() {
           const { session, workspace } = yield* opened(urlParams)
-          const asked = urlParams.path ?? ""
+          const asked = urlParams.path
           const path = asked === "" ? workspace.root : yield* resolved(session, workspace, asked)
           const { entries, truncated } = yield* workspace.list(path, maxListed)
           return {
@@ -185,7 +185,7 @@ export const layer = HttpApiBuilder.group(Api, "workspaces", (handlers) =>
               "cache-control": "private, no-cache",
               "content-disposition": ByteRange.disposition(
                 name,
-                urlParams.download !== true && MediaTypes.isHarmless(name)
+                !urlParams.download && MediaTypes.isHarmless(name)
               ),
               // Nothing in a file may run, whatever shows it.
               "content-security-policy": "sandbox; default-src 'none'",

@@ -16,7 +16,7 @@ import { write } from "./Write.ts"
 /** Nobody watches the list but who reads the session. */
 const toldNobody: Told = () => Effect.void
 
-export const workspaceTools: ReadonlyArray<ToolSource<Workspace>> = [bash, edit, glob, grep, read, write]
+const workspaceTools: ReadonlyArray<ToolSource<Workspace>> = [bash, edit, glob, grep, read, write]
 
 export const all = (told: Told = toldNobody): ReadonlyArray<ToolSource<Outbound | Storage | Workspace>> => [
   ...workspaceTools,

@@ -30,6 +30,8 @@ eval "$3"
 
 const outer = `
 mkdir -p "\${1%/*}"
+# What sessions keep is not part of anybody's repository.
+[ -e "\${1%/*/*}/.gitignore" ] || echo '*' > "\${1%/*/*}/.gitignore"
 exec 3> >(exec cat)
 _cat=$!
 bash -c "$4" bash "$1" "$2" "$3" >&3 2>&3 3>&-
