@@ -43,7 +43,7 @@ export const fields: Readonly<Record<string, string>> = {
   credentials: "The page's credentials.",
   cron_expression:
     "Five or six fields, where six begin with seconds, or a name such as `@daily`; empty when it fires otherwise.",
-  cwd: "Where the session works in its workspace; null is its root. Nothing uses it yet.",
+  cwd: "Where the session works in its workspace; null is its root.",
   data: "A piece of the bytes in base64; the pieces follow each other.",
   day: "The day in UTC, such as `2026-01-31`.",
   delta: "The next piece.",
@@ -344,7 +344,7 @@ export const fields: Readonly<Record<string, string>> = {
     "Which of the server's tools the agent has: `default` for those that every agent has, `all`, `none`, or their names.",
   "AgentPatch.tools":
     "Which of the server's tools the agent has: `default` for those that every agent has, `all`, `none`, or their names.",
-  "AgentTask.state": "How it is with it.",
+  "PlannedTask.state": "How it is with it.",
   isolation: "Who shares it: the sessions of an `agent`, all of a `user`, or those that name the same `workspace_id`.",
   "WorkspaceRecord.last_used_at": "When it was used last, to within an hour.",
   "WorkspaceView.last_used_at": "When it was used last, to within an hour.",

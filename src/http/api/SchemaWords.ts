@@ -133,8 +133,6 @@ export const schemas: Readonly<Record<string, string>> = {
   ScheduleSessionList: "A page of the sessions that a schedule made.",
   ScheduleTriggered: "The fire that was asked for.",
   ScheduleView: "A schedule and where it is.",
-  AgentTask: "A task of an agent's list.",
-  TasksContext: "What an agent has to do in a session.",
   WorkspaceRecord: "A folder that agents work in.",
   WorkspaceList: "The workspaces of a user.",
   WorkspaceView: "A workspace, and how much it has.",
