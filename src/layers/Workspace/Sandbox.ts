@@ -146,6 +146,8 @@ const lent = { files: "/tmp/files", etc: "/tmp/etc" }
 const asUser = (user: number, files: string, etc: string): ReadonlyArray<string> =>
   [
     ["--dev-bind", "/", "/", "--tmpfs", "/tmp", "--bind", files, lent.files, "--ro-bind", etc, lent.etc],
+    // The processes have a namespace that ends as a whole: a dying parent may not send a signal to another user's child.
+    ["--unshare-pid"],
     ["--die-with-parent", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--"],
     ["setpriv", "--reuid", String(user), "--regid", String(user), "--clear-groups", "bwrap"]
   ].flat()
