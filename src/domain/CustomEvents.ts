@@ -55,11 +55,14 @@ const StateUpdated = custom("state_updated", {
 })
 
 /** The event that tells how the permissions of a session, and its plan, are now. */
-export const stateUpdated = (permission_context: PermissionContext) => ({
+export const stateUpdated = ({ permission_context, tasks_context = noTasks }: {
+  readonly permission_context: PermissionContext
+  readonly tasks_context?: TasksContext | undefined
+}) => ({
   type: "CUSTOM" as const,
   name: "state_updated" as const,
-  // Tools work in no folders yet, and no agent makes a plan.
-  value: { tasks_context: noTasks, permission_context: { ...permission_context, working_directories: {} } }
+  // Tools work in no folders beside their workspace yet.
+  value: { tasks_context, permission_context: { ...permission_context, working_directories: {} } }
 })
 
 export const Custom = Schema.Union(RunQueued, UserMessage, RunResumed, RunParked, ModelSwitched, StateUpdated)

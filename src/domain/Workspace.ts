@@ -165,7 +165,10 @@ export const GitSummary = Schema.Struct({
 }).annotations({ identifier: "GitSummary" })
 export type GitSummary = typeof GitSummary.Type
 
-const count = (text: string, word: string): number => Number(new RegExp(`(\\d+) ${word}`).exec(text)?.[1] ?? 0)
+const insertionsIn = /(\d{1,12}) insertion/
+const deletionsIn = /(\d{1,12}) deletion/
+
+const count = (text: string, pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? 0)
 
 /** Reads `git status --porcelain=v2 --branch` and `git diff --shortstat HEAD`. */
 export const gitSummaryOf = (status: string, shortstat: string): GitSummary => {
@@ -184,5 +187,5 @@ export const gitSummaryOf = (status: string, shortstat: string): GitSummary => {
     } else if (kind === "u") counts.conflicted++
     else if (kind === "?") counts.untracked++
   }
-  return { ...summary, ...counts, insertions: count(shortstat, "insertion"), deletions: count(shortstat, "deletion") }
+  return { ...summary, ...counts, insertions: count(shortstat, insertionsIn), deletions: count(shortstat, deletionsIn) }
 }

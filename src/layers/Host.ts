@@ -193,7 +193,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer({ ...defaults, ...options }))),
     Layer.provideMerge(
       ToolboxBuiltIn.layerWith<Storage | Vault | Models | Workspace | Outbound | Scope.Scope>([
-        ...requestedTools(),
+        ...requestedTools,
         ...options.tools ?? []
       ]).pipe(
         Layer.provide(options.outbound ?? unreachable)

@@ -14,6 +14,8 @@ export type ToolEffect = "none" | "read" | "edit" | "write"
 export type ToolPart =
   | { readonly type: "text"; readonly delta: string }
   | { readonly type: "data"; readonly block: string; readonly media_type: string; readonly data: string }
+  /** The call has changed the session's state, which is stored already: no output, but told to those who watch. */
+  | { readonly type: "state"; readonly state: Session["state"] }
 
 export interface Tool extends ToolSpec {
   readonly effect: ToolEffect

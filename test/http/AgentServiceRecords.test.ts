@@ -199,7 +199,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("Records of the Agent Ser
           "system_prompt",
           "context_config",
           "react_config",
-          "invite_config"
+          "invite_config",
+          "tools"
         ])
         for (
           const [section, field] of [["context_config", "compression_prompt"], ["react_config", "interruption_message"]]
@@ -220,7 +221,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Records of the Agent Ser
         const { json, status } = yield* call("GET", "/agent/schema")
         assert.strictEqual(status, 200)
         assert.deepStrictEqual(Object.keys(json), ["identity", "context_config", "react_config"])
-        assert.deepStrictEqual(Object.keys(json.identity.properties), ["name", "system_prompt"])
+        assert.deepStrictEqual(Object.keys(json.identity.properties), ["name", "system_prompt", "tools"])
         assert.isUndefined(json.context_config.properties.summary_schema)
       }))
 

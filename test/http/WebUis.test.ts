@@ -225,8 +225,6 @@ layer(TestHost.layer(), { excludeTestServices: true })("A web UI", (it) => {
           const path of [
             "/knowledge_bases/?page=1&page_size=128",
             "/knowledge_bases/middleware/parameters_schema",
-            `/workspace/status?${S}`,
-            `/workspace/directories?${S}&path=`,
             `/workspace/mcp?${S}`,
             `/workspace/skill?${S}`,
             "/mcp",
@@ -238,6 +236,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("A web UI", (it) => {
           ]
         ) yield* comesLater("GET", path)
         assert.deepInclude(yield* ask("GET", "/schedule/"), { schedules: [], total: 0 })
+        assert.strictEqual((yield* ask("GET", `/workspace/status?${S}`)).git, null)
+        assert.deepStrictEqual((yield* ask("GET", `/workspace/directories?${S}&path=`)).entries, [])
       }).pipe(Effect.scoped))
   })
 })

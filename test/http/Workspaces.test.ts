@@ -165,6 +165,24 @@ layer(TestHost.layer({ host, maxFilesMegabytes: 0.1 }), { timeout: patience(60_0
         assert.deepStrictEqual((yield* call("GET", "/workspaces", { user })).json, { workspaces: [], total: 0 })
       }))
 
+    it.effect("hold the plan of an agent, whose changes those who watch are told, with the rules as they are", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Door
+        const { chat, session_id, user } = yield* someone()
+        assert.strictEqual((yield* chat("call TaskCreate {\"subject\": \"sow\"}\nthen\nsay planned")).status, 200)
+        const { json } = yield* call("GET", `/sessions/${session_id}`, { user })
+        assert.deepInclude(json.state.tasks_context.tasks[0], { id: "1", subject: "sow", state: "pending" })
+        const { json: { messages } } = yield* call("GET", `/sessions/${session_id}/messages`, { user })
+        assert.include(JSON.stringify(messages), "planned")
+        const { until } = yield* (yield* Door).watch("GET", `/sessions/${session_id}/stream?after=0`, { user })
+        const seen = yield* until((text) => text.includes("REPLY_END"))
+        const told = seen.split("\n").filter((line) => line.includes("state_updated")).map((line) =>
+          JSON.parse(line.slice("data: ".length)).value
+        )
+        assert.deepStrictEqual(told.at(-1).tasks_context, json.state.tasks_context)
+        assert.strictEqual(told.at(-1).permission_context.mode, "bypass")
+      }).pipe(Effect.scoped))
+
     it.effect("say so when an agent names a tool that there is not, or a client's tool has a tool's name", () =>
       Effect.gen(function*() {
         const { call } = yield* Door
@@ -172,7 +190,7 @@ layer(TestHost.layer({ host, maxFilesMegabytes: 0.1 }), { timeout: patience(60_0
         const make = (body: object) => call("POST", "/agent", { user, body: { name: "A", ...body } })
         assert.deepInclude((yield* make({ tools: ["Bash", "Nothing"] })).json, {
           status: 422,
-          detail: "There is no tool called 'Nothing'."
+          detail: "The agent cannot have these tools. tools.1: There is no tool called 'Nothing'."
         })
         const client_tools = [{ name: "Read" }]
         assert.strictEqual((yield* make({ client_tools })).status, 201)

@@ -32,7 +32,10 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
       const unknown = typeof tools === "string" ? -1 : tools.findIndex((name) => !knows(name))
       if (unknown >= 0) {
         const message = `There is no tool called '${tools[unknown]}'.`
-        return new Invalid({ detail: message, errors: [{ path: `tools.${unknown}`, message }] })
+        return new Invalid({
+          detail: "The agent cannot have these tools.",
+          errors: [{ path: `tools.${unknown}`, message }]
+        })
       }
       const names = namesOf(tools)
       const place = client_tools.findIndex(({ name }) => names.has(name))

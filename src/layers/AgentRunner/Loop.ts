@@ -1,6 +1,7 @@
 /** Rounds of a model call and the tool calls that it asked for, until the model asks for none. */
 import { Cause, Duration, Effect, Layer } from "effect"
 import type { Agent } from "../../domain/Agent.ts"
+import { stateUpdated } from "../../domain/CustomEvents.ts"
 import type { FileHash } from "../../domain/File.ts"
 import type { BlockId } from "../../domain/Ids.ts"
 import type { ContentBlock, DataBlock, TextBlock, ToolCallBlock } from "../../domain/Message.ts"
@@ -192,6 +193,8 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
       (part) => {
         if (part.type === "text") {
           out.emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: part.delta })
+        } else if (part.type === "state") {
+          out.emit(stateUpdated(part.state))
         } else {
           const { block, data, media_type } = part
           const file = made.get(block)

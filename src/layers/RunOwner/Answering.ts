@@ -24,7 +24,7 @@ export const make = (parts: Parts, { goOn, load }: Parked) => {
       ...session,
       state: { ...session.state, permission_context: addRules(session.state.permission_context, rules) }
     }))
-    return [stateUpdated(state.permission_context)]
+    return [stateUpdated(state)]
   })
 
   /** Runs under the room's lock, so that the second of two answers finds the first. */

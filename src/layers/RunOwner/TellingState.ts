@@ -24,7 +24,7 @@ export const make = (parts: Parts) => {
         yield* room.follow
         // A page of this process would end the run that another one drives: its end is waited for.
         if (elsewhere(parts, room) !== undefined) return false
-        room.emit(null, stateUpdated(state.permission_context))
+        room.emit(null, stateUpdated(state))
         return true
       }))
       if (isTold) yield* room.durable

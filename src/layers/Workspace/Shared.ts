@@ -138,6 +138,8 @@ export const make = Effect.fnUntraced(function*(backend: Backend, { idle, isolat
     return state.usage = { ...counted, at: now }
   })
 
+  const noRoom = full("There is no room for the file in the workspace any more: delete what is not needed.")
+
   const checkFiles = ({ files }: Usage) =>
     files < limits.files
       ? Effect.void
@@ -160,11 +162,11 @@ export const make = Effect.fnUntraced(function*(backend: Backend, { idle, isolat
       state.usage = undefined
     })
 
-    const stage = <E>(bytes: Stream.Stream<Uint8Array, E>) =>
-      Effect.flatMap(
-        measure(state, place),
-        (usage) => Effect.zipRight(checkFiles(usage), place.stage(bytes, limits.bytes - usage.bytes))
-      )
+    /** With the lock: a file that comes while the others are counted might be missed, or counted twice. */
+    const measured = measure(state, place)
+
+    const stage = <E>(bytes: Stream.Stream<Uint8Array, E>, usage: Usage) =>
+      Effect.zipRight(checkFiles(usage), place.stage(bytes, limits.bytes - usage.bytes))
 
     const count = (size: number) => {
       if (state.usage !== undefined) {
@@ -197,7 +199,7 @@ export const make = Effect.fnUntraced(function*(backend: Backend, { idle, isolat
             else programs.delete(state.owner)
           })
       )
-      const before = yield* measure(state, place)
+      const before = yield* state.lock.withPermits(1)(measured)
       const begun = yield* backend.spawn(state.owner, state.key, { place, cwd, command, limits, before })
       yield* Effect.acquireRelease(
         Effect.sync(() => state.running.add(begun)),
@@ -217,9 +219,15 @@ export const make = Effect.fnUntraced(function*(backend: Backend, { idle, isolat
       write: (path, bytes) =>
         alive(Effect.scoped(Effect.gen(function*() {
           const target = yield* names(path)
-          const staged = yield* stage(bytes)
-          yield* state.lock.withPermits(1)(alive(staged.place(target)))
-          count(staged.size)
+          const staged = yield* stage(bytes, yield* state.lock.withPermits(1)(measured))
+          // Others may have filled the workspace while the bytes came.
+          yield* state.lock.withPermits(1)(alive(Effect.gen(function*() {
+            const usage = yield* measured
+            yield* checkFiles(usage)
+            if (usage.bytes + staged.size > limits.bytes) return yield* noRoom
+            yield* staged.place(target)
+            count(staged.size)
+          })))
           return staged.size
         }))),
       modify: (path, change) =>
@@ -229,7 +237,7 @@ export const make = Effect.fnUntraced(function*(backend: Backend, { idle, isolat
             const before = yield* wholeOf(place, target, path)
             const after = yield* change(before)
             if (after.length > maxWhole) return yield* tooLong(path, after.length)
-            const staged = yield* stage(Stream.succeed(after))
+            const staged = yield* stage(Stream.succeed(after), yield* measured)
             yield* alive(staged.place(target))
             count(staged.size - before.length)
           })))

@@ -1,5 +1,4 @@
 /** The tools that agents have when they ask for them. */
-import { Effect } from "effect"
 import type { Outbound } from "../../../services/Outbound.ts"
 import type { Storage } from "../../../services/Storage.ts"
 import type { Workspace } from "../../../services/Workspace.ts"
@@ -9,17 +8,10 @@ import { edit } from "./Edit.ts"
 import { glob } from "./Glob.ts"
 import { grep } from "./Grep.ts"
 import { read } from "./Read.ts"
-import { tasks, type Told } from "./Tasks.ts"
+import { tasks } from "./Tasks.ts"
 import { webFetch } from "./WebFetch.ts"
 import { write } from "./Write.ts"
 
-/** Nobody watches the list but who reads the session. */
-const toldNobody: Told = () => Effect.void
-
 const workspaceTools: ReadonlyArray<ToolSource<Workspace>> = [bash, edit, glob, grep, read, write]
 
-export const all = (told: Told = toldNobody): ReadonlyArray<ToolSource<Outbound | Storage | Workspace>> => [
-  ...workspaceTools,
-  ...tasks(told),
-  webFetch
-]
+export const all: ReadonlyArray<ToolSource<Outbound | Storage | Workspace>> = [...workspaceTools, ...tasks, webFetch]

@@ -15,13 +15,7 @@ import {
 import { now } from "../../../services/Now.ts"
 import { Storage } from "../../../services/Storage.ts"
 import type { ToolCaller } from "../../../services/Toolbox.ts"
-import { define, ToolFailed, type ToolSource } from "../BuiltInTool.ts"
-
-/**
- * Is told of each change, within the call that made it: the place to tell those who watch the
- * session, by `CUSTOM state_updated`.
- */
-export type Told = (caller: ToolCaller, tasks: TasksContext) => Effect.Effect<void>
+import { define, ToolFailed, type ToolIo } from "../BuiltInTool.ts"
 
 const line = ({ blocked_by, id, state, subject }: AgentTask) =>
   `#${id} [${state}] ${subject}${
@@ -40,81 +34,80 @@ const description = Schema.String.pipe(Schema.maxLength(maxDescription))
 
 const spec = { effect: "none", idempotent: false, onRequest: true } as const
 
-export const tasks = (told: Told): ReadonlyArray<ToolSource<Storage>> => {
-  /** Changes the list in the session as it is now: two calls at once change it one after the other. */
-  const change = (
-    { sessions }: typeof Storage.Service,
-    caller: ToolCaller,
-    by: (before: TasksContext) => TasksContext | undefined
-  ) =>
-    Effect.gen(function*() {
-      const { id, user_id } = caller.session
-      let done = false
-      const { state } = yield* sessions.modify(user_id, id, (session) => {
-        const after = by(tasksOf(session))
-        done = after !== undefined
-        return after === undefined ? session : { ...session, state: { ...session.state, tasks_context: after } }
+/** Changes the list in the session as it is now: two calls at once change it one after the other. */
+const change = (
+  { sessions }: typeof Storage.Service,
+  { session: { id, user_id } }: ToolCaller,
+  { emit }: ToolIo,
+  by: (before: TasksContext) => TasksContext | undefined
+) =>
+  Effect.gen(function*() {
+    let done = false
+    const { state } = yield* sessions.modify(user_id, id, (session) => {
+      const after = by(tasksOf(session))
+      done = after !== undefined
+      return after === undefined ? session : { ...session, state: { ...session.state, tasks_context: after } }
+    })
+    if (!done) return undefined
+    emit({ type: "state", state })
+    return state.tasks_context ?? noTasks
+  }).pipe(Effect.catchTag("NotFound", () => refuse("The session is gone.")))
+
+const create = Effect.map(Storage, (storage) =>
+  define({
+    ...spec,
+    name: "TaskCreate",
+    description: "Adds a task to your to-do list of this session.",
+    parameters: Schema.Struct({
+      subject,
+      description: Schema.optionalWith(description, { exact: true, default: () => "" })
+    }),
+    run: Effect.fnUntraced(function*(task, caller, io) {
+      const created_at = yield* now
+      const after = yield* change(storage, caller, io, (before) => {
+        const after = addTask(before, { ...task, created_at })
+        return after === before ? undefined : after
       })
-      const after = state.tasks_context ?? noTasks
-      if (done) yield* told(caller, after)
-      return done ? after : undefined
-    }).pipe(Effect.catchTag("NotFound", () => refuse("The session is gone.")))
+      return after === undefined
+        ? yield* refuse(`There are ${maxTasks} tasks already: delete some.`)
+        : line(after.tasks.at(-1)!)
+    })
+  }))
 
-  const create = Effect.map(Storage, (storage) =>
-    define({
-      ...spec,
-      name: "TaskCreate",
-      description: "Adds a task to your to-do list of this session.",
-      parameters: Schema.Struct({
-        subject,
-        description: Schema.optionalWith(description, { exact: true, default: () => "" })
-      }),
-      run: Effect.fnUntraced(function*(task, caller) {
-        const created_at = yield* now
-        const after = yield* change(storage, caller, (before) => {
-          const after = addTask(before, { ...task, created_at })
-          return after === before ? undefined : after
-        })
-        return after === undefined
-          ? yield* refuse(`There are ${maxTasks} tasks already: delete some.`)
-          : line(after.tasks.at(-1)!)
-      })
-    }))
+const update = Effect.map(Storage, (storage) =>
+  define({
+    ...spec,
+    name: "TaskUpdate",
+    description: "Changes a task of your to-do list: its state, its words, or the tasks that come before it.",
+    parameters: Schema.Struct({
+      task_id: Schema.String.pipe(Schema.maxLength(32)),
+      state: Schema.optionalWith(Schema.Union(TaskState, Schema.Literal("deleted")), { exact: true }),
+      subject: Schema.optionalWith(subject, { exact: true }),
+      description: Schema.optionalWith(description, { exact: true }),
+      blocked_by: Schema.optionalWith(Schema.Array(Schema.String).pipe(Schema.maxItems(maxTasks)), { exact: true })
+    }),
+    run: Effect.fnUntraced(function*({ task_id, ...by }, caller, io) {
+      const id = task_id.replace(/^#/, "")
+      const after = yield* change(storage, caller, io, (before) => changeTask(before, id, by))
+      return after === undefined
+        ? yield* refuse(`There is no task #${id}, or none that it is to come after.`)
+        : shown(after)
+    })
+  }))
 
-  const update = Effect.map(Storage, (storage) =>
-    define({
-      ...spec,
-      name: "TaskUpdate",
-      description: "Changes a task of your to-do list: its state, its words, or the tasks that come before it.",
-      parameters: Schema.Struct({
-        task_id: Schema.String.pipe(Schema.maxLength(32)),
-        state: Schema.optionalWith(Schema.Union(TaskState, Schema.Literal("deleted")), { exact: true }),
-        subject: Schema.optionalWith(subject, { exact: true }),
-        description: Schema.optionalWith(description, { exact: true }),
-        blocked_by: Schema.optionalWith(Schema.Array(Schema.String).pipe(Schema.maxItems(maxTasks)), { exact: true })
-      }),
-      run: Effect.fnUntraced(function*({ task_id, ...by }, caller) {
-        const id = task_id.replace(/^#/, "")
-        const after = yield* change(storage, caller, (before) => changeTask(before, id, by))
-        return after === undefined
-          ? yield* refuse(`There is no task #${id}, or none that it is to come after.`)
-          : shown(after)
-      })
-    }))
+const list = Effect.map(Storage, ({ sessions }) =>
+  define({
+    name: "TaskList",
+    description: "Shows your to-do list of this session.",
+    effect: "none",
+    idempotent: true,
+    onRequest: true,
+    parameters: Schema.Struct({}),
+    run: (_, { session }) =>
+      Effect.map(sessions.get(session.user_id, session.id), (session) => shown(tasksOf(session))).pipe(
+        Effect.catchTag("NotFound", () => refuse("The session is gone."))
+      )
+  }))
 
-  const list = Effect.map(Storage, ({ sessions }) =>
-    define({
-      name: "TaskList",
-      description: "Shows your to-do list of this session.",
-      effect: "none",
-      idempotent: true,
-      onRequest: true,
-      parameters: Schema.Struct({}),
-      run: (_, { session }) =>
-        Effect.map(sessions.get(session.user_id, session.id), (session) => shown(tasksOf(session))).pipe(
-          Effect.catchTag("NotFound", () => refuse("The session is gone."))
-        )
-    }))
-
-  return [create, update, list]
-}
+/** One effect for each tool. */
+export const tasks = [create, update, list] as const

@@ -1,5 +1,5 @@
 /** Reads pages of the web, through the guard that keeps inner addresses from tenants. */
-import { Duration, Effect, Schema } from "effect"
+import { Data, Duration, Effect, Predicate, Schema } from "effect"
 import { HeavyWork } from "../../../services/HeavyWork.ts"
 import { Outbound, OutboundRefused } from "../../../services/Outbound.ts"
 import { define, ToolFailed } from "../BuiltInTool.ts"
@@ -16,6 +16,12 @@ const maxShown = 50_000
 const refuse = (message: string) => new ToolFailed({ message })
 
 const redirects = new Set([301, 302, 303, 307, 308])
+
+class Unreached extends Data.TaggedError("Unreached")<{ readonly cause: unknown }> {}
+
+/** Why the guard has refused the request, if it has. */
+const refusalIn = ({ cause }: Unreached) =>
+  Predicate.hasProperty(cause, "cause") && cause.cause instanceof OutboundRefused ? cause.cause : undefined
 
 interface Page {
   readonly url: string
@@ -81,11 +87,12 @@ export const webFetch = Effect.map(Outbound, ({ fetch, forbids }) => {
           const [bytes, isCut] = await bodyOf(response)
           return { to, type, status: response.status, text: decoded(bytes, type), isCut }
         },
-        catch: (error) => error instanceof Error ? error : new Error(String(error))
-      }).pipe(Effect.catchAll((error) => {
+        catch: (cause) => new Unreached({ cause })
+      }).pipe(Effect.catchTag("Unreached", (error) => {
+        const to = refusalIn(error)?.location
         // What a name leads to is nobody's business.
-        return error.cause instanceof OutboundRefused && error.cause.location !== undefined
-          ? Effect.succeed({ to: error.cause.location, type: "", status: 302, text: undefined, isCut: false })
+        return to !== undefined
+          ? Effect.succeed({ to, type: "", status: 302, text: undefined, isCut: false })
           : refuse(
             "The page could not be read: its address is wrong, may not be reached from here, or does not answer."
           )
