@@ -17,7 +17,7 @@ export const maxRules = 1000
 
 export const PermissionRule = Schema.Struct({
   tool_name: Schema.String,
-  /** A pattern on the call's arguments; null means the whole tool. */
+  /** A pattern on the call's arguments: a command or its prefix, a path, a domain. Null means the whole tool. */
   rule_content: Schema.NullOr(Schema.String),
   behavior: Schema.Literal("allow", "deny", "ask", "passthrough"),
   source: Schema.String
@@ -38,8 +38,17 @@ export const PermissionRuleInput = Schema.Struct({
 
 const rulesByTool = Schema.Record({ key: Schema.String, value: Schema.Array(PermissionRule) })
 
+/** A folder in which edits are at home, beside the session's own. */
+const WorkingDirectory = Schema.Struct({ path: Schema.String, source: Schema.String }).annotations({
+  identifier: "WorkingDirectory"
+})
+
 export const PermissionContext = Schema.Struct({
   mode: PermissionMode,
+  /** By their paths. Sessions of older versions have none. */
+  working_directories: Schema.optionalWith(Schema.Record({ key: Schema.String, value: WorkingDirectory }), {
+    default: () => ({})
+  }),
   allow_rules: rulesByTool,
   deny_rules: rulesByTool,
   ask_rules: rulesByTool
@@ -48,45 +57,17 @@ export type PermissionContext = typeof PermissionContext.Type
 
 export const permissionContext = (mode: PermissionMode): PermissionContext => ({
   mode,
+  working_directories: {},
   allow_rules: {},
   deny_rules: {},
   ask_rules: {}
 })
 
-export type Decision = "allow" | "deny" | "ask"
-
-type Rules = PermissionContext["allow_rules"]
+export type Rules = PermissionContext["allow_rules"]
 
 /** A tool may be called `constructor`: only the record's own keys are names. */
-const rulesOf = (rules: Rules, tool: string): ReadonlyArray<PermissionRule> =>
+export const rulesOf = (rules: Rules, tool: string): ReadonlyArray<PermissionRule> =>
   Object.hasOwn(rules, tool) ? rules[tool]! : []
-
-/** Whether one of the rules is on the whole tool, so that it holds for every call. */
-const names = (rules: Rules, tool: string) => rulesOf(rules, tool).some(({ rule_content }) => rule_content === null)
-
-/** Whether one of the rules may hold for a call: a pattern on its arguments cannot be evaluated yet. */
-const mayHold = (rules: Rules, tool: string) => rulesOf(rules, tool).length > 0
-
-/**
- * Decides whether a call may run. It looks at deny rules, then ask rules, then the tool's effect,
- * then the mode and the allow rules. Patterns on arguments cannot be evaluated yet. A rule
- * with one takes nothing for granted: it denies where it might deny, asks where it might ask, and allows nothing.
- */
-export const decide = (
-  context: PermissionContext,
-  tool: string,
-  effect: "none" | "read" | "edit" | "write"
-): Decision => {
-  const { allow_rules, ask_rules, deny_rules, mode } = context
-  if (mayHold(deny_rules, tool)) return "deny"
-  const asked = mayHold(ask_rules, tool)
-  const changes = effect === "write" || effect === "edit"
-  if (!changes && !asked) return "allow"
-  if (mode === "explore" && changes) return "deny"
-  if (mode === "accept_edits" && effect === "edit" && !asked) return "allow"
-  if (!asked && (names(allow_rules, tool) || mode === "bypass")) return "allow"
-  return mode === "dont_ask" ? "deny" : "ask"
-}
 
 const fields = { allow: "allow_rules", deny: "deny_rules", ask: "ask_rules" } as const
 

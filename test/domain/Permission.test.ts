@@ -1,14 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
+import { decide } from "../../src/domain/permission/Decide.ts"
 import {
   addRules,
-  decide,
-  type Decision,
   maxRules,
   type PermissionContext,
   permissionContext,
   type PermissionMode,
   type PermissionRule
 } from "../../src/domain/Permission.ts"
+
+type Decision = "allow" | "deny" | "ask"
 
 const rule = (behavior: PermissionRule["behavior"], rule_content: string | null = null): PermissionRule => ({
   tool_name: "T",
@@ -19,6 +20,10 @@ const rule = (behavior: PermissionRule["behavior"], rule_content: string | null 
 
 const of = (mode: PermissionMode, ...rules: ReadonlyArray<PermissionRule>): PermissionContext =>
   addRules(permissionContext(mode), rules)
+
+/** The decision on a tool that has nothing but an effect. */
+const decisionOn = (context: PermissionContext, name: string, effect: "none" | "read" | "write"): Decision =>
+  decide(context, { name, input: "{}", effect, own: true }).decision
 
 type Effects = readonly [none: Decision, read: Decision, write: Decision]
 
@@ -70,7 +75,7 @@ describe("Permissions", () => {
     for (const mode of Object.keys(modes) as ReadonlyArray<PermissionMode>) {
       it(`decide in the mode ${mode} with ${behaviors.join(" and ") || "no"} rules as the table says`, () => {
         const context = of(mode, ...behaviors.map((behavior) => rule(behavior)))
-        const decisions = (["none", "read", "write"] as const).map((effect) => decide(context, "T", effect))
+        const decisions = (["none", "read", "write"] as const).map((effect) => decisionOn(context, "T", effect))
         assert.deepStrictEqual(decisions, [...modes[mode]])
       })
     }
@@ -82,20 +87,20 @@ describe("Permissions", () => {
       { ...rule("ask", "x"), tool_name: "Other" },
       rule("passthrough")
     ]
-    assert.strictEqual(decide(of("bypass", ...rules), "T", "write"), "allow")
+    assert.strictEqual(decisionOn(of("bypass", ...rules), "T", "write"), "allow")
   })
 
-  it("deny, ask and do not allow by patterns, which cannot be evaluated", () => {
+  it("deny, ask and do not allow by patterns on tools whose arguments say nothing", () => {
     for (const mode of ["default", "accept_edits", "explore", "bypass", "dont_ask"] as const) {
       for (const effect of ["none", "read", "write"] as const) {
         const denied = of(mode, rule("deny", "rm *"), rule("allow"))
-        assert.strictEqual(decide(denied, "T", effect), "deny", `${mode} ${effect}`)
+        assert.strictEqual(decisionOn(denied, "T", effect), "deny", `${mode} ${effect}`)
         const asked = of(mode, rule("ask", "rm *"), rule("allow"))
         const whole = of(mode, rule("ask"), rule("allow"))
-        assert.strictEqual(decide(asked, "T", effect), decide(whole, "T", effect), `${mode} ${effect}`)
-        assert.notStrictEqual(decide(asked, "T", effect), "allow", `${mode} ${effect}`)
+        assert.strictEqual(decisionOn(asked, "T", effect), decisionOn(whole, "T", effect), `${mode} ${effect}`)
+        assert.notStrictEqual(decisionOn(asked, "T", effect), "allow", `${mode} ${effect}`)
         const allowed = of(mode, rule("allow", "ls"))
-        assert.strictEqual(decide(allowed, "T", effect), decide(of(mode), "T", effect), `${mode} ${effect}`)
+        assert.strictEqual(decisionOn(allowed, "T", effect), decisionOn(of(mode), "T", effect), `${mode} ${effect}`)
       }
     }
   })
@@ -104,8 +109,8 @@ describe("Permissions", () => {
     const allowing = Array.from({ length: maxRules }, (_, n) => ({ ...rule("allow"), tool_name: `tool-${n}` }))
     const full = of("bypass", ...allowing)
     const after = addRules(full, [rule("deny", "rm *"), { ...rule("ask"), tool_name: "U" }, rule("allow")])
-    assert.strictEqual(decide(after, "T", "write"), "deny")
-    assert.strictEqual(decide(after, "U", "write"), "ask")
+    assert.strictEqual(decisionOn(after, "T", "write"), "deny")
+    assert.strictEqual(decisionOn(after, "U", "write"), "ask")
     assert.deepStrictEqual(Object.keys(after.allow_rules), allowing.slice(2).map(({ tool_name }) => tool_name))
     const denying = Array.from({ length: maxRules + 5 }, (_, n) => ({ ...rule("deny"), tool_name: `tool-${n}` }))
     const denied = of("bypass", ...denying)

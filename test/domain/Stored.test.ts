@@ -11,7 +11,8 @@ import type { MessageId } from "../../src/domain/Ids.ts"
 import { costOf, entryOf, LedgerEntry } from "../../src/domain/Ledger.ts"
 import { acceptMessage, InputMessage, Message } from "../../src/domain/Message.ts"
 import { ModelCardDraft } from "../../src/domain/Model.ts"
-import { addRules, decide, maxRules, permissionContext, type PermissionRule } from "../../src/domain/Permission.ts"
+import { decide } from "../../src/domain/permission/Decide.ts"
+import { addRules, maxRules, type PermissionContext, permissionContext, type PermissionRule } from "../../src/domain/Permission.ts"
 import { Run } from "../../src/domain/Run.ts"
 import { Session } from "../../src/domain/Session.ts"
 import { addUsage, maxTokens, noUsage, reported, Usage } from "../../src/domain/Usage.ts"
@@ -161,14 +162,17 @@ const ruleFor = (tool_name: string, changes: Partial<PermissionRule> = {}): Perm
   ...changes
 })
 
+const decisionOn = (context: PermissionContext, name: string) =>
+  decide(context, { name, input: "{}", effect: "write", own: true }).decision
+
 describe("A permission rule", () => {
   it("goes for the tool of its name, whatever other objects call so", () => {
     for (const name of ["constructor", "toString", "hasOwnProperty", "__proto__"]) {
-      assert.strictEqual(decide(permissionContext("default"), name, "write"), "ask")
+      assert.strictEqual(decisionOn(permissionContext("default"), name), "ask")
     }
     const allowed = addRules(permissionContext("default"), [ruleFor("constructor")])
-    assert.strictEqual(decide(allowed, "constructor", "write"), "allow")
-    assert.strictEqual(decide(allowed, "toString", "write"), "ask")
+    assert.strictEqual(decisionOn(allowed, "constructor"), "allow")
+    assert.strictEqual(decisionOn(allowed, "toString"), "ask")
   })
 
   it("is kept up to the bound of a session, and not beyond", () => {
@@ -176,8 +180,8 @@ describe("A permission rule", () => {
     const full = addRules(permissionContext("default"), rules.slice(0, maxRules))
     assert.strictEqual(Object.keys(full.allow_rules).length, maxRules)
     assert.deepStrictEqual(addRules(full, rules), full)
-    assert.strictEqual(decide(full, `tool-${maxRules - 1}`, "write"), "allow")
-    assert.strictEqual(decide(full, `tool-${maxRules}`, "write"), "ask")
+    assert.strictEqual(decisionOn(full, `tool-${maxRules - 1}`), "allow")
+    assert.strictEqual(decisionOn(full, `tool-${maxRules}`), "ask")
   })
 
   it("is taken from a client with names and patterns of a bounded length", () => {

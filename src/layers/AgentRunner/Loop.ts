@@ -6,7 +6,8 @@ import type { FileHash } from "../../domain/File.ts"
 import type { BlockId } from "../../domain/Ids.ts"
 import type { ContentBlock, DataBlock, TextBlock, ToolCallBlock } from "../../domain/Message.ts"
 import { type ChatModelConfig, fallbacksIn } from "../../domain/Model.ts"
-import { decide } from "../../domain/Permission.ts"
+import { decide } from "../../domain/permission/Decide.ts"
+import type { PermissionRule } from "../../domain/Permission.ts"
 import * as Reply from "../../domain/Reply.ts"
 import type { Run } from "../../domain/Run.ts"
 import type { Session } from "../../domain/Session.ts"
@@ -17,6 +18,7 @@ import { AgentRunner, type Out, type ReplyRequest } from "../../services/AgentRu
 import type { Files } from "../../services/Files.ts"
 import { type ModelFailed, type ModelPart, Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
+import { nextTurn } from "../../services/NextTurn.ts"
 import { type Tool, Toolbox } from "../../services/Toolbox.ts"
 import * as Blocks from "./Blocks.ts"
 import { exceeded, failed, notOfSchema, timedOut, tooExpensive, tooLarge } from "./Endings.ts"
@@ -28,6 +30,9 @@ import * as ToolCall from "./ToolCall.ts"
 
 /** Tool calls of one round that run at the same time. */
 const toolConcurrency = 8
+
+/** Arguments of more characters than these are judged in a turn of their own. */
+const longInput = 1024
 
 type Finish = Extract<ModelPart, { readonly type: "finish" }>
 
@@ -231,15 +236,11 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
     out.emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state: "denied" })
   }
 
-  const ask = (out: Out, call: ToolCallBlock) =>
+  const ask = (out: Out, call: ToolCallBlock, suggested_rules: ReadonlyArray<PermissionRule>) =>
     out.emit({
       type: "REQUIRE_USER_CONFIRM",
       reply_id: out.reply().message.id,
-      tool_calls: [{
-        ...call,
-        state: "asking",
-        suggested_rules: [{ tool_name: call.name, rule_content: null, behavior: "allow", source: "suggestion" }]
-      }]
+      tool_calls: [{ ...call, state: "asking", suggested_rules }]
     })
 
   const submit = (out: Out, calls: ReadonlyArray<ToolCallBlock>) => {
@@ -257,7 +258,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
 
   /** Runs the calls that may run, asks about those that need it, and says what is waited for then. */
   const runTools = Effect.fnUntraced(function*(request: ReplyRequest, out: Out) {
-    const { mode } = request.session.state.permission_context
+    const { permission_context } = request.session.state
     const external = new Map(
       [...request.agent.data.client_tools, ...request.run.tools].map((tool) => [tool.name, tool])
     )
@@ -272,13 +273,17 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
         continue
       }
       const effect = external.get(call.name)?.effect ?? toolbox.effectOf(request, call)
-      const decision = call.state === "allowed"
-        ? "allow"
-        : decide(request.session.state.permission_context, call.name, effect)
+      // A long command takes a while to judge, and there may be many. Nothing is decided before the wait and acted on behind it.
+      if (call.input.length > longInput) yield* nextTurn
+      const verdict = decide(
+        permission_context,
+        { name: call.name, input: call.input, effect, own: !external.has(call.name) },
+        { confirmed: call.state === "allowed" }
+      )
       // Permission was asked for already; but a rule that came with another answer may allow the call now.
-      if (call.state === "asking" && decision !== "allow") continue
-      if (decision === "deny") deny(out, call, `Permission denied for ${call.name} (${mode}).`)
-      else if (decision === "ask") ask(out, call)
+      if (call.state === "asking" && verdict.decision !== "allow") continue
+      if (verdict.decision === "deny") deny(out, call, verdict.why)
+      else if (verdict.decision === "ask") ask(out, call, verdict.suggested_rules)
       else if (external.has(call.name)) outside.push(call)
       else run.push(call)
     }

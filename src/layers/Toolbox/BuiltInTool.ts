@@ -2,6 +2,7 @@
 import { Data, Effect, JSONSchema, Schema, type Scope } from "effect"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { ToolCallBlock } from "../../domain/Message.ts"
+import { argumentsIn } from "../../domain/permission/Arguments.ts"
 import type { Tool, ToolCaller, ToolEffect, ToolPart } from "../../services/Toolbox.ts"
 import { problemsOf } from "./Problems.ts"
 
@@ -62,24 +63,6 @@ const untitled = (schema: unknown): unknown => {
 export const parametersOf = <A, I>(schema: Schema.Schema<A, I>): JsonObject => {
   const { $schema: _, ...parameters } = JSONSchema.make(schema)
   return untitled(parameters) as JsonObject
-}
-
-const parsed = (text: string): unknown => {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    return undefined
-  }
-}
-
-/** Models write no arguments as nothing, as null, or as an empty text; and some write their JSON into a JSON text. */
-const argumentsIn = (input: string): unknown => {
-  if (input.trim() === "") return {}
-  const value = parsed(input)
-  if (value === null) return {}
-  if (typeof value !== "string") return value
-  const inner = value.trim() === "" ? {} : parsed(value) ?? value
-  return inner === null ? {} : inner
 }
 
 const invalid = (name: string, problem: string) =>
