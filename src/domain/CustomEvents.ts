@@ -44,14 +44,7 @@ const ModelSwitched = custom("model_switched", {
 /** Rules of permission or the plan have changed: the whole of both, as they are now. */
 const StateUpdated = custom("state_updated", {
   tasks_context: TasksContext,
-  permission_context: Schema.Struct({
-    ...PermissionContext.fields,
-    /** Folders in which files may be changed, by path. */
-    working_directories: Schema.Record({
-      key: Schema.String,
-      value: Schema.Struct({ path: Schema.String, source: Schema.String })
-    })
-  })
+  permission_context: PermissionContext
 })
 
 /** The event that tells how the permissions of a session, and its plan, are now. */
@@ -61,8 +54,7 @@ export const stateUpdated = ({ permission_context, tasks_context = noTasks }: {
 }) => ({
   type: "CUSTOM" as const,
   name: "state_updated" as const,
-  // Tools work in no folders beside their workspace yet.
-  value: { tasks_context, permission_context: { ...permission_context, working_directories: {} } }
+  value: { tasks_context, permission_context }
 })
 
 export const Custom = Schema.Union(RunQueued, UserMessage, RunResumed, RunParked, ModelSwitched, StateUpdated)

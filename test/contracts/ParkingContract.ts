@@ -154,6 +154,32 @@ export const parkingContract = <E>(name: string, storage: Layer.Layer<Host.Memor
         assert.strictEqual(third.last.type, "REPLY_END")
       }))
 
+    it.effect("releases the siblings that a new rule's pattern fits, and no others", () =>
+      Effect.gen(function*() {
+        const session = yield* conversation()
+        const calls = ["npm test -- a", "npm test -- b", "make", "npm test; make"].map((command) =>
+          `call Bash ${JSON.stringify({ command })}`
+        )
+        const first = yield* until(session, yield* say(session, calls.join("\n")))
+        const waiting = asked(first.events).map(({ id }) => id)
+        assert.lengthOf(waiting, calls.length)
+        const second = yield* until(
+          session,
+          yield* answer(session, {
+            type: "USER_CONFIRM_RESULT",
+            reply_id: replyOf(first.events),
+            confirm_results: [{
+              confirmed: true,
+              tool_call: { id: waiting[0]! },
+              rules: [{ tool_name: "Bash", rule_content: "npm test:*", behavior: "allow", source: "user" }]
+            }]
+          })
+        )
+        const ended = second.events.flatMap((event) => event.type === "TOOL_RESULT_END" ? [event.tool_call_id] : [])
+        assert.sameMembers(ended, waiting.slice(0, 2))
+        assert.strictEqual(kindOf(second.last), "run_parked")
+      }))
+
     it.scoped("tells everybody of the rules that an answer makes, once, and of none where it makes none", () =>
       Effect.gen(function*() {
         const session = yield* conversation()

@@ -1,5 +1,4 @@
 import { assert, describe, it } from "@effect/vitest"
-import { decide } from "../../src/domain/permission/Decide.ts"
 import {
   addRules,
   maxRules,
@@ -8,6 +7,7 @@ import {
   type PermissionMode,
   type PermissionRule
 } from "../../src/domain/Permission.ts"
+import { decide } from "../../src/domain/permission/Decide.ts"
 
 type Decision = "allow" | "deny" | "ask"
 

@@ -1,8 +1,14 @@
 /** Every mode against every kind of rule and every kind of call. */
 import { assert, describe, it } from "@effect/vitest"
+import {
+  addRules,
+  type PermissionContext,
+  permissionContext,
+  type PermissionMode,
+  type PermissionRule
+} from "../../src/domain/Permission.ts"
 import type { Call } from "../../src/domain/permission/Call.ts"
 import { decide } from "../../src/domain/permission/Decide.ts"
-import { addRules, type PermissionContext, permissionContext, type PermissionMode, type PermissionRule } from "../../src/domain/Permission.ts"
 
 const cwd = "/work"
 
@@ -66,14 +72,19 @@ const table: Record<Kind, { readonly none: Letters; readonly allow: Letters; rea
   "shell: unclear": { none: "??dad", allow: "aadaa", ask: askedUnlessExplore }
 }
 
-const rule = (tool_name: string, behavior: PermissionRule["behavior"], rule_content: string | null): PermissionRule => ({
+const rule = (
+  tool_name: string,
+  behavior: PermissionRule["behavior"],
+  rule_content: string | null
+): PermissionRule => ({
   tool_name,
   rule_content,
   behavior,
   source: "user"
 })
 
-const of = (mode: PermissionMode, ...rules: ReadonlyArray<PermissionRule>): PermissionContext => addRules(permissionContext(mode), rules)
+const of = (mode: PermissionMode, ...rules: ReadonlyArray<PermissionRule>): PermissionContext =>
+  addRules(permissionContext(mode), rules)
 
 const letters = (call: Call, ...rules: ReadonlyArray<PermissionRule>) =>
   modes.map((mode) => {
@@ -92,10 +103,22 @@ describe("A call is decided as the table says, in each mode", () => {
       for (const one of contents) {
         assert.strictEqual(letters(call, rule(name, "allow", one)), expected.allow, `allow ${one}`)
         assert.strictEqual(letters(call, rule(name, "ask", one)), expected.ask, `ask ${one}`)
-        assert.strictEqual(letters(call, rule(name, "ask", one), rule(name, "allow", one)), expected.ask, `ask and allow ${one}`)
-        assert.strictEqual(letters(call, rule(name, "deny", one), rule(name, "ask", one), rule(name, "allow", one)), "ddddd", `deny ${one}`)
+        assert.strictEqual(
+          letters(call, rule(name, "ask", one), rule(name, "allow", one)),
+          expected.ask,
+          `ask and allow ${one}`
+        )
+        assert.strictEqual(
+          letters(call, rule(name, "deny", one), rule(name, "ask", one), rule(name, "allow", one)),
+          "ddddd",
+          `deny ${one}`
+        )
       }
-      assert.strictEqual(letters(call, rule("Other", "deny", null), rule("Other", "ask", null)), expected.none, "another tool's")
+      assert.strictEqual(
+        letters(call, rule("Other", "deny", null), rule("Other", "ask", null)),
+        expected.none,
+        "another tool's"
+      )
     })
   }
 
@@ -137,9 +160,18 @@ describe("A rule on arguments", () => {
 
   it("allows a compound only when each of its parts is allowed", () => {
     const both = [rule("Bash", "allow", "npm test:*"), rule("Bash", "allow", "make:*")]
-    const decision = (command: string, ...rules: ReadonlyArray<PermissionRule>) => decide(of("default", ...rules), bash(command), { cwd }).decision
+    const decision = (command: string, ...rules: ReadonlyArray<PermissionRule>) =>
+      decide(of("default", ...rules), bash(command), { cwd }).decision
     assert.strictEqual(decision("npm test && make all; ls", ...both), "allow")
-    for (const command of ["npm test && make", "npm test | make", "echo $(npm test; make)", "(npm test; make)", "if npm test; then make; fi"]) {
+    for (
+      const command of [
+        "npm test && make",
+        "npm test | make",
+        "echo $(npm test; make)",
+        "(npm test; make)",
+        "if npm test; then make; fi"
+      ]
+    ) {
       assert.strictEqual(decision(command, both[0]!), "ask", command)
       assert.strictEqual(decision(command, ...both), "allow", command)
       assert.strictEqual(decision(command, ...both, rule("Bash", "ask", "make:*")), "ask", command)
@@ -151,12 +183,31 @@ describe("A rule on arguments", () => {
   })
 
   it("denies and asks wherever it may hold: in any part, inside of wrappers, quoted, and where nobody knows", () => {
-    for (const command of ["rm a", "ls; rm a", "timeout 5 rm a", "sudo rm a", "r\\m a", "/bin/rm a", "/opt/rm a", "bash -c 'rm a'", "find . -exec rm {} +", "$X a", "$(echo rm) a", "echo 'x", "echo $(rm a)", "f() { rm a; }"]) {
+    for (
+      const command of [
+        "rm a",
+        "ls; rm a",
+        "timeout 5 rm a",
+        "sudo rm a",
+        "r\\m a",
+        "/bin/rm a",
+        "/opt/rm a",
+        "bash -c 'rm a'",
+        "find . -exec rm {} +",
+        "$X a",
+        "$(echo rm) a",
+        "echo 'x",
+        "echo $(rm a)",
+        "f() { rm a; }"
+      ]
+    ) {
       for (const content of ["rm:*", "rm *", "rm"]) {
         assert.isTrue(holds(bash(command), "deny", content), `${command} ${content}`)
       }
     }
-    for (const command of ["ls", "echo rrr", "cat a | wc"]) assert.isFalse(holds(bash(command), "deny", "rm:*"), command)
+    for (const command of ["ls", "echo rrr", "cat a | wc"]) {
+      assert.isFalse(holds(bash(command), "deny", "rm:*"), command)
+    }
     assert.isTrue(holds(bash("git $X"), "deny", "git push:*"))
     assert.isTrue(holds(bash("cat src/a"), "deny", "src/**", "Read"))
     assert.isTrue(holds(bash("cd src && cat a"), "deny", "src/*", "Read"))
@@ -184,7 +235,17 @@ describe("A rule on arguments", () => {
     assert.isTrue(holds(fetch("https://example.com/x"), "allow", "domain:example.com"))
     assert.isTrue(holds(fetch("https://EXAMPLE.com./x"), "allow", "example.com"))
     assert.isTrue(holds(fetch("https://a.example.com"), "allow", "*.example.com"))
-    for (const url of ["https://a.example.com", "https://example.com.evil.org", "https://evil.org/example.com", "https://example.com@evil.org", "file:///example.com", "x", "https://u@example.com"]) {
+    for (
+      const url of [
+        "https://a.example.com",
+        "https://example.com.evil.org",
+        "https://evil.org/example.com",
+        "https://example.com@evil.org",
+        "file:///example.com",
+        "x",
+        "https://u@example.com"
+      ]
+    ) {
       assert.isFalse(holds(fetch(url), "allow", "domain:example.com"), url)
     }
     assert.isTrue(holds(fetch("https://a.example.com"), "deny", "domain:example.com"))
@@ -206,14 +267,19 @@ const suggested = (call: Call, mode: PermissionMode = "default") => {
 }
 
 describe("The rules that are suggested", () => {
-  const contents = (call: Call) => suggested(call)?.map(({ rule_content, tool_name }) => `${tool_name}(${rule_content})`)
+  const contents = (call: Call) =>
+    suggested(call)?.map(({ rule_content, tool_name }) => `${tool_name}(${rule_content})`)
 
   it("fit the call, and are no broader than what they show", () => {
     assert.deepStrictEqual(contents(bash("git commit -m x")), ["Bash(git commit:*)"])
     assert.deepStrictEqual(contents(bash("npm run build -- --watch")), ["Bash(npm run build:*)"])
     assert.deepStrictEqual(contents(bash("pytest -x tests")), ["Bash(pytest:*)"])
     assert.deepStrictEqual(contents(bash("make && npm test > src/out.txt")), ["Bash(make && npm test > src/out.txt)"])
-    assert.deepStrictEqual(contents(bash("make all && npm test > src/out.txt")), ["Bash(make all:*)", "Write(src/**)", "Bash(npm test:*)"])
+    assert.deepStrictEqual(contents(bash("make all && npm test > src/out.txt")), [
+      "Bash(make all:*)",
+      "Write(src/**)",
+      "Bash(npm test:*)"
+    ])
     assert.deepStrictEqual(contents(bash("rm a.txt")), ["Bash(rm a.txt)"])
     assert.deepStrictEqual(contents(bash("curl https://x.y")), ["Bash(curl https://x.y)"])
     assert.deepStrictEqual(contents(bash("python a.py")), ["Bash(python a.py)"])
@@ -226,7 +292,16 @@ describe("The rules that are suggested", () => {
   })
 
   it("are none for what is dangerous, unclear or asked about by a rule", () => {
-    for (const one of [bash("rm -rf /"), bash("echo x > .git/config"), bash("echo 'x"), bash("$X a"), bash("ls\u202e; make x"), call("Write", { file_path: ".env" })]) {
+    for (
+      const one of [
+        bash("rm -rf /"),
+        bash("echo x > .git/config"),
+        bash("echo 'x"),
+        bash("$X a"),
+        bash("ls\u202e; make x"),
+        call("Write", { file_path: ".env" })
+      ]
+    ) {
       assert.deepStrictEqual(suggested(one), [])
     }
     const verdict = decide(of("default", rule("Pause", "ask", null)), call("Pause", {}))

@@ -8,7 +8,9 @@ import { arbitrary } from "./arbitraries.ts"
 /** Not on the wire: it comes from flags, the environment and a file. */
 const local = new Set(["Settings.ts"])
 
-const files = readdirSync(new URL("../../src/domain/", import.meta.url)).filter((file) => !local.has(file))
+const files = readdirSync(new URL("../../src/domain/", import.meta.url)).filter((file) =>
+  file.endsWith(".ts") && !local.has(file)
+)
 
 type AnySchema = Schema.Schema<unknown, unknown>
 

@@ -11,8 +11,14 @@ import type { MessageId } from "../../src/domain/Ids.ts"
 import { costOf, entryOf, LedgerEntry } from "../../src/domain/Ledger.ts"
 import { acceptMessage, InputMessage, Message } from "../../src/domain/Message.ts"
 import { ModelCardDraft } from "../../src/domain/Model.ts"
+import {
+  addRules,
+  maxRules,
+  type PermissionContext,
+  permissionContext,
+  type PermissionRule
+} from "../../src/domain/Permission.ts"
 import { decide } from "../../src/domain/permission/Decide.ts"
-import { addRules, maxRules, type PermissionContext, permissionContext, type PermissionRule } from "../../src/domain/Permission.ts"
 import { Run } from "../../src/domain/Run.ts"
 import { Session } from "../../src/domain/Session.ts"
 import { addUsage, maxTokens, noUsage, reported, Usage } from "../../src/domain/Usage.ts"

@@ -45,11 +45,16 @@ const pathCall = (args: unknown, name: string, effect: "read" | "edit", places: 
   const judged = effect === "read"
     ? part("read", { reads: named, danger: absolute && dangerOfRead(absolute) })
     : part(absolute === undefined ? "unknown" : "edit", { writes: named, danger: absolute && dangerOfEdit(absolute) })
-  return { kind: "path", parts: [judged], unclear: absolute === undefined ? "has no path" : undefined, text: path ?? "" }
+  return {
+    kind: "path",
+    parts: [judged],
+    unclear: absolute === undefined ? "has no path" : undefined,
+    text: path ?? ""
+  }
 }
 
 /** The host as it is dialled; undefined when the address is none that a fetch takes. */
-export const hostOf = (url: string): string | undefined => {
+const hostOf = (url: string): string | undefined => {
   if (!URL.canParse(url)) return undefined
   const { hostname, password, protocol, username } = new URL(url)
   const isWeb = protocol === "https:" || protocol === "http:"
@@ -67,7 +72,12 @@ const shell: Reading = (args, places) => {
 
 const fetching: Reading = (args) => {
   const host = hostOf(textIn(args, "url") ?? "")
-  return { kind: "domain", parts: [part("network")], unclear: host === undefined ? "has no address" : undefined, text: host ?? "" }
+  return {
+    kind: "domain",
+    parts: [part("network")],
+    unclear: host === undefined ? "has no address" : undefined,
+    text: host ?? ""
+  }
 }
 
 /** The built-in tools whose arguments say what a call does. */
@@ -89,15 +99,4 @@ export const judgeCall = ({ effect, input, name, own }: Call, places: Places): J
   return reading === undefined
     ? { kind: "other", parts: [part(ownEffect(effect))], unclear: undefined, text: "" }
     : reading(argumentsIn(input), places)
-}
-
-/**
- * What the arguments of a built-in tool make of its effect: a shell command that only reads may be
- * run again after a crash. Undefined for a tool whose arguments say nothing.
- */
-export const effectOf = ({ input, name }: Pick<Call, "name" | "input">, places: Places): ToolEffect | undefined => {
-  const reading = readings.get(name)
-  if (reading === undefined) return undefined
-  const { parts, unclear } = reading(argumentsIn(input), places)
-  return unclear === undefined && parts.every(({ effect }) => effect === "read") ? "read" : "write"
 }

@@ -40,7 +40,9 @@ const inTheMode = (context: PermissionContext, call: Call, judged: Judged, place
     : false
   if (mode === "explore" && !isReading) return denied("explore mode is read-only")
   // No mode and no rule that allows lets these pass, so that no rule is suggested either.
-  if (isAsked || judged.parts.some(({ danger }) => danger !== undefined)) return { decision: "ask", suggested_rules: [] }
+  if (isAsked || judged.parts.some(({ danger }) => danger !== undefined)) {
+    return { decision: "ask", suggested_rules: [] }
+  }
   if (isReading || mode === "bypass") return allow
   const mayEdit = mode === "accept_edits" || mode === "dont_ask"
   const missing = judged.parts.filter((part) =>
@@ -48,7 +50,9 @@ const inTheMode = (context: PermissionContext, call: Call, judged: Judged, place
     !allows(allow_rules, call, judged, part, places, left)
   )
   const isClear = judged.unclear === undefined || allows(allow_rules, call, judged, unclearPart, places, left)
-  return missing.length === 0 && isClear ? allow : { decision: "ask", suggested_rules: suggestions(call, judged, missing, places) }
+  return missing.length === 0 && isClear
+    ? allow
+    : { decision: "ask", suggested_rules: suggestions(call, judged, missing, places) }
 }
 
 /** Stands for what a call may do beside its parts: only a rule on the whole of it allows that. */
@@ -68,7 +72,11 @@ const unclearPart: Part = {
  * the allow rules; every part of a shell command has to be allowed. A confirmation answers what would be
  * asked, and nothing else: deny rules and the mode `explore` still hold.
  */
-export const decide = (context: PermissionContext, call: Call, { confirmed = false, cwd }: Circumstances = {}): Verdict => {
+export const decide = (
+  context: PermissionContext,
+  call: Call,
+  { confirmed = false, cwd }: Circumstances = {}
+): Verdict => {
   const places = placesOf(context, cwd)
   const verdict = inTheMode(context, call, judgeCall(call, places), places)
   if (verdict.decision !== "ask") return verdict

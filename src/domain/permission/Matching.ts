@@ -1,8 +1,9 @@
 /** Whether rules hold for a call. What cannot be evaluated denies, asks, and allows nothing. */
 import { type PermissionRule, type Rules, rulesOf } from "../Permission.ts"
-import type { Part } from "../shell/Part.ts"
 import { editors } from "../shell/Editors.ts"
+import type { Part } from "../shell/Part.ts"
 import { interpreters, programs } from "../shell/Programs.ts"
+import { saysTooLittle } from "../shell/Usual.ts"
 import type { Call, Judged } from "./Call.ts"
 import { type Budget, matchPath, matchText } from "./Glob.ts"
 import { type Places, resolve } from "./Paths.ts"
@@ -27,7 +28,11 @@ const knownText = ({ words }: Part) => {
 /** Searches in time that grows with both texts and not with their product. */
 const includes = (text: string, part: string, budget: Budget) => {
   budget.left -= text.length + part.length
-  return budget.left < 0 ? undefined : part.length <= 64 ? text.includes(part) : matchText(`*${part.replaceAll(/[*?]/g, "?")}*`, text, budget)
+  return budget.left < 0
+    ? undefined
+    : part.length <= 64
+    ? text.includes(part)
+    : matchText(`*${part.replaceAll(/[*?]/g, "?")}*`, text, budget)
 }
 
 const mayHoldFor = (content: string, part: Part, budget: Budget): boolean => {
@@ -37,7 +42,9 @@ const mayHoldFor = (content: string, part: Part, budget: Budget): boolean => {
   const prefix = prefixOf(content)
   const fixed = prefix ?? content.split("*", 1)[0]!
   budget.left -= text.length
-  if (!isWhole && forms.some((form) => fixed.startsWith(form) || (prefix === undefined && form.includes(fixed)))) return true
+  if (!isWhole && forms.some((form) => fixed.startsWith(form) || (prefix === undefined && form.includes(fixed)))) {
+    return true
+  }
   if (prefix !== undefined) return forms.some((form) => form.startsWith(prefix))
   if (content.includes("*")) return matchText(`*${content}*`, text, budget) !== false
   return includes(text, content, budget) !== false
@@ -46,7 +53,8 @@ const mayHoldFor = (content: string, part: Part, budget: Budget): boolean => {
 const mayHoldInShell = (content: string, { parts, text, unclear }: Judged, budget: Budget): boolean => {
   const prefix = prefixOf(content)
   const trimmed = text.trim()
-  return unclear !== undefined || (prefix === undefined ? includes(text, content, budget) !== false : trimmed.startsWith(prefix)) ||
+  return unclear !== undefined ||
+    (prefix === undefined ? includes(text, content, budget) !== false : trimmed.startsWith(prefix)) ||
     parts.some((part) => part.type === "command" && mayHoldFor(content, part, budget))
 }
 
@@ -68,7 +76,9 @@ export const mayHold = (rules: Rules, call: Call, judged: Judged, places: Places
     if (content === null || unclear !== undefined || kind === "other") return true
     if (kind === "shell") return mayHoldInShell(content, judged, budget)
     if (kind === "domain") return mayHoldForHost(content, text)
-    return parts.some(({ reads, writes }) => [...reads, ...writes].some((path) => mayHoldForPath(content, path, places, budget)))
+    return parts.some(({ reads, writes }) =>
+      [...reads, ...writes].some((path) => mayHoldForPath(content, path, places, budget))
+    )
   })
   if (named || kind !== "shell") return named
   // A rule on files holds as well for a command that names the file.
@@ -92,6 +102,7 @@ const isOpen = ({ words }: Part) =>
 const allowsCommand = (content: string, part: Part): boolean => {
   const prefix = prefixOf(content)?.split(/\s+/)
   if (prefix === undefined || part.whole || prefix.length < part.least || prefix[0] === "") return false
+  if (saysTooLittle(prefix, part)) return false
   return prefix.every((word, at) => part.words[at] === word) && !isOpen(part)
 }
 
@@ -107,7 +118,14 @@ const allowsHost = (content: string, host: string): boolean => {
 }
 
 /** Whether rules allow one part of a call. */
-export const allows = (rules: Rules, call: Call, judged: Judged, part: Part, places: Places, budget: Budget): boolean => {
+export const allows = (
+  rules: Rules,
+  call: Call,
+  judged: Judged,
+  part: Part,
+  places: Places,
+  budget: Budget
+): boolean => {
   const { kind, text, unclear } = judged
   const onPath = (content: string) => {
     const paths = [...part.reads, ...part.writes]

@@ -4,7 +4,7 @@
 export const unnamed = "/\0"
 
 /** Longest path that is looked at, in characters; systems refuse longer ones. */
-export const maxPath = 4096
+const maxPath = 4096
 
 /** Where a call runs, and where edits are at home. All are absolute. */
 export interface Places {

@@ -3,7 +3,7 @@ import type { PermissionRule } from "../Permission.ts"
 import { editors } from "../shell/Editors.ts"
 import type { Part } from "../shell/Part.ts"
 import { interpreters } from "../shell/Programs.ts"
-import { wrappers } from "../shell/Wrappers.ts"
+import { saysTooLittle } from "../shell/Usual.ts"
 import type { Call, Judged } from "./Call.ts"
 import { isRootLike, type Places, shown } from "./Paths.ts"
 
@@ -27,30 +27,42 @@ const grouped = new Set(
 )
 
 /** Their next word is a group of its own. */
-const nested = /^(?:(?:npm|pnpm|yarn|bun) run|docker compose|uv (?:run|pip)|go mod|poetry run|bundle exec|aws [a-z0-9-]+|gh [a-z]+|gcloud [a-z]+)$/
+const nested =
+  /^(?:(?:npm|pnpm|yarn|bun) run|docker compose|uv (?:run|pip)|go mod|poetry run|bundle exec|aws [a-z0-9-]+|gh [a-z]+|gcloud [a-z]+)$/
 
 const isVerb = (word: string | undefined): word is string => word !== undefined && /^[A-Za-z][\w:.-]*$/.test(word)
 
 /** A prefix that says enough: not of a program that runs or fetches anything, and not of one that deletes by path. */
-const prefixOf = ({ effect, least, whole, words }: Part): string | undefined => {
+const prefixOf = (part: Part): string | undefined => {
+  const { effect, least, whole, words } = part
   const [name, verb, next] = words
   if (whole || least > 1 || name === undefined || !/^[\w.+-]+$/.test(name)) return undefined
   if (grouped.has(name)) {
-    if (!isVerb(verb)) return undefined
+    if (!isVerb(verb) || saysTooLittle([name, verb], part)) return undefined
     if (!nested.test(`${name} ${verb}`)) return `${name} ${verb}:*`
     return isVerb(next) ? `${name} ${verb} ${next}:*` : undefined
   }
-  return effect !== "unknown" || interpreters.has(name) || wrappers.has(name) || editors.has(name) ? undefined : `${name}:*`
+  return effect !== "unknown" || interpreters.has(name) || editors.has(name) || saysTooLittle([name], part)
+    ? undefined
+    : `${name}:*`
 }
 
 const pathRule = (tool: string, path: string, places: Places): PermissionRule => {
   const folder = path.slice(0, path.lastIndexOf("/"))
   const isNarrow = folder !== "" && !isRootLike({ ...places, directories: [] }, folder) && !folder.startsWith("~")
   // A folder right under the root, as /tmp, is one that a person can see at a glance.
-  return rule(tool, isNarrow || /^\/(?:tmp|data|workspace|srv|opt)$/.test(folder) ? `${shown(places, folder)}/**` : shown(places, path))
+  return rule(
+    tool,
+    isNarrow || /^\/(?:tmp|data|workspace|srv|opt)$/.test(folder) ? `${shown(places, folder)}/**` : shown(places, path)
+  )
 }
 
-const inShell = (call: Call, { parts, text, unclear }: Judged, missing: ReadonlyArray<Part>, places: Places): ReadonlyArray<PermissionRule> => {
+const inShell = (
+  call: Call,
+  { parts, text, unclear }: Judged,
+  missing: ReadonlyArray<Part>,
+  places: Places
+): ReadonlyArray<PermissionRule> => {
   const command = text.trim()
   const all = command !== "" && command.length <= maxWhole ? [rule(call.name, command)] : []
   if (unclear !== undefined || parts.some(({ words }) => words[0] === undefined)) return []
@@ -60,7 +72,9 @@ const inShell = (call: Call, { parts, text, unclear }: Judged, missing: Readonly
     const prefix = part.type === "command" ? prefixOf(part) : undefined
     const one = part.type === "redirect"
       ? path === undefined ? undefined : pathRule("Write", path, places)
-      : prefix === undefined ? undefined : rule(call.name, prefix)
+      : prefix === undefined
+      ? undefined
+      : rule(call.name, prefix)
     if (one === undefined) return all
     found.set(`${one.tool_name} ${one.rule_content}`, one)
   }
@@ -68,13 +82,20 @@ const inShell = (call: Call, { parts, text, unclear }: Judged, missing: Readonly
 }
 
 /** For the parts of the call that need permission and lack it. */
-export const suggestions = (call: Call, judged: Judged, missing: ReadonlyArray<Part>, places: Places): ReadonlyArray<PermissionRule> => {
+export const suggestions = (
+  call: Call,
+  judged: Judged,
+  missing: ReadonlyArray<Part>,
+  places: Places
+): ReadonlyArray<PermissionRule> => {
   if (judged.parts.some(({ danger }) => danger !== undefined)) return []
   switch (judged.kind) {
     case "shell":
       return inShell(call, judged, missing, places)
     case "path":
-      return missing.flatMap(({ reads, writes }) => [...reads, ...writes]).map((path) => pathRule(call.name, path, places))
+      return missing.flatMap(({ reads, writes }) => [...reads, ...writes]).map((path) =>
+        pathRule(call.name, path, places)
+      )
     case "domain":
       return judged.unclear === undefined ? [rule(call.name, `domain:${judged.text}`)] : []
     case "other":

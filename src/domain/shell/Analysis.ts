@@ -1,7 +1,14 @@
 /** All that a shell command may do, part by part, by its text alone. */
-import { type Assignment, type Command, forEachChild, type Redirection, type SyntaxNode, type Word as Syntax } from "unbash"
-import { isInside, type Places, resolve } from "../permission/Paths.ts"
+import {
+  type Assignment,
+  type Command,
+  forEachChild,
+  type Redirection,
+  type SyntaxNode,
+  type Word as Syntax
+} from "unbash"
 import { dangerOfEdit } from "../permission/DangerousFiles.ts"
+import { isInside, type Places, resolve } from "../permission/Paths.ts"
 import { add, isSink, judge, type Surroundings } from "./Commands.ts"
 import { network, type Part, read, unknown, type Word } from "./Part.ts"
 import { syntaxOf } from "./Syntax.ts"
@@ -78,7 +85,8 @@ export const analyse = (source: string, places: Places): Analysis => {
     if (node.descriptor?.type === "FileDescriptorVariable") add(around(context), [undefined], unknown, whole)
     if (node.type !== "Redirect") return
     const target = node.target === undefined ? undefined : literal(node.target)
-    const isDuplicate = (node.operator === ">&" || node.operator === "<&") && target !== undefined && /^(?:\d+-?|-)$/.test(target)
+    const isDuplicate = (node.operator === ">&" || node.operator === "<&") && target !== undefined &&
+      /^(?:\d+-?|-)$/.test(target)
     if (isDuplicate || (target !== undefined && isSink(target))) return
     const isNetwork = target !== undefined && /^\/dev\/(?:tcp|udp)\//.test(target)
     const isRead = node.operator === "<" || node.operator === "<&"
@@ -105,7 +113,10 @@ export const analyse = (source: string, places: Places): Analysis => {
     judge(around({ ...context, fed }, inputOf(node)), words, { least: 1, whole: isWhole })
     // A script or a file that comes from a substitution of the network is one that nobody has read.
     if (fed && !context.fed && words.includes(undefined)) {
-      const isRun = words.some((word) => word !== undefined && ["sh", "bash", "dash", "zsh", "eval", "source", ".", "python", "python3", "node", "perl", "ruby"].includes(word))
+      const isRun = words.some((word) =>
+        word !== undefined &&
+        ["sh", "bash", "dash", "zsh", "eval", "source", ".", "python", "python3", "node", "perl", "ruby"].includes(word)
+      )
       if (isRun) add(around(context), words, { effect: "unknown", danger: "runs what comes from the network" }, whole)
     }
   }
@@ -163,7 +174,8 @@ export const analyse = (source: string, places: Places): Analysis => {
         return visit(node.expression, context)
       case "ArithmeticExpansion":
         if (!/^\$\(\([\d\s()+*/%<>=!&|^?:~-]*\)\)$/.test(node.text)) add(around(context), ["$(("], unknown, whole)
-        return forEachChild(node, (child) => visit(child, context))
+        if (context.depth >= maxDepth) return fail("is nested too deeply")
+        return forEachChild(node, (child) => visit(child, { ...context, depth: context.depth + 1 }))
       case "ParameterExpansion":
         if (context.depth >= maxDepth) return fail("is nested too deeply")
         if (!isPlainParameter(node)) add(around(context), ["${"], unknown, whole)
@@ -172,11 +184,16 @@ export const analyse = (source: string, places: Places): Analysis => {
       case "ProcessSubstitution":
       case "ArithmeticCommandExpansion":
         if (context.depth >= maxDepth) return fail("is nested too deeply")
-        if (node.script === undefined || (node.script.errors?.length ?? 0) > 0) return fail("is not a whole shell command")
+        if (node.script === undefined || (node.script.errors?.length ?? 0) > 0) {
+          return fail("is not a whole shell command")
+        }
         return visit(node.script, { ...context, depth: context.depth + 1 })
       default:
         if (context.depth >= maxDepth) return fail("is nested too deeply")
-        return forEachChild(node, (child) => visit(child, isNesting(node) ? { ...context, depth: context.depth + 1 } : context))
+        return forEachChild(
+          node,
+          (child) => visit(child, isNesting(node) ? { ...context, depth: context.depth + 1 } : context)
+        )
     }
   }
 
@@ -193,7 +210,18 @@ export const analyse = (source: string, places: Places): Analysis => {
 }
 
 const isNesting = ({ type }: SyntaxNode) =>
-  ["Subshell", "BraceGroup", "If", "Case", "DoubleQuoted", "BraceExpansion", "ExtendedGlob", "TestGroup", "ArithmeticGroup", "ArithmeticBinary"].includes(type)
+  [
+    "Subshell",
+    "BraceGroup",
+    "If",
+    "Case",
+    "DoubleQuoted",
+    "BraceExpansion",
+    "ExtendedGlob",
+    "TestGroup",
+    "ArithmeticGroup",
+    "ArithmeticBinary"
+  ].includes(type)
 
 const isNumber = (word: Syntax) => /^[-+]?\d+$/.test(literal(word) ?? "")
 

@@ -15,6 +15,9 @@ const classOfPart = (places: Places, { danger, effect, writes }: Part): Class =>
 
 export const classOf = (command: string, places: Places): Class => {
   const { parts, unclear } = analyse(command, places)
-  const found = [...parts.map((part) => classOfPart(places, part)), ...unclear === undefined ? [] : ["unknown" as const]]
+  const found = [
+    ...parts.map((part) => classOfPart(places, part)),
+    ...unclear === undefined ? [] : ["unknown" as const]
+  ]
   return order[Math.max(0, ...found.map((one) => order.indexOf(one)))]!
 }

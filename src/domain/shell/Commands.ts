@@ -44,7 +44,10 @@ const isDeep = (name: string, args: ReadonlyArray<Word>) =>
   (name === "mv" || args.some((word) => word !== undefined && (/^-[A-Za-z]*[rR]/.test(word) || word.startsWith("--r"))))
 
 /** All places that a path may mean; undefined when one of them cannot be known. */
-export const resolved = (around: Pick<Surroundings, "dirs">, paths: ReadonlyArray<Word>): ReadonlyArray<string> | undefined => {
+const resolved = (
+  around: Pick<Surroundings, "dirs">,
+  paths: ReadonlyArray<Word>
+): ReadonlyArray<string> | undefined => {
   const found: Array<string> = []
   for (const path of paths) {
     if (path === undefined) return undefined
@@ -71,7 +74,9 @@ export const add = (
   const reads = resolved(around, (verdict.reads ?? []).filter((path) => path !== "-" && path !== ""))
   const isKnown = writes !== undefined && reads !== undefined
   const danger = verdict.danger ??
-    (deep && writes?.some((path) => isRootLike(around.places, path)) ? "reaches everything in a main folder" : undefined) ??
+    (deep && writes?.some((path) => isRootLike(around.places, path))
+      ? "reaches everything in a main folder"
+      : undefined) ??
     writes?.map(dangerOfEdit).find((why) => why !== undefined) ??
     reads?.map(dangerOfRead).find((why) => why !== undefined)
   around.add({
@@ -103,7 +108,12 @@ export const judge = (
   const [first, ...args] = words
   const name = nameOf(first)
   const mark = (verdict: Verdict, deep = false) =>
-    add(around, name === undefined ? words : [name, ...args], outside.whole && verdict.effect === "read" ? { ...verdict, effect: "unknown" } : verdict, { ...outside, deep })
+    add(
+      around,
+      name === undefined ? words : [name, ...args],
+      outside.whole && verdict.effect === "read" ? { ...verdict, effect: "unknown" } : verdict,
+      { ...outside, deep }
+    )
   if (name === undefined || depth > maxWrappers) return mark(unknown)
   if (around.functions.has(name)) return mark({ effect: "unknown", danger: "starts itself without an end" })
   if (interpreters.has(name) && around.fed && runsItsInput(name, args)) {

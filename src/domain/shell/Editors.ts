@@ -3,7 +3,7 @@ import { options, type Spec } from "./Options.ts"
 import { dangerous, editing, reading, unknown, type Verdict, type Word } from "./Part.ts"
 import type { Judge } from "./Readers.ts"
 
-const base = (path: string) => path.replace(/\/+$/, "").split("/").at(-1)!
+const base = (path: string) => path.split("/").findLast((segment) => segment !== "") ?? ""
 
 /** Where the last operand is a folder, a file of the source's name is written in it. */
 const into = (target: string, sources: ReadonlyArray<Word>): ReadonlyArray<Word> => [
@@ -11,7 +11,10 @@ const into = (target: string, sources: ReadonlyArray<Word>): ReadonlyArray<Word>
   ...sources.map((source) => source === undefined ? undefined : `${target}/${base(source)}`)
 ]
 
-const edits = (spec: Spec, of: (operands: ReadonlyArray<Word>, given: ReadonlyMap<string, ReadonlyArray<Word>>) => Verdict): Judge =>
+const edits = (
+  spec: Spec,
+  of: (operands: ReadonlyArray<Word>, given: ReadonlyMap<string, ReadonlyArray<Word>>) => Verdict
+): Judge =>
 (args) => {
   const { given, odd, operands } = options(args, spec)
   return odd || operands.includes(undefined) ? unknown : of(operands, given)
@@ -24,7 +27,17 @@ const transfer = (moves: boolean) =>
   edits({
     flags: "abdfiLlnPpRrsTuvxHZ",
     values: "tS",
-    long: ["recursive", "archive", "force", "interactive", "no-clobber", "verbose", "update", "preserve", "no-dereference"],
+    long: [
+      "recursive",
+      "archive",
+      "force",
+      "interactive",
+      "no-clobber",
+      "verbose",
+      "update",
+      "preserve",
+      "no-dereference"
+    ],
     longValues: ["target-directory"]
   }, (operands, given) => {
     const named = (given.get("t") ?? given.get("target-directory"))?.[0]
@@ -44,7 +57,8 @@ const remove: Judge = (args) => {
     flags: "dfiIrRv",
     long: ["recursive", "force", "verbose", "dir", "one-file-system", "preserve-root", "interactive"]
   })
-  const recursive = ["r", "R", "recursive"].some((name) => given.has(name)) || (odd && args.some((word) => word?.startsWith("--r")))
+  const recursive = ["r", "R", "recursive"].some((name) => given.has(name)) ||
+    (odd && args.some((word) => word?.startsWith("--r")))
   if (recursive && operands.includes(undefined)) return dangerous("deletes folders that cannot be known")
   if (args.some((word) => word?.startsWith("--no-p"))) return dangerous("deletes without a guard")
   return odd ? { effect: "unknown", writes: operands } : editing(operands)
@@ -65,21 +79,27 @@ const modes: Judge = (args) => {
 }
 
 /** A link is a way to its target: both count as written. A target is seen from the link's folder. */
-const link = edits({ flags: "sfnvTirL", values: "t", long: ["symbolic", "force", "verbose", "no-dereference"] }, (operands, given) => {
-  if (given.has("t") || operands.length === 0) return unknown
-  const name = operands.length === 1 ? "." : operands.at(-1)!
-  const targets = operands.length === 1 ? operands : operands.slice(0, -1)
-  const folder = name.includes("/") ? name.slice(0, name.lastIndexOf("/") + 1) : ""
-  const symbolic = given.has("s") || given.has("symbolic")
-  const seen = targets.flatMap((target) =>
-    target === undefined || !symbolic || /^[/~]/.test(target) ? [target] : [`${folder}${target}`, `${name}/${target}`, target]
-  )
-  return editing([...into(name, targets), ...seen])
-})
+const link = edits(
+  { flags: "sfnvTirL", values: "t", long: ["symbolic", "force", "verbose", "no-dereference"] },
+  (operands, given) => {
+    if (given.has("t") || operands.length === 0) return unknown
+    const name = operands.length === 1 ? "." : operands.at(-1)!
+    const targets = operands.length === 1 ? operands : operands.slice(0, -1)
+    const folder = name.includes("/") ? name.slice(0, name.lastIndexOf("/") + 1) : ""
+    const symbolic = given.has("s") || given.has("symbolic")
+    const seen = targets.flatMap((target) =>
+      target === undefined || !symbolic || /^[/~]/.test(target)
+        ? [target]
+        : [`${folder}${target}`, `${name}/${target}`, target]
+    )
+    return editing([...into(name, targets), ...seen])
+  }
+)
 
 const dd: Judge = (args) => {
   if (args.includes(undefined)) return unknown
-  const values = (name: string) => args.filter((word) => word?.startsWith(`${name}=`)).map((word) => word!.slice(name.length + 1))
+  const values = (name: string) =>
+    args.filter((word) => word?.startsWith(`${name}=`)).map((word) => word!.slice(name.length + 1))
   const written = values("of")
   return written.length > 0 ? editing(written, values("if")) : reading(values("if"))
 }
@@ -97,11 +117,15 @@ const tar: Judge = ([first, ...rest]) => {
   const archive = [...given.get("f") ?? [], ...given.get("file") ?? []]
   if (odd || archive.some((path) => path === undefined || path.includes(":"))) return unknown
   if (given.has("t") || given.has("list")) return reading(archive)
-  return (given.has("c") || given.has("create")) && archive.length > 0 && !given.has("C") ? editing(archive, operands) : unknown
+  return (given.has("c") || given.has("create")) && archive.length > 0 && !given.has("C")
+    ? editing(archive, operands)
+    : unknown
 }
 
-const inPlace = edits({ flags: "kfvqnN123456789", long: ["keep", "force", "verbose", "best", "fast"] }, (files) =>
-  files.length === 0 ? reading([]) : editing(files.flatMap((file) => [file, `${file}.gz`]), files))
+const inPlace = edits(
+  { flags: "kfvqnN123456789", long: ["keep", "force", "verbose", "best", "fast"] },
+  (files) => files.length === 0 ? reading([]) : editing(files.flatMap((file) => [file, `${file}.gz`]), files)
+)
 
 const files = (spec: Spec) => edits(spec, (operands) => editing(operands))
 

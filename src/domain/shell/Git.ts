@@ -3,7 +3,8 @@ import { mayMean, options, type Spec } from "./Options.ts"
 import { dangerous, network, read, unknown, type Verdict, type Word } from "./Part.ts"
 import type { Judge } from "./Readers.ts"
 
-const readers = new Set(
+/** Subcommands that only read, but for some of their options. */
+export const readingVerbs: ReadonlySet<string> = new Set(
   `status log diff show shortlog blame annotate grep ls-files ls-tree rev-parse rev-list describe cat-file name-rev
   merge-base show-ref for-each-ref count-objects whatchanged diff-tree diff-index check-ignore check-attr cherry
   show-branch fsck version`.split(/\s+/)
@@ -12,7 +13,16 @@ const readers = new Set(
 const onNetwork = new Set(["fetch", "pull", "clone", "ls-remote", "push"])
 
 /** Options of the readers that write a file or start a program. */
-const others = ["--output", "--ext-diff", "--textconv", "--open-files-in-pager", "--upload-pack", "--filters", "--lost-found", "--contents"]
+const others = [
+  "--output",
+  "--ext-diff",
+  "--textconv",
+  "--open-files-in-pager",
+  "--upload-pack",
+  "--filters",
+  "--lost-found",
+  "--contents"
+]
 
 const isPlain = (args: ReadonlyArray<Word>) =>
   !args.some((word) => word === undefined || others.some((other) => mayMean(word, other)))
@@ -23,12 +33,21 @@ const only = (spec: Spec, most = 0): Judge => (args) => {
 }
 
 const lists: Record<string, Judge> = {
-  branch: only({ flags: "arvi", long: ["all", "remotes", "list", "show-current", "verbose"], longValues: ["contains", "merged", "no-merged", "sort", "format"] }),
+  branch: only({
+    flags: "arvi",
+    long: ["all", "remotes", "list", "show-current", "verbose"],
+    longValues: ["contains", "merged", "no-merged", "sort", "format"]
+  }),
   tag: (args) =>
-    only({ flags: "nl", long: ["list"], longValues: ["contains", "sort", "points-at"] }, has(args, "l", "--list") ? 1 : 0)(args),
-  remote: ([verb, ...args]) => verb === undefined || verb === "-v" || (verb === "get-url" && args.length === 1) ? read : unknown,
+    only(
+      { flags: "nl", long: ["list"], longValues: ["contains", "sort", "points-at"] },
+      has(args, "l", "--list") ? 1 : 0
+    )(args),
+  remote: ([verb, ...args]) =>
+    verb === undefined || verb === "-v" || (verb === "get-url" && args.length === 1) ? read : unknown,
   stash: ([verb, ...args]) => (verb === "list" || verb === "show") && isPlain(args) ? read : unknown,
-  config: ([verb]) => ["--get", "--get-all", "--list", "-l", "--get-regexp", "list", "get"].includes(verb ?? "") ? read : unknown,
+  config: ([verb]) =>
+    ["--get", "--get-all", "--list", "-l", "--get-regexp", "list", "get"].includes(verb ?? "") ? read : unknown,
   reflog: (args) => args.length === 0 || (args[0] === "show" && isPlain(args)) ? read : unknown,
   worktree: ([verb]) => verb === "list" ? read : unknown,
   submodule: ([verb]) => verb === "status" ? read : unknown
@@ -37,14 +56,25 @@ const lists: Record<string, Judge> = {
 const has = (args: ReadonlyArray<Word>, letters: string, ...long: ReadonlyArray<string>) =>
   args.some((word) =>
     word !== undefined &&
-    (/^-[A-Za-z]+$/.test(word) ? [...letters].some((letter) => word.includes(letter)) : long.some((name) => word.length > 3 && mayMean(word, name)))
+    (/^-[A-Za-z]+$/.test(word)
+      ? [...letters].some((letter) => word.includes(letter))
+      : long.some((name) => word.length > 3 && mayMean(word, name)))
   )
 
 /** Work that git cannot bring back. */
 const dangerOf = (verb: string, args: ReadonlyArray<Word>): string | undefined => {
   switch (verb) {
     case "push":
-      return has(args, "fd", "--force", "--force-with-lease", "--force-if-includes", "--mirror", "--delete", "--prune") ||
+      return has(
+          args,
+          "fd",
+          "--force",
+          "--force-with-lease",
+          "--force-if-includes",
+          "--mirror",
+          "--delete",
+          "--prune"
+        ) ||
           args.some((word) => word?.startsWith("+") || word?.startsWith(":"))
         ? "overwrites or deletes what others have"
         : undefined
@@ -97,6 +127,6 @@ export const git = (args: ReadonlyArray<Word>): Verdict => {
   // Settings on the command line, and those of another repository, name programs that git starts.
   if (onNetwork.has(verb)) return elsewhere ? unknown : network
   if (elsewhere) return unknown
-  if (readers.has(verb)) return isPlain(rest) && !(verb === "grep" && has(rest, "O")) ? read : unknown
+  if (readingVerbs.has(verb)) return isPlain(rest) && !(verb === "grep" && has(rest, "O")) ? read : unknown
   return Object.hasOwn(lists, verb) ? lists[verb]!(rest) : unknown
 }

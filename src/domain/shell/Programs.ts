@@ -29,12 +29,23 @@ const npm = verbs({
   danger: ["publish", "unpublish", "deprecate", "owner", "access", "token", "dist-tag"]
 })
 
-const pip = verbs({ read: ["list", "show", "freeze", "check"], network: ["install", "download", "index", "search", "wheel"] })
+const pip = verbs({
+  read: ["list", "show", "freeze", "check"],
+  network: ["install", "download", "index", "search", "wheel"]
+})
 
 const docker = verbs({
   read: ["ps", "images", "version", "info", "container ls", "image ls", "volume ls", "network ls"],
   network: ["pull", "push", "login", "logout", "search"],
-  danger: ["system prune", "volume rm", "volume prune", "image prune", "container prune", "network prune", "builder prune"]
+  danger: [
+    "system prune",
+    "volume rm",
+    "volume prune",
+    "image prune",
+    "container prune",
+    "network prune",
+    "builder prune"
+  ]
 })
 
 const subcommands: ReadonlyArray<readonly [string, Judge]> = [
@@ -80,7 +91,8 @@ const fetching: Judge = (args) => {
   return { effect: "network", writes, reads }
 }
 
-const online = `ssh scp sftp ftp telnet nc ncat netcat socat rsync ping ping6 dig nslookup host whois traceroute mtr nmap
+const online =
+  `ssh scp sftp ftp telnet nc ncat netcat socat rsync ping ping6 dig nslookup host whois traceroute mtr nmap
   openssl sendmail mail lynx w3m links http https httpie mosh rclone s3cmd aria2c axel youtube-dl yt-dlp`.split(/\s+/)
 
 const destroying = `mkfs fdisk sfdisk parted wipefs shred shutdown reboot halt poweroff init telinit userdel groupdel

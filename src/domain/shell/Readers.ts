@@ -6,7 +6,8 @@ import { isReadingAwk, isReadingSed, sedScripts } from "./Scripts.ts"
 export type Judge = (args: ReadonlyArray<Word>) => Verdict
 
 /** Every option is harmless; the operands are files. */
-const anyOptions = `cat tac nl head tail wc cut tr rev fold fmt paste join comm cmp diff od hexdump strings md5sum sha1sum
+const anyOptions =
+  `cat tac nl head tail wc cut tr rev fold fmt paste join comm cmp diff od hexdump strings md5sum sha1sum
   sha224sum sha256sum sha384sum sha512sum b2sum cksum sum base64 base32 expand unexpand column tsort numfmt grep egrep fgrep
   zcat zgrep bzcat xzcat jq look`.split(/\s+/)
 
@@ -20,7 +21,9 @@ const talking = ["echo", "expr"]
 
 /** Words of an option, as `--file=x`, `-fx` or `data=@x`, that may name a file. */
 const filesIn = (word: Word): ReadonlyArray<Word> =>
-  word === undefined || !word.startsWith("-") ? [word] : [word.slice(2), ...word.split("=").slice(1)].filter((one) => one !== "")
+  word === undefined || !word.startsWith("-")
+    ? [word]
+    : [word.slice(2), ...word.split("=").slice(1)].filter((one) => one !== "")
 
 const files: Judge = (args) => reading(args.flatMap(filesIn))
 
@@ -34,19 +37,33 @@ const allowed = (spec: Spec, then: (given: Options) => Verdict): Judge => (args)
 const sort = allowed({
   flags: "bcdfghinMrRsuVzmC",
   values: "ktSo",
-  long: ["reverse", "unique", "numeric-sort", "human-numeric-sort", "version-sort", "ignore-case", "check", "stable", "random-sort"],
+  long: [
+    "reverse",
+    "unique",
+    "numeric-sort",
+    "human-numeric-sort",
+    "version-sort",
+    "ignore-case",
+    "check",
+    "stable",
+    "random-sort"
+  ],
   longValues: ["key", "field-separator", "output", "parallel"]
 }, ({ given, operands }) => {
   const written = [...given.get("o") ?? [], ...given.get("output") ?? []]
   return written.length > 0 ? editing(written, operands) : reading(operands)
 })
 
-const uniq = allowed({
-  flags: "cdDiuz",
-  values: "fsw",
-  long: ["count", "repeated", "unique", "ignore-case"],
-  longValues: ["skip-fields", "skip-chars", "check-chars"]
-}, ({ operands: [input, ...output] }) => output.length > 0 ? editing(output, [input]) : reading(input === undefined ? [] : [input]))
+const uniq = allowed(
+  {
+    flags: "cdDiuz",
+    values: "fsw",
+    long: ["count", "repeated", "unique", "ignore-case"],
+    longValues: ["skip-fields", "skip-chars", "check-chars"]
+  },
+  ({ operands: [input, ...output] }) =>
+    output.length > 0 ? editing(output, [input]) : reading(input === undefined ? [] : [input])
+)
 
 const date = allowed({
   flags: "uRI",
@@ -74,8 +91,13 @@ const sedVerdict = (all: Options): Verdict => {
     : unknown
 }
 
-const awk = allowed({ values: "Fv" }, ({ given, operands: [program, ...files] }) =>
-  program !== undefined && isReadingAwk(program) && !(given.get("v") ?? []).includes(undefined) ? reading(files) : unknown)
+const awk = allowed(
+  { values: "Fv" },
+  ({ given, operands: [program, ...files] }) =>
+    program !== undefined && isReadingAwk(program) && !(given.get("v") ?? []).includes(undefined)
+      ? reading(files)
+      : unknown
+)
 
 const printf: Judge = ([format]) => format === undefined || format.startsWith("-") ? unknown : read
 
@@ -88,14 +110,21 @@ const rg: Judge = (args) =>
 
 const hostname = allowed({ flags: "fiIsdA" }, ({ operands }) => operands.length === 0 ? read : unknown)
 
-const tree = allowed({ flags: "adfilpsughDrtFCn", values: "LIP", long: ["dirsfirst", "noreport", "du", "gitignore"] }, ({ operands }) =>
-  lists(operands))
+const tree = allowed(
+  { flags: "adfilpsughDrtFCn", values: "LIP", long: ["dirsfirst", "noreport", "du", "gitignore"] },
+  ({ operands }) => lists(operands)
+)
 
-const file = allowed({ flags: "bhikLNprsz0", values: "eF", long: ["brief", "mime", "mime-type", "mime-encoding"] }, ({ operands }) =>
-  lists(operands))
+const file = allowed(
+  { flags: "bhikLNprsz0", values: "eF", long: ["brief", "mime", "mime-type", "mime-encoding"] },
+  ({ operands }) => lists(operands)
+)
 
-const xxd = allowed({ flags: "abeEipu", values: "cglos" }, ({ operands: [input, ...output] }) =>
-  output.length > 0 ? editing(output, [input]) : reading(input === undefined ? [] : [input]))
+const xxd = allowed(
+  { flags: "abeEipu", values: "cglos" },
+  ({ operands: [input, ...output] }) =>
+    output.length > 0 ? editing(output, [input]) : reading(input === undefined ? [] : [input])
+)
 
 const command = (judge: Judge, names: ReadonlyArray<string>) => names.map((name) => [name, judge] as const)
 
@@ -106,14 +135,24 @@ export const readers: ReadonlyMap<string, Judge> = new Map([
   ...command(() => read, talking),
   ...command(test, ["test", "["]),
   ...command(awk, ["awk", "gawk", "mawk", "nawk"]),
-  ["printf", printf], ["sort", sort], ["uniq", uniq], ["date", date], ["sed", sed], ["rg", rg], ["hostname", hostname],
-  ["tree", tree], ["file", file], ["xxd", xxd]
+  ["printf", printf],
+  ["sort", sort],
+  ["uniq", uniq],
+  ["date", date],
+  ["sed", sed],
+  ["rg", rg],
+  ["hostname", hostname],
+  ["tree", tree],
+  ["file", file],
+  ["xxd", xxd]
 ])
 
 /** Programs that can be asked for their version alone, and say it without a look at the folder. */
 const versioned = new Set(
   `node npm npx yarn pnpm bun deno python python3 pip pip3 ruby gem perl php go cargo rustc rustup java javac gcc g++ clang
-  make cmake docker kubectl helm terraform git curl wget ssh tar zip unzip bash sh psql sqlite3 dotnet swift tsc`.split(/\s+/)
+  make cmake docker kubectl helm terraform git curl wget ssh tar zip unzip bash sh psql sqlite3 dotnet swift tsc`.split(
+    /\s+/
+  )
 )
 
 export const isVersionOnly = (name: string, args: ReadonlyArray<Word>): boolean =>

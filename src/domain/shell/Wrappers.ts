@@ -25,7 +25,10 @@ const verdict = (verdict: Verdict): Inside => ({ type: "verdict", verdict })
 type Wrapper = (args: ReadonlyArray<Word>) => Inside
 
 /** `skip` operands come before the command. */
-const plain = (spec: Spec, { alone = read, privileged = false, skip = 0 }: { alone?: Verdict; privileged?: boolean; skip?: number } = {}): Wrapper =>
+const plain = (
+  spec: Spec,
+  { alone = read, privileged = false, skip = 0 }: { alone?: Verdict; privileged?: boolean; skip?: number } = {}
+): Wrapper =>
 (args) => {
   const { odd, operands } = options(args, { ...spec, stop: true })
   if (odd && !privileged) return verdict(unknown)
@@ -36,7 +39,13 @@ const plain = (spec: Spec, { alone = read, privileged = false, skip = 0 }: { alo
 const assignment = /^([A-Za-z_]\w*)=/
 
 const env: Wrapper = (args) => {
-  const { given, odd, operands } = options(args, { flags: "i", values: "u", long: ["ignore-environment"], longValues: ["unset"], stop: true })
+  const { given, odd, operands } = options(args, {
+    flags: "i",
+    values: "u",
+    long: ["ignore-environment"],
+    longValues: ["unset"],
+    stop: true
+  })
   if (odd) return verdict(unknown)
   const at = operands.findIndex((word) => word === undefined || !assignment.test(word))
   if (at < 0) return verdict(read)
@@ -57,9 +66,11 @@ const xargs: Wrapper = (args) => {
   const [mark] = given.get("I") ?? []
   return {
     type: "commands",
-    commands: [mark === undefined
-      ? [...operands, undefined]
-      : operands.map((word) => word?.includes(mark) ? undefined : word)]
+    commands: [
+      mark === undefined
+        ? [...operands, undefined]
+        : operands.map((word) => word?.includes(mark) ? undefined : word)
+    ]
   }
 }
 
@@ -78,7 +89,9 @@ const maxStarts = 8
 /** What it finds lies below where it starts, so that a `{}` is judged as each of these. */
 const find: Wrapper = (args) => {
   const first = args.findIndex((word) => word === undefined || /^(?:-[a-z]|[(!])/.test(word))
-  const named = (first < 0 ? args : args.slice(0, first)).filter((word) => word !== "-L" && word !== "-H" && word !== "-P")
+  const named = (first < 0 ? args : args.slice(0, first)).filter((word) =>
+    word !== "-L" && word !== "-H" && word !== "-P"
+  )
   const starts = named.length === 0 ? ["."] : named
   if (starts.length > maxStarts) return verdict(unknown)
   const commands: Array<ReadonlyArray<Word>> = []
@@ -96,12 +109,16 @@ const find: Wrapper = (args) => {
     } else if (name === "delete") {
       besides = isNarrow ? editing(starts) : dangerous("deletes all that it finds")
     } else if (["exec", "execdir", "ok", "okdir"].includes(name)) {
-      const end = args.findIndex((word, index) => index > at && (word === ";" || (word === "+" && args[index - 1] === "{}")))
+      const end = args.findIndex((word, index) =>
+        index > at && (word === ";" || (word === "+" && args[index - 1] === "{}"))
+      )
       if (end < 0) return verdict(unknown)
       const words = args.slice(at + 1, end)
       // Where the command runs in the folder of the file, its paths are seen from there.
       const places: ReadonlyArray<Word> = name.endsWith("dir") ? [undefined] : starts
-      commands.push(...places.map((start) => words.map((word) => word === "{}" ? start : word?.includes("{}") ? undefined : word)))
+      commands.push(
+        ...places.map((start) => words.map((word) => word === "{}" ? start : word?.includes("{}") ? undefined : word))
+      )
       at = end
     } else if (["fprint", "fprint0", "fls"].includes(name)) besides = editing([args[++at]])
     else if (!flags.has(name)) return verdict(unknown)
@@ -139,7 +156,12 @@ export const wrappers: ReadonlyMap<string, Wrapper> = new Map<string, Wrapper>([
   ["setsid", plain({ flags: "fw" })],
   ["stdbuf", plain({ values: "ioe" })],
   ["time", plain({ flags: "pv" })],
-  ["timeout", plain({ flags: "v", values: "ks", long: ["foreground", "preserve-status"], longValues: ["kill-after", "signal"] }, { skip: 1 })],
+  [
+    "timeout",
+    plain({ flags: "v", values: "ks", long: ["foreground", "preserve-status"], longValues: ["kill-after", "signal"] }, {
+      skip: 1
+    })
+  ],
   ["command", commandBuiltin],
   ["builtin", plain({})],
   ["exec", plain({ flags: "cl", values: "a" }, { alone: unknown })],

@@ -306,6 +306,7 @@ export const fields: Readonly<Record<string, string>> = {
   "UsageRow.errors": "How many calls failed or were lost; an interrupted one has not failed.",
   "UsageSum.errors": "How many calls failed or were lost; an interrupted one has not failed.",
   "VaultRotation.total": "Secrets to look at.",
+  "WorkingDirectory.path": "The folder, from the root on or from the session's own.",
   "VaultStatus.keys": "The keys, newest first.",
   "ModelCard.status": "`sunset`: the provider does not serve it any more.",
   "EmbeddingCard.context_size": "As `max_input_tokens`.",

@@ -141,5 +141,6 @@ export const schemas: Readonly<Record<string, string>> = {
   Directory: "What stands in a folder.",
   DirectoryEntry: "A file, a folder, or something else.",
   FileWritten: "A file that has been written.",
-  DownloadToken: "What stands for who asks, for one file."
+  DownloadToken: "What stands for who asks, for one file.",
+  WorkingDirectory: "A folder in which files may be changed, beside the session's own."
 }
