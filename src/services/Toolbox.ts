@@ -25,9 +25,17 @@ export interface Tool extends ToolSpec {
   readonly onRequest?: boolean
 }
 
+/** Where a call works: relative paths begin at `cwd`; `home` is the session's folder. Both are absolute. */
+export interface WorkingFolder {
+  readonly cwd: string
+  readonly home: string
+}
+
 export interface ToolCaller {
   readonly session: Session
   readonly agent: Agent
+  /** The folder in which this very call works, as `folderOf` has told before it was decided on. */
+  readonly folder?: WorkingFolder | undefined
 }
 
 export class Toolbox extends Context.Tag("stoa/services/Toolbox")<Toolbox, {
@@ -39,6 +47,8 @@ export class Toolbox extends Context.Tag("stoa/services/Toolbox")<Toolbox, {
   readonly list: (caller: ToolCaller) => Effect.Effect<ReadonlyArray<Tool>>
   /** What this very call does, which may be less than its tool could do. Of an unknown tool it is `none`: it is not run. */
   readonly effectOf: (caller: ToolCaller, call: Pick<ToolCallBlock, "name" | "input">) => ToolEffect
+  /** Where this very call would work now. Undefined for tools that know no folders, and where it cannot be found out. */
+  readonly folderOf: (caller: ToolCaller, call: Pick<ToolCallBlock, "name">) => Effect.Effect<WorkingFolder | undefined>
   /**
    * Runs a call, handing over its output as it comes. Never fails: an unknown
    * tool, bad arguments and a tool that throws end as `error`, with a text that

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { classOf } from "../../src/domain/shell/Class.ts"
 import { commands } from "./ShellCommands.ts"
 
-const places = { cwd: "/home/ada/work", directories: ["/data/shared"] }
+const places = { cwd: "/home/ada/work", home: "/home/ada/work", directories: ["/data/shared"] }
 
 describe("A shell command", () => {
   for (const [expected, list] of Object.entries(commands)) {

@@ -38,6 +38,7 @@ const drawing = (parts: ReadonlyArray<ToolPart>) =>
     namesOf: () => new Set(["Draw"]),
     knows: (name) => name === "Draw",
     effectOf: () => "none",
+    folderOf: () => Effect.succeed(undefined),
     list: () =>
       Effect.succeed([
         { name: "Draw", description: "", parameters: { type: "object" }, effect: "none" as const, idempotent: true }

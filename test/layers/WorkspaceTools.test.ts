@@ -4,7 +4,8 @@ import { Effect, Layer, Schedule, Schema } from "effect"
 import { createServer } from "node:http"
 import { AgentDraft, type AgentTools } from "../../src/domain/Agent.ts"
 import type { SessionId, ToolCallId } from "../../src/domain/Ids.ts"
-import { decide, permissionContext, type PermissionMode } from "../../src/domain/Permission.ts"
+import { permissionContext, type PermissionMode } from "../../src/domain/Permission.ts"
+import { decide } from "../../src/domain/permission/Decide.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as OutboundGuarded from "../../src/layers/Outbound/Guarded.ts"
 import * as ToolboxBuiltIn from "../../src/layers/Toolbox/BuiltIn.ts"
@@ -448,13 +449,70 @@ layer(tools, { timeout: patience(60_000), excludeTestServices: true })("Workspac
         const caller = yield* someone()
         const decisions = (mode: PermissionMode) =>
           ["Read", "Glob", "Grep", "TaskCreate", "Write", "Edit", "Bash", "WebFetch"].map((name) =>
-            decide(permissionContext(mode), name, toolbox.effectOf(caller, { name, input: "{}" }))
+            decide(permissionContext(mode), {
+              name,
+              input: JSON.stringify({
+                file_path: "f",
+                command: "touch f && ./a.out",
+                url: "https://example.com",
+                pattern: "x"
+              }),
+              effect: toolbox.effectOf(caller, { name, input: "{}" }),
+              own: true
+            }).decision
           ).join(" ")
         assert.strictEqual(decisions("default"), "allow allow allow allow ask ask ask ask")
         assert.strictEqual(decisions("accept_edits"), "allow allow allow allow allow allow ask ask")
         assert.strictEqual(decisions("explore"), "allow allow allow allow deny deny deny deny")
         assert.strictEqual(decisions("bypass"), "allow allow allow allow allow allow allow allow")
-        assert.strictEqual(decisions("dont_ask"), "allow allow allow allow deny deny deny deny")
+        assert.strictEqual(decisions("dont_ask"), "allow allow allow allow allow allow deny deny")
+      }))
+
+    it.scoped("are judged in the folder in which they run, whatever other calls change meanwhile", () =>
+      Effect.gen(function*() {
+        const toolbox = yield* Toolbox
+        const ada = yield* someone()
+        const judged = (name: string, args: object) =>
+          Effect.map(toolbox.folderOf(ada, { name }), (folder) =>
+            decide(
+              permissionContext("accept_edits"),
+              { name, input: JSON.stringify(args), effect: "write", own: true },
+              folder
+            ).decision)
+        const touch = { command: "touch config" }
+        assert.strictEqual(yield* judged("Bash", touch), "allow")
+        const before = yield* toolbox.folderOf(ada, { name: "Bash" })
+        assert.deepStrictEqual(before, { cwd: "/workspace", home: "/workspace" })
+
+        yield* says(ada, "Bash", { command: "mkdir -p .git sub; cd .git" })
+        assert.strictEqual(yield* judged("Bash", touch), "ask")
+        // A call that was decided on before works where it was decided on for.
+        assert.match(
+          yield* says({ ...ada, folder: before }, "Bash", { command: "pwd; cd sub" }),
+          /success: \/workspace$/
+        )
+        assert.deepStrictEqual(yield* toolbox.folderOf(ada, { name: "Bash" }), {
+          cwd: "/workspace/sub",
+          home: "/workspace"
+        })
+        assert.strictEqual(yield* judged("Bash", touch), "allow")
+        assert.strictEqual(yield* judged("Bash", { command: "touch ../x" }), "allow")
+        assert.strictEqual(yield* judged("Bash", { command: "touch ../../x" }), "ask")
+
+        yield* says(ada, "Bash", { command: "cd /tmp" })
+        assert.deepStrictEqual(yield* toolbox.folderOf(ada, { name: "Bash" }), before)
+        assert.strictEqual(yield* judged("Bash", { command: "touch /tmp/x" }), "ask")
+        assert.deepStrictEqual(yield* toolbox.folderOf(ada, { name: "Write" }), {
+          cwd: "/workspace",
+          home: "/workspace"
+        })
+        assert.isUndefined(yield* toolbox.folderOf(ada, { name: "TaskList" }))
+        const gone = { cwd: "/workspace/gone", home: "/workspace" }
+        assert.match(
+          yield* says({ ...ada, folder: gone }, "Bash", { command: "touch made" }),
+          /^error: .*not there any more/
+        )
+        assert.match(yield* says(ada, "Bash", { command: "test -e made || pwd" }), /^success: \/workspace/)
       }))
   })
 })

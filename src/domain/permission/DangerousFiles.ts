@@ -83,7 +83,7 @@ const isEnv = (name: string) =>
   (name === ".env" || name.startsWith(".env.")) && !/\.(?:example|sample|template|dist)$/.test(name)
 
 /** Where a session keeps the state of its shell, which every later command begins with, and the folders that lead there. */
-const shellState = /\/sessions(?:\/[^/.]+(?:\/shell\.sh(?:\.new)?)?)?$/
+const shellState = /\/sessions(?:\/[^/.]+(?:\/(?:shell\.sh|folder)(?:\.new)?)?)?$/
 
 /** Case does not count: there are disks where it does not. */
 const segmentsOf = (path: string) => path.toLowerCase().split("/")

@@ -13,17 +13,20 @@ export type Verdict =
   | { readonly decision: "ask"; readonly suggested_rules: ReadonlyArray<PermissionRule> }
 
 export interface Circumstances {
-  /** The session's working directory, absolute; without one relative paths are inside and absolute ones are not. */
+  /** Where relative paths of the call begin, absolute; without it relative paths are inside and absolute ones are not. */
   readonly cwd?: string | undefined
+  /** The session's folder, absolute; `cwd` without it. */
+  readonly home?: string | undefined
   /** The session's owner has said yes to this very call. */
   readonly confirmed?: boolean
 }
 
 const allow: Verdict = { decision: "allow" }
 
-const placesOf = ({ working_directories }: PermissionContext, cwd = unnamed): Places => ({
+const placesOf = ({ working_directories }: PermissionContext, cwd = unnamed, home = cwd): Places => ({
   cwd,
-  directories: Object.values(working_directories).flatMap(({ path }) => resolve(cwd, path) ?? [])
+  home,
+  directories: Object.values(working_directories).flatMap(({ path }) => resolve(home, path) ?? [])
 })
 
 const isEditInside = ({ effect, writes }: Part, places: Places) =>
@@ -75,9 +78,9 @@ const unclearPart: Part = {
 export const decide = (
   context: PermissionContext,
   call: Call,
-  { confirmed = false, cwd }: Circumstances = {}
+  { confirmed = false, cwd, home }: Circumstances = {}
 ): Verdict => {
-  const places = placesOf(context, cwd)
+  const places = placesOf(context, cwd, home)
   const verdict = inTheMode(context, call, judgeCall(call, places), places)
   if (verdict.decision !== "ask") return verdict
   if (confirmed) return allow

@@ -60,7 +60,7 @@ const mayHoldInShell = (content: string, { parts, text, unclear }: Judged, budge
 
 /** A pattern that names no folder holds in all of them, and case does not count. */
 const mayHoldForPath = (content: string, path: string, places: Places, budget: Budget): boolean => {
-  const pattern = content.includes("/") || content.startsWith("~") ? resolve(places.cwd, content) : `/**/${content}`
+  const pattern = content.includes("/") || content.startsWith("~") ? resolve(places.home, content) : `/**/${content}`
   return pattern === undefined || matchPath(pattern.toLowerCase(), path.toLowerCase(), budget) !== false
 }
 
@@ -108,7 +108,7 @@ const allowsCommand = (content: string, part: Part): boolean => {
 
 const allowsPath = (content: string, path: string, places: Places, budget: Budget): boolean => {
   if (content.split("/").includes("..")) return false
-  const pattern = resolve(places.cwd, content)
+  const pattern = resolve(places.home, content)
   return pattern !== undefined && matchPath(pattern, path, budget) === true
 }
 

@@ -6,10 +6,13 @@ export const unnamed = "/\0"
 /** Longest path that is looked at, in characters; systems refuse longer ones. */
 const maxPath = 4096
 
-/** Where a call runs, and where edits are at home. All are absolute. */
+/** Where a call works, and where edits are at home. All are absolute. */
 export interface Places {
+  /** Where relative paths of the call begin. */
   readonly cwd: string
-  /** Working directories beside `cwd`. */
+  /** The session's folder: relative paths of rules begin there, and edits below it are inside. */
+  readonly home: string
+  /** Working directories beside `home`. */
   readonly directories: ReadonlyArray<string>
 }
 
@@ -39,7 +42,7 @@ export const resolve = (cwd: string, path: string): string | undefined => {
 const within = (path: string, directory: string) =>
   path === directory || path.startsWith(directory === "/" ? "/" : `${directory}/`)
 
-const allOf = ({ cwd, directories }: Places) => [cwd, ...directories]
+const allOf = ({ directories, home }: Places) => [home, ...directories]
 
 export const isInside = (places: Places, path: string): boolean =>
   !(path.startsWith("~")) && allOf(places).some((directory) => within(path, directory))
@@ -49,6 +52,6 @@ export const isRootLike = (places: Places, path: string): boolean =>
   /^\/[^/]*$/.test(path) || /^~[^/]*$/.test(path) || /^\/(?:home|Users|root|mnt|media)\/[^/]+$/.test(path) ||
   allOf(places).some((directory) => within(directory, path))
 
-/** As a person reads it: short below the working directory. */
-export const shown = ({ cwd }: Places, path: string): string =>
-  path === cwd ? "." : within(path, cwd) ? path.slice(cwd === "/" ? 1 : cwd.length + 1) : path
+/** As a person reads it, and as a rule has it: short below the session's folder. */
+export const shown = ({ home }: Places, path: string): string =>
+  path === home ? "." : within(path, home) ? path.slice(home === "/" ? 1 : home.length + 1) : path

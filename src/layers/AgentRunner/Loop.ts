@@ -19,7 +19,7 @@ import type { Files } from "../../services/Files.ts"
 import { type ModelFailed, type ModelPart, Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { nextTurn } from "../../services/NextTurn.ts"
-import { type Tool, Toolbox } from "../../services/Toolbox.ts"
+import { type Tool, Toolbox, type WorkingFolder } from "../../services/Toolbox.ts"
 import * as Blocks from "./Blocks.ts"
 import { exceeded, failed, notOfSchema, timedOut, tooExpensive, tooLarge } from "./Endings.ts"
 import * as FilesIn from "./FilesIn.ts"
@@ -33,6 +33,12 @@ const toolConcurrency = 8
 
 /** Arguments of more characters than these are judged in a turn of their own. */
 const longInput = 1024
+
+/** A call that may run, and the folder that it was decided on for. */
+interface Ready {
+  readonly call: ToolCallBlock
+  readonly folder: WorkingFolder | undefined
+}
 
 type Finish = Extract<ModelPart, { readonly type: "finish" }>
 
@@ -183,7 +189,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
   const runTool = Effect.fnUntraced(function*(
     { agent, session }: ReplyRequest,
     out: Out,
-    call: ToolCallBlock,
+    { call, folder }: Ready,
     budget: ToolCall.Budget
   ) {
     const reply_id = out.reply().message.id
@@ -194,7 +200,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
     const made = new Map<string, { readonly media_type: string; data: string }>()
     const state = yield* ToolCall.within(
       tool_seconds,
-      (emit) => toolbox.call({ session, agent }, call, emit),
+      (emit) => toolbox.call({ session, agent, folder }, call, emit),
       (part) => {
         if (part.type === "text") {
           out.emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: part.delta })
@@ -264,7 +270,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
     )
     // Before anything else: nobody is asked about such a call, and no client gets it.
     for (const draft of Reply.refuseCalls(out.reply())) out.emit(draft)
-    const run: Array<ToolCallBlock> = []
+    const run: Array<Ready> = []
     const outside: Array<ToolCallBlock> = []
     for (const call of Reply.unanswered(out.reply().message)) {
       if (call.state === "submitted") continue
@@ -275,21 +281,23 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
       const effect = external.get(call.name)?.effect ?? toolbox.effectOf(request, call)
       // A long command takes a while to judge, and there may be many. Nothing is decided before the wait and acted on behind it.
       if (call.input.length > longInput) yield* nextTurn
+      // The call is run in the folder that it is decided on for, whatever other calls change meanwhile.
+      const folder = external.has(call.name) ? undefined : yield* toolbox.folderOf(request, call)
       const verdict = decide(
         permission_context,
         { name: call.name, input: call.input, effect, own: !external.has(call.name) },
-        { confirmed: call.state === "allowed" }
+        { confirmed: call.state === "allowed", ...folder }
       )
       // Permission was asked for already; but a rule that came with another answer may allow the call now.
       if (call.state === "asking" && verdict.decision !== "allow") continue
       if (verdict.decision === "deny") deny(out, call, verdict.why)
       else if (verdict.decision === "ask") ask(out, call, verdict.suggested_rules)
       else if (external.has(call.name)) outside.push(call)
-      else run.push(call)
+      else run.push({ call, folder })
     }
     submit(out, outside)
     const budget = { left: Reply.roomIn(out.reply().message) }
-    yield* Effect.forEach(run, (call) => runTool(request, out, call, budget), {
+    yield* Effect.forEach(run, (ready) => runTool(request, out, ready, budget), {
       concurrency: toolConcurrency,
       discard: true
     })

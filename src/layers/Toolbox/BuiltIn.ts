@@ -42,6 +42,8 @@ export const make = (tools: ReadonlyArray<BuiltInTool>) => {
       const entry = find(caller, name)
       return entry?.effectOf?.(input, caller) ?? entry?.tool.effect ?? "none"
     },
+    folderOf: (caller, { name }) =>
+      find(caller, name)?.folderOf?.(caller).pipe(Effect.orElseSucceed(() => undefined)) ?? Effect.succeed(undefined),
     call: Effect.fn("Toolbox.call")(function*(caller, call, emit) {
       const { input, name } = call
       const entry = find(caller, name)

@@ -3,7 +3,7 @@ import { Data, Effect, JSONSchema, Schema, type Scope } from "effect"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { ToolCallBlock } from "../../domain/Message.ts"
 import { argumentsIn } from "../../domain/permission/Arguments.ts"
-import type { Tool, ToolCaller, ToolEffect, ToolPart } from "../../services/Toolbox.ts"
+import type { Tool, ToolCaller, ToolEffect, ToolPart, WorkingFolder } from "../../services/Toolbox.ts"
 import { problemsOf } from "./Problems.ts"
 
 /** The tool could not do it. `message` is for the model. */
@@ -20,6 +20,8 @@ export interface BuiltInTool {
   readonly tool: Tool
   /** Runs with the arguments as the model wrote them; answers with a text for it. */
   readonly run: (input: string, caller: ToolCaller, io: ToolIo) => Effect.Effect<string, ToolFailed>
+  /** Where a call would work now. */
+  readonly folderOf?: ((caller: ToolCaller) => Effect.Effect<WorkingFolder, ToolFailed>) | undefined
   /** What a call with these arguments does, where that is not always what the tool says. */
   readonly effectOf?: (input: string, caller: ToolCaller) => ToolEffect
 }
@@ -33,6 +35,7 @@ interface Definition<A, I> {
   readonly onRequest?: boolean
   /** Give optional fields `exact: true`, otherwise the model's schema mentions null and undefined. */
   readonly parameters: Schema.Schema<A, I>
+  readonly folderOf?: (caller: ToolCaller) => Effect.Effect<WorkingFolder, ToolFailed>
   /** What it opens in its scope is closed when the call ends, however it ends. */
   readonly run: (args: A, caller: ToolCaller, io: ToolIo) => Effect.Effect<string, ToolFailed, Scope.Scope>
 }
@@ -69,11 +72,12 @@ const invalid = (name: string, problem: string) =>
   new ToolFailed({ message: `Input validation failed for tool '${name}': ${problem.slice(0, maxProblem)}` })
 
 export const define = <A, I>(
-  { parameters, run, ...spec }: Definition<A, I>
+  { folderOf, parameters, run, ...spec }: Definition<A, I>
 ): BuiltInTool => {
   const decode = Schema.decodeUnknown(parameters, { errors: "all", onExcessProperty: "error" })
   return {
     tool: { ...spec, parameters: parametersOf(parameters) },
+    folderOf,
     run: Effect.fnUntraced(function*(input, caller, io) {
       if (input.length > maxInput) return yield* invalid(spec.name, `the arguments exceed ${maxInput} characters`)
       const value = argumentsIn(input)

@@ -1,9 +1,10 @@
 /** Runs shell commands in the workspace. Folder and exported variables of a session go on from one call to the next. */
 import { Duration, Effect, Schema, Stream } from "effect"
 import { resultFile, sessionFolder } from "../../../domain/Workspace.ts"
-import { Workspace } from "../../../services/Workspace.ts"
+import type { ToolCaller, WorkingFolder } from "../../../services/Toolbox.ts"
+import { readUpTo, Workspace } from "../../../services/Workspace.ts"
 import { define, ToolFailed } from "../BuiltInTool.ts"
-import { cwdOf, failed, opened, resolved } from "./InWorkspace.ts"
+import { failed, homeOf, opened } from "./InWorkspace.ts"
 import * as Spill from "./Spill.ts"
 
 /** Longest command, in characters: Linux takes 128 KiB in one word. */
@@ -16,15 +17,20 @@ const longest = 3_600_000
 const maxOutput = 256 * 1024 * 1024
 
 /**
- * Begins where the session was, runs the command, and keeps where it is then. What the command has left running does not
- * hold the call up for more than a second. A pipe in between makes /dev/stdout and /dev/stderr files that can be opened.
- *   $1 the file that keeps the state, $2 the folder that the session says, $3 the command
+ * Takes the variables that the session has exported, begins in the folder, runs the command, and keeps both as they are
+ * then. What the command has left running does not hold the call up for more than a second. A pipe in between makes
+ * /dev/stdout and /dev/stderr files that can be opened.
+ *   $1 the file that keeps the variables, $2 the folder, $3 the command, $4 the file that keeps the folder, $5 the session's folder
  */
 const inner = `
 [ -f "$1" ] && . "$1" 2>/dev/null
-if [ "$_stoa_folder" != "$2" ]; then cd "$2" 2>/dev/null; fi
-_stoa_state=$1 _stoa_folder=$2
-trap '_stoa_code=$?; { export -p; printf "cd %q 2>/dev/null\\n_stoa_folder=%q\\n" "$PWD" "$_stoa_folder"; } > "$_stoa_state.new" 2>/dev/null && mv -f "$_stoa_state.new" "$_stoa_state"; exit $_stoa_code' EXIT
+cd "$2" 2>/dev/null || { [ "$2" = "$5" ] && mkdir -p "$2" && cd "$2"; } || {
+  rm -f "$4"
+  echo "The folder $2 is not there any more. The next command begins in $5."
+  exit 1
+}
+_stoa_state=$1 _stoa_folder=$4 _stoa_home=$5
+trap '_stoa_code=$?; { export -p > "$_stoa_state.new" && mv -f "$_stoa_state.new" "$_stoa_state"; printf "%s\\n%s" "$_stoa_home" "$PWD" > "$_stoa_folder.new" && mv -f "$_stoa_folder.new" "$_stoa_folder"; } 2>/dev/null; exit $_stoa_code' EXIT
 eval "$3"
 `
 
@@ -34,7 +40,7 @@ mkdir -p "\${1%/*}"
 [ -e "\${1%/*/*}/.gitignore" ] || echo '*' > "\${1%/*/*}/.gitignore"
 exec 3> >(exec cat)
 _cat=$!
-bash -c "$4" bash "$1" "$2" "$3" >&3 2>&3 3>&-
+bash -c "$4" bash "$1" "$2" "$3" "\${1%/*}/folder" "$5" >&3 2>&3 3>&-
 code=$?
 exec 3>&-
 for _ in $(seq 50); do kill -0 $_cat 2>/dev/null || break; sleep 0.02; done
@@ -58,6 +64,28 @@ const sentence = (code: number | null, signal: string | null, ended: string | un
     ? `The command was killed (${signal ?? "no signal"}).`
     : `Exit code ${code}`
 
+/** Longest kept folder, in bytes: two paths. */
+const maxFolder = 8_192
+
+/** Where the session's last command was in the end, unless that is gone or the session's own folder has been changed since. */
+const keptFolder =
+  (service: typeof Workspace.Service) => (caller: ToolCaller): Effect.Effect<WorkingFolder, ToolFailed> =>
+    Effect.scoped(Effect.gen(function*() {
+      const workspace = yield* opened(service, caller)
+      const { home } = yield* homeOf(service)(caller)
+      const file = `${workspace.root}/${sessionFolder(caller.session.id)}/folder`
+      const kept = yield* Effect.orElseSucceed(readUpTo(workspace, file, maxFolder), () => Buffer.alloc(0))
+      const [of, ...rest] = kept.toString("utf8").split("\n")
+      const cwd = rest.join("\n")
+      if (of !== home || cwd === "" || kept.length >= maxFolder) return { cwd: home, home }
+      // It may be gone since, or outside of the workspace, where nothing stays.
+      const isThere = yield* Effect.orElseSucceed(
+        Effect.map(workspace.stat(cwd), ({ kind }) => kind === "directory"),
+        () => false
+      )
+      return { cwd: isThere ? cwd : home, home }
+    }))
+
 export const bash = Effect.map(Workspace, (service) =>
   define({
     name: "Bash",
@@ -65,6 +93,7 @@ export const bash = Effect.map(Workspace, (service) =>
       "Runs a bash command in the workspace and gives back what it prints. The folder and exported variables go "
       + "on in the next call; background processes and files in /tmp do not. There is no network. Prefer Read, Write, "
       + "Edit, Glob and Grep for files.",
+    folderOf: keptFolder(service),
     effect: "write",
     idempotent: false,
     onRequest: true,
@@ -81,10 +110,10 @@ export const bash = Effect.map(Workspace, (service) =>
     }),
     run: Effect.fnUntraced(function*({ command, timeout }, caller, io) {
       const workspace = yield* opened(service, caller)
-      const folder = yield* resolved(workspace, caller, cwdOf(caller.session) ?? workspace.root)
+      const { cwd, home } = caller.folder ?? (yield* keptFolder(service)(caller))
       const state = `${workspace.root}/${sessionFolder(caller.session.id)}/shell.sh`
       const program = yield* failed(workspace.spawn({
-        argv: ["bash", "-c", outer, "bash", state, folder, command, inner],
+        argv: ["bash", "-c", outer, "bash", state, cwd, command, inner, home],
         timeout: Duration.millis(timeout),
         maxOutput
       }))

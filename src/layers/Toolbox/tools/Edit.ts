@@ -3,7 +3,7 @@ import { Effect, Schema } from "effect"
 import { maxWhole } from "../../../domain/Workspace.ts"
 import { Workspace } from "../../../services/Workspace.ts"
 import { define, ToolFailed } from "../BuiltInTool.ts"
-import { opened, resolved, toModel } from "./InWorkspace.ts"
+import { homeOf, opened, resolved, toModel } from "./InWorkspace.ts"
 
 const maxText = 512 * 1024
 
@@ -37,6 +37,7 @@ export const edit = Effect.map(Workspace, (service) =>
     description:
       "Replaces a text in a file of the workspace. `old_string` must be exactly what stands there, without the "
       + "numbers of lines that Read shows, and stand there once, unless `replace_all` is true.",
+    folderOf: homeOf(service),
     effect: "edit",
     idempotent: false,
     onRequest: true,

@@ -2,7 +2,7 @@
 import { Effect, Schema, Stream } from "effect"
 import { Workspace } from "../../../services/Workspace.ts"
 import { define, ToolFailed } from "../BuiltInTool.ts"
-import { opened, resolved } from "./InWorkspace.ts"
+import { homeOf, opened, resolved } from "./InWorkspace.ts"
 import * as Searcher from "./Searcher.ts"
 import * as Walk from "./Walk.ts"
 
@@ -18,6 +18,7 @@ export const glob = Effect.map(Workspace, (service) =>
   define({
     name: "Glob",
     description: "Finds files of the workspace by a pattern such as `**/*.ts` or `src/{a,b}/*.md`, newest first.",
+    folderOf: homeOf(service),
     effect: "read",
     idempotent: true,
     onRequest: true,

@@ -3,7 +3,7 @@ import { Effect, Schema, Stream } from "effect"
 import type { FileError } from "../../../domain/Workspace.ts"
 import { readUpTo, Workspace } from "../../../services/Workspace.ts"
 import { define, ToolFailed } from "../BuiltInTool.ts"
-import { opened, resolved } from "./InWorkspace.ts"
+import { homeOf, opened, resolved } from "./InWorkspace.ts"
 import * as Searcher from "./Searcher.ts"
 import * as Walk from "./Walk.ts"
 
@@ -91,6 +91,7 @@ export const grep = Effect.map(Workspace, (service) =>
     description:
       "Searches the files of the workspace for a regular expression. Hidden files, files that .gitignore names and "
       + "binary files are left out.",
+    folderOf: homeOf(service),
     effect: "read",
     idempotent: true,
     onRequest: true,

@@ -2,7 +2,7 @@
 import { Effect, type Scope } from "effect"
 import type { Session } from "../../../domain/Session.ts"
 import { namesOf, pathOf, type WorkspaceError } from "../../../domain/Workspace.ts"
-import type { ToolCaller } from "../../../services/Toolbox.ts"
+import type { ToolCaller, WorkingFolder } from "../../../services/Toolbox.ts"
 import type { OpenWorkspace, Workspace } from "../../../services/Workspace.ts"
 import { ToolFailed } from "../BuiltInTool.ts"
 
@@ -28,6 +28,15 @@ export const resolved = ({ root }: OpenWorkspace, { session }: ToolCaller, path:
     Effect.flatMap(namesOf(root, [], cwdOf(session) ?? root), (cwd) => namesOf(root, cwd, path)),
     toModel
   ).pipe(Effect.map((names) => pathOf(root, names)))
+
+/** Where calls of tools begin that keep no folder of their own. */
+export const homeOf =
+  (service: typeof Workspace.Service) => (caller: ToolCaller): Effect.Effect<WorkingFolder, ToolFailed> =>
+    Effect.scoped(Effect.gen(function*() {
+      const workspace = yield* opened(service, caller)
+      const home = yield* resolved(workspace, caller, cwdOf(caller.session) ?? workspace.root)
+      return { cwd: home, home }
+    }))
 
 export const failed = <A, E extends WorkspaceError, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, ToolFailed, R> =>
   Effect.mapError(work, toModel)

@@ -3,7 +3,7 @@ import { Effect, Schema } from "effect"
 import * as Base64 from "../../../services/Base64.ts"
 import { type OpenFile, pieceBytes, readUpTo, Workspace } from "../../../services/Workspace.ts"
 import { define, ToolFailed } from "../BuiltInTool.ts"
-import { failed, opened, resolved } from "./InWorkspace.ts"
+import { failed, homeOf, opened, resolved } from "./InWorkspace.ts"
 
 /** Lines that are given when no number is said, and at most; characters of a line, and of all. */
 const usualLines = 2_000
@@ -78,6 +78,7 @@ export const read = Effect.map(Workspace, (service) =>
     name: "Read",
     description:
       "Reads a file of the workspace. Text comes with the number of each line before it; pictures are shown.",
+    folderOf: homeOf(service),
     effect: "read",
     idempotent: true,
     onRequest: true,

@@ -2,7 +2,7 @@
 import { Effect, Schema, Stream } from "effect"
 import { Workspace } from "../../../services/Workspace.ts"
 import { define } from "../BuiltInTool.ts"
-import { failed, opened, resolved } from "./InWorkspace.ts"
+import { failed, homeOf, opened, resolved } from "./InWorkspace.ts"
 
 /** Longest text, in characters: a call's arguments have not many more. */
 const maxContent = 1024 * 1024
@@ -12,6 +12,7 @@ export const write = Effect.map(Workspace, (service) =>
     name: "Write",
     description:
       "Writes a file of the workspace, and makes the folders above it. What was in the file before is replaced.",
+    folderOf: homeOf(service),
     effect: "edit",
     idempotent: true,
     onRequest: true,
