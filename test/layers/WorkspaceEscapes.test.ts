@@ -1,5 +1,5 @@
 /** Attempts to get out of a workspace: through the server's own functions, and as a program in the sandbox. */
-import { assert, layer } from "@effect/vitest"
+import { assert, describe, layer } from "@effect/vitest"
 import { Effect, type Either } from "effect"
 import { execFileSync } from "node:child_process"
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -9,7 +9,7 @@ import { join } from "node:path"
 import * as Bubblewrap from "../../src/layers/Workspace/Bubblewrap.ts"
 import { freshOwner } from "../support/fixtures.ts"
 import { patience } from "../support/Patience.ts"
-import { fresh, inFolder, limits, options, put, sh, someOf, text } from "../support/workspaces.ts"
+import { fresh, inFolder, isSandboxed, limits, options, put, sh, someOf, text } from "../support/workspaces.ts"
 
 /** What nobody inside may ever see. */
 const secret = `host-secret-${process.pid}`
@@ -143,140 +143,142 @@ const programs: Readonly<Record<string, ReadonlyArray<Attempt>>> = {
   ]
 }
 
-layer(inFolder((dir) => Bubblewrap.layer({ ...options, dir })), {
-  timeout: patience(60_000),
-  excludeTestServices: true
-})("Escapes from a workspace", (it) => {
-  for (const [what, target] of Object.entries(targets)) {
-    it.scoped(`no function follows a link to ${what}`, () =>
+describe.skipIf(!isSandboxed)("In the sandbox", () => {
+  layer(inFolder((dir) => Bubblewrap.layer({ ...options, dir })), {
+    timeout: patience(60_000),
+    excludeTestServices: true
+  })("Escapes from a workspace", (it) => {
+    for (const [what, target] of Object.entries(targets)) {
+      it.scoped(`no function follows a link to ${what}`, () =>
+        Effect.gen(function*() {
+          const w = yield* fresh()
+          yield* sh(w, `${Object.entries(targets).map(([name, to]) => `ln -s '${to}' "${name}"`).join(";")}`)
+          assert.strictEqual((yield* w.list("", 100)).entries.length, Object.keys(targets).length)
+          for (const path of [what, `${what}/`, `${what}/secret`, `${what}/passwd`, `${what}/etc/passwd`]) {
+            failed(yield* Effect.either(text(w, path)), `read ${path}`)
+            failed(yield* Effect.either(put(w, `${path}/stoa-escape`, secret)), `write below ${path}`)
+            failed(yield* Effect.either(w.stat(path)), `stat ${path}`)
+            failed(yield* Effect.either(w.list(path, 10)), `list ${path}`)
+            failed(yield* Effect.either(w.modify(path, Effect.succeed)), `modify ${path}`)
+          }
+          failed(yield* Effect.either(put(w, what, secret)), `write ${target}`)
+          failed(yield* Effect.either(sh(w, "true", { cwd: what })), `run in ${target}`)
+          // The link itself goes, and not what it leads to.
+          yield* w.remove(what)
+          assert.deepStrictEqual(readdirSync(outside), ["secret"])
+          assert.strictEqual(readFileSync(join(outside, "secret"), "utf8"), secret)
+          assert.isTrue(existsSync("/etc/passwd"))
+        }))
+    }
+
+    it.scoped("links within the workspace lead where they say", () =>
       Effect.gen(function*() {
         const w = yield* fresh()
-        yield* sh(w, `${Object.entries(targets).map(([name, to]) => `ln -s '${to}' "${name}"`).join(";")}`)
-        assert.strictEqual((yield* w.list("", 100)).entries.length, Object.keys(targets).length)
-        for (const path of [what, `${what}/`, `${what}/secret`, `${what}/passwd`, `${what}/etc/passwd`]) {
+        yield* sh(w, "mkdir -p a/b; echo inside > a/f; ln -s ../f a/b/one; ln -s /workspace/a/b two; ln -s a three")
+        for (const path of ["a/b/one", "two/one", "three/b/one", "two/../a/f"]) {
+          assert.strictEqual(yield* text(w, path), "inside\n", path)
+        }
+        yield* put(w, "two/one", "changed")
+        assert.strictEqual(yield* text(w, "a/f"), "changed")
+        assert.strictEqual((yield* sh(w, "readlink a/b/one")).out, "../f\n")
+      }))
+
+    it.scoped("no function waits for a FIFO or touches a socket or a device, not even when a file turns into one", () =>
+      Effect.gen(function*() {
+        const w = yield* fresh()
+        const script =
+          "mkfifo fifo; perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => q(socket), Listen => 1)'; "
+          + "ln -s fifo link; mkdir d; mkfifo d/x"
+        yield* sh(w, script)
+        for (const path of ["fifo", "socket", "link", "d/x"]) {
           failed(yield* Effect.either(text(w, path)), `read ${path}`)
-          failed(yield* Effect.either(put(w, `${path}/stoa-escape`, secret)), `write below ${path}`)
-          failed(yield* Effect.either(w.stat(path)), `stat ${path}`)
-          failed(yield* Effect.either(w.list(path, 10)), `list ${path}`)
+          failed(yield* Effect.either(put(w, path, "x")), `write ${path}`)
           failed(yield* Effect.either(w.modify(path, Effect.succeed)), `modify ${path}`)
         }
-        failed(yield* Effect.either(put(w, what, secret)), `write ${target}`)
-        failed(yield* Effect.either(sh(w, "true", { cwd: what })), `run in ${target}`)
-        // The link itself goes, and not what it leads to.
-        yield* w.remove(what)
-        assert.deepStrictEqual(readdirSync(outside), ["secret"])
-        assert.strictEqual(readFileSync(join(outside, "secret"), "utf8"), secret)
-        assert.isTrue(existsSync("/etc/passwd"))
+        yield* w.spawn({
+          argv: ["/bin/bash", "-c", "while :; do rm -f x; mkfifo x; rm x; echo file > x; done"]
+        })
+        for (let i = 0; i < 200; i++) yield* Effect.either(text(w, "x"))
       }))
-  }
 
-  it.scoped("links within the workspace lead where they say", () =>
-    Effect.gen(function*() {
-      const w = yield* fresh()
-      yield* sh(w, "mkdir -p a/b; echo inside > a/f; ln -s ../f a/b/one; ln -s /workspace/a/b two; ln -s a three")
-      for (const path of ["a/b/one", "two/one", "three/b/one", "two/../a/f"]) {
-        assert.strictEqual(yield* text(w, path), "inside\n", path)
-      }
-      yield* put(w, "two/one", "changed")
-      assert.strictEqual(yield* text(w, "a/f"), "changed")
-      assert.strictEqual((yield* sh(w, "readlink a/b/one")).out, "../f\n")
-    }))
-
-  it.scoped("no function waits for a FIFO or touches a socket or a device, not even when a file turns into one", () =>
-    Effect.gen(function*() {
-      const w = yield* fresh()
-      const script =
-        "mkfifo fifo; perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => q(socket), Listen => 1)'; "
-        + "ln -s fifo link; mkdir d; mkfifo d/x"
-      yield* sh(w, script)
-      for (const path of ["fifo", "socket", "link", "d/x"]) {
-        failed(yield* Effect.either(text(w, path)), `read ${path}`)
-        failed(yield* Effect.either(put(w, path, "x")), `write ${path}`)
-        failed(yield* Effect.either(w.modify(path, Effect.succeed)), `modify ${path}`)
-      }
-      yield* w.spawn({
-        argv: ["/bin/bash", "-c", "while :; do rm -f x; mkfifo x; rm x; echo file > x; done"]
-      })
-      for (let i = 0; i < 200; i++) yield* Effect.either(text(w, "x"))
-    }))
-
-  it.scoped("no race of a folder with a link lets the server read, write, list or remove outside", () =>
-    Effect.gen(function*() {
-      const w = yield* fresh()
-      const flip = `mkdir -p real/in; echo fine > real/secret; ln -s ${outside} evil; `
-        + "while :; do mv -T real x; mv -T x real; mv -T evil x; mv -T x evil; done"
-      yield* w.spawn({ argv: ["/bin/bash", "-c", flip], cwd: "" })
-      const seen = new Set<string>()
-      for (let i = 0; i < 150; i++) {
-        const read = yield* Effect.either(text(w, "x/secret"))
-        seen.add(read._tag === "Right" ? read.right : read.left._tag)
-        yield* Effect.either(put(w, `x/escaped${i}`, "x"))
-        yield* Effect.either(put(w, `x/in/escaped${i}`, "x"))
-        const listed = yield* Effect.either(w.list("x", 10))
-        if (listed._tag === "Right") {
-          assert.isFalse(listed.right.entries.length === 1 && listed.right.entries[0]!.name === "secret")
-        }
-        yield* Effect.either(w.remove(`x/escaped${i}`))
-        yield* Effect.either(w.remove("x/secret/nothing"))
-      }
-      assert.isFalse(seen.has(secret))
-      assert.deepStrictEqual(readdirSync(outside), ["secret"])
-    }))
-
-  it.scoped("a sparse file of 10 GB is listed, read in ranges, and too large to be changed", () =>
-    Effect.gen(function*() {
-      const w = yield* fresh()
-      // The limit of one file's size is a program's, so the file is made small and grows by holes up to it.
-      yield* sh(w, "truncate -s 30M big; printf end >> big || true")
-      const file = yield* w.open("big")
-      assert.strictEqual((yield* file.read(file.size - 1, 10)).length, 1)
-      failed(yield* Effect.either(w.modify("big", Effect.succeed)), "modify")
-    }))
-
-  it.scoped("a program's workspace is not another's", () =>
-    Effect.gen(function*() {
-      const [one, other] = [yield* fresh(freshOwner(), someOf("a")), yield* fresh(freshOwner(), someOf("a"))]
-      yield* put(one, "mine", secret)
-      assert.notInclude(
-        (yield* sh(other, "ls -A; find / -name mine -not -path '/proc/*' 2>/dev/null; cat mine")).out,
-        "mine"
-      )
-    }))
-
-  const port = Effect.acquireRelease(
-    Effect.async<readonly [number, ReturnType<typeof createServer>]>((resume) => {
-      const server = createServer((socket) => socket.destroy())
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        resume(Effect.succeed([typeof address === "object" && address !== null ? address.port : 0, server]))
-      })
-    }),
-    ([, server]) => Effect.sync(() => server.close())
-  )
-
-  for (const [what, attempts] of Object.entries(programs)) {
-    it.scoped(`a program in the sandbox does not get at ${what} (${attempts.length} attempts)`, () =>
+    it.scoped("no race of a folder with a link lets the server read, write, list or remove outside", () =>
       Effect.gen(function*() {
-        const [number] = yield* port
-        yield* Effect.forEach(attempts, ([name, script, isInside]) =>
-          Effect.gen(function*() {
-            const w = yield* fresh()
-            const ran = yield* sh(w, "", { argv: ["/bin/bash", "-c", script], env: { PORT: String(number) } })
-            assert.isTrue(
-              isInside(ran.out, ran.code),
-              `${name}: ${ran.code} ${ran.out.slice(0, 300)} ${ran.err.slice(0, 300)}`
-            )
-            assert.notInclude(ran.out, secret, name)
-          }), { concurrency: 3, discard: true })
+        const w = yield* fresh()
+        const flip = `mkdir -p real/in; echo fine > real/secret; ln -s ${outside} evil; `
+          + "while :; do mv -T real x; mv -T x real; mv -T evil x; mv -T x evil; done"
+        yield* w.spawn({ argv: ["/bin/bash", "-c", flip], cwd: "" })
+        const seen = new Set<string>()
+        for (let i = 0; i < 150; i++) {
+          const read = yield* Effect.either(text(w, "x/secret"))
+          seen.add(read._tag === "Right" ? read.right : read.left._tag)
+          yield* Effect.either(put(w, `x/escaped${i}`, "x"))
+          yield* Effect.either(put(w, `x/in/escaped${i}`, "x"))
+          const listed = yield* Effect.either(w.list("x", 10))
+          if (listed._tag === "Right") {
+            assert.isFalse(listed.right.entries.length === 1 && listed.right.entries[0]!.name === "secret")
+          }
+          yield* Effect.either(w.remove(`x/escaped${i}`))
+          yield* Effect.either(w.remove("x/secret/nothing"))
+        }
+        assert.isFalse(seen.has(secret))
+        assert.deepStrictEqual(readdirSync(outside), ["secret"])
       }))
-  }
 
-  it.effect("after all that nothing is left running", () =>
-    Effect.sync(() => {
-      const all = execFileSync("ps", ["-eo", "ppid,args"], { encoding: "utf8" }).split("\n")
-      assert.deepStrictEqual(
-        all.filter((line) => Number.parseInt(line, 10) === process.pid && line.includes("bwrap")),
-        []
-      )
-    }))
+    it.scoped("a sparse file of 10 GB is listed, read in ranges, and too large to be changed", () =>
+      Effect.gen(function*() {
+        const w = yield* fresh()
+        // The limit of one file's size is a program's, so the file is made small and grows by holes up to it.
+        yield* sh(w, "truncate -s 30M big; printf end >> big || true")
+        const file = yield* w.open("big")
+        assert.strictEqual((yield* file.read(file.size - 1, 10)).length, 1)
+        failed(yield* Effect.either(w.modify("big", Effect.succeed)), "modify")
+      }))
+
+    it.scoped("a program's workspace is not another's", () =>
+      Effect.gen(function*() {
+        const [one, other] = [yield* fresh(freshOwner(), someOf("a")), yield* fresh(freshOwner(), someOf("a"))]
+        yield* put(one, "mine", secret)
+        assert.notInclude(
+          (yield* sh(other, "ls -A; find / -name mine -not -path '/proc/*' 2>/dev/null; cat mine")).out,
+          "mine"
+        )
+      }))
+
+    const port = Effect.acquireRelease(
+      Effect.async<readonly [number, ReturnType<typeof createServer>]>((resume) => {
+        const server = createServer((socket) => socket.destroy())
+        server.listen(0, "127.0.0.1", () => {
+          const address = server.address()
+          resume(Effect.succeed([typeof address === "object" && address !== null ? address.port : 0, server]))
+        })
+      }),
+      ([, server]) => Effect.sync(() => server.close())
+    )
+
+    for (const [what, attempts] of Object.entries(programs)) {
+      it.scoped(`a program in the sandbox does not get at ${what} (${attempts.length} attempts)`, () =>
+        Effect.gen(function*() {
+          const [number] = yield* port
+          yield* Effect.forEach(attempts, ([name, script, isInside]) =>
+            Effect.gen(function*() {
+              const w = yield* fresh()
+              const ran = yield* sh(w, "", { argv: ["/bin/bash", "-c", script], env: { PORT: String(number) } })
+              assert.isTrue(
+                isInside(ran.out, ran.code),
+                `${name}: ${ran.code} ${ran.out.slice(0, 300)} ${ran.err.slice(0, 300)}`
+              )
+              assert.notInclude(ran.out, secret, name)
+            }), { concurrency: 3, discard: true })
+        }))
+    }
+
+    it.effect("after all that nothing is left running", () =>
+      Effect.sync(() => {
+        const all = execFileSync("ps", ["-eo", "ppid,args"], { encoding: "utf8" }).split("\n")
+        assert.deepStrictEqual(
+          all.filter((line) => Number.parseInt(line, 10) === process.pid && line.includes("bwrap")),
+          []
+        )
+      }))
+  })
 })

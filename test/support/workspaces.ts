@@ -5,6 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { AgentId, UserId, WorkspaceId } from "../../src/domain/Ids.ts"
 import type { WorkspaceLimits } from "../../src/domain/Workspace.ts"
+import * as Bubblewrap from "../../src/layers/Workspace/Bubblewrap.ts"
 import {
   type Command,
   type OpenWorkspace,
@@ -14,6 +15,17 @@ import {
 } from "../../src/services/Workspace.ts"
 import { freshId, freshOwner } from "./fixtures.ts"
 import { patience } from "./Patience.ts"
+
+/** Whether programs can be run in the sandbox here. Where they cannot, its tests are left out and this is said. */
+export const isSandboxed: boolean = await Effect.runPromise(
+  Effect.match(Bubblewrap.probe, {
+    onFailure: ({ message }) => {
+      process.stderr.write(`Tests of the sandbox are left out: ${message}.\n`)
+      return false
+    },
+    onSuccess: () => true
+  })
+)
 
 export const limits: WorkspaceLimits = {
   bytes: 32 * 1024 * 1024,
