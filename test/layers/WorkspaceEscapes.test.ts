@@ -121,11 +121,22 @@ const programs: Readonly<Record<string, ReadonlyArray<Attempt>>> = {
     ["abstract sockets", "grep -c @ /proc/net/unix", prints("0")]
   ],
   "more than there is": [
-    // As many as a bomb would make in a moment, and no more: where the limit fails the machine goes on.
+    // As many as a bomb would make in a moment, and no more: where the limit fails the machine goes on. Who counts them needs
+    // no process of its own, and waits until the bomb has gone off.
     [
       "as many processes as a fork bomb makes",
-      "[ \"$(ulimit -u)\" = 64 ] || exit 1; n=0; for i in $(seq 300); do sleep 3 & n=$((n+1)); done 2>/dev/null; echo $n",
-      (out) => Number(out) < 70
+      `[ "$(ulimit -u)" = 64 ] || exit 1
+      mkfifo /tmp/clock; exec 3<>/tmp/clock
+      { for i in $(seq 300); do sleep 60 & done; } 2>/dev/null &
+      most=0; left=300
+      while [ $((left -= 1)) -gt 0 ]; do
+        set -- /proc/[0-9]*
+        [ $# -gt $most ] && most=$#
+        [ $most -ge 60 ] && [ $left -gt 10 ] && left=10
+        read -rt 0.1 -u 3
+      done
+      echo $most`,
+      (out) => Number(out) >= 60 && Number(out) < 70
     ],
     ["memory in one process", "head -c 2000000000 /dev/zero | tail | wc -c", () => true],
     [

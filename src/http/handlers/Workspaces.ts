@@ -29,8 +29,7 @@ const halted = new Malformed({ code: "incomplete_body", detail: "The body ended 
 
 /** The folder that a session works in. A folder that cannot be named any more is as if there were none. */
 const cwdOf = ({ config }: Session, { root }: OpenWorkspace): string => {
-  const cwd = "cwd" in config && typeof config.cwd === "string" ? config.cwd : ""
-  const names = namesOf(root, [], cwd === "" ? root : cwd)
+  const names = namesOf(root, [], config.cwd || root)
   return names._tag === "Right" ? pathOf(root, names.right) : root
 }
 

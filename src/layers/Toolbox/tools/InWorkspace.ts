@@ -7,8 +7,7 @@ import type { OpenWorkspace, Workspace } from "../../../services/Workspace.ts"
 import { ToolFailed } from "../BuiltInTool.ts"
 
 /** The folder in which a session begins to work, if it says so. */
-export const cwdOf = ({ config }: Session): string | undefined =>
-  "cwd" in config && typeof config.cwd === "string" && config.cwd !== "" ? config.cwd : undefined
+const cwdOf = ({ config }: Session): string | undefined => config.cwd || undefined
 
 export const toModel = ({ detail }: { readonly detail: string }): ToolFailed => new ToolFailed({ message: detail })
 
