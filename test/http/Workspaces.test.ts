@@ -138,19 +138,22 @@ describe.skipIf(!isSandboxed)("In the sandbox", () => {
 
       it.effect("tell the state of the session's repository, and that there is none", () =>
         Effect.gen(function*() {
-          const { about, chat } = yield* someone()
+          const { about, chat, put } = yield* someone()
           assert.deepStrictEqual((yield* about("GET", "status")).json, {
             workdir: "/workspace",
             cwd: "/workspace",
             git: null
           })
           const command =
-            "git init -q -b main && git config user.email a@b && git config user.name n && echo 1 > f && git add f && "
-            + "git commit -qm one && echo 2 >> f && echo n > new && touch '.git/hooks/x' && "
-            // What a hostile repository would have run.
-            + "git config core.fsmonitor 'touch /workspace/OWNED; false' && git config diff.external 'touch /workspace/OWNED'"
+            "git init -q -b main && echo 1 > f && git add f && git -c user.email=a@b -c user.name=n commit -qm one && "
+            + "echo 2 >> f && echo n > new"
           const answer = yield* chat(`call Bash ${JSON.stringify({ command })}`)
-          assert.strictEqual(answer.status, 200, answer.text)
+          assert.deepInclude(answer.json.content.at(-1), { type: "tool_result", state: "success" }, answer.text)
+          // What a hostile repository would have run.
+          yield* put(".git/hooks/fsmonitor-watchman", "touch /workspace/OWNED")
+          const config = (yield* about("GET", "files", { path: ".git/config" })).text
+          const program = "touch /workspace/OWNED; false"
+          yield* put(".git/config", `${config}[core]\n\tfsmonitor = ${program}\n[diff]\n\texternal = ${program}\n`)
           const { git } = (yield* about("GET", "status")).json
           assert.deepInclude(git, { branch: "main", unstaged: 1, untracked: 1, staged: 0, insertions: 1, deletions: 0 })
           assert.match(git.head, /^[0-9a-f]{40}$/)
