@@ -14,7 +14,7 @@ export interface Listing {
 
 /** How long a check may take, in seconds, and longest answer, in bytes. */
 const seconds = 20
-const maxBytes = 8 * 1024 * 1024
+const maxBytes = 4 * 1024 * 1024
 
 /** The answer's text; what is longer than it may be is cut off. */
 const textOf = async (response: Response): Promise<string> => {
@@ -48,7 +48,7 @@ export const named = (list: string, field: string) => (body: unknown): ReadonlyA
 
 const read = async (listing: Listing, fetch: typeof globalThis.fetch, signal: AbortSignal) => {
   const headers = { accept: "application/json", ...listing.headers }
-  const response = Body.plain(await fetch(listing.url, { headers, signal }))
+  const response = Body.plain(await fetch(listing.url, { headers, signal }), "list")
   const text = await textOf(response)
   if (!response.ok) {
     return Promise.reject({

@@ -28,7 +28,7 @@ const embedSome = (
   Effect.clockWith((clock) =>
     Effect.tryPromise({
       try: (signal) => {
-        Calls.begin(signal, { fetch, read: Body.plain })
+        Calls.begin(signal, { fetch, read: (response) => Body.plain(response, "vectors") })
         return Promise.resolve(
           model.doEmbed({ values, abortSignal: signal, ...(providerOptions && { providerOptions }) })
         )

@@ -225,9 +225,12 @@ const badlyWritten = () =>
 
 const midway = () => failed("upstream", true, "The provider reported an error in the middle of its answer.")
 
+/** Characters of an error within a stream that are read. */
+const maxReported = 64 * 1024
+
 /** The failure that the stream itself reports. */
 const reportedFailure = (error: unknown, now: number): ModelFailed => {
-  const body = JSON.stringify(error) ?? ""
+  const body = (JSON.stringify(error) ?? "").slice(0, maxReported)
   const inner = read(error, "error") ?? error
   const status = Number(read(inner, "code") ?? Number.NaN)
   if (said.written.test(body)) return badlyWritten()

@@ -6,6 +6,7 @@
 import type { Usage } from "../../../domain/Usage.ts"
 import * as Failure from "../aisdk/Failure.ts"
 import * as Chunks from "./Chunks.ts"
+import * as Dense from "./Dense.ts"
 import * as Direct from "./Direct.ts"
 import * as Events from "./Events.ts"
 import * as Frames from "./Frames.ts"
@@ -36,7 +37,10 @@ const drainBytes = 64 * 1024
 const pieceBytes = 16 * 1024
 
 /** Longest answer in one piece, in bytes. */
-const maxWhole = 10 * 1024 * 1024
+const maxWhole = 6 * 1024 * 1024
+
+/** Bytes of an error that are read: what it says stands at its beginning. */
+const maxError = 64 * 1024
 
 const ended: Direct.Read = { done: true, value: undefined }
 
@@ -175,6 +179,7 @@ const passing = (reader: Reader, filter: Events.Filter, seen: Seen, signs: Signs
 /** The whole text of an answer that does not stream. */
 const textOf = async (reader: Reader, signs: Signs): Promise<string> => {
   const all: Array<Uint8Array> = []
+  const look = Dense.whole("event")
   let length = 0
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop -- a stream is read piece after piece
@@ -183,9 +188,12 @@ const textOf = async (reader: Reader, signs: Signs): Promise<string> => {
     signs.alive()
     all.push(value)
     length += value.byteLength
-    if (length > maxWhole) {
+    try {
+      if (length > maxWhole) throw Failure.tooLarge()
+      look(value)
+    } catch (error) {
       cancel(reader)
-      throw Failure.tooLarge()
+      throw error
     }
   }
 }
@@ -206,24 +214,64 @@ const typeOf = (response: Response): string => (response.headers.get("content-ty
 
 const isPage = (response: Response) => response.ok && typeOf(response).startsWith("text/html")
 
-/** An answer that is not a stream of events: what it says is not looked at, unless it is a web page. */
-export const plain = (response: Response): Response => {
+type WithBody = Response & { readonly body: ReadableStream<Uint8Array> }
+
+const hasBody = (response: Response): response is WithBody => response.body !== null
+
+type Pass = (piece: Uint8Array, to: TransformStreamDefaultController<Uint8Array>) => void
+
+/** The same answer, of which each piece goes through `pass`. */
+const through = ({ body, headers, status, statusText }: WithBody, pass: Pass): Response =>
+  new Response(body.pipeThrough(new TransformStream<Uint8Array, Uint8Array>({ transform: pass })), {
+    status,
+    statusText,
+    headers
+  })
+
+/** An error up to where it may say something, and no further. */
+const beginningOf = (response: WithBody): Response => {
+  let left = maxError
+  return through(response, (piece, to) => {
+    to.enqueue(piece.subarray(0, left))
+    left -= piece.byteLength
+    if (left <= 0) to.terminate()
+  })
+}
+
+/** Fails when it is a web page. */
+const noPage = (response: Response): Response => {
   if (!isPage(response)) return response
   void response.body?.cancel().catch(() => undefined)
   throw Failure.webPage()
 }
 
+/** An answer that is not a stream of events: it may not be a web page, and not take long to read. */
+export const plain = (given: Response, what: Dense.Whole): Response => {
+  const response = noPage(given)
+  if (!hasBody(response)) return response
+  if (!response.ok) return beginningOf(response)
+  const look = Dense.whole(what)
+  return through(response, (piece, to) => {
+    look(piece)
+    to.enqueue(piece)
+  })
+}
+
 /** The answer as it may be read. Fails when it is a web page. */
 export const streamed = async (given: Response, signs: Signs): Promise<Response> => {
-  const response = plain(given)
-  if (!response.ok || response.body === null) return response
+  const response = noPage(given)
+  if (!hasBody(response)) return response
+  if (!response.ok) return beginningOf(response)
   const { headers, status, statusText } = response
   const type = typeOf(response)
   const seen = nothingSeen()
   const reader = response.body.getReader()
   if (type.startsWith("application/json")) {
     const filter = Events.make(seen)
-    const bytes = ofWhole(await textOf(reader, signs))
+    const text = await textOf(reader, signs)
+    await Turn.next()
+    const bytes = ofWhole(text)
+    await Turn.next()
     const one = new ReadableStream<Uint8Array>({
       start: (controller) => {
         controller.enqueue(bytes)

@@ -5,11 +5,18 @@
  */
 import * as Failure from "../aisdk/Failure.ts"
 import * as Alike from "./Alike.ts"
+import * as Dense from "./Dense.ts"
 import * as Kinds from "./Kinds.ts"
 import { dropped, type Fields, isFields, type Seen } from "./Seen.ts"
 
-/** Longest line, and longest data of an event, in characters: a picture may be in it. */
-const maxLength = 48 * 1024 * 1024
+/** Longest line, and longest data of an event, in characters. What is longer holds more than an answer may have, escaped or not. */
+const maxLength = 8 * 1024 * 1024
+
+/** Most lines of one event: a server that leaves no line free between two events sends all of them as one. */
+const maxLines = 10_000
+
+/** Lines that are looked at to see whether each is an event of its own. */
+const triedLines = 16
 
 /** Most events of one answer that cannot be read. */
 const maxSkipped = 10_000
@@ -29,7 +36,7 @@ export const isPage = (line: string): boolean => /^\s*<(!doctype|html|head|body|
 
 /** The JSON in a text; undefined for what cannot be an object, without the cost of an error. */
 const parsed = (data: string): unknown => {
-  if (!/^\s*\{/.test(data)) return undefined
+  if (!/^\s*\{/.test(data) || Dense.isDense(data)) return undefined
   try {
     return JSON.parse(data)
   } catch {
@@ -95,17 +102,24 @@ export const make = (seen: Seen): Filter => {
     if (lines.length === 0 || seen.over) return
     seen.events++
     const text = lines.length === 1 ? lines[0]! : lines.join("\n")
+    if (Dense.isDense(text)) return passLines(lines)
     if (text.length > maxLooked) {
       seen.visible = true
       return pass(text)
     }
     const value = parsed(text)
     if (isFields(value)) return passOne(value, lines.length === 1 ? text : undefined, whole)
-    // Some servers do not leave a line free between two events.
-    const each = lines.length === 1 ? [] : lines.map(parsed)
-    if (each.some(isFields)) return passAll(each)
-    if (text.trim() === "") return
+    passLines(lines)
+  }
+
+  const skip = () => {
     if (++seen.skipped > maxSkipped) throw Failure.garbage()
+  }
+
+  /** Some servers do not leave a line free between two events. */
+  const passLines = (lines: ReadonlyArray<string>) => {
+    if (lines.length > 1 && lines.slice(0, triedLines).map(parsed).some(isFields)) return passAll(lines.map(parsed))
+    if (lines.some((line) => line.trim() !== "")) skip()
   }
 
   const takeLine = (line: string) => {
@@ -119,7 +133,7 @@ export const make = (seen: Seen): Filter => {
       }
       length += own.length
       if (length > maxLength) throw Failure.tooLarge()
-      data.push(own)
+      if (data.push(own) > maxLines) throw Failure.garbage()
     } else if (seen.events === 0 && isPage(line)) throw Failure.webPage()
   }
 

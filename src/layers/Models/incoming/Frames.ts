@@ -5,11 +5,12 @@
  * https://docs.aws.amazon.com/transcribe/latest/dg/event-stream.html
  */
 import * as Failure from "../aisdk/Failure.ts"
+import * as Dense from "./Dense.ts"
 import { type Filter, isPage } from "./Events.ts"
 import type { Seen } from "./Seen.ts"
 
-/** Longest frame in bytes, as AWS has it, and shortest. */
-const longest = 24 * 1024 * 1024
+/** Longest frame in bytes, and shortest. AWS allows longer ones, which hold more than an answer may have. */
+const longest = 8 * 1024 * 1024
 const shortest = 16
 
 /** Length, length of the headers, and their sum. */
@@ -63,7 +64,9 @@ export const make = (seen: Seen): Filter => {
           needed = size
           break
         }
-        look(all.subarray(at, at + size))
+        const frame = all.subarray(at, at + size)
+        if (Dense.areDense(frame.subarray(Math.min(size, prelude + frame.readUInt32BE(4))))) throw Failure.garbage()
+        look(frame)
         at += size
       }
       const rest = all.subarray(at)

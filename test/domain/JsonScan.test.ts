@@ -1,7 +1,7 @@
 /** What is counted of a body while it comes, and how its bytes become text, wherever the pieces are cut. */
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
-import * as BodyScan from "../../src/http/middleware/BodyScan.ts"
+import * as JsonScan from "../../src/domain/JsonScan.ts"
 import * as BodyText from "../../src/http/middleware/BodyText.ts"
 
 /** The bytes in pieces of these lengths, and the rest as one. */
@@ -16,7 +16,7 @@ const cut = (bytes: Buffer, lengths: ReadonlyArray<number>): ReadonlyArray<Buffe
 }
 
 const scanned = (text: string, lengths: ReadonlyArray<number>, depth = 64) => {
-  const scan = BodyScan.make(depth)
+  const scan = JsonScan.make(depth)
   for (const piece of cut(Buffer.from(text), lengths)) {
     const excess = scan.take(piece)
     if (excess !== undefined) return excess
