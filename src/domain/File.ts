@@ -42,6 +42,9 @@ export const fileAt = (url: string): { readonly session_id: SessionId; readonly 
   return session === undefined ? undefined : { session_id: session as SessionId, hash: hash as FileHash }
 }
 
+/** Whether others can follow the link: providers refuse all others, in that turn and in all later ones. */
+export const isWebUrl = (url: string): boolean => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
+
 /** Names that some give to media types, and their own. */
 const ownNames = new Map([
   ["image/jpg", "image/jpeg"],
@@ -62,6 +65,12 @@ export const mediaTypeOf = (given: string): string => {
 const mediaType = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/
 
 export const isMediaType = (type: string): boolean => mediaType.test(type)
+
+/** The type of a file that a model or a tool has made, who may say anything; what is none stands for bytes of any kind. */
+export const madeTypeOf = (given: string): string => {
+  const type = mediaTypeOf(given)
+  return isMediaType(type) ? type : "application/octet-stream"
+}
 
 /** Media types whose bytes are text for everybody. */
 export const isText = (type: string): boolean => type.startsWith("text/") || type === "application/json"

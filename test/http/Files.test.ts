@@ -73,6 +73,9 @@ const refused: ReadonlyArray<
   ["a data: URL that cannot be read", urlBlock("data:image/png;base64,@@@"), "url", /data:/],
   ["a data: URL of another type", urlBlock(`data:image/png;base64,${jpeg().toString("base64")}`), "url", /jpeg/],
   ["a URL that is none", urlBlock("picture.png"), "url", /URL/],
+  ["a URL of the server's own files", urlBlock("file:///etc/passwd"), "url", /http or https/],
+  ["a URL that runs something", urlBlock("javascript:alert(1)"), "url", /http or https/],
+  ["a URL that no provider follows", urlBlock("ftp://example.com/a.png"), "url", /http or https/],
   ["a file that is not stored", urlBlock(`/sessions/${"0".repeat(32)}/files/${"0".repeat(64)}`), "url", /not stored/]
 ]
 

@@ -3,7 +3,7 @@
  * which inputs were not looked at, or from a model or a tool. Providers refuse the
  * whole request for one of them, so a note takes its place; the log keeps it.
  */
-import { faultOf, mediaTypeOf } from "../../domain/File.ts"
+import { faultOf, fileAt, isWebUrl, mediaTypeOf } from "../../domain/File.ts"
 import type { DataBlock, Message, TextBlock } from "../../domain/Message.ts"
 import * as Base64 from "../../services/Base64.ts"
 import { dataIn, note, replaced } from "./FileBlocks.ts"
@@ -12,7 +12,9 @@ import { dataIn, note, replaced } from "./FileBlocks.ts"
 const readableBlock = (block: DataBlock): DataBlock | TextBlock => {
   const { source } = block
   const isUrl = source.type === "url"
-  if (isUrl && !Base64.isDataUrl(source.url)) return block
+  if (isUrl && !Base64.isDataUrl(source.url)) {
+    return isWebUrl(source.url) || fileAt(source.url) !== undefined ? block : note(block, "its link cannot be followed")
+  }
   const media_type = mediaTypeOf(source.media_type)
   const bytes = isUrl ? Base64.decodeDataUrl(source.url) : Base64.decode(source.data)
   if (bytes === undefined) return note(block, "its data cannot be read")

@@ -6,7 +6,7 @@
 import { Effect } from "effect"
 import { type AnswerInput, type ChatInput, type ChatRequest, type ExternalInput, isAnswer } from "../../domain/Chat.ts"
 import { type FieldProblem, Invalid, LimitReached, type NotFound } from "../../domain/Errors.ts"
-import { faultOf, fileAt, fileUrl, isMediaType, maxInPlace, mediaTypeOf } from "../../domain/File.ts"
+import { faultOf, fileAt, fileUrl, isMediaType, isWebUrl, maxInPlace, mediaTypeOf } from "../../domain/File.ts"
 import type { SessionId, UserId } from "../../domain/Ids.ts"
 import type { DataSource, InputMessage } from "../../domain/Message.ts"
 import * as Base64 from "../../services/Base64.ts"
@@ -120,7 +120,10 @@ export const make = (megabytes: number) =>
         if (source.url.length > maxUrl) {
           return yield* refuse({ path, message: `is longer than ${maxUrl} characters` })
         }
-        return URL.canParse(source.url) ? { ...source, media_type } : yield* ofStored(request, path, source.url)
+        if (isWebUrl(source.url)) return { ...source, media_type }
+        return URL.canParse(source.url)
+          ? yield* refuse({ path, message: "is not an http or https URL" })
+          : yield* ofStored(request, path, source.url)
       }
     )
 
@@ -183,7 +186,7 @@ export const make = (megabytes: number) =>
 /** Files that are stored already need no second look. */
 const isSettled = (source: DataSource | undefined) =>
   source === undefined || (source.type === "url" && !source.url.startsWith("/") && !Base64.isDataUrl(source.url) &&
-    source.url.length <= maxUrl && URL.canParse(source.url) && isMediaType(source.media_type))
+    source.url.length <= maxUrl && isWebUrl(source.url) && isMediaType(source.media_type))
 
 const holdsFiles = (blocks: string | ReadonlyArray<Block>) =>
   typeof blocks !== "string" && blocks.some(({ source }) => !isSettled(source))

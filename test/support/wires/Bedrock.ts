@@ -155,9 +155,27 @@ const called: Called = {
     )
 }
 
+/** https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_DocumentBlock.html and …/API_runtime_Message.html */
+const documents: Rule = ({ messages }) => {
+  const named: ReadonlyArray<string> = messages.flatMap(({ content }: Json) =>
+    listed(content).flatMap(({ document }) => document === undefined ? [] : [document.name])
+  )
+  return [
+    ...named.filter((name) => !/^[A-Za-z0-9()[\]-]+( [A-Za-z0-9()[\]-]+)*$/.test(name) || name.length > 200)
+      .map((name) => `the document's name '${name}' is not legal`),
+    ...(new Set(named).size === named.length ? [] : ["Messages can't contain duplicate document names."]),
+    ...messages.flatMap(({ content }: Json) =>
+      listed(content).some(({ document }) => document) && !listed(content).some(({ text }) => text)
+        ? ["A text block must be included when using documents."]
+        : []
+    )
+  ]
+}
+
 /** https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html, …/API_runtime_ToolSpecification.html */
 const faults: Rule = all(
   wellFormed,
+  documents,
   calls(called, /^[a-zA-Z0-9_-]{1,64}$/),
   objectSchemas(called),
   notBlank(({ system }) => listed(system).flatMap(({ text }) => text === undefined ? [] : [text]), "system"),

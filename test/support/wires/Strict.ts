@@ -32,7 +32,24 @@ const hasHalf = (text: string): boolean => {
   }
 }
 
+/** Where requests have links, and names of files. */
+const links = new Set(["url", "image_url", "file_url", "fileUri", "document_url"])
+const names = new Set(["filename", "title", "document_name"])
+
+/** Links that nobody can follow, and names that are blank or far too long. */
+function* filesIn(value: Json): Generator<string> {
+  if (typeof value !== "object" || value === null) return
+  for (const [name, one] of Object.entries<Json>(value)) {
+    if (typeof one !== "string") yield* filesIn(one)
+    else if (links.has(name) && !/^(https?|data):/.test(one)) {
+      yield `${name}: only http, https and data URLs are supported`
+    } else if (names.has(name) && (isBlank(one) || one.length > 255)) yield `${name}: must have 1 to 255 characters`
+  }
+}
+
+/** Nor may it have a file whose link or name is none. */
 export const wellFormed: Rule = (body, { bytes }) => [
+  ...filesIn(body.messages ?? body.contents ?? body.input),
   ...([...stringsIn(body)].some(hasHalf) ? ["invalid unicode: lone surrogate"] : []),
   ...(Buffer.from(bytes).includes("verbatim-") ? ["a place holder has left"] : [])
 ]

@@ -40,6 +40,8 @@ export interface Dialect {
   readonly systemFirst?: boolean
   /** What the model is made to say between a call's result and a person, where they may not follow each other. */
   readonly afterResults?: string
+  /** Whether names of documents go in a text before them: the provider takes few names, none twice, and no document without a text. */
+  readonly namesInText?: boolean
   /** Whether files of the model's own go back. */
   readonly ownFiles?: boolean
   /** Whether tools have to say that their arguments need not follow the schema by the letter. */

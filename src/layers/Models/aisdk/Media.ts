@@ -1,7 +1,8 @@
 /** Files of a conversation as the AI SDK takes them: sent where provider and model take them, named where they do not. */
 import type { LanguageModelV3FilePart, LanguageModelV3TextPart } from "@ai-sdk/provider"
-import { isText, mediaTypeOf } from "../../../domain/File.ts"
+import { isText, isWebUrl, mediaTypeOf } from "../../../domain/File.ts"
 import type { DataBlock, Message } from "../../../domain/Message.ts"
+import { isBlank } from "../../../domain/Text.ts"
 import type { Dialect } from "./Dialect.ts"
 
 /** What a prompt is made for. Everything that is said once is the same for all calls of a session. */
@@ -17,20 +18,39 @@ const isTaken = (mediaType: string, { takes }: Reader): boolean =>
   takes === undefined ||
   takes.some((type) => type === mediaType || type.endsWith("/*") && mediaType.startsWith(type.slice(0, -1)))
 
+/** Longest name of a file that goes to a provider, in characters. */
+const longestName = 200
+
+const pdf = "application/pdf"
+
+/** A file's name as providers take it: it shows something, on one line, and a document's ends as they want it. */
+export const nameOfFile = ({ name, source }: DataBlock): string | undefined => {
+  const line = (name ?? "").toWellFormed().replaceAll(/\p{Cc}+/gu, " ").trim()
+  if (isBlank(line)) return undefined
+  const isPdf = mediaTypeOf(source.media_type) === pdf
+  const bare = isPdf ? line.replace(/\.pdf$/i, "") : line
+  return `${bare.slice(0, longestName).toWellFormed()}${isPdf ? ".pdf" : ""}`
+}
+
+/** Whether the part is a document, which some providers want to be named in words. */
+export const isDocument = (part: LanguageModelV3FilePart | LanguageModelV3TextPart): boolean =>
+  part.type === "file" && part.mediaType === pdf
+
 const filePart = (
   block: DataBlock,
   reader: Reader
 ): LanguageModelV3FilePart | LanguageModelV3TextPart | undefined => {
-  const { name, source } = block
+  const { source } = block
   const mediaType = mediaTypeOf(source.media_type)
   if (isText(mediaType) && source.type === "base64") {
     return { type: "text", text: Buffer.from(source.data, "base64").toString() }
   }
   const sendable = reader.dialect.media.find(([types]) => types.test(mediaType))
   if (sendable === undefined || !isTaken(mediaType, reader)) return undefined
-  const filename = name == null ? {} : { filename: name }
+  const name = reader.dialect.namesInText === true ? undefined : nameOfFile(block)
+  const filename = name === undefined ? {} : { filename: name }
   if (source.type === "base64") return { type: "file", mediaType, data: source.data, ...filename }
-  return sendable[1] && URL.canParse(source.url)
+  return sendable[1] && isWebUrl(source.url)
     ? { type: "file", mediaType, data: new URL(source.url), ...filename }
     : undefined
 }

@@ -1,8 +1,14 @@
 /** What people, tools and the system say, as parts of a prompt. Nothing that shows nothing becomes one: providers refuse it. */
 import type { LanguageModelV3Message } from "@ai-sdk/provider"
-import { textOf, type ToolCallBlock, type ToolOutput, type ToolResultBlock } from "../../../domain/Message.ts"
+import {
+  type DataBlock,
+  textOf,
+  type ToolCallBlock,
+  type ToolOutput,
+  type ToolResultBlock
+} from "../../../domain/Message.ts"
 import { isBlank } from "../../../domain/Text.ts"
-import { fileOf, type Reader } from "./Media.ts"
+import { fileOf, isDocument, nameOfFile, type Reader } from "./Media.ts"
 
 export type Of<Role extends LanguageModelV3Message["role"]> = Extract<LanguageModelV3Message, { readonly role: Role }>
 export type UserPart = Of<"user">["content"][number]
@@ -22,17 +28,27 @@ const file = (block: Parameters<typeof fileOf>[0], reader: Reader): UserPart => 
     : part
 }
 
+/** A file, behind its name where that goes in words. */
+const fileParts = (block: DataBlock, reader: Reader): ReadonlyArray<UserPart> => {
+  const part = file(block, reader)
+  const name = reader.dialect.namesInText === true && isDocument(part) ? nameOfFile(block) : undefined
+  return name === undefined ? [part] : [textPart(`The file ${name}:`), part]
+}
+
 const userParts = (content: ToolOutput, reader: Reader): Array<UserPart> => {
   if (typeof content === "string") return isBlank(content) ? [] : [textPart(content)]
   return content.flatMap((block): ReadonlyArray<UserPart> =>
-    block.type === "data" ? [file(block, reader)] : isBlank(block.text) ? [] : [textPart(block.text)]
+    block.type === "data" ? fileParts(block, reader) : isBlank(block.text) ? [] : [textPart(block.text)]
   )
 }
 
 /** What a person says; a message that were left out would put two of the model's next to each other. */
 export const user = (content: ToolOutput, reader: Reader): Of<"user"> => {
   const parts = userParts(content, reader)
-  return parts.length === 0 ? said("(A blank message.)") : { role: "user", content: parts }
+  if (parts.length === 0) return said("(A blank message.)")
+  const isWordless = reader.dialect.namesInText === true && parts.some(isDocument) &&
+    !parts.some(({ type }) => type === "text")
+  return { role: "user", content: isWordless ? [textPart("A file:"), ...parts] : parts }
 }
 
 /** What is said of an output without text. */
@@ -63,6 +79,6 @@ export const dataOf = (
   reader: Reader
 ): ReadonlyArray<UserPart> => {
   if (result === undefined || typeof result.output === "string") return []
-  const files = result.output.flatMap((block) => block.type === "data" ? [file(block, reader)] : [])
+  const files = result.output.flatMap((block) => block.type === "data" ? fileParts(block, reader) : [])
   return files.length === 0 ? [] : [textPart(`Output of the tool '${call.name}':`), ...files]
 }

@@ -148,7 +148,8 @@ export const assistant = (message: Message, reader: Reader, taken: ReadonlySet<s
         break
       case "data": {
         const part = fileOf(block, reader)
-        const own = dialect.ownFiles === true && part.type === "file"
+        // A link in a model's own words is not taken back.
+        const own = dialect.ownFiles === true && part.type === "file" && !(part.data instanceof URL)
         parts.push(own ? { ...part, ...optionsOf(block.provider_metadata, reader) } : named(block))
         break
       }

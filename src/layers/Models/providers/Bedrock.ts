@@ -46,6 +46,7 @@ const dialect: Dialect = {
   thinking: "signed",
   systemFirst: true,
   media: [[/^image\/(jpeg|png|gif|webp)$/, false], [/^application\/pdf$/, false]],
+  namesInText: true,
   prefill: false,
   userFirst: true,
   callId: plain
