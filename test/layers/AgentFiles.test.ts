@@ -17,7 +17,7 @@ import type { ModelPart } from "../../src/services/Models.ts"
 import { now } from "../../src/services/Now.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { conversation, watch } from "../support/hub.ts"
-import { png } from "../support/pictures.ts"
+import { jpeg, png } from "../support/pictures.ts"
 
 const vault = VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(32))] })
 
@@ -109,6 +109,41 @@ describe("A large file", () => {
         [...parts, { type: "text", block: "end", delta: "There." }, finish],
         [{ type: "text", block: "0", delta: "Yes." }, finish]
       ]))))
+  }
+
+  it.live("that a model makes, and is not what it says it is, is shown to nobody's model in later turns", () =>
+    Effect.gen(function*() {
+      const session = yield* conversation()
+      yield* ask(session, "Draw!")
+      yield* ask(session, "Once more?")
+      const calls = yield* ModelsScripted.Calls
+      const [shown] = calls.at(-1)!.messages.flatMap(({ role, content }) => role === "assistant" ? content : [])
+      assert.strictEqual(shown?.type, "text")
+      assert.match(shown?.type === "text" ? shown.text : "", /is image\/jpeg and not image\/png/)
+    }).pipe(Effect.provide(play([
+      [{ type: "data", media_type: "image/png", data: jpeg(60_000).toString("base64") }, finish],
+      [{ type: "text", block: "0", delta: "Yes." }, finish]
+    ]))))
+
+  for (const media_type of ["image/png\r\nx-odd: 1", "", "nonsense", "image/ž", `${"x".repeat(5_000)}/y`]) {
+    for (const size of [100, 60_000]) {
+      const made = { media_type, data: png(size).toString("base64") }
+      it.live(`of ${size} bytes whose type is none, ${JSON.stringify(media_type).slice(0, 24)}, is one of any bytes`, () =>
+        Effect.gen(function*() {
+          const session = yield* conversation()
+          const { message } = yield* ask(session, "Draw!")
+          const types = dataIn(message).map(({ source }) => source.media_type)
+          assert.deepStrictEqual(types, ["application/octet-stream", "application/octet-stream"])
+        }).pipe(Effect.provide(play([
+          [
+            { type: "data", ...made },
+            { type: "tool_call_start", id: "draw-1", name: "draw", provider_executed: true },
+            { type: "tool_call_end", id: "draw-1" },
+            { type: "tool_result", id: "draw-1", text: "", files: [made], state: "success" },
+            finish
+          ]
+        ]))))
+    }
   }
 })
 

@@ -1,7 +1,7 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect } from "effect"
-import { isHarmlessPicture, type StoredFile } from "../../domain/File.ts"
+import { isHarmlessPicture, madeTypeOf, type StoredFile } from "../../domain/File.ts"
 import { bytesOf, Files } from "../../services/Files.ts"
 import { Api } from "../Api.ts"
 import { disposition, rangeOf } from "./ByteRange.ts"
@@ -35,7 +35,8 @@ export const layer = HttpApiBuilder.group(Api, "files", (handlers) =>
         const { from, to } = range === "all" ? { from: 0, to: file.size - 1 } : range
         return HttpServerResponse.stream(bytesOf(files, user_id, file, from, to), {
           status: range === "all" ? 200 : 206,
-          contentType: file.media_type,
+          // One that was stored before types were looked at may be none.
+          contentType: madeTypeOf(file.media_type),
           contentLength: to - from + 1,
           headers: range === "all" ? about : { ...about, "content-range": `bytes ${from}-${to}/${file.size}` }
         })

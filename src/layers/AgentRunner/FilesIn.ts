@@ -5,7 +5,8 @@
  * becomes a note.
  */
 import { Duration, Effect } from "effect"
-import { fileAt, type StoredFile } from "../../domain/File.ts"
+import type { NotFound } from "../../domain/Errors.ts"
+import { faultOf, fileAt, mediaTypeOf, type StoredFile } from "../../domain/File.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import type { DataBlock, Message } from "../../domain/Message.ts"
 import * as Base64 from "../../services/Base64.ts"
@@ -80,8 +81,15 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
     }
   }
 
-  const read = Effect.fnUntraced(function*(owner: UserId, block: DataBlock, file: StoredFile) {
+  const read = Effect.fnUntraced(function*(
+    owner: UserId,
+    block: DataBlock,
+    file: StoredFile
+  ): Effect.fn.Return<Piece, NotFound> {
     const bytes = yield* wholeOf(files, owner, file)
+    // Models and tools may have made what is not of its type; providers refuse the request for it, turn after turn.
+    const fault = faultOf(mediaTypeOf(block.source.media_type), bytes)
+    if (fault !== undefined) return note(block, `it ${fault}`)
     return {
       ...block,
       source: { type: "base64" as const, data: Base64.encode(bytes), media_type: block.source.media_type }

@@ -1,6 +1,6 @@
 /** Files that models and tools make, on their way into storage: an event has the path of a large one and not its bytes. */
 import { Effect, type Fiber, Runtime } from "effect"
-import { type FileHash, fileUrl, maxInPlace, mediaTypeOf } from "../../domain/File.ts"
+import { type FileHash, fileUrl, madeTypeOf, maxInPlace } from "../../domain/File.ts"
 import type { DataSource } from "../../domain/Message.ts"
 import type { Session } from "../../domain/Session.ts"
 import * as Base64 from "../../services/Base64.ts"
@@ -17,6 +17,9 @@ export interface Placed {
   readonly url?: string
 }
 
+/** The same file, with a type that is one. */
+export const typed = <A extends Made>(made: A): A => ({ ...made, media_type: madeTypeOf(made.media_type) })
+
 /** Whether it stays in its event. */
 export const isSmall = ({ data }: Made): boolean => data.length <= maxInPlace
 
@@ -30,7 +33,7 @@ export const make = Effect.gen(function*() {
       const inPlace: DataSource = { type: "base64", data, media_type }
       const bytes = Base64.decode(data)
       if (bytes === undefined) return inPlace
-      const stored = yield* files.put(user_id, id, { media_type: mediaTypeOf(media_type), name: null, bytes })
+      const stored = yield* files.put(user_id, id, { media_type, name: null, bytes })
       return { type: "url", url: fileUrl(stored), media_type, hash: stored.hash } as const
     },
     (storing, _, { data, media_type }) =>
@@ -65,8 +68,12 @@ export const make = Effect.gen(function*() {
         line.push(event)
         return worker.promise
       },
-      /** The promise asks the provider to wait until the files are stored. */
-      writeFiles: <A extends Made>(made: ReadonlyArray<A>, event: (placed: ReadonlyArray<A & Placed>) => void) => {
+      /** The promise asks the provider to wait until the files are stored; there is none when all of them are small. */
+      writeFiles: <A extends Made>(
+        made: ReadonlyArray<A>,
+        event: (placed: ReadonlyArray<A & Placed>) => void
+      ): Promise<void> | undefined => {
+        if (worker === undefined && made.every(isSmall)) return void event(made)
         line.push(() =>
           Effect.map(
             Effect.forEach(made, (file) =>

@@ -147,10 +147,11 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
           if (part.type === "charged") return void meter.charged(part)
           meter.come()
           if (part.type === "finish") finish = part
-          else if (part.type === "data" && !FilesOut.isSmall(part)) {
-            return outlet.writeFiles([part], (placed) => placed.forEach(blocks.take))
-          } else if (part.type === "tool_result" && !part.files.every(FilesOut.isSmall)) {
-            return outlet.writeFiles(part.files, (files) => blocks.take({ ...part, files }))
+          else if (part.type === "data") {
+            return outlet.writeFiles([FilesOut.typed(part)], (placed) => placed.forEach(blocks.take)) ?? out.behind()
+          } else if (part.type === "tool_result") {
+            const files = part.files.map(FilesOut.typed)
+            return outlet.writeFiles(files, (files) => blocks.take({ ...part, files })) ?? out.behind()
           } else {
             const stored = outlet.write(() => blocks.take(part))
             if (stored !== undefined) return stored
@@ -209,7 +210,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
         } else {
           const { block, data, media_type } = part
           const file = made.get(block)
-          if (file === undefined) made.set(block, { media_type, data })
+          if (file === undefined) made.set(block, FilesOut.typed({ media_type, data }))
           else file.data += data
         }
       },
