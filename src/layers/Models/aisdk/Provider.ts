@@ -14,6 +14,7 @@ import { ModelFailed, type StructuredOutput, type ToolChoice, type ToolSpec } fr
 import { tidied } from "../families/Addresses.ts"
 import * as Body from "../incoming/Body.ts"
 import * as Calls from "../incoming/Calls.ts"
+import type { End } from "../incoming/End.ts"
 import * as Listing from "../Listing.ts"
 import * as Provider from "../Provider.ts"
 import type { Dialect } from "./Dialect.ts"
@@ -152,11 +153,14 @@ const ignore = () => {}
 /** How the requests of a call are made, and what it tells while their answers are read. */
 const requestsOf = ({ alive, charged, fetch, model }: Provider.ProviderCall<object, object>) => {
   let left = 0
+  let end: End | undefined
   const skipped = (count: number) => void (left += count)
-  const signs: Body.Signs = { alive: alive ?? ignore, charged: charged ?? ignore, skipped }
+  const ended = (told: End) => void (end = told)
+  const signs: Body.Signs = { alive: alive ?? ignore, charged: charged ?? ignore, ended, skipped }
   return {
     requests: { fetch, read: (response: Response) => Body.streamed(response, signs) },
     skipped: () => skipped(1),
+    ended: () => end,
     /** Logs how much was left out, if anything was. */
     log: Effect.suspend(() =>
       left === 0
@@ -236,7 +240,7 @@ export const make = <Credential extends object, Parameters extends object>(
         if (odd !== undefined) return Effect.fail(odd)
         const native = card?.structured_output ?? isStructured(call)
         const output = call.output === undefined || native ? undefined : outputName(tools, call.output)
-        const { log, requests, skipped } = requestsOf(call)
+        const { ended, log, requests, skipped } = requestsOf(call)
         const prepared = Effect.zipRight(
           Pace.through(prepare(messages, reader)),
           Pace.map(tools, toolOf(spoken, tools.length))
@@ -250,7 +254,8 @@ export const make = <Credential extends object, Parameters extends object>(
             output,
             emit,
             requests,
-            skipped
+            skipped,
+            ended
           })).pipe(Effect.ensuring(log))
       }),
     check: ({ credential, fetch }) =>

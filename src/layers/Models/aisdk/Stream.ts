@@ -9,6 +9,7 @@ import { type Clock, Effect } from "effect"
 import type { EmitPart, ModelFailed, ModelPart } from "../../../services/Models.ts"
 import { NewId } from "../../../services/NewId.ts"
 import * as Calls from "../incoming/Calls.ts"
+import type { End } from "../incoming/End.ts"
 import { cut, failureOf, garbage, isUnread } from "./Failure.ts"
 import * as Translate from "./Translate.ts"
 
@@ -20,7 +21,26 @@ interface Call extends Translate.Options {
   readonly requests: Calls.Call
   /** Told of each event that the package could not read. */
   readonly skipped: () => void
+  /** The end of the answer, if its bytes have told one. */
+  readonly ended: () => End | undefined
 }
+
+type Finish = Extract<LanguageModelV3StreamPart, { readonly type: "finish" }>
+
+/** A finish as it would be, had the package read all events. */
+const finishOf = ({ reason, usage }: End, told: Finish): Finish => ({
+  ...told,
+  finishReason: { unified: "other", raw: reason },
+  usage: usage === undefined ? told.usage : {
+    inputTokens: {
+      total: usage.input_tokens,
+      noCache: undefined,
+      cacheRead: usage.cache_input_tokens,
+      cacheWrite: usage.cache_creation_input_tokens
+    },
+    outputTokens: { total: usage.output_tokens, text: undefined, reasoning: usage.reasoning_tokens }
+  }
+})
 
 /** The packages say `other`, or `error`, without the provider's own word when the stream just ended. */
 const isCut = ({ raw, unified }: LanguageModelV3FinishReason): boolean =>
@@ -33,7 +53,7 @@ const readAll = async (
   clock: Clock.Clock,
   signal: AbortSignal
 ): Promise<ModelFailed | undefined> => {
-  const { emit, model, options, requests, skipped } = call
+  const { emit, ended, model, options, requests, skipped } = call
   Calls.begin(signal, requests)
   let begun = false
   /** Whether something has come that could be read, and something that could not. */
@@ -71,7 +91,7 @@ const readAll = async (
       }
       if (signal.aborted) return undefined
       if (next.done) return isUnreadable && !isRead ? garbage() : cut()
-      const part = next.value
+      let part = next.value
       if (part.type === "stream-start") continue
       if (part.type === "error" && isUnread(part.error)) {
         // One event that cannot be read does not end an answer.
@@ -80,7 +100,12 @@ const readAll = async (
         continue
       }
       if (part.type === "error") return failure(part.error)
-      if (part.type === "finish" && isCut(part.finishReason)) return isUnreadable && !isRead ? garbage() : cut()
+      if (part.type === "finish" && isCut(part.finishReason)) {
+        // One event that cannot be read makes some packages take the whole answer for a broken one.
+        const end = isUnreadable && isRead ? ended() : undefined
+        if (end === undefined) return isUnreadable && !isRead ? garbage() : cut()
+        part = finishOf(end, part)
+      }
       if (part.type !== "response-metadata" && part.type !== "raw") isRead = true
       begun = true
       const failed = translate(part, give)

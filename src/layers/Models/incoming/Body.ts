@@ -8,8 +8,10 @@ import * as Failure from "../aisdk/Failure.ts"
 import * as Chunks from "./Chunks.ts"
 import * as Dense from "./Dense.ts"
 import * as Direct from "./Direct.ts"
+import type { End } from "./End.ts"
 import * as Events from "./Events.ts"
 import * as Frames from "./Frames.ts"
+import * as Items from "./Items.ts"
 import { isFields, nothingSeen, type Seen } from "./Seen.ts"
 import * as Turn from "./Turn.ts"
 
@@ -19,6 +21,8 @@ export interface Signs {
   readonly alive: () => void
   /** The tokens that the provider has named so far: those before are part of them. */
   readonly charged: (usage: Usage) => void
+  /** The answer has come to an end. */
+  readonly ended?: (end: End) => void
   /** How many events, or parts of them, were left out since it was told last. */
   readonly skipped: (count: number) => void
 }
@@ -93,6 +97,7 @@ const passing = (reader: Reader, filter: Events.Filter, seen: Seen, signs: Signs
   const tell = () => {
     if (seen.usage !== usage && seen.usage !== undefined) signs.charged(seen.usage)
     usage = seen.usage
+    if (seen.finished && seen.reason !== undefined) signs.ended?.({ reason: seen.reason, usage })
     if (seen.skipped > skipped) signs.skipped(seen.skipped - skipped)
     skipped = seen.skipped
   }
@@ -206,7 +211,13 @@ const ofWhole = (text: string): Uint8Array => {
   } catch {
     return Buffer.from(text)
   }
-  const event = isFields(answer) && Array.isArray(answer["choices"]) ? Chunks.ofWhole(answer) : answer
+  const event = !isFields(answer)
+    ? answer
+    : Array.isArray(answer["choices"])
+    ? Chunks.ofWhole(answer)
+    : answer["object"] === "response"
+    ? Items.ofWhole(answer)
+    : answer
   return Buffer.from(`data: ${JSON.stringify(event)}\n\n`)
 }
 

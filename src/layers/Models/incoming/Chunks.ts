@@ -188,6 +188,7 @@ const note = (chunk: Fields, state: State): void => {
     // Some servers name a reason in each chunk: what still says something was not the last one.
     if (isReason(choice["finish_reason"])) {
       seen.finished = true
+      seen.reason = choice["finish_reason"]
       state.broke = /error|abort|fail/i.test(choice["finish_reason"])
     } else if (said) seen.finished = false
   }

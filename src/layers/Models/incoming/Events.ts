@@ -84,7 +84,9 @@ export const make = (seen: Seen): Filter => {
     const right = look(value)
     const isSame = right === value && text !== undefined
     alike.learn(isSame ? lines : undefined)
-    if (right !== dropped) pass(isSame ? text : JSON.stringify(right))
+    if (isSame) pass(text)
+    else if (Array.isArray(right)) { for (const one of right) pass(JSON.stringify(one)) }
+    else if (right !== dropped) pass(JSON.stringify(right))
   }
 
   const endAll = (isDone: boolean) => {

@@ -1,6 +1,7 @@
 /** Events of the other protocols that come as server-sent events: which are the last, and what of them can be put right. */
 import * as Charged from "./Charged.ts"
 import * as Chunks from "./Chunks.ts"
+import * as Items from "./Items.ts"
 import { dropped, type Fields, fieldsIn, isFields, type Kind, type Look, type Seen } from "./Seen.ts"
 
 /** https://docs.claude.com/en/docs/build-with-claude/streaming#event-types */
@@ -33,7 +34,10 @@ const messages = (seen: Seen): Look => (event) => {
       const delta = fieldsIn(event["delta"])
       const usage = fieldsIn(event["usage"])
       seen.usage = Charged.ofMessages(usage, seen.usage)
-      if (typeof delta["stop_reason"] === "string" && delta["stop_reason"] !== "") seen.finished = true
+      if (typeof delta["stop_reason"] === "string" && delta["stop_reason"] !== "") {
+        seen.finished = true
+        seen.reason = delta["stop_reason"]
+      }
       const right = counted(usage, "output_tokens")
       return right === event["usage"] ? event : { ...event, delta, usage: right }
     }
@@ -74,13 +78,22 @@ const reasonFor = (type: unknown, { incomplete_details, status }: Fields): Field
 const responses = (seen: Seen): Look => {
   /** The item that was begun last: some servers do not say which one a delta belongs to. */
   let item: unknown
+  /** Whether any item has come, and whether the last one has said something. */
+  let hasItems = false
+  let said = false
   return (event) => {
     switch (event["type"]) {
       case "response.output_item.added":
         item = fieldsIn(event["item"])["id"]
+        hasItems = true
+        said = false
         return event
       case "response.output_text.delta":
+      case "response.refusal.delta":
+        said = true
         return typeof event["item_id"] === "string" ? event : { ...event, item_id: item }
+      case "response.output_item.done":
+        return said ? event : [...Items.textOf(event), event]
       case "response.completed":
       case "response.incomplete":
       case "response.failed": {
@@ -92,7 +105,10 @@ const responses = (seen: Seen): Look => {
         const isRead = usage == null ||
           (isFields(usage) && typeof usage["input_tokens"] === "number" && typeof usage["output_tokens"] === "number")
         const response = { ...others, ...(isRead && usage !== undefined && { usage }), ...reasonFor(type, others) }
-        return { sequence_number: 0, ...event, type, response }
+        const { reason } = fieldsIn(fieldsIn(response)["incomplete_details"])
+        if (seen.finished) seen.reason = typeof reason === "string" ? reason : "completed"
+        const end = { sequence_number: 0, ...event, type, response }
+        return hasItems ? end : [...Items.all(others["output"]), end]
       }
       default:
         if (typeof event["type"] === "string" || event["error"] != null) return event
@@ -118,7 +134,7 @@ const isCounted = (usage: unknown): boolean =>
     Object.entries(usage).every(([name, value]) => !name.endsWith("Count") || typeof value === "number"))
 
 /** Reasons that name none. */
-const noReasons: ReadonlySet<unknown> = new Set(["", "null", "FINISH_REASON_UNSPECIFIED"])
+const noReasons: ReadonlySet<unknown> = new Set(["", "null", "FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"])
 
 const candidateIn = (given: unknown, seen: Seen): Fields => {
   const { content, finishReason, groundingMetadata, safetyRatings, ...others } = fieldsIn(given)
@@ -156,7 +172,15 @@ const gemini = (seen: Seen): Look => (event) => {
     isCounted(usageMetadata)
   const right = isRegular ? list : list.filter(isFields).map((candidate) => candidateIn(candidate, seen))
   for (const candidate of right) {
-    seen.finished = fieldsIn(candidate)["finishReason"] != null
+    const reason = fieldsIn(candidate)["finishReason"]
+    seen.finished = reason != null
+    if (typeof reason === "string") seen.reason = reason
+  }
+  const { blockReason } = fieldsIn(others["promptFeedback"])
+  if (typeof blockReason === "string" && !noReasons.has(blockReason)) {
+    // Nothing comes to a prompt that is refused.
+    seen.finished = true
+    seen.reason = blockReason
   }
   return isRegular
     ? event

@@ -10,6 +10,8 @@ export interface Seen {
   visible: boolean
   /** Whether the answer has said why it ends. */
   finished: boolean
+  /** That reason, in the provider's word. */
+  reason: string | undefined
   /** Whether the last event has come. */
   over: boolean
   /** Events that have come. */
@@ -24,6 +26,7 @@ export const nothingSeen = (): Seen => ({
   kind: undefined,
   visible: false,
   finished: false,
+  reason: undefined,
   over: false,
   events: 0,
   skipped: 0,
@@ -33,8 +36,8 @@ export const nothingSeen = (): Seen => ({
 /** An event that is not passed on. */
 export const dropped: unique symbol = Symbol("dropped")
 
-/** Looks at an event's JSON, and returns it, another one in its place, or `dropped`. */
-export type Look = (value: Fields) => Fields | typeof dropped
+/** Looks at an event's JSON, and returns it, others in its place, or `dropped`. */
+export type Look = (value: Fields) => Fields | ReadonlyArray<Fields> | typeof dropped
 
 /** A JSON object of which nothing is known. */
 export type Fields = { readonly [name: string]: unknown }
