@@ -20,6 +20,9 @@ export type Answer =
   /** Closes the connection without an answer. */
   | "drop"
 
+/** How long clients have to read what was sent before its connection breaks, in milliseconds. */
+const unread = 50
+
 const write = (response: ServerResponse, chunk: Uint8Array) =>
   new Promise<void>((resolve) => response.write(chunk, () => resolve()))
 
@@ -37,6 +40,8 @@ const reply = async (response: ServerResponse, answer: Answer) => {
     if (response.destroyed) return
     await write(response, chunk)
   }
+  // A client that has not read it yet would lose what came before.
+  if (answer.ending === "cut" || answer.ending === "reset") await sleep(unread)
   if (answer.ending === "cut") response.destroy()
   else if (answer.ending === "reset") response.socket?.resetAndDestroy()
   else if (answer.ending !== "hang") response.end()
