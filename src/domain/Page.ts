@@ -52,6 +52,19 @@ export const listOf = <Plural extends string, A, I, R>(plural: Plural, item: Sch
     }
   )
 
+/** The same for a list in which a text can be looked for: then nobody has counted how many hold it, and `total` is null. */
+export const searchedListOf = <Plural extends string, A, I, R>(plural: Plural, item: Schema.Schema<A, I, R>) =>
+  Schema.Struct(
+    {
+      [plural]: Schema.Array(item),
+      total: Schema.NullOr(Schema.Int),
+      next_cursor: Schema.NullOr(Schema.String)
+    } as { readonly [K in Plural]: Schema.Array$<Schema.Schema<A, I, R>> } & {
+      readonly total: Schema.NullOr<typeof Schema.Int>
+      readonly next_cursor: Schema.NullOr<typeof Schema.String>
+    }
+  )
+
 /** The opaque cursor after the row whose sort key is `key`. */
 export const cursorAfter = (key: string): string => Encoding.encodeBase64Url(key)
 

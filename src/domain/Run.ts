@@ -20,8 +20,10 @@ export type RunSource = typeof RunSource.Type
 export interface Origin {
   readonly source: RunSource
   /** The id of what sent it: of a fire, for a schedule. */
-  readonly source_id: string
+  readonly source_id: string | null
   readonly instructions?: string
+  /** The run whose input is sent again. */
+  readonly retried_from?: RunId
 }
 
 /** A run is what one accepted input started. */
@@ -38,6 +40,8 @@ export const Run = Schema.Struct({
   reply_id: MessageId,
   source: Schema.optionalWith(RunSource, { default: () => "user" as const }),
   source_id: Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null }),
+  /** The run whose input this one has got again. */
+  retried_from: Schema.optionalWith(RunId, { exact: true }),
   /** Added to the agent's system prompt for this run. */
   instructions: Schema.optional(Schema.String),
   /** The messages that the client sent; empty means "go on". */

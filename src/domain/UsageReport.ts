@@ -105,7 +105,7 @@ const groupsOf = <By extends string>(kinds: Schema.Literal<[By, ...Array<By>]>, 
 const momentShape = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z)?$/
 
 /** A UTC time, or a day for its beginning. */
-const Moment = Schema.String.pipe(
+export const Moment = Schema.String.pipe(
   Schema.filter((text) => momentShape.test(text) && !Number.isNaN(Date.parse(text)), {
     message: () => "Expected a day such as 2026-01-31, or a UTC time such as 2026-01-31T09:30:00Z",
     arbitrary: () => (fc) =>

@@ -15,6 +15,7 @@ import { Outbound } from "../services/Outbound.ts"
 import type { Peers } from "../services/Peers.ts"
 import type { Rooms } from "../services/Rooms.ts"
 import type { Rotation } from "../services/Rotation.ts"
+import type { RunHistory } from "../services/RunHistory.ts"
 import type { RunOwner } from "../services/RunOwner.ts"
 import type { Scheduler } from "../services/Scheduler.ts"
 import type { ScheduleStore } from "../services/ScheduleStore.ts"
@@ -43,6 +44,7 @@ import * as PeersMemory from "./Peers/Memory.ts"
 import * as PeersPg from "./Peers/Pg.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
 import * as RotationStored from "./Rotation/Stored.ts"
+import * as RunHistoryStored from "./RunHistory/Stored.ts"
 import * as RunOwnerLocal from "./RunOwner/Local.ts"
 import * as SchedulerClaimed from "./Scheduler/Claimed.ts"
 import * as SchedulerMemory from "./Scheduler/Memory.ts"
@@ -84,6 +86,7 @@ export type Host =
   | Rooms
   | RunOwner
   | SessionHub
+  | RunHistory
   | Scheduler
   | Idempotency
   | Rotation
@@ -184,7 +187,7 @@ const unreachable = Layer.succeed(Outbound, {
 export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>, options: EngineOptions) =>
   Layer.merge(
     Layer.provideMerge(
-      SchedulerClaimed.layerWith({ ...defaults, ...options }),
+      Layer.merge(SchedulerClaimed.layerWith({ ...defaults, ...options }), RunHistoryStored.layer),
       SessionHubLocal.layerWith({ ...defaults, ...options })
     ),
     Upkeep.layer({ ...defaults, ...options })

@@ -6,6 +6,12 @@ import { cursorAfter, keyOfCursor, pageBytes, type PageRequest } from "../domain
 import { monotonic } from "./Now.ts"
 import type { Collection, Driver, Order, Owned, Row, RowFilter, Table } from "./Storage.ts"
 
+/** How many rows, and bytes of documents, a page of a search looks at, and how many of them are looked at in one go. */
+const searchedRows = 10_000
+const searchedBytes: number = 16 * 1024 * 1024
+const rowsAtOnce = 500
+const bytesAtOnce = 1024 * 1024
+
 /** Decoded records kept at most, of all nouns together; the least recently used goes first. */
 const cacheSize = 20_000
 
@@ -143,6 +149,37 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
     return { items: yield* readAll(rows), total, next_cursor: more ? cursorAfter(rows.at(-1)!.id) : null }
   })
 
+  const search = Effect.fnUntraced(function*(
+    filter: RowFilter,
+    { cursor, limit }: PageRequest,
+    { anchor, isIn }: { readonly anchor: string; readonly isIn: (record: A) => boolean }
+  ) {
+    let after = cursor === undefined ? undefined : yield* keyOfCursor(cursor)
+    const items: Array<A> = []
+    for (let rows = 0, bytes = 0, kept = 0;;) {
+      const looked = yield* driver.look(table, filter, { after, limit: rowsAtOnce, bytes: bytesAtOnce, anchor })
+      const before = items.length
+      for (const row of looked.rows) {
+        const [record] = yield* readAll([row])
+        if (record === undefined || !isIn(record)) continue
+        items.push(record)
+        if (items.length === limit) {
+          return { items, next_cursor: looked.more || row.id !== looked.last ? cursorAfter(row.id) : null }
+        }
+      }
+      if (!looked.more || looked.last === undefined) return { items, next_cursor: null }
+      after = looked.last
+      rows += looked.count
+      bytes += looked.bytes
+      if (items.length > before) kept += looked.bytes
+      if (rows >= searchedRows || bytes >= searchedBytes || kept >= pageBytes) {
+        return { items, next_cursor: cursorAfter(after) }
+      }
+      // A backend in memory answers at once: others have their turn in between.
+      yield* Effect.yieldNow()
+    }
+  })
+
   const modify = (id: string, owner: UserId | undefined, f: (record: A) => A) =>
     driver.modify(table, id, (row) =>
       owner !== undefined && row.owner !== owner
@@ -154,8 +191,10 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
 
   return {
     get: (owner, id) => Effect.filterOrElse(fetch(id), (record) => record.user_id === owner, () => missing(id)),
-    list: (owner, page, where, order = "oldest") =>
-      list({ owner, where: { ...where } as Record<string, string> }, page, order),
+    list: (owner, page, where, order = "oldest", narrowed = {}) =>
+      list({ ...narrowed, owner, where: { ...where } as Record<string, string> }, page, order),
+    search: (owner, page, text, where, narrowed = {}) =>
+      search({ ...narrowed, owner, where: { ...where } as Record<string, string> }, page, text),
     holding: (owner, json, limit) =>
       Effect.flatMap(
         driver.list(table, { owner, holds: json, where: {} }, { after: undefined, limit, order: "oldest" }),

@@ -23,6 +23,15 @@ export interface Owned {
 
 export type Order = "oldest" | "newest"
 
+/** Which records of a list, beside what their columns say. */
+export interface Narrowed {
+  /** Made from this time on, and before this one. */
+  readonly from?: Timestamp | undefined
+  readonly to?: Timestamp | undefined
+  /** Only those with one of these ids. */
+  readonly ids?: ReadonlyArray<string> | undefined
+}
+
 /** Records of one noun, as their owner sees them. `Columns` are what a list can be narrowed by. */
 export interface Collection<A extends Owned, Columns extends string> {
   /** Fails with `NotFound` when absent or owned by somebody else. */
@@ -35,8 +44,20 @@ export interface Collection<A extends Owned, Columns extends string> {
     owner: UserId,
     page: PageRequest,
     where?: { readonly [K in Columns]?: string },
-    order?: Order
+    order?: Order,
+    narrowed?: Narrowed
   ) => Effect.Effect<Page<A>, Malformed>
+  /**
+   * The newest records that hold a text, by `text.isIn`, which is asked of each. No more are looked at for one page than
+   * `searchedRows` and `searchedBytes` say, so that a page may hold few, or none, and still have a next one.
+   */
+  readonly search: (
+    owner: UserId,
+    page: PageRequest,
+    text: { readonly anchor: string; readonly isIn: (record: A) => boolean },
+    where?: { readonly [K in Columns]?: string },
+    narrowed?: Narrowed
+  ) => Effect.Effect<{ readonly items: ReadonlyArray<A>; readonly next_cursor: string | null }, Malformed>
   /** The owner's records whose document holds this piece of JSON, oldest first, at most `limit`. Reads all of the owner's. */
   readonly holding: (owner: UserId, json: string, limit: number) => Effect.Effect<ReadonlyArray<A>>
   /** Fails with `Conflict` when the id is taken and with `NotFound` when a record that it refers to is gone. */
@@ -71,7 +92,7 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly credentials: Collection<Credential, "type">
   readonly sessions: Collection<Session, "agent_id" | "schedule_id">
   /** Written by `EventLog.append`, with the events that they tell of. */
-  readonly runs: Collection<Run, "session_id" | "status">
+  readonly runs: Collection<Run, "session_id" | "status" | "agent_id" | "source" | "source_id">
   readonly keys: Collection<ApiKey, never>
   /** Where they are, and what is due, is in `ScheduleStore`. */
   readonly schedules: Collection<Schedule, "agent_id">
@@ -84,6 +105,15 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   /** Runs `effect` in a transaction: all its writes happen, or none. Transactions can be nested. */
   readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }>() {}
+
+/** What a list of runs can be narrowed by; `source_id` is null or empty when a user sent the input. */
+export const columnsOfRun = ({ agent_id, session_id, source, source_id, status }: Run) => ({
+  session_id,
+  status,
+  agent_id,
+  source,
+  source_id: source_id ?? ""
+})
 
 /** A table as a driver sees it. */
 export interface Table {
@@ -102,7 +132,11 @@ export const tables = {
     columns: ["agent_id", "schedule_id"],
     references: [{ column: "agent_id", table: "agents" }]
   },
-  runs: { name: "runs", columns: ["session_id", "status"], references: [{ column: "session_id", table: "sessions" }] },
+  runs: {
+    name: "runs",
+    columns: ["session_id", "status", "agent_id", "source", "source_id"],
+    references: [{ column: "session_id", table: "sessions" }]
+  },
   keys: { name: "keys", columns: [], references: [] },
   claims: { name: "claims", columns: [], references: [] },
   schedules: { name: "schedules", columns: ["agent_id"], references: [{ column: "agent_id", table: "agents" }] },
@@ -131,11 +165,23 @@ export interface Row {
   readonly data: object
 }
 
-export interface RowFilter {
+export interface RowFilter extends Narrowed {
   readonly owner?: string
   /** A piece of JSON that the document holds. */
   readonly holds?: string
   readonly where: Readonly<Record<string, string>>
+}
+
+/** Rows that a search has looked at. */
+export interface Looked {
+  /** Those that may hold the text. */
+  readonly rows: ReadonlyArray<Row>
+  /** The last row that was looked at; undefined when there was none. */
+  readonly last: string | undefined
+  /** How many bytes of documents were looked at, and whether there are more rows. */
+  readonly bytes: number
+  readonly count: number
+  readonly more: boolean
 }
 
 /** What a backend provides. Lost connections and broken rows are defects. */
@@ -161,6 +207,20 @@ export interface Driver {
       readonly bytes: number
     }
   ) => Effect.Effect<{ readonly rows: ReadonlyArray<Row>; readonly more: boolean }>
+  /**
+   * Looks at rows after the id `after`, newest first, at most `limit` and no more than `bytes` of documents, unless the
+   * first is larger by itself. It may leave out those whose document does not hold `anchor`, which `anchorOf` of `Find.ts` made.
+   */
+  readonly look: (
+    table: Table,
+    filter: RowFilter,
+    page: {
+      readonly after: string | undefined
+      readonly limit: number
+      readonly bytes: number
+      readonly anchor: string
+    }
+  ) => Effect.Effect<Looked>
   readonly count: (table: Table, filter: RowFilter) => Effect.Effect<number>
   readonly insert: (table: Table, row: Row) => Effect.Effect<"inserted" | "taken" | "orphan">
   /** Reads, changes and writes one row with nothing in between; undefined when there is none. */
@@ -207,7 +267,7 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         noun: "Run",
         table: tables.runs,
         schema: Older.StoredRun,
-        columns: ({ session_id, status }) => ({ session_id, status })
+        columns: columnsOfRun
       }),
       keys: makeCollection(driver, cache, { noun: "Key", table: tables.keys, schema: ApiKey, columns: () => ({}) }),
       claims: makeCollection(driver, undefined, {

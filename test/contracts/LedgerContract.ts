@@ -7,7 +7,7 @@ import { GroupBy, noSum, type UsageGroup } from "../../src/domain/UsageReport.ts
 import { EventLog } from "../../src/services/EventLog.ts"
 import type { Files } from "../../src/services/Files.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
-import { agentOf, freshOwner, sessionOf } from "../support/fixtures.ts"
+import { agentOf, freshId, freshOwner, sessionOf } from "../support/fixtures.ts"
 import { always, entryOf } from "../support/ledger.ts"
 import { patience } from "../support/Patience.ts"
 
@@ -101,6 +101,20 @@ export const ledgerContract = <E>(name: string, backend: Layer.Layer<EventLog | 
         ])
         const total = yield* ledger.host.total(always)
         assert.strictEqual(all.reduce((calls, { sum }) => calls + sum.calls, 0), total.calls)
+      }))
+
+    it.effect("gives the calls of one run, to their owner alone", () =>
+      Effect.gen(function*() {
+        const ledger = yield* Ledger
+        const session = newSession()
+        const run = (id: string, n: number, cost: number | null) =>
+          entryOf(session, { id: `${id}/e${n}`, run_id: id as RunId, cost, duration_ms: null })
+        const id = freshId()
+        const own = [run(id, 1, 0.25), run(id, 2, null), run(id, 3, 0)]
+        yield* enter([...own, run(`${id}0`, 4, 1), run(id.slice(0, -1), 5, 1)])
+        assert.deepStrictEqual(yield* ledger.calls(session.user_id, id as RunId, 10), own)
+        assert.deepStrictEqual(yield* ledger.calls(session.user_id, id as RunId, 2), own.slice(0, 2))
+        assert.deepStrictEqual(yield* ledger.calls(freshOwner(), id as RunId, 10), [])
       }))
 
     it.effect("the groups of every kind add up to the total, in whatever pages they are read", () =>

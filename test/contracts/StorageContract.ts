@@ -1,10 +1,13 @@
 /** What every Storage layer promises. */
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, type Layer } from "effect"
+import { Deferred, Effect, Either, Exit, Fiber, type Layer } from "effect"
 import type { Agent } from "../../src/domain/Agent.ts"
 import type { Conflict, Malformed, NotFound } from "../../src/domain/Errors.ts"
-import type { UserId } from "../../src/domain/Ids.ts"
+import * as Find from "../../src/domain/Find.ts"
+import type { Timestamp, UserId } from "../../src/domain/Ids.ts"
 import { type Page, pageBytes } from "../../src/domain/Page.ts"
+import type { Run } from "../../src/domain/Run.ts"
+import { wasSent } from "../../src/domain/RunQuery.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
 import { type Collection, type Owned, Storage } from "../../src/services/Storage.ts"
 import {
@@ -297,6 +300,105 @@ export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | 
           (yield* runs.host.scan(undefined, 10_000)).items.filter(({ user_id }) => user_id === owner).length,
           3
         )
+      }))
+
+    it.effect("narrows a list of runs by all that is asked for together, in pages, and counts it", () =>
+      Effect.gen(function*() {
+        const { agents, runs, sessions } = yield* Storage
+        const owner = freshOwner()
+        const [one, two] = yield* Effect.forEach([1, 2], () => agents.insert(agentOf(owner)))
+        const [first, second] = [
+          yield* sessions.insert(sessionOf(one!)),
+          yield* sessions.insert(sessionOf(two!))
+        ]
+        const at = (second: number) => `2026-01-31T09:30:${String(second).padStart(2, "0")}.000Z` as Timestamp
+        const made = Array.from({ length: 24 }, (_, i) =>
+          runOf(i % 2 === 0 ? first : second, {
+            status: i % 3 === 0 ? "ended" : "queued",
+            source: i % 4 === 0 ? "schedule" : "user",
+            source_id: i % 4 === 0 ? `fire-${i}` : null,
+            created_at: at(i)
+          }))
+        const log = yield* EventLog
+        yield* log.append({ pages: [], runs: made, messages: [] })
+        const foreign = yield* agents.insert(agentOf(freshOwner()))
+        yield* runs.insert(runOf(yield* sessions.insert(sessionOf(foreign))))
+        const list = (
+          where: Parameters<typeof runs.list>[2],
+          narrowed: Parameters<typeof runs.list>[4],
+          keep: (run: Run, i: number) => boolean
+        ) =>
+          Effect.gen(function*() {
+            const wanted = made.filter(keep).map(({ id }) => id).toReversed()
+            for (const limit of [3, 100]) {
+              const pages = yield* walk((cursor) => runs.list(owner, request(limit, cursor), where, "newest", narrowed))
+              assert.deepStrictEqual(pages.flatMap(({ items }) => items.map(({ id }) => id)), wanted)
+              for (const { total } of pages) assert.strictEqual(total, wanted.length)
+            }
+          })
+        yield* list({ agent_id: one!.id }, {}, ({ agent_id }) => agent_id === one!.id)
+        yield* list({ status: "ended" }, {}, ({ status }) => status === "ended")
+        yield* list({ source: "schedule" }, {}, ({ source }) => source === "schedule")
+        yield* list({ source_id: "fire-8" }, {}, ({ source_id }) => source_id === "fire-8")
+        yield* list({}, { from: at(5), to: at(11) }, (_, i) => i >= 5 && i < 11)
+        yield* list({}, { ids: [] }, () => false)
+        const ids = [made[3]!.id, made[7]!.id, made[8]!.id, "nobody's"]
+        yield* list({}, { ids }, ({ id }) => ids.includes(id))
+        yield* list(
+          { session_id: first.id, agent_id: one!.id, status: "queued", source: "user" },
+          { from: at(4) },
+          (run, i) => run.session_id === first.id && run.status === "queued" && run.source === "user" && i >= 4
+        )
+      }))
+
+    it.effect("searches the newest first, in pages, and leaves out no record that holds the text", () =>
+      Effect.gen(function*() {
+        const { agents, runs, sessions } = yield* Storage
+        const log = yield* EventLog
+        const agent = yield* agents.insert(agentOf(freshOwner()))
+        const owner = agent.user_id
+        const session = yield* sessions.insert(sessionOf(agent))
+        const texts = [
+          "Stoa",
+          "the STOA",
+          "s\0toa",
+          "ΟΔΟΣ \ud800",
+          "\u212aelvin \"x\\",
+          "\u0130stoa",
+          "柱廊",
+          "x".repeat(20_000)
+        ]
+        const made = texts.map((text, i) =>
+          runOf(session, { input: [messageOf(text)], status: i % 2 ? "ended" : "queued" })
+        )
+        yield* log.append({ pages: [], runs: made, messages: [] })
+        const other = yield* agents.insert(agentOf(freshOwner()))
+        yield* runs.insert(runOf(yield* sessions.insert(sessionOf(other)), { input: [messageOf("stoa")] }))
+        const search = (sought: string, where: Parameters<typeof runs.search>[3] = {}) =>
+          Effect.gen(function*() {
+            const text = Either.getOrThrow(Find.textOf(sought, "q"))
+            const found: Array<number> = []
+            for (let cursor: string | undefined, more = true; more;) {
+              const page = yield* runs.search(
+                owner,
+                request(2, cursor),
+                { anchor: text.anchor, isIn: (run) => wasSent(text, run) },
+                where
+              )
+              found.push(...page.items.map(({ id }) => made.findIndex((run) => run.id === id)))
+              cursor = page.next_cursor ?? undefined
+              more = cursor !== undefined
+            }
+            return found
+          })
+        assert.deepStrictEqual(yield* search("stoA"), [5, 1, 0])
+        assert.deepStrictEqual(yield* search("stoa", { status: "ended" }), [5, 1])
+        assert.deepStrictEqual(yield* search("s\0T"), [2])
+        assert.deepStrictEqual(yield* search("οδος"), [3])
+        assert.deepStrictEqual(yield* search("kelvin \"X\\"), [4])
+        assert.deepStrictEqual(yield* search("廊"), [6])
+        assert.deepStrictEqual(yield* search("type"), [])
+        assert.deepStrictEqual(yield* search("x"), [7, 4])
       }))
 
     it.effect("finds an owner's records by a piece of their document, whatever is in it", () =>

@@ -228,6 +228,7 @@ describe("The OpenAPI document", () => {
       "chat.stream",
       "chat.reply",
       "chat.async",
+      "runs.retry",
       "embeddings.create",
       "credentials.test",
       "schedules.create",

@@ -131,6 +131,9 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
       const { session_id } = (yield* call("POST", "/sessions", { user, body: { agent_id } })).json
       const attempts: ReadonlyArray<readonly [string, string, unknown?]> = [
         ["GET", `/sessions?agent_id=${ids.agent_id}`],
+        ["GET", `/runs?agent_id=${ids.agent_id}`],
+        ["GET", `/runs?session_id=${ids.session_id}`],
+        ["GET", `/runs?schedule_id=${ids.schedule_id}`],
         ["POST", "/sessions", { agent_id: ids.agent_id }],
         ["POST", "/sessions", { agent_id, chat_model_config: config }],
         ["PATCH", `/sessions/${session_id}`, { chat_model_config: config }],

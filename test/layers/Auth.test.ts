@@ -27,6 +27,7 @@ const makeStore = () => {
     find: (_, id) => Effect.sync(() => (counts.finds++, rows.get(id))),
     list: () => Effect.succeed([]),
     page: () => Effect.succeed({ rows: [], more: false }),
+    look: () => Effect.succeed({ rows: [], last: undefined, bytes: 0, count: 0, more: false }),
     count: () => Effect.succeed(0),
     insert: (_, row) => Effect.sync(() => (rows.set(row.id, row), "inserted")),
     modify: (_, id, f) =>

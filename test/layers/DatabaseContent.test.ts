@@ -12,7 +12,7 @@ import type { ModelCall } from "../../src/services/Models.ts"
 import { Rooms } from "../../src/services/Rooms.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { modelsAsked } from "../support/asked.ts"
-import { messageOf, pageOf, placedOf } from "../support/fixtures.ts"
+import { messageOf, pageOf, placedOf, runOf } from "../support/fixtures.ts"
 import { conversation, converse, say } from "../support/hub.ts"
 import { patience } from "../support/Patience.ts"
 import { png } from "../support/pictures.ts"
@@ -124,8 +124,15 @@ describe("A database that refuses what is said in a run", () => {
     }), patience(120_000))
 })
 
+/** What the database was before lists of runs could be narrowed. */
+const beforeRunFilters = `
+  drop index runs_by_owner;
+  alter table runs drop column agent_id, drop column source, drop column source_id;
+  create index runs_by_owner on runs (owner, id);
+  delete from stoa_migrations where id >= 13;`
+
 /** What the database was before files were stored apart. */
-const beforeFiles = `
+const beforeFiles = `${beforeRunFilters}
   drop table fires, schedule_states, schedules;
   alter table sessions drop column schedule_id;
   drop table session_files, file_pieces, files;
@@ -161,5 +168,33 @@ describe("A database from before files were stored apart", () => {
         const [first] = yield* log.messages(session.id, { offset: 0, limit: 1 })
         assert.deepInclude(first?.message.content[0], { type: "data", source })
       }).pipe(Effect.provide(hostOn(url, asked)), Effect.scoped)
+    }), patience(120_000))
+})
+
+describe("A database from before lists of runs could be narrowed", () => {
+  it.live("is read on: its runs are found by their agent and by what sent them", () =>
+    Effect.gen(function*() {
+      const url = yield* Effect.promise(() => freshDatabase())
+      const { fired, sent, session } = yield* Effect.gen(function*() {
+        const session = yield* conversation()
+        const { runs } = yield* Storage
+        const words = "\"reply_id\":\"x\",\"source\":\"agent\",\"source_id\":\"y\""
+        const metadata = { reply_id: "x", source: "agent", source_id: "y" }
+        const sent = yield* runs.insert(runOf(session, { input: [messageOf(words, { metadata })] }))
+        const fired = yield* runs.insert(runOf(session, { source: "schedule", source_id: "fire-1" }))
+        return { session, sent, fired }
+      }).pipe(Effect.provide(hostOn(url)), Effect.scoped)
+      yield* query(url, beforeRunFilters)
+
+      yield* Effect.gen(function*() {
+        const { runs } = yield* Storage
+        const page = { limit: 10, cursor: undefined }
+        const list = (where: Parameters<typeof runs.list>[2]) =>
+          Effect.map(runs.list(session.user_id, page, where), ({ items }) => items.map(({ id }) => id))
+        assert.deepStrictEqual(yield* list({ agent_id: session.agent_id }), [sent.id, fired.id])
+        assert.deepStrictEqual(yield* list({ source: "user" }), [sent.id])
+        assert.deepStrictEqual(yield* list({ source: "schedule", source_id: "fire-1" }), [fired.id])
+        assert.deepStrictEqual(yield* list({ source_id: "y" }), [])
+      }).pipe(Effect.provide(hostOn(url)), Effect.scoped)
     }), patience(120_000))
 })

@@ -32,6 +32,7 @@ const counted = Effect.gen(function*() {
     remove: (_, __, id) => Effect.sync(() => rows.delete(id)),
     list: () => Effect.succeed([]),
     page: () => Effect.succeed({ rows: [], more: false }),
+    look: () => Effect.succeed({ rows: [], last: undefined, bytes: 0, count: 0, more: false }),
     count: () => Effect.succeed(0),
     modify: () => Effect.as(Effect.void, undefined),
     removeBefore: () => Effect.succeed(0),

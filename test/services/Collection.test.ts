@@ -38,6 +38,7 @@ const driver: Driver = {
       const later = rows.filter(({ id }) => after === undefined || id > after)
       return { rows: later.slice(0, limit), more: later.length > limit }
     }),
+  look: () => Effect.succeed({ rows: [], last: undefined, bytes: 0, count: 0, more: false }),
   count: () => Effect.succeed(rows.length),
   insert: () => Effect.succeed("taken"),
   modify: () => Effect.succeed(undefined),

@@ -12,7 +12,7 @@ import {
   type PlacedMessage,
   replayBytes
 } from "../../services/EventLog.ts"
-import { type Row, tables } from "../../services/Storage.ts"
+import { columnsOfRun, type Row, tables } from "../../services/Storage.ts"
 import { firstBeyond, type Store, Tables } from "../Memory/Tables.ts"
 
 const decodeRun = Schema.decodeUnknownOption(Run)
@@ -28,7 +28,7 @@ const rowOf = (run: Run): Row => ({
   owner: run.user_id,
   created_at: run.created_at,
   updated_at: run.updated_at,
-  columns: { session_id: run.session_id, status: run.status },
+  columns: columnsOfRun(run),
   data: run
 })
 

@@ -75,6 +75,11 @@ export const make = Effect.map(Tables, (store) =>
   Ledger.of({
     groups: (owner, query) => store.run(() => groupsOf(within(store, [owner], query), query)),
     total: (owner, range) => store.run(() => within(store, [owner], range).reduce(add, noSum)),
+    calls: (owner, run, limit) =>
+      store.run(() =>
+        store.rows(tables.usage.name).where({ owner }).filter(({ id }) => id.startsWith(`${run}/`))
+          .toSorted((a, b) => a.id < b.id ? -1 : 1).map(({ data }) => data).filter(isEntry).slice(0, limit)
+      ),
     host: {
       groups: (query) => store.run(() => groupsOf(within(store, query.users, query), query)),
       total: (range) => store.run(() => within(store, range.users, range).reduce(add, noSum))

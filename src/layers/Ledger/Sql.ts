@@ -1,8 +1,9 @@
 /** Sums over the calls of models in PostgreSQL. */
 import { Effect, Layer } from "effect"
-import { roundCost, tokenNames } from "../../domain/Ledger.ts"
+import { type LedgerEntry, roundCost, tokenNames } from "../../domain/Ledger.ts"
 import type { AdminGroupBy, HostUsageQuery, UsageGroup, UsageSum } from "../../domain/UsageReport.ts"
 import { Ledger } from "../../services/Ledger.ts"
+import { timestampOf } from "../../services/Now.ts"
 import { Prepared } from "../Sql/Prepared.ts"
 import { orDie } from "../Sql/SqlState.ts"
 
@@ -50,6 +51,14 @@ const groupsText = (of: Whose, by: ReadonlyArray<AdminGroupBy>, isFirst: boolean
   } ${beyond} group by ${places} order by ${places} limit $4::int`
 }
 
+/** The id of an entry begins with its run's and a slash; a `0` comes after that in the order of bytes. */
+const callsText = `select id, kind, owner as user_id, session_id, run_id, agent_id, credential_id, provider, model,
+    ${[...tokenNames, "cost", "first_token_ms", "duration_ms"].map((name) => `${name}::float8 as ${name}`).join(", ")},
+    outcome, attempts, created_at
+  from usage where id > $2 and id < $3 and owner = $1 order by id limit $4::int`
+
+type StoredEntry = Omit<LedgerEntry, "created_at"> & { readonly created_at: Date }
+
 type Group = UsageSum & Readonly<Record<string, string | number | null>>
 
 const sumOf = (row: UsageSum): UsageSum => ({
@@ -95,6 +104,11 @@ export const make = Effect.map(Prepared, ({ execute }) => {
   return Ledger.of({
     groups: (owner, query) => groups("owner", owner, query),
     total: (owner, range) => total("owner", owner, range),
+    calls: (owner, run, limit) =>
+      Effect.map(
+        orDie(execute<StoredEntry>(callsText, [owner, `${run}/`, `${run}0`, limit])),
+        (rows) => rows.map((row) => ({ ...row, created_at: timestampOf(row.created_at.getTime()) }))
+      ),
     host: {
       groups: (query) => groups(...named(query.users), query),
       total: (range) => total(...named(range.users), range)

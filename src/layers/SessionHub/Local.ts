@@ -178,6 +178,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
         reply_id: newId.record(millis) as MessageId,
         source: origin?.source ?? "user",
         source_id: origin?.source_id ?? null,
+        ...(origin?.retried_from !== undefined && { retried_from: origin.retried_from }),
         ...(origin?.instructions !== undefined && { instructions: origin.instructions }),
         input: inputs.map((input) =>
           acceptMessage(input, newId.record(millis) as MessageId, created_at, () => newId.short() as BlockId)

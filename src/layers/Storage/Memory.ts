@@ -13,7 +13,13 @@ import { type Store, Tables } from "../Memory/Tables.ts"
 
 const matching = ({ owner, where }: RowFilter) => owner === undefined ? where : { ...where, owner }
 
-const holding = ({ holds }: RowFilter) => ({ data }: Row) => holds === undefined || JSON.stringify(data).includes(holds)
+/** The conditions that are not about columns. */
+const holding = ({ from, holds, ids, to }: RowFilter) => {
+  const wanted = ids && new Set(ids)
+  return ({ created_at, data, id }: Row) =>
+    (from === undefined || created_at >= from) && (to === undefined || created_at < to) &&
+    (wanted === undefined || wanted.has(id)) && (holds === undefined || JSON.stringify(data).includes(holds))
+}
 
 const byId = (a: Row, b: Row) => a.id < b.id ? -1 : 1
 
@@ -54,6 +60,19 @@ const driver = (store: Store): Driver => {
           rows.push(row)
         }
         return { rows, more: rows.length < found.length }
+      }),
+    look: (table, filter, { after, bytes, limit }) =>
+      store.run(() => {
+        const found = listed(table, filter, after, "newest")
+        const rows: Array<Row> = []
+        let size = 0
+        for (const row of found.slice(0, limit)) {
+          const own = Buffer.byteLength(JSON.stringify(row.data))
+          if (rows.length > 0 && size + own > bytes) break
+          size += own
+          rows.push(row)
+        }
+        return { rows, last: rows.at(-1)?.id, bytes: size, count: rows.length, more: rows.length < found.length }
       }),
     count: (table, filter) =>
       store.run(() => store.rows(table.name).where(matching(filter)).filter(holding(filter)).length),

@@ -5,12 +5,14 @@ import { Duration, Effect, Layer, Option } from "effect"
 import {
   type Driver,
   fromDriver,
+  type Looked,
   type Order,
   type Row,
   type RowFilter,
   Storage,
   type Table
 } from "../../services/Storage.ts"
+import { mayHold } from "../Sql/MayHold.ts"
 import { Prepared } from "../Sql/Prepared.ts"
 import { dieOf, orDie, retryDeadlock } from "../Sql/SqlState.ts"
 
@@ -35,6 +37,14 @@ interface Stored extends Record<string, unknown> {
   readonly created_at: Date
   readonly updated_at: Date
   readonly data: string
+}
+
+/** Where a row is among those that were looked at, and how large they are up to it. */
+interface Place {
+  readonly place: number | string
+  readonly found: number | string
+  readonly size: number | string
+  readonly holds: boolean
 }
 
 /** What is no JSON is read as an object without fields: one such row must not hide the others. */
@@ -109,12 +119,23 @@ const removeBeforeText = ({ name }: Table) =>
     select id from ${name} where created_at < $1::timestamptz order by created_at limit $2 for update skip locked
   ) returning id`
 
-const conditions = ({ holds, owner, where }: RowFilter) => {
-  const entries = Object.entries(owner === undefined ? where : { owner, ...where })
-  const texts = entries.map(([column], i) => `${column} = $${i + 1}`)
-  const params = entries.map(([, value]) => text(value))
-  if (holds === undefined) return { texts, params }
-  return { texts: [...texts, `position($${params.length + 1}::text in data) > 0`], params: [...params, text(holds)] }
+/** Between ids that are joined to one parameter; no id has it. */
+const separator = "\x1f"
+
+const conditions = ({ from, holds, ids, owner, to, where }: RowFilter) => {
+  const texts: Array<string> = []
+  const params: Array<string> = []
+  const add = (value: string | undefined, condition: (param: string) => string) => {
+    if (value !== undefined) texts.push(condition(`$${params.push(value)}`))
+  }
+  for (const [column, value] of Object.entries(owner === undefined ? where : { owner, ...where })) {
+    add(text(value), (param) => `${column} = ${param}`)
+  }
+  add(from, (param) => `created_at >= ${param}::timestamptz`)
+  add(to, (param) => `created_at < ${param}::timestamptz`)
+  add(ids?.map(text).join(separator), (param) => `id = any(string_to_array(${param}, e'\\x1f'))`)
+  add(holds && text(holds), (param) => `position(${param}::text in data) > 0`)
+  return { texts, params }
 }
 
 const whereText = (texts: ReadonlyArray<string>) => texts.length === 0 ? "" : ` where ${texts.join(" and ")}`
@@ -173,6 +194,35 @@ export const driver = Effect.gen(function*() {
           rows: rows.map((stored) => rowOf(table, stored)),
           more: rows.length > 0 && rows.length < Number(rows[0]!.found)
         })
+      )
+    },
+    look: (table, filter, { after, anchor, bytes, limit }) => {
+      const { direction, params, statement } = listing(table, filter, after, "newest")
+      const [most, room, part] = [1, 2, 3].map((i) => `$${params.length + i}`)
+      // The document of the last row is not read when it cannot hold the text; its place is told all the same.
+      const looking = `with listed as (
+          select *, row_number() over by_id as place, count(*) over () as found, sum(octet_length(data)) over by_id as size
+          from (${statement} limit ${most}::int + 1) listed window by_id as (order by id ${direction})
+        ), looked as (
+          select *, ${mayHold("data", part!)} as holds
+          from listed where place <= ${most}::int and (place = 1 or size <= ${room}::bigint)
+        )
+        select ${columnsOf(table).filter((column) => column !== "data").join(", ")},
+          case when holds then data else '' end as data, place, found, size, holds
+        from looked where holds or place = (select max(place) from looked) order by place`
+      return Effect.map(
+        orDie(execute<Stored & Place>(looking, [...params, limit, bytes, anchor])),
+        (rows): Looked => {
+          const last = rows.at(-1)
+          const count = Number(last?.place ?? 0)
+          return {
+            rows: rows.filter(({ holds }) => holds).map((stored) => rowOf(table, stored)),
+            last: last?.id,
+            bytes: Number(last?.size ?? 0),
+            count,
+            more: count < Number(last?.found ?? 0)
+          }
+        }
       )
     },
     count: (table, filter) => {

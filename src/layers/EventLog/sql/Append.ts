@@ -34,6 +34,9 @@ const runs: Part<Run> = {
     { name: "session_id", kind: "text", of: (run) => run.session_id },
     { name: "status", kind: "text", of: (run) => run.status },
     { name: "driver", kind: "text", of: (run) => run.driver },
+    { name: "agent_id", kind: "text", of: (run) => run.agent_id },
+    { name: "source", kind: "text", of: (run) => run.source },
+    { name: "source_id", kind: "text", of: (run) => run.source_id ?? "" },
     { name: "created_at", kind: "timestamptz", of: (run) => run.created_at },
     { name: "updated_at", kind: "timestamptz", of: (run) => run.updated_at },
     // The encoded form of a run and of a message is itself.
