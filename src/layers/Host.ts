@@ -19,6 +19,7 @@ import type { RunHistory } from "../services/RunHistory.ts"
 import type { RunOwner } from "../services/RunOwner.ts"
 import type { Scheduler } from "../services/Scheduler.ts"
 import type { ScheduleStore } from "../services/ScheduleStore.ts"
+import type { SessionArchive } from "../services/SessionArchive.ts"
 import type { SessionHub } from "../services/SessionHub.ts"
 import type { Storage } from "../services/Storage.ts"
 import type { Tenants } from "../services/Tenants.ts"
@@ -49,6 +50,7 @@ import * as RunOwnerLocal from "./RunOwner/Local.ts"
 import * as SchedulerClaimed from "./Scheduler/Claimed.ts"
 import * as SchedulerMemory from "./Scheduler/Memory.ts"
 import * as SchedulerSql from "./Scheduler/Sql.ts"
+import * as SessionArchiveStored from "./SessionArchive/Stored.ts"
 import * as SessionHubLocal from "./SessionHub/Local.ts"
 import * as Migrations from "./Sql/Migrations.ts"
 import * as migrations from "./Sql/migrations/All.ts"
@@ -87,6 +89,7 @@ export type Host =
   | RunOwner
   | SessionHub
   | RunHistory
+  | SessionArchive
   | Scheduler
   | Idempotency
   | Rotation
@@ -187,7 +190,11 @@ const unreachable = Layer.succeed(Outbound, {
 export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>, options: EngineOptions) =>
   Layer.merge(
     Layer.provideMerge(
-      Layer.merge(SchedulerClaimed.layerWith({ ...defaults, ...options }), RunHistoryStored.layer),
+      Layer.mergeAll(
+        SchedulerClaimed.layerWith({ ...defaults, ...options }),
+        RunHistoryStored.layer,
+        SessionArchiveStored.layer
+      ),
       SessionHubLocal.layerWith({ ...defaults, ...options })
     ),
     Upkeep.layer({ ...defaults, ...options })

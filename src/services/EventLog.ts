@@ -31,6 +31,17 @@ export interface PlacedMessage {
   readonly message: Message
 }
 
+/** Messages that a search has looked at. */
+export interface LookedMessages {
+  /** Those that may hold the text. */
+  readonly messages: ReadonlyArray<PlacedMessage>
+  /** The place of the last one that was looked at; undefined when there was none. */
+  readonly last: number | undefined
+  /** How many bytes of encoded messages were looked at, and whether there are older ones. */
+  readonly bytes: number
+  readonly more: boolean
+}
+
 /** The end of a session's history. */
 export interface Snapshot {
   /** The last `seq`; 0 in a new session. */
@@ -105,6 +116,24 @@ export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
     before: number | undefined,
     page: { readonly limit: number; readonly bytes: number }
   ) => Effect.Effect<{ readonly messages: ReadonlyArray<PlacedMessage>; readonly more: boolean }>
+  /**
+   * The messages with a place after `after`, oldest first: at most `limit`, and no more of encoded messages than `bytes`,
+   * unless the first is larger by itself; none at the end. Its cost does not grow with the transcript.
+   */
+  readonly newer: (
+    session: SessionId,
+    after: number,
+    page: { readonly limit: number; readonly bytes: number }
+  ) => Effect.Effect<ReadonlyArray<PlacedMessage>>
+  /**
+   * Looks at the messages with a place before `before`, or at all, newest first, within the same bounds. It may leave
+   * out those whose document does not hold `anchor`, which `anchorOf` of `Find.ts` made.
+   */
+  readonly look: (
+    session: SessionId,
+    before: number | undefined,
+    page: { readonly limit: number; readonly bytes: number; readonly anchor: string }
+  ) => Effect.Effect<LookedMessages>
   /** The place of a message; undefined when the session has no such message. */
   readonly placeOf: (session: SessionId, id: MessageId) => Effect.Effect<number | undefined>
   /** The newest messages, oldest first: at most `limit`, and as many as fit into `maxBytes` of JSON, but at least one. */

@@ -2,6 +2,7 @@
 import { assert, it, layer } from "@effect/vitest"
 import { Effect, FastCheck, type Layer } from "effect"
 import type { MessageId, RunId, SessionId, Timestamp } from "../../src/domain/Ids.ts"
+import { textOf } from "../../src/domain/Message.ts"
 import type { RunStatus } from "../../src/domain/Run.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import { EventLog, framesAfter, type LogBatch, type LogPage, replayBytes } from "../../src/services/EventLog.ts"
@@ -165,6 +166,41 @@ export const eventLogContract = <E>(
         for (const unknown of [elsewhere.message.id, "nobody", "a\0b"]) {
           assert.isUndefined(yield* log.placeOf(session.id, unknown as MessageId))
         }
+      }))
+
+    it.effect("reads the messages after a place, and looks at those before one, within bytes", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const texts = ["one Stoa", "two", "three STOA", "four", "five"]
+        const placed = texts.map((text, i) => placedOf(session, 3 * i + 1, messageOf(text)))
+        yield* log.append(batch({ messages: placed }))
+        yield* log.append(batch({ messages: [placedOf(yield* newSession, 2, messageOf("stoa"))] }))
+        const size = (...of: ReadonlyArray<number>) =>
+          of.reduce((sum, i) => sum + Buffer.byteLength(JSON.stringify(placed[i]!.message)), 0)
+
+        const newer = (after: number, limit = 10, bytes = 1e6) => log.newer(session.id, after, { limit, bytes })
+        assert.deepStrictEqual(yield* newer(0), placed)
+        assert.deepStrictEqual(yield* newer(1, 2), placed.slice(1, 3))
+        assert.deepStrictEqual(yield* newer(1, 10, size(1, 2)), placed.slice(1, 3))
+        assert.deepStrictEqual(yield* newer(4, 10, 1), placed.slice(2, 3))
+        assert.deepStrictEqual(yield* newer(13), [])
+
+        const look = (before: number | undefined, limit = 10, bytes = 1e6, anchor = "stoa") =>
+          Effect.map(log.look(session.id, before, { limit, bytes, anchor }), ({ messages, ...rest }) => ({
+            // A storage may leave out what cannot hold the text, or leave it in.
+            hits: messages.filter(({ message }) => textOf(message.content).toLowerCase().includes(anchor))
+              .map(({ seq }) => seq),
+            ...rest
+          }))
+        const all = { hits: [7, 1], last: 1, bytes: size(0, 1, 2, 3, 4), more: false }
+        assert.deepStrictEqual(yield* look(undefined), all)
+        assert.deepStrictEqual(yield* look(undefined, 2), { hits: [], last: 10, bytes: size(3, 4), more: true })
+        assert.deepStrictEqual(yield* look(10, 1), { hits: [7], last: 7, bytes: size(2), more: true })
+        assert.deepStrictEqual(yield* look(10, 5, size(2, 1)), { hits: [7], last: 4, bytes: size(1, 2), more: true })
+        assert.deepStrictEqual(yield* look(7, 5, 1), { hits: [], last: 4, bytes: size(1), more: true })
+        assert.deepStrictEqual(yield* look(1), { hits: [], last: undefined, bytes: 0, more: false })
+        assert.deepStrictEqual((yield* look(undefined, 10, 1e6, "")).hits, [13, 10, 7, 4, 1])
       }))
 
     it.effect("tells at once what a session is made from: its head, its open runs and its newest messages", () =>

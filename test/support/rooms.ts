@@ -63,6 +63,8 @@ export const fakeLog = () => {
       })),
     messages: () => Effect.succeed([]),
     older: () => Effect.succeed({ messages: [], more: false }),
+    newer: () => Effect.succeed([]),
+    look: () => Effect.succeed({ messages: [], last: undefined, bytes: 0, more: false }),
     placeOf: () => Effect.succeed(undefined),
     recent: (_session, limit) => Effect.sync(() => control.recent.slice(-limit)),
     countMessages: (_session, last) => Effect.succeed({ count: 0, last }),

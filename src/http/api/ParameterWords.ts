@@ -10,6 +10,7 @@ export const parameters: Readonly<Record<string, string>> = {
   credential_id: "The credential's id.",
   cursor: "The `next_cursor` of the page before.",
   force: "Whether it goes even while something uses it.",
+  format: "`markdown` for people, or `json` for programs.",
   from:
     "The beginning: a UTC time or a day, such as `2026-01-31`. When it is left out, sums begin 30 days before `to`, and a list holds the oldest too.",
   group_by: "What the sums are grouped by: one to three of the kinds, separated by commas, such as `day,model`.",

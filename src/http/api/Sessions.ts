@@ -3,8 +3,10 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
+import { ExportFormat } from "../../domain/Export.ts"
+import { Sought } from "../../domain/Find.ts"
 import { AgentId, SessionId } from "../../domain/Ids.ts"
-import { listOf, PageRequest } from "../../domain/Page.ts"
+import { PageRequest, searchedListOf } from "../../domain/Page.ts"
 import { SessionDraft, SessionListItem, SessionPatch, SessionStatus, SessionView } from "../../domain/Session.ts"
 import { Authentication } from "./Authentication.ts"
 import { EventStream } from "./EventStream.ts"
@@ -28,20 +30,26 @@ const queue = Schema.Literal("keep", "drop").annotations({
   jsonSchema: { type: "string", enum: ["keep", "drop"], default: "keep" }
 })
 
+const format = ExportFormat.annotations({
+  jsonSchema: { type: "string", enum: [...ExportFormat.literals], default: "markdown" }
+})
+
 const cursor = Schema.String.pipe(Schema.maxLength(32))
 
 export class SessionsApi extends HttpApiGroup.make("sessions")
   .add(
     HttpApiEndpoint.get("list", "/sessions")
-      .setUrlParams(Schema.Struct({ ...ofAgent.fields, ...PageRequest.fields }))
-      .addSuccess(listOf("sessions", SessionListItem).annotations({ identifier: "SessionList" }))
+      .setUrlParams(Schema.Struct({ ...ofAgent.fields, ...PageRequest.fields, q: Schema.optional(Sought) }))
+      .addSuccess(searchedListOf("sessions", SessionListItem).annotations({ identifier: "SessionList" }))
       .addError(Problem.NotFound)
       .annotateContext(operation({
         scope: "read",
         summary: "List your sessions",
         description:
           "All, or those of one agent; newest first. Each item is the session itself, and holds it once more "
-          + "as `session`, where newer clients look for it."
+          + "as `session`, where newer clients look for it. With `q`: those whose name holds the text, or something that was "
+          + "said in them. One page then looks at the newest 200 sessions or 32 MB of messages at most, so that it may hold "
+          + "few or none: `next_cursor` goes on."
       }))
   )
   .add(
@@ -84,6 +92,22 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
         scope: "write",
         summary: "Delete a session",
         description: "Its transcript, its events and its runs go with it; what runs is stopped first."
+      }))
+  )
+  .add(
+    HttpApiEndpoint.get("export")`/sessions/${id}/export`
+      .setUrlParams(Schema.Struct({
+        ...ofAgent.fields,
+        format: Schema.optionalWith(format, { default: () => "markdown" as const })
+      }))
+      .addSuccess(HttpApiSchema.Text({ contentType: "text/markdown" }))
+      .addError(Problem.NotFound)
+      .annotateContext(operation({
+        scope: "read",
+        summary: "Export a session",
+        description:
+          "The whole transcript as a file: Markdown for people, without thoughts, or as `application/json` an object "
+          + "`{session, exported_at, messages}` with all that the messages hold. The unfinished reply is its last message."
       }))
   )
   .add(

@@ -1,6 +1,8 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
-import { Clock, Effect } from "effect"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import { Clock, Effect, Stream } from "effect"
 import { Conflict, Malformed } from "../../domain/Errors.ts"
+import { documentOf } from "../../domain/Export.ts"
 import { SessionId, type UserId, WorkspaceId } from "../../domain/Ids.ts"
 import { fallbacksIn } from "../../domain/Model.ts"
 import { permissionContext } from "../../domain/Permission.ts"
@@ -19,12 +21,14 @@ import { Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { now, timestampOf } from "../../services/Now.ts"
 import { Rooms } from "../../services/Rooms.ts"
+import { SessionArchive } from "../../services/SessionArchive.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Workspace } from "../../services/Workspace.ts"
 import { Api } from "../Api.ts"
 import { SessionCreated } from "../api/Sessions.ts"
 import { Sse } from "../Sse.ts"
+import { disposition } from "./ByteRange.ts"
 import { checkedModel } from "./CheckedModel.ts"
 import { created } from "./Created.ts"
 import { everything } from "./Everything.ts"
@@ -89,6 +93,7 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
     const sse = yield* Sse
     const rooms = yield* Rooms
     const workspaces = yield* Workspace
+    const archive = yield* SessionArchive
     const mine = yield* MySession.make
 
     const checkModels = Effect.fnUntraced(
@@ -123,15 +128,12 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
     return handlers
       .handle(
         "list",
-        Effect.fnUntraced(function*({ urlParams: { agent_id, ...page } }) {
+        Effect.fnUntraced(function*({ urlParams: { agent_id, q, ...page } }) {
           const { user_id } = yield* CurrentPrincipal
           if (agent_id !== undefined) yield* agents.get(user_id, agent_id)
-          const { items, ...rest } = yield* sessions.list(
-            user_id,
-            page,
-            agent_id === undefined ? {} : { agent_id },
-            "newest"
-          )
+          const { items, ...rest } = q === undefined
+            ? yield* sessions.list(user_id, page, agent_id === undefined ? {} : { agent_id }, "newest")
+            : { ...yield* archive.search(user_id, { ...page, q, agent_id }), total: null }
           const statuses = yield* hub.statuses(items)
           return { sessions: items.map((session, i) => itemOf(session, statuses[i]!)), ...rest }
         })
@@ -193,6 +195,27 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
             session.id,
             { agent_id: session.agent_id, workspace_id: session.config.workspace_id },
             isWorkspaceUsed(session)
+          )
+        })
+      )
+      .handle(
+        "export",
+        Effect.fnUntraced(function*({ path, urlParams }) {
+          const session = yield* mine(path.session_id, urlParams.agent_id)
+          const { extension, head, media_type, of, tail } = documentOf(urlParams.format, session, yield* now)
+          let isFirst = true
+          const messages = Stream.map(archive.transcript(session), (page) =>
+            page.map((message) => {
+              const text = of(message, isFirst)
+              isFirst = false
+              return text
+            }).join(""))
+          return HttpServerResponse.stream(
+            Stream.encodeText(Stream.concat(Stream.make(head), Stream.concat(messages, Stream.make(tail)))),
+            {
+              contentType: media_type,
+              headers: { "content-disposition": disposition(`${session.config.name}.${extension}`, false) }
+            }
           )
         })
       )

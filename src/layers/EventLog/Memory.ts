@@ -184,6 +184,28 @@ export const make = Effect.map(Tables, (store) =>
         const from = beginOf(messages, end, limit, bytes)
         return { messages: messages.slice(from, end), more: from > 0 }
       }),
+    newer: (session, after, { bytes, limit }) =>
+      store.run(() => {
+        const { messages } = store.log(session)
+        const from = firstBeyond(messages, ({ seq }) => seq > after)
+        const placed: Array<PlacedMessage> = []
+        let size = 0
+        for (const one of messages.slice(from, from + limit)) {
+          size += Buffer.byteLength(JSON.stringify(one.message))
+          if (placed.length > 0 && size > bytes) break
+          placed.push(one)
+        }
+        return placed
+      }),
+    look: (session, before, { bytes, limit }) =>
+      store.run(() => {
+        const { messages } = store.log(session)
+        const end = before === undefined ? messages.length : firstBeyond(messages, ({ seq }) => seq >= before)
+        const from = beginOf(messages, end, limit, bytes)
+        const looked = messages.slice(from, end)
+        const size = looked.reduce((sum, { message }) => sum + Buffer.byteLength(JSON.stringify(message)), 0)
+        return { messages: looked.toReversed(), last: looked[0]?.seq, bytes: size, more: from > 0 }
+      }),
     placeOf: (session, id) => store.run(() => store.log(session).places.get(id)),
     recent: (session, limit, maxBytes) => store.run(() => recent(store, session, limit, maxBytes)),
     snapshot: (session, maxMessages, maxBytes) =>

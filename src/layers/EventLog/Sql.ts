@@ -58,6 +58,14 @@ interface StoredMessage extends Document {
   readonly owner: UserId
 }
 
+/** A message that a search has looked at: whether it may hold the text, and how much was looked at up to it. */
+interface LookedMessage extends StoredMessage {
+  readonly holds: boolean
+  readonly place: number
+  readonly size: number
+  readonly found: number
+}
+
 /** A row of a snapshot: 0 is the head, 1 a run that is open, 2 a message. */
 interface SnapshotRow extends StoredMessage {
   readonly kind: 0 | 1 | 2
@@ -116,6 +124,24 @@ export const make = Effect.map(Prepared, ({ execute }) => {
       Effect.map(
         rows<StoredMessage & { readonly found: number }>(Statements.older, [session, before, limit, bytes]),
         (stored) => ({ messages: stored.map(placed(session)), more: (stored[0]?.found ?? 0) > stored.length })
+      ),
+    newer: (session, after, { bytes, limit }) =>
+      Effect.map(
+        rows<StoredMessage>(Statements.newer, [session, after, limit, bytes]),
+        (stored) => stored.map(placed(session))
+      ),
+    look: (session, before = afterAll, { anchor, bytes, limit }) =>
+      Effect.map(
+        rows<LookedMessage>(Statements.look, [session, before, limit, bytes, anchor]),
+        (stored) => {
+          const last = stored.at(-1)
+          return {
+            messages: stored.filter(({ holds }) => holds).map(placed(session)),
+            last: last?.seq,
+            bytes: last?.size ?? 0,
+            more: last !== undefined && last.place < last.found
+          }
+        }
       ),
     placeOf: (session, id) =>
       // No id has one, and `text` cannot hold it.

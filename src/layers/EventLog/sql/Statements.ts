@@ -1,5 +1,6 @@
 /** What is read from the log, and what is taken out of it. Parameters are numbered in the order of the port's arguments. */
 import { replayBytes } from "../../../services/EventLog.ts"
+import { mayHold } from "../../Sql/MayHold.ts"
 
 /** From the page that holds the event after `$2`, found by the key and not by counting from the beginning. */
 const pagesAfter = `
@@ -59,6 +60,31 @@ export const older = `
   ) sized
   where place <= $3::int and (size <= $4::bigint or place = 1)
   order by seq`
+
+export const newer = `
+  select seq, id, owner, data from (
+    select *, row_number() over (order by seq) as place, sum(octet_length(data)) over (order by seq) as size
+    from (select seq, id, owner, data from messages where session_id = $1 and seq > $2::int order by seq limit $3) few
+  ) sized
+  where place = 1 or size <= $4::bigint
+  order by seq`
+
+/** The document of the last message is not read when it cannot hold the text; its place is told all the same. */
+export const look = `
+  with few as (
+    select *, row_number() over newest as place, sum(octet_length(data)) over newest as size,
+      (count(*) over ())::int as found
+    from (
+      select seq, id, owner, data from messages where session_id = $1 and seq < $2::int order by seq desc limit $3::int + 1
+    ) listed
+    window newest as (order by seq desc)
+  ), looked as (
+    select *, ${mayHold("data", "$5")} as holds
+    from few where place <= $3::int and (place = 1 or size <= $4::bigint)
+  )
+  select seq, id, owner, case when holds then data else '' end as data, holds, place::int as place, size::float8 as size, found
+  from looked where holds or place = (select max(place) from looked)
+  order by seq desc`
 
 export const place = "select seq from messages where session_id = $1 and id = $2"
 
