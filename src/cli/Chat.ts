@@ -63,7 +63,7 @@ const nameOf = (event: AgentEvent) => event.type === "CUSTOM" ? event.name : und
  * Whether an event belongs to the run. Deltas do not name theirs, but a session
  * has one run at a time: from its first event on, all are its own.
  */
-const belongsTo = (run: string) => {
+export const belongsTo = (run: string) => {
   let hasBegun = false
   return (event: AgentEvent): boolean => {
     const isOurs = runOf(event) === run

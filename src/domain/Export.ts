@@ -28,7 +28,7 @@ const fenced = (text: string, language = ""): string => {
 }
 
 const fileOf = ({ name, source }: DataBlock): string => {
-  const word = line(name ?? source.media_type).replace(/[\[\]\\]/g, "\\$&")
+  const word = line(name ?? source.media_type).replace(/[[\]\\]/g, "\\$&")
   return source.type === "url"
     ? `[${word}](<${source.url.replace(/[<>\s]/g, encodeURIComponent)}>)`
     : `*${word}, inline*`

@@ -1,6 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Schedule } from "effect"
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises"
 import type { ServerResponse } from "node:http"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { type Desk as DeskOptions, seat, stoa } from "./Desk.ts"
 import { type Answer, type Asked, empty, fakeServer, json, problem, sse } from "./FakeServer.ts"
 import * as Records from "./Records.ts"
@@ -534,6 +537,60 @@ describe("sessions", () => {
       const { lines, url } = yield* fakeServer(() => json({ session_id: "s1" }, 202))
       yield* stoa({}, "sessions", "interrupt", "s1", "--drop", "--url", url)
       assert.deepStrictEqual(lines(), ["POST /sessions/s1/interrupt?queue=drop"])
+    }))
+
+  it.scopedLive("are searched by their name and what was said, page by page", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* fakeServer((_, line) =>
+        json(
+          line.includes("cursor=")
+            ? Records.page("sessions", [Records.session("s2")])
+            : Records.page("sessions", [], "next")
+        )
+      )
+      const { code, out } = yield* stoa({}, "sessions", "search", "Good morning", "--url", url)
+      assert.strictEqual(code, 0)
+      assert.include(out, "s2")
+      assert.deepStrictEqual(lines(), [
+        "GET /sessions?limit=1000&q=Good+morning",
+        "GET /sessions?limit=1000&cursor=next&q=Good+morning"
+      ])
+    }))
+
+  it.scopedLive("are renamed", () =>
+    Effect.gen(function*() {
+      const { asked, url } = yield* fakeServer(() => json(Records.session("s1")))
+      assert.strictEqual((yield* stoa({}, "sessions", "rename", "s1", "Walks", "--url", url)).code, 0)
+      assert.deepInclude(asked[0], { method: "PATCH", path: "/sessions/s1", body: { name: "Walks" } })
+      assert.strictEqual((yield* stoa({}, "sessions", "rename", "s1", "", "--url", url)).code, 2)
+    }))
+
+  it.scopedLive("are exported to the screen, or to a file, which is whole or not there", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* fakeServer((_, line) => (response) => {
+        response.writeHead(200, { "content-type": "text/markdown" })
+        response.write("# Walks\n")
+        if (line.includes("s9")) setTimeout(() => response.destroy(), 50)
+        else response.end("Στοά\n")
+      })
+      const shown = yield* stoa({}, "sessions", "export", "s1", "--url", url)
+      assert.deepStrictEqual([shown.code, shown.out], [0, "# Walks\nΣτοά\n"])
+      const folder = yield* Effect.promise(() => mkdtemp(join(tmpdir(), "stoa-export-")))
+      yield* Effect.addFinalizer(() => Effect.promise(() => rm(folder, { recursive: true })))
+      const file = join(folder, "a.json")
+      yield* stoa({}, "sessions", "export", "s1", "--format", "json", "--file", file, "--url", url)
+      assert.strictEqual(yield* Effect.promise(() => readFile(file, "utf8")), "# Walks\nΣτοά\n")
+      const cut = yield* stoa({}, "sessions", "export", "s9", "--file", join(folder, "b"), "--url", url)
+      assert.strictEqual(cut.code, 5, cut.err)
+      assert.deepStrictEqual(yield* Effect.promise(() => readdir(folder)), ["a.json"])
+      assert.strictEqual(
+        (yield* stoa({}, "sessions", "export", "s1", "--file", join(folder, "no/x"), "--url", url)).code,
+        1
+      )
+      assert.deepStrictEqual(lines().slice(0, 2), [
+        "GET /sessions/s1/export?format=markdown",
+        "GET /sessions/s1/export?format=json"
+      ])
     }))
 
   it.scopedLive("prints the transcript of all pages", () =>

@@ -158,6 +158,65 @@ export const run = (id: string, status = "running") => ({
   ended_at: null
 })
 
+/** What the run has done so far: a call of a model, and a wait that goes on. */
+export const timeline = (run_id: string) => {
+  const step = (type: string, seq: number, more: object) => ({
+    type,
+    seq,
+    last_seq: seq,
+    events: 1,
+    started_at: at,
+    ended_at: at,
+    duration_ms: 1500,
+    ...more
+  })
+  const tokens = {
+    input_tokens: 7,
+    output_tokens: 3,
+    cache_input_tokens: 0,
+    cache_creation_input_tokens: 0,
+    reasoning_tokens: 0
+  }
+  return {
+    run_id,
+    session_id: "s1",
+    agent_id: "a1",
+    status: "running",
+    is_complete: true,
+    steps: [
+      step("attempt", 1, { attempt: 2 }),
+      step("model_call", 2, {
+        model_name: "demo-chat",
+        provider: "demo_credential",
+        credential_id: "c1",
+        ...tokens,
+        cost: 0.25,
+        first_token_ms: 5,
+        attempts: 1,
+        outcome: "completed",
+        stop_reason: "tool_calls"
+      }),
+      step("wait", 3, { waiting_for: "user_confirmation", ended_at: null, duration_ms: null })
+    ],
+    steps_left_out: 0,
+    totals: {
+      events: 3,
+      model_calls: 1,
+      tool_calls: 0,
+      waits: 1,
+      attempts: 2,
+      queued_ms: 0,
+      model_ms: 1500,
+      tool_ms: 0,
+      waited_ms: 0,
+      duration_ms: null,
+      ...tokens,
+      cost: 0.25,
+      unpriced_calls: 0
+    }
+  }
+}
+
 /** Messages of which the last is a reply whose call waits for somebody. */
 export const transcript = (id: string, name: string, state = "asking") => ({
   messages: [{

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { stoa } from "./Desk.ts"
-import { fakeServer, json } from "./FakeServer.ts"
-import { page, run, transcript } from "./Records.ts"
+import { fakeServer, json, sse } from "./FakeServer.ts"
+import { ended, framesOf, page, run, started, text, timeline, transcript } from "./Records.ts"
 
 /** A server with one run that is at `status`, and the call `state` of its reply. */
 const parked = (status = "awaiting_permission", state = "asking") =>
@@ -24,6 +24,76 @@ describe("runs", () => {
       assert.include(all.out, "awaiting_permission")
       yield* stoa({}, "runs", "list", "--session", "s1", "--status", "running", "--url", url)
       assert.strictEqual(lines().at(-1), "GET /sessions/s1/runs?limit=1000&status=running")
+    }))
+
+  it.scopedLive("are listed by agent, schedule, source, time and text, with a session too", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* parked()
+      const filters = [
+        "--agent",
+        "a1",
+        "--schedule",
+        "t1",
+        "--source",
+        "schedule",
+        "--from",
+        "2026-01-31",
+        "--text",
+        "x"
+      ]
+      const ran = yield* stoa({}, "runs", "list", "--session", "s1", ...filters, "--url", url)
+      assert.deepStrictEqual([ran.code, ran.err], [0, ""])
+      const asked = new URLSearchParams(lines().at(-1)!.split("?")[1])
+      assert.deepStrictEqual(Object.fromEntries(asked), {
+        limit: "1000",
+        session_id: "s1",
+        agent_id: "a1",
+        schedule_id: "t1",
+        source: "schedule",
+        from: "2026-01-31",
+        q: "x"
+      })
+      assert.strictEqual((yield* stoa({}, "runs", "list", "--from", "yesterday", "--url", url)).code, 2)
+    }))
+
+  it.scopedLive("are shown with what they did, step by step", () =>
+    Effect.gen(function*() {
+      const { url } = yield* fakeServer((_, line) =>
+        line === "GET /runs/r1" ? json(run("r1")) : line === "GET /runs/r1/timeline" ? json(timeline("r1")) : undefined
+      )
+      const { out } = yield* stoa({}, "runs", "show", "r1", "--url", url)
+      assert.match(out, /model call .*1\.50 s .*7 in, 3 out .*\$0\.25 .*demo-chat, tool_calls/)
+      assert.match(out, /attempt .*attempt 2, after the server had ended/)
+      assert.match(out, /wait .* - .*for a person's permission/)
+      assert.include(out, "1 model calls in 1.50 s")
+      const printed = JSON.parse((yield* stoa({}, "runs", "show", "r1", "-o", "json", "--url", url)).out)
+      assert.deepStrictEqual([printed.id, printed.timeline.steps.length], ["r1", 3])
+    }))
+
+  it.scopedLive("are sent again, with a key, and the new run's id is printed", () =>
+    Effect.gen(function*() {
+      const { asked, url } = yield* fakeServer((_, line) =>
+        line === "POST /runs/r1/retry" ? json({ session_id: "s1", run_id: "r2", seq: 9 }, 202) : undefined
+      )
+      const { code, out } = yield* stoa({}, "runs", "retry", "r1", "--url", url)
+      assert.deepStrictEqual([code, out], [0, "r2\n"])
+      assert.match(String(asked[0]?.headers["idempotency-key"]), /^[\da-f-]{36}$/)
+      assert.strictEqual((yield* stoa({}, "runs", "retry", "r9", "--url", url)).code, 3)
+    }))
+
+  it.scopedLive("are watched from their beginning to their end, and nothing of other runs is shown", () =>
+    Effect.gen(function*() {
+      const mine = [...started, ...text("mine"), ended()]
+      const { asked, url } = yield* fakeServer((_, line) =>
+        line === "GET /runs/r1"
+          ? json({ ...run("r1"), first_seq: 5 })
+          : line === "GET /sessions/s1/stream"
+          ? sse(framesOf([...text("before"), ...mine, ...text("later")], 5), "waits")
+          : undefined
+      )
+      const ran = yield* stoa({}, "runs", "watch", "r1", "--url", url)
+      assert.deepStrictEqual([ran.code, asked.at(-1)?.headers["last-event-id"]], [0, "4"])
+      assert.strictEqual(ran.out, "user: hi\nmine\n")
     }))
 
   it.scopedLive("say what they wait for, and how to answer", () =>

@@ -1,19 +1,24 @@
 import { Command, Options } from "@effect/cli"
-import { Effect, Either, Option, Schema } from "effect"
+import { Effect, Either, Option, Schema, Stream } from "effect"
 import { type AnswerInput, ExternalInput } from "../../domain/Chat.ts"
+import { endsStream, runOf } from "../../domain/Event.ts"
 import { RunId, SessionId } from "../../domain/Ids.ts"
 import { type Message, textOf } from "../../domain/Message.ts"
 import { awaited } from "../../domain/Reply.ts"
-import { type Run, RunStatus } from "../../domain/Run.ts"
+import { type Run, RunSource, RunStatus } from "../../domain/Run.ts"
+import { RunsRequest } from "../../domain/RunQuery.ts"
 import { endingOf } from "../../domain/Stop.ts"
 import * as Asking from "../Asking.ts"
+import { belongsTo } from "../Chat.ts"
 import { connect, type Connection, connection } from "../Connection.ts"
-import { complaintOf, failed, misused } from "../Failed.ts"
-import { idArgument, idsArgument, optionalText, pathId, readText } from "../Inputs.ts"
-import { type Column, isText, output, printAll, printRecord } from "../Output.ts"
+import { complaintOf, failed, misused, Refused } from "../Failed.ts"
+import { decode, idArgument, idsArgument, optionalText, pathId, readText } from "../Inputs.ts"
+import { type Column, isText, output, print, printAll, printRecord } from "../Output.ts"
 import { all, limit } from "../Paging.ts"
 import { Screen } from "../Screen.ts"
+import * as Steps from "../Steps.ts"
 import { waitingIn } from "../Waiting.ts"
+import { watching, watchOutput } from "../Watching.ts"
 
 /** The state of a run in a word for people: how it ended, or else its status. */
 const stateOf = ({ finished_reason, status, stop_reason }: Run) =>
@@ -33,6 +38,8 @@ const details: ReadonlyArray<Column<Run>> = [
   ["reply", ({ reply_id }) => reply_id],
   ["events", ({ first_seq, last_seq }) => first_seq === null ? null : `${first_seq} to ${last_seq ?? "…"}`],
   ["attempt", ({ attempt }) => attempt],
+  ["source", ({ source, source_id }) => source_id === null ? source : `${source} ${source_id}`],
+  ["retried from", ({ retried_from }) => retried_from],
   ["error", ({ error }) => error?.message],
   ["category", ({ stop_details }) => stop_details?.category ?? stop_details?.provider_reason],
   ["tokens", ({ usage }) => usage === null ? null : `${usage.input_tokens} in, ${usage.output_tokens} out`],
@@ -44,10 +51,22 @@ const common = { ...output, ...connection }
 const runId = idArgument("run-id", "The run's id")
 const path = (id: string) => Effect.map(pathId(RunId, "run", id), (run_id) => ({ run_id }))
 
+/** A day or a UTC time. */
+const moment = (name: string, description: string) => optionalText(name, "TIME", description)
+
 const list = Command.make(
   "list",
   {
     session: optionalText("session", "ID", "Of this session only"),
+    agent: optionalText("agent", "ID", "Of this agent only"),
+    schedule: optionalText("schedule", "ID", "Of this schedule's fires only"),
+    source: Options.choice("source", RunSource.literals).pipe(
+      Options.withDescription("Only those that came from there"),
+      Options.optional
+    ),
+    from: moment("from", "From this time on: UTC, or a day such as 2026-01-31"),
+    to: moment("to", "Before this time"),
+    text: optionalText("text", "TEXT", "Only those that were sent this text, in capitals or not"),
     status: Options.choice("status", RunStatus.literals).pipe(
       Options.withDescription("Only those that are at this"),
       Options.optional
@@ -60,14 +79,30 @@ const list = Command.make(
       const { api } = yield* connect(options)
       const session = yield* Effect.transposeMapOption(options.session, (id) => pathId(SessionId, "session", id))
       const status = Option.isSome(options.status) ? { status: options.status.value } : {}
+      const request = yield* decode(RunsRequest, {
+        ...Option.isSome(options.agent) && { agent_id: options.agent.value },
+        ...Option.isSome(options.schedule) && { schedule_id: options.schedule.value },
+        ...Option.isSome(options.source) && { source: options.source.value },
+        ...Option.isSome(options.from) && { from: options.from.value },
+        ...Option.isSome(options.to) && { to: options.to.value },
+        ...Option.isSome(options.text) && { q: options.text.value }
+      })
+      const { limit: _limit, ...narrowed } = request
+      const isOnlySession = Object.keys(narrowed).length === 0
       yield* printAll(
         options.output,
         columns,
         all(options.limit, (params) => {
           const urlParams = { ...params, ...status }
-          const page = Option.isSome(session)
+          const page = Option.isSome(session) && isOnlySession
             ? api.runs.ofSession({ path: { session_id: session.value }, urlParams })
-            : api.runs.list({ urlParams })
+            : api.runs.list({
+              urlParams: {
+                ...urlParams,
+                ...narrowed,
+                ...Option.isSome(options.session) && { session_id: SessionId.make(options.session.value) }
+              }
+            })
           return Effect.map(page, ({ next_cursor, runs }) => ({ items: runs, next: next_cursor }))
         })
       )
@@ -77,10 +112,24 @@ const list = Command.make(
 const show = Command.make("show", { id: runId, ...common }, (options) =>
   Effect.gen(function*() {
     const connected = yield* connect(options)
-    const run = yield* connected.api.runs.get({ path: yield* path(options.id) })
+    const id = yield* path(options.id)
+    const run = yield* connected.api.runs.get({ path: id })
+    // A server of an older version has no timelines.
+    const timeline = yield* Effect.asSome(connected.api.runs.timeline({ path: id })).pipe(
+      Effect.catchIf((error) => error instanceof Refused && error.status === 404, () => Effect.succeedNone)
+    )
+    if (!isText(options.output)) {
+      return yield* print(options.output, { ...run, timeline: Option.getOrNull(timeline) }, "")
+    }
     yield* printRecord(options.output, details, run)
-    if (isText(options.output)) yield* Asking.tellWaiting(run, yield* waitingIn(connected, run))
-  })).pipe(Command.withDescription("Show a run, and what it waits for"))
+    if (Option.isSome(timeline) && timeline.value.steps.length > 0) {
+      const screen = yield* Screen
+      yield* screen.out("\n")
+      yield* printAll(options.output, Steps.columns, Stream.fromIterable(timeline.value.steps))
+      yield* screen.out(`\n${Steps.summaryOf(timeline.value)}\n`)
+    }
+    yield* Asking.tellWaiting(run, yield* waitingIn(connected, run))
+  })).pipe(Command.withDescription("Show a run, what it did step by step, and what it waits for"))
 
 const cancel = Command.make(
   "cancel",
@@ -92,6 +141,49 @@ const cancel = Command.make(
       yield* Effect.forEach(paths, (path) => api.runs.cancel({ path }), { discard: true })
     })
 ).pipe(Command.withDescription("Stop runs, also those that wait; ended ones stay as they are"))
+
+const retry = Command.make("retry", { id: runId, ...common }, (options) =>
+  Effect.gen(function*() {
+    const { api } = yield* connect(options)
+    const accepted = yield* api.runs.retry({
+      path: yield* path(options.id),
+      headers: { "idempotency-key": crypto.randomUUID() }
+    })
+    yield* print(options.output, accepted, `${accepted.run_id}\n`)
+    const screen = yield* Screen
+    if (isText(options.output) && screen.isTerminal.err) {
+      yield* screen.err(`Follow it with stoa runs watch ${accepted.run_id}.\n`)
+    }
+  })).pipe(Command.withDescription("Send an ended run's input again, and print the new run's id"))
+
+/** A run, and where its events begin: one that waits its turn comes after the run that goes on now. */
+const placeOf = Effect.fnUntraced(function*({ api }: Connection, id: { readonly run_id: RunId }) {
+  const run = yield* api.runs.get({ path: id })
+  if (run.first_seq !== null) return { run, after: run.first_seq - 1 }
+  const session_id = yield* pathId(SessionId, "session", run.session_id)
+  const { runs: [going] } = yield* api.runs.ofSession({
+    path: { session_id },
+    urlParams: { status: "running", limit: 1 }
+  })
+  // It may have begun meanwhile, and then what goes on now may be a later one.
+  const again = yield* api.runs.get({ path: id })
+  return { run: again, after: (again.first_seq ?? going?.first_seq ?? 1) - 1 }
+})
+
+const watch = Command.make("watch", { id: runId, ...watchOutput, ...connection }, (options) =>
+  Effect.gen(function*() {
+    const connected = yield* connect(options)
+    const { after, run } = yield* placeOf(connected, yield* path(options.id))
+    yield* watching(connected, {
+      session: run.session_id,
+      after: Option.some(after),
+      output: options.output,
+      isShown: belongsTo(run.id),
+      isEnd: (event) => endsStream(event) && runOf(event) === run.id
+    })
+  })).pipe(
+    Command.withDescription("Follow a run's events from its beginning to its end, or until it waits for somebody")
+  )
 
 const Results = ExternalInput.fields.execution_results
 
@@ -157,5 +249,5 @@ const answer = Command.make(
 
 export const runs = Command.make("runs").pipe(
   Command.withDescription("What each input started: running, waiting, ended"),
-  Command.withSubcommands([list, show, cancel, answer])
+  Command.withSubcommands([list, show, cancel, retry, watch, answer])
 )

@@ -1,21 +1,23 @@
-import { Command, Options } from "@effect/cli"
+import { Args, Command, Options } from "@effect/cli"
 import { Chunk, Effect, Option, Stream } from "effect"
 import { endsStream } from "../../domain/Event.ts"
+import { ExportFormat } from "../../domain/Export.ts"
+import { Sought } from "../../domain/Find.ts"
 import { AgentId, SessionId, WorkspaceId } from "../../domain/Ids.ts"
 import { type Message, textOf } from "../../domain/Message.ts"
 import { maxMessages } from "../../domain/Page.ts"
 import { PermissionMode } from "../../domain/Permission.ts"
 import { SessionDraft, SessionPatch, type SessionView } from "../../domain/Session.ts"
-import { lostNotice, teller } from "../Chat.ts"
 import { connect, connection } from "../Connection.ts"
 import { sentenceOf } from "../Ending.ts"
+import { exported } from "../Exporting.ts"
 import { misused } from "../Failed.ts"
-import { follow } from "../Follow.ts"
 import { confirm, decode, idArgument, idsArgument, optionalText, pathId, yes } from "../Inputs.ts"
 import { modelName, resolve } from "../Model.ts"
 import { type Column, isText, output, print, printAll, printRecord } from "../Output.ts"
 import { all, limit } from "../Paging.ts"
 import { bold, dim, harmless, Screen } from "../Screen.ts"
+import { watching, watchOutput } from "../Watching.ts"
 
 const columns: ReadonlyArray<Column<SessionView>> = [
   ["id", ({ id }) => id],
@@ -62,6 +64,33 @@ const list = Command.make(
       )
     })
 ).pipe(Command.withDescription("List your sessions, newest first"))
+
+const search = Command.make(
+  "search",
+  {
+    text: Args.text({ name: "text" }).pipe(
+      Args.withDescription("What to look for, in capitals or not: in the names of sessions, and in what was said")
+    ),
+    agent: optionalText("agent", "ID", "Of this agent only"),
+    ...limit,
+    ...common
+  },
+  (options) =>
+    Effect.gen(function*() {
+      const { api } = yield* connect(options)
+      const agent = yield* Effect.transposeMapOption(options.agent, (id) => decode(AgentId, id))
+      const q = yield* decode(Sought, options.text)
+      yield* printAll(
+        options.output,
+        columns,
+        all(options.limit, (params) =>
+          Effect.map(
+            api.sessions.list({ urlParams: { ...params, q, ...Option.isSome(agent) && { agent_id: agent.value } } }),
+            ({ next_cursor, sessions }) => ({ items: sessions, next: next_cursor })
+          ))
+      )
+    })
+).pipe(Command.withDescription("Find sessions by their name and by what was said in them, newest first"))
 
 const get = Command.make("get", { id: sessionId, ...common }, (options) =>
   Effect.gen(function*() {
@@ -146,6 +175,41 @@ const update = Command.make(
       )
     })
 ).pipe(Command.withDescription("Change a session"))
+
+const rename = Command.make(
+  "rename",
+  {
+    id: sessionId,
+    name: Args.text({ name: "name" }).pipe(Args.withDescription("What it is called from now on")),
+    ...common
+  },
+  (options) =>
+    Effect.gen(function*() {
+      const { api } = yield* connect(options)
+      const payload = yield* decode(SessionPatch, { name: options.name })
+      const session = yield* api.sessions.update({ path: yield* path(options.id), urlParams: {}, payload })
+      yield* printRecord(options.output, details, session)
+    })
+).pipe(Command.withDescription("Give a session another name"))
+
+const exportTo = Command.make(
+  "export",
+  {
+    id: sessionId,
+    format: Options.choice("format", ExportFormat.literals).pipe(
+      Options.withDescription("Markdown for people, JSON for programs"),
+      Options.withDefault("markdown" as const)
+    ),
+    file: optionalText("file", "PATH", "Into this file (default: standard output)"),
+    ...connection
+  },
+  (options) =>
+    Effect.gen(function*() {
+      const connected = yield* connect(options)
+      const { session_id } = yield* path(options.id)
+      yield* exported(connected, `/sessions/${session_id}/export?format=${options.format}`, options.file)
+    })
+).pipe(Command.withDescription("Write down all that was said"))
 
 const remove = Command.make(
   "delete",
@@ -234,46 +298,37 @@ const watch = Command.make(
       Options.optional
     ),
     once: Options.boolean("once").pipe(Options.withDescription("Leave when a run ends")),
-    output: Options.choice("output", ["text", "ndjson"]).pipe(
-      Options.withAlias("o"),
-      Options.withDescription("As text, or every event as a line of JSON"),
-      Options.withDefault("text" as const)
-    ),
+    ...watchOutput,
     ...connection
   },
   (options) =>
     Effect.gen(function*() {
-      const screen = yield* Screen
       const connected = yield* connect(options)
       yield* path(options.id)
-      const { close, tell } = yield* teller(false)
-      yield* follow(connected, {
+      yield* watching(connected, {
         session: options.id,
         after: options.after,
-        isExpected: false,
-        onLost: lostNotice,
-        onEvent: ({ event, json }) =>
-          Effect.gen(function*() {
-            if (options.output === "ndjson") yield* screen.out(`${JSON.stringify(json)}\n`)
-            else if (Option.isSome(event)) {
-              if (event.value.type === "CUSTOM" && event.value.name === "user_message") {
-                const { content, name } = event.value.value.message
-                yield* screen.out(`${bold(`${harmless(name)}:`, screen.hasColour.out)} ${harmless(textOf(content))}\n`)
-              }
-              yield* tell(event.value)
-              const ending = event.value.type === "REPLY_END" ? sentenceOf(event.value) : undefined
-              if (ending !== undefined) {
-                yield* close
-                yield* screen.err(dim(`(${harmless(ending)})\n`, screen.hasColour.err))
-              }
-            }
-            return options.once && Option.exists(event, endsStream)
-          })
-      }).pipe(Effect.ensuring(close))
+        output: options.output,
+        isShown: () => true,
+        isEnd: (event) => options.once && endsStream(event)
+      })
     })
 ).pipe(Command.withDescription("Follow its events as they happen, until Ctrl-C"))
 
 export const sessions = Command.make("sessions").pipe(
   Command.withDescription("The exchanges between you and agents"),
-  Command.withSubcommands([list, get, create, update, remove, messages, status, interrupt, watch])
+  Command.withSubcommands([
+    list,
+    search,
+    get,
+    create,
+    update,
+    rename,
+    remove,
+    messages,
+    exportTo,
+    status,
+    interrupt,
+    watch
+  ])
 )
