@@ -10,7 +10,7 @@ import type { Collection, Driver, Order, Owned, Row, RowFilter, Table } from "./
 const searchedRows = 10_000
 const searchedBytes: number = 16 * 1024 * 1024
 const rowsAtOnce = 500
-const bytesAtOnce = 1024 * 1024
+const bytesAtOnce = 512 * 1024
 
 /** Decoded records kept at most, of all nouns together; the least recently used goes first. */
 const cacheSize = 20_000

@@ -84,6 +84,8 @@ export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionH
     session: Session,
     page: { readonly before?: MessageId | undefined; readonly limit: number }
   ) => Effect.Effect<TranscriptPage, NotFound>
+  /** The reply in the making, as far as it has come, while it is not stored; it comes after all messages that are. */
+  readonly unfinished: (session: Session) => Effect.Effect<Message | undefined>
   /** Stops what runs in a session that is about to be deleted, and ends its streams. */
   readonly forget: (session: Session) => Effect.Effect<void, Unavailable>
 }>() {}

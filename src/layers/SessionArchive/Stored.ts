@@ -16,10 +16,10 @@ const searchedSessions = 200
 const searchedBytes = 32 * 1024 * 1024
 
 /** How many messages, and bytes of them, are looked at in one go: meanwhile an embedded database serves nobody else. */
-const lookedAtOnce = { limit: 500, bytes: 1024 * 1024 }
+const lookedAtOnce = { limit: 500, bytes: 512 * 1024 }
 
 /** How many messages, and bytes of them, an export reads at a time. */
-const exportedAtOnce = { limit: 200, bytes: 1024 * 1024 }
+const exportedAtOnce = { limit: 200, bytes: 512 * 1024 }
 
 /** Where a search goes on: before the message at `before` of a session, or after the session where that is 0. */
 interface Place {
@@ -95,36 +95,28 @@ export const make = Effect.gen(function*() {
     return { items, next_cursor: more === undefined ? null : cursorOf({ session: more, before: 0 }) }
   })
 
-  const stored = (session: Session) =>
-    Stream.paginateChunkEffect(0, (after) =>
-      Effect.map(log.newer(session.id, after, exportedAtOnce), (placed) => {
-        const last = placed.at(-1)
-        return [
-          Chunk.of(placed.map(({ message }) => message)),
-          last === undefined ? Option.none<number>() : Option.some(last.seq)
-        ] as const
-      }))
-
-  /** The reply in the making, if it is not stored yet. */
-  const unfinished = (session: Session, last: Message | undefined) =>
-    Effect.map(
-      Effect.orDie(hub.newest(session, { limit: 1 })),
-      ({ is_running, messages: [newest] }) =>
-        newest === undefined || !is_running || newest.id === last?.id || newest.finished_at !== null ? [] : [newest]
-    )
+  /** The next messages after a place; at the end the reply in the making, if there is one. */
+  const nextOf = Effect.fnUntraced(function*(session: Session, after: number) {
+    const read = log.newer(session.id, after, exportedAtOnce)
+    let placed = yield* read
+    let making: Message | undefined
+    if (placed.length === 0) {
+      making = yield* hub.unfinished(session)
+      // It may have been stored since the end was read: what is not stored now comes after all that is.
+      placed = yield* read
+    }
+    const last = placed.at(-1)
+    return last === undefined
+      ? { messages: making === undefined ? [] : [making], next: Option.none<number>() }
+      : { messages: placed.map(({ message }) => message), next: Option.some(last.seq) }
+  })
 
   const transcript = (session: Session): Stream.Stream<ReadonlyArray<Message>> =>
-    Stream.suspend(() => {
-      let last: Message | undefined
-      return stored(session).pipe(
-        Stream.filter((messages) => messages.length > 0),
-        Stream.tap((messages) => Effect.sync(() => void (last = messages.at(-1)))),
-        Stream.concat(Stream.filter(
-          Stream.unwrap(Effect.sync(() => Stream.fromEffect(unfinished(session, last)))),
-          (messages) => messages.length > 0
-        ))
-      )
-    })
+    Stream.paginateChunkEffect(0, (after) =>
+      Effect.map(
+        nextOf(session, after),
+        ({ messages, next }) => [messages.length === 0 ? Chunk.empty() : Chunk.of(messages), next] as const
+      ))
 
   return SessionArchive.of({ search, transcript })
 })

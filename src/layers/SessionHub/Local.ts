@@ -309,6 +309,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
       }),
     messages: transcripts.from,
     newest: transcripts.newest,
+    unfinished: transcripts.unfinished,
     forget: (session) =>
       owner.interrupt(session, "drop").pipe(
         Effect.unlessEffect(Effect.map(running(session), (run) => run === undefined)),

@@ -86,6 +86,10 @@ export const make = (
     isStored && reply !== undefined ? stored.map((message) => message.id === reply.id ? reply : message) : stored
 
   return {
+    /** The reply in the making, while it is not stored. */
+    unfinished: (session: Session) =>
+      Effect.map(present(session), ({ isStored, reply }) => isStored ? undefined : reply),
+
     /** From the `offset`th message on. */
     from: (session: Session, { limit, offset }: { readonly offset: number; readonly limit: number }) =>
       steady(
