@@ -1,5 +1,5 @@
 /** A run's timeline as a table. */
-import type { Timeline } from "../domain/Timeline.ts"
+import type { Timeline } from "../domain/TimelineRecord.ts"
 import type { Column } from "./Table.ts"
 
 export type Step = Timeline["steps"][number]

@@ -5,7 +5,7 @@ import type { Invalid, Malformed, NotFound } from "../domain/Errors.ts"
 import type { UserId } from "../domain/Ids.ts"
 import type { Run } from "../domain/Run.ts"
 import type { RunsRequest } from "../domain/RunQuery.ts"
-import type { Timeline } from "../domain/Timeline.ts"
+import type { Timeline } from "../domain/TimelineRecord.ts"
 import type { SendFailure } from "./SessionHub.ts"
 
 /** Runs as their owner looks back on them. */

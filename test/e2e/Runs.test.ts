@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Run } from "../../src/domain/Run.ts"
-import type { Timeline } from "../../src/domain/Timeline.ts"
+import type { Timeline } from "../../src/domain/TimelineRecord.ts"
 import { patience } from "../support/Patience.ts"
 import { clientOf, safeJson, type Server, startServer, stoa, temporaryFolder } from "../support/Server.ts"
 

@@ -126,6 +126,8 @@ describe("A database that refuses what is said in a run", () => {
 
 /** What the database was before lists of runs could be narrowed. */
 const beforeRunFilters = `
+  drop trigger fill_in_run on runs;
+  drop function fill_in_run;
   drop index runs_by_owner;
   alter table runs drop column agent_id, drop column source, drop column source_id;
   create index runs_by_owner on runs (owner, id);
@@ -195,6 +197,16 @@ describe("A database from before lists of runs could be narrowed", () => {
         assert.deepStrictEqual(yield* list({ source: "user" }), [sent.id])
         assert.deepStrictEqual(yield* list({ source: "schedule", source_id: "fire-1" }), [fired.id])
         assert.deepStrictEqual(yield* list({ source_id: "y" }), [])
+
+        // As a process of the version before writes it, while others are upgraded.
+        const late = runOf(session, { source: "schedule", source_id: "fire-2" })
+        const data = JSON.stringify(late).replaceAll("'", "''")
+        yield* query(
+          url,
+          `insert into runs (id, owner, session_id, status, created_at, updated_at, data)
+            values ('${late.id}', '${late.user_id}', '${late.session_id}', 'running', now(), now(), '${data}')`
+        )
+        assert.deepStrictEqual(yield* list({ agent_id: session.agent_id, source_id: "fire-2" }), [late.id])
       }).pipe(Effect.provide(hostOn(url)), Effect.scoped)
     }), patience(120_000))
 })
