@@ -6,8 +6,10 @@ import { chat } from "./commands/chat.ts"
 import { credentials } from "./commands/credentials.ts"
 import { db } from "./commands/db.ts"
 import { doctor } from "./commands/doctor.ts"
+import { jobs } from "./commands/jobs.ts"
 import { keys } from "./commands/keys.ts"
 import { models } from "./commands/models.ts"
+import { notifications } from "./commands/notifications.ts"
 import { runs } from "./commands/runs.ts"
 import { schedules } from "./commands/schedules.ts"
 import type { Extensions } from "./commands/serve.ts"
@@ -26,11 +28,13 @@ const clients = [
   sessions,
   runs,
   schedules,
+  notifications,
   credentials,
   models,
   usage,
   workspaces,
   tenants,
+  jobs,
   keys,
   vault,
   db,

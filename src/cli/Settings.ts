@@ -33,13 +33,14 @@ export const variableOf = (name: SettingName) => `STOA_${name.toUpperCase()}`
 const flagOf = (name: SettingName) => `--${name.replaceAll("_", "-")}`
 
 /** Settings that may be given as a file: `STOA_VAULT_KEY_FILE`. */
-const secrets = ["database_url", "vault_key"] as const satisfies ReadonlyArray<SettingName>
+const secrets = ["database_url", "smtp_url", "vault_key"] as const satisfies ReadonlyArray<SettingName>
 
 const fileVariableOf = (name: SettingName) => `${variableOf(name)}_FILE`
 
 /** Settings without an option of `stoa serve`, because other users can see command lines. */
 export const withoutOption: ReadonlyArray<readonly [variable: string, description: string]> = [
   [variableOf("database_url"), "A PostgreSQL to use instead of the embedded database"],
+  [variableOf("smtp_url"), "A mail server for notifications: smtps://user:password@host"],
   [variableOf("vault_key"), "The vault's keys, newest first (default: a key file in the data folder)"],
   ...secrets.map((name) => [fileVariableOf(name), `The same from a file`] as const)
 ]

@@ -38,6 +38,17 @@ export type ScheduleId = typeof ScheduleId.Type
 export const FireId = token.pipe(Schema.brand("FireId"))
 export type FireId = typeof FireId.Type
 
+/** The id of a job says what it does for what, so that it is added once. */
+export const JobId = token.pipe(Schema.brand("JobId"))
+export type JobId = typeof JobId.Type
+
+export const NotificationId = token.pipe(Schema.brand("NotificationId"))
+export type NotificationId = typeof NotificationId.Type
+
+/** It is the `webhook-id` too, by which a receiver knows a message that comes again. */
+export const DeliveryId = token.pipe(Schema.brand("DeliveryId"))
+export type DeliveryId = typeof DeliveryId.Type
+
 /** A message's id; the id of a reply (`reply_id`) is the id of its assistant message. */
 export const MessageId = token.pipe(Schema.brand("MessageId"))
 export type MessageId = typeof MessageId.Type

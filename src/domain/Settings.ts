@@ -124,6 +124,15 @@ const workspaceSeconds = Schema.Int.pipe(Schema.between(1, 86_400)).annotations(
   description: "seconds from 1 to 86400"
 })
 
+const smtpUrl = Schema.Redacted(Schema.String.pipe(Schema.pattern(/^smtps?:\/\/\S{1,2048}$/))).annotations({
+  description: "a URL such as smtps://user:password@mail.example.com"
+})
+
+const mailFrom = Schema.String.pipe(
+  Schema.pattern(/^([^<>@\r\n]{0,100}<[^<>@\s]{1,64}@[A-Za-z0-9.-]{1,253}>|[^<>@\s]{1,64}@[A-Za-z0-9.-]{1,253})$/)
+)
+  .annotations({ description: "an address such as stoa@example.com, or Stoa <stoa@example.com>" })
+
 const vaultKey = Schema.Redacted(Schema.String.pipe(Schema.minLength(1))).annotations({
   description: "32 bytes as base64 or hex, several separated by commas"
 })
@@ -186,6 +195,10 @@ export const Settings = Schema.Struct({
   retain_days: Schema.optionalWith(retainDays, { exact: true, default: () => 0 }),
   /** The shortest time between two fires of one schedule. */
   schedule_min_seconds: Schema.optionalWith(scheduleMinSeconds, { exact: true, default: () => minIntervalSeconds }),
+  /** A mail server for notifications; without it none go out by e-mail. */
+  smtp_url: Schema.optionalWith(smtpUrl, { exact: true }),
+  /** Who these mails are from. */
+  mail_from: Schema.optionalWith(mailFrom, { exact: true, default: () => "stoa@localhost" }),
   /** The vault's keys, newest first; without them a key file in `data_dir` is made and used. */
   vault_key: Schema.optionalWith(vaultKey, { exact: true }),
   /** Starts with the given or a fresh vault key although the database was written with another; what that one sealed is lost. */

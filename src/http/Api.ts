@@ -10,9 +10,11 @@ import * as Document from "./api/Document.ts"
 import { EmbeddingsApi } from "./api/Embeddings.ts"
 import { FilesApi } from "./api/Files.ts"
 import { HealthApi } from "./api/Health.ts"
+import { JobsApi } from "./api/Jobs.ts"
 import { KeysApi } from "./api/Keys.ts"
 import { MessagesApi } from "./api/Messages.ts"
 import { ModelsApi } from "./api/Models.ts"
+import { NotificationsApi } from "./api/Notifications.ts"
 import * as Problem from "./api/Problem.ts"
 import { RunsApi } from "./api/Runs.ts"
 import { SchedulesApi } from "./api/Schedules.ts"
@@ -36,8 +38,10 @@ const native = HttpApi.make("stoa")
   .add(ChatApi)
   .add(RunsApi)
   .add(SchedulesApi)
+  .add(NotificationsApi)
   .add(UsageApi)
   .add(AdminApi)
+  .add(JobsApi)
   .add(KeysApi)
   .add(VaultApi)
   .add(WorkspacesApi)

@@ -15,9 +15,11 @@ import * as Credentials from "./handlers/Credentials.ts"
 import * as Embeddings from "./handlers/Embeddings.ts"
 import * as Files from "./handlers/Files.ts"
 import * as Health from "./handlers/Health.ts"
+import * as Jobs from "./handlers/Jobs.ts"
 import * as Keys from "./handlers/Keys.ts"
 import * as Messages from "./handlers/Messages.ts"
 import * as Models from "./handlers/Models.ts"
+import * as Notifications from "./handlers/Notifications.ts"
 import * as Runs from "./handlers/Runs.ts"
 import * as Schedules from "./handlers/Schedules.ts"
 import * as Sessions from "./handlers/Sessions.ts"
@@ -65,6 +67,8 @@ const handlers = Layer.mergeAll(
   Models.layer,
   Runs.layer,
   Schedules.layer,
+  Notifications.layer,
+  Jobs.layer,
   Sessions.layer,
   Usage.layer,
   Vault.layer,

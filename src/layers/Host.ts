@@ -8,9 +8,13 @@ import type { Auth } from "../services/Auth.ts"
 import type { EventLog } from "../services/EventLog.ts"
 import type { Files } from "../services/Files.ts"
 import type { Idempotency } from "../services/Idempotency.ts"
+import type { Jobs } from "../services/Jobs.ts"
+import type { JobStore } from "../services/JobStore.ts"
 import type { KeyCheck } from "../services/KeyCheck.ts"
 import type { Ledger } from "../services/Ledger.ts"
+import type { Mailer } from "../services/Mailer.ts"
 import type { Models } from "../services/Models.ts"
+import type { Notifier } from "../services/Notifier.ts"
 import { Outbound } from "../services/Outbound.ts"
 import type { Peers } from "../services/Peers.ts"
 import type { Rooms } from "../services/Rooms.ts"
@@ -34,12 +38,22 @@ import * as EventLogSql from "./EventLog/Sql.ts"
 import * as FilesMemory from "./Files/Memory.ts"
 import * as FilesSql from "./Files/Sql.ts"
 import * as IdempotencyStored from "./Idempotency/Stored.ts"
+import * as JobsMemory from "./Jobs/Memory.ts"
+import * as JobsSql from "./Jobs/Sql.ts"
+import * as JobsWorking from "./Jobs/Working.ts"
 import * as LedgerMemory from "./Ledger/Memory.ts"
 import * as LedgerSql from "./Ledger/Sql.ts"
+import * as MailerOff from "./Mailer/Off.ts"
+import * as MailerSmtp from "./Mailer/Smtp.ts"
 import * as Tables from "./Memory/Tables.ts"
 import { Silence } from "./Models/Bounds.ts"
 import type { Provider } from "./Models/Provider.ts"
 import * as ModelsRouter from "./Models/Router.ts"
+import * as Delivering from "./Notifier/Delivering.ts"
+import * as NotifierLocal from "./Notifier/Local.ts"
+import * as Noticed from "./Notifier/Noticed.ts"
+import * as Noticing from "./Notifier/Noticing.ts"
+import * as Wanting from "./Notifier/Wanting.ts"
 import * as OutboundGuarded from "./Outbound/Guarded.ts"
 import * as PeersMemory from "./Peers/Memory.ts"
 import * as PeersPg from "./Peers/Pg.ts"
@@ -74,7 +88,7 @@ import * as WorkspaceMemory from "./Workspace/Memory.ts"
 import * as WorkspaceOnlyFiles from "./Workspace/OnlyFiles.ts"
 
 /** The layers that store data, and the other processes that share it. */
-export type Memories = Storage | EventLog | Files | Ledger | ScheduleStore | Tenants | Peers
+export type Memories = Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants | Peers
 
 export type Host =
   | Memories
@@ -91,6 +105,8 @@ export type Host =
   | RunHistory
   | SessionArchive
   | Scheduler
+  | Jobs
+  | Notifier
   | Idempotency
   | Rotation
 
@@ -100,6 +116,7 @@ export const memory: Layer.Layer<Memories> = Layer.mergeAll(
   FilesMemory.layer,
   LedgerMemory.layer,
   SchedulerMemory.layer,
+  JobsMemory.layer,
   TenantsMemory.layer,
   PeersMemory.layer
 ).pipe(
@@ -115,6 +132,7 @@ const sql = (options: StorageSql.Options) =>
     FilesSql.layer,
     LedgerSql.layer,
     SchedulerSql.layer,
+    JobsSql.layer,
     TenantsSql.layer,
     VaultSqlCheck.layer
   )
@@ -167,6 +185,10 @@ const workspaces = (settings: Settings): Layer.Layer<Workspace> => {
   }
 }
 
+/** The server for mails that the settings name. */
+const mailer = ({ mail_from, smtp_url }: Settings): Layer.Layer<Mailer> =>
+  smtp_url === undefined ? MailerOff.layer : MailerSmtp.layer({ url: smtp_url, from: mail_from })
+
 export interface EngineOptions
   extends Partial<AgentRunnerLoop.Limits & SchedulerClaimed.Options & SessionHubLocal.Options & Upkeep.Limits>
 {
@@ -178,6 +200,8 @@ export interface EngineOptions
   readonly workspace?: Layer.Layer<Workspace>
   /** How tools reach the web; without it they do not. */
   readonly outbound?: Layer.Layer<Outbound>
+  /** How e-mails are sent; without it they are not. */
+  readonly mailer?: Layer.Layer<Mailer>
 }
 
 /** No tool reaches anything. */
@@ -185,6 +209,19 @@ const unreachable = Layer.succeed(Outbound, {
   fetch: () => Promise.reject(new TypeError("fetch failed")),
   forbids: () => true
 })
+
+/** What is done later, and who is told. It sees the log and the schedules as they are, and the engine sees them with its notices. */
+const notifying = ({ mailer = MailerOff.layer, outbound = unreachable }: EngineOptions) =>
+  Layer.merge(
+    Layer.provideMerge(
+      NotifierLocal.layer,
+      Layer.unwrapEffect(Effect.map(Effect.all([Noticing.make, Delivering.make]), JobsWorking.layer))
+    ),
+    Noticed.layer
+  ).pipe(
+    Layer.provide(Wanting.layer),
+    Layer.provide(Layer.merge(outbound, mailer))
+  )
 
 /** The engine over any storage, vault and models. */
 export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>, options: EngineOptions) =>
@@ -209,6 +246,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
         Layer.provide(options.outbound ?? unreachable)
       )
     ),
+    Layer.provideMerge(notifying(options)),
     Layer.provideMerge(options.workspace ?? workspaceInMemory),
     Layer.provideMerge(AuthComposite.layer(options)),
     Layer.provideMerge(Layer.mergeAll(ApiKeysStored.layer, IdempotencyStored.layer, RotationStored.layer)),
@@ -288,7 +326,8 @@ export const layer = (settings: Settings, extensions: Extensions = {}) => {
       trusted: trustsUserHeader(settings),
       tools: extensions.tools,
       workspace: workspaces(settings),
-      outbound
+      outbound,
+      mailer: mailer(settings)
     }
   )
 }

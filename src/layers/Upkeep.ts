@@ -8,6 +8,7 @@ import { Files, type SweepPlace, type Swept } from "../services/Files.ts"
 import { timestampOf } from "../services/Now.ts"
 import { Rooms } from "../services/Rooms.ts"
 import { RunOwner } from "../services/RunOwner.ts"
+import { Storage } from "../services/Storage.ts"
 import { supervise } from "./Supervise.ts"
 
 export type Limits = Pick<Settings, "parked_hours" | "retain_days">
@@ -81,11 +82,22 @@ const removeFiles = Effect.fnUntraced(function*(after: Duration.Duration = unnam
   }
 })
 
+/** How long messages and what became of them are kept, and how many are removed together. */
+const keepDeliveries = Duration.days(30)
+const deliveryBatch = 500
+
+const removeDeliveries = Effect.gen(function*() {
+  const { forgetDeliveries } = yield* Storage
+  const before = yield* ago(keepDeliveries)
+  while ((yield* forgetDeliveries(before, deliveryBatch)) === deliveryBatch) yield* Effect.sleep(pruneGap)
+})
+
 export const layer = (
   { parked_hours, retain_days }: Limits = defaults
-): Layer.Layer<never, never, EventLog | Files | Rooms | RunOwner> =>
+): Layer.Layer<never, never, EventLog | Files | Rooms | RunOwner | Storage> =>
   Layer.mergeAll(
     Layer.scopedDiscard(Effect.forkScoped(sweeping("Removal of files", removeFiles()))),
+    Layer.scopedDiscard(Effect.forkScoped(sweeping("Removal of old deliveries", removeDeliveries))),
     parked_hours === 0
       ? Layer.empty
       : Layer.scopedDiscard(Effect.forkScoped(sweeping("Expiry of parked runs", expire(Duration.hours(parked_hours))))),

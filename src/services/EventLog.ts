@@ -1,6 +1,7 @@
 import { Context, Data, type Effect } from "effect"
 import type { Claim } from "../domain/Claim.ts"
 import type { MessageId, RunId, SessionId, Timestamp, UserId } from "../domain/Ids.ts"
+import type { Job } from "../domain/Job.ts"
 import type { LedgerEntry } from "../domain/Ledger.ts"
 import type { Message } from "../domain/Message.ts"
 import type { Run, RunStatus } from "../domain/Run.ts"
@@ -70,6 +71,8 @@ export interface LogBatch {
   readonly claims?: ReadonlyArray<Claim>
   /** Ledger entries of model calls that have ended. An entry that exists already stays as it is. */
   readonly usage?: ReadonlyArray<LedgerEntry>
+  /** What is to be done because of it, at once. A job that exists already stays as it is. */
+  readonly jobs?: ReadonlyArray<Job>
 }
 
 /**

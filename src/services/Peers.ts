@@ -1,5 +1,5 @@
 import { Context, type Effect, type Scope } from "effect"
-import type { RunId, SessionId } from "../domain/Ids.ts"
+import type { RunId, SessionId, UserId } from "../domain/Ids.ts"
 
 /** What one process tells the others. A notice may be lost, so a process that needs an effect sends it again. */
 export type Notice =
@@ -12,6 +12,8 @@ export type Notice =
   | { readonly type: "cancel"; readonly session: SessionId; readonly run: RunId }
   /** The session is being deleted. */
   | { readonly type: "forget"; readonly session: SessionId }
+  /** The owner has notifications from now on. */
+  | { readonly type: "notified"; readonly owner: UserId }
 
 /** What a process receives: another one's notice, or the news that it may have missed some and must look into storage. */
 export type Received = Notice | { readonly type: "look" }

@@ -6,6 +6,8 @@ import { Credential } from "../domain/Credential.ts"
 import type { Conflict, Malformed, NotFound } from "../domain/Errors.ts"
 import { Fire } from "../domain/Fire.ts"
 import type { Timestamp, UserId } from "../domain/Ids.ts"
+import { Job } from "../domain/Job.ts"
+import { Delivery, Notification } from "../domain/Notification.ts"
 import * as Older from "../domain/Older.ts"
 import type { Page, PageRequest } from "../domain/Page.ts"
 import type { Run } from "../domain/Run.ts"
@@ -98,10 +100,16 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly schedules: Collection<Schedule, "agent_id">
   /** Written through `ScheduleStore`. */
   readonly fires: Collection<Fire, "schedule_id" | "status">
+  /** Written through `JobStore`. */
+  readonly jobs: Collection<Job, "kind" | "status">
+  readonly notifications: Collection<Notification, never>
+  readonly deliveries: Collection<Delivery, "notification_id" | "status">
   /** Written with what they claim: in a transaction, or by `EventLog.append`. */
   readonly claims: Collection<Claim, never>
   /** Removes at most `limit` claims that are older, and answers how many it removed. */
   readonly forgetClaims: (before: Timestamp, limit: number) => Effect.Effect<number>
+  /** The same for deliveries. */
+  readonly forgetDeliveries: (before: Timestamp, limit: number) => Effect.Effect<number>
   /** Runs `effect` in a transaction: all its writes happen, or none. Transactions can be nested. */
   readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }>() {}
@@ -150,6 +158,13 @@ export const tables = {
     name: "fires",
     columns: ["schedule_id", "status"],
     references: [{ column: "schedule_id", table: "schedules" }]
+  },
+  jobs: { name: "jobs", columns: ["kind", "status"], references: [] },
+  notifications: { name: "notifications", columns: [], references: [] },
+  deliveries: {
+    name: "deliveries",
+    columns: ["notification_id", "status"],
+    references: [{ column: "notification_id", table: "notifications" }]
   },
   /** Written by `EventLog.append`, summed by `Ledger`; refers to nothing, so that it stays. */
   usage: { name: "usage", columns: [], references: [] }
@@ -288,7 +303,26 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         schema: Fire,
         columns: ({ schedule_id, status }) => ({ schedule_id, status })
       }),
+      jobs: makeCollection(driver, undefined, {
+        noun: "Job",
+        table: tables.jobs,
+        schema: Job,
+        columns: ({ kind, status }) => ({ kind, status })
+      }),
+      notifications: makeCollection(driver, undefined, {
+        noun: "Notification",
+        table: tables.notifications,
+        schema: Notification,
+        columns: () => ({})
+      }),
+      deliveries: makeCollection(driver, undefined, {
+        noun: "Delivery",
+        table: tables.deliveries,
+        schema: Delivery,
+        columns: ({ notification_id, status }) => ({ notification_id, status })
+      }),
       forgetClaims: (before, limit) => driver.removeBefore(tables.claims, before, limit),
+      forgetDeliveries: (before, limit) => driver.removeBefore(tables.deliveries, before, limit),
       transaction: (effect) =>
         Effect.flatMap(InTransaction, (outer) => {
           // An inner transaction ends with the outer one.

@@ -38,6 +38,7 @@ describe("Settings", () => {
       model_idle_seconds: 60,
       parked_hours: 168,
       schedule_min_seconds: 10,
+      mail_from: "stoa@localhost",
       workspace: "auto",
       workspace_isolation: "agent",
       workspace_max_mb: 1_024,

@@ -7,6 +7,7 @@ import type { RunStatus } from "../../src/domain/Run.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import { EventLog, framesAfter, type LogBatch, type LogPage, replayBytes } from "../../src/services/EventLog.ts"
 import type { Files } from "../../src/services/Files.ts"
+import type { JobStore } from "../../src/services/JobStore.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import type { ScheduleStore } from "../../src/services/ScheduleStore.ts"
 import { Storage } from "../../src/services/Storage.ts"
@@ -37,7 +38,7 @@ const batch = (parts: Partial<LogBatch>): LogBatch => ({ pages: [], runs: [], me
 
 export const eventLogContract = <E>(
   name: string,
-  backend: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | Tenants, E>
+  backend: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants, E>
 ): void =>
   layer(backend, { timeout: patience(120_000), excludeTestServices: true })(`EventLog contract: ${name}`, (it) => {
     it.effect("reads pages back as they were written, gapless", () =>

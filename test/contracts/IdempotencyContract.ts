@@ -10,6 +10,7 @@ import * as PeersMemory from "../../src/layers/Peers/Memory.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
 import { Files } from "../../src/services/Files.ts"
 import { Idempotency, type Once } from "../../src/services/Idempotency.ts"
+import { JobStore } from "../../src/services/JobStore.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { Models } from "../../src/services/Models.ts"
 import { ScheduleStore } from "../../src/services/ScheduleStore.ts"
@@ -57,12 +58,12 @@ const another = Effect.map(
 
 /** Another whole process over the same storage. */
 const anotherHost = Effect.flatMap(
-  Effect.context<Storage | EventLog | Files | Ledger | ScheduleStore | Tenants | Vault | Models>(),
+  Effect.context<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants | Vault | Models>(),
   (parts) =>
     Layer.build(Layer.fresh(Host.engine(
       Layer.merge(
         Layer.succeedContext(
-          Context.pick(Storage, EventLog, Files, Ledger, ScheduleStore, Tenants, Vault, Models)(parts)
+          Context.pick(Storage, EventLog, Files, Ledger, ScheduleStore, JobStore, Tenants, Vault, Models)(parts)
         ),
         PeersMemory.layer
       ),

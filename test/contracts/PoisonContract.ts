@@ -4,6 +4,7 @@ import { Effect, type Layer } from "effect"
 import { textOf } from "../../src/domain/Message.ts"
 import type { EventLog } from "../../src/services/EventLog.ts"
 import type { Files } from "../../src/services/Files.ts"
+import type { JobStore } from "../../src/services/JobStore.ts"
 import type { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import type { ScheduleStore } from "../../src/services/ScheduleStore.ts"
@@ -44,7 +45,7 @@ const reply = (
 
 export const poisonContract = <E>(
   name: string,
-  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | Tenants, E>
+  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants, E>
 ) =>
   layer(storage, { timeout: "60 seconds", excludeTestServices: true })(`Poison: ${name}`, (it) => {
     it.scoped("a run whose events storage cannot hold ends after its attempts, and its session goes on", () =>

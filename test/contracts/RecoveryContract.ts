@@ -7,6 +7,7 @@ import { textOf } from "../../src/domain/Message.ts"
 import type { Run } from "../../src/domain/Run.ts"
 import { EventLog, type LogBatch } from "../../src/services/EventLog.ts"
 import type { Files } from "../../src/services/Files.ts"
+import type { JobStore } from "../../src/services/JobStore.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import type { ScheduleStore } from "../../src/services/ScheduleStore.ts"
@@ -57,7 +58,7 @@ const interrupted = (
 
 export const recoveryContract = <E>(
   name: string,
-  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | Tenants, E>
+  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants, E>
 ) =>
   layer(storage, { timeout: patience(60_000), excludeTestServices: true })(`Recovery: ${name}`, (it) => {
     it.scoped("makes the model call that was cut off again, and keeps what it had said", () =>

@@ -7,6 +7,7 @@ import { statefulSession } from "../../src/domain/Schedule.ts"
 import { planOf } from "../../src/layers/Scheduler/Plan.ts"
 import type { EventLog } from "../../src/services/EventLog.ts"
 import type { Files } from "../../src/services/Files.ts"
+import type { JobStore } from "../../src/services/JobStore.ts"
 import type { Ledger } from "../../src/services/Ledger.ts"
 import { Scheduler } from "../../src/services/Scheduler.ts"
 import { ScheduleStore } from "../../src/services/ScheduleStore.ts"
@@ -45,7 +46,7 @@ const wake = Effect.flatMap(Scheduler, ({ wake }) => wake)
 
 export const schedulerContract = <E>(
   name: string,
-  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | Tenants, E>
+  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants, E>
 ): void =>
   layer(storage, { timeout: patience(60_000), excludeTestServices: true })(`Scheduler: ${name}`, (it) => {
     it.scoped("fires by the clock, each time in a session of its own, and records what became of it", () =>

@@ -7,6 +7,7 @@ import type { Session } from "../../src/domain/Session.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
 import type { Files } from "../../src/services/Files.ts"
 import { Idempotency } from "../../src/services/Idempotency.ts"
+import type { JobStore } from "../../src/services/JobStore.ts"
 import type { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import type { ScheduleStore } from "../../src/services/ScheduleStore.ts"
@@ -39,7 +40,7 @@ const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1
 
 export const stoppingContract = <E>(
   name: string,
-  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | Tenants, E>
+  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants, E>
 ) =>
   layer(storage, { timeout: "60 seconds", excludeTestServices: true })(`Stopping: ${name}`, (it) => {
     it.scoped("ends a queued run that is cancelled before it answers: its place is free, and it never runs, nor after a restart", () =>

@@ -19,6 +19,7 @@ import * as PeersMemory from "../../src/layers/Peers/Memory.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { AppendRefused, EventLog } from "../../src/services/EventLog.ts"
 import { Files } from "../../src/services/Files.ts"
+import { JobStore } from "../../src/services/JobStore.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { ScheduleStore } from "../../src/services/ScheduleStore.ts"
@@ -49,11 +50,11 @@ const scripts: ReadonlyArray<(token: string) => string> = [
 
 /** A host over storage that outlives it. After `kill`, nothing that it still does reaches the log. */
 const live = Effect.gen(function*() {
-  const context = yield* Effect.context<Storage | EventLog | Files | Ledger | ScheduleStore | Tenants>()
+  const context = yield* Effect.context<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants>()
   const log = Context.get(context, EventLog)
   let killed = false
   const append: typeof log.append = (batch) => killed ? new AppendRefused({ reason: "fenced" }) : log.append(batch)
-  const storage = Context.pick(Storage, EventLog, Files, Ledger, ScheduleStore, Tenants)(context).pipe(
+  const storage = Context.pick(Storage, EventLog, Files, Ledger, ScheduleStore, JobStore, Tenants)(context).pipe(
     Context.add(EventLog, { ...log, append })
   )
   const parts = ModelsRouter.layerDefault.pipe(
@@ -90,7 +91,7 @@ interface Model {
 
 interface Real {
   readonly run: <A, E>(
-    effect: Effect.Effect<A, E, Storage | EventLog | Files | Ledger | ScheduleStore | Tenants>
+    effect: Effect.Effect<A, E, Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants>
   ) => Promise<A>
   host: Effect.Effect.Success<typeof live>
   readonly session: Session
@@ -336,12 +337,14 @@ const settle = (real: Real) =>
 
 const keepsItsPromises = <E>(
   name: string,
-  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | Tenants, E>
+  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants, E>
 ) =>
   layer(storage, { timeout: patience(60_000), excludeTestServices: true })(`Whatever happens: ${name}`, (it) => {
     it.effect("nothing accepted is lost, nothing seen changes, every run ends", () =>
       Effect.gen(function*() {
-        const context = yield* Effect.context<Storage | EventLog | Files | Ledger | ScheduleStore | Tenants>()
+        const context = yield* Effect.context<
+          Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants
+        >()
         const run: Real["run"] = (effect) => Effect.runPromise(Effect.provide(effect, context))
         const property = FastCheck.asyncProperty(commands, async (course) => {
           const host = await run(live)

@@ -5,11 +5,13 @@ import { EventLog } from "../../src/services/EventLog.ts"
 import { Files } from "../../src/services/Files.ts"
 import { Rooms } from "../../src/services/Rooms.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
+import { Storage } from "../../src/services/Storage.ts"
 
 describe("The sweeps", () => {
   const counts = { parked: 0, prune: 0 }
   const swept = { looked: 0, ended: 0, removed: 0, next: undefined }
   let filesSwept = 0
+  let deliveriesSwept = 0
   const fakes = Layer.mergeAll(
     Layer.succeed(
       EventLog,
@@ -25,7 +27,13 @@ describe("The sweeps", () => {
       } as unknown as typeof Files.Service
     ),
     Layer.succeed(Rooms, {} as typeof Rooms.Service),
-    Layer.succeed(RunOwner, {} as typeof RunOwner.Service)
+    Layer.succeed(RunOwner, {} as typeof RunOwner.Service),
+    Layer.succeed(
+      Storage,
+      {
+        forgetDeliveries: (_: string, limit: number) => Effect.sync(() => deliveriesSwept++ % 3 === 0 ? limit : 1)
+      } as unknown as typeof Storage.Service
+    )
   )
   const sweeps = (limits: Upkeep.Limits) => Layer.build(Layer.provide(Upkeep.layer(limits), fakes))
 
@@ -46,5 +54,6 @@ describe("The sweeps", () => {
       yield* TestClock.adjust("1 hour")
       assert.deepStrictEqual(counts, before)
       assert.isAbove(filesSwept, 40, "files without a session go all the same")
+      assert.isAbove(deliveriesSwept, 40, "and so do old messages")
     }))
 })

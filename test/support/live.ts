@@ -10,6 +10,7 @@ import * as PeersMemory from "../../src/layers/Peers/Memory.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { AppendRefused, EventLog } from "../../src/services/EventLog.ts"
 import { Files } from "../../src/services/Files.ts"
+import { JobStore } from "../../src/services/JobStore.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { Models } from "../../src/services/Models.ts"
 import type { Peers } from "../../src/services/Peers.ts"
@@ -37,11 +38,11 @@ export interface LiveOptions {
 /** A host. `end` leaves its runs as they are; after `kill`, nothing that it still does reaches the log. */
 export const live = (options: LiveOptions = {}) =>
   Effect.gen(function*() {
-    const context = yield* Effect.context<Storage | EventLog | Files | Ledger | ScheduleStore | Tenants>()
+    const context = yield* Effect.context<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants>()
     const log = Context.get(context, EventLog)
     let isKilled = false
     const append: Append = (batch) => isKilled ? new AppendRefused({ reason: "fenced" }) : log.append(batch)
-    const storage = Context.pick(Storage, EventLog, Files, Ledger, ScheduleStore, Tenants)(context).pipe(
+    const storage = Context.pick(Storage, EventLog, Files, Ledger, ScheduleStore, JobStore, Tenants)(context).pipe(
       Context.add(EventLog, {
         ...log,
         append: options.append?.(append) ?? append,

@@ -9,6 +9,7 @@ import * as Server from "../../http/Server.ts"
 import * as Host from "../../layers/Host.ts"
 import * as ReadinessLocal from "../../layers/Readiness/Local.ts"
 import { Fatal, type StorageEnded } from "../../services/Fatal.ts"
+import { Jobs } from "../../services/Jobs.ts"
 import { Readiness } from "../../services/Readiness.ts"
 import { Rooms } from "../../services/Rooms.ts"
 import { RunOwner } from "../../services/RunOwner.ts"
@@ -45,6 +46,7 @@ const run = (
     const owner = yield* RunOwner
     const rooms = yield* Rooms
     const scheduler = yield* Scheduler
+    const jobs = yield* Jobs
     const readiness = yield* Readiness
     const { address } = yield* HttpServer.HttpServer
     const port = address._tag === "TcpAddress" ? address.port : settings.port
@@ -67,6 +69,7 @@ const run = (
     yield* owner.recover
     // Added after the finalizer above, so that it is stopped first: it starts nothing while runs come to their ends.
     yield* Effect.forkScoped(scheduler.run)
+    yield* Effect.forkScoped(jobs.run)
     yield* readiness.set(true)
     yield* announce(settings, urlOf(settings, port), key)
     return yield* Deferred.await(ended)

@@ -97,6 +97,7 @@ export const options = {
     "The shortest time between two fires of a schedule",
     10
   ),
+  mail_from: Options.optional(text("mail_from", "ADDRESS", "Who e-mails of notifications are from")),
   retain_days: number("retain_days", "DAYS", "How long the events of ended runs are kept; 0 is for ever", 0),
   max_connections: Options.integer("max-connections").pipe(
     Options.withPseudoName("COUNT"),
@@ -180,6 +181,7 @@ export const read = Effect.fnUntraced(function*(flags: Flags) {
       model_idle_seconds: Option.getOrUndefined(flags.model_idle_seconds),
       parked_hours: Option.getOrUndefined(flags.parked_hours),
       schedule_min_seconds: Option.getOrUndefined(flags.schedule_min_seconds),
+      mail_from: Option.getOrUndefined(flags.mail_from),
       retain_days: Option.getOrUndefined(flags.retain_days),
       max_connections: Option.getOrUndefined(flags.max_connections),
       keep_alive_seconds: Option.getOrUndefined(flags.keep_alive_seconds),

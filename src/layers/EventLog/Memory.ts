@@ -2,6 +2,7 @@
 import { Array as Arr, Effect, Layer, Option, Schema } from "effect"
 import type { Claim } from "../../domain/Claim.ts"
 import type { SessionId, Timestamp } from "../../domain/Ids.ts"
+import type { Job } from "../../domain/Job.ts"
 import type { LedgerEntry } from "../../domain/Ledger.ts"
 import { Run } from "../../domain/Run.ts"
 import {
@@ -62,6 +63,15 @@ const rowOfEntry = (entry: LedgerEntry): Row => ({
   updated_at: entry.created_at,
   columns: {},
   data: entry
+})
+
+const rowOfJob = (job: Job): Row => ({
+  id: job.id,
+  owner: job.user_id,
+  created_at: job.created_at,
+  updated_at: job.updated_at,
+  columns: { kind: job.kind, status: job.status },
+  data: job
 })
 
 const refusal = (
@@ -137,6 +147,10 @@ export const make = Effect.map(Tables, (store) =>
             const entered = store.rows(tables.usage.name).byId
             for (const entry of batch.usage ?? []) {
               if (!entered.has(entry.id)) store.put(tables.usage, rowOfEntry(entry))
+            }
+            const known = store.rows(tables.jobs.name).byId
+            for (const job of batch.jobs ?? []) {
+              if (!known.has(job.id)) store.put(tables.jobs, rowOfJob(job))
             }
           }
           return reason

@@ -4,7 +4,7 @@
  * Notices go out by one `pg_notify` for all that waits.
  */
 import { Clock, Deferred, Duration, Effect, Layer, Random, Stream } from "effect"
-import type { RunId, SessionId } from "../../domain/Ids.ts"
+import type { RunId, SessionId, UserId } from "../../domain/Ids.ts"
 import { type Notice, Peers, type Received } from "../../services/Peers.ts"
 import { Listening } from "../Sql/pg/Listening.ts"
 import { Prepared } from "../Sql/Prepared.ts"
@@ -62,6 +62,8 @@ const textOf = (notice: Notice): string => {
       return `cancel ${notice.session} ${notice.run}`
     case "interrupt":
       return `interrupt ${notice.session} ${notice.run} ${notice.queue}`
+    case "notified":
+      return `notified ${notice.owner}`
   }
 }
 
@@ -80,6 +82,8 @@ const noticeOf = (text: string): Notice | undefined => {
       return { type, session, run }
     case "interrupt":
       return { type, session, run, queue: third === "drop" ? "drop" : "keep" }
+    case "notified":
+      return { type, owner: id as UserId }
     default:
       return undefined
   }

@@ -1,6 +1,6 @@
 /**
- * Seals again what Storage holds: credentials, and answers that are kept for
- * idempotency. Records are compared before they are replaced, so that a change
+ * Seals again what Storage holds: credentials, addresses of notifications, and
+ * answers that are kept for idempotency. Records are compared before they are replaced, so that a change
  * that comes between wins; a change by a process that has not seen the new key
  * yet is found by the next pass.
  */
@@ -35,7 +35,7 @@ interface Batch {
 }
 
 export const make = Effect.gen(function*() {
-  const { claims, credentials } = yield* Storage
+  const { claims, credentials, notifications } = yield* Storage
   const vault = yield* Vault
   const scope = yield* Effect.scope
   const mutex = Effect.unsafeMakeSemaphore(1)
@@ -53,6 +53,18 @@ export const make = Effect.gen(function*() {
             Effect.ignore(credentials.host.modify(id, (now) => now.sealed === sealed ? { ...now, sealed: by } : now))
         }]
       )
+    }))
+
+  const inNotifications = (after: string | undefined): Effect.Effect<Batch> =>
+    Effect.map(notifications.host.scan(after, batch), ({ items, next }) => ({
+      last: next,
+      found: items.map(({ id, sealed, user_id }) => ({
+        owner: user_id,
+        record: `notifications/${id}`,
+        text: sealed,
+        replace: (by: string) =>
+          Effect.ignore(notifications.host.modify(id, (now) => now.sealed === sealed ? { ...now, sealed: by } : now))
+      }))
     }))
 
   const inClaims = (after: string | undefined): Effect.Effect<Batch> =>
@@ -73,7 +85,7 @@ export const make = Effect.gen(function*() {
 
   /** Visits everything that is sealed, a batch at a time. */
   const everything = Effect.fnUntraced(function*<A>(visit: (sealed: Sealed) => Effect.Effect<A>) {
-    for (const read of [inCredentials, inClaims]) {
+    for (const read of [inCredentials, inNotifications, inClaims]) {
       let at: string | undefined
       do {
         const { found, last } = yield* read(at)

@@ -7,8 +7,8 @@ import { Schedule, type ScheduleState } from "../../domain/Schedule.ts"
 import { timestampOf } from "../../services/Now.ts"
 import { type Advance, ScheduleStore, type StateInput } from "../../services/ScheduleStore.ts"
 import { type Row, tables } from "../../services/Storage.ts"
+import { fairly } from "../Fair.ts"
 import { type Store, Tables } from "../Memory/Tables.ts"
-import { fairly } from "./Fair.ts"
 
 /** A state as it is kept; times are in milliseconds. */
 interface Kept extends StateInput {

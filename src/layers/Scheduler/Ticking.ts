@@ -2,11 +2,12 @@
  * The loop of a process: it claims what is due, sends what is claimed, and follows the runs. It waits for a doorbell
  * or a time, and looks at least every second whatever happens: timers only make it quick. The clock is that of the storage.
  */
-import { Duration, Effect, FiberSet } from "effect"
-import { FireId, type UserId } from "../../domain/Ids.ts"
+import { Duration, Effect } from "effect"
+import { FireId } from "../../domain/Ids.ts"
 import { NewId } from "../../services/NewId.ts"
 import { Peers } from "../../services/Peers.ts"
 import { type Look, ScheduleStore } from "../../services/ScheduleStore.ts"
+import * as AtOnce from "../AtOnce.ts"
 import { supervise } from "../Supervise.ts"
 import * as Following from "./Following.ts"
 import { planOf } from "./Plan.ts"
@@ -69,18 +70,11 @@ export const make = Effect.gen(function*() {
   })
 
   return Effect.gen(function*() {
-    const sending = yield* FiberSet.make<void>()
-    const counts = new Map<UserId, number>()
-    const count = (owner: UserId, by: number) => {
-      const after = (counts.get(owner) ?? 0) + by
-      if (after > 0) counts.set(owner, after)
-      else counts.delete(owner)
-    }
-    const active = () => [...counts.values()].reduce((sum, one) => sum + one, 0)
+    const sending = yield* AtOnce.make(maxSending, maxSendingOfOne, () => bell.unsafeOpen())
 
     /** Takes fires and begins to send them; answers how many. */
     const take = Effect.gen(function*() {
-      const limit = maxSending - active()
+      const limit = sending.free()
       if (limit <= 0) return 0
       const fires = yield* store.take({
         sender: peers.self,
@@ -88,16 +82,9 @@ export const make = Effect.gen(function*() {
         limit,
         perOwner: maxSendingOfOne,
         maxRunning,
-        without: [...counts].flatMap(([owner, sent]) => sent >= maxSendingOfOne ? [owner] : [])
+        without: sending.full()
       })
-      yield* Effect.forEach(fires, (fire) => {
-        count(fire.user_id, 1)
-        const done = Effect.sync(() => {
-          count(fire.user_id, -1)
-          bell.unsafeOpen()
-        })
-        return FiberSet.run(sending, Effect.ensuring(send(fire), done))
-      }, { discard: true })
+      yield* Effect.forEach(fires, (fire) => sending.start(fire.user_id, send(fire)), { discard: true })
       return fires.length
     })
 

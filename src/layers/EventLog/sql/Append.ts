@@ -4,6 +4,7 @@
  * what PostgreSQL's array literals cost, which escape every quote of a document.
  */
 import type { Claim } from "../../../domain/Claim.ts"
+import type { Job } from "../../../domain/Job.ts"
 import { type LedgerEntry, tokenNames } from "../../../domain/Ledger.ts"
 import type { Run } from "../../../domain/Run.ts"
 import type { LogBatch, LogPage, PlacedMessage } from "../../../services/EventLog.ts"
@@ -22,7 +23,7 @@ interface Part<A> {
   readonly table: string
   readonly columns: ReadonlyArray<Column<A>>
   /** A column that is the same in every row, and its value. */
-  readonly constant?: readonly [name: string, value: number]
+  readonly constant?: readonly [name: string, value: number | string]
   readonly onConflict: string
 }
 
@@ -114,6 +115,21 @@ const usage: Part<LedgerEntry> = {
   onConflict: "on conflict (id) do nothing"
 }
 
+const jobs: Part<Job> = {
+  table: "jobs",
+  columns: [
+    { name: "id", kind: "text", of: (job) => job.id },
+    { name: "owner", kind: "text", of: (job) => job.user_id },
+    { name: "created_at", kind: "timestamptz", of: (job) => job.created_at },
+    { name: "updated_at", kind: "timestamptz", of: (job) => job.updated_at },
+    { name: "data", kind: "text", of: (job) => JSON.stringify(job) },
+    { name: "kind", kind: "text", of: (job) => job.kind },
+    { name: "status", kind: "text", of: (job) => job.status }
+  ],
+  constant: ["run_at", "clock_timestamp()"],
+  onConflict: "on conflict (id) do nothing"
+}
+
 const insertText = ({ columns, constant, onConflict, table }: Part<never>, firstParam: number) => {
   const values = columns.map(({ kind }, i) => {
     const param = `$${firstParam + i}`
@@ -135,12 +151,13 @@ const paramsOf = <A>({ columns }: Part<A>, items: ReadonlyArray<A>): ReadonlyArr
 const maskOf = (batch: LogBatch) =>
   (batch.runs.length > 0 ? 1 : 0) | (batch.messages.length > 0 ? 2 : 0) | (batch.pages.length > 0 ? 4 : 0) |
   (batch.claims !== undefined && batch.claims.length > 0 ? 8 : 0) |
-  (batch.usage !== undefined && batch.usage.length > 0 ? 16 : 0)
+  (batch.usage !== undefined && batch.usage.length > 0 ? 16 : 0) |
+  (batch.jobs !== undefined && batch.jobs.length > 0 ? 32 : 0)
 
 /** One text for each set of parts that are there, so that it stays prepared. */
 const textOf = (mask: number): string => {
   let firstParam = 1
-  const inserts = [runs, messages, pages, claims, usage].filter((_, i) => mask & (1 << i)).map((part) => {
+  const inserts = [runs, messages, pages, claims, usage, jobs].filter((_, i) => mask & (1 << i)).map((part) => {
     const insert = insertText(part, firstParam)
     firstParam += part.columns.length
     return insert
@@ -153,7 +170,7 @@ const textOf = (mask: number): string => {
 const lastOfEach = <A>(items: ReadonlyArray<A>, idOf: (item: A) => string): ReadonlyArray<A> =>
   items.length < 2 ? items : [...new Map(items.map((item) => [idOf(item), item])).values()]
 
-const texts = Array.from({ length: 32 }, (_, mask) => textOf(mask))
+const texts = Array.from({ length: 64 }, (_, mask) => textOf(mask))
 
 /** The statement that writes a batch, and its parameters. Nothing when the batch is empty. */
 export const statementOf = (batch: LogBatch): readonly [text: string, params: ReadonlyArray<string>] | undefined => {
@@ -166,7 +183,8 @@ export const statementOf = (batch: LogBatch): readonly [text: string, params: Re
       : []),
     ...(mask & 4 ? paramsOf(pages, batch.pages) : []),
     ...(mask & 8 ? paramsOf(claims, batch.claims!) : []),
-    ...(mask & 16 ? paramsOf(usage, batch.usage!) : [])
+    ...(mask & 16 ? paramsOf(usage, batch.usage!) : []),
+    ...(mask & 32 ? paramsOf(jobs, lastOfEach(batch.jobs!, ({ id }) => id)) : [])
   ]
   return [texts[mask]!, params]
 }

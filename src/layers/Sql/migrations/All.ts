@@ -9,6 +9,7 @@ import { files } from "./0009_files.ts"
 import { customEvents } from "./0010_custom_events.ts"
 import { schedules } from "./0011_schedules.ts"
 import { runFilters } from "./0013_run_filters.ts"
+import { notifications } from "./0014_notifications.ts"
 
 /** Every step, for `Migrations.migrate`. */
 export const all: Migrations = {
@@ -21,5 +22,6 @@ export const all: Migrations = {
   "0009_files": files,
   "0010_custom_events": customEvents,
   "0011_schedules": schedules,
-  "0013_run_filters": runFilters
+  "0013_run_filters": runFilters,
+  "0014_notifications": notifications
 }

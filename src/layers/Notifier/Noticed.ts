@@ -1,0 +1,74 @@
+/**
+ * Adds a job to each write that there is something to tell of, in the same transaction: a run that ended or waits,
+ * a fire that was missed. So a message is neither lost with a process nor sent for what was never written.
+ */
+import { Effect, Layer } from "effect"
+import type { Fire } from "../../domain/Fire.ts"
+import { type Job, newJob } from "../../domain/Job.ts"
+import { eventOf } from "../../domain/Notification.ts"
+import type { Run } from "../../domain/Run.ts"
+import { EventLog, type LogBatch } from "../../services/EventLog.ts"
+import { JobStore } from "../../services/JobStore.ts"
+import { ScheduleStore } from "../../services/ScheduleStore.ts"
+import { Storage } from "../../services/Storage.ts"
+import { noticeKind } from "./Noticing.ts"
+import { Wanting } from "./Wanting.ts"
+
+/** A run ends once, and may wait again and again: each time it has another `updated_at`. */
+const noticeOfRun = (run: Run): ReadonlyArray<Job> => {
+  const event = eventOf(run)
+  if (event === undefined) return []
+  const id = event === "run.waiting" ? `${run.id}.${Date.parse(run.updated_at)}` : `${run.id}.ended`
+  return [newJob(id, run.user_id, noticeKind, { event, run_id: run.id }, run.updated_at)]
+}
+
+/** Whether a fire ended without a run although it should have had one. */
+const isMissed = ({ run_id, status }: Fire) =>
+  run_id === null && (status === "missed" || status === "expired" || status === "failed")
+
+const noticeOfFire = (fire: Fire): Job =>
+  newJob(`${fire.id}.missed`, fire.user_id, noticeKind, { event: "schedule.missed", fire_id: fire.id }, fire.updated_at)
+
+const noticed = (wanting: typeof Wanting.Service) => (batch: LogBatch): LogBatch => {
+  if (wanting.isEmpty() || batch.runs.length === 0) return batch
+  const jobs = batch.runs.flatMap((run) => wanting.has(run.user_id) ? noticeOfRun(run) : [])
+  return jobs.length === 0 ? batch : { ...batch, jobs: [...batch.jobs ?? [], ...jobs] }
+}
+
+const eventLog = Effect.gen(function*() {
+  const log = yield* EventLog
+  const withNotices = noticed(yield* Wanting)
+  return EventLog.of({ ...log, append: (batch) => log.append(withNotices(batch)) })
+})
+
+const scheduleStore = Effect.gen(function*() {
+  const store = yield* ScheduleStore
+  const jobs = yield* JobStore
+  const { transaction } = yield* Storage
+  const wanting = yield* Wanting
+  const missed = (fires: ReadonlyArray<Fire>) => fires.filter((fire) => wanting.has(fire.user_id) && isMissed(fire))
+
+  return ScheduleStore.of({
+    ...store,
+    advance: (moves) => {
+      if (moves.every(({ fires }) => missed(fires).length === 0)) return store.advance(moves)
+      return transaction(Effect.tap(store.advance(moves), (advanced) =>
+        jobs.add(
+          moves.flatMap(({ due, fires }) => advanced.has(due.id) ? missed(fires) : []).map(noticeOfFire)
+        )))
+    },
+    write: (fire, before) =>
+      missed([fire]).length === 0
+        ? store.write(fire, before)
+        : transaction(Effect.tap(
+          store.write(fire, before),
+          (written) => written ? jobs.add([noticeOfFire(fire)]) : Effect.void
+        ))
+  })
+})
+
+export const layer: Layer.Layer<
+  EventLog | ScheduleStore,
+  never,
+  EventLog | ScheduleStore | JobStore | Storage | Wanting
+> = Layer.merge(Layer.effect(EventLog, eventLog), Layer.effect(ScheduleStore, scheduleStore))

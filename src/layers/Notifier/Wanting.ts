@@ -1,0 +1,62 @@
+/**
+ * Knows in memory who has notifications, so that a run of anybody else costs nothing: asked with each write of the
+ * log, it does not wait. Another process's first notification of an owner is known when it tells, or a minute later.
+ */
+import { Context, Duration, Effect, Layer } from "effect"
+import type { UserId } from "../../domain/Ids.ts"
+import { Peers } from "../../services/Peers.ts"
+import { Storage } from "../../services/Storage.ts"
+import { supervise } from "../Supervise.ts"
+
+/** Records that are read together, and the pause between two looks at all of them. */
+const batch = 500
+const lookEvery = Duration.minutes(1)
+
+export class Wanting extends Context.Tag("stoa/layers/Notifier/Wanting")<Wanting, {
+  /** Whether somebody may want to be told. One who wanted once may be asked for in vain. */
+  readonly has: (owner: UserId) => boolean
+  readonly isEmpty: () => boolean
+  /** From now on, in all processes. */
+  readonly add: (owner: UserId) => Effect.Effect<void>
+}>() {}
+
+export const make = Effect.gen(function*() {
+  const { notifications } = yield* Storage
+  const peers = yield* Peers
+  const owners = new Set<UserId>()
+
+  const load = Effect.gen(function*() {
+    let after: string | undefined
+    do {
+      const { items, next } = yield* notifications.host.scan(after, batch)
+      for (const { user_id } of items) owners.add(user_id)
+      after = next
+    } while (after !== undefined)
+  })
+
+  // Before the first run is taken up again.
+  yield* load
+  if (!peers.alone) {
+    yield* peers.listen((received) => {
+      if (received.type === "notified") owners.add(received.owner)
+    })
+    const again = load.pipe(
+      Effect.catchAllCause((cause) => Effect.logDebug("Notifications cannot be looked at now", cause)),
+      Effect.delay(lookEvery),
+      Effect.forever
+    )
+    yield* Effect.forkScoped(supervise("The look at notifications", again))
+  }
+
+  return Wanting.of({
+    has: (owner) => owners.has(owner),
+    isEmpty: () => owners.size === 0,
+    add: (owner) =>
+      Effect.sync(() => {
+        owners.add(owner)
+        peers.notify({ type: "notified", owner })
+      })
+  })
+})
+
+export const layer: Layer.Layer<Wanting, never, Storage | Peers> = Layer.scoped(Wanting, make)
