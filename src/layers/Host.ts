@@ -212,13 +212,8 @@ const unreachable = Layer.succeed(Outbound, {
 
 /** What is done later, and who is told. It sees the log and the schedules as they are, and the engine sees them with its notices. */
 const notifying = ({ mailer = MailerOff.layer, outbound = unreachable }: EngineOptions) =>
-  Layer.merge(
-    Layer.provideMerge(
-      NotifierLocal.layer,
-      Layer.unwrapEffect(Effect.map(Effect.all([Noticing.make, Delivering.make]), JobsWorking.layer))
-    ),
-    Noticed.layer
-  ).pipe(
+  Layer.merge(NotifierLocal.layer, Noticed.layer).pipe(
+    Layer.provideMerge(Layer.unwrapEffect(Effect.map(Effect.all([Noticing.make, Delivering.make]), JobsWorking.layer))),
     Layer.provide(Wanting.layer),
     Layer.provide(Layer.merge(outbound, mailer))
   )

@@ -230,7 +230,7 @@ export const jobsContract = <E>(name: string, backend: Layer.Layer<Host.Memories
         })
         const [job] = yield* added(owner, 1, kind)
         // The loop leaves it until its lease is over, which this one does not wait for.
-        const again = Effect.repeat(Effect.delay(store.release(["process-1"]), "20 millis"), { times: 200 })
+        const again = Effect.repeat(Effect.delay(store.release(["process-1"]), "500 millis"), { times: 60 })
         yield* Effect.forkScoped(again)
         yield* eventually("it is done", read(job!), ({ status }) => status === "done")
         assert.strictEqual(refusals, -1)

@@ -8,6 +8,7 @@ import { type Job, newJob } from "../../domain/Job.ts"
 import { eventOf } from "../../domain/Notification.ts"
 import type { Run } from "../../domain/Run.ts"
 import { EventLog, type LogBatch } from "../../services/EventLog.ts"
+import { Jobs } from "../../services/Jobs.ts"
 import { JobStore } from "../../services/JobStore.ts"
 import { ScheduleStore } from "../../services/ScheduleStore.ts"
 import { Storage } from "../../services/Storage.ts"
@@ -37,38 +38,49 @@ const noticed = (wanting: typeof Wanting.Service) => (batch: LogBatch): LogBatch
 
 const eventLog = Effect.gen(function*() {
   const log = yield* EventLog
+  const { wake } = yield* Jobs
   const withNotices = noticed(yield* Wanting)
-  return EventLog.of({ ...log, append: (batch) => log.append(withNotices(batch)) })
+  return EventLog.of({
+    ...log,
+    append: (batch) => {
+      const more = withNotices(batch)
+      return more === batch ? log.append(batch) : Effect.zipLeft(log.append(more), wake)
+    }
+  })
 })
 
 const scheduleStore = Effect.gen(function*() {
   const store = yield* ScheduleStore
   const jobs = yield* JobStore
+  const { wake } = yield* Jobs
   const { transaction } = yield* Storage
   const wanting = yield* Wanting
   const missed = (fires: ReadonlyArray<Fire>) => fires.filter((fire) => wanting.has(fire.user_id) && isMissed(fire))
 
+  const together = <A>(write: Effect.Effect<A>, noticesOf: (written: A) => ReadonlyArray<Fire>) =>
+    Effect.zipLeft(
+      transaction(Effect.tap(write, (written) => jobs.add(noticesOf(written).map(noticeOfFire)))),
+      wake
+    )
+
   return ScheduleStore.of({
     ...store,
-    advance: (moves) => {
-      if (moves.every(({ fires }) => missed(fires).length === 0)) return store.advance(moves)
-      return transaction(Effect.tap(store.advance(moves), (advanced) =>
-        jobs.add(
-          moves.flatMap(({ due, fires }) => advanced.has(due.id) ? missed(fires) : []).map(noticeOfFire)
-        )))
-    },
+    advance: (moves) =>
+      moves.every(({ fires }) => missed(fires).length === 0)
+        ? store.advance(moves)
+        : together(
+          store.advance(moves),
+          (advanced) => moves.flatMap(({ due, fires }) => advanced.has(due.id) ? missed(fires) : [])
+        ),
     write: (fire, before) =>
       missed([fire]).length === 0
         ? store.write(fire, before)
-        : transaction(Effect.tap(
-          store.write(fire, before),
-          (written) => written ? jobs.add([noticeOfFire(fire)]) : Effect.void
-        ))
+        : together(store.write(fire, before), (written) => written ? [fire] : [])
   })
 })
 
 export const layer: Layer.Layer<
   EventLog | ScheduleStore,
   never,
-  EventLog | ScheduleStore | JobStore | Storage | Wanting
+  EventLog | ScheduleStore | Jobs | JobStore | Storage | Wanting
 > = Layer.merge(Layer.effect(EventLog, eventLog), Layer.effect(ScheduleStore, scheduleStore))
