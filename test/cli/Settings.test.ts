@@ -66,7 +66,7 @@ describe("Settings", () => {
   })
 
   it("are all understood in the environment", () => {
-    const { database_url, vault_key, ...rest } = settings({}, {
+    const { database_url, smtp_url, vault_key, ...rest } = settings({}, {
       STOA_HOST: "0.0.0.0",
       STOA_PORT: "0",
       STOA_DATA_DIR: "/var/lib/stoa",
@@ -83,6 +83,8 @@ describe("Settings", () => {
       STOA_MODEL_IDLE_SECONDS: "0.5",
       STOA_PARKED_HOURS: "0",
       STOA_SCHEDULE_MIN_SECONDS: "0.5",
+      STOA_SMTP_URL: "smtps://u:p@mail.example",
+      STOA_MAIL_FROM: "Stoa <stoa@a.example>",
       STOA_WORKSPACE: "local",
       STOA_WORKSPACE_ISOLATION: "session",
       STOA_WORKSPACE_DIR: "/srv/workspaces",
@@ -129,6 +131,7 @@ describe("Settings", () => {
       model_idle_seconds: 0.5,
       parked_hours: 0,
       schedule_min_seconds: 0.5,
+      mail_from: "Stoa <stoa@a.example>",
       workspace: "local",
       workspace_isolation: "session",
       workspace_dir: "/srv/workspaces",
@@ -202,6 +205,8 @@ describe("Settings", () => {
       model_idle_seconds: ["hunter2", "0", "3601"],
       parked_hours: ["hunter2", "-1"],
       schedule_min_seconds: ["hunter2", "0", "61"],
+      smtp_url: ["hunter2", "http://mail.example"],
+      mail_from: ["hunter2", "a@b\r\nBcc: c@d", "<a@b", "a b@c"],
       retain_days: ["hunter2", "-1"],
       max_connections: ["hunter2", "0", "1.5"],
       keep_alive_seconds: ["hunter2", "0", "3601"],

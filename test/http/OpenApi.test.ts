@@ -232,6 +232,7 @@ describe("The OpenAPI document", () => {
       "embeddings.create",
       "credentials.test",
       "schedules.create",
+      "notifications.create",
       "workspaces.status",
       "workspaces.directories",
       "workspaces.read",
@@ -353,12 +354,26 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
           }
         )
         assert.isBelow(status, 300, `${operationId}: ${text}`)
-        for (const name of ["agent_id", "credential_id", "session_id", "run_id", "schedule_id"]) {
+        for (
+          const name of [
+            "agent_id",
+            "credential_id",
+            "session_id",
+            "run_id",
+            "schedule_id",
+            "notification_id",
+            "delivery_id"
+          ]
+        ) {
           if (json?.[name]) ids[name] = json[name]
         }
         if (operationId === "keys.create") ids["key_id"] = json.id
       })
-      for (const path of ["/agent", "/credential", "/sessions", "/schedule", "/keys"]) yield* attempt("post", path)
+      for (const path of ["/agent", "/credential", "/sessions", "/schedule", "/notification", "/keys"]) {
+        yield* attempt("post", path)
+      }
+      yield* attempt("post", "/notification/{notification_id}/test")
+      ids["job_id"] = (yield* call("GET", "/jobs", { headers: { authorization: `Bearer ${key}` } })).json.jobs[0].id
       const picture = png(20_000)
       ids["hash"] = createHash("sha256").update(picture).digest("hex")
       const { agent_id, session_id } = ids
@@ -373,14 +388,17 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
       ids["workspace_key"] = workspaces[0].id
       for (const [path, operations] of Object.entries(spec.paths)) {
         for (const [method, { operationId }] of Object.entries(operations)) {
-          // A stream of a session ends when its reader leaves, and nothing can be retired from keys in settings.
-          const isElse = operationId === "sessions.stream" || operationId.startsWith("vault.r")
+          // A stream of a session ends when its reader leaves, nothing can be retired from keys in settings, and nothing
+          // is given up yet that could be tried again.
+          const isElse = ["sessions.stream", "notifications.resend", "jobs.retry"].includes(operationId)
+            || operationId.startsWith("vault.r")
           if (!tried.has(operationId) && !isElse && method !== "delete") yield* attempt(method, path)
         }
       }
       for (
         const path of [
           "/schedule/{schedule_id}",
+          "/notification/{notification_id}",
           "/workspace/files",
           "/workspaces/{workspace_key}",
           "/keys/{key_id}",
@@ -391,6 +409,6 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
       ) {
         yield* attempt("delete", path)
       }
-      assert.strictEqual(tried.size, operations.length - 3)
+      assert.strictEqual(tried.size, operations.length - 5)
     }))
 })

@@ -3,7 +3,9 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { createHash } from "node:crypto"
 import type { UserId } from "../../src/domain/Ids.ts"
+import type { Job } from "../../src/domain/Job.ts"
 import { ApiKeys } from "../../src/services/ApiKeys.ts"
+import { Storage } from "../../src/services/Storage.ts"
 import { type Endpoint, endpoints, fill } from "../support/endpoints.ts"
 import { block, png } from "../support/pictures.ts"
 import * as TestHost from "../support/TestHost.ts"
@@ -46,6 +48,11 @@ const adasWorld = Effect.gen(function*() {
   const { session_id } = (yield* call("POST", "/sessions", { user, body: { agent_id, chat_model_config } })).json
   const schedule = { name: "Ada's", agent_id, chat_model_config, cron_expression: "@daily" }
   const { schedule_id } = (yield* call("POST", "/schedule", { user, body: schedule })).json
+  const notification = { name: "Ada's", kind: "webhook", url: "https://hooks.example.com/ada" }
+  const { notification_id } = (yield* call("POST", "/notification", { user, body: notification })).json
+  const { delivery_id } = (yield* call("POST", `/notification/${notification_id}/test`, { user })).json
+  const { jobs } = yield* Storage
+  const [{ id: job_id }] = (yield* jobs.list(user as UserId, { limit: 1, cursor: undefined })).items as [Job]
   const picture = png(30_000)
   const content = [{ type: "text", text: "say my secret plan\nsleep 3000000" }, block(picture)]
   const body = { agent_id, session_id, input: { content } }
@@ -66,6 +73,9 @@ const adasWorld = Effect.gen(function*() {
     credential_id,
     session_id,
     schedule_id,
+    notification_id,
+    delivery_id,
+    job_id,
     run_id,
     key_id,
     workspace_key,
@@ -84,6 +94,7 @@ const seenBy = Effect.fnUntraced(function*(user: string) {
     "/sessions",
     "/runs",
     "/schedule",
+    "/notification",
     "/workspaces",
     ...sessions.flatMap(({ id }: { id: string }) => [`/sessions/${id}/messages`, `/sessions/${id}/runs`])
   ]
@@ -112,8 +123,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
         const last = endpoint.params.at(-1)!
         const foreign = yield* say(endpoint, fill(endpoint, ids), { user: "grace" })
         const missing = yield* say(endpoint, fill(endpoint, { ...ids, [last]: nobodysOf(last) }), { user: "grace" })
-        // Keys are an admin's, and Grace is none; so is the vault, which no id names.
-        assert.strictEqual(foreign.status, endpoint.group === "keys" ? 403 : 404, foreign.text)
+        // Keys and jobs are an admin's, and Grace is none; so is the vault, which no id names.
+        assert.strictEqual(foreign.status, ["keys", "jobs"].includes(endpoint.group) ? 403 : 404, foreign.text)
         assert.deepStrictEqual(shape(foreign, ids[last]!), shape(missing, nobodysOf(last)))
         assert.notInclude(foreign.text, user)
         assert.deepStrictEqual(yield* seenBy(user), before)
@@ -185,7 +196,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
       for (const { method, name, params, path } of endpoints) {
         if (
           method !== "GET" || params.length > 0 || !name.endsWith(".list") || name === "models.list" ||
-          name === "keys.list"
+          name === "keys.list" || name === "jobs.list"
         ) continue
         const { json, status } = yield* call("GET", path, { user: "newcomer" })
         assert.strictEqual(status, 200, name)
@@ -279,7 +290,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
       for (const { group, method, name, scope } of endpoints) {
         if (scope == null) continue
         assert.deepStrictEqual(neededBy[name], [scope], name)
-        if (["admin", "keys", "vault"].includes(group)) assert.strictEqual(scope, "admin", name)
+        if (["admin", "jobs", "keys", "vault"].includes(group)) assert.strictEqual(scope, "admin", name)
         else if (method === "GET" || name === "workspaces.token") assert.strictEqual(scope, "read", name)
         else assert.include(["write", "chat"], scope, name)
       }

@@ -43,5 +43,8 @@ export const parameters: Readonly<Record<string, string>> = {
   path: "A path of the workspace: absolute, or from the session's folder on.",
   download: "Whether a browser keeps the file instead of showing it.",
   token: "What `POST /workspace/files/download-token` has given; it stands for who asks.",
-  workspace_key: "The workspace's id, 32 hexadecimal digits."
+  workspace_key: "The workspace's id, 32 hexadecimal digits.",
+  notification_id: "The notification's id.",
+  delivery_id: "The message's id.",
+  job_id: "The job's id."
 }

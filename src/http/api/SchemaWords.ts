@@ -154,5 +154,16 @@ export const schemas: Readonly<Record<string, string>> = {
   DirectoryEntry: "A file, a folder, or something else.",
   FileWritten: "A file that has been written.",
   DownloadToken: "What stands for who asks, for one file.",
-  WorkingDirectory: "A folder in which files may be changed, beside the session's own."
+  WorkingDirectory: "A folder in which files may be changed, beside the session's own.",
+  DeliveryAttempt: "One attempt to deliver a message.",
+  DeliveryList: "A page of messages.",
+  DeliveryQueued: "The message that is on its way.",
+  DeliveryRecord: "One message to one receiver, and what became of it.",
+  Job: "Work that is done later.",
+  JobList: "A page of jobs.",
+  NotificationCreated: "The new notification.",
+  NotificationDraft: "A notification to make. A webhook and Slack need a `url`, an e-mail needs `to`.",
+  NotificationList: "A page of notifications.",
+  NotificationPatch: "What to change of a notification. Fields that are left out stay as they are.",
+  NotificationRecord: "Who is told of what."
 }
