@@ -149,6 +149,7 @@ describe("Settings", () => {
       log_level: "debug"
     })
     assert.strictEqual(Redacted.value(database_url!), "postgres://u:p@db/stoa")
+    assert.strictEqual(Redacted.value(smtp_url!), "smtps://u:p@mail.example")
     assert.strictEqual(Redacted.value(vault_key!), "k")
   })
 

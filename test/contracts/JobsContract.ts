@@ -1,7 +1,7 @@
 /** What jobs promise, over every layer that keeps them. */
 import { assert, layer } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer } from "effect"
-import { JobId, UserId } from "../../src/domain/Ids.ts"
+import type { JobId, UserId } from "../../src/domain/Ids.ts"
 import { type Job, newJob } from "../../src/domain/Job.ts"
 import type * as Host from "../../src/layers/Host.ts"
 import * as Working from "../../src/layers/Jobs/Working.ts"

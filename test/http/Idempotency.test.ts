@@ -53,6 +53,11 @@ const settled = Effect.gen(function*() {
       body: { name: "one", agent_id, cron_expression: "@daily", chat_model_config },
       made: count(storage.schedules)
     },
+    "notifications.create": {
+      path: "/notification",
+      body: { name: "one", kind: "webhook", url: "https://hooks.example.com/x" },
+      made: count(storage.notifications)
+    },
     "keys.create": { path: "/keys", body: { user_id: user, name: "laptop" }, made: count(storage.keys) },
     "chat.send": { path: "/chat", body: chat, made: count(storage.runs) },
     "chat.stream": { path: "/chat/stream", body: chat, made: count(storage.runs) },
@@ -96,6 +101,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("Idempotency-Key", (it) =
       "credentials.create",
       "sessions.create",
       "schedules.create",
+      "notifications.create",
       "keys.create",
       "chat.send",
       "chat.stream",

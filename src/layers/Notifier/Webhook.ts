@@ -1,5 +1,5 @@
 /** Webhooks, signed as the Standard Webhooks specification says: https://github.com/standard-webhooks/standard-webhooks. */
-import { Clock, Effect } from "effect"
+import { Clock, DateTime, Effect } from "effect"
 import { Webhook } from "standardwebhooks"
 import { Outbound } from "../../services/Outbound.ts"
 import { post } from "./Http.ts"
@@ -12,6 +12,6 @@ export const make = Effect.map(
       post(outbound, url, body, {
         "webhook-id": id,
         "webhook-timestamp": String(Math.floor(millis / 1000)),
-        "webhook-signature": new Webhook(secret).sign(id, new Date(millis), body)
+        "webhook-signature": new Webhook(secret).sign(id, DateTime.toDate(DateTime.unsafeMake(millis)), body)
       }))
 )
