@@ -14,6 +14,7 @@ import {
   freshOwner,
   keyOf,
   later,
+  mcpServerOf,
   messageOf,
   pageOf,
   placedOf,
@@ -65,6 +66,7 @@ const oneOfEach = Effect.gen(function*() {
   const credential = yield* storage.credentials.insert(credentialOf(owner))
   const run = yield* storage.runs.insert(runOf(session))
   const key = yield* storage.keys.insert(keyOf(owner))
+  const server = yield* storage.mcpServers.insert(mcpServerOf(owner))
   const check = <A extends Owned, Columns extends string>(
     noun: string,
     collection: Collection<A, Columns>,
@@ -86,7 +88,8 @@ const oneOfEach = Effect.gen(function*() {
     check("Session", storage.sessions, session),
     check("Agent", storage.agents, agent),
     check("Credential", storage.credentials, credential),
-    check("Key", storage.keys, key)
+    check("Key", storage.keys, key),
+    check("MCP server", storage.mcpServers, server)
   ]
 })
 

@@ -6,6 +6,7 @@ import { ApiKey } from "../../src/domain/ApiKey.ts"
 import { ConfirmInput } from "../../src/domain/Chat.ts"
 import { Claim } from "../../src/domain/Claim.ts"
 import { Credential } from "../../src/domain/Credential.ts"
+import { McpServer } from "../../src/domain/McpServer.ts"
 import { AgentEvent, type EventDraft } from "../../src/domain/Event.ts"
 import type { MessageId } from "../../src/domain/Ids.ts"
 import { costOf, entryOf, LedgerEntry } from "../../src/domain/Ledger.ts"
@@ -91,6 +92,7 @@ describe("What is stored", () => {
   readsBack("a key", ApiKey)
   readsBack("a claim", Claim)
   readsBack("a credential", Credential)
+  readsBack("an MCP server", McpServer)
   readsBack("a session", Session)
   readsBack("a run", Run)
   readsBack("a message", Message)

@@ -126,6 +126,7 @@ describe("A database that refuses what is said in a run", () => {
 
 /** What the database was before files were stored apart. */
 const beforeFiles = `
+  drop table mcp_servers;
   drop table fires, schedule_states, schedules;
   alter table sessions drop column schedule_id;
   drop table session_files, file_pieces, files;

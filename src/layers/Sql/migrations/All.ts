@@ -8,6 +8,7 @@ import { vaultCheck } from "./0008_vault_check.ts"
 import { files } from "./0009_files.ts"
 import { customEvents } from "./0010_custom_events.ts"
 import { schedules } from "./0011_schedules.ts"
+import { mcpServers } from "./0012_mcp_servers.ts"
 
 /** Every step, for `Migrations.migrate`. */
 export const all: Migrations = {
@@ -19,5 +20,6 @@ export const all: Migrations = {
   "0008_vault_check": vaultCheck,
   "0009_files": files,
   "0010_custom_events": customEvents,
-  "0011_schedules": schedules
+  "0011_schedules": schedules,
+  "0012_mcp_servers": mcpServers
 }
