@@ -2,7 +2,9 @@
  * MCP servers: programs and addresses that lend agents their tools. A server stands in a workspace, where its
  * agents have it, or in a tenant's library, from which it can be put into workspaces.
  */
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import { Schema } from "effect"
+import { problem } from "./Errors.ts"
 import { McpServerId, Timestamp, UserId } from "./Ids.ts"
 import { McpToolChange, McpToolDefinition } from "./McpTool.ts"
 
@@ -24,7 +26,7 @@ const maxTimeout = 3_600
 /** Longest address, in characters. */
 const maxUrl = 4 * 1024
 
-export const McpServerName = Schema.String.pipe(
+const McpServerName = Schema.String.pipe(
   Schema.pattern(/^[A-Za-z0-9][A-Za-z0-9_. -]{0,63}$/, {
     message: () => "Expected 1 to 64 letters, digits, blanks, dots, dashes or underscores, a letter or digit first"
   })
@@ -136,18 +138,20 @@ const variableName = Schema.String.pipe(Schema.pattern(/^[A-Za-z_][A-Za-z0-9_]{0
 }))
 
 const few = <A, I>(schema: Schema.Schema<Readonly<Record<string, A>>, Readonly<Record<string, I>>>) =>
-  schema.pipe(Schema.filter((record) =>
-    Object.keys(record).length <= maxItems || `Expected at most ${maxItems} of them`
-  ))
+  schema.pipe(
+    Schema.filter((record) => Object.keys(record).length <= maxItems || `Expected at most ${maxItems} of them`)
+  )
 
-const maybe = <A, I>(schema: Schema.Schema<A, I>) =>
-  Schema.optionalWith(Schema.NullOr(schema), { default: () => null })
+const maybe = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(Schema.NullOr(schema), { default: () => null })
 
 const HttpInput = Schema.Struct({
   type: Schema.Literal("http_mcp"),
   url: Schema.String.pipe(
     Schema.maxLength(maxUrl),
-    Schema.filter((url) => isHttp(url) || "Expected an address that begins with https:// or http://")
+    Schema.filter((url) => isHttp(url) || "Expected an address that begins with https:// or http://", {
+      // Hardly any text is an address by chance.
+      arbitrary: () => (fc) => fc.webUrl()
+    })
   ),
   headers: maybe(few(Schema.Record({ key: headerName, value: headerValue }))),
   timeout: maybe(timeout)
@@ -321,6 +325,13 @@ export const McpServerTest = Schema.Struct({
   error_code: Schema.NullOr(Schema.Literal("connection_error", "auth_error", "timeout", "config_error"))
 }).annotations({ identifier: "McpServerTest" })
 export type McpServerTest = typeof McpServerTest.Type
+
+/** The server could not be reached, or does not speak the protocol; `code` is the kind of failure. */
+export class McpServerFailed extends Schema.TaggedError<McpServerFailed>()(
+  "McpServerFailed",
+  problem(502, "Bad Gateway", "mcp_connection"),
+  HttpApiSchema.annotations({ status: 502, description: "The MCP server could not be reached or understood." })
+) {}
 
 /** Whether the lists of the server let its agents have a tool. */
 export const allowsTool = ({ disable_tools, enable_tools }: McpServer, name: string): boolean =>

@@ -1,8 +1,8 @@
 /** What is counted of a body while it comes, and how its bytes become text, wherever the pieces are cut. */
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
-import * as BodyScan from "../../src/http/middleware/BodyScan.ts"
 import * as BodyText from "../../src/http/middleware/BodyText.ts"
+import * as JsonScan from "../../src/services/JsonScan.ts"
 
 /** The bytes in pieces of these lengths, and the rest as one. */
 const cut = (bytes: Buffer, lengths: ReadonlyArray<number>): ReadonlyArray<Buffer> => {
@@ -16,7 +16,7 @@ const cut = (bytes: Buffer, lengths: ReadonlyArray<number>): ReadonlyArray<Buffe
 }
 
 const scanned = (text: string, lengths: ReadonlyArray<number>, depth = 64) => {
-  const scan = BodyScan.make(depth)
+  const scan = JsonScan.make(depth)
   for (const piece of cut(Buffer.from(text), lengths)) {
     const excess = scan.take(piece)
     if (excess !== undefined) return excess

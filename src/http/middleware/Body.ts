@@ -10,11 +10,11 @@ import { defaultFilesMegabytes } from "../../domain/File.ts"
 import { UserId } from "../../domain/Ids.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
 import { HeavyWork } from "../../services/HeavyWork.ts"
+import * as JsonScan from "../../services/JsonScan.ts"
 import { nextTurn } from "../../services/NextTurn.ts"
 import * as Warnings from "../Warnings.ts"
 import { requestOf, type WireRequest } from "../Wire.ts"
 import * as BodyLimits from "./BodyLimits.ts"
-import * as BodyScan from "./BodyScan.ts"
 import * as BodyText from "./BodyText.ts"
 import * as LargeBodies from "./LargeBodies.ts"
 import { methodsOf, type Route } from "./Methods.ts"
@@ -52,7 +52,7 @@ const read = (
 ): Effect.Effect<string, Problem> =>
   Effect.async((resume) => {
     const text = BodyText.make()
-    const scan = BodyScan.make(BodyLimits.maxDepth)
+    const scan = JsonScan.make(BodyLimits.maxDepth)
     let size = 0
     let counted = 0
     // @effect-diagnostics-next-line globalTimers:off -- Node's own events, outside of any fiber

@@ -41,24 +41,23 @@ export const make = Effect.gen(function*() {
   const mutex = Effect.unsafeMakeSemaphore(1)
   let rotation: VaultRotation | null = null
 
-  const inRecords =
-    <A extends Owned & { readonly sealed: string | null }, Columns extends string>(
-      table: string,
-      { host }: Collection<A, Columns>
-    ) =>
-    (after: string | undefined): Effect.Effect<Batch> =>
-      Effect.map(host.scan(after, batch), ({ items, next }) => ({
-        last: next,
-        found: items.flatMap(({ id, sealed, user_id }) =>
-          sealed === null ? [] : [{
-            owner: user_id,
-            record: `${table}/${id}`,
-            text: sealed,
-            replace: (by: string) =>
-              Effect.ignore(host.modify(id, (now) => now.sealed === sealed ? { ...now, sealed: by } : now))
-          }]
-        )
-      }))
+  const inRecords = <A extends Owned & { readonly sealed: string | null }, Columns extends string>(
+    table: string,
+    { host }: Collection<A, Columns>
+  ) =>
+  (after: string | undefined): Effect.Effect<Batch> =>
+    Effect.map(host.scan(after, batch), ({ items, next }) => ({
+      last: next,
+      found: items.flatMap(({ id, sealed, user_id }) =>
+        sealed === null ? [] : [{
+          owner: user_id,
+          record: `${table}/${id}`,
+          text: sealed,
+          replace: (by: string) =>
+            Effect.ignore(host.modify(id, (now) => now.sealed === sealed ? { ...now, sealed: by } : now))
+        }]
+      )
+    }))
   const inCredentials = inRecords("credentials", credentials)
   const inMcpServers = inRecords("mcp_servers", mcpServers)
 

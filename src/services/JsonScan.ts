@@ -22,8 +22,8 @@ for (const [mark, kind] of [["{", opening], ["[", opening], [",", comma], ["}", 
 /** Bytes of a text that are looked at one by one before the rest of it is searched, which is quick only for a long one. */
 const lookedAt = 64
 
-/** Counts one body, which may be nested so deep. */
-export const make = (maxDepth: number) => {
+/** Counts one text, which may be nested so deep and have so many marks. */
+export const make = (maxDepth: number, most = maxMarks) => {
   let depth = 0
   let marks = 0
   let escapes = 0
@@ -37,7 +37,7 @@ export const make = (maxDepth: number) => {
       return undefined
     }
     if (kind === opening && ++depth > maxDepth) return "depth"
-    return ++marks > maxMarks ? "members" : undefined
+    return ++marks > most ? "members" : undefined
   }
 
   return {
