@@ -7,6 +7,7 @@ import { credentials } from "./commands/credentials.ts"
 import { db } from "./commands/db.ts"
 import { doctor } from "./commands/doctor.ts"
 import { keys } from "./commands/keys.ts"
+import { mcp } from "./commands/mcp.ts"
 import { models } from "./commands/models.ts"
 import { runs } from "./commands/runs.ts"
 import { schedules } from "./commands/schedules.ts"
@@ -30,6 +31,7 @@ const clients = [
   models,
   usage,
   workspaces,
+  mcp,
   tenants,
   keys,
   vault,

@@ -11,6 +11,7 @@ import { EmbeddingsApi } from "./api/Embeddings.ts"
 import { FilesApi } from "./api/Files.ts"
 import { HealthApi } from "./api/Health.ts"
 import { KeysApi } from "./api/Keys.ts"
+import { McpServersApi } from "./api/McpServers.ts"
 import { MessagesApi } from "./api/Messages.ts"
 import { ModelsApi } from "./api/Models.ts"
 import * as Problem from "./api/Problem.ts"
@@ -41,6 +42,7 @@ const native = HttpApi.make("stoa")
   .add(KeysApi)
   .add(VaultApi)
   .add(WorkspacesApi)
+  .add(McpServersApi)
   .add(HealthApi)
   .addError(Problem.Malformed)
   .addError(Problem.TooLarge)

@@ -16,6 +16,7 @@ import * as Embeddings from "./handlers/Embeddings.ts"
 import * as Files from "./handlers/Files.ts"
 import * as Health from "./handlers/Health.ts"
 import * as Keys from "./handlers/Keys.ts"
+import * as McpServers from "./handlers/McpServers.ts"
 import * as Messages from "./handlers/Messages.ts"
 import * as Models from "./handlers/Models.ts"
 import * as Runs from "./handlers/Runs.ts"
@@ -68,7 +69,8 @@ const handlers = Layer.mergeAll(
   Sessions.layer,
   Usage.layer,
   Vault.layer,
-  Workspaces.layer
+  Workspaces.layer,
+  McpServers.layer
 ).pipe(Layer.provide([Authentication.layer, Sse.layer]))
 
 const routes = [

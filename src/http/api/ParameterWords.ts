@@ -38,5 +38,7 @@ export const parameters: Readonly<Record<string, string>> = {
   path: "A path of the workspace: absolute, or from the session's folder on.",
   download: "Whether a browser keeps the file instead of showing it.",
   token: "What `POST /workspace/files/download-token` has given; it stands for who asks.",
-  workspace_key: "The workspace's id, 32 hexadecimal digits."
+  workspace_key: "The workspace's id, 32 hexadecimal digits.",
+  mcp_id: "The id of a server of the library.",
+  mcp_name: "The server's name in the workspace."
 }

@@ -142,5 +142,20 @@ export const schemas: Readonly<Record<string, string>> = {
   DirectoryEntry: "A file, a folder, or something else.",
   FileWritten: "A file that has been written.",
   DownloadToken: "What stands for who asks, for one file.",
-  WorkingDirectory: "A folder in which files may be changed, beside the session's own."
+  WorkingDirectory: "A folder in which files may be changed, beside the session's own.",
+  McpServerDraft: "An MCP server for a workspace.",
+  McpLibraryDraft: "An MCP server for the library.",
+  McpLibraryPatch: "What to change of a server of the library. Fields that are null or left out stay as they are.",
+  McpLibraryServer: "An MCP server of the library.",
+  McpLibraryServerCreated: "The new server of the library.",
+  McpServerTest: "Whether a server can be reached, found out by asking for its tools.",
+  McpFromLibrary: "Which servers of the library to add.",
+  McpAddedFromLibrary: "Which servers were added, and why the others were not.",
+  McpApproval: "Tools to approve, as they were shown.",
+  McpToolChange: "A tool that is not what was approved.",
+  McpToolDefinition: "A tool as its server describes it.",
+  McpToolView: "A tool of an MCP server.",
+  WorkspaceMcpServer: "An MCP server of a workspace.",
+  HttpMcpConfig: "A server at an address, reached by streamable HTTP.",
+  StdioMcpConfig: "A server that runs as a program in the workspace and speaks on its standard input and output."
 }
