@@ -8,6 +8,7 @@ import { db } from "./commands/db.ts"
 import { doctor } from "./commands/doctor.ts"
 import { jobs } from "./commands/jobs.ts"
 import { keys } from "./commands/keys.ts"
+import { mcp } from "./commands/mcp.ts"
 import { models } from "./commands/models.ts"
 import { notifications } from "./commands/notifications.ts"
 import { runs } from "./commands/runs.ts"
@@ -33,6 +34,7 @@ const clients = [
   models,
   usage,
   workspaces,
+  mcp,
   tenants,
   jobs,
   keys,

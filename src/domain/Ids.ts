@@ -32,6 +32,9 @@ export type KeyId = typeof KeyId.Type
 export const WorkspaceId = token.pipe(Schema.brand("WorkspaceId"))
 export type WorkspaceId = typeof WorkspaceId.Type
 
+export const McpServerId = token.pipe(Schema.brand("McpServerId"))
+export type McpServerId = typeof McpServerId.Type
+
 export const ScheduleId = token.pipe(Schema.brand("ScheduleId"))
 export type ScheduleId = typeof ScheduleId.Type
 

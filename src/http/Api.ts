@@ -12,6 +12,7 @@ import { FilesApi } from "./api/Files.ts"
 import { HealthApi } from "./api/Health.ts"
 import { JobsApi } from "./api/Jobs.ts"
 import { KeysApi } from "./api/Keys.ts"
+import { McpServersApi } from "./api/McpServers.ts"
 import { MessagesApi } from "./api/Messages.ts"
 import { ModelsApi } from "./api/Models.ts"
 import { NotificationsApi } from "./api/Notifications.ts"
@@ -45,6 +46,7 @@ const native = HttpApi.make("stoa")
   .add(KeysApi)
   .add(VaultApi)
   .add(WorkspacesApi)
+  .add(McpServersApi)
   .add(HealthApi)
   .addError(Problem.Malformed)
   .addError(Problem.TooLarge)

@@ -17,6 +17,7 @@ import * as Files from "./handlers/Files.ts"
 import * as Health from "./handlers/Health.ts"
 import * as Jobs from "./handlers/Jobs.ts"
 import * as Keys from "./handlers/Keys.ts"
+import * as McpServers from "./handlers/McpServers.ts"
 import * as Messages from "./handlers/Messages.ts"
 import * as Models from "./handlers/Models.ts"
 import * as Notifications from "./handlers/Notifications.ts"
@@ -72,7 +73,8 @@ const handlers = Layer.mergeAll(
   Sessions.layer,
   Usage.layer,
   Vault.layer,
-  Workspaces.layer
+  Workspaces.layer,
+  McpServers.layer
 ).pipe(Layer.provide([Authentication.layer, Sse.layer]))
 
 const routes = [

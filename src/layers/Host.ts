@@ -13,6 +13,7 @@ import type { JobStore } from "../services/JobStore.ts"
 import type { KeyCheck } from "../services/KeyCheck.ts"
 import type { Ledger } from "../services/Ledger.ts"
 import type { Mailer } from "../services/Mailer.ts"
+import type { Mcp } from "../services/Mcp.ts"
 import type { Models } from "../services/Models.ts"
 import type { Notifier } from "../services/Notifier.ts"
 import { Outbound } from "../services/Outbound.ts"
@@ -45,6 +46,7 @@ import * as LedgerMemory from "./Ledger/Memory.ts"
 import * as LedgerSql from "./Ledger/Sql.ts"
 import * as MailerOff from "./Mailer/Off.ts"
 import * as MailerSmtp from "./Mailer/Smtp.ts"
+import * as McpStored from "./Mcp/Stored.ts"
 import * as Tables from "./Memory/Tables.ts"
 import { Silence } from "./Models/Bounds.ts"
 import type { Provider } from "./Models/Provider.ts"
@@ -78,6 +80,7 @@ import * as TenantsSql from "./Tenants/Sql.ts"
 import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
 import type { ToolSource } from "./Toolbox/BuiltInTool.ts"
 import { all as requestedTools } from "./Toolbox/tools/All.ts"
+import * as ToolboxWithMcp from "./Toolbox/WithMcp.ts"
 import * as Upkeep from "./Upkeep.ts"
 import * as VaultAesGcm from "./Vault/AesGcm.ts"
 import * as VaultChecked from "./Vault/Checked.ts"
@@ -97,6 +100,7 @@ export type Host =
   | Auth
   | Models
   | Toolbox
+  | Mcp
   | Workspace
   | AgentRunner
   | Rooms
@@ -234,10 +238,13 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(RunOwnerLocal.layer),
     Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer({ ...defaults, ...options }))),
     Layer.provideMerge(
-      ToolboxBuiltIn.layerWith<Storage | Vault | Models | Workspace | Outbound | Scope.Scope>([
-        ...requestedTools,
-        ...options.tools ?? []
-      ]).pipe(
+      ToolboxWithMcp.layer(
+        ToolboxBuiltIn.layerWith<Storage | Vault | Models | Workspace | Outbound | Scope.Scope>([
+          ...requestedTools,
+          ...options.tools ?? []
+        ])
+      ).pipe(
+        Layer.provideMerge(McpStored.layer),
         Layer.provide(options.outbound ?? unreachable)
       )
     ),

@@ -7,6 +7,7 @@ import type { Conflict, Malformed, NotFound } from "../domain/Errors.ts"
 import { Fire } from "../domain/Fire.ts"
 import type { Timestamp, UserId } from "../domain/Ids.ts"
 import { Job } from "../domain/Job.ts"
+import { McpServer } from "../domain/McpServer.ts"
 import { Delivery, Notification } from "../domain/Notification.ts"
 import * as Older from "../domain/Older.ts"
 import type { Page, PageRequest } from "../domain/Page.ts"
@@ -96,6 +97,8 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   /** Written by `EventLog.append`, with the events that they tell of. */
   readonly runs: Collection<Run, "session_id" | "status" | "agent_id" | "source" | "source_id">
   readonly keys: Collection<ApiKey, never>
+  /** `workspace` is a `WorkspaceKey`, or empty for the library; `shared` is `yes` or empty. */
+  readonly mcpServers: Collection<McpServer, "workspace" | "name" | "shared">
   /** Where they are, and what is due, is in `ScheduleStore`. */
   readonly schedules: Collection<Schedule, "agent_id">
   /** Written through `ScheduleStore`. */
@@ -146,6 +149,7 @@ export const tables = {
     references: [{ column: "session_id", table: "sessions" }]
   },
   keys: { name: "keys", columns: [], references: [] },
+  mcp_servers: { name: "mcp_servers", columns: ["workspace", "name", "shared"], references: [] },
   claims: { name: "claims", columns: [], references: [] },
   schedules: { name: "schedules", columns: ["agent_id"], references: [{ column: "agent_id", table: "agents" }] },
   /** Rows of the Memory layer of `ScheduleStore`; the Sql layer has columns of its own. */
@@ -285,6 +289,12 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         columns: columnsOfRun
       }),
       keys: makeCollection(driver, cache, { noun: "Key", table: tables.keys, schema: ApiKey, columns: () => ({}) }),
+      mcpServers: makeCollection(driver, cache, {
+        noun: "MCP server",
+        table: tables.mcp_servers,
+        schema: McpServer,
+        columns: ({ name, shared, workspace }) => ({ name, workspace, shared: shared ? "yes" : "" })
+      }),
       claims: makeCollection(driver, undefined, {
         noun: "Claim",
         table: tables.claims,

@@ -46,7 +46,10 @@ export class Toolbox extends Context.Tag("stoa/services/Toolbox")<Toolbox, {
   /** The tools that an agent may call in a session. */
   readonly list: (caller: ToolCaller) => Effect.Effect<ReadonlyArray<Tool>>
   /** What this very call does, which may be less than its tool could do. Of an unknown tool it is `none`: it is not run. */
-  readonly effectOf: (caller: ToolCaller, call: Pick<ToolCallBlock, "name" | "input">) => ToolEffect
+  readonly effectOf: (
+    caller: ToolCaller,
+    call: Pick<ToolCallBlock, "name" | "input">
+  ) => Effect.Effect<ToolEffect>
   /** Where this very call would work now. Undefined for tools that know no folders, and where it cannot be found out. */
   readonly folderOf: (caller: ToolCaller, call: Pick<ToolCallBlock, "name">) => Effect.Effect<WorkingFolder | undefined>
   /**

@@ -97,6 +97,12 @@ export interface WorkspaceKind {
 /** The folders that agents work in, and the programs that they run there. */
 export class Workspace extends Context.Tag("stoa/services/Workspace")<Workspace, {
   readonly kind: WorkspaceKind
+  /** The key of a workspace, whether it is there or not. */
+  readonly keyOf: (owner: UserId, of: WorkspaceOf) => WorkspaceKey
+  /** Tells of each workspace that is removed, while the scope is open. */
+  readonly onRemoved: (
+    tell: (owner: UserId, id: WorkspaceKey) => Effect.Effect<void>
+  ) => Effect.Effect<void, never, Scope.Scope>
   /** The workspace, made if it is not there. While the scope is open it is not evicted. */
   readonly open: (owner: UserId, of: WorkspaceOf) => Effect.Effect<OpenWorkspace, FileError, Scope.Scope>
   /** The owner's workspaces, newest first. */

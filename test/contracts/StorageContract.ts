@@ -17,6 +17,7 @@ import {
   freshOwner,
   keyOf,
   later,
+  mcpServerOf,
   messageOf,
   pageOf,
   placedOf,
@@ -68,6 +69,7 @@ const oneOfEach = Effect.gen(function*() {
   const credential = yield* storage.credentials.insert(credentialOf(owner))
   const run = yield* storage.runs.insert(runOf(session))
   const key = yield* storage.keys.insert(keyOf(owner))
+  const server = yield* storage.mcpServers.insert(mcpServerOf(owner))
   const check = <A extends Owned, Columns extends string>(
     noun: string,
     collection: Collection<A, Columns>,
@@ -89,7 +91,8 @@ const oneOfEach = Effect.gen(function*() {
     check("Session", storage.sessions, session),
     check("Agent", storage.agents, agent),
     check("Credential", storage.credentials, credential),
-    check("Key", storage.keys, key)
+    check("Key", storage.keys, key),
+    check("MCP server", storage.mcpServers, server)
   ]
 })
 

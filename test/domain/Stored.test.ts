@@ -9,6 +9,7 @@ import { Credential } from "../../src/domain/Credential.ts"
 import { AgentEvent, type EventDraft } from "../../src/domain/Event.ts"
 import type { MessageId } from "../../src/domain/Ids.ts"
 import { costOf, entryOf, LedgerEntry } from "../../src/domain/Ledger.ts"
+import { McpServer } from "../../src/domain/McpServer.ts"
 import { acceptMessage, InputMessage, Message } from "../../src/domain/Message.ts"
 import { ModelCardDraft } from "../../src/domain/Model.ts"
 import {
@@ -91,6 +92,7 @@ describe("What is stored", () => {
   readsBack("a key", ApiKey)
   readsBack("a claim", Claim)
   readsBack("a credential", Credential)
+  readsBack("an MCP server", McpServer)
   readsBack("a session", Session)
   readsBack("a run", Run)
   readsBack("a message", Message)

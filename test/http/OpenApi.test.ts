@@ -13,6 +13,7 @@ import { parameters as parameterWords } from "../../src/http/api/ParameterWords.
 import { schemas as schemaWords } from "../../src/http/api/SchemaWords.ts"
 import { ApiKeys } from "../../src/services/ApiKeys.ts"
 import { endpoints } from "../support/endpoints.ts"
+import { atAddress } from "../support/mcp/Address.ts"
 import { block, png } from "../support/pictures.ts"
 import { spectral } from "../support/Spectral.ts"
 import * as TestHost from "../support/TestHost.ts"
@@ -238,7 +239,9 @@ describe("The OpenAPI document", () => {
       "workspaces.read",
       "workspaces.write",
       "workspaces.removeFile",
-      "workspaces.token"
+      "workspaces.token",
+      "mcpServers.add",
+      "mcpServers.addToLibrary"
     ])
     assert.deepStrictEqual(Object.keys(spec.paths["/liveness"]!["get"]!.responses), ["200", "400", "500"])
   })
@@ -312,7 +315,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
       assert.notProperty(configuration, "proxyUrl")
     }))
 
-  it.effect("every example works when it is tried, with the ids of one's own things", () =>
+  it.scoped("every example works when it is tried, with the ids of one's own things", () =>
     Effect.gen(function*() {
       const { call } = yield* Host
       const { issue } = yield* ApiKeys
@@ -324,7 +327,11 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
       })
       const ids: Record<string, string> = {}
       const placeholder = /"(agent_id|credential_id|session_id)":"\1"/g
-      const withIds = (text: string) => text.replace(placeholder, (_, name: string) => `"${name}":"${ids[name]}"`)
+      // The one address in the examples is that of a server of the reader's own.
+      const { url } = yield* atAddress()
+      const withIds = (text: string) =>
+        text.replace(placeholder, (_, name: string) => `"${name}":"${ids[name]}"`)
+          .replace("https://notes.example.com/mcp", url)
       const tried = new Set<string>()
       const attempt = Effect.fnUntraced(function*(method: string, path: string) {
         const { operationId, parameters, requestBody } = spec.paths[path]![method]!
@@ -368,6 +375,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
           if (json?.[name]) ids[name] = json[name]
         }
         if (operationId === "keys.create") ids["key_id"] = json.id
+        if (operationId === "mcpServers.addToLibrary") ids["mcp_id"] = json.id
       })
       for (const path of ["/agent", "/credential", "/sessions", "/schedule", "/notification", "/keys"]) {
         yield* attempt("post", path)
@@ -383,6 +391,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
       })
       assert.strictEqual(shown.status, 200, shown.text)
       for (const path of ["/chat", "/chat/stream", "/chat/reply", "/chat/async"]) yield* attempt("post", path)
+      ids["mcp_name"] = "notes"
+      for (const path of ["/workspace/mcp", "/mcp/servers"]) yield* attempt("post", path)
       yield* attempt("put", "/workspace/files")
       const { workspaces } = (yield* call("GET", "/workspaces", { headers: { authorization: `Bearer ${key}` } })).json
       ids["workspace_key"] = workspaces[0].id
@@ -400,6 +410,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
           "/schedule/{schedule_id}",
           "/notification/{notification_id}",
           "/workspace/files",
+          "/workspace/mcp/{mcp_name}",
+          "/mcp/{mcp_id}",
           "/workspaces/{workspace_key}",
           "/keys/{key_id}",
           "/sessions/{session_id}",

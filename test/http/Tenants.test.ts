@@ -7,6 +7,7 @@ import type { Job } from "../../src/domain/Job.ts"
 import { ApiKeys } from "../../src/services/ApiKeys.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { type Endpoint, endpoints, fill } from "../support/endpoints.ts"
+import { mcpServerOf } from "../support/fixtures.ts"
 import { block, png } from "../support/pictures.ts"
 import * as TestHost from "../support/TestHost.ts"
 
@@ -65,6 +66,10 @@ const adasWorld = Effect.gen(function*() {
   yield* call("PUT", file, { user, text: "a secret", headers: { "content-type": "text/plain" } })
   const { workspaces } = (yield* call("GET", "/workspaces", { user })).json
   const workspace_key = workspaces[0].id
+  const { mcpServers } = yield* Storage
+  const owner = user as UserId
+  const { id: mcp_id } = yield* mcpServers.insert(mcpServerOf(owner))
+  const { name: mcp_name } = yield* mcpServers.insert(mcpServerOf(owner, { workspace: workspace_key }))
   const model = { provider: "demo_credential", name: "demo-chat" }
   const hash = createHash("sha256").update(picture).digest("hex")
   const ids: Readonly<Record<string, string>> = {
@@ -79,6 +84,8 @@ const adasWorld = Effect.gen(function*() {
     run_id,
     key_id,
     workspace_key,
+    mcp_id,
+    mcp_name,
     ...model
   }
   return { user, ids }
@@ -96,10 +103,19 @@ const seenBy = Effect.fnUntraced(function*(user: string) {
     "/schedule",
     "/notification",
     "/workspaces",
-    ...sessions.flatMap(({ id }: { id: string }) => [`/sessions/${id}/messages`, `/sessions/${id}/runs`])
+    "/mcp",
+    ...sessions.flatMap(({ id }: { id: string }) => [
+      `/sessions/${id}/messages`,
+      `/sessions/${id}/runs`,
+      `/workspace/mcp?session_id=${id}`
+    ])
   ]
   return yield* Effect.forEach(paths, (path) => Effect.map(call("GET", path, { user }), ({ json }) => json))
 })
+
+/** Servers of a workspace are named by the session too. */
+const pathOf = (endpoint: Endpoint, ids: Readonly<Record<string, string>>) =>
+  `${fill(endpoint, ids)}${endpoint.params.includes("mcp_name") ? `?session_id=${ids["session_id"]}` : ""}`
 
 const say = (endpoint: Endpoint, path: string, call: TestHost.Call) =>
   Effect.flatMap(
@@ -121,8 +137,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
         assert.containsAllKeys(ids, [...endpoint.params], "Ada has no thing of that kind yet: add one to adasWorld")
         const before = yield* seenBy(user)
         const last = endpoint.params.at(-1)!
-        const foreign = yield* say(endpoint, fill(endpoint, ids), { user: "grace" })
-        const missing = yield* say(endpoint, fill(endpoint, { ...ids, [last]: nobodysOf(last) }), { user: "grace" })
+        const foreign = yield* say(endpoint, pathOf(endpoint, ids), { user: "grace" })
+        const missing = yield* say(endpoint, pathOf(endpoint, { ...ids, [last]: nobodysOf(last) }), { user: "grace" })
         // Keys and jobs are an admin's, and Grace is none; so is the vault, which no id names.
         assert.strictEqual(foreign.status, ["keys", "jobs"].includes(endpoint.group) ? 403 : 404, foreign.text)
         assert.deepStrictEqual(shape(foreign, ids[last]!), shape(missing, nobodysOf(last)))

@@ -5,6 +5,7 @@
  */
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import { atAddress } from "../support/mcp/Address.ts"
 import * as TestHost from "../support/TestHost.ts"
 
 const { TestHost: Host } = TestHost
@@ -119,11 +120,20 @@ layer(TestHost.layer(), { excludeTestServices: true })("A web UI", (it) => {
         yield* ask("DELETE", `/schedule/${schedule_id}`)
         // Pages that come later show a sentence.
         const S = `agent_id=${agent_id}&session_id=${session_id}`
-        for (const kind of ["mcp", "skill"]) {
-          yield* comesLater("GET", `/workspace/${kind}?${S}`)
-          yield* comesLater("POST", `/workspace/${kind}?${S}`, {})
-          yield* comesLater("DELETE", `/workspace/${kind}/x?${S}`)
-        }
+        yield* comesLater("GET", `/workspace/skill?${S}`)
+        yield* comesLater("POST", `/workspace/skill?${S}`, {})
+        yield* comesLater("DELETE", `/workspace/skill/x?${S}`)
+        yield* Effect.scoped(Effect.gen(function*() {
+          const { url } = yield* atAddress()
+          assert.deepStrictEqual(yield* ask("GET", `/workspace/mcp?${S}`), [])
+          const mcp_config = { type: "http_mcp", url, headers: null, timeout: null }
+          const server = { name: "notes", is_stateful: true, mcp_config }
+          assert.isNull(yield* ask("POST", `/workspace/mcp?${S}`, server))
+          const [shown] = yield* ask("GET", `/workspace/mcp?${S}`)
+          assert.deepInclude(shown, { ...server, is_healthy: true })
+          assert.hasAllKeys(shown.tools[0], ["name", "description"])
+          yield* ask("DELETE", `/workspace/mcp/notes?${S}`)
+        }))
         yield* ask("DELETE", `/sessions/${session_id}?agent_id=${agent_id}`)
         yield* ask("DELETE", `/agent/${agent_id}`)
         yield* ask("DELETE", `/credential/${credential_id}`)
@@ -225,9 +235,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("A web UI", (it) => {
           const path of [
             "/knowledge_bases/?page=1&page_size=128",
             "/knowledge_bases/middleware/parameters_schema",
-            `/workspace/mcp?${S}`,
             `/workspace/skill?${S}`,
-            "/mcp",
             "/skill",
             "/hub/mcp",
             "/hub/skill",
@@ -235,6 +243,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("A web UI", (it) => {
             "/channels/"
           ]
         ) yield* comesLater("GET", path)
+        for (const path of [`/workspace/mcp?${S}`, "/mcp"]) assert.deepStrictEqual(yield* ask("GET", path), [])
         assert.deepInclude(yield* ask("GET", "/schedule/"), { schedules: [], total: 0 })
         assert.strictEqual((yield* ask("GET", `/workspace/status?${S}`)).git, null)
         assert.deepStrictEqual((yield* ask("GET", `/workspace/directories?${S}&path=`)).entries, [])

@@ -37,7 +37,7 @@ const drawing = (parts: ReadonlyArray<ToolPart>) =>
   Layer.succeed(Toolbox, {
     namesOf: () => new Set(["Draw"]),
     knows: (name) => name === "Draw",
-    effectOf: () => "none",
+    effectOf: () => Effect.succeed("none"),
     folderOf: () => Effect.succeed(undefined),
     list: () =>
       Effect.succeed([

@@ -136,6 +136,7 @@ const beforeRunFilters = `
 
 /** What the database was before files were stored apart. */
 const beforeFiles = `${beforeRunFilters}
+  drop table mcp_servers;
   drop table fires, schedule_states, schedules;
   alter table sessions drop column schedule_id;
   drop table session_files, file_pieces, files;

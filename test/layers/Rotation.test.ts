@@ -12,7 +12,7 @@ import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { Rotation } from "../../src/services/Rotation.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { Vault } from "../../src/services/Vault.ts"
-import { credentialOf, freshId, freshOwner, later, time } from "../support/fixtures.ts"
+import { credentialOf, freshId, freshOwner, later, mcpServerOf, time } from "../support/fixtures.ts"
 
 const storage = Layer.build(Host.memory)
 
@@ -40,6 +40,7 @@ const over = Effect.fnUntraced(function*<E>(memory: Context.Context<Host.Memorie
     vault: Context.get(context, Vault),
     credentials: Context.get(context, Storage).credentials,
     claims: Context.get(context, Storage).claims,
+    mcpServers: Context.get(context, Storage).mcpServers,
     rotated: Effect.zipRight(rotation.rotate, ended),
     ended,
     end: Scope.close(scope, Exit.void)
@@ -74,6 +75,20 @@ const opened = Effect.fnUntraced(function*({ credentials, vault }: Process, made
 })
 
 describe("A rotation", () => {
+  it.scopedLive("seals the secrets of MCP servers again, too", () =>
+    Effect.gen(function*() {
+      const process = yield* over(yield* storage, file(yield* keyFile))
+      const bare = mcpServerOf(freshOwner())
+      const sealedFor = { owner: bare.user_id, record: `mcp_servers/${bare.id}` }
+      const sealed = yield* process.vault.seal("a header", sealedFor)
+      yield* Effect.orDie(process.mcpServers.insert({ ...bare, sealed }))
+      yield* process.rotated
+      const now = yield* process.mcpServers.host.get(bare.id)
+      assert.notStrictEqual(now.sealed, sealed)
+      assert.strictEqual(process.vault.sealedWith(now.sealed!), (yield* process.vault.keys).ids[0])
+      assert.strictEqual(yield* process.vault.open(now.sealed!, sealedFor), "a header")
+    }))
+
   it.scopedLive("puts a fresh key in front, seals everything with it, and lets the old one be forgotten", () =>
     Effect.gen(function*() {
       const path = yield* keyFile

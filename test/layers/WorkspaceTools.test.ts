@@ -461,7 +461,7 @@ describe.skipIf(!isSandboxed)("In the sandbox", () => {
                   url: "https://example.com",
                   pattern: "x"
                 }),
-                effect: toolbox.effectOf(caller, { name, input: "{}" }),
+                effect: Effect.runSync(toolbox.effectOf(caller, { name, input: "{}" })),
                 own: true
               }).decision
             ).join(" ")

@@ -10,6 +10,7 @@ import type {
   BlockId,
   CredentialId,
   KeyId,
+  McpServerId,
   MessageId,
   RunId,
   SessionId,
@@ -17,6 +18,7 @@ import type {
   UserId,
   WorkspaceId
 } from "../../src/domain/Ids.ts"
+import { type McpServer, noCard } from "../../src/domain/McpServer.ts"
 import type { Message } from "../../src/domain/Message.ts"
 import { permissionContext } from "../../src/domain/Permission.ts"
 import type { Run } from "../../src/domain/Run.ts"
@@ -130,6 +132,28 @@ export const keyOf = (owner: UserId, changes: Partial<ApiKey> = {}): ApiKey => (
   last_used_at: null,
   revoked_at: null,
   hash: "9Zm0",
+  ...changes
+})
+
+export const mcpServerOf = (owner: UserId, changes: Partial<McpServer> = {}): McpServer => ({
+  id: freshId() as McpServerId,
+  user_id: owner,
+  created_at: time,
+  updated_at: time,
+  name: "notes",
+  workspace: "",
+  library_id: null,
+  shared: false,
+  enabled: true,
+  is_stateful: false,
+  config: { type: "http_mcp", origin: "https://example.com/mcp", headers: [], timeout: null },
+  sealed: null,
+  enable_tools: null,
+  disable_tools: null,
+  execution_timeout: null,
+  approved: [],
+  offered: null,
+  card: noCard,
   ...changes
 })
 

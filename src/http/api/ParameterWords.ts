@@ -46,5 +46,7 @@ export const parameters: Readonly<Record<string, string>> = {
   workspace_key: "The workspace's id, 32 hexadecimal digits.",
   notification_id: "The notification's id.",
   delivery_id: "The message's id.",
-  job_id: "The job's id."
+  job_id: "The job's id.",
+  mcp_id: "The id of a server of the library.",
+  mcp_name: "The server's name in the workspace."
 }

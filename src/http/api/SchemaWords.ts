@@ -165,5 +165,20 @@ export const schemas: Readonly<Record<string, string>> = {
   NotificationDraft: "A notification to make. A webhook and Slack need a `url`, an e-mail needs `to`.",
   NotificationList: "A page of notifications.",
   NotificationPatch: "What to change of a notification. Fields that are left out stay as they are.",
-  NotificationRecord: "Who is told of what."
+  NotificationRecord: "Who is told of what.",
+  McpServerDraft: "An MCP server for a workspace.",
+  McpLibraryDraft: "An MCP server for the library.",
+  McpLibraryPatch: "What to change of a server of the library. Fields that are null or left out stay as they are.",
+  McpLibraryServer: "An MCP server of the library.",
+  McpLibraryServerCreated: "The new server of the library.",
+  McpServerTest: "Whether a server can be reached, found out by asking for its tools.",
+  McpFromLibrary: "Which servers of the library to add.",
+  McpAddedFromLibrary: "Which servers were added, and why the others were not.",
+  McpApproval: "Tools to approve, as they were shown.",
+  McpToolChange: "A tool that is not what was approved.",
+  McpToolDefinition: "A tool as its server describes it.",
+  McpToolView: "A tool of an MCP server.",
+  WorkspaceMcpServer: "An MCP server of a workspace.",
+  HttpMcpConfig: "A server at an address, reached by streamable HTTP.",
+  StdioMcpConfig: "A server that runs as a program in the workspace and speaks on its standard input and output."
 }

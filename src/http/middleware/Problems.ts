@@ -19,6 +19,7 @@ import {
   Unavailable,
   UnsupportedContent
 } from "../../domain/Errors.ts"
+import { McpServerFailed } from "../../domain/McpServer.ts"
 import { NoProcesses, PathRefused, WorkspaceFull } from "../../domain/Workspace.ts"
 
 const kinds = [
@@ -30,6 +31,7 @@ const kinds = [
   Invalid,
   LimitReached,
   Malformed,
+  McpServerFailed,
   MethodNotAllowed,
   NotFound,
   ProviderFailed,

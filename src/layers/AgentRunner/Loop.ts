@@ -279,7 +279,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
         deny(out, call, "The user did not allow this call.")
         continue
       }
-      const effect = external.get(call.name)?.effect ?? toolbox.effectOf(request, call)
+      const effect = external.get(call.name)?.effect ?? (yield* toolbox.effectOf(request, call))
       // A long command takes a while to judge, and there may be many. Nothing is decided before the wait and acted on behind it.
       if (call.input.length > longInput) yield* nextTurn
       // The call is run in the folder that it is decided on for, whatever other calls change meanwhile.

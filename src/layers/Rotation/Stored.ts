@@ -1,6 +1,6 @@
 /**
- * Seals again what Storage holds: credentials, addresses of notifications, and
- * answers that are kept for idempotency. Records are compared before they are replaced, so that a change
+ * Seals again what Storage holds: credentials, secrets of MCP servers, addresses of notifications, and answers
+ * that are kept for idempotency. Records are compared before they are replaced, so that a change
  * that comes between wins; a change by a process that has not seen the new key
  * yet is found by the next pass.
  */
@@ -10,7 +10,7 @@ import type { UserId } from "../../domain/Ids.ts"
 import type { VaultRotation, VaultStatus } from "../../domain/Vault.ts"
 import { timestampOf } from "../../services/Now.ts"
 import { Rotation } from "../../services/Rotation.ts"
-import { Storage } from "../../services/Storage.ts"
+import { type Collection, type Owned, Storage } from "../../services/Storage.ts"
 import { Vault } from "../../services/Vault.ts"
 
 /** How many records are read together, and the pause after them. */
@@ -35,37 +35,32 @@ interface Batch {
 }
 
 export const make = Effect.gen(function*() {
-  const { claims, credentials, notifications } = yield* Storage
+  const { claims, credentials, mcpServers, notifications } = yield* Storage
   const vault = yield* Vault
   const scope = yield* Effect.scope
   const mutex = Effect.unsafeMakeSemaphore(1)
   let rotation: VaultRotation | null = null
 
-  const inCredentials = (after: string | undefined): Effect.Effect<Batch> =>
-    Effect.map(credentials.host.scan(after, batch), ({ items, next }) => ({
+  const inRecords = <A extends Owned & { readonly sealed: string | null }, Columns extends string>(
+    table: string,
+    { host }: Collection<A, Columns>
+  ) =>
+  (after: string | undefined): Effect.Effect<Batch> =>
+    Effect.map(host.scan(after, batch), ({ items, next }) => ({
       last: next,
       found: items.flatMap(({ id, sealed, user_id }) =>
         sealed === null ? [] : [{
           owner: user_id,
-          record: `credentials/${id}`,
+          record: `${table}/${id}`,
           text: sealed,
           replace: (by: string) =>
-            Effect.ignore(credentials.host.modify(id, (now) => now.sealed === sealed ? { ...now, sealed: by } : now))
+            Effect.ignore(host.modify(id, (now) => now.sealed === sealed ? { ...now, sealed: by } : now))
         }]
       )
     }))
-
-  const inNotifications = (after: string | undefined): Effect.Effect<Batch> =>
-    Effect.map(notifications.host.scan(after, batch), ({ items, next }) => ({
-      last: next,
-      found: items.map(({ id, sealed, user_id }) => ({
-        owner: user_id,
-        record: `notifications/${id}`,
-        text: sealed,
-        replace: (by: string) =>
-          Effect.ignore(notifications.host.modify(id, (now) => now.sealed === sealed ? { ...now, sealed: by } : now))
-      }))
-    }))
+  const inCredentials = inRecords("credentials", credentials)
+  const inMcpServers = inRecords("mcp_servers", mcpServers)
+  const inNotifications = inRecords("notifications", notifications)
 
   const inClaims = (after: string | undefined): Effect.Effect<Batch> =>
     Effect.map(claims.host.scan(after, batch), ({ items, next }) => ({
@@ -85,7 +80,7 @@ export const make = Effect.gen(function*() {
 
   /** Visits everything that is sealed, a batch at a time. */
   const everything = Effect.fnUntraced(function*<A>(visit: (sealed: Sealed) => Effect.Effect<A>) {
-    for (const read of [inCredentials, inNotifications, inClaims]) {
+    for (const read of [inCredentials, inMcpServers, inNotifications, inClaims]) {
       let at: string | undefined
       do {
         const { found, last } = yield* read(at)

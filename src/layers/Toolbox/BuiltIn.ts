@@ -38,10 +38,11 @@ export const make = (tools: ReadonlyArray<BuiltInTool>) => {
     namesOf: (choice) => new Set(toolsOf(choice).map(({ name }) => name)),
     knows: (name) => byName.has(name),
     list: ({ agent }) => Effect.succeed(toolsOf(agent.data.tools)),
-    effectOf: (caller, { input, name }) => {
-      const entry = find(caller, name)
-      return entry?.effectOf?.(input, caller) ?? entry?.tool.effect ?? "none"
-    },
+    effectOf: (caller, { input, name }) =>
+      Effect.sync(() => {
+        const entry = find(caller, name)
+        return entry?.effectOf?.(input, caller) ?? entry?.tool.effect ?? "none"
+      }),
     folderOf: (caller, { name }) =>
       find(caller, name)?.folderOf?.(caller).pipe(Effect.orElseSucceed(() => undefined)) ?? Effect.succeed(undefined),
     call: Effect.fn("Toolbox.call")(function*(caller, call, emit) {

@@ -84,6 +84,7 @@ export const make = Effect.fnUntraced(function*(backend: Backend, { idle, isolat
   const states = new Map<WorkspaceKey, State>()
   const programs = new Map<UserId, number>()
   let all = 0
+  const tellers = new Set<(owner: UserId, id: WorkspaceKey) => Effect.Effect<void>>()
 
   const recordOf = (of: WorkspaceOf, key: WorkspaceKey, at: number): WorkspaceRecord => ({
     id: key,
@@ -289,6 +290,7 @@ export const make = Effect.fnUntraced(function*(backend: Backend, { idle, isolat
             yield* backend.destroy(owner, key)
             // Only now: who comes before waits for the lock, sees that it is gone, and comes again.
             if (states.get(key) === state) states.delete(key)
+            yield* Effect.forEach([...tellers], (tell) => tell(owner, key), { discard: true })
           }))
         ),
       leave
@@ -305,6 +307,12 @@ export const make = Effect.fnUntraced(function*(backend: Backend, { idle, isolat
 
   return Workspace.of({
     kind: backend.kind,
+    keyOf: (owner, of) => keyOf(owner, isolation, of),
+    onRemoved: (tell) =>
+      Effect.asVoid(Effect.acquireRelease(
+        Effect.sync(() => tellers.add(tell)),
+        () => Effect.sync(() => tellers.delete(tell))
+      )),
     open,
     list: (owner) =>
       Effect.map(

@@ -8,6 +8,7 @@ import { vaultCheck } from "./0008_vault_check.ts"
 import { files } from "./0009_files.ts"
 import { customEvents } from "./0010_custom_events.ts"
 import { schedules } from "./0011_schedules.ts"
+import { mcpServers } from "./0012_mcp_servers.ts"
 import { runFilters } from "./0013_run_filters.ts"
 import { notifications } from "./0014_notifications.ts"
 
@@ -22,6 +23,7 @@ export const all: Migrations = {
   "0009_files": files,
   "0010_custom_events": customEvents,
   "0011_schedules": schedules,
+  "0012_mcp_servers": mcpServers,
   "0013_run_filters": runFilters,
   "0014_notifications": notifications
 }

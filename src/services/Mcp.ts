@@ -1,0 +1,104 @@
+import { Context, Data, type Effect } from "effect"
+import type { Conflict, Forbidden, Invalid, LimitReached, NotFound } from "../domain/Errors.ts"
+import type { McpServerId, UserId } from "../domain/Ids.ts"
+import type { JsonObject } from "../domain/Json.ts"
+import type {
+  McpLibraryDraft,
+  McpLibraryPatch,
+  McpLibraryServer,
+  McpServerDraft,
+  McpServerTest,
+  WorkspaceMcpServer
+} from "../domain/McpServer.ts"
+import type { ToolPart } from "./Toolbox.ts"
+import type { WorkspaceOf } from "./Workspace.ts"
+
+/** A tool as an agent's model sees it. */
+export interface McpTool {
+  /** `mcp__<server>__<tool>`, of letters, digits, dashes and underscores, at most 64 characters. */
+  readonly name: string
+  readonly description: string
+  readonly parameters: JsonObject
+}
+
+/** Why a server did not do what it was asked for. One that has `forgotten` the connection has not begun. */
+export type McpProblem = "connection" | "forgotten" | "auth" | "timeout" | "config" | "protocol" | "changed"
+
+/** `message` is a sentence of ours for a person or a model. It holds no secret and nothing of what an address leads to. */
+export class McpFailed extends Data.TaggedError("McpFailed")<{
+  readonly problem: McpProblem
+  readonly message: string
+}> {}
+
+/** Who asks. Programs are only run for admins. */
+export interface McpAsker {
+  readonly user_id: UserId
+  readonly isAdmin: boolean
+}
+
+/** MCP servers: those of workspaces, with their tools, and those of the tenant's library. */
+export class Mcp extends Context.Tag("stoa/services/Mcp")<Mcp, {
+  /** The tools that agents of this workspace have. Nothing is connected for it; what others have changed is seen within seconds. */
+  readonly tools: (owner: UserId, of: WorkspaceOf) => Effect.Effect<ReadonlyArray<McpTool>>
+  /**
+   * Calls a tool, handing over its output as it comes; undefined when there is no such tool. It is never
+   * called twice. Interruption tells the server that nobody waits any more.
+   */
+  readonly call: (
+    owner: UserId,
+    of: WorkspaceOf,
+    name: string,
+    input: JsonObject,
+    emit: (part: ToolPart) => void
+  ) => Effect.Effect<"success" | "error" | undefined, McpFailed>
+
+  /** The servers of a workspace, by name. */
+  readonly servers: (owner: UserId, of: WorkspaceOf) => Effect.Effect<ReadonlyArray<WorkspaceMcpServer>>
+  /** Adds a server that can be reached. What tools it has now is approved. */
+  readonly add: (
+    asker: McpAsker,
+    of: WorkspaceOf,
+    draft: McpServerDraft
+  ) => Effect.Effect<void, Conflict | Forbidden | LimitReached | McpFailed>
+  /** Adds servers of the library; the others are told why not, by their ids. */
+  readonly addFromLibrary: (
+    owner: UserId,
+    of: WorkspaceOf,
+    ids: ReadonlyArray<string>
+  ) => Effect.Effect<{ readonly added: ReadonlyArray<string>; readonly failed: Readonly<Record<string, string>> }>
+  /** It is no error when there is none. Calls that are under way fail. */
+  readonly remove: (owner: UserId, of: WorkspaceOf, name: string) => Effect.Effect<void>
+  /** Connects anew, at once, and looks at the tools. Calls that are under way fail. */
+  readonly refresh: (
+    owner: UserId,
+    of: WorkspaceOf,
+    name: string
+  ) => Effect.Effect<WorkspaceMcpServer, NotFound>
+  /** Approves tools as they were offered last, by their names and digests; other digests approve nothing. */
+  readonly approve: (
+    owner: UserId,
+    of: WorkspaceOf,
+    name: string,
+    digests: Readonly<Record<string, string>>
+  ) => Effect.Effect<WorkspaceMcpServer, NotFound>
+
+  /** The tenant's servers and those that admins share, by name. */
+  readonly library: (owner: UserId) => Effect.Effect<ReadonlyArray<McpLibraryServer>>
+  readonly addToLibrary: (
+    asker: McpAsker,
+    draft: McpLibraryDraft
+  ) => Effect.Effect<McpLibraryServer, Conflict | Forbidden | LimitReached>
+  readonly changeInLibrary: (
+    asker: McpAsker,
+    id: McpServerId,
+    patch: McpLibraryPatch
+  ) => Effect.Effect<McpLibraryServer, Conflict | Forbidden | Invalid | NotFound>
+  /** Servers of workspaces that stand for it stay, and do not work any more. */
+  readonly removeFromLibrary: (owner: UserId, id: McpServerId) => Effect.Effect<void, NotFound>
+  /** Connects anew and asks for the tools. A program is run in the workspace that is given. */
+  readonly test: (
+    owner: UserId,
+    id: McpServerId,
+    of: WorkspaceOf | undefined
+  ) => Effect.Effect<McpServerTest, NotFound>
+}>() {}
