@@ -7,8 +7,9 @@ export default defineConfig({
     // They take a machine for themselves: `npm run test:attack`.
     exclude: ["test/attack/**"],
     globalSetup: ["./test/support/Postgres.ts"],
+    setupFiles: ["./test/support/EachFile.ts"],
     pool: "forks",
-    poolOptions: { forks: { minForks: 1, maxForks: 2 } },
+    poolOptions: { forks: { minForks: 1, maxForks: 2, isolate: false } },
     testTimeout: patience(30_000),
     hookTimeout: patience(120_000)
   }
