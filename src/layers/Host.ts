@@ -23,6 +23,7 @@ import type { Rotation } from "../services/Rotation.ts"
 import type { RunHistory } from "../services/RunHistory.ts"
 import type { RunOwner } from "../services/RunOwner.ts"
 import type { Scheduler } from "../services/Scheduler.ts"
+import type { Schedules } from "../services/Schedules.ts"
 import type { ScheduleStore } from "../services/ScheduleStore.ts"
 import type { SessionArchive } from "../services/SessionArchive.ts"
 import type { SessionHub } from "../services/SessionHub.ts"
@@ -66,6 +67,7 @@ import * as RunOwnerLocal from "./RunOwner/Local.ts"
 import * as SchedulerClaimed from "./Scheduler/Claimed.ts"
 import * as SchedulerMemory from "./Scheduler/Memory.ts"
 import * as SchedulerSql from "./Scheduler/Sql.ts"
+import * as SchedulesStored from "./Scheduler/Stored.ts"
 import * as SessionArchiveStored from "./SessionArchive/Stored.ts"
 import * as SessionHubLocal from "./SessionHub/Local.ts"
 import * as Migrations from "./Sql/Migrations.ts"
@@ -108,6 +110,7 @@ export type Host =
   | SessionHub
   | RunHistory
   | SessionArchive
+  | Schedules
   | Scheduler
   | Jobs
   | Notifier
@@ -194,7 +197,7 @@ const mailer = ({ mail_from, smtp_url }: Settings): Layer.Layer<Mailer> =>
   smtp_url === undefined ? MailerOff.layer : MailerSmtp.layer({ url: smtp_url, from: mail_from })
 
 export interface EngineOptions
-  extends Partial<AgentRunnerLoop.Limits & SchedulerClaimed.Options & SessionHubLocal.Options & Upkeep.Limits>
+  extends Partial<AgentRunnerLoop.Limits & SchedulesStored.Options & SessionHubLocal.Options & Upkeep.Limits>
 {
   /** Whether `X-User-ID` is trusted. */
   readonly trusted: boolean
@@ -227,7 +230,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
   Layer.merge(
     Layer.provideMerge(
       Layer.mergeAll(
-        SchedulerClaimed.layerWith({ ...defaults, ...options }),
+        SchedulerClaimed.layer,
         RunHistoryStored.layer,
         SessionArchiveStored.layer
       ),
@@ -239,12 +242,12 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer({ ...defaults, ...options }))),
     Layer.provideMerge(
       ToolboxWithMcp.layer(
-        ToolboxBuiltIn.layerWith<Storage | Vault | Models | Workspace | Outbound | Scope.Scope>([
+        ToolboxBuiltIn.layerWith<Storage | Vault | Models | Workspace | Outbound | Schedules | Scope.Scope>([
           ...requestedTools,
           ...options.tools ?? []
         ])
       ).pipe(
-        Layer.provideMerge(McpStored.layer),
+        Layer.provideMerge(Layer.merge(McpStored.layer, SchedulesStored.layerWith({ ...defaults, ...options }))),
         Layer.provide(options.outbound ?? unreachable)
       )
     ),
