@@ -22,7 +22,8 @@ export default defineConfig({
     setupFiles: ["./test/support/EachFile.ts"],
     sequence: { sequencer: LongFirst },
     pool: "forks",
-    poolOptions: { forks: { minForks: 1, maxForks: 3, isolate: false } },
+    // As many at least as at most: one that ends because it is idle, just when all are ended, fails the whole.
+    poolOptions: { forks: { minForks: 3, maxForks: 3, isolate: false } },
     testTimeout: patience(30_000),
     hookTimeout: patience(120_000)
   }

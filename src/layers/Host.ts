@@ -70,6 +70,8 @@ import * as SchedulerSql from "./Scheduler/Sql.ts"
 import * as SchedulesStored from "./Scheduler/Stored.ts"
 import * as SessionArchiveStored from "./SessionArchive/Stored.ts"
 import * as SessionHubLocal from "./SessionHub/Local.ts"
+import * as Titled from "./SessionTitles/Titled.ts"
+import * as Titling from "./SessionTitles/Titling.ts"
 import * as Migrations from "./Sql/Migrations.ts"
 import * as migrations from "./Sql/migrations/All.ts"
 import * as Pg from "./Sql/pg/Pg.ts"
@@ -196,8 +198,10 @@ const workspaces = (settings: Settings): Layer.Layer<Workspace> => {
 const mailer = ({ mail_from, smtp_url }: Settings): Layer.Layer<Mailer> =>
   smtp_url === undefined ? MailerOff.layer : MailerSmtp.layer({ url: smtp_url, from: mail_from })
 
-export interface EngineOptions
-  extends Partial<AgentRunnerLoop.Limits & SchedulesStored.Options & SessionHubLocal.Options & Upkeep.Limits>
+export interface EngineOptions extends
+  Partial<
+    AgentRunnerLoop.Limits & SchedulesStored.Options & Titling.Options & SessionHubLocal.Options & Upkeep.Limits
+  >
 {
   /** Whether `X-User-ID` is trusted. */
   readonly trusted: boolean
@@ -218,9 +222,19 @@ const unreachable = Layer.succeed(Outbound, {
 })
 
 /** What is done later, and who is told. It sees the log and the schedules as they are, and the engine sees them with its notices. */
-const notifying = ({ mailer = MailerOff.layer, outbound = unreachable }: EngineOptions) =>
-  Layer.merge(NotifierLocal.layer, Noticed.layer).pipe(
-    Layer.provideMerge(Layer.unwrapEffect(Effect.map(Effect.all([Noticing.make, Delivering.make]), JobsWorking.layer))),
+const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...options }: EngineOptions) =>
+  Layer.merge(
+    NotifierLocal.layer,
+    options.session_titles === true ? Layer.provideMerge(Titled.layer, Noticed.layer) : Noticed.layer
+  ).pipe(
+    Layer.provideMerge(
+      Layer.unwrapEffect(
+        Effect.map(
+          Effect.all([Noticing.make, Delivering.make, Titling.make({ ...defaults, ...options })]),
+          JobsWorking.layer
+        )
+      )
+    ),
     Layer.provide(Wanting.layer),
     Layer.provide(Layer.merge(outbound, mailer))
   )
