@@ -6,8 +6,10 @@ import { AgentDraft, type AgentTools } from "../../src/domain/Agent.ts"
 import type { SessionId, ToolCallId } from "../../src/domain/Ids.ts"
 import { permissionContext, type PermissionMode } from "../../src/domain/Permission.ts"
 import { decide } from "../../src/domain/permission/Decide.ts"
+import * as BackgroundTasksLocal from "../../src/layers/BackgroundTasks/Local.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as OutboundGuarded from "../../src/layers/Outbound/Guarded.ts"
+import * as RoomsLocal from "../../src/layers/Rooms/Local.ts"
 import * as ToolboxBuiltIn from "../../src/layers/Toolbox/BuiltIn.ts"
 import { all } from "../../src/layers/Toolbox/tools/All.ts"
 import * as Bubblewrap from "../../src/layers/Workspace/Bubblewrap.ts"
@@ -24,6 +26,8 @@ const workspace = inFolder((dir) =>
 )
 
 const tools = ToolboxBuiltIn.layerWith(all).pipe(
+  Layer.provideMerge(BackgroundTasksLocal.layer),
+  Layer.provideMerge(RoomsLocal.layer),
   Layer.provideMerge(Layer.mergeAll(workspace, Host.memory, OutboundGuarded.layer({ hosts: [], loopback: true })))
 )
 
