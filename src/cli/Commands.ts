@@ -15,6 +15,7 @@ import { runs } from "./commands/runs.ts"
 import { schedules } from "./commands/schedules.ts"
 import type { Extensions } from "./commands/serve.ts"
 import { sessions } from "./commands/sessions.ts"
+import { tasks } from "./commands/tasks.ts"
 import { tenants } from "./commands/tenants.ts"
 import { usage } from "./commands/usage.ts"
 import { vault } from "./commands/vault.ts"
@@ -28,6 +29,7 @@ const clients = [
   agents,
   sessions,
   runs,
+  tasks,
   schedules,
   notifications,
   credentials,

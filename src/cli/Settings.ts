@@ -72,6 +72,8 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   drain_seconds: numberOf,
   run_seconds: numberOf,
   tool_seconds: numberOf,
+  background_seconds: numberOf,
+  task_seconds: numberOf,
   model_first_byte_seconds: numberOf,
   model_idle_seconds: numberOf,
   parked_hours: numberOf,

@@ -80,6 +80,12 @@ const noteOn = (event: Custom): string | undefined => {
       const { error, from, to } = event.value
       return `(${from.model} failed, ${to.model} answers: ${error.message})`
     }
+    case "task_started":
+      return `(${event.value.tool_name} goes on in the background as task ${event.value.task_id})`
+    case "task_ended":
+      return `(task ${event.value.task_id} of ${event.value.tool_name} ${
+        event.value.status === "lost" ? "is lost" : `has ended: ${event.value.status}`
+      })`
     default:
       return undefined
   }

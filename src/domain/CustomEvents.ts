@@ -4,8 +4,9 @@
  * version knows is passed on and changes nothing.
  */
 import { Schema } from "effect"
+import { TaskStatus } from "./BackgroundTask.ts"
 import { event, reply, run } from "./EventBase.ts"
-import { CredentialId } from "./Ids.ts"
+import { CredentialId, TaskId, ToolCallId } from "./Ids.ts"
 import { Message } from "./Message.ts"
 import { PermissionContext } from "./Permission.ts"
 import { ErrorType } from "./RunError.ts"
@@ -57,6 +58,27 @@ export const stateUpdated = ({ permission_context, tasks_context = noTasks }: {
   value: { tasks_context, permission_context }
 })
 
-export const Custom = Schema.Union(RunQueued, UserMessage, RunResumed, RunParked, ModelSwitched, StateUpdated)
+const ofTask = { task_id: TaskId, tool_call_id: ToolCallId }
+
+/** A tool call takes long and goes on in the background. */
+const TaskStarted = custom("task_started", { ...ofTask, tool_name: Schema.String })
+
+/** What it has said since the last of these. */
+const TaskOutput = custom("task_output", { ...ofTask, delta: Schema.String })
+
+/** It has come to an end. What it has brought is told in a hint of the next reply, unless it was cancelled. */
+const TaskEnded = custom("task_ended", { ...ofTask, tool_name: Schema.String, status: TaskStatus })
+
+export const Custom = Schema.Union(
+  RunQueued,
+  UserMessage,
+  RunResumed,
+  RunParked,
+  ModelSwitched,
+  StateUpdated,
+  TaskStarted,
+  TaskOutput,
+  TaskEnded
+)
   .annotations({ identifier: "CUSTOM" })
 export type Custom = typeof Custom.Type

@@ -52,6 +52,10 @@ export type NotificationId = typeof NotificationId.Type
 export const DeliveryId = token.pipe(Schema.brand("DeliveryId"))
 export type DeliveryId = typeof DeliveryId.Type
 
+/** Of a tool call that has outlived its turn. */
+export const TaskId = token.pipe(Schema.brand("TaskId"))
+export type TaskId = typeof TaskId.Type
+
 /** A message's id; the id of a reply (`reply_id`) is the id of its assistant message. */
 export const MessageId = token.pipe(Schema.brand("MessageId"))
 export type MessageId = typeof MessageId.Type

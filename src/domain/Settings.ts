@@ -82,6 +82,10 @@ const toolSeconds = Schema.Number.pipe(Schema.between(0.1, 86_400)).annotations(
   description: "seconds from 0.1 to 86400"
 })
 
+const backgroundSeconds = Schema.Number.pipe(Schema.between(0, 86_400)).annotations({
+  description: "seconds from 0 to 86400, where 0 is never"
+})
+
 const silenceSeconds = Schema.Number.pipe(Schema.between(0.1, 3_600)).annotations({
   description: "seconds from 0.1 to 3600"
 })
@@ -194,6 +198,10 @@ export const Settings = Schema.Struct({
   run_seconds: Schema.optionalWith(runSeconds, { exact: true, default: () => 3_600 }),
   /** How long one tool call may take. */
   tool_seconds: Schema.optionalWith(toolSeconds, { exact: true, default: () => 300 }),
+  /** How long one tool call may take until it goes on in the background; never with 0. */
+  background_seconds: Schema.optionalWith(backgroundSeconds, { exact: true, default: () => 10 }),
+  /** How long it may take there, from its beginning on. */
+  task_seconds: Schema.optionalWith(toolSeconds, { exact: true, default: () => 3_600 }),
   /** How long a model may say nothing: before the first part of its answer, and between two. */
   model_first_byte_seconds: Schema.optionalWith(silenceSeconds, { exact: true, default: () => 60 }),
   model_idle_seconds: Schema.optionalWith(silenceSeconds, { exact: true, default: () => 60 }),

@@ -4,6 +4,7 @@ import { AgentEvent } from "../domain/Event.ts"
 import { Message } from "../domain/Message.ts"
 import { AdminApi } from "./api/Admin.ts"
 import { AgentsApi } from "./api/Agents.ts"
+import { BackgroundTasksApi } from "./api/BackgroundTasks.ts"
 import { ChatApi } from "./api/Chat.ts"
 import { CredentialsApi } from "./api/Credentials.ts"
 import * as Document from "./api/Document.ts"
@@ -38,6 +39,7 @@ const native = HttpApi.make("stoa")
   .add(FilesApi)
   .add(ChatApi)
   .add(RunsApi)
+  .add(BackgroundTasksApi)
   .add(SchedulesApi)
   .add(NotificationsApi)
   .add(UsageApi)

@@ -10,6 +10,7 @@ import type { Connections } from "./Connections.ts"
 import * as Documents from "./Documents.ts"
 import * as Admin from "./handlers/Admin.ts"
 import * as Agents from "./handlers/Agents.ts"
+import * as BackgroundTasks from "./handlers/BackgroundTasks.ts"
 import * as Chat from "./handlers/Chat.ts"
 import * as Credentials from "./handlers/Credentials.ts"
 import * as Embeddings from "./handlers/Embeddings.ts"
@@ -70,6 +71,7 @@ const handlers = Layer.mergeAll(
   Schedules.layer,
   Notifications.layer,
   Jobs.layer,
+  BackgroundTasks.layer,
   Sessions.layer,
   Usage.layer,
   Vault.layer,

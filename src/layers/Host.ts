@@ -5,6 +5,7 @@ import { defaults, isLoopback, type Settings, trustsUserHeader, workspaceLimits 
 import type { AgentRunner } from "../services/AgentRunner.ts"
 import type { ApiKeys } from "../services/ApiKeys.ts"
 import type { Auth } from "../services/Auth.ts"
+import type { BackgroundTasks } from "../services/BackgroundTasks.ts"
 import type { EventLog } from "../services/EventLog.ts"
 import type { Files } from "../services/Files.ts"
 import type { Idempotency } from "../services/Idempotency.ts"
@@ -28,13 +29,19 @@ import type { ScheduleStore } from "../services/ScheduleStore.ts"
 import type { SessionArchive } from "../services/SessionArchive.ts"
 import type { SessionHub } from "../services/SessionHub.ts"
 import type { Storage } from "../services/Storage.ts"
+import type { TaskStore } from "../services/TaskStore.ts"
 import type { Tenants } from "../services/Tenants.ts"
 import type { Toolbox } from "../services/Toolbox.ts"
 import type { Vault } from "../services/Vault.ts"
+import { Waker } from "../services/Waker.ts"
 import type { Workspace } from "../services/Workspace.ts"
 import * as AgentRunnerLoop from "./AgentRunner/Loop.ts"
 import * as ApiKeysStored from "./ApiKeys/Stored.ts"
 import * as AuthComposite from "./Auth/Composite.ts"
+import * as BackgroundTasksLocal from "./BackgroundTasks/Local.ts"
+import * as BackgroundTasksMemory from "./BackgroundTasks/Memory.ts"
+import * as BackgroundTasksSql from "./BackgroundTasks/Sql.ts"
+import * as BackgroundTasksWaking from "./BackgroundTasks/Waking.ts"
 import * as EventLogMemory from "./EventLog/Memory.ts"
 import * as EventLogSql from "./EventLog/Sql.ts"
 import * as FilesMemory from "./Files/Memory.ts"
@@ -83,7 +90,7 @@ import * as TenantsMemory from "./Tenants/Memory.ts"
 import * as TenantsSql from "./Tenants/Sql.ts"
 import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
 import type { ToolSource } from "./Toolbox/BuiltInTool.ts"
-import { all as requestedTools } from "./Toolbox/tools/All.ts"
+import * as RequestedTools from "./Toolbox/tools/All.ts"
 import * as ToolboxWithMcp from "./Toolbox/WithMcp.ts"
 import * as Upkeep from "./Upkeep.ts"
 import * as VaultAesGcm from "./Vault/AesGcm.ts"
@@ -95,7 +102,7 @@ import * as WorkspaceMemory from "./Workspace/Memory.ts"
 import * as WorkspaceOnlyFiles from "./Workspace/OnlyFiles.ts"
 
 /** The layers that store data, and the other processes that share it. */
-export type Memories = Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants | Peers
+export type Memories = Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | TaskStore | Tenants | Peers
 
 export type Host =
   | Memories
@@ -109,6 +116,8 @@ export type Host =
   | AgentRunner
   | Rooms
   | RunOwner
+  | BackgroundTasks
+  | Waker
   | SessionHub
   | RunHistory
   | SessionArchive
@@ -126,6 +135,7 @@ export const memory: Layer.Layer<Memories> = Layer.mergeAll(
   LedgerMemory.layer,
   SchedulerMemory.layer,
   JobsMemory.layer,
+  BackgroundTasksMemory.layer,
   TenantsMemory.layer,
   PeersMemory.layer
 ).pipe(
@@ -142,6 +152,7 @@ const sql = (options: StorageSql.Options) =>
     LedgerSql.layer,
     SchedulerSql.layer,
     JobsSql.layer,
+    BackgroundTasksSql.layer,
     TenantsSql.layer,
     VaultSqlCheck.layer
   )
@@ -239,6 +250,15 @@ const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...option
     Layer.provide(Layer.merge(outbound, mailer))
   )
 
+/** Runs for what tasks have brought. */
+const waking = Layer.effect(
+  Waker,
+  BackgroundTasksWaking.handler.pipe(
+    Effect.flatMap((handler) => JobsWorking.make([handler])),
+    Effect.flatMap(BackgroundTasksWaking.make)
+  )
+)
+
 /** The engine over any storage, vault and models. */
 export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>, options: EngineOptions) =>
   Layer.merge(
@@ -246,18 +266,19 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
       Layer.mergeAll(
         SchedulerClaimed.layer,
         RunHistoryStored.layer,
-        SessionArchiveStored.layer
+        SessionArchiveStored.layer,
+        waking
       ),
       SessionHubLocal.layerWith({ ...defaults, ...options })
     ),
     Upkeep.layer({ ...defaults, ...options })
   ).pipe(
     Layer.provideMerge(RunOwnerLocal.layer),
-    Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer({ ...defaults, ...options }))),
+    Layer.provideMerge(AgentRunnerLoop.layer({ ...defaults, ...options })),
     Layer.provideMerge(
       ToolboxWithMcp.layer(
-        ToolboxBuiltIn.layerWith<Storage | Vault | Models | Workspace | Outbound | Schedules | Scope.Scope>([
-          ...requestedTools,
+        ToolboxBuiltIn.layerWith<RequestedTools.Needed | Vault | Models | Scope.Scope>([
+          ...RequestedTools.all,
           ...options.tools ?? []
         ])
       ).pipe(
@@ -265,6 +286,8 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
         Layer.provide(options.outbound ?? unreachable)
       )
     ),
+    Layer.provideMerge(BackgroundTasksLocal.layer),
+    Layer.provideMerge(RoomsLocal.layer),
     Layer.provideMerge(notifying(options)),
     Layer.provideMerge(options.workspace ?? workspaceInMemory),
     Layer.provideMerge(AuthComposite.layer(options)),

@@ -1,5 +1,6 @@
 import { Context, type Effect } from "effect"
 import type { Agent } from "../domain/Agent.ts"
+import type { BackgroundTask } from "../domain/BackgroundTask.ts"
 import type { EventDraft } from "../domain/Event.ts"
 import type { CallProgress } from "../domain/Ledger.ts"
 import type { Message } from "../domain/Message.ts"
@@ -29,6 +30,10 @@ export interface Out {
   readonly behind: () => Promise<void> | undefined
   /** Takes the steering inputs that came since the last call, oldest first. From then on they belong to the reply. */
   readonly takeSteering: () => ReadonlyArray<Message>
+  /** Whether there was one among them that says nothing: a task in the background has ended. */
+  readonly wasWoken: () => boolean
+  /** Writes the task's row with the events emitted so far. */
+  readonly keepTask: (task: BackgroundTask) => void
 }
 
 /**

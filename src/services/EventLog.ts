@@ -1,4 +1,5 @@
 import { Context, Data, type Effect } from "effect"
+import type { BackgroundTask } from "../domain/BackgroundTask.ts"
 import type { Claim } from "../domain/Claim.ts"
 import type { MessageId, RunId, SessionId, Timestamp, UserId } from "../domain/Ids.ts"
 import type { Job } from "../domain/Job.ts"
@@ -73,6 +74,8 @@ export interface LogBatch {
   readonly usage?: ReadonlyArray<LedgerEntry>
   /** What is to be done because of it, at once. A job that exists already stays as it is. */
   readonly jobs?: ReadonlyArray<Job>
+  /** Tasks that begin, and those whose results these events tell. Inserted or replaced by id. */
+  readonly tasks?: ReadonlyArray<BackgroundTask>
 }
 
 /**

@@ -12,6 +12,8 @@ export type Notice =
   | { readonly type: "cancel"; readonly session: SessionId; readonly run: RunId }
   /** The session is being deleted. */
   | { readonly type: "forget"; readonly session: SessionId }
+  /** A task of the session is to be stopped; its row says which. */
+  | { readonly type: "tasks"; readonly session: SessionId }
   /** The owner has notifications from now on. */
   | { readonly type: "notified"; readonly owner: UserId }
 

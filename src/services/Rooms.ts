@@ -1,4 +1,5 @@
 import { Context, type Effect, type Scope } from "effect"
+import type { BackgroundTask } from "../domain/BackgroundTask.ts"
 import type { Claim } from "../domain/Claim.ts"
 import type { Unavailable } from "../domain/Errors.ts"
 import type { AgentEvent, EventDraft } from "../domain/Event.ts"
@@ -59,6 +60,8 @@ export interface Room {
   readonly claim: (claim: Claim) => void
   /** Enters a call of a model into the ledger with the events emitted so far. */
   readonly charge: (entry: LedgerEntry) => void
+  /** Writes the task's row with the events emitted so far. */
+  readonly keepTask: (task: BackgroundTask) => void
   /**
    * Waits until everything emitted, recorded and placed so far is durable.
    * `AppendRefused`: another writer owns the session now, or it is deleted.

@@ -1,6 +1,7 @@
 import { type Clock, Context, type Duration, Effect } from "effect"
 import { Agent } from "../domain/Agent.ts"
 import { ApiKey } from "../domain/ApiKey.ts"
+import { BackgroundTask, isUntold } from "../domain/BackgroundTask.ts"
 import { Claim } from "../domain/Claim.ts"
 import { Credential } from "../domain/Credential.ts"
 import type { Conflict, Malformed, NotFound } from "../domain/Errors.ts"
@@ -107,6 +108,8 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly jobs: Collection<Job, "kind" | "status">
   readonly notifications: Collection<Notification, never>
   readonly deliveries: Collection<Delivery, "notification_id" | "status">
+  /** Begun and told by `EventLog.append`, ended through `TaskStore`. `untold` is `yes` or `no`. */
+  readonly backgroundTasks: Collection<BackgroundTask, "session_id" | "status" | "untold">
   /** Written with what they claim: in a transaction, or by `EventLog.append`. */
   readonly claims: Collection<Claim, never>
   /** Removes at most `limit` claims that are older, and answers how many it removed. */
@@ -124,6 +127,14 @@ export const columnsOfRun = ({ agent_id, session_id, source, source_id, status }
   agent_id,
   source,
   source_id: source_id ?? ""
+})
+
+export const columnsOfTask = (task: BackgroundTask) => ({
+  session_id: task.session_id,
+  run_id: task.run_id,
+  status: task.status,
+  process: task.process,
+  untold: isUntold(task) ? "yes" : "no"
 })
 
 /** A table as a driver sees it. */
@@ -169,6 +180,11 @@ export const tables = {
     name: "deliveries",
     columns: ["notification_id", "status"],
     references: [{ column: "notification_id", table: "notifications" }]
+  },
+  background_tasks: {
+    name: "background_tasks",
+    columns: ["session_id", "run_id", "status", "process", "untold"],
+    references: [{ column: "session_id", table: "sessions" }]
   },
   /** Written by `EventLog.append`, summed by `Ledger`; refers to nothing, so that it stays. */
   usage: { name: "usage", columns: [], references: [] }
@@ -330,6 +346,12 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         table: tables.deliveries,
         schema: Delivery,
         columns: ({ notification_id, status }) => ({ notification_id, status })
+      }),
+      backgroundTasks: makeCollection(driver, undefined, {
+        noun: "Background task",
+        table: tables.background_tasks,
+        schema: BackgroundTask,
+        columns: columnsOfTask
       }),
       forgetClaims: (before, limit) => driver.removeBefore(tables.claims, before, limit),
       forgetDeliveries: (before, limit) => driver.removeBefore(tables.deliveries, before, limit),

@@ -23,6 +23,8 @@ export interface Tool extends ToolSpec {
   readonly idempotent: boolean
   /** Agents that do not say which tools they have do not have this one. */
   readonly onRequest?: boolean
+  /** After how many seconds a call goes on in the background; never with `false`, and as the settings say without it. */
+  readonly background?: number | false
 }
 
 /** Where a call works: relative paths begin at `cwd`; `home` is the session's folder. Both are absolute. */

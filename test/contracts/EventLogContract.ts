@@ -11,6 +11,7 @@ import type { JobStore } from "../../src/services/JobStore.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import type { ScheduleStore } from "../../src/services/ScheduleStore.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import type { TaskStore } from "../../src/services/TaskStore.ts"
 import type { Tenants } from "../../src/services/Tenants.ts"
 import {
   agentOf,
@@ -38,7 +39,7 @@ const batch = (parts: Partial<LogBatch>): LogBatch => ({ pages: [], runs: [], me
 
 export const eventLogContract = <E>(
   name: string,
-  backend: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants, E>
+  backend: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | TaskStore | Tenants, E>
 ): void =>
   layer(backend, { timeout: patience(120_000), excludeTestServices: true })(`EventLog contract: ${name}`, (it) => {
     it.effect("reads pages back as they were written, gapless", () =>

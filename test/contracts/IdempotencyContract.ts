@@ -16,6 +16,7 @@ import { Models } from "../../src/services/Models.ts"
 import { ScheduleStore } from "../../src/services/ScheduleStore.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import { TaskStore } from "../../src/services/TaskStore.ts"
 import { Tenants } from "../../src/services/Tenants.ts"
 import { Vault } from "../../src/services/Vault.ts"
 import { agentOf, freshId, freshOwner, pageOf, runOf, sessionOf, strangeTexts, time } from "../support/fixtures.ts"
@@ -58,12 +59,16 @@ const another = Effect.map(
 
 /** Another whole process over the same storage. */
 const anotherHost = Effect.flatMap(
-  Effect.context<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants | Vault | Models>(),
+  Effect.context<
+    Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | TaskStore | Tenants | Vault | Models
+  >(),
   (parts) =>
     Layer.build(Layer.fresh(Host.engine(
       Layer.merge(
         Layer.succeedContext(
-          Context.pick(Storage, EventLog, Files, Ledger, ScheduleStore, JobStore, Tenants, Vault, Models)(parts)
+          Context.pick(Storage, EventLog, Files, Ledger, ScheduleStore, JobStore, TaskStore, Tenants, Vault, Models)(
+            parts
+          )
         ),
         PeersMemory.layer
       ),

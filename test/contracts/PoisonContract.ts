@@ -10,6 +10,7 @@ import { RunOwner } from "../../src/services/RunOwner.ts"
 import type { ScheduleStore } from "../../src/services/ScheduleStore.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import type { Storage } from "../../src/services/Storage.ts"
+import type { TaskStore } from "../../src/services/TaskStore.ts"
 import type { Tenants } from "../../src/services/Tenants.ts"
 import { conversation, converse, say } from "../support/hub.ts"
 import { eventually, everything, type Live, live, type LiveOptions, storedRun } from "../support/live.ts"
@@ -45,7 +46,7 @@ const reply = (
 
 export const poisonContract = <E>(
   name: string,
-  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants, E>
+  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | TaskStore | Tenants, E>
 ) =>
   layer(storage, { timeout: "60 seconds", excludeTestServices: true })(`Poison: ${name}`, (it) => {
     it.scoped("a run whose events storage cannot hold ends after its attempts, and its session goes on", () =>

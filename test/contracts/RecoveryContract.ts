@@ -13,6 +13,7 @@ import { RunOwner } from "../../src/services/RunOwner.ts"
 import type { ScheduleStore } from "../../src/services/ScheduleStore.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import type { TaskStore } from "../../src/services/TaskStore.ts"
 import type { Tenants } from "../../src/services/Tenants.ts"
 import { kindOf } from "../support/events.ts"
 import { answer, conversation, say, watch } from "../support/hub.ts"
@@ -58,7 +59,7 @@ const interrupted = (
 
 export const recoveryContract = <E>(
   name: string,
-  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants, E>
+  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | TaskStore | Tenants, E>
 ) =>
   layer(storage, { timeout: patience(60_000), excludeTestServices: true })(`Recovery: ${name}`, (it) => {
     it.scoped("makes the model call that was cut off again, and keeps what it had said", () =>

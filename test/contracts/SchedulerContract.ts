@@ -13,6 +13,7 @@ import { Scheduler } from "../../src/services/Scheduler.ts"
 import { ScheduleStore } from "../../src/services/ScheduleStore.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import type { TaskStore } from "../../src/services/TaskStore.ts"
 import type { Tenants } from "../../src/services/Tenants.ts"
 import { freshId } from "../support/fixtures.ts"
 import { eventually, live, type LiveOptions } from "../support/live.ts"
@@ -46,7 +47,7 @@ const wake = Effect.flatMap(Scheduler, ({ wake }) => wake)
 
 export const schedulerContract = <E>(
   name: string,
-  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants, E>
+  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | TaskStore | Tenants, E>
 ): void =>
   layer(storage, { timeout: patience(60_000), excludeTestServices: true })(`Scheduler: ${name}`, (it) => {
     it.scoped("fires by the clock, each time in a session of its own, and records what became of it", () =>

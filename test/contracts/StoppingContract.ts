@@ -13,6 +13,7 @@ import { RunOwner } from "../../src/services/RunOwner.ts"
 import type { ScheduleStore } from "../../src/services/ScheduleStore.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import type { Storage } from "../../src/services/Storage.ts"
+import type { TaskStore } from "../../src/services/TaskStore.ts"
 import type { Tenants } from "../../src/services/Tenants.ts"
 import { conversation, say } from "../support/hub.ts"
 import { eventually, everything, type Live, live, type LiveOptions, storedRun } from "../support/live.ts"
@@ -40,7 +41,7 @@ const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1
 
 export const stoppingContract = <E>(
   name: string,
-  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants, E>
+  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | TaskStore | Tenants, E>
 ) =>
   layer(storage, { timeout: "60 seconds", excludeTestServices: true })(`Stopping: ${name}`, (it) => {
     it.scoped("ends a queued run that is cancelled before it answers: its place is free, and it never runs, nor after a restart", () =>

@@ -68,7 +68,11 @@ const serverFor = async (files: ReadonlyArray<Block>) => {
     await mkdir(dirname(join(folder.path, file)), { recursive: true })
     await writeFile(join(folder.path, file), text)
   }
-  const server = await startServer(["--models-dir", "models"], { cwd: folder.path })
+  const server = await startServer(["--models-dir", "models"], {
+    cwd: folder.path,
+    // Nobody waits ten seconds here for a call to become a task.
+    env: { STOA_BACKGROUND_SECONDS: "1" }
+  })
   return {
     ...server,
     key: await adminKey(join(folder.path, ".stoa")),

@@ -16,6 +16,7 @@ import { endpoints } from "../support/endpoints.ts"
 import { atAddress } from "../support/mcp/Address.ts"
 import { block, png } from "../support/pictures.ts"
 import { spectral } from "../support/Spectral.ts"
+import { leftTask } from "../support/tasks.ts"
 import * as TestHost from "../support/TestHost.ts"
 
 const { TestHost: Host } = TestHost
@@ -396,6 +397,10 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
       yield* attempt("put", "/workspace/files")
       const { workspaces } = (yield* call("GET", "/workspaces", { headers: { authorization: `Bearer ${key}` } })).json
       ids["workspace_key"] = workspaces[0].id
+      const { agent_id: ofAgent, id, user_id } = (yield* call("GET", `/sessions/${session_id}`, {
+        headers: { authorization: `Bearer ${key}` }
+      })).json
+      ids["task_id"] = (yield* leftTask({ id, user_id, agent_id: ofAgent })).id
       for (const [path, operations] of Object.entries(spec.paths)) {
         for (const [method, { operationId }] of Object.entries(operations)) {
           // A stream of a session ends when its reader leaves, nothing can be retired from keys in settings, and nothing
@@ -412,6 +417,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
           "/workspace/files",
           "/workspace/mcp/{mcp_name}",
           "/mcp/{mcp_id}",
+          "/background-tasks/{session_id}/{task_id}",
           "/workspaces/{workspace_key}",
           "/keys/{key_id}",
           "/sessions/{session_id}",

@@ -2,13 +2,14 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { createHash } from "node:crypto"
-import type { UserId } from "../../src/domain/Ids.ts"
+import { AgentId, SessionId, UserId } from "../../src/domain/Ids.ts"
 import type { Job } from "../../src/domain/Job.ts"
 import { ApiKeys } from "../../src/services/ApiKeys.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { type Endpoint, endpoints, fill } from "../support/endpoints.ts"
 import { mcpServerOf } from "../support/fixtures.ts"
 import { block, png } from "../support/pictures.ts"
+import { leftTask } from "../support/tasks.ts"
 import * as TestHost from "../support/TestHost.ts"
 
 const { TestHost: Host } = TestHost
@@ -54,6 +55,11 @@ const adasWorld = Effect.gen(function*() {
   const { delivery_id } = (yield* call("POST", `/notification/${notification_id}/test`, { user })).json
   const { jobs } = yield* Storage
   const [{ id: job_id }] = (yield* jobs.list(user as UserId, { limit: 1, cursor: undefined })).items as [Job]
+  const { id: task_id } = yield* leftTask({
+    id: SessionId.make(session_id),
+    user_id: UserId.make(user),
+    agent_id: AgentId.make(agent_id)
+  })
   const picture = png(30_000)
   const content = [{ type: "text", text: "say my secret plan\nsleep 3000000" }, block(picture)]
   const body = { agent_id, session_id, input: { content } }
@@ -82,6 +88,7 @@ const adasWorld = Effect.gen(function*() {
     delivery_id,
     job_id,
     run_id,
+    task_id,
     key_id,
     workspace_key,
     mcp_id,
@@ -107,6 +114,7 @@ const seenBy = Effect.fnUntraced(function*(user: string) {
     ...sessions.flatMap(({ id }: { id: string }) => [
       `/sessions/${id}/messages`,
       `/sessions/${id}/runs`,
+      `/background-tasks/${id}?status=all`,
       `/workspace/mcp?session_id=${id}`
     ])
   ]

@@ -6,6 +6,7 @@ import { NotFound } from "../../src/domain/Errors.ts"
 import type { ContentBlock, Message } from "../../src/domain/Message.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import * as AgentRunnerLoop from "../../src/layers/AgentRunner/Loop.ts"
+import * as BackgroundTasksLocal from "../../src/layers/BackgroundTasks/Local.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsScripted from "../../src/layers/Models/Scripted.ts"
 import * as RoomsLocal from "../../src/layers/Rooms/Local.ts"
@@ -68,7 +69,9 @@ const over = (
 ) =>
   SessionHubLocal.layer.pipe(
     Layer.provideMerge(RunOwnerLocal.layer),
-    Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer())),
+    Layer.provideMerge(AgentRunnerLoop.layer()),
+    Layer.provideMerge(BackgroundTasksLocal.layer),
+    Layer.provideMerge(RoomsLocal.layer),
     Layer.provideMerge(Layer.mergeAll(models, drawing(parts), memory))
   )
 

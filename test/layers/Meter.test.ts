@@ -32,7 +32,9 @@ const metering = Effect.gen(function*() {
     reply: () => reply,
     durable: Effect.void,
     behind: () => undefined,
-    takeSteering: () => []
+    takeSteering: () => [],
+    wasWoken: () => false,
+    keepTask: () => {}
   }
   let now = 0n
   const clock = { ...yield* Effect.clock, unsafeCurrentTimeNanos: () => now += 60_000_000_000n }

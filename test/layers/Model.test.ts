@@ -25,6 +25,7 @@ import { RunOwner } from "../../src/services/RunOwner.ts"
 import { ScheduleStore } from "../../src/services/ScheduleStore.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import { TaskStore } from "../../src/services/TaskStore.ts"
 import { Tenants } from "../../src/services/Tenants.ts"
 import { answer, conversation, say, type Seen, watch } from "../support/hub.ts"
 import { ledgerTells } from "../support/ledger.ts"
@@ -50,13 +51,16 @@ const scripts: ReadonlyArray<(token: string) => string> = [
 
 /** A host over storage that outlives it. After `kill`, nothing that it still does reaches the log. */
 const live = Effect.gen(function*() {
-  const context = yield* Effect.context<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants>()
+  const context = yield* Effect.context<
+    Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | TaskStore | Tenants
+  >()
   const log = Context.get(context, EventLog)
   let killed = false
   const append: typeof log.append = (batch) => killed ? new AppendRefused({ reason: "fenced" }) : log.append(batch)
-  const storage = Context.pick(Storage, EventLog, Files, Ledger, ScheduleStore, JobStore, Tenants)(context).pipe(
-    Context.add(EventLog, { ...log, append })
-  )
+  const storage = Context.pick(Storage, EventLog, Files, Ledger, ScheduleStore, JobStore, TaskStore, Tenants)(context)
+    .pipe(
+      Context.add(EventLog, { ...log, append })
+    )
   const parts = ModelsRouter.layerDefault.pipe(
     Layer.provide(OutboundOpen.layer),
     Layer.provideMerge(Layer.mergeAll(Layer.succeedContext(storage), PeersMemory.layer, vault))
@@ -91,7 +95,7 @@ interface Model {
 
 interface Real {
   readonly run: <A, E>(
-    effect: Effect.Effect<A, E, Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants>
+    effect: Effect.Effect<A, E, Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | TaskStore | Tenants>
   ) => Promise<A>
   host: Effect.Effect.Success<typeof live>
   readonly session: Session
@@ -337,13 +341,13 @@ const settle = (real: Real) =>
 
 const keepsItsPromises = <E>(
   name: string,
-  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants, E>
+  storage: Layer.Layer<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | TaskStore | Tenants, E>
 ) =>
   layer(storage, { timeout: patience(60_000), excludeTestServices: true })(`Whatever happens: ${name}`, (it) => {
     it.effect("nothing accepted is lost, nothing seen changes, every run ends", () =>
       Effect.gen(function*() {
         const context = yield* Effect.context<
-          Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants
+          Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | TaskStore | Tenants
         >()
         const run: Real["run"] = (effect) => Effect.runPromise(Effect.provide(effect, context))
         const property = FastCheck.asyncProperty(commands, async (course) => {

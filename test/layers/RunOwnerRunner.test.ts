@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import type { Outcome } from "../../src/domain/Reply.ts"
+import * as BackgroundTasksLocal from "../../src/layers/BackgroundTasks/Local.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsScripted from "../../src/layers/Models/Scripted.ts"
 import * as RoomsLocal from "../../src/layers/Rooms/Local.ts"
@@ -21,8 +22,9 @@ const over = (run: () => Effect.Effect<Outcome, AppendRefused>) =>
   SessionHubLocal.layer.pipe(
     Layer.provideMerge(RunOwnerLocal.layer),
     Layer.provideMerge(
-      Layer.mergeAll(RoomsLocal.layer, Layer.succeed(AgentRunner, { run }), ToolboxBuiltIn.layer)
+      Layer.mergeAll(BackgroundTasksLocal.layer, Layer.succeed(AgentRunner, { run }), ToolboxBuiltIn.layer)
     ),
+    Layer.provideMerge(RoomsLocal.layer),
     Layer.provideMerge(Layer.merge(ModelsScripted.layer([]), Host.memory))
   )
 

@@ -11,7 +11,16 @@ export const foreign = (name: string, value: object = {}): EventDraft =>
 export type Named<Name extends string> = Extract<AgentEvent, { readonly name: Name }>
 
 export const isNamed = <
-  Name extends "user_message" | "run_queued" | "run_resumed" | "run_parked" | "model_switched" | "state_updated"
+  Name extends
+    | "user_message"
+    | "run_queued"
+    | "run_resumed"
+    | "run_parked"
+    | "model_switched"
+    | "state_updated"
+    | "task_started"
+    | "task_output"
+    | "task_ended"
 >(
   event: AgentEvent | undefined,
   name: Name

@@ -16,6 +16,7 @@ import { Models } from "../../src/services/Models.ts"
 import type { Peers } from "../../src/services/Peers.ts"
 import { ScheduleStore } from "../../src/services/ScheduleStore.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import { TaskStore } from "../../src/services/TaskStore.ts"
 import { Tenants } from "../../src/services/Tenants.ts"
 import { checkEvent } from "./agentservice/Checked.ts"
 
@@ -38,17 +39,20 @@ export interface LiveOptions {
 /** A host. `end` leaves its runs as they are; after `kill`, nothing that it still does reaches the log. */
 export const live = (options: LiveOptions = {}) =>
   Effect.gen(function*() {
-    const context = yield* Effect.context<Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | Tenants>()
+    const context = yield* Effect.context<
+      Storage | EventLog | Files | Ledger | ScheduleStore | JobStore | TaskStore | Tenants
+    >()
     const log = Context.get(context, EventLog)
     let isKilled = false
     const append: Append = (batch) => isKilled ? new AppendRefused({ reason: "fenced" }) : log.append(batch)
-    const storage = Context.pick(Storage, EventLog, Files, Ledger, ScheduleStore, JobStore, Tenants)(context).pipe(
-      Context.add(EventLog, {
-        ...log,
-        append: options.append?.(append) ?? append,
-        read: options.read?.(log.read) ?? log.read
-      })
-    )
+    const storage = Context.pick(Storage, EventLog, Files, Ledger, ScheduleStore, JobStore, TaskStore, Tenants)(context)
+      .pipe(
+        Context.add(EventLog, {
+          ...log,
+          append: options.append?.(append) ?? append,
+          read: options.read?.(log.read) ?? log.read
+        })
+      )
     const models = Layer.map(ModelsRouter.layerDefault.pipe(Layer.provide(OutboundOpen.layer)), (context) => {
       const inner = Context.get(context, Models)
       return Context.add(context, Models, { ...inner, stream: options.stream?.(inner.stream) ?? inner.stream })

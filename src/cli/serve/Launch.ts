@@ -8,12 +8,14 @@ import * as Connections from "../../http/Connections.ts"
 import * as Server from "../../http/Server.ts"
 import * as Host from "../../layers/Host.ts"
 import * as ReadinessLocal from "../../layers/Readiness/Local.ts"
+import { BackgroundTasks } from "../../services/BackgroundTasks.ts"
 import { Fatal, type StorageEnded } from "../../services/Fatal.ts"
 import { Jobs } from "../../services/Jobs.ts"
 import { Readiness } from "../../services/Readiness.ts"
 import { Rooms } from "../../services/Rooms.ts"
 import { RunOwner } from "../../services/RunOwner.ts"
 import { Scheduler } from "../../services/Scheduler.ts"
+import { Waker } from "../../services/Waker.ts"
 import { announce } from "./Banner.ts"
 import { firstKey, firstSession } from "./FirstStart.ts"
 import * as LastResort from "./LastResort.ts"
@@ -47,6 +49,8 @@ const run = (
     const rooms = yield* Rooms
     const scheduler = yield* Scheduler
     const jobs = yield* Jobs
+    const tasks = yield* BackgroundTasks
+    const waker = yield* Waker
     const readiness = yield* Readiness
     const { address } = yield* HttpServer.HttpServer
     const port = address._tag === "TcpAddress" ? address.port : settings.port
@@ -66,10 +70,13 @@ const run = (
         Effect.zipRight(stage("closing the database", Effect.void))
       )
     )
+    // First: the runs that go on then tell of them.
+    yield* tasks.recover
     yield* owner.recover
     // Added after the finalizer above, so that it is stopped first: it starts nothing while runs come to their ends.
     yield* Effect.forkScoped(scheduler.run)
     yield* Effect.forkScoped(jobs.run)
+    yield* Effect.forkScoped(waker.run)
     yield* readiness.set(true)
     yield* announce(settings, urlOf(settings, port), key)
     return yield* Deferred.await(ended)

@@ -78,6 +78,13 @@ export const options = {
   drain_seconds: number("drain_seconds", "SECONDS", "How long runs may go on after a request to stop", 10),
   run_seconds: number("run_seconds", "SECONDS", "How long a run may work; 0 is without end", 3600),
   tool_seconds: number("tool_seconds", "SECONDS", "How long one tool call may take", 300),
+  background_seconds: number(
+    "background_seconds",
+    "SECONDS",
+    "How long a tool call may take until it goes on in the background; 0 is never",
+    10
+  ),
+  task_seconds: number("task_seconds", "SECONDS", "How long a tool call may take in the background", 3600),
   model_first_byte_seconds: number(
     "model_first_byte_seconds",
     "SECONDS",
@@ -190,6 +197,8 @@ export const read = Effect.fnUntraced(function*(flags: Flags) {
       drain_seconds: Option.getOrUndefined(flags.drain_seconds),
       run_seconds: Option.getOrUndefined(flags.run_seconds),
       tool_seconds: Option.getOrUndefined(flags.tool_seconds),
+      background_seconds: Option.getOrUndefined(flags.background_seconds),
+      task_seconds: Option.getOrUndefined(flags.task_seconds),
       model_first_byte_seconds: Option.getOrUndefined(flags.model_first_byte_seconds),
       model_idle_seconds: Option.getOrUndefined(flags.model_idle_seconds),
       parked_hours: Option.getOrUndefined(flags.parked_hours),

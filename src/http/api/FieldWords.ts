@@ -46,6 +46,7 @@ export const fields: Readonly<Record<string, string>> = {
   cwd: "Where the session works in its workspace; null is its root.",
   data: "A piece of the bytes in base64; the pieces follow each other.",
   day: "The day in UTC, such as `2026-01-31`.",
+  task_id: "The task's id.",
   delta: "The next piece.",
   deny_rules: "Rules by the names of tools: these may not run.",
   deprecated_at: "The day from which the provider does not serve it, as far as it is announced; else null.",
@@ -430,9 +431,17 @@ export const fields: Readonly<Record<string, string>> = {
   next_attempt_at: "When it is tried next; null when it is not.",
   delivered_at: "When the receiver took it; null when it did not.",
   "DeliveryRecord.text": "What it says.",
-  "Job.kind": "What is to be done: `notice` looks who is told of something, `delivery` sends one message.",
+  "Job.kind":
+    "What is to be done: `notice` looks who is told of something, `delivery` sends one message, `task` tells an agent what a background task has brought.",
   "Job.status": "`pending` is to be done or tried again; `done` is over; `dead` was given up.",
   "Job.error": "Why the last attempt failed; null when it did not.",
+  "BackgroundTask.status":
+    "`running` goes on; `completed` and `failed` have ended; `cancelled` was stopped; of `lost` nobody knows, because its server stopped.",
+  "BackgroundTaskDetail.status":
+    "`running` goes on; `completed` and `failed` have ended; `cancelled` was stopped; of `lost` nobody knows, because its server stopped.",
+  "BackgroundTaskDetail.output":
+    "What it has said since it went to the background; null while another process of the server runs it.",
+  "BackgroundTaskList.tasks": "The page's tasks.",
   payload: "What the job is about.",
   run_at: "It is not begun before this time.",
   jobs: "The page's jobs.",

@@ -47,6 +47,7 @@ export const parameters: Readonly<Record<string, string>> = {
   notification_id: "The notification's id.",
   delivery_id: "The message's id.",
   job_id: "The job's id.",
+  task_id: "The task's id.",
   mcp_id: "The id of a server of the library.",
   mcp_name: "The server's name in the workspace."
 }

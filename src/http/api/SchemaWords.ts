@@ -16,6 +16,9 @@ export const schemas: Readonly<Record<string, string>> = {
   ApiKeyDraft: "A key to issue.",
   ApiKeyList: "A page of keys.",
   ApiKeyRecord: "A key without its secret part, which is nowhere.",
+  BackgroundTask: "A tool call that goes on in the background, or did.",
+  BackgroundTaskDetail: "The same with what it has said.",
+  BackgroundTaskList: "A page of background tasks.",
   ChatInput:
     "A message, several messages, an answer to what a parked run asks, or null to go on without a new message.",
   ChatModelConfig: "Which model is asked, through which credential, and how.",
@@ -36,6 +39,10 @@ export const schemas: Readonly<Record<string, string>> = {
   CUSTOM_run_parked: "The run waits for a person or for a client's tool. A stream that ends here has ended properly.",
   CUSTOM_run_queued: "An input waits for the run before it.",
   CUSTOM_run_resumed: "The run goes on after a crash of the server.",
+  CUSTOM_task_started:
+    "A tool call takes long and goes on in the background. Its own result has ended with a note that says so.",
+  CUSTOM_task_output: "What a background task has said since the last of these.",
+  CUSTOM_task_ended: "A background task has come to its end.",
   CUSTOM_state_updated: "The permissions of the session, or its plan, have changed: both as they are now.",
   CUSTOM_user_message: "An input as every subscriber sees it.",
   DataBlock: "A file or an image.",

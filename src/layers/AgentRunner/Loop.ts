@@ -15,6 +15,7 @@ import { defaults, type Settings } from "../../domain/Settings.ts"
 import { isWithheld } from "../../domain/Stop.ts"
 import { noUsage } from "../../domain/Usage.ts"
 import { AgentRunner, type Out, type ReplyRequest } from "../../services/AgentRunner.ts"
+import { BackgroundTasks } from "../../services/BackgroundTasks.ts"
 import type { Files } from "../../services/Files.ts"
 import { type ModelFailed, type ModelPart, Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
@@ -25,8 +26,10 @@ import { exceeded, failed, notOfSchema, timedOut, tooExpensive, tooLarge } from 
 import * as FilesIn from "./FilesIn.ts"
 import * as FilesOut from "./FilesOut.ts"
 import * as Meter from "./Meter.ts"
+import * as Moving from "./Moving.ts"
 import * as Output from "./Output.ts"
-import * as ToolCall from "./ToolCall.ts"
+import * as TaskResults from "./TaskResults.ts"
+import type * as ToolCall from "./ToolCall.ts"
 
 /** Tool calls of one round that run at the same time. */
 const toolConcurrency = 8
@@ -60,7 +63,7 @@ const systemOf = ({ data }: Agent, { instructions }: Run) =>
 const choiceOf = ({ tool_choice }: Run, { rounds }: Reply.Reply) =>
   tool_choice === undefined || (rounds > 0 && tool_choice !== "none") ? {} : { tool_choice }
 
-export type Limits = Pick<Settings, "max_files_mb" | "run_seconds" | "tool_seconds">
+export type Limits = Moving.Limits & Pick<Settings, "max_files_mb" | "run_seconds">
 
 const isSaid = (block: ContentBlock): block is TextBlock | DataBlock => block.type === "text" || block.type === "data"
 
@@ -85,12 +88,15 @@ const isAnswered = ({ message }: Reply.Reply): boolean => {
 const repeatable = (tools: ReadonlyArray<Tool>, name: string) =>
   tools.some((tool) => tool.name === name && (tool.idempotent || tool.effect === "none" || tool.effect === "read"))
 
-export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, tool_seconds }: Limits) {
+export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...limits }: Limits) {
   const models = yield* Models
   const withFiles = yield* FilesIn.make({ max_files_mb })
   const filesOut = yield* FilesOut.make
   const toolbox = yield* Toolbox
   const newId = yield* NewId
+  const tasks = yield* BackgroundTasks
+  const callTool = Moving.make({ limits, tasks, filesOut, newId })
+  const results = TaskResults.make({ tasks, newId })
 
   /** Adds the steering inputs that came meanwhile, so that the next model call sees them. */
   const steer = (out: Out) => {
@@ -188,34 +194,32 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
   )
 
   const runTool = Effect.fnUntraced(function*(
-    { agent, session }: ReplyRequest,
+    request: ReplyRequest,
     out: Out,
     { call, folder }: Ready,
-    budget: ToolCall.Budget
+    budget: ToolCall.Budget,
+    background: Tool["background"]
   ) {
+    const { agent, session } = request
     const reply_id = out.reply().message.id
     const tool_call_id = call.id
     out.emit({ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name: call.name })
     yield* out.durable
-    /** The tool's files by their block. Pieces of one come apart, so they are let out when the tool has ended. */
-    const made = new Map<string, { readonly media_type: string; data: string }>()
-    const state = yield* ToolCall.within(
-      tool_seconds,
-      (emit) => toolbox.call({ session, agent, folder }, call, emit),
-      (part) => {
+    const made: Moving.Made = new Map()
+    const state = yield* callTool(request, out, {
+      call,
+      run: (emit) => toolbox.call({ session, agent, folder }, call, emit),
+      emit: (part) => {
         if (part.type === "text") {
           out.emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: part.delta })
-        } else if (part.type === "state") {
-          out.emit(stateUpdated(part.state))
-        } else {
-          const { block, data, media_type } = part
-          const file = made.get(block)
-          if (file === undefined) made.set(block, FilesOut.typed({ media_type, data }))
-          else file.data += data
-        }
+        } else if (part.type === "state") out.emit(stateUpdated(part.state))
+        else Moving.collect(made, part)
       },
-      budget
-    )
+      made,
+      budget,
+      background
+    })
+    if (state === undefined) return
     const kept: Array<FileHash> = []
     for (const [block, file] of made) {
       const source = FilesOut.isSmall(file) ? undefined : yield* filesOut.store(session, file)
@@ -264,7 +268,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
   }
 
   /** Runs the calls that may run, asks about those that need it, and says what is waited for then. */
-  const runTools = Effect.fnUntraced(function*(request: ReplyRequest, out: Out) {
+  const runTools = Effect.fnUntraced(function*(request: ReplyRequest, out: Out, tools: ReadonlyArray<Tool>) {
     const { permission_context } = request.session.state
     const external = new Map(
       [...request.agent.data.client_tools, ...request.run.tools].map((tool) => [tool.name, tool])
@@ -298,7 +302,8 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
     }
     submit(out, outside)
     const budget = { left: Reply.roomIn(out.reply().message) }
-    yield* Effect.forEach(run, (ready) => runTool(request, out, ready, budget), {
+    const timeOf = (name: string) => tools.find((tool) => tool.name === name)?.background
+    yield* Effect.forEach(run, (ready) => runTool(request, out, ready, budget, timeOf(ready.call.name)), {
       concurrency: toolConcurrency,
       discard: true
     })
@@ -340,7 +345,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
       })
       out.emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state: "interrupted" })
     }
-    return yield* runTools(request, out)
+    return yield* runTools(request, out, tools)
   })
 
   /** How a reply with a whole answer ends. Undefined when the answer does not fit the schema and the model has been told so. */
@@ -389,13 +394,17 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
       const ending = before.call === undefined ? yield* conclude(request, out, called) : undefined
       if (ending !== undefined) return ending
     }
+    let isFirst = true
     while (out.reply().rounds < maxIters) {
       steer(out)
+      if (results.mayBeThere(request, out, isFirst)) yield* results.tell(request, out)
+      if (isFirst && TaskResults.isVoid(request, out)) return TaskResults.nothingToTell
+      isFirst = false
       const excess = Reply.excessOf(out.reply().message)
       if (excess !== undefined) return tooLarge(excess)
       yield* callModel(request, out, tools)
       const called = Reply.unanswered(out.reply().message).length > 0
-      const parked = called ? yield* runTools(request, out) : undefined
+      const parked = called ? yield* runTools(request, out, tools) : undefined
       if (parked !== undefined) return parked
       const ending = yield* conclude(request, out, called)
       if (ending !== undefined) return ending
@@ -418,5 +427,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, too
   })
 })
 
-export const layer = (limits: Limits = defaults): Layer.Layer<AgentRunner, never, Files | Models | Toolbox> =>
+export const layer = (
+  limits: Limits = defaults
+): Layer.Layer<AgentRunner, never, BackgroundTasks | Files | Models | Toolbox> =>
   Layer.effect(AgentRunner, make(limits))

@@ -6,10 +6,10 @@ import type { ToolPart } from "../../services/Toolbox.ts"
 /** Longest output of one call that is kept, in characters. */
 export const maxOutput = 1024 * 1024
 
-type State = "success" | "error" | "denied"
-type Emit = (part: ToolPart) => void
+export type State = "success" | "error" | "denied"
+export type Emit = (part: ToolPart) => void
 
-const givenUp = (seconds: number) =>
+export const givenUp = (seconds: number) =>
   `The tool did not end within ${seconds} seconds and was given up; its outcome is unknown.`
 
 const broke = "The tool failed because of an internal error."
@@ -24,7 +24,7 @@ export const maxFiles = 256
 export const maxFileOutput = 28 * 1024 * 1024
 
 /** Hands output on until it is too long, and never cuts inside a character. */
-const bounded = (emit: Emit, budget: Budget) => {
+export const bounded = (emit: Emit, budget: Budget) => {
   const files = new Set<string>()
   let fileRoom = maxFileOutput
   let texts = 0
@@ -73,6 +73,21 @@ const bounded = (emit: Emit, budget: Budget) => {
   }
 }
 
+type Bounded = ReturnType<typeof bounded>
+
+/** Closes the output of a call that came to an end, and says how. */
+export const conclude = (output: Bounded, exit: Exit.Exit<State>): Effect.Effect<State> => {
+  if (Exit.isSuccess(exit)) {
+    output.close()
+    return Effect.succeed(exit.value)
+  }
+  output.close(broke)
+  return Effect.as(
+    Effect.unless(Effect.logError("A tool broke", exit.cause), () => Cause.isInterruptedOnly(exit.cause)),
+    "error"
+  )
+}
+
 /** A tool that does not stop when it is interrupted is abandoned. */
 export const within = (
   seconds: number,
@@ -87,15 +102,10 @@ export const within = (
       Effect.timeoutOption(Duration.seconds(seconds)),
       Effect.exit,
       Effect.flatMap((exit): Effect.Effect<State> => {
-        if (Exit.isFailure(exit)) {
-          output.close(broke)
-          return Effect.as(
-            Effect.unless(Effect.logError("A tool broke", exit.cause), () => Cause.isInterruptedOnly(exit.cause)),
-            "error"
-          )
-        }
-        output.close(exit.value._tag === "None" ? givenUp(seconds) : undefined)
-        return Effect.succeed(exit.value._tag === "None" ? "error" : exit.value.value)
+        if (Exit.isFailure(exit)) return conclude(output, Exit.failCause(exit.cause))
+        if (exit.value._tag === "Some") return conclude(output, Exit.succeed(exit.value.value))
+        output.close(givenUp(seconds))
+        return Effect.succeed("error")
       }),
       Effect.onInterrupt(() => Effect.sync(output.stop))
     )

@@ -1,5 +1,6 @@
 /** Keeps the sessions' histories in this process. */
 import { Array as Arr, Effect, Layer, Option, Schema } from "effect"
+import type { BackgroundTask } from "../../domain/BackgroundTask.ts"
 import type { Claim } from "../../domain/Claim.ts"
 import type { SessionId, Timestamp } from "../../domain/Ids.ts"
 import type { Job } from "../../domain/Job.ts"
@@ -13,7 +14,7 @@ import {
   type PlacedMessage,
   replayBytes
 } from "../../services/EventLog.ts"
-import { columnsOfRun, type Row, tables } from "../../services/Storage.ts"
+import { columnsOfRun, columnsOfTask, type Row, tables } from "../../services/Storage.ts"
 import { firstBeyond, type Store, Tables } from "../Memory/Tables.ts"
 
 const decodeRun = Schema.decodeUnknownOption(Run)
@@ -74,13 +75,22 @@ const rowOfJob = (job: Job): Row => ({
   data: job
 })
 
+const rowOfTask = (task: BackgroundTask): Row => ({
+  id: task.id,
+  owner: task.user_id,
+  created_at: task.created_at,
+  updated_at: task.updated_at,
+  columns: columnsOfTask(task),
+  data: task
+})
+
 const refusal = (
   store: Store,
-  { claims = [], messages, pages, runs }: LogBatch
+  { claims = [], messages, pages, runs, tasks = [] }: LogBatch
 ): AppendRefused["reason"] | undefined => {
   const sessions = store.rows(tables.sessions.name).byId
   const isGone = ({ session_id }: { readonly session_id: string }) => !sessions.has(session_id)
-  if (runs.some(isGone) || messages.some(isGone) || pages.some(isGone)) return "session_gone"
+  if (runs.some(isGone) || messages.some(isGone) || pages.some(isGone) || tasks.some(isGone)) return "session_gone"
   const taken = new Set<string>()
   for (const { first_seq, session_id } of pages) {
     const key = `${session_id} ${first_seq}`
@@ -152,6 +162,7 @@ export const make = Effect.map(Tables, (store) =>
             for (const job of batch.jobs ?? []) {
               if (!known.has(job.id)) store.put(tables.jobs, rowOfJob(job))
             }
+            for (const task of batch.tasks ?? []) store.put(tables.background_tasks, rowOfTask(task))
           }
           return reason
         }),

@@ -55,6 +55,7 @@ const textOf = (notice: Notice): string => {
   switch (notice.type) {
     case "pages":
     case "forget":
+    case "tasks":
       return `${notice.type} ${notice.session}`
     case "input":
       return `input ${notice.session} ${notice.driver}`
@@ -75,6 +76,7 @@ const noticeOf = (text: string): Notice | undefined => {
   switch (type) {
     case "pages":
     case "forget":
+    case "tasks":
       return { type, session }
     case "input":
       return { type, session, driver: second! }

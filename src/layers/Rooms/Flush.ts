@@ -50,11 +50,12 @@ const merge = (taken: ReadonlyArray<Taken>): LogBatch =>
     runs: taken.flatMap(({ batch }) => batch.runs),
     messages: taken.flatMap(({ batch }) => batch.messages),
     claims: taken.flatMap(({ batch }) => batch.claims ?? []),
-    usage: taken.flatMap(({ batch }) => batch.usage ?? [])
+    usage: taken.flatMap(({ batch }) => batch.usage ?? []),
+    tasks: taken.flatMap(({ batch }) => batch.tasks ?? [])
   }
 
-const isEmpty = ({ claims = [], messages, pages, runs, usage = [] }: LogBatch) =>
-  pages.length + runs.length + messages.length + claims.length + usage.length === 0
+const isEmpty = ({ claims = [], messages, pages, runs, tasks = [], usage = [] }: LogBatch) =>
+  pages.length + runs.length + messages.length + claims.length + usage.length + tasks.length === 0
 
 /** Characters of frames in it, which are most of what a flush costs. */
 export const sizeOf = ({ pages }: LogBatch): number => pages.reduce((size, { frames }) => size + frames.length, 0)

@@ -3,6 +3,7 @@
  * they got their places, and the rows that are written with them.
  */
 import type { Clock } from "effect"
+import type { BackgroundTask } from "../../domain/BackgroundTask.ts"
 import type { Claim } from "../../domain/Claim.ts"
 import { type AgentEvent, endsStream, type EventDraft, frame } from "../../domain/Event.ts"
 import { type RunId, Seq, type SessionId, type Timestamp } from "../../domain/Ids.ts"
@@ -55,6 +56,7 @@ export class Pending {
   #placed: Array<PlacedMessage> = []
   #claims: Array<Claim> = []
   #usage: Array<LedgerEntry> = []
+  #tasks: Array<BackgroundTask> = []
   #space: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
   #lastMillis = 0
   #lastTimestamp = "" as Timestamp
@@ -114,6 +116,10 @@ export class Pending {
     this.#usage.push(entry)
   }
 
+  keepTask(task: BackgroundTask) {
+    this.#tasks.push(task)
+  }
+
   /** A promise while too much is pending; it resolves when producers may continue. */
   behind(): Promise<void> | undefined {
     if (this.#size < maxPending) return undefined
@@ -136,7 +142,8 @@ export class Pending {
       runs: [...this.#runs.values()],
       messages: this.#placed,
       claims: this.#claims,
-      usage: this.#usage
+      usage: this.#usage,
+      tasks: this.#tasks
     }
     this.#events = []
     // What is being written must not change any more.
@@ -145,6 +152,7 @@ export class Pending {
     this.#placed = []
     if (this.#claims.length > 0) this.#claims = []
     if (this.#usage.length > 0) this.#usage = []
+    if (this.#tasks.length > 0) this.#tasks = []
     return batch
   }
 
@@ -165,6 +173,7 @@ export class Pending {
     this.#placed = []
     this.#claims = []
     this.#usage = []
+    this.#tasks = []
     this.#size = 0
     this.#release()
   }

@@ -25,6 +25,7 @@
  * cannot be written) or `withdrawn` (an input that storage did not take in time).
  */
 import { type Clock, Effect, type Scope } from "effect"
+import type { BackgroundTask } from "../../domain/BackgroundTask.ts"
 import type { Claim } from "../../domain/Claim.ts"
 import type { Unavailable } from "../../domain/Errors.ts"
 import type { EventDraft } from "../../domain/Event.ts"
@@ -143,6 +144,11 @@ export class LiveRoom implements Room, Source {
 
   charge(entry: LedgerEntry) {
     this.#pending.charge(entry)
+    this.#changed()
+  }
+
+  keepTask(task: BackgroundTask) {
+    this.#pending.keepTask(task)
     this.#changed()
   }
 

@@ -41,8 +41,8 @@ export interface Options {
   /** The id of this process. */
   readonly self: string
   readonly now: () => Timestamp
-  /** Takes the steering inputs that wait in the room's session. */
-  readonly takeSteering: (room: Room) => ReadonlyArray<Message>
+  /** Takes the steering inputs that wait in the room's session: one list for each of them. */
+  readonly takeSteering: (room: Room) => ReadonlyArray<ReadonlyArray<Message>>
 }
 
 export const make = ({ now, self, takeSteering }: Options) => {
@@ -51,6 +51,7 @@ export const make = ({ now, self, takeSteering }: Options) => {
     let reply = from
     let lastSeq = replySeq
     let call: CallProgress | undefined
+    let wasWoken = false
     return {
       room,
       run,
@@ -72,7 +73,13 @@ export const make = ({ now, self, takeSteering }: Options) => {
         reply: () => reply,
         durable: room.durable,
         behind: room.behind,
-        takeSteering: () => takeSteering(room)
+        takeSteering: () => {
+          const taken = takeSteering(room)
+          wasWoken = taken.some(({ length }) => length === 0)
+          return taken.flat()
+        },
+        wasWoken: () => wasWoken,
+        keepTask: (task) => room.keepTask(task)
       },
       queue: [],
       fiber: undefined,

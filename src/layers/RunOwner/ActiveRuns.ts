@@ -65,11 +65,11 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
   }
 
   /** Ends the runs whose input goes into another reply, and hands that input over. */
-  const takeSteering = (room: Room): ReadonlyArray<Message> => {
+  const takeSteering = (room: Room): ReadonlyArray<ReadonlyArray<Message>> => {
     const active = activeRuns.get(room.session_id)
     if (active === undefined) return []
     return endPending(active, ({ run }) => run.on_busy === "steer", { finished_reason: "completed", error: null })
-      .flatMap(({ run }) => run.input)
+      .map(({ run }) => run.input)
   }
 
   const { begin, of } = ActiveRun.make({ self, now, takeSteering })

@@ -2,7 +2,7 @@
 import { Clock, Deferred, Duration, Effect, Layer } from "effect"
 import { type Accepted, type AnswerInput, type ChatRequest, isAnswer } from "../../domain/Chat.ts"
 import type { Claim } from "../../domain/Claim.ts"
-import { Conflict, Gone, Invalid, NotFound } from "../../domain/Errors.ts"
+import { Conflict, Gone, Invalid, NotFound, type Unavailable } from "../../domain/Errors.ts"
 import { defaultFilesMegabytes } from "../../domain/File.ts"
 import type { BlockId, MessageId, RunId, UserId } from "../../domain/Ids.ts"
 import { acceptMessage, type Message } from "../../domain/Message.ts"
@@ -10,6 +10,7 @@ import type { Origin, Run } from "../../domain/Run.ts"
 import type { Session, SessionStatus } from "../../domain/Session.ts"
 import { namedTwice } from "../../domain/Tool.ts"
 import { noUsage } from "../../domain/Usage.ts"
+import { BackgroundTasks } from "../../services/BackgroundTasks.ts"
 import { AppendRefused, EventLog } from "../../services/EventLog.ts"
 import { Files } from "../../services/Files.ts"
 import { Models } from "../../services/Models.ts"
@@ -98,6 +99,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
   const owner = yield* RunOwner
   const newId = yield* NewId
   const toolbox = yield* Toolbox
+  const tasks = yield* BackgroundTasks
 
   /** Tries again when another process was first: a new room knows what that one did. */
   const again = <A, E>(attempt: Effect.Effect<A, E | AppendRefused>) =>
@@ -239,6 +241,10 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
       Effect.map(({ stored }) => stored)
     )
 
+  /** Then its tasks are stopped as well; not before, because until then calls of the run may become tasks. */
+  const withTasks = (session: Session, stopping: Effect.Effect<void, Unavailable>, run?: RunId) =>
+    Effect.flatMap(Effect.exit(stopping), (stopped) => Effect.zipRight(tasks.cancelAll(session, run), stopped))
+
   return SessionHub.of({
     take: Effect.fnUntraced(function*(user_id, request) {
       yield* storage.sessions.get(user_id, request.session_id)
@@ -292,8 +298,8 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
           : undefined
         return other ?? neverBegun(stored)
       }).pipe(Effect.scoped),
-    interrupt: owner.interrupt,
-    cancel: owner.cancel,
+    interrupt: (session, queue) => withTasks(session, owner.interrupt(session, queue)),
+    cancel: (session, run) => withTasks(session, owner.cancel(session, run), run),
     tellState: owner.tellState,
     status: (session) =>
       Effect.suspend(() =>
@@ -313,13 +319,14 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
     forget: (session) =>
       owner.interrupt(session, "drop").pipe(
         Effect.unlessEffect(Effect.map(running(session), (run) => run === undefined)),
+        Effect.zipRight(tasks.cancelAll(session)),
         Effect.zipRight(rooms.forget(session.id)),
         Effect.withSpan("SessionHub.forget")
       )
   })
 })
 
-type Needed = Storage | EventLog | Files | Models | Rooms | RunOwner | Toolbox
+type Needed = BackgroundTasks | Storage | EventLog | Files | Models | Rooms | RunOwner | Toolbox
 
 export const layerWith = (options: Options): Layer.Layer<SessionHub, never, Needed> =>
   Layer.effect(SessionHub, make(options))

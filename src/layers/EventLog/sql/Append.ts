@@ -3,11 +3,13 @@
  * transaction. Its columns travel joined into one text each: that costs half of
  * what PostgreSQL's array literals cost, which escape every quote of a document.
  */
+import type { BackgroundTask } from "../../../domain/BackgroundTask.ts"
 import type { Claim } from "../../../domain/Claim.ts"
 import type { Job } from "../../../domain/Job.ts"
 import { type LedgerEntry, tokenNames } from "../../../domain/Ledger.ts"
 import type { Run } from "../../../domain/Run.ts"
 import type { LogBatch, LogPage, PlacedMessage } from "../../../services/EventLog.ts"
+import { columnsOfTask } from "../../../services/Storage.ts"
 
 /** Between the items of a joined column: JSON escapes it, frames are JSON, ids are printable. */
 export const separator = "\x1f"
@@ -130,6 +132,21 @@ const jobs: Part<Job> = {
   onConflict: "on conflict (id) do nothing"
 }
 
+const tasks: Part<BackgroundTask> = {
+  table: "background_tasks",
+  columns: [
+    { name: "id", kind: "text", of: (task) => task.id },
+    { name: "owner", kind: "text", of: (task) => task.user_id },
+    { name: "created_at", kind: "timestamptz", of: (task) => task.created_at },
+    { name: "updated_at", kind: "timestamptz", of: (task) => task.updated_at },
+    { name: "data", kind: "text", of: (task) => JSON.stringify(task) },
+    ...(["session_id", "run_id", "status", "process", "untold"] as const)
+      .map((name) => ({ name, kind: "text" as const, of: (task: BackgroundTask) => columnsOfTask(task)[name] }))
+  ],
+  onConflict:
+    "on conflict (id) do update set status = excluded.status, untold = excluded.untold, updated_at = excluded.updated_at, data = excluded.data"
+}
+
 const insertText = ({ columns, constant, onConflict, table }: Part<never>, firstParam: number) => {
   const values = columns.map(({ kind }, i) => {
     const param = `$${firstParam + i}`
@@ -152,12 +169,13 @@ const maskOf = (batch: LogBatch) =>
   (batch.runs.length > 0 ? 1 : 0) | (batch.messages.length > 0 ? 2 : 0) | (batch.pages.length > 0 ? 4 : 0) |
   (batch.claims !== undefined && batch.claims.length > 0 ? 8 : 0) |
   (batch.usage !== undefined && batch.usage.length > 0 ? 16 : 0) |
-  (batch.jobs !== undefined && batch.jobs.length > 0 ? 32 : 0)
+  (batch.jobs !== undefined && batch.jobs.length > 0 ? 32 : 0) |
+  (batch.tasks !== undefined && batch.tasks.length > 0 ? 64 : 0)
 
 /** One text for each set of parts that are there, so that it stays prepared. */
 const textOf = (mask: number): string => {
   let firstParam = 1
-  const inserts = [runs, messages, pages, claims, usage, jobs].filter((_, i) => mask & (1 << i)).map((part) => {
+  const inserts = [runs, messages, pages, claims, usage, jobs, tasks].filter((_, i) => mask & (1 << i)).map((part) => {
     const insert = insertText(part, firstParam)
     firstParam += part.columns.length
     return insert
@@ -170,7 +188,7 @@ const textOf = (mask: number): string => {
 const lastOfEach = <A>(items: ReadonlyArray<A>, idOf: (item: A) => string): ReadonlyArray<A> =>
   items.length < 2 ? items : [...new Map(items.map((item) => [idOf(item), item])).values()]
 
-const texts = Array.from({ length: 64 }, (_, mask) => textOf(mask))
+const texts = Array.from({ length: 128 }, (_, mask) => textOf(mask))
 
 /** The statement that writes a batch, and its parameters. Nothing when the batch is empty. */
 export const statementOf = (batch: LogBatch): readonly [text: string, params: ReadonlyArray<string>] | undefined => {
@@ -184,7 +202,8 @@ export const statementOf = (batch: LogBatch): readonly [text: string, params: Re
     ...(mask & 4 ? paramsOf(pages, batch.pages) : []),
     ...(mask & 8 ? paramsOf(claims, batch.claims!) : []),
     ...(mask & 16 ? paramsOf(usage, batch.usage!) : []),
-    ...(mask & 32 ? paramsOf(jobs, lastOfEach(batch.jobs!, ({ id }) => id)) : [])
+    ...(mask & 32 ? paramsOf(jobs, lastOfEach(batch.jobs!, ({ id }) => id)) : []),
+    ...(mask & 64 ? paramsOf(tasks, lastOfEach(batch.tasks!, ({ id }) => id)) : [])
   ]
   return [texts[mask]!, params]
 }

@@ -41,8 +41,17 @@ const chat = (text: string): ReadonlyArray<Instruction> => {
   return [{ do: "say", text: echo.trim() === "" ? greeting : `${greeting} You said: ${echo}` }]
 }
 
+/** What a reply was told before anything else, where no person has said anything: what a task has brought. */
+const toldFirst = (messages: ReadonlyArray<Message>): string | undefined => {
+  const reply = replyOf(messages)
+  const [first] = reply?.content ?? []
+  return first?.type === "hint" && messages.at(-2)?.role !== "user" ? textOf(first.hint) : undefined
+}
+
 /** The text of the newest message of a person. */
 const newestText = (messages: ReadonlyArray<Message>): string => {
+  const told = toldFirst(messages)
+  if (told !== undefined) return told
   for (let i = messages.length - 1; i >= 0; i--) {
     const message = messages[i]!
     if (message.role === "user") return textOf(message.content)

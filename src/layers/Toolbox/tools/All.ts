@@ -1,4 +1,5 @@
 /** The tools that agents have when they ask for them. */
+import type { BackgroundTasks } from "../../../services/BackgroundTasks.ts"
 import type { Outbound } from "../../../services/Outbound.ts"
 import type { Schedules } from "../../../services/Schedules.ts"
 import type { Storage } from "../../../services/Storage.ts"
@@ -9,6 +10,7 @@ import { edit } from "./Edit.ts"
 import { glob } from "./Glob.ts"
 import { grep } from "./Grep.ts"
 import { read } from "./Read.ts"
+import { running } from "./Running.ts"
 import { schedules } from "./Schedules.ts"
 import { tasks } from "./Tasks.ts"
 import { webFetch } from "./WebFetch.ts"
@@ -16,9 +18,13 @@ import { write } from "./Write.ts"
 
 const workspaceTools: ReadonlyArray<ToolSource<Workspace>> = [bash, edit, glob, grep, read, write]
 
-export const all: ReadonlyArray<ToolSource<Outbound | Schedules | Storage | Workspace>> = [
+/** What they need. */
+export type Needed = BackgroundTasks | Outbound | Schedules | Storage | Workspace
+
+export const all: ReadonlyArray<ToolSource<Needed>> = [
   ...workspaceTools,
   ...schedules,
   ...tasks,
+  ...running,
   webFetch
 ]

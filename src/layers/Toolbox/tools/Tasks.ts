@@ -32,7 +32,7 @@ const refuse = (message: string) => new ToolFailed({ message })
 const subject = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(maxSubject))
 const description = Schema.String.pipe(Schema.maxLength(maxDescription))
 
-const spec = { effect: "none", idempotent: false, onRequest: true } as const
+const spec = { effect: "none", idempotent: false, onRequest: true, background: false } as const
 
 /** Changes the list in the session as it is now: two calls at once change it one after the other. */
 const change = (
