@@ -26,6 +26,7 @@ import type { Scheduler } from "../services/Scheduler.ts"
 import type { ScheduleStore } from "../services/ScheduleStore.ts"
 import type { SessionArchive } from "../services/SessionArchive.ts"
 import type { SessionHub } from "../services/SessionHub.ts"
+import type { Skills } from "../services/Skills.ts"
 import type { Storage } from "../services/Storage.ts"
 import type { Tenants } from "../services/Tenants.ts"
 import type { Toolbox } from "../services/Toolbox.ts"
@@ -68,6 +69,7 @@ import * as SchedulerMemory from "./Scheduler/Memory.ts"
 import * as SchedulerSql from "./Scheduler/Sql.ts"
 import * as SessionArchiveStored from "./SessionArchive/Stored.ts"
 import * as SessionHubLocal from "./SessionHub/Local.ts"
+import * as SkillsStored from "./Skills/Stored.ts"
 import * as Migrations from "./Sql/Migrations.ts"
 import * as migrations from "./Sql/migrations/All.ts"
 import * as Pg from "./Sql/pg/Pg.ts"
@@ -81,6 +83,7 @@ import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
 import type { ToolSource } from "./Toolbox/BuiltInTool.ts"
 import { all as requestedTools } from "./Toolbox/tools/All.ts"
 import * as ToolboxWithMcp from "./Toolbox/WithMcp.ts"
+import * as ToolboxWithSkills from "./Toolbox/WithSkills.ts"
 import * as Upkeep from "./Upkeep.ts"
 import * as VaultAesGcm from "./Vault/AesGcm.ts"
 import * as VaultChecked from "./Vault/Checked.ts"
@@ -101,6 +104,7 @@ export type Host =
   | Models
   | Toolbox
   | Mcp
+  | Skills
   | Workspace
   | AgentRunner
   | Rooms
@@ -238,13 +242,13 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(RunOwnerLocal.layer),
     Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer({ ...defaults, ...options }))),
     Layer.provideMerge(
-      ToolboxWithMcp.layer(
+      ToolboxWithSkills.layer(ToolboxWithMcp.layer(
         ToolboxBuiltIn.layerWith<Storage | Vault | Models | Workspace | Outbound | Scope.Scope>([
           ...requestedTools,
           ...options.tools ?? []
         ])
-      ).pipe(
-        Layer.provideMerge(McpStored.layer),
+      )).pipe(
+        Layer.provideMerge(Layer.merge(McpStored.layer, SkillsStored.layer)),
         Layer.provide(options.outbound ?? unreachable)
       )
     ),

@@ -23,6 +23,8 @@ export interface Tool extends ToolSpec {
   readonly idempotent: boolean
   /** Agents that do not say which tools they have do not have this one. */
   readonly onRequest?: boolean
+  /** What the model is told of it beside its description, at the end of the agent's prompt. */
+  readonly instructions?: string
 }
 
 /** Where a call works: relative paths begin at `cwd`; `home` is the session's folder. Both are absolute. */
