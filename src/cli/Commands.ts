@@ -15,6 +15,7 @@ import { runs } from "./commands/runs.ts"
 import { schedules } from "./commands/schedules.ts"
 import type { Extensions } from "./commands/serve.ts"
 import { sessions } from "./commands/sessions.ts"
+import { skills } from "./commands/skills.ts"
 import { tenants } from "./commands/tenants.ts"
 import { usage } from "./commands/usage.ts"
 import { vault } from "./commands/vault.ts"
@@ -35,6 +36,7 @@ const clients = [
   usage,
   workspaces,
   mcp,
+  skills,
   tenants,
   jobs,
   keys,
