@@ -15,6 +15,7 @@ import { runs } from "./commands/runs.ts"
 import { schedules } from "./commands/schedules.ts"
 import type { Extensions } from "./commands/serve.ts"
 import { sessions } from "./commands/sessions.ts"
+import { skills } from "./commands/skills.ts"
 import { tasks } from "./commands/tasks.ts"
 import { tenants } from "./commands/tenants.ts"
 import { usage } from "./commands/usage.ts"
@@ -37,6 +38,7 @@ const clients = [
   usage,
   workspaces,
   mcp,
+  skills,
   tenants,
   jobs,
   keys,

@@ -35,6 +35,13 @@ export type WorkspaceId = typeof WorkspaceId.Type
 export const McpServerId = token.pipe(Schema.brand("McpServerId"))
 export type McpServerId = typeof McpServerId.Type
 
+export const SkillId = token.pipe(Schema.brand("SkillId"))
+export type SkillId = typeof SkillId.Type
+
+/** Names the files of a skill as they were added; they do not change. */
+export const SkillBundleId = token.pipe(Schema.brand("SkillBundleId"))
+export type SkillBundleId = typeof SkillBundleId.Type
+
 export const ScheduleId = token.pipe(Schema.brand("ScheduleId"))
 export type ScheduleId = typeof ScheduleId.Type
 

@@ -6,6 +6,7 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import { Schema } from "effect"
 import { problem } from "./Errors.ts"
 import { McpServerId, Timestamp, UserId } from "./Ids.ts"
+import { LibraryCard } from "./LibraryCard.ts"
 import { McpToolChange, McpToolDefinition } from "./McpTool.ts"
 
 /** Most servers of one workspace and of one library, and most that run as programs in one workspace. */
@@ -68,31 +69,6 @@ export const McpSecrets = Schema.Struct({
 })
 export type McpSecrets = typeof McpSecrets.Type
 
-/** How a server of a library presents itself. Those from a hub say from which. */
-const McpCard = Schema.Struct({
-  display_name: Schema.String,
-  description: Schema.String,
-  tags: Schema.Array(Schema.String),
-  author: Schema.NullOr(Schema.String),
-  icon_url: Schema.NullOr(Schema.String),
-  url: Schema.NullOr(Schema.String),
-  hub_id: Schema.NullOr(Schema.String),
-  card_id: Schema.NullOr(Schema.String),
-  version: Schema.NullOr(Schema.String)
-})
-
-export const noCard: typeof McpCard.Type = {
-  display_name: "",
-  description: "",
-  tags: [],
-  author: null,
-  icon_url: null,
-  url: null,
-  hub_id: null,
-  card_id: null,
-  version: null
-}
-
 const Names = Schema.NullOr(Schema.Array(Schema.String))
 
 export const McpServer = Schema.Struct({
@@ -122,7 +98,7 @@ export const McpServer = Schema.Struct({
   approved: Schema.Array(McpToolDefinition),
   /** The tools as the server has offered them last, where that is not what was approved. */
   offered: Schema.NullOr(Schema.Array(McpToolDefinition)),
-  card: McpCard
+  card: LibraryCard
 })
 export interface McpServer extends Schema.Schema.Type<typeof McpServer> {}
 
@@ -296,7 +272,7 @@ export const McpLibraryServer = Schema.Struct({
   name: Schema.String,
   is_stateful: Schema.Boolean,
   enabled: Schema.Boolean,
-  ...McpCard.fields,
+  ...LibraryCard.fields,
   shared: Schema.Boolean,
   /** Whether the asker may change it: what an admin shares belongs to the admin. */
   editable: Schema.Boolean,

@@ -21,6 +21,7 @@ import * as Problem from "./api/Problem.ts"
 import { RunsApi } from "./api/Runs.ts"
 import { SchedulesApi } from "./api/Schedules.ts"
 import { SessionsApi } from "./api/Sessions.ts"
+import { SkillsApi } from "./api/Skills.ts"
 import { UsageApi } from "./api/Usage.ts"
 import { VaultApi } from "./api/Vault.ts"
 import { WorkspacesApi } from "./api/Workspaces.ts"
@@ -49,6 +50,7 @@ const native = HttpApi.make("stoa")
   .add(VaultApi)
   .add(WorkspacesApi)
   .add(McpServersApi)
+  .add(SkillsApi)
   .add(HealthApi)
   .addError(Problem.Malformed)
   .addError(Problem.TooLarge)

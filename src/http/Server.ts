@@ -25,6 +25,7 @@ import * as Notifications from "./handlers/Notifications.ts"
 import * as Runs from "./handlers/Runs.ts"
 import * as Schedules from "./handlers/Schedules.ts"
 import * as Sessions from "./handlers/Sessions.ts"
+import * as Skills from "./handlers/Skills.ts"
 import * as Usage from "./handlers/Usage.ts"
 import * as Vault from "./handlers/Vault.ts"
 import * as Workspaces from "./handlers/Workspaces.ts"
@@ -76,7 +77,8 @@ const handlers = Layer.mergeAll(
   Usage.layer,
   Vault.layer,
   Workspaces.layer,
-  McpServers.layer
+  McpServers.layer,
+  Skills.layer
 ).pipe(Layer.provide([Authentication.layer, Sse.layer]))
 
 const routes = [
@@ -88,9 +90,10 @@ const withFiles = routesOf(Api).filter(({ annotations }) =>
   Option.isSome(Context.getOption(annotations as Context.Context<TakesFiles>, TakesFiles))
 )
 
-const withBytes = routesOf(Api).filter(({ annotations }) =>
-  Option.isSome(Context.getOption(annotations as Context.Context<TakesBytes>, TakesBytes))
-)
+const withBytes = routesOf(Api).flatMap((route) => {
+  const most = Option.getOrUndefined(Context.getOption(route.annotations as Context.Context<TakesBytes>, TakesBytes))
+  return most === undefined ? [] : [{ ...route, most }]
+})
 
 /** How often refused or cut connections are logged. */
 const tellEvery = "10 seconds"

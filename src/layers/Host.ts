@@ -28,6 +28,7 @@ import type { Schedules } from "../services/Schedules.ts"
 import type { ScheduleStore } from "../services/ScheduleStore.ts"
 import type { SessionArchive } from "../services/SessionArchive.ts"
 import type { SessionHub } from "../services/SessionHub.ts"
+import type { Skills } from "../services/Skills.ts"
 import type { Storage } from "../services/Storage.ts"
 import type { TaskStore } from "../services/TaskStore.ts"
 import type { Tenants } from "../services/Tenants.ts"
@@ -79,6 +80,7 @@ import * as SessionArchiveStored from "./SessionArchive/Stored.ts"
 import * as SessionHubLocal from "./SessionHub/Local.ts"
 import * as Titled from "./SessionTitles/Titled.ts"
 import * as Titling from "./SessionTitles/Titling.ts"
+import * as SkillsStored from "./Skills/Stored.ts"
 import * as Migrations from "./Sql/Migrations.ts"
 import * as migrations from "./Sql/migrations/All.ts"
 import * as Pg from "./Sql/pg/Pg.ts"
@@ -92,6 +94,7 @@ import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
 import type { ToolSource } from "./Toolbox/BuiltInTool.ts"
 import * as RequestedTools from "./Toolbox/tools/All.ts"
 import * as ToolboxWithMcp from "./Toolbox/WithMcp.ts"
+import * as ToolboxWithSkills from "./Toolbox/WithSkills.ts"
 import * as Upkeep from "./Upkeep.ts"
 import * as VaultAesGcm from "./Vault/AesGcm.ts"
 import * as VaultChecked from "./Vault/Checked.ts"
@@ -112,6 +115,7 @@ export type Host =
   | Models
   | Toolbox
   | Mcp
+  | Skills
   | Workspace
   | AgentRunner
   | Rooms
@@ -276,13 +280,15 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(RunOwnerLocal.layer),
     Layer.provideMerge(AgentRunnerLoop.layer({ ...defaults, ...options })),
     Layer.provideMerge(
-      ToolboxWithMcp.layer(
+      ToolboxWithSkills.layer(ToolboxWithMcp.layer(
         ToolboxBuiltIn.layerWith<RequestedTools.Needed | Vault | Models | Scope.Scope>([
           ...RequestedTools.all,
           ...options.tools ?? []
         ])
-      ).pipe(
-        Layer.provideMerge(Layer.merge(McpStored.layer, SchedulesStored.layerWith({ ...defaults, ...options }))),
+      )).pipe(
+        Layer.provideMerge(
+          Layer.mergeAll(McpStored.layer, SchedulesStored.layerWith({ ...defaults, ...options }), SkillsStored.layer)
+        ),
         Layer.provide(options.outbound ?? unreachable)
       )
     ),

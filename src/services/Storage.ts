@@ -15,6 +15,7 @@ import type { Page, PageRequest } from "../domain/Page.ts"
 import type { Run } from "../domain/Run.ts"
 import { type Schedule, StoredSchedule } from "../domain/Schedule.ts"
 import { Session } from "../domain/Session.ts"
+import { Skill, SkillBundle, SkillPiece } from "../domain/Skill.ts"
 import { InTransaction, makeCache, makeCollection, transactionOver } from "./Collection.ts"
 
 /** What every stored record has. */
@@ -100,6 +101,11 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly keys: Collection<ApiKey, never>
   /** `workspace` is a `WorkspaceKey`, or empty for the library; `shared` is `yes` or empty. */
   readonly mcpServers: Collection<McpServer, "workspace" | "name" | "shared">
+  /** `workspace` is a `WorkspaceKey`, or empty for the library; `shared` is `yes` or empty. It goes with its bundle. */
+  readonly skills: Collection<Skill, "workspace" | "shared" | "bundle">
+  /** `state` is `whole`, or `open` while pieces are being written. */
+  readonly skillBundles: Collection<SkillBundle, "state">
+  readonly skillPieces: Collection<SkillPiece, "bundle">
   /** Where they are, and what is due, is in `ScheduleStore`. */
   readonly schedules: Collection<Schedule, "agent_id">
   /** Written through `ScheduleStore`. */
@@ -161,6 +167,17 @@ export const tables = {
   },
   keys: { name: "keys", columns: [], references: [] },
   mcp_servers: { name: "mcp_servers", columns: ["workspace", "name", "shared"], references: [] },
+  skill_bundles: { name: "skill_bundles", columns: ["state"], references: [] },
+  skills: {
+    name: "skills",
+    columns: ["workspace", "shared", "bundle"],
+    references: [{ column: "bundle", table: "skill_bundles" }]
+  },
+  skill_pieces: {
+    name: "skill_pieces",
+    columns: ["bundle"],
+    references: [{ column: "bundle", table: "skill_bundles" }]
+  },
   claims: { name: "claims", columns: [], references: [] },
   schedules: { name: "schedules", columns: ["agent_id"], references: [{ column: "agent_id", table: "agents" }] },
   /** Rows of the Memory layer of `ScheduleStore`; the Sql layer has columns of its own. */
@@ -310,6 +327,24 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         table: tables.mcp_servers,
         schema: McpServer,
         columns: ({ name, shared, workspace }) => ({ name, workspace, shared: shared ? "yes" : "" })
+      }),
+      skills: makeCollection(driver, undefined, {
+        noun: "Skill",
+        table: tables.skills,
+        schema: Skill,
+        columns: ({ bundle, shared, workspace }) => ({ workspace, bundle, shared: shared ? "yes" : "" })
+      }),
+      skillBundles: makeCollection(driver, undefined, {
+        noun: "Bundle",
+        table: tables.skill_bundles,
+        schema: SkillBundle,
+        columns: ({ is_whole }) => ({ state: is_whole ? "whole" : "open" })
+      }),
+      skillPieces: makeCollection(driver, undefined, {
+        noun: "Piece",
+        table: tables.skill_pieces,
+        schema: SkillPiece,
+        columns: ({ bundle }) => ({ bundle })
       }),
       claims: makeCollection(driver, undefined, {
         noun: "Claim",

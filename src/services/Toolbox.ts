@@ -25,6 +25,8 @@ export interface Tool extends ToolSpec {
   readonly onRequest?: boolean
   /** After how many seconds a call goes on in the background; never with `false`, and as the settings say without it. */
   readonly background?: number | false
+  /** What the model is told of it beside its description, at the end of the agent's prompt. */
+  readonly instructions?: string
 }
 
 /** Where a call works: relative paths begin at `cwd`; `home` is the session's folder. Both are absolute. */

@@ -23,6 +23,9 @@ import {
   placedOf,
   runOf,
   sessionOf,
+  skillBundleOf,
+  skillOf,
+  skillPieceOf,
   strangeTexts
 } from "../support/fixtures.ts"
 import { patience } from "../support/Patience.ts"
@@ -70,6 +73,9 @@ const oneOfEach = Effect.gen(function*() {
   const run = yield* storage.runs.insert(runOf(session))
   const key = yield* storage.keys.insert(keyOf(owner))
   const server = yield* storage.mcpServers.insert(mcpServerOf(owner))
+  const bundle = yield* storage.skillBundles.insert(skillBundleOf(owner))
+  const piece = yield* storage.skillPieces.insert(skillPieceOf(bundle))
+  const skill = yield* storage.skills.insert(skillOf(bundle))
   const check = <A extends Owned, Columns extends string>(
     noun: string,
     collection: Collection<A, Columns>,
@@ -92,7 +98,10 @@ const oneOfEach = Effect.gen(function*() {
     check("Agent", storage.agents, agent),
     check("Credential", storage.credentials, credential),
     check("Key", storage.keys, key),
-    check("MCP server", storage.mcpServers, server)
+    check("MCP server", storage.mcpServers, server),
+    check("Skill", storage.skills, skill),
+    check("Piece", storage.skillPieces, piece),
+    check("Bundle", storage.skillBundles, bundle)
   ]
 })
 

@@ -22,6 +22,7 @@ import {
 import { decide } from "../../src/domain/permission/Decide.ts"
 import { Run } from "../../src/domain/Run.ts"
 import { Session } from "../../src/domain/Session.ts"
+import { Skill, SkillBundle } from "../../src/domain/Skill.ts"
 import { addUsage, maxTokens, noUsage, reported, Usage } from "../../src/domain/Usage.ts"
 import * as Blocks from "../../src/layers/AgentRunner/Blocks.ts"
 import type { ModelPart } from "../../src/services/Models.ts"
@@ -93,6 +94,8 @@ describe("What is stored", () => {
   readsBack("a claim", Claim)
   readsBack("a credential", Credential)
   readsBack("an MCP server", McpServer)
+  readsBack("a skill", Skill)
+  readsBack("the files of a skill", SkillBundle)
   readsBack("a session", Session)
   readsBack("a run", Run)
   readsBack("a message", Message)

@@ -5,7 +5,8 @@ import { createConfig, lintFromString } from "@redocly/openapi-core"
 import { Effect } from "effect"
 import { createHash } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
-import { resolve } from "node:path"
+import { writeFile } from "node:fs/promises"
+import { join, resolve } from "node:path"
 import type { UserId } from "../../src/domain/Ids.ts"
 import { Api } from "../../src/http/Api.ts"
 import { fields } from "../../src/http/api/FieldWords.ts"
@@ -18,6 +19,8 @@ import { block, png } from "../support/pictures.ts"
 import { spectral } from "../support/Spectral.ts"
 import { leftTask } from "../support/tasks.ts"
 import * as TestHost from "../support/TestHost.ts"
+import { temporary } from "../support/workspaces.ts"
+import { skillMd, skillZip } from "../support/zips.ts"
 
 const { TestHost: Host } = TestHost
 
@@ -242,7 +245,11 @@ describe("The OpenAPI document", () => {
       "workspaces.removeFile",
       "workspaces.token",
       "mcpServers.add",
-      "mcpServers.addToLibrary"
+      "mcpServers.addToLibrary",
+      "skills.inWorkspace",
+      "skills.add",
+      "skills.upload",
+      "skills.uploadToLibrary"
     ])
     assert.deepStrictEqual(Object.keys(spec.paths["/liveness"]!["get"]!.responses), ["200", "400", "500"])
   })
@@ -330,9 +337,13 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
       const placeholder = /"(agent_id|credential_id|session_id)":"\1"/g
       // The one address in the examples is that of a server of the reader's own.
       const { url } = yield* atAddress()
+      // And the one folder is one of the server that the tests run on.
+      const folder = yield* temporary
+      yield* Effect.promise(() => writeFile(join(folder, "SKILL.md"), skillMd("pdf")))
       const withIds = (text: string) =>
         text.replace(placeholder, (_, name: string) => `"${name}":"${ids[name]}"`)
           .replace("https://notes.example.com/mcp", url)
+          .replace("/srv/skills/pdf", folder)
       const tried = new Set<string>()
       const attempt = Effect.fnUntraced(function*(method: string, path: string) {
         const { operationId, parameters, requestBody } = spec.paths[path]![method]!
@@ -356,9 +367,11 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
           {
             headers: {
               authorization: `Bearer ${key}`,
-              ...example !== undefined && { "content-type": "application/json" }
+              ...example !== undefined && { "content-type": "application/json" },
+              ...operationId.startsWith("skills.upload") && { "content-type": "application/zip" }
             },
-            ...example !== undefined && { text: withIds(JSON.stringify(example)) }
+            ...example !== undefined && { text: withIds(JSON.stringify(example)) },
+            ...operationId.startsWith("skills.upload") && { body: skillZip("forms") }
           }
         )
         assert.isBelow(status, 300, `${operationId}: ${text}`)
@@ -377,6 +390,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
         }
         if (operationId === "keys.create") ids["key_id"] = json.id
         if (operationId === "mcpServers.addToLibrary") ids["mcp_id"] = json.id
+        if (operationId === "skills.uploadToLibrary") ids["skill_id"] = json.id
       })
       for (const path of ["/agent", "/credential", "/sessions", "/schedule", "/notification", "/keys"]) {
         yield* attempt("post", path)
@@ -393,7 +407,10 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
       assert.strictEqual(shown.status, 200, shown.text)
       for (const path of ["/chat", "/chat/stream", "/chat/reply", "/chat/async"]) yield* attempt("post", path)
       ids["mcp_name"] = "notes"
-      for (const path of ["/workspace/mcp", "/mcp/servers"]) yield* attempt("post", path)
+      ids["skill_name"] = "forms"
+      for (const path of ["/workspace/mcp", "/mcp/servers", "/workspace/skill", "/skill/upload"]) {
+        yield* attempt("post", path)
+      }
       yield* attempt("put", "/workspace/files")
       const { workspaces } = (yield* call("GET", "/workspaces", { headers: { authorization: `Bearer ${key}` } })).json
       ids["workspace_key"] = workspaces[0].id
@@ -407,7 +424,9 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
           // is given up yet that could be tried again.
           const isElse = ["sessions.stream", "notifications.resend", "jobs.retry"].includes(operationId)
             || operationId.startsWith("vault.r")
-          if (!tried.has(operationId) && !isElse && method !== "delete") yield* attempt(method, path)
+          if (!tried.has(operationId) && !isElse && method !== "delete") {
+            yield* attempt(method, path)
+          }
         }
       }
       for (
@@ -418,6 +437,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => 
           "/workspace/mcp/{mcp_name}",
           "/mcp/{mcp_id}",
           "/background-tasks/{session_id}/{task_id}",
+          "/workspace/skill/{skill_name}",
+          "/skill/{skill_id}",
           "/workspaces/{workspace_key}",
           "/keys/{key_id}",
           "/sessions/{session_id}",

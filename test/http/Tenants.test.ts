@@ -11,6 +11,7 @@ import { mcpServerOf } from "../support/fixtures.ts"
 import { block, png } from "../support/pictures.ts"
 import { leftTask } from "../support/tasks.ts"
 import * as TestHost from "../support/TestHost.ts"
+import { skillZip } from "../support/zips.ts"
 
 const { TestHost: Host } = TestHost
 
@@ -76,6 +77,9 @@ const adasWorld = Effect.gen(function*() {
   const owner = user as UserId
   const { id: mcp_id } = yield* mcpServers.insert(mcpServerOf(owner))
   const { name: mcp_name } = yield* mcpServers.insert(mcpServerOf(owner, { workspace: workspace_key }))
+  const upload = { user, body: skillZip("secret"), headers: { "content-type": "application/zip" } }
+  const { id: skill_id } = (yield* call("POST", "/skill/upload", upload)).json
+  yield* call("POST", `/workspace/skill/upload?session_id=${session_id}`, upload)
   const model = { provider: "demo_credential", name: "demo-chat" }
   const hash = createHash("sha256").update(picture).digest("hex")
   const ids: Readonly<Record<string, string>> = {
@@ -93,6 +97,8 @@ const adasWorld = Effect.gen(function*() {
     workspace_key,
     mcp_id,
     mcp_name,
+    skill_id,
+    skill_name: "secret",
     ...model
   }
   return { user, ids }
@@ -111,19 +117,25 @@ const seenBy = Effect.fnUntraced(function*(user: string) {
     "/notification",
     "/workspaces",
     "/mcp",
+    "/skill",
     ...sessions.flatMap(({ id }: { id: string }) => [
       `/sessions/${id}/messages`,
       `/sessions/${id}/runs`,
       `/background-tasks/${id}?status=all`,
-      `/workspace/mcp?session_id=${id}`
+      `/workspace/mcp?session_id=${id}`,
+      `/workspace/skill?session_id=${id}`
     ])
   ]
   return yield* Effect.forEach(paths, (path) => Effect.map(call("GET", path, { user }), ({ json }) => json))
 })
 
-/** Servers of a workspace are named by the session too. */
+/** Servers and skills of a workspace are named by the session too. */
 const pathOf = (endpoint: Endpoint, ids: Readonly<Record<string, string>>) =>
-  `${fill(endpoint, ids)}${endpoint.params.includes("mcp_name") ? `?session_id=${ids["session_id"]}` : ""}`
+  `${fill(endpoint, ids)}${
+    endpoint.params.includes("mcp_name") || endpoint.params.includes("skill_name")
+      ? `?session_id=${ids["session_id"]}`
+      : ""
+  }`
 
 const say = (endpoint: Endpoint, path: string, call: TestHost.Call) =>
   Effect.flatMap(

@@ -55,7 +55,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("A web UI", (it) => {
   describe("of 2.0.0", () => {
     it.effect("gets what its pages need, from an empty server to an answer and a reload", () =>
       Effect.gen(function*() {
-        const { ask, comesLater, send } = yield* page
+        const { ask, send } = yield* page
         // The page of credentials.
         assert.deepStrictEqual(yield* ask("GET", "/credential/"), { credentials: [], total: 0, next_cursor: null })
         const { schemas } = yield* ask("GET", "/credential/schemas")
@@ -118,11 +118,13 @@ layer(TestHost.layer(), { excludeTestServices: true })("A web UI", (it) => {
         assert.deepInclude(schedule.data, { name: "Daily", cron_expression: "54 3 * * *", source: "USER" })
         assert.deepStrictEqual((yield* ask("GET", `/schedule/${schedule_id}/sessions`)).sessions, [])
         yield* ask("DELETE", `/schedule/${schedule_id}`)
-        // Pages that come later show a sentence.
         const S = `agent_id=${agent_id}&session_id=${session_id}`
-        yield* comesLater("GET", `/workspace/skill?${S}`)
-        yield* comesLater("POST", `/workspace/skill?${S}`, {})
-        yield* comesLater("DELETE", `/workspace/skill/x?${S}`)
+        // The page of skills. Folders of the server are for admins.
+        assert.deepStrictEqual(yield* ask("GET", `/workspace/skill?${S}`), [])
+        const refused = yield* send("POST", `/workspace/skill?${S}`, { skill_path: "/srv/skills/pdf" })
+        assert.strictEqual(refused.status, 403)
+        assert.match(refused.json.detail, /^[A-Z].+\.$/)
+        yield* ask("DELETE", `/workspace/skill/x?${S}`)
         yield* Effect.scoped(Effect.gen(function*() {
           const { url } = yield* atAddress()
           assert.deepStrictEqual(yield* ask("GET", `/workspace/mcp?${S}`), [])
@@ -235,15 +237,15 @@ layer(TestHost.layer(), { excludeTestServices: true })("A web UI", (it) => {
           const path of [
             "/knowledge_bases/?page=1&page_size=128",
             "/knowledge_bases/middleware/parameters_schema",
-            `/workspace/skill?${S}`,
-            "/skill",
             "/hub/mcp",
             "/hub/skill",
             "/channels/types",
             "/channels/"
           ]
         ) yield* comesLater("GET", path)
-        for (const path of [`/workspace/mcp?${S}`, "/mcp"]) assert.deepStrictEqual(yield* ask("GET", path), [])
+        for (const path of [`/workspace/mcp?${S}`, "/mcp", `/workspace/skill?${S}`, "/skill"]) {
+          assert.deepStrictEqual(yield* ask("GET", path), [])
+        }
         assert.deepInclude(yield* ask("GET", "/schedule/"), { schedules: [], total: 0 })
         assert.strictEqual((yield* ask("GET", `/workspace/status?${S}`)).git, null)
         assert.deepStrictEqual((yield* ask("GET", `/workspace/directories?${S}&path=`)).entries, [])

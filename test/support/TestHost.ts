@@ -24,6 +24,7 @@ export interface Answer {
 
 export interface Call {
   readonly user?: string
+  /** Sent as JSON, or as they are when they are bytes or a form. */
   readonly body?: unknown
   /** Sent as it is. */
   readonly text?: string
@@ -37,6 +38,9 @@ const jsonOf = (text: string) => {
     return undefined
   }
 }
+
+const isRaw = (body: unknown): body is Buffer<ArrayBuffer> | FormData =>
+  Buffer.isBuffer(body) || body instanceof FormData
 
 const read = (raw: string): Answer => {
   const [head = "", ...rest] = raw.split("\r\n\r\n")
@@ -69,13 +73,17 @@ const door = Effect.gen(function*() {
 
   const headersOf = ({ body, headers, user }: Call) => ({
     ...(user !== undefined && { "x-user-id": user }),
-    ...(body !== undefined && { "content-type": "application/json" }),
+    ...(body !== undefined && !isRaw(body) && { "content-type": "application/json" }),
     ...headers
   })
 
   const call = (method: string, path: string, options: Call = {}): Effect.Effect<Answer> =>
     Effect.promise(async (signal) => {
-      const body = options.text ?? (options.body === undefined ? null : JSON.stringify(options.body))
+      const body = options.text ?? (options.body === undefined
+        ? null
+        : isRaw(options.body)
+        ? options.body
+        : JSON.stringify(options.body))
       const response = await fetch(url + path, { method, headers: headersOf(options), body, signal })
       const text = await response.text()
       const json = jsonOf(text)

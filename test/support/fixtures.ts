@@ -14,15 +14,19 @@ import type {
   MessageId,
   RunId,
   SessionId,
+  SkillBundleId,
+  SkillId,
   Timestamp,
   UserId,
   WorkspaceId
 } from "../../src/domain/Ids.ts"
-import { type McpServer, noCard } from "../../src/domain/McpServer.ts"
+import { noCard } from "../../src/domain/LibraryCard.ts"
+import type { McpServer } from "../../src/domain/McpServer.ts"
 import type { Message } from "../../src/domain/Message.ts"
 import { permissionContext } from "../../src/domain/Permission.ts"
 import type { Run } from "../../src/domain/Run.ts"
 import type { Session } from "../../src/domain/Session.ts"
+import type { Skill, SkillBundle, SkillPiece } from "../../src/domain/Skill.ts"
 import type { LogPage, PlacedMessage } from "../../src/services/EventLog.ts"
 
 export const time = "2026-01-31T09:30:00.000Z" as Timestamp
@@ -197,3 +201,40 @@ export const strangeTexts: ReadonlyArray<string> = [
   "id: 7\ndata: {}\n\n",
   "é".repeat(100_000)
 ]
+
+export const skillBundleOf = (owner: UserId, changes: Partial<SkillBundle> = {}): SkillBundle => ({
+  id: freshId() as SkillBundleId,
+  user_id: owner,
+  created_at: time,
+  updated_at: time,
+  is_whole: true,
+  files: [{ path: "SKILL.md", size: 5 }],
+  ...changes
+})
+
+export const skillPieceOf = (bundle: SkillBundle): SkillPiece => ({
+  id: `${bundle.id}.000000`,
+  user_id: bundle.user_id,
+  created_at: time,
+  updated_at: time,
+  bundle: bundle.id,
+  data: "aGVsbG8="
+})
+
+export const skillOf = (bundle: SkillBundle, changes: Partial<Skill> = {}): Skill => ({
+  id: freshId() as SkillId,
+  user_id: bundle.user_id,
+  created_at: time,
+  updated_at: time,
+  name: "forms",
+  description: "Fills in forms.",
+  workspace: "",
+  shared: false,
+  enabled: true,
+  bundle: bundle.id,
+  digest: "0",
+  bytes: 5,
+  files: 1,
+  card: noCard,
+  ...changes
+})

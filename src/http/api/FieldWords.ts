@@ -510,5 +510,18 @@ export const fields: Readonly<Record<string, string>> = {
   encoding_error_handler: "It is accepted for clients of the Agent Service, and does nothing.",
   values: "New values of headers or variables that the server has, by their names.",
   "HttpMcpConfig.url": "The server's address.",
-  timeout: "Longest time for one call, in seconds; null is 60."
+  timeout: "Longest time for one call, in seconds; null is 60.",
+  dir: "Its folder in the workspace, as programs there see it.",
+  markdown: "Its `SKILL.md`.",
+  "WorkspaceSkill.updated_at": "When it was added, in seconds since 1970.",
+  skill_path: "An absolute path of the server.",
+  skill_ids: "Ids of skills of the library.",
+  "SkillsAddedFromLibrary.added": "Names of the skills that were copied.",
+  "SkillsAddedFromLibrary.failed": "Why each of the others was not copied, by its id.",
+  "LibrarySkill.version": "Its version.",
+  "LibrarySkillCreated.version": "Its version.",
+  "LibrarySkillRecord.version": "Its version.",
+  "LibrarySkillRecord.files": "Its files, `SKILL.md` first.",
+  "SkillFile.path": "Its path in the skill's folder.",
+  "SkillFile.size": "Its bytes."
 }

@@ -15,8 +15,8 @@ export class ExampleBody extends Context.Tag("stoa/http/api/Operation/ExampleBod
 /** The body may hold files, and may be as large as those. */
 export class TakesFiles extends Context.Tag("stoa/http/api/Operation/TakesFiles")<TakesFiles, true>() {}
 
-/** The body is bytes of any kind, which the endpoint reads itself as they come. */
-export class TakesBytes extends Context.Tag("stoa/http/api/Operation/TakesBytes")<TakesBytes, true>() {}
+/** The body is bytes of any kind, which the endpoint reads itself as they come: one file, or at most so many bytes. */
+export class TakesBytes extends Context.Tag("stoa/http/api/Operation/TakesBytes")<TakesBytes, true | number>() {}
 
 export interface Operation {
   readonly scope: Scope | null
@@ -25,7 +25,7 @@ export interface Operation {
   readonly description?: string
   readonly example?: object
   readonly takesFiles?: true
-  readonly takesBytes?: true
+  readonly takesBytes?: true | number
 }
 
 /** For `annotateContext` of an endpoint. */

@@ -49,5 +49,8 @@ export const parameters: Readonly<Record<string, string>> = {
   job_id: "The job's id.",
   task_id: "The task's id.",
   mcp_id: "The id of a server of the library.",
-  mcp_name: "The server's name in the workspace."
+  mcp_name: "The server's name in the workspace.",
+  skill_id: "The id of a skill of the library.",
+  skill_name: "The skill's name in the workspace.",
+  shared: "Whether it is lent to all tenants."
 }

@@ -187,5 +187,13 @@ export const schemas: Readonly<Record<string, string>> = {
   McpToolView: "A tool of an MCP server.",
   WorkspaceMcpServer: "An MCP server of a workspace.",
   HttpMcpConfig: "A server at an address, reached by streamable HTTP.",
-  StdioMcpConfig: "A server that runs as a program in the workspace and speaks on its standard input and output."
+  StdioMcpConfig: "A server that runs as a program in the workspace and speaks on its standard input and output.",
+  WorkspaceSkill: "A skill of a workspace.",
+  SkillFromServer: "A folder of the server.",
+  SkillsFromLibrary: "Which skills of the library to copy.",
+  SkillsAddedFromLibrary: "Which skills were copied, and why the others were not.",
+  LibrarySkill: "A skill of the library.",
+  LibrarySkillCreated: "The new skill of the library.",
+  LibrarySkillRecord: "A skill of the library, with what is in it.",
+  SkillFile: "A file of a skill."
 }

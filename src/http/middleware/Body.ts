@@ -17,7 +17,7 @@ import { requestOf, type WireRequest } from "../Wire.ts"
 import * as BodyLimits from "./BodyLimits.ts"
 import * as BodyText from "./BodyText.ts"
 import * as LargeBodies from "./LargeBodies.ts"
-import { methodsOf, type Route } from "./Methods.ts"
+import { finderOf, methodsOf, type Route } from "./Methods.ts"
 import type { Problem } from "./Problems.ts"
 import * as UnknownFields from "./UnknownFields.ts"
 
@@ -119,8 +119,8 @@ export interface Options {
   readonly routes?: ReadonlyArray<Route>
   /** The paths that take files; none without it. */
   readonly withFiles?: ReadonlyArray<Route>
-  /** The paths whose bodies are bytes of any kind. */
-  readonly withBytes?: ReadonlyArray<Route>
+  /** The paths whose bodies are bytes of any kind: one file each, or at most so many bytes. */
+  readonly withBytes?: ReadonlyArray<Route & { readonly most: true | number }>
   /** Megabytes of files in one request. */
   readonly maxFilesMegabytes?: number
 }
@@ -130,8 +130,11 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const large = BodyLimits.withFiles(options.maxFilesMegabytes ?? defaultFilesMegabytes)
   const bodies = LargeBodies.make({ perOwner: largeOfOwner * large.bytes, all: largeOfAll * large.bytes })
   const takesFilesAt = methodsOf(options.withFiles ?? [])
-  const takesBytesAt = methodsOf(options.withBytes ?? [])
   const largestFile = BodyLimits.oneFile(options.maxFilesMegabytes ?? defaultFilesMegabytes)
+  const mostBytesAt = finderOf(
+    options.withBytes ?? [],
+    (route) => "most" in route && typeof route.most === "number" ? BodyLimits.bytesUpTo(route.most) : largestFile
+  )
 
   const limitsOf = ({ method, url }: HttpServerRequest.HttpServerRequest): Limits =>
     takesFilesAt(url).includes(method) ? large : BodyLimits.usual
@@ -141,9 +144,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     if (!hasContent(request)) return undefined
     const { headers } = request
     const length = Number(headers["content-length"] ?? 0)
-    if (takesBytesAt(request.url).includes(request.method)) {
-      return length > largestFile.bytes ? largestFile.tooLarge : undefined
-    }
+    const most = mostBytesAt(request.method, request.url)
+    if (most !== undefined) return length > most.bytes ? most.tooLarge : undefined
     if (length > BodyLimits.maxBytes) {
       const { bytes, tooLarge } = limitsOf(request)
       if (length > bytes) return tooLarge

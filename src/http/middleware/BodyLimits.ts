@@ -67,6 +67,15 @@ export const oneFile = (megabytes: number): Pick<Limits, "bytes" | "tooLarge"> =
   }
 }
 
+/** For a body of bytes that has a bound of its own. */
+export const bytesUpTo = (bytes: number): Pick<Limits, "bytes" | "tooLarge"> => ({
+  bytes,
+  tooLarge: new TooLarge({
+    detail: `The body is larger than ${bytes} bytes, the most that this path takes.`,
+    errors: [{ path: "", message: `Expected at most ${bytes} bytes` }]
+  })
+})
+
 const invalid = (code: string, detail: string) => new Invalid({ code, detail })
 
 const tooLong = (path: string, most: number) => {

@@ -55,9 +55,12 @@ const isCorrection = (block: ContentBlock) => block.type === "hint" && block.sou
 /** Answers of one reply that may be cut in the middle of a tool call; the model is told so after each but the last. */
 const maxCuts = 2
 
-/** The agent's prompt, and what the run's sender adds to it. */
-const systemOf = ({ data }: Agent, { instructions }: Run) =>
-  instructions === undefined || instructions === "" ? data.system_prompt : `${data.system_prompt}\n\n${instructions}`
+/** The agent's prompt, what its tools add to it, which is the same in each run, and what the run's sender adds. */
+const systemOf = ({ data }: Agent, { instructions }: Run, tools: ReadonlyArray<Tool>) => {
+  let prompt = data.system_prompt
+  for (const tool of tools) if (tool.instructions !== undefined) prompt = `${prompt}\n\n${tool.instructions}`
+  return instructions === undefined || instructions === "" ? prompt : `${prompt}\n\n${instructions}`
+}
 
 /** A model that had to call a tool in every round would never end. */
 const choiceOf = ({ tool_choice }: Run, { rounds }: Reply.Reply) =>
@@ -142,7 +145,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
           owner: session.user_id,
           config,
           fallbacks,
-          system: systemOf(agent, run),
+          system: systemOf(agent, run, tools),
           messages,
           tools: [...tools, ...agent.data.client_tools, ...run.tools],
           ...choiceOf(run, out.reply()),

@@ -2,6 +2,7 @@
 import { Clock, Effect } from "effect"
 import { Conflict, Forbidden, Invalid, LimitReached, NotFound } from "../../domain/Errors.ts"
 import { McpServerId, type UserId } from "../../domain/Ids.ts"
+import { noCard } from "../../domain/LibraryCard.ts"
 import {
   libraryView,
   maxServersOfLibrary,
@@ -11,7 +12,6 @@ import {
   type McpSecrets,
   type McpServer,
   type McpServerTest,
-  noCard,
   originOf,
   type StoredMcpConfig
 } from "../../domain/McpServer.ts"

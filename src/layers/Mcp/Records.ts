@@ -9,12 +9,9 @@ import { McpServerId, type UserId } from "../../domain/Ids.ts"
 import { allowsTool, maxServersOfLibrary, maxServersOfWorkspace, type McpServer } from "../../domain/McpServer.ts"
 import { type McpToolDefinition, unchanged } from "../../domain/McpTool.ts"
 import type { WorkspaceKey } from "../../domain/Workspace.ts"
-import { monotonicMillis } from "../../services/Now.ts"
 import { Storage } from "../../services/Storage.ts"
+import * as Remembered from "../Remembered.ts"
 import { toolName } from "./Names.ts"
-
-/** How long something is remembered, in milliseconds. */
-const rememberedFor = 2_000
 
 /** Owners and workspaces that are remembered at most. */
 const maxOwners = 10_000
@@ -48,30 +45,6 @@ export interface OfWorkspace {
 
 const nothing: OfWorkspace = { servers: [], tools: new Map() }
 
-/** Values for a moment. What was read before a change began is not kept behind it. */
-const memory = <A>(most: number) => {
-  const kept = new Map<string, { readonly value: A; readonly until: number }>()
-  let changes = 0
-  return {
-    get: <E>(key: string, read: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-      Effect.flatMap(monotonicMillis, (now) => {
-        const known = kept.get(key)
-        if (known !== undefined && now < known.until) return Effect.succeed(known.value)
-        const since = changes
-        return Effect.tap(read, (value) => {
-          if (since !== changes) return
-          kept.delete(key)
-          kept.set(key, { value, until: now + rememberedFor })
-          if (kept.size > most) kept.delete(kept.keys().next().value!)
-        })
-      }),
-    forget: () => {
-      changes++
-      kept.clear()
-    }
-  }
-}
-
 /** The tools that are what they were when they were approved, and that no list keeps from agents. */
 export const toolsOf = ({ server, source }: Placed): ReadonlyArray<McpToolDefinition> =>
   source === undefined ?
@@ -95,9 +68,9 @@ const tableOf = (servers: ReadonlyArray<Placed>): ReadonlyMap<string, Offer> => 
 const byName = (a: McpServer, b: McpServer) => a.name < b.name ? -1 : a.name > b.name ? 1 : a.id < b.id ? -1 : 1
 
 export const make = Effect.map(Storage, ({ mcpServers }) => {
-  const onHost = memory<boolean>(1)
-  const owners = memory<boolean>(maxOwners)
-  const workspaces = memory<OfWorkspace>(maxWorkspaces)
+  const onHost = Remembered.make<boolean>(1)
+  const owners = Remembered.make<boolean>(maxOwners)
+  const workspaces = Remembered.make<OfWorkspace>(maxWorkspaces)
 
   const changed = Effect.sync(() => {
     onHost.forget()

@@ -3,13 +3,13 @@ import { Clock, Effect, Layer, type Scope } from "effect"
 import { Conflict, LimitReached, NotFound } from "../../domain/Errors.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
+import { noCard } from "../../domain/LibraryCard.ts"
 import {
   configView,
   maxProgramsOfWorkspace,
   maxServersOfWorkspace,
   type McpServer,
   type McpServerDraft,
-  noCard,
   type WorkspaceMcpServer
 } from "../../domain/McpServer.ts"
 import { approve, changesOf, type McpToolDefinition } from "../../domain/McpTool.ts"

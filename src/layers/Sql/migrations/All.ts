@@ -12,6 +12,7 @@ import { mcpServers } from "./0012_mcp_servers.ts"
 import { runFilters } from "./0013_run_filters.ts"
 import { notifications } from "./0014_notifications.ts"
 import { tasks } from "./0015_tasks.ts"
+import { skills } from "./0016_skills.ts"
 
 /** Every step, for `Migrations.migrate`. */
 export const all: Migrations = {
@@ -27,5 +28,6 @@ export const all: Migrations = {
   "0012_mcp_servers": mcpServers,
   "0013_run_filters": runFilters,
   "0014_notifications": notifications,
-  "0015_tasks": tasks
+  "0015_tasks": tasks,
+  "0016_skills": skills
 }

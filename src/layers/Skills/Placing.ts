@@ -1,0 +1,60 @@
+/**
+ * Puts the files of skills into their workspace, where programs can use them. A list there says which skills stand in it
+ * and by which digest, so that what stands is not written again. An agent may change what is its own; what it reads of a
+ * skill comes from storage.
+ */
+import { Effect, Either, Schema, Stream } from "effect"
+import type { NotFound } from "../../domain/Errors.ts"
+import { type Skill, type SkillBundle, skillFolder } from "../../domain/Skill.ts"
+import { mainFile } from "../../domain/SkillFiles.ts"
+import type { FileError } from "../../domain/Workspace.ts"
+import { type OpenWorkspace, readUpTo } from "../../services/Workspace.ts"
+import type * as Bundles from "./Bundles.ts"
+
+const listFile = "skills/.skills"
+const maxList = 64 * 1024
+
+const Standing = Schema.parseJson(Schema.Record({ key: Schema.String, value: Schema.String }))
+
+/** Names and digests. Whatever else stands in the list is as if there were none. */
+const standing = (workspace: OpenWorkspace): Effect.Effect<Readonly<Record<string, string>>> =>
+  readUpTo(workspace, listFile, maxList).pipe(
+    Effect.flatMap((bytes) => Schema.decode(Standing)(bytes.toString("utf8"))),
+    Effect.orElseSucceed(() => ({}))
+  )
+
+const isThere = (workspace: OpenWorkspace, { name }: Pick<Skill, "name">) =>
+  Effect.map(Effect.either(workspace.stat(`${skillFolder(name)}/${mainFile}`)), Either.isRight)
+
+const list = (workspace: OpenWorkspace, skills: Readonly<Record<string, string>>) =>
+  workspace.write(listFile, streamOf(Buffer.from(JSON.stringify(skills))))
+
+const streamOf = (bytes: Uint8Array) => Stream.succeed(bytes)
+
+/** Removes the folder of a skill, if it is there. */
+const clear = (workspace: OpenWorkspace, name: string): Effect.Effect<void, FileError> =>
+  Effect.catchTag(workspace.remove(skillFolder(name)), "NotFound", () => Effect.void)
+
+/** Called for one owner at a time. */
+export const place = Effect.fnUntraced(function*(
+  workspace: OpenWorkspace,
+  { digest, name }: Pick<Skill, "digest" | "name">,
+  bundle: SkillBundle,
+  { file }: Pick<Effect.Effect.Success<typeof Bundles.make>, "file">
+) {
+  const before = yield* standing(workspace)
+  if (Object.hasOwn(before, name) && before[name] === digest && (yield* isThere(workspace, { name }))) return
+  yield* clear(workspace, name)
+  for (const { path } of bundle.files) {
+    yield* workspace.write(`${skillFolder(name)}/${path}`, file(bundle, path))
+  }
+  // Last: what is listed stands there whole.
+  yield* list(workspace, { ...before, [name]: digest })
+}) satisfies (...args: never) => Effect.Effect<void, FileError | NotFound>
+
+/** What cannot be taken away stays: it is the workspace's. */
+export const take = Effect.fnUntraced(function*(workspace: OpenWorkspace, name: string) {
+  yield* Effect.ignore(clear(workspace, name))
+  const { [name]: gone, ...rest } = yield* standing(workspace)
+  if (gone !== undefined) yield* Effect.ignore(list(workspace, rest))
+})

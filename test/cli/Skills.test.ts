@@ -1,0 +1,48 @@
+/** `stoa skills`, against a whole server. */
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { mkdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { patience } from "../support/Patience.ts"
+import * as TestHost from "../support/TestHost.ts"
+import { temporary } from "../support/workspaces.ts"
+import { skillMd, skillZip } from "../support/zips.ts"
+import { stoa } from "./Desk.ts"
+
+layer(TestHost.layer(), { timeout: patience(60_000), excludeTestServices: true })("stoa skills", (it) => {
+  it.scoped("adds a folder and an archive, lists, shows, copies and removes them", () =>
+    Effect.gen(function*() {
+      const { call, url } = yield* TestHost.TestHost
+      const { agent_id } = (yield* call("POST", "/agent", { user: "local", body: { name: "A" } })).json
+      const { session_id } = (yield* call("POST", "/sessions", { user: "local", body: { agent_id } })).json
+      const run = (...words: ReadonlyArray<string>) => stoa({}, "skills", ...words, "--url", url)
+      const dir = yield* temporary
+      mkdirSync(join(dir, "ref"))
+      writeFileSync(join(dir, "SKILL.md"), skillMd("folder"))
+      writeFileSync(join(dir, "ref", "a b.md"), "a")
+      const zip = join(dir, "..", `${session_id}.zip`)
+      yield* Effect.acquireRelease(
+        Effect.sync(() => writeFileSync(zip, skillZip("zipped"))),
+        () => Effect.sync(() => writeFileSync(zip, ""))
+      )
+      const added = yield* run("add", dir, "-o", "json")
+      assert.strictEqual(added.code, 0, added.err)
+      const { id } = JSON.parse(added.out)
+      assert.strictEqual((yield* run("add", zip, "--session", session_id)).code, 0)
+      assert.match((yield* run("list")).out, /folder\s.*Fills in forms\./)
+      assert.include((yield* run("show", "folder")).out, "ref/a b.md")
+      assert.strictEqual((yield* run("use", id, "--session", session_id)).code, 0)
+      assert.match((yield* run("list", "--session", session_id)).out, /folder\s[\s\S]*zipped\s/)
+      assert.include((yield* run("show", "zipped", "--session", session_id)).out, "/workspace/skills/zipped")
+      for (const name of ["zipped", "folder"]) {
+        assert.strictEqual((yield* run("remove", name, "--session", session_id, "--yes")).code, 0)
+      }
+      assert.strictEqual((yield* run("remove", id, "--yes")).code, 0)
+      assert.notInclude((yield* run("list")).out, "folder")
+      const nothing = yield* run("add", join(dir, "nothing"))
+      assert.deepStrictEqual([nothing.code, nothing.err.includes("cannot be read")], [2, true])
+      const bare = yield* run("add", join(dir, "ref"))
+      assert.include(bare.err, "there is no SKILL.md at the top")
+      assert.include((yield* run("show", "folder")).err, "There is no skill 'folder' there.")
+    }))
+})
