@@ -162,7 +162,7 @@ export const postgres = (options: Pg.Options) =>
 type StorageRefused = Layer.Layer.Error<ReturnType<typeof pglite>> | Layer.Layer.Error<ReturnType<typeof postgres>>
 
 /** Workspaces of hosts that keep nothing. */
-const workspaceInMemory = WorkspaceMemory.layer({
+export const workspaceInMemory = WorkspaceMemory.layer({
   isolation: "agent",
   limits: workspaceLimits(defaults),
   idle: Duration.seconds(defaults.workspace_idle_seconds)
@@ -239,7 +239,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer({ ...defaults, ...options }))),
     Layer.provideMerge(
       ToolboxWithMcp.layer(
-        ToolboxBuiltIn.layerWith<Storage | Vault | Models | Workspace | Outbound | Scope.Scope>([
+        ToolboxBuiltIn.layerWith<EventLog | Storage | Vault | Models | Workspace | Outbound | Scope.Scope>([
           ...requestedTools,
           ...options.tools ?? []
         ])

@@ -69,7 +69,7 @@ const over = (
   SessionHubLocal.layer.pipe(
     Layer.provideMerge(RunOwnerLocal.layer),
     Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer())),
-    Layer.provideMerge(Layer.mergeAll(models, drawing(parts), memory))
+    Layer.provideMerge(Layer.mergeAll(models, drawing(parts), memory, Host.workspaceInMemory))
   )
 
 const host = (

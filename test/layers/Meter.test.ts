@@ -32,7 +32,10 @@ const metering = Effect.gen(function*() {
     reply: () => reply,
     durable: Effect.void,
     behind: () => undefined,
-    takeSteering: () => []
+    takeSteering: () => [],
+    compact: () => {
+      throw new Error("Nothing is compacted here")
+    }
   }
   let now = 0n
   const clock = { ...yield* Effect.clock, unsafeCurrentTimeNanos: () => now += 60_000_000_000n }

@@ -50,7 +50,8 @@ const merge = (taken: ReadonlyArray<Taken>): LogBatch =>
     runs: taken.flatMap(({ batch }) => batch.runs),
     messages: taken.flatMap(({ batch }) => batch.messages),
     claims: taken.flatMap(({ batch }) => batch.claims ?? []),
-    usage: taken.flatMap(({ batch }) => batch.usage ?? [])
+    usage: taken.flatMap(({ batch }) => batch.usage ?? []),
+    compactions: taken.flatMap(({ batch }) => batch.compactions ?? [])
   }
 
 const isEmpty = ({ claims = [], messages, pages, runs, usage = [] }: LogBatch) =>

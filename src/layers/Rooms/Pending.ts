@@ -4,6 +4,7 @@
  */
 import type { Clock } from "effect"
 import type { Claim } from "../../domain/Claim.ts"
+import type { PlacedCompaction } from "../../domain/Context.ts"
 import { type AgentEvent, endsStream, type EventDraft, frame } from "../../domain/Event.ts"
 import { type RunId, Seq, type SessionId, type Timestamp } from "../../domain/Ids.ts"
 import type { LedgerEntry } from "../../domain/Ledger.ts"
@@ -55,6 +56,7 @@ export class Pending {
   #placed: Array<PlacedMessage> = []
   #claims: Array<Claim> = []
   #usage: Array<LedgerEntry> = []
+  #compaction: PlacedCompaction | undefined
   #space: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
   #lastMillis = 0
   #lastTimestamp = "" as Timestamp
@@ -106,6 +108,11 @@ export class Pending {
     this.#placed.push(message)
   }
 
+  /** The newest one is the only one that counts. */
+  compact(compaction: PlacedCompaction) {
+    this.#compaction = compaction
+  }
+
   claim(claim: Claim) {
     this.#claims.push(claim)
   }
@@ -136,13 +143,15 @@ export class Pending {
       runs: [...this.#runs.values()],
       messages: this.#placed,
       claims: this.#claims,
-      usage: this.#usage
+      usage: this.#usage,
+      ...(this.#compaction !== undefined && { compactions: [this.#compaction] })
     }
     this.#events = []
     // What is being written must not change any more.
     this.#joinable.clear()
     this.#runs = new Map()
     this.#placed = []
+    this.#compaction = undefined
     if (this.#claims.length > 0) this.#claims = []
     if (this.#usage.length > 0) this.#usage = []
     return batch
@@ -165,6 +174,7 @@ export class Pending {
     this.#placed = []
     this.#claims = []
     this.#usage = []
+    this.#compaction = undefined
     this.#size = 0
     this.#release()
   }

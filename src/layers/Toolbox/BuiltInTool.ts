@@ -33,6 +33,7 @@ interface Definition<A, I> {
   readonly idempotent: boolean
   /** Only agents that ask for it have it: by its name, or for all. */
   readonly onRequest?: boolean
+  readonly onHistory?: boolean
   /** Give optional fields `exact: true`, otherwise the model's schema mentions null and undefined. */
   readonly parameters: Schema.Schema<A, I>
   readonly folderOf?: (caller: ToolCaller) => Effect.Effect<WorkingFolder, ToolFailed>

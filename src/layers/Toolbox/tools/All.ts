@@ -1,4 +1,5 @@
 /** The tools that agents have when they ask for them. */
+import type { EventLog } from "../../../services/EventLog.ts"
 import type { Outbound } from "../../../services/Outbound.ts"
 import type { Storage } from "../../../services/Storage.ts"
 import type { Workspace } from "../../../services/Workspace.ts"
@@ -8,10 +9,16 @@ import { edit } from "./Edit.ts"
 import { glob } from "./Glob.ts"
 import { grep } from "./Grep.ts"
 import { read } from "./Read.ts"
+import { sessionHistory } from "./SessionHistory.ts"
 import { tasks } from "./Tasks.ts"
 import { webFetch } from "./WebFetch.ts"
 import { write } from "./Write.ts"
 
 const workspaceTools: ReadonlyArray<ToolSource<Workspace>> = [bash, edit, glob, grep, read, write]
 
-export const all: ReadonlyArray<ToolSource<Outbound | Storage | Workspace>> = [...workspaceTools, ...tasks, webFetch]
+export const all: ReadonlyArray<ToolSource<EventLog | Outbound | Storage | Workspace>> = [
+  ...workspaceTools,
+  sessionHistory,
+  ...tasks,
+  webFetch
+]
