@@ -6,8 +6,8 @@
 import { Schema } from "effect"
 import { TaskStatus } from "./BackgroundTask.ts"
 import { event, reply, run } from "./EventBase.ts"
-import { CredentialId, TaskId, ToolCallId } from "./Ids.ts"
-import { Message } from "./Message.ts"
+import { CredentialId, MessageId, TaskId, ToolCallId } from "./Ids.ts"
+import { Message, Offloaded } from "./Message.ts"
 import { PermissionContext } from "./Permission.ts"
 import { ErrorType } from "./RunError.ts"
 import { noTasks, TasksContext } from "./Tasks.ts"
@@ -48,6 +48,33 @@ const StateUpdated = custom("state_updated", {
   permission_context: PermissionContext
 })
 
+/**
+ * From here on models are given the summary in the place of the messages up to and with `up_to`, or of its first `blocks`
+ * where that is a number. Messages from `keeps_from` on are given beside it. The transcript keeps all of them.
+ */
+export const ContextCompacted = custom("context_compacted", {
+  ...run,
+  ...reply,
+  /** The context had become too long, a model has refused it, or somebody has asked for it. */
+  reason: Schema.Literal("size", "overflow", "requested"),
+  /** A summary of the form that was asked for, a plain text, or none: then the older messages are left out. */
+  method: Schema.Literal("summary", "text", "truncated"),
+  summary: Schema.String,
+  up_to: MessageId,
+  blocks: Schema.NullOr(Schema.Int),
+  keeps_from: MessageId,
+  /** Estimates, of what the model is given before and after it. */
+  tokens_before: Schema.Int,
+  tokens_after: Schema.Int
+})
+
+/** Models are shown the beginning of a tool's result, and where the whole is: in a file of the workspace, or in the transcript alone. */
+const ToolResultOffloaded = custom("tool_result_offloaded", {
+  ...reply,
+  tool_call_id: ToolCallId,
+  ...Offloaded.fields
+})
+
 /** The event that tells how the permissions of a session, and its plan, are now. */
 export const stateUpdated = ({ permission_context, tasks_context = noTasks }: {
   readonly permission_context: PermissionContext
@@ -78,7 +105,9 @@ export const Custom = Schema.Union(
   StateUpdated,
   TaskStarted,
   TaskOutput,
-  TaskEnded
+  TaskEnded,
+  ContextCompacted,
+  ToolResultOffloaded
 )
   .annotations({ identifier: "CUSTOM" })
 export type Custom = typeof Custom.Type

@@ -40,7 +40,9 @@ export const ModelCallStart = event("MODEL_CALL_START", {
   ...reply,
   model_name: Schema.String,
   provider: Schema.optional(Schema.String),
-  credential_id: Schema.optional(CredentialId)
+  credential_id: Schema.optional(CredentialId),
+  /** The call makes a summary of the context: nothing of its answer comes into the reply, and it counts as no round. */
+  purpose: Schema.optional(Schema.Literal("compaction"))
 })
 /** `stop_reason` tells why the model stopped. */
 export const ModelCallEnd = event("MODEL_CALL_END", {
@@ -187,6 +189,8 @@ const changes: { readonly [K in Kind]: boolean } = {
   "CUSTOM task_started": false,
   "CUSTOM task_output": false,
   "CUSTOM task_ended": false,
+  "CUSTOM context_compacted": true,
+  "CUSTOM tool_result_offloaded": false,
   REPLY_START: true,
   REPLY_END: true,
   USER_CONFIRM_RESULT: true,

@@ -90,6 +90,13 @@ export type ToolResultState = typeof ToolResultState.Type
 export const ToolOutput = Schema.Union(Schema.String, Schema.Array(Schema.Union(TextBlock, DataBlock)))
 export type ToolOutput = typeof ToolOutput.Type
 
+/** A result of which models are shown the beginning. Counts are of characters; no path: the whole is in the transcript alone. */
+export const Offloaded = Schema.Struct({
+  shown: Schema.Int,
+  characters: Schema.Int,
+  path: Schema.NullOr(Schema.String)
+}).annotations({ identifier: "Offloaded" })
+
 /** Its `id` is the id of the tool call that it answers. */
 export const ToolResultBlock = Schema.Struct({
   type: Schema.Literal("tool_result"),
@@ -98,7 +105,8 @@ export const ToolResultBlock = Schema.Struct({
   output: ToolOutput,
   state: ToolResultState,
   /** Its call was run by the provider. */
-  provider_executed: Schema.optional(Schema.Boolean)
+  provider_executed: Schema.optional(Schema.Boolean),
+  offloaded: Schema.optional(Offloaded)
 }).annotations({ identifier: "ToolResultBlock" })
 export type ToolResultBlock = typeof ToolResultBlock.Type
 

@@ -15,7 +15,7 @@ import {
 } from "./Message.ts"
 import type { RunError } from "./RunError.ts"
 import { finishedReasonOf, isWithheld, type Stop, type StopDetails, stopFields, stopOf } from "./Stop.ts"
-import { append, openReply } from "./Transcript.ts"
+import { append, openReply, replyIdOf } from "./Transcript.ts"
 import { noUsage } from "./Usage.ts"
 
 type BlockKind = "TEXT_BLOCK" | "THINKING_BLOCK" | "DATA_BLOCK" | "TOOL_CALL"
@@ -74,13 +74,15 @@ export class Reply {
 
   /** The reply after one more event of its own log; others change nothing. */
   step(event: AgentEvent): Reply {
-    if (!("reply_id" in event) || event.reply_id !== this.id) return this
+    if (replyIdOf(event) !== this.id) return this
     const draft = append(this.draft, event)
     const { call, cuts, ended, open, rounds, stop } = this
     switch (event.type) {
       case "MODEL_CALL_START":
-        return new Reply(draft, open, event, rounds, undefined, cuts, ended)
+        return new Reply(draft, open, event, rounds, event.purpose === undefined ? undefined : stop, cuts, ended)
       case "MODEL_CALL_END":
+        // The call belongs to no round, and leaves everything else as it was before it.
+        if (call?.purpose !== undefined) return new Reply(draft, open, undefined, rounds, stop, cuts, ended)
         return this.called(draft, stopOf(event))
       case "TEXT_BLOCK_START":
         return this.opened(draft, "TEXT_BLOCK", event.block_id)

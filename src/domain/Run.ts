@@ -22,6 +22,8 @@ export interface Origin {
   /** The id of what sent it: of a fire, for a schedule. */
   readonly source_id: string | null
   readonly instructions?: string
+  /** The context is to be compacted; there is no input. */
+  readonly compact?: true
   /** The run whose input is sent again. */
   readonly retried_from?: RunId
 }
@@ -44,6 +46,8 @@ export const Run = Schema.Struct({
   retried_from: Schema.optionalWith(RunId, { exact: true }),
   /** Added to the agent's system prompt for this run. */
   instructions: Schema.optional(Schema.String),
+  /** The run makes a summary of the context, and asks its model nothing else. */
+  compact: Schema.optionalWith(Schema.Literal(true), { exact: true }),
   /** The messages that the client sent; empty means "go on". */
   input: Schema.Array(Message),
   /** Tools that the client which sent it runs itself. */

@@ -89,8 +89,24 @@ const appendData = (
 
 const setState = (state: ToolCallBlock["state"]) => (call: ToolCallBlock): ToolCallBlock => ({ ...call, state })
 
+/** The reply that an event belongs to; most say it. */
+export const replyIdOf = (event: AgentEvent): string | undefined =>
+  "reply_id" in event
+    ? event.reply_id
+    : event.type === "CUSTOM" && event.name === "tool_result_offloaded"
+    ? event.value.reply_id
+    : undefined
+
 /** The draft after one more event. */
 export const append = (draft: Draft, event: AgentEvent): Draft => {
+  if (event.type === "CUSTOM") {
+    if (event.name !== "tool_result_offloaded" || event.value.reply_id !== draft.id) return draft
+    const { characters, path, shown, tool_call_id } = event.value
+    return draft.change("tool_result", tool_call_id, (result): ToolResultBlock => ({
+      ...result,
+      offloaded: { shown, characters, path }
+    }))
+  }
   if (!("reply_id" in event) || event.reply_id !== draft.id) return draft
   switch (event.type) {
     case "TEXT_BLOCK_START":
@@ -249,12 +265,12 @@ export const messagesOf = (events: Iterable<AgentEvent>): ReadonlyArray<Message>
     if (!drafts.has(message.id)) drafts.set(message.id, Draft.of(message))
   }
   for (const event of events) {
-    if (event.type === "CUSTOM") {
-      if (event.name === "user_message") put(event.value.message)
-    } else if (event.type === "REPLY_START") put(openReply(event))
-    else if ("reply_id" in event) {
-      const draft = drafts.get(event.reply_id)
-      if (draft !== undefined) drafts.set(event.reply_id, append(draft, event))
+    if (event.type === "CUSTOM" && event.name === "user_message") put(event.value.message)
+    else if (event.type === "REPLY_START") put(openReply(event))
+    else {
+      const id = replyIdOf(event)
+      const draft = id === undefined ? undefined : drafts.get(id)
+      if (id !== undefined && draft !== undefined) drafts.set(id, append(draft, event))
     }
   }
   return Array.from(drafts.values(), ({ message }) => message)

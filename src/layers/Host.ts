@@ -182,7 +182,7 @@ export const postgres = (options: Pg.Options) =>
 type StorageRefused = Layer.Layer.Error<ReturnType<typeof pglite>> | Layer.Layer.Error<ReturnType<typeof postgres>>
 
 /** Workspaces of hosts that keep nothing. */
-const workspaceInMemory = WorkspaceMemory.layer({
+export const workspaceInMemory = WorkspaceMemory.layer({
   isolation: "agent",
   limits: workspaceLimits(defaults),
   idle: Duration.seconds(defaults.workspace_idle_seconds)

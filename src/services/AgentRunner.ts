@@ -1,6 +1,7 @@
 import { Context, type Effect } from "effect"
 import type { Agent } from "../domain/Agent.ts"
 import type { BackgroundTask } from "../domain/BackgroundTask.ts"
+import type { Compacted } from "../domain/Context.ts"
 import type { EventDraft } from "../domain/Event.ts"
 import type { CallProgress } from "../domain/Ledger.ts"
 import type { Message } from "../domain/Message.ts"
@@ -16,11 +17,15 @@ export interface ReplyRequest {
   readonly agent: Agent
   /** The transcript before the reply, oldest first. */
   readonly context: ReadonlyArray<Message>
+  /** The newest compaction of the context; it may stand for a part of the reply, too. */
+  readonly compaction?: Compacted | undefined
 }
 
 /** Where a run's events go. */
 export interface Out {
   readonly emit: (draft: EventDraft) => void
+  /** Emits a compaction, which holds for the session from then on. Answers the event. */
+  readonly compact: (draft: Extract<EventDraft, { readonly name: "context_compacted" }>) => Compacted
   /** Attaches the progress record to the model call that begins next; the ledger's entry is made from it when the call ends. */
   readonly calling: (call: CallProgress) => void
   /** The reply with everything emitted so far. */

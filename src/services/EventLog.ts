@@ -1,6 +1,7 @@
 import { Context, Data, type Effect } from "effect"
 import type { BackgroundTask } from "../domain/BackgroundTask.ts"
 import type { Claim } from "../domain/Claim.ts"
+import type { PlacedCompaction } from "../domain/Context.ts"
 import type { MessageId, RunId, SessionId, Timestamp, UserId } from "../domain/Ids.ts"
 import type { Job } from "../domain/Job.ts"
 import type { LedgerEntry } from "../domain/Ledger.ts"
@@ -50,7 +51,9 @@ export interface Snapshot {
   readonly last: number
   /** The runs that are not ended, oldest first. */
   readonly open: ReadonlyArray<Run>
+  /** Only those from the place of the newest compaction on. */
   readonly messages: ReadonlyArray<PlacedMessage>
+  readonly compaction: PlacedCompaction | undefined
 }
 
 /** A session with runs that some process must drive. */
@@ -70,6 +73,8 @@ export interface LogBatch {
   readonly messages: ReadonlyArray<PlacedMessage>
   /** The claims on the keys of the inputs that this flush accepts. */
   readonly claims?: ReadonlyArray<Claim>
+  /** A session's newest compaction replaces the one before. */
+  readonly compactions?: ReadonlyArray<PlacedCompaction>
   /** Ledger entries of model calls that have ended. An entry that exists already stays as it is. */
   readonly usage?: ReadonlyArray<LedgerEntry>
   /** What is to be done because of it, at once. A job that exists already stays as it is. */
@@ -148,8 +153,10 @@ export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
     limit: number,
     maxBytes?: number
   ) => Effect.Effect<ReadonlyArray<PlacedMessage>>
-  /** Everything from which a room is made, read at one moment; the messages are those of `recent`. */
+  /** Everything from which a room is made, read at one moment; the messages are those of `recent` that a compaction has left. */
   readonly snapshot: (session: SessionId, maxMessages: number, maxBytes: number) => Effect.Effect<Snapshot>
+  /** The newest compaction, if there was one. */
+  readonly compaction: (session: SessionId) => Effect.Effect<PlacedCompaction | undefined>
   /** How many messages have a place after `after`, and the place of the last one; `after` when there is none. */
   readonly countMessages: (
     session: SessionId,

@@ -1,6 +1,7 @@
 import { Context, type Effect, type Scope } from "effect"
 import type { BackgroundTask } from "../domain/BackgroundTask.ts"
 import type { Claim } from "../domain/Claim.ts"
+import type { Compacted } from "../domain/Context.ts"
 import type { Unavailable } from "../domain/Errors.ts"
 import type { AgentEvent, EventDraft } from "../domain/Event.ts"
 import type { DurableSeq, RunId, Seq, SessionId, UserId } from "../domain/Ids.ts"
@@ -41,6 +42,8 @@ export interface Room {
   readonly last: () => Seq
   /** The newest messages of the transcript, oldest first, as many as a model may be given. A parked reply is its last message; a reply that is being written is not in it. */
   readonly context: () => ReadonlyArray<Message>
+  /** The newest compaction. What its summary stands for is not in `context` any more. */
+  readonly compaction: () => Compacted | undefined
   /** The session's runs that have not ended, oldest first. */
   readonly open: () => ReadonlyArray<Run>
   /** Catches up with what other processes wrote into the log, unless something waits here. Cheap where there are none. */
@@ -56,6 +59,11 @@ export interface Room {
   readonly record: (run: Run) => void
   /** Puts a message into the transcript and the context, with the events emitted so far, or replaces it there. `seq` opened it. */
   readonly place: (seq: number, message: Message) => void
+  /**
+   * Keeps a compaction with the events emitted so far; it holds from then on. `reply` is the place of the reply that
+   * goes on, which may be what is given beside the summary.
+   */
+  readonly compact: (event: Compacted, reply: number) => void
   /** Writes the claim on an input's key with the events emitted so far. */
   readonly claim: (claim: Claim) => void
   /** Enters a call of a model into the ledger with the events emitted so far. */

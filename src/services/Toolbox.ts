@@ -27,6 +27,8 @@ export interface Tool extends ToolSpec {
   readonly background?: number | false
   /** What the model is told of it beside its description, at the end of the agent's prompt. */
   readonly instructions?: string
+  /** It finds what a session's model is not shown any more: agents have it since there is something of that. */
+  readonly onHistory?: boolean
 }
 
 /** Where a call works: relative paths begin at `cwd`; `home` is the session's folder. Both are absolute. */
@@ -38,6 +40,8 @@ export interface WorkingFolder {
 export interface ToolCaller {
   readonly session: Session
   readonly agent: Agent
+  /** Something of the session is not shown to its model any more. */
+  readonly history?: boolean
   /** The folder in which this very call works, as `folderOf` has told before it was decided on. */
   readonly folder?: WorkingFolder | undefined
 }

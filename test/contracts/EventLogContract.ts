@@ -1,6 +1,7 @@
 /** What every EventLog layer promises, over the Storage that holds its sessions. */
 import { assert, it, layer } from "@effect/vitest"
 import { Effect, FastCheck, type Layer } from "effect"
+import type { Compacted } from "../../src/domain/Context.ts"
 import type { MessageId, RunId, SessionId, Timestamp } from "../../src/domain/Ids.ts"
 import { textOf } from "../../src/domain/Message.ts"
 import type { RunStatus } from "../../src/domain/Run.ts"
@@ -33,6 +34,26 @@ const newSession = Effect.gen(function*() {
   const storage = yield* Storage
   const agent = yield* storage.agents.insert(agentOf(freshOwner()))
   return yield* storage.sessions.insert(sessionOf(agent))
+})
+
+const compactedAs = (session: Session, summary: string): Compacted => ({
+  id: "e1",
+  created_at: later,
+  type: "CUSTOM",
+  name: "context_compacted",
+  value: {
+    session_id: session.id,
+    run_id: "r" as RunId,
+    reply_id: "m" as MessageId,
+    reason: "size",
+    method: "summary",
+    summary,
+    up_to: "m" as MessageId,
+    blocks: null,
+    keeps_from: "m" as MessageId,
+    tokens_before: 2,
+    tokens_after: 1
+  }
 })
 
 const batch = (parts: Partial<LogBatch>): LogBatch => ({ pages: [], runs: [], messages: [], ...parts })
@@ -210,7 +231,7 @@ export const eventLogContract = <E>(
         const log = yield* EventLog
         const session = yield* newSession
         const snapshot = log.snapshot(session.id, 10, 1e6)
-        assert.deepStrictEqual(yield* snapshot, { last: 0, open: [], messages: [] })
+        assert.deepStrictEqual(yield* snapshot, { last: 0, open: [], messages: [], compaction: undefined })
         const statuses: ReadonlyArray<RunStatus> = ["ended", "running", "queued", "awaiting_permission", "ended"]
         const runs = statuses.map((status) => runOf(session, { status }))
         const messages = [placedOf(session, 1, messageOf("one")), placedOf(session, 4, messageOf("two"))]
@@ -225,12 +246,51 @@ export const eventLogContract = <E>(
           runs: [runOf(other)],
           messages: [placedOf(other, 1, messageOf("x"))]
         }))
-        assert.deepStrictEqual(yield* snapshot, { last: 9, open: runs.slice(1, 4), messages })
+        assert.deepStrictEqual(yield* snapshot, { last: 9, open: runs.slice(1, 4), messages, compaction: undefined })
         assert.deepStrictEqual(yield* log.snapshot(freshId() as SessionId, 10, 1e6), {
           last: 0,
           open: [],
-          messages: []
+          messages: [],
+          compaction: undefined
         })
+      }))
+
+    it.effect("keeps the newest compaction of a session, and gives only what it left to those who make a room", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const other = yield* newSession
+        const messages = [1, 4, 7].map((seq) => placedOf(session, seq, messageOf(`m${seq}`)))
+        const compactionAt = (seq: number, summary: string) => ({
+          session_id: session.id,
+          owner: session.user_id,
+          seq,
+          event: compactedAs(session, summary)
+        })
+        yield* log.append(batch({ pages: [pageOf(session, 1, 9)], messages }))
+        assert.isUndefined(yield* log.compaction(session.id))
+        for (const [seq, summary] of [[4, "one"], [7, "two \u0000 \x1f \"'"]] as const) {
+          const compaction = compactionAt(seq, summary)
+          yield* log.append(batch({
+            pages: [pageOf(session, seq + 6, seq + 6)],
+            compactions: [compactionAt(1, "older"), compaction]
+          }))
+          assert.deepStrictEqual(yield* log.compaction(session.id), compaction)
+          const snapshot = yield* log.snapshot(session.id, 10, 1e6)
+          assert.deepStrictEqual(snapshot.compaction, compaction)
+          assert.deepStrictEqual(snapshot.messages, messages.filter((placed) => placed.seq >= seq))
+        }
+        assert.lengthOf(yield* log.recent(session.id, 10), 3)
+        assert.isUndefined(yield* log.compaction(other.id))
+        // Refused with its page.
+        const refused = yield* Effect.flip(log.append(batch({
+          pages: [pageOf(session, 1, 1)],
+          compactions: [compactionAt(1, "late")]
+        })))
+        assert.strictEqual(refused.reason, "fenced")
+        assert.strictEqual((yield* log.compaction(session.id))?.seq, 7)
+        yield* Effect.flatMap(Storage, ({ sessions }) => sessions.remove(session.user_id, session.id))
+        assert.isUndefined(yield* log.compaction(session.id))
       }))
 
     it.effect("has nothing of a new session, nor of none", () =>

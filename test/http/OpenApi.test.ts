@@ -234,6 +234,7 @@ describe("The OpenAPI document", () => {
       "chat.reply",
       "chat.async",
       "runs.retry",
+      "sessions.compact",
       "embeddings.create",
       "credentials.test",
       "schedules.create",

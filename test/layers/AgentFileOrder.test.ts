@@ -72,7 +72,7 @@ const over = (
     Layer.provideMerge(AgentRunnerLoop.layer()),
     Layer.provideMerge(BackgroundTasksLocal.layer),
     Layer.provideMerge(RoomsLocal.layer),
-    Layer.provideMerge(Layer.mergeAll(models, drawing(parts), memory))
+    Layer.provideMerge(Layer.mergeAll(models, drawing(parts), memory, Host.workspaceInMemory))
   )
 
 const host = (

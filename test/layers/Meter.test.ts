@@ -34,7 +34,10 @@ const metering = Effect.gen(function*() {
     behind: () => undefined,
     takeSteering: () => [],
     wasWoken: () => false,
-    keepTask: () => {}
+    keepTask: () => {},
+    compact: () => {
+      throw new Error("Nothing is compacted here")
+    }
   }
   let now = 0n
   const clock = { ...yield* Effect.clock, unsafeCurrentTimeNanos: () => now += 60_000_000_000n }

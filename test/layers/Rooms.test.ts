@@ -27,7 +27,12 @@ describe("Rooms", () => {
       const runtime = yield* Effect.runtime<Rooms>()
       const snapshots: Array<string> = []
       control.snapshot = (session) =>
-        Effect.as(Effect.sync(() => snapshots.push(session)), { last: 0, open: [], messages: [] })
+        Effect.as(Effect.sync(() => snapshots.push(session)), {
+          last: 0,
+          open: [],
+          messages: [],
+          compaction: undefined
+        })
       // Each in a fiber that nobody has begun yet, as requests come.
       const fork = (name: string) => Runtime.runFork(runtime)(Scope.extend(roomOf(name), scope))
       const rooms = yield* Fiber.joinAll([fork("a"), fork("a"), fork("b"), fork("a")])
@@ -550,7 +555,7 @@ describe("Rooms", () => {
         let asked = 0
         const count = () => {
           asked++
-          return Effect.succeed({ last: 7, open: [], messages: [] })
+          return Effect.succeed({ last: 7, open: [], messages: [], compaction: undefined })
         }
         control.snapshot = count
         assert.strictEqual((yield* roomOf("old")).head(), 7)

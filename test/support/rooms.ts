@@ -59,12 +59,14 @@ export const fakeLog = () => {
       control.snapshot?.(...asked) ?? Effect.sync(() => ({
         last: pages.findLast((page) => page.session_id === asked[0])?.last_seq ?? 0,
         open: [],
-        messages: []
+        messages: [],
+        compaction: undefined
       })),
     messages: () => Effect.succeed([]),
     older: () => Effect.succeed({ messages: [], more: false }),
     newer: () => Effect.succeed([]),
     look: () => Effect.succeed({ messages: [], last: undefined, bytes: 0, more: false }),
+    compaction: () => Effect.succeed(undefined),
     placeOf: () => Effect.succeed(undefined),
     recent: (_session, limit) => Effect.sync(() => control.recent.slice(-limit)),
     countMessages: (_session, last) => Effect.succeed({ count: 0, last }),

@@ -8,10 +8,11 @@ import { type Message, textOf } from "../../domain/Message.ts"
 import { maxMessages } from "../../domain/Page.ts"
 import { PermissionMode } from "../../domain/Permission.ts"
 import { SessionDraft, SessionPatch, type SessionView } from "../../domain/Session.ts"
+import { belongsTo } from "../Chat.ts"
 import { connect, connection } from "../Connection.ts"
 import { sentenceOf } from "../Ending.ts"
 import { exported } from "../Exporting.ts"
-import { misused } from "../Failed.ts"
+import { failed, misused } from "../Failed.ts"
 import { confirm, decode, idArgument, idsArgument, optionalText, pathId, yes } from "../Inputs.ts"
 import { modelName, resolve } from "../Model.ts"
 import { type Column, isText, output, print, printAll, printRecord } from "../Output.ts"
@@ -288,6 +289,33 @@ const interrupt = Command.make(
     })
 ).pipe(Command.withDescription("Stop its run; an idle session stays as it is"))
 
+const compact = Command.make(
+  "compact",
+  { id: sessionId, ...watchOutput, ...connection },
+  (options) =>
+    Effect.gen(function*() {
+      const connected = yield* connect(options)
+      const { run_id, seq } = yield* connected.api.sessions.compact({
+        path: yield* path(options.id),
+        urlParams: {},
+        headers: { "idempotency-key": crypto.randomUUID() }
+      })
+      let isDone = false
+      yield* watching(connected, {
+        session: options.id,
+        after: Option.some(seq),
+        output: options.output,
+        isShown: belongsTo(run_id),
+        isEnd: (event) => {
+          const isEnd = event.type === "REPLY_END" && event.run_id === run_id
+          if (isEnd) isDone = event.finished_reason === "completed"
+          return isEnd
+        }
+      })
+      if (!isDone) return yield* failed("The context stays as it was.")
+    })
+).pipe(Command.withDescription("Summarise what was said so far for its model; the transcript keeps everything"))
+
 const watch = Command.make(
   "watch",
   {
@@ -329,6 +357,7 @@ export const sessions = Command.make("sessions").pipe(
     exportTo,
     status,
     interrupt,
+    compact,
     watch
   ])
 )

@@ -3,6 +3,7 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
+import { Accepted } from "../../domain/Chat.ts"
 import { ExportFormat } from "../../domain/Export.ts"
 import { Sought } from "../../domain/Find.ts"
 import { AgentId, SessionId } from "../../domain/Ids.ts"
@@ -25,6 +26,8 @@ const SessionState = Schema.Struct({ session_id: SessionId, status: SessionStatu
   .annotations({ identifier: "SessionState" })
 
 const SessionInterrupted = named("SessionInterrupted", Schema.Struct({ session_id: SessionId }), 202)
+
+const CompactionAccepted = named("CompactionAccepted", Accepted, 202)
 
 const queue = Schema.Literal("keep", "drop").annotations({
   jsonSchema: { type: "string", enum: ["keep", "drop"], default: "keep" }
@@ -128,6 +131,23 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
         scope: "chat",
         summary: "Stop what runs in a session",
         description: "Stops the session's run. Idle is fine. `queue=drop` ends the waiting inputs too."
+      }))
+  )
+  .add(
+    HttpApiEndpoint.post("compact")`/sessions/${id}/compact`
+      .setHeaders(IdempotencyHeaders)
+      .setUrlParams(ofAgent)
+      .addSuccess(CompactionAccepted)
+      .addError(Problem.NotFound)
+      .addError(Problem.Conflict)
+      .addError(Problem.LimitReached)
+      .annotateContext(operation({
+        scope: "chat",
+        summary: "Summarise a session's context",
+        description:
+          "Starts a run that asks the session's model for a summary of the older part of the conversation. From then on the "
+          + "model is given the summary in its place; the transcript keeps everything. While a run goes on it waits its "
+          + "turn. Its reply says what came of it; when no summary can be made, it fails, and the context stays as it was."
       }))
   )
   .add(

@@ -1,6 +1,7 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Clock, Effect, Stream } from "effect"
+import { Accepted } from "../../domain/Chat.ts"
 import { Conflict, Malformed } from "../../domain/Errors.ts"
 import { documentOf } from "../../domain/Export.ts"
 import { SessionId, type UserId, WorkspaceId } from "../../domain/Ids.ts"
@@ -28,6 +29,7 @@ import { Storage } from "../../services/Storage.ts"
 import { Workspace } from "../../services/Workspace.ts"
 import { Api } from "../Api.ts"
 import { SessionCreated } from "../api/Sessions.ts"
+import { note } from "../LogNotes.ts"
 import { Sse } from "../Sse.ts"
 import { disposition } from "./ByteRange.ts"
 import { checkedModel } from "./CheckedModel.ts"
@@ -231,6 +233,32 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
           const session = yield* mine(path.session_id, urlParams.agent_id)
           yield* hub.interrupt(session, urlParams.queue)
           return { session_id: session.id }
+        })
+      )
+      .handle(
+        "compact",
+        Effect.fnUntraced(function*({ headers, path: { session_id }, urlParams }) {
+          const { agent_id, user_id } = yield* mine(session_id, urlParams.agent_id)
+          const accepted = yield* once(
+            {
+              owner: user_id,
+              key: headers["idempotency-key"],
+              request: `POST /sessions/${session_id}/compact`,
+              body: null,
+              answer: Accepted
+            },
+            ({ claim }) =>
+              hub.send(user_id, { agent_id, session_id, input: null, on_busy: "enqueue", tools: [] }, claim, {
+                source: "user",
+                source_id: null,
+                compact: true
+              })
+          )
+          yield* note({ session_id: accepted.session_id, run_id: accepted.run_id })
+          return HttpServerResponse.unsafeJson(accepted, {
+            status: 202,
+            headers: { location: `/runs/${accepted.run_id}` }
+          })
         })
       )
       .handle(

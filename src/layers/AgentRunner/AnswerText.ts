@@ -11,7 +11,7 @@ const maxSearched = 1024 * 1024 + 64 * 1024
 const isProviders = (block: ContentBlock): boolean => "provider_executed" in block && block.provider_executed === true
 
 /** The texts since the last tool result or hint, oldest first. */
-const textsIn = ({ content }: Message): ReadonlyArray<string> => {
+const textsIn = ({ content }: Pick<Message, "content">): ReadonlyArray<string> => {
   const before = content.findLastIndex((block) =>
     (block.type === "tool_result" && !isProviders(block)) || block.type === "hint"
   )
@@ -20,7 +20,7 @@ const textsIn = ({ content }: Message): ReadonlyArray<string> => {
 
 const thoughts = ["</think>", "</thinking>", "</thought>", "◁/think▷"]
 
-const afterThoughts = (text: string): string => {
+export const afterThoughts = (text: string): string => {
   const from = Math.max(...thoughts.map((tag) => {
     const at = text.lastIndexOf(tag)
     return at < 0 ? 0 : at + tag.length
@@ -88,7 +88,7 @@ const lastValue = (text: string): ReadonlyArray<string> => {
 }
 
 /** Where the answer's JSON may be, the likeliest first. What a text holds is looked for only when it is asked for. */
-export function* placesIn(message: Message): Generator<string> {
+export function* placesIn(message: Pick<Message, "content">): Generator<string> {
   const texts = textsIn(message)
   const plain = new Set([texts.join("").trim(), (texts.at(-1) ?? "").trim()])
   yield* plain

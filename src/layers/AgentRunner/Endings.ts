@@ -58,3 +58,13 @@ export const tooLarge = (excess: string): Reply.Ending => ({
     retryable: false
   }
 })
+
+export const notSummarised: Reply.Ending = {
+  finished_reason: "error",
+  error: {
+    type: "upstream",
+    code: "invalid_output",
+    message: "The model gave no summary of the conversation. The context stays as it was.",
+    retryable: true
+  }
+}

@@ -1,6 +1,7 @@
 /** Rounds of a model call and the tool calls that it asked for, until the model asks for none. */
 import { Cause, Duration, Effect, Layer } from "effect"
 import type { Agent } from "../../domain/Agent.ts"
+import { needsHistory } from "../../domain/Context.ts"
 import { stateUpdated } from "../../domain/CustomEvents.ts"
 import type { FileHash } from "../../domain/File.ts"
 import type { BlockId } from "../../domain/Ids.ts"
@@ -21,12 +22,15 @@ import { type ModelFailed, type ModelPart, Models } from "../../services/Models.
 import { NewId } from "../../services/NewId.ts"
 import { nextTurn } from "../../services/NextTurn.ts"
 import { type Tool, Toolbox, type WorkingFolder } from "../../services/Toolbox.ts"
+import type { Workspace } from "../../services/Workspace.ts"
 import * as Blocks from "./Blocks.ts"
-import { exceeded, failed, notOfSchema, timedOut, tooExpensive, tooLarge } from "./Endings.ts"
+import * as Compaction from "./Compaction.ts"
+import { exceeded, failed, notOfSchema, notSummarised, timedOut, tooExpensive, tooLarge } from "./Endings.ts"
 import * as FilesIn from "./FilesIn.ts"
 import * as FilesOut from "./FilesOut.ts"
 import * as Meter from "./Meter.ts"
 import * as Moving from "./Moving.ts"
+import * as Offload from "./Offload.ts"
 import * as Output from "./Output.ts"
 import * as TaskResults from "./TaskResults.ts"
 import type * as ToolCall from "./ToolCall.ts"
@@ -100,6 +104,8 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
   const tasks = yield* BackgroundTasks
   const callTool = Moving.make({ limits, tasks, filesOut, newId })
   const results = TaskResults.make({ tasks, newId })
+  const compaction = yield* Compaction.make
+  const offload = yield* Offload.make
 
   /** Adds the steering inputs that came meanwhile, so that the next model call sees them. */
   const steer = (out: Out) => {
@@ -119,8 +125,10 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
     }
   }
 
+  /** Answers whether the model has answered; it has not when it refused the context as too long and can be given less. */
   const callModel = Effect.fnUntraced(
-    function*({ agent, context, run, session }: ReplyRequest, out: Out, tools: ReadonlyArray<Tool>) {
+    function*(request: ReplyRequest, out: Out, given: Compaction.Given, tools: ReadonlyArray<Tool>) {
+      const { agent, run, session } = request
       const config = session.config.chat_model_config
       const { message } = out.reply()
       const reply_id = message.id
@@ -139,8 +147,8 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
       })
       let finish: Finish = { type: "finish", reason: "other", usage: noUsage }
       const outlet = filesOut.outlet(session)
-      const messages = message.content.length === 0 ? context : [...context, message]
-      yield* withFiles(session.user_id, messages, (messages) =>
+      const messages = Compaction.messagesFor(request, given, message)
+      const isAnswered = yield* withFiles(session.user_id, messages, (messages) =>
         models.stream({
           owner: session.user_id,
           config,
@@ -184,8 +192,17 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
                 run_id: run.id
               })
             )
+          ),
+          Effect.as(true),
+          Effect.catchIf(
+            ({ type }) => type === "context_length" && !meter.hasCome() && compaction.canShorten(request, out, given),
+            () => Effect.succeed(false)
           )
         )
+      if (!isAnswered) {
+        meter.broke()
+        return false
+      }
       const made = yield* outlet.settled
       meter.finish(finish)
       if (made.length > 0) {
@@ -193,8 +210,63 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
         yield* out.durable
         yield* filesOut.keep(session.id, made)
       }
+      return true
     }
   )
+
+  /** The tools, and the one that finds what the model is not shown any more, since there is something of that. */
+  const withHistory = Effect.fnUntraced(
+    function*(request: ReplyRequest, out: Out, given: Compaction.Given, tools: ReadonlyArray<Tool>) {
+      const { agent, context, run } = request
+      if (!needsHistory(context, given.compaction) && !needsHistory([out.reply().message], undefined)) return tools
+      const others = [...tools, ...agent.data.client_tools, ...run.tools]
+      const all = yield* toolbox.list({ ...request, history: true })
+      return [
+        ...tools,
+        ...all.filter((tool) => tool.onHistory === true && !others.some(({ name }) => name === tool.name))
+      ]
+    }
+  )
+
+  /** Asks the model, with a context that is shorter when it has become too long. */
+  const answer = Effect.fnUntraced(
+    function*(request: ReplyRequest, out: Out, given: Compaction.Given, listed: ReadonlyArray<Tool>) {
+      const before = Reply.excessOf(out.reply().message)
+      if (before !== undefined) return tooLarge(before)
+      yield* offload(request, out, listed)
+      const system = systemOf(request.agent, request.run, listed)
+      const fallbacks = fallbacksOf(request.session, request.agent)
+      yield* compaction.ifLong(request, out, given, system, listed, fallbacks)
+      // After the wait for a summary: what was said meanwhile is told at once.
+      steer(out)
+      const excess = Reply.excessOf(out.reply().message)
+      if (excess !== undefined) return tooLarge(excess)
+      for (;;) {
+        if (yield* callModel(request, out, given, yield* withHistory(request, out, given, listed))) return undefined
+        yield* compaction.shorten(request, out, given, system, fallbacks)
+      }
+    }
+  )
+
+  /** A run that only makes a summary of the context. Its reply says what came of it. */
+  const compact = Effect.fnUntraced(function*(request: ReplyRequest, out: Out) {
+    for (const draft of Reply.closeOpen(out.reply())) out.emit(draft)
+    const given = Compaction.begin(request)
+    // A crash may have come between the summary and the end.
+    const isDone = given.compaction?.value.run_id === request.run.id
+    const made = isDone ||
+      (yield* compaction.requested(request, out, given, fallbacksOf(request.session, request.agent)))
+    if (made === false) return notSummarised
+    if (out.reply().message.content.length === 0) {
+      const reply_id = out.reply().id
+      const block_id = newId.short() as BlockId
+      const delta = Compaction.sentenceOf(made === undefined ? undefined : given.compaction)
+      out.emit({ type: "TEXT_BLOCK_START", reply_id, block_id })
+      out.emit({ type: "TEXT_BLOCK_DELTA", reply_id, block_id, delta })
+      out.emit({ type: "TEXT_BLOCK_END", reply_id, block_id })
+    }
+    return { finished_reason: "completed" as const, error: null }
+  })
 
   const runTool = Effect.fnUntraced(function*(
     request: ReplyRequest,
@@ -387,12 +459,14 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
     })
 
   const run = Effect.fnUntraced(function*(request: ReplyRequest, out: Out) {
-    const tools = yield* toolbox.list(request)
+    if (request.run.compact === true) return yield* compact(request, out)
+    const listed = yield* toolbox.list(request)
+    const given = Compaction.begin(request)
     const maxIters = request.agent.data.react_config.max_iters
     const before = out.reply()
     if (before.rounds > 0 || before.call !== undefined) {
       const called = before.call !== undefined || !isAnswered(before)
-      const parked = called ? yield* pickUp(request, out, tools) : undefined
+      const parked = called ? yield* pickUp(request, out, listed) : undefined
       if (parked !== undefined) return parked
       const ending = before.call === undefined ? yield* conclude(request, out, called) : undefined
       if (ending !== undefined) return ending
@@ -403,11 +477,10 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
       if (results.mayBeThere(request, out, isFirst)) yield* results.tell(request, out)
       if (isFirst && TaskResults.isVoid(request, out)) return TaskResults.nothingToTell
       isFirst = false
-      const excess = Reply.excessOf(out.reply().message)
-      if (excess !== undefined) return tooLarge(excess)
-      yield* callModel(request, out, tools)
+      const excess = yield* answer(request, out, given, listed)
+      if (excess !== undefined) return excess
       const called = Reply.unanswered(out.reply().message).length > 0
-      const parked = called ? yield* runTools(request, out, tools) : undefined
+      const parked = called ? yield* runTools(request, out, listed) : undefined
       if (parked !== undefined) return parked
       const ending = yield* conclude(request, out, called)
       if (ending !== undefined) return ending
@@ -432,5 +505,5 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
 
 export const layer = (
   limits: Limits = defaults
-): Layer.Layer<AgentRunner, never, BackgroundTasks | Files | Models | Toolbox> =>
+): Layer.Layer<AgentRunner, never, BackgroundTasks | Files | Models | Toolbox | Workspace> =>
   Layer.effect(AgentRunner, make(limits))

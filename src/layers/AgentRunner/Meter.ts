@@ -29,9 +29,11 @@ export interface Options {
   readonly out: Out
   readonly reply_id: MessageId
   readonly clock: Clock.Clock
+  /** What the calls are for, when they are not the reply's own. */
+  readonly purpose?: "compaction"
 }
 
-export const make = ({ clock, out, reply_id }: Options) => {
+export const make = ({ clock, out, purpose, reply_id }: Options) => {
   let since = 0
   let progress: CallProgress
 
@@ -39,11 +41,31 @@ export const make = ({ clock, out, reply_id }: Options) => {
     since = monotonic(clock)
     progress = { attempts: 1, first_token_ms: null, outcome: "interrupted", prices: undefined }
     out.calling(progress)
-    out.emit({ type: "MODEL_CALL_START", reply_id, model_name: model, provider: type, credential_id })
+    out.emit({
+      type: "MODEL_CALL_START",
+      reply_id,
+      model_name: model,
+      provider: type,
+      credential_id,
+      ...(purpose !== undefined && { purpose })
+    })
   }
+
+  /** Ends the call without an answer; the next one is for the same round. */
+  const broke = () =>
+    out.emit({
+      type: "MODEL_CALL_END",
+      reply_id,
+      ...noUsage,
+      finished_reason: "interrupted",
+      ...stopFields({ reason: "error", details: undefined })
+    })
 
   return {
     begin,
+    broke,
+    /** Whether a part of the answer has come. */
+    hasCome: () => progress.first_token_ms !== null,
     retry: () => {
       progress.attempts++
     },
@@ -62,13 +84,7 @@ export const make = ({ clock, out, reply_id }: Options) => {
     /** Notes a switch to a fallback. Nothing of the failed call was handed over, so no block is open. */
     switch: ({ error, from, to }: Switch) => {
       progress.outcome = error.type
-      out.emit({
-        type: "MODEL_CALL_END",
-        reply_id,
-        ...noUsage,
-        finished_reason: "interrupted",
-        ...stopFields({ reason: "error", details: undefined })
-      })
+      broke()
       const { message, type: code } = error
       out.emit({
         type: "CUSTOM",

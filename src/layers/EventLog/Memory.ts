@@ -86,11 +86,12 @@ const rowOfTask = (task: BackgroundTask): Row => ({
 
 const refusal = (
   store: Store,
-  { claims = [], messages, pages, runs, tasks = [] }: LogBatch
+  { claims = [], compactions = [], messages, pages, runs, tasks = [] }: LogBatch
 ): AppendRefused["reason"] | undefined => {
   const sessions = store.rows(tables.sessions.name).byId
   const isGone = ({ session_id }: { readonly session_id: string }) => !sessions.has(session_id)
-  if (runs.some(isGone) || messages.some(isGone) || pages.some(isGone) || tasks.some(isGone)) return "session_gone"
+  const isOneGone = (rows: ReadonlyArray<{ readonly session_id: string }>) => rows.some(isGone)
+  if ([runs, messages, pages, compactions, tasks].some(isOneGone)) return "session_gone"
   const taken = new Set<string>()
   for (const { first_seq, session_id } of pages) {
     const key = `${session_id} ${first_seq}`
@@ -154,6 +155,7 @@ export const make = Effect.map(Tables, (store) =>
             for (const run of batch.runs) store.put(tables.runs, rowOf(run))
             batch.messages.forEach((message) => store.putMessage(message))
             batch.pages.forEach((page) => store.putPage(page))
+            batch.compactions?.forEach((compaction) => store.putCompaction(compaction))
             const entered = store.rows(tables.usage.name).byId
             for (const entry of batch.usage ?? []) {
               if (!entered.has(entry.id)) store.put(tables.usage, rowOfEntry(entry))
@@ -234,11 +236,16 @@ export const make = Effect.map(Tables, (store) =>
     placeOf: (session, id) => store.run(() => store.log(session).places.get(id)),
     recent: (session, limit, maxBytes) => store.run(() => recent(store, session, limit, maxBytes)),
     snapshot: (session, maxMessages, maxBytes) =>
-      store.run(() => ({
-        last: store.log(session).pages.at(-1)?.last_seq ?? 0,
-        open: open(store, session),
-        messages: recent(store, session, maxMessages, maxBytes)
-      })),
+      store.run(() => {
+        const { compaction, pages } = store.log(session)
+        return {
+          last: pages.at(-1)?.last_seq ?? 0,
+          open: open(store, session),
+          messages: recent(store, session, maxMessages, maxBytes).filter(({ seq }) => seq >= (compaction?.seq ?? 0)),
+          compaction
+        }
+      }),
+    compaction: (session) => store.run(() => store.log(session).compaction),
     countMessages: (session, after) =>
       store.run(() => {
         const { messages } = store.log(session)

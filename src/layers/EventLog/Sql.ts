@@ -1,6 +1,8 @@
 /** Keeps the sessions' histories in PostgreSQL. */
 import type * as SqlError from "@effect/sql/SqlError"
 import { Effect, Either, Layer, Option, Schema } from "effect"
+import type { PlacedCompaction } from "../../domain/Context.ts"
+import { ContextCompacted } from "../../domain/CustomEvents.ts"
 import type { MessageId, SessionId, UserId } from "../../domain/Ids.ts"
 import { unreadableMessage } from "../../domain/Message.ts"
 import * as Older from "../../domain/Older.ts"
@@ -36,6 +38,7 @@ const refused = (error: SqlError.SqlError): Effect.Effect<never, AppendRefused> 
 const afterAll = 2 ** 31 - 1
 
 const decodeRun = Schema.decodeOption(Schema.parseJson(Older.StoredRun))
+const decodeCompaction = Schema.decodeOption(Schema.parseJson(ContextCompacted))
 const decodeMessage = Schema.decodeEither(Schema.parseJson(Older.StoredMessage))
 
 const isStatus = Schema.is(RunStatus)
@@ -66,10 +69,18 @@ interface LookedMessage extends StoredMessage {
   readonly found: number
 }
 
-/** A row of a snapshot: 0 is the head, 1 a run that is open, 2 a message. */
+/** A row of a snapshot: 0 is the head, 1 a run that is open, 2 a message, 3 the compaction. */
 interface SnapshotRow extends StoredMessage {
-  readonly kind: 0 | 1 | 2
+  readonly kind: 0 | 1 | 2 | 3
 }
+
+type StoredCompaction = Omit<StoredMessage, "id">
+
+/** One that cannot be read leaves out what it stood for, and stops nothing. */
+const compactionOf = (session_id: SessionId) => (stored: StoredCompaction | undefined): PlacedCompaction | undefined =>
+  stored && Option.getOrUndefined(
+    Option.map(decodeCompaction(stored.data), (event) => ({ session_id, owner: stored.owner, seq: stored.seq, event }))
+  )
 
 /** Bytes that no transcript has. */
 const unbounded = Number.MAX_SAFE_INTEGER
@@ -152,8 +163,14 @@ export const make = Effect.map(Prepared, ({ execute }) => {
       Effect.map(rows<SnapshotRow>(Statements.snapshot, [session, maxMessages, maxBytes]), (parts) => ({
         last: parts.find(({ kind }) => kind === 0)?.seq ?? 0,
         open: runsOf(parts.filter(({ kind }) => kind === 1)),
-        messages: parts.filter(({ kind }) => kind === 2).map(placed(session))
+        messages: parts.filter(({ kind }) => kind === 2).map(placed(session)),
+        compaction: compactionOf(session)(parts.find(({ kind }) => kind === 3))
       })),
+    compaction: (session) =>
+      Effect.map(
+        rows<StoredCompaction>(Statements.compaction, [session]),
+        ([row]) => compactionOf(session)(row)
+      ),
     countMessages: (session, after) =>
       Effect.map(
         rows<{ readonly count: number; readonly last: number }>(Statements.count, [session, after]),

@@ -4,6 +4,7 @@
  * They end with the process.
  */
 import { Context, Effect, Exit, Layer } from "effect"
+import type { PlacedCompaction } from "../../domain/Context.ts"
 import type { StoredFile } from "../../domain/File.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import type { LogPage, PlacedMessage } from "../../services/EventLog.ts"
@@ -27,6 +28,7 @@ export interface Log {
   readonly messages: Array<PlacedMessage>
   /** The places of the messages by their ids. */
   readonly places: Map<string, number>
+  compaction: PlacedCompaction | undefined
 }
 
 /** A session's hold on a file. */
@@ -39,7 +41,7 @@ export interface Hold {
 
 const noHolds: ReadonlyMap<string, Hold> = new Map()
 
-const emptyLog = (): Log => ({ pages: [], messages: [], places: new Map() })
+const emptyLog = (): Log => ({ pages: [], messages: [], places: new Map(), compaction: undefined })
 
 /** Rows of one table: by id, and by owner and by what they refer to. */
 class Rows {
@@ -212,6 +214,13 @@ export class Store {
       messages.splice(at, 1)
       places.delete(id)
     })
+  }
+
+  putCompaction(compaction: PlacedCompaction): void {
+    const log = this.ownLog(compaction.session_id)
+    const before = log.compaction
+    log.compaction = compaction
+    this.undo?.push(() => log.compaction = before)
   }
 
   /** Runs `f`, which nothing interleaves, outside of other fibers' transactions. */

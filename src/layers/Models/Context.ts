@@ -1,12 +1,9 @@
 /** About how much of a model's context a conversation takes. */
 import type { Message } from "../../domain/Message.ts"
 import type { ModelCard } from "../../domain/Model.ts"
+import { bytesIn, bytesPerToken } from "../../domain/Tokens.ts"
+import * as Totals from "../../domain/Totals.ts"
 import { ModelFailed } from "../../services/Models.ts"
-import { written } from "./Measure.ts"
-import * as Totals from "./Totals.ts"
-
-/** Bytes of text that a token has, about. */
-const bytesPerToken = 4
 
 /** How far an estimate may be off: text of few words has fewer tokens than its bytes say. */
 const doubt = 2
@@ -40,7 +37,7 @@ const filesIn = (blocks: Message["content"]): number => {
 const sizeOf = Totals.make<Size>(
   { text: 0, files: 0 },
   ({ content }) => ({
-    text: content.reduce((sum, block) => sum + Buffer.byteLength(written(block)), 0),
+    text: content.reduce((sum, block) => sum + bytesIn(block), 0),
     files: filesIn(content)
   }),
   (before, own) => ({ text: before.text + own.text, files: before.files + own.files })

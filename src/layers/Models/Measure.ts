@@ -1,6 +1,6 @@
 /** How much text messages hold. */
-import { type ContentBlock, textOf } from "../../domain/Message.ts"
-import * as Totals from "./Totals.ts"
+import { written } from "../../domain/Tokens.ts"
+import * as Totals from "../../domain/Totals.ts"
 
 interface Size {
   readonly messages: number
@@ -21,25 +21,6 @@ export const words = (text: string): number => {
     }
   }
   return count
-}
-
-/** The text that a block holds. What a provider ran itself is not sent to a model again, so it counts as none. */
-export const written = (block: ContentBlock): string => {
-  if ("provider_executed" in block && block.provider_executed === true) return ""
-  switch (block.type) {
-    case "text":
-      return block.text
-    case "thinking":
-      return block.thinking
-    case "hint":
-      return textOf(block.hint)
-    case "tool_call":
-      return block.input
-    case "tool_result":
-      return textOf(block.output)
-    case "data":
-      return ""
-  }
 }
 
 /** Characters and words of the messages' text, thinking, hints, calls' arguments and results; empty messages do not count. */

@@ -51,7 +51,8 @@ const merge = (taken: ReadonlyArray<Taken>): LogBatch =>
     messages: taken.flatMap(({ batch }) => batch.messages),
     claims: taken.flatMap(({ batch }) => batch.claims ?? []),
     usage: taken.flatMap(({ batch }) => batch.usage ?? []),
-    tasks: taken.flatMap(({ batch }) => batch.tasks ?? [])
+    tasks: taken.flatMap(({ batch }) => batch.tasks ?? []),
+    compactions: taken.flatMap(({ batch }) => batch.compactions ?? [])
   }
 
 const isEmpty = ({ claims = [], messages, pages, runs, tasks = [], usage = [] }: LogBatch) =>

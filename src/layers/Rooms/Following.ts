@@ -7,9 +7,9 @@ import { Effect, type Scope } from "effect"
 import { changesSession } from "../../domain/Event.ts"
 import { eventsOf } from "../../domain/Frames.ts"
 import type { SessionId } from "../../domain/Ids.ts"
-import type { Message } from "../../domain/Message.ts"
 import type { Run } from "../../domain/Run.ts"
 import type { EventLog, LogPage } from "../../services/EventLog.ts"
+import type { Kept } from "./Recent.ts"
 
 /** Pages read from the log at a time. */
 const readPages = 64
@@ -19,7 +19,7 @@ export interface Growth {
   readonly pages: ReadonlyArray<LogPage>
   /** Undefined where nothing has changed. */
   readonly open: ReadonlyArray<Run> | undefined
-  readonly context: ReadonlyArray<Message> | undefined
+  readonly context: Kept | undefined
 }
 
 /** The room, as far as it is followed. */
@@ -31,7 +31,7 @@ export interface Followed {
   readonly isIdle: () => boolean
   /** A run is active here, so that no other process may write. */
   readonly isDrivenHere: () => boolean
-  readonly grown: Effect.Effect<ReadonlyArray<Message>>
+  readonly grown: Effect.Effect<Kept>
   readonly adopt: (growth: Growth) => void
   /** Another process owns the session. */
   readonly fence: () => void

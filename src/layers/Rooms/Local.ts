@@ -1,11 +1,11 @@
 /** The rooms of this process. A room is made from the log, and dropped after a minute in which nobody held it. */
 import { Cause, Effect, FiberSet, Layer, RcMap, Scope } from "effect"
+import { maxMessages, maxSize } from "../../domain/Context.ts"
 import { DurableSeq, type SessionId, type UserId } from "../../domain/Ids.ts"
 import { EventLog, type Snapshot } from "../../services/EventLog.ts"
 import { NewId } from "../../services/NewId.ts"
 import { Peers } from "../../services/Peers.ts"
 import { Rooms } from "../../services/Rooms.ts"
-import { maxMessages, maxSize } from "./Recent.ts"
 import { LiveRoom } from "./Room.ts"
 import type { Left } from "./Subscribers.ts"
 import * as Writer from "./Writer.ts"
@@ -13,7 +13,7 @@ import * as Writer from "./Writer.ts"
 /** Most sessions that are remembered as made here and never opened; for others the log is read. */
 const maxCreated = 10_000
 
-const empty: Snapshot = { last: 0, open: [], messages: [] }
+const empty: Snapshot = { last: 0, open: [], messages: [], compaction: undefined }
 
 /** Sessions whose heads are asked for at a time. */
 const headsAtOnce = 1_000
@@ -120,12 +120,12 @@ export const make = Effect.gen(function*() {
       yield* counted(key)
       // The log is assumed to be empty only once: when the room is gone, somebody has written.
       const isEmpty = created.delete(session_id) && peers.alone
-      const { last, messages, open } = isEmpty ? empty : yield* log.snapshot(session_id, maxMessages, maxSize)
+      const { last, open, ...context } = isEmpty ? empty : yield* log.snapshot(session_id, maxMessages, maxSize)
       const room = new LiveRoom({
         session_id,
         owner,
         head: DurableSeq(last),
-        context: messages.map(({ message }) => message),
+        context,
         open,
         lock: yield* Effect.makeSemaphore(1),
         log,

@@ -5,6 +5,7 @@
 import type { Clock } from "effect"
 import type { BackgroundTask } from "../../domain/BackgroundTask.ts"
 import type { Claim } from "../../domain/Claim.ts"
+import type { PlacedCompaction } from "../../domain/Context.ts"
 import { type AgentEvent, endsStream, type EventDraft, frame } from "../../domain/Event.ts"
 import { type RunId, Seq, type SessionId, type Timestamp } from "../../domain/Ids.ts"
 import type { LedgerEntry } from "../../domain/Ledger.ts"
@@ -57,6 +58,7 @@ export class Pending {
   #claims: Array<Claim> = []
   #usage: Array<LedgerEntry> = []
   #tasks: Array<BackgroundTask> = []
+  #compaction: PlacedCompaction | undefined
   #space: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
   #lastMillis = 0
   #lastTimestamp = "" as Timestamp
@@ -108,6 +110,11 @@ export class Pending {
     this.#placed.push(message)
   }
 
+  /** The newest one is the only one that counts. */
+  compact(compaction: PlacedCompaction) {
+    this.#compaction = compaction
+  }
+
   claim(claim: Claim) {
     this.#claims.push(claim)
   }
@@ -143,13 +150,15 @@ export class Pending {
       messages: this.#placed,
       claims: this.#claims,
       usage: this.#usage,
-      tasks: this.#tasks
+      tasks: this.#tasks,
+      ...(this.#compaction !== undefined && { compactions: [this.#compaction] })
     }
     this.#events = []
     // What is being written must not change any more.
     this.#joinable.clear()
     this.#runs = new Map()
     this.#placed = []
+    this.#compaction = undefined
     if (this.#claims.length > 0) this.#claims = []
     if (this.#usage.length > 0) this.#usage = []
     if (this.#tasks.length > 0) this.#tasks = []
@@ -174,6 +183,7 @@ export class Pending {
     this.#claims = []
     this.#usage = []
     this.#tasks = []
+    this.#compaction = undefined
     this.#size = 0
     this.#release()
   }

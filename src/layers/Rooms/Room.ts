@@ -27,6 +27,7 @@
 import { type Clock, Effect, type Scope } from "effect"
 import type { BackgroundTask } from "../../domain/BackgroundTask.ts"
 import type { Claim } from "../../domain/Claim.ts"
+import type { Compacted } from "../../domain/Context.ts"
 import type { Unavailable } from "../../domain/Errors.ts"
 import type { EventDraft } from "../../domain/Event.ts"
 import { type DurableSeq, type RunId, Seq, type SessionId, type UserId } from "../../domain/Ids.ts"
@@ -41,14 +42,14 @@ import { Durability } from "./Durability.ts"
 import type { Source } from "./Flush.ts"
 import { Following, type Growth } from "./Following.ts"
 import { Pending } from "./Pending.ts"
-import { Recent } from "./Recent.ts"
+import { type Kept, Recent } from "./Recent.ts"
 import { type Left, Subscribers } from "./Subscribers.ts"
 
 export interface Options {
   readonly session_id: SessionId
   readonly owner: UserId
   readonly head: DurableSeq
-  readonly context: ReadonlyArray<Message>
+  readonly context: Kept
   readonly open: ReadonlyArray<Run>
   readonly lock: Effect.Semaphore
   readonly log: typeof EventLog.Service
@@ -116,6 +117,7 @@ export class LiveRoom implements Room, Source {
   head = (): DurableSeq => this.#subscribers.head()
   last = (): Seq => this.#pending.last()
   context = (): ReadonlyArray<Message> => this.#recent.all()
+  compaction = (): Compacted | undefined => this.#recent.compaction()
   open = (): ReadonlyArray<Run> => [...this.#open.values()]
 
   emit(run: RunId | null, draft: EventDraft) {
@@ -133,7 +135,16 @@ export class LiveRoom implements Room, Source {
 
   place(seq: number, message: Message) {
     this.#pending.place({ session_id: this.session_id, owner: this.owner, seq, message })
-    this.#recent.place(message)
+    this.#recent.place(seq, message)
+    this.#changed()
+  }
+
+  compact(event: Compacted, reply: number) {
+    const { owner, session_id } = this
+    const seq = this.#recent.placeOf(event.value.keeps_from) ?? reply
+    const compaction = { session_id, owner, seq, event }
+    this.#pending.compact(compaction)
+    this.#recent.compact(compaction)
     this.#changed()
   }
 

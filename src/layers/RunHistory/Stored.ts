@@ -134,7 +134,8 @@ export const make = Effect.gen(function*() {
         source: "user" as const,
         source_id: null,
         retried_from: run.id as RunId,
-        ...(run.instructions !== undefined && { instructions: run.instructions })
+        ...(run.instructions !== undefined && { instructions: run.instructions }),
+        ...(run.compact === true && { compact: true as const })
       }
       return yield* hub.send(owner, requestOf(run), claim, origin).pipe(
         // It was taken once: what is wrong with a file of it now is that it is not there.

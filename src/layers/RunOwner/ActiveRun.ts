@@ -1,5 +1,6 @@
 /** An active run: its state, how it begins, and where its events go. */
 import { Deferred, type Fiber, FiberId } from "effect"
+import type { Compacted } from "../../domain/Context.ts"
 import type { AgentEvent } from "../../domain/Event.ts"
 import type { Timestamp } from "../../domain/Ids.ts"
 import { type CallProgress, entryOf } from "../../domain/Ledger.ts"
@@ -66,6 +67,13 @@ export const make = ({ now, self, takeSteering }: Options) => {
           }
           reply = Reply.step(reply, event)
           lastSeq = seq
+        },
+        compact: (draft) => {
+          const { event, seq } = room.emit(run.id, draft)
+          lastSeq = seq
+          // In the same turn as the event, so that both are written at once.
+          room.compact(event as Compacted, replySeq)
+          return event as Compacted
         },
         calling: (next) => {
           call = next

@@ -83,7 +83,7 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
     if (session.config.chat_model_config === null) return gone
     const context = room.context()
     const before = context.at(-1)?.id === run.reply_id ? context.slice(0, -1) : context
-    return yield* runner.run({ run, session, agent, context: before }, out)
+    return yield* runner.run({ run, session, agent, context: before, compaction: room.compaction() }, out)
   }, Effect.catchTag("NotFound", () => Effect.succeed(gone)))
 
   const outcomeOf = (

@@ -182,6 +182,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
         source_id: origin?.source_id ?? null,
         ...(origin?.retried_from !== undefined && { retried_from: origin.retried_from }),
         ...(origin?.instructions !== undefined && { instructions: origin.instructions }),
+        ...(origin?.compact === true && { compact: true }),
         input: inputs.map((input) =>
           acceptMessage(input, newId.record(millis) as MessageId, created_at, () => newId.short() as BlockId)
         ),

@@ -30,14 +30,22 @@ export const make = (tools: ReadonlyArray<BuiltInTool>) => {
   const has = (choice: AgentTools, { tool }: BuiltInTool) =>
     choice === "all" ||
     (choice === "default" ? tool.onRequest !== true : choice !== "none" && choice.includes(tool.name))
+  const historical = all.filter(({ onHistory }) => onHistory === true)
   const find = ({ agent }: ToolCaller, name: string): BuiltInTool | undefined => {
     const entry = byName.get(name)
-    return entry !== undefined && has(agent.data.tools, entry) ? entry : undefined
+    if (entry === undefined) return undefined
+    const { tools } = agent.data
+    return has(tools, entry) || (entry.tool.onHistory === true && tools !== "none") ? entry : undefined
   }
   return Toolbox.of({
     namesOf: (choice) => new Set(toolsOf(choice).map(({ name }) => name)),
     knows: (name) => byName.has(name),
-    list: ({ agent }) => Effect.succeed(toolsOf(agent.data.tools)),
+    list: ({ agent: { data: { tools } }, history }) => {
+      const own = toolsOf(tools)
+      return Effect.succeed(
+        history === true && tools !== "none" ? [...own, ...historical.filter((tool) => !own.includes(tool))] : own
+      )
+    },
     effectOf: (caller, { input, name }) =>
       Effect.sync(() => {
         const entry = find(caller, name)

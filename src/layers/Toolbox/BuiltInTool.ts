@@ -35,6 +35,7 @@ interface Definition<A, I> {
   readonly onRequest?: boolean
   /** After how many seconds a call goes on in the background; never with `false`, and as the settings say without it. */
   readonly background?: number | false
+  readonly onHistory?: boolean
   /** Give optional fields `exact: true`, otherwise the model's schema mentions null and undefined. */
   readonly parameters: Schema.Schema<A, I>
   readonly folderOf?: (caller: ToolCaller) => Effect.Effect<WorkingFolder, ToolFailed>

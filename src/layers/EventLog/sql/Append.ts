@@ -5,6 +5,7 @@
  */
 import type { BackgroundTask } from "../../../domain/BackgroundTask.ts"
 import type { Claim } from "../../../domain/Claim.ts"
+import type { PlacedCompaction } from "../../../domain/Context.ts"
 import type { Job } from "../../../domain/Job.ts"
 import { type LedgerEntry, tokenNames } from "../../../domain/Ledger.ts"
 import type { Run } from "../../../domain/Run.ts"
@@ -147,6 +148,18 @@ const tasks: Part<BackgroundTask> = {
     "on conflict (id) do update set status = excluded.status, untold = excluded.untold, updated_at = excluded.updated_at, data = excluded.data"
 }
 
+const compactions: Part<PlacedCompaction> = {
+  table: "compactions",
+  columns: [
+    { name: "session_id", kind: "text", of: (placed) => placed.session_id },
+    { name: "seq", kind: "integer", of: (placed) => placed.seq },
+    { name: "owner", kind: "text", of: (placed) => placed.owner },
+    // The encoded form of an event is itself.
+    { name: "data", kind: "text", of: (placed) => JSON.stringify(placed.event) }
+  ],
+  onConflict: "on conflict (session_id) do update set seq = excluded.seq, data = excluded.data"
+}
+
 const insertText = ({ columns, constant, onConflict, table }: Part<never>, firstParam: number) => {
   const values = columns.map(({ kind }, i) => {
     const param = `$${firstParam + i}`
@@ -170,12 +183,14 @@ const maskOf = (batch: LogBatch) =>
   (batch.claims !== undefined && batch.claims.length > 0 ? 8 : 0) |
   (batch.usage !== undefined && batch.usage.length > 0 ? 16 : 0) |
   (batch.jobs !== undefined && batch.jobs.length > 0 ? 32 : 0) |
-  (batch.tasks !== undefined && batch.tasks.length > 0 ? 64 : 0)
+  (batch.tasks !== undefined && batch.tasks.length > 0 ? 64 : 0) |
+    (batch.compactions !== undefined && batch.compactions.length > 0 ? 128 : 0)
 
 /** One text for each set of parts that are there, so that it stays prepared. */
 const textOf = (mask: number): string => {
   let firstParam = 1
-  const inserts = [runs, messages, pages, claims, usage, jobs, tasks].filter((_, i) => mask & (1 << i)).map((part) => {
+  const parts = [runs, messages, pages, claims, usage, jobs, tasks, compactions]
+  const inserts = parts.filter((_, i) => mask & (1 << i)).map((part) => {
     const insert = insertText(part, firstParam)
     firstParam += part.columns.length
     return insert
@@ -188,7 +203,7 @@ const textOf = (mask: number): string => {
 const lastOfEach = <A>(items: ReadonlyArray<A>, idOf: (item: A) => string): ReadonlyArray<A> =>
   items.length < 2 ? items : [...new Map(items.map((item) => [idOf(item), item])).values()]
 
-const texts = Array.from({ length: 128 }, (_, mask) => textOf(mask))
+const texts = Array.from({ length: 256 }, (_, mask) => textOf(mask))
 
 /** The statement that writes a batch, and its parameters. Nothing when the batch is empty. */
 export const statementOf = (batch: LogBatch): readonly [text: string, params: ReadonlyArray<string>] | undefined => {
@@ -203,7 +218,8 @@ export const statementOf = (batch: LogBatch): readonly [text: string, params: Re
     ...(mask & 8 ? paramsOf(claims, batch.claims!) : []),
     ...(mask & 16 ? paramsOf(usage, batch.usage!) : []),
     ...(mask & 32 ? paramsOf(jobs, lastOfEach(batch.jobs!, ({ id }) => id)) : []),
-    ...(mask & 64 ? paramsOf(tasks, lastOfEach(batch.tasks!, ({ id }) => id)) : [])
+    ...(mask & 64 ? paramsOf(tasks, lastOfEach(batch.tasks!, ({ id }) => id)) : []),
+    ...(mask & 128 ? paramsOf(compactions, lastOfEach(batch.compactions!, ({ session_id }) => session_id)) : [])
   ]
   return [texts[mask]!, params]
 }

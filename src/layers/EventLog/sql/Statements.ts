@@ -39,15 +39,18 @@ export const messages = `
   order by seq`
 
 /** The newest ones whose texts fit into `$3` bytes together, but at least one. Their sizes are known without reading them. */
-const newest = `
+const newestWhere = (condition: string) => `
   select seq, id, owner, data from (
     select seq, id, owner, data, sum(octet_length(data)) over (order by seq desc) as size,
       row_number() over (order by seq desc) as place
-    from (select seq, id, owner, data from messages where session_id = $1 order by seq desc limit $2) few
+    from (select seq, id, owner, data from messages where session_id = $1${condition} order by seq desc limit $2) few
   ) sized
   where size <= $3::bigint or place = 1`
 
-export const recent = `${newest} order by seq`
+export const recent = `${newestWhere("")} order by seq`
+
+/** Those that a compaction has left. */
+const kept = newestWhere(" and seq >= coalesce((select seq from compactions where session_id = $1), 0)")
 
 /** The same before `$2`, and how many were found, up to one more than are wanted. */
 export const older = `
@@ -96,9 +99,13 @@ export const snapshot = `
     union all
     select 1, (row_number() over (order by id))::int, id, owner, data from runs where session_id = $1 and status <> 'ended'
     union all
-    select 2, seq, id, owner, data from (${newest}) messages
+    select 2, seq, id, owner, data from (${kept}) messages
+    union all
+    select 3, seq, '', owner, data from compactions where session_id = $1
   ) parts
   order by kind, seq`
+
+export const compaction = "select seq, owner, data from compactions where session_id = $1"
 
 export const count =
   "select count(*)::int as count, coalesce(max(seq), $2::int) as last from messages where session_id = $1 and seq > $2::int"

@@ -5,6 +5,7 @@
  */
 import { Effect, Schema } from "effect"
 import { setImmediate } from "node:timers/promises"
+import type { JsonObject } from "../../../domain/Json.ts"
 import { type Message, textOf } from "../../../domain/Message.ts"
 import type { EmitPart, ModelFailed } from "../../../services/Models.ts"
 import { NewId } from "../../../services/NewId.ts"
@@ -46,6 +47,22 @@ const toldFirst = (messages: ReadonlyArray<Message>): string | undefined => {
   const reply = replyOf(messages)
   const [first] = reply?.content ?? []
   return first?.type === "hint" && messages.at(-2)?.role !== "user" ? textOf(first.hint) : undefined
+}
+
+/** Most characters of a field of a summary. */
+const longestField = 120
+
+/** What a model that understands nothing can say in the place of a summary: how long the record is, and how it begins and ends. */
+const summaryOf = (record: string, { properties }: JsonObject): Instruction => {
+  const line = record.replace(/\s+/g, " ").trim()
+  const words = [
+    `A record of ${record.length} characters.`,
+    `It begins: ${line.slice(0, longestField)}`,
+    `It ends: ${line.slice(-longestField)}`
+  ]
+  const names = typeof properties === "object" && properties !== null ? Object.keys(properties) : []
+  const fields = names.map((name, i) => [name, words[i] ?? "The demo model knows nothing of it."])
+  return { do: "json", text: JSON.stringify(Object.fromEntries(fields)) }
 }
 
 /** The text of the newest message of a person. */
@@ -100,11 +117,12 @@ export const provider: Provider.Provider = Provider.make({
   fields: Schema.Struct({}),
   parameters: parameters(chatDelay),
   accepts: (model) => model === "demo-chat" || model === "demo-script",
-  stream: ({ messages, model, parameters, system }, emit) =>
+  stream: ({ messages, model, output, parameters, system }, emit) =>
     Effect.flatMap(NewId, ({ short }) => {
       const text = newestText(messages)
-      const scripted = model === "demo-script"
-      const script = scripted ? parse(text) : [chat(text)]
+      const summary = output?.name === "context_summary" ? summaryOf(text, output.schema) : undefined
+      const scripted = model === "demo-script" && summary === undefined
+      const script = summary !== undefined ? [[summary]] : scripted ? parse(text) : [chat(text)]
       if ("failed" in script) return Effect.fail(script.failed)
       const size = measure(messages)
       const reply = replyOf(messages)

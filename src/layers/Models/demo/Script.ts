@@ -4,6 +4,7 @@
  * without a `call` ends the reply, because only tool results make the run call
  * the model again.
  */
+import { roundsIn } from "../../../domain/Context.ts"
 import { type Message, textOf } from "../../../domain/Message.ts"
 import { firstWord } from "../../../domain/Text.ts"
 import { type ModelErrorType, ModelFailed, type ModelPart } from "../../../services/Models.ts"
@@ -159,16 +160,9 @@ export const replyOf = (messages: ReadonlyArray<Message>): Message | undefined =
  * results. A part that was cut off before its first call is played again.
  */
 export const playedParts = (reply: Message | undefined): number => {
-  let parts = 0
-  let called = false
-  for (const { type } of reply?.content ?? []) {
-    if (type === "tool_call") called = true
-    else if (type === "tool_result" && called) {
-      called = false
-      parts++
-    }
-  }
-  return parts
+  const { content = [], metadata = {} } = reply ?? {}
+  // What a compaction has taken away of the reply has been played too.
+  return roundsIn(content) + (typeof metadata["summarised_rounds"] === "number" ? metadata["summarised_rounds"] : 0)
 }
 
 const results = (reply: Message | undefined): string =>

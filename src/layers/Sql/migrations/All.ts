@@ -13,6 +13,7 @@ import { runFilters } from "./0013_run_filters.ts"
 import { notifications } from "./0014_notifications.ts"
 import { tasks } from "./0015_tasks.ts"
 import { skills } from "./0016_skills.ts"
+import { context } from "./0017_context.ts"
 
 /** Every step, for `Migrations.migrate`. */
 export const all: Migrations = {
@@ -29,5 +30,6 @@ export const all: Migrations = {
   "0013_run_filters": runFilters,
   "0014_notifications": notifications,
   "0015_tasks": tasks,
-  "0016_skills": skills
+  "0016_skills": skills,
+  "0017_context": context
 }

@@ -1,5 +1,6 @@
 /** The tools that agents have when they ask for them. */
 import type { BackgroundTasks } from "../../../services/BackgroundTasks.ts"
+import type { EventLog } from "../../../services/EventLog.ts"
 import type { Outbound } from "../../../services/Outbound.ts"
 import type { Schedules } from "../../../services/Schedules.ts"
 import type { Storage } from "../../../services/Storage.ts"
@@ -12,6 +13,7 @@ import { grep } from "./Grep.ts"
 import { read } from "./Read.ts"
 import { running } from "./Running.ts"
 import { schedules } from "./Schedules.ts"
+import { sessionHistory } from "./SessionHistory.ts"
 import { tasks } from "./Tasks.ts"
 import { webFetch } from "./WebFetch.ts"
 import { write } from "./Write.ts"
@@ -19,12 +21,13 @@ import { write } from "./Write.ts"
 const workspaceTools: ReadonlyArray<ToolSource<Workspace>> = [bash, edit, glob, grep, read, write]
 
 /** What they need. */
-export type Needed = BackgroundTasks | Outbound | Schedules | Storage | Workspace
+export type Needed = BackgroundTasks | EventLog | Outbound | Schedules | Storage | Workspace
 
 export const all: ReadonlyArray<ToolSource<Needed>> = [
   ...workspaceTools,
-  ...schedules,
-  ...tasks,
   ...running,
+  ...schedules,
+  sessionHistory,
+  ...tasks,
   webFetch
 ]

@@ -3,7 +3,7 @@
  * reach a model in a new array for each call, and nearly all of them were there
  * before: only what is new is looked at.
  */
-import type { Message } from "../../domain/Message.ts"
+import type { Message } from "./Message.ts"
 
 /** Stands for a message without keeping it in memory: a message may hold large files. */
 type Stand = object
