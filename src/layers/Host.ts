@@ -5,6 +5,7 @@ import { defaults, isLoopback, type Settings, trustsUserHeader, workspaceLimits 
 import type { AgentRunner } from "../services/AgentRunner.ts"
 import type { ApiKeys } from "../services/ApiKeys.ts"
 import type { Auth } from "../services/Auth.ts"
+import type { DirectCalls } from "../services/DirectCalls.ts"
 import type { EventLog } from "../services/EventLog.ts"
 import type { Files } from "../services/Files.ts"
 import type { Idempotency } from "../services/Idempotency.ts"
@@ -26,6 +27,7 @@ import type { Scheduler } from "../services/Scheduler.ts"
 import type { ScheduleStore } from "../services/ScheduleStore.ts"
 import type { SessionArchive } from "../services/SessionArchive.ts"
 import type { SessionHub } from "../services/SessionHub.ts"
+import type { SessionKeys } from "../services/SessionKeys.ts"
 import type { Storage } from "../services/Storage.ts"
 import type { Tenants } from "../services/Tenants.ts"
 import type { Toolbox } from "../services/Toolbox.ts"
@@ -34,6 +36,7 @@ import type { Workspace } from "../services/Workspace.ts"
 import * as AgentRunnerLoop from "./AgentRunner/Loop.ts"
 import * as ApiKeysStored from "./ApiKeys/Stored.ts"
 import * as AuthComposite from "./Auth/Composite.ts"
+import * as DirectCallsLedgered from "./DirectCalls/Ledgered.ts"
 import * as EventLogMemory from "./EventLog/Memory.ts"
 import * as EventLogSql from "./EventLog/Sql.ts"
 import * as FilesMemory from "./Files/Memory.ts"
@@ -68,6 +71,7 @@ import * as SchedulerMemory from "./Scheduler/Memory.ts"
 import * as SchedulerSql from "./Scheduler/Sql.ts"
 import * as SessionArchiveStored from "./SessionArchive/Stored.ts"
 import * as SessionHubLocal from "./SessionHub/Local.ts"
+import * as SessionKeysStored from "./SessionKeys/Stored.ts"
 import * as Migrations from "./Sql/Migrations.ts"
 import * as migrations from "./Sql/migrations/All.ts"
 import * as Pg from "./Sql/pg/Pg.ts"
@@ -108,6 +112,8 @@ export type Host =
   | SessionHub
   | RunHistory
   | SessionArchive
+  | SessionKeys
+  | DirectCalls
   | Scheduler
   | Jobs
   | Notifier
@@ -193,8 +199,14 @@ const workspaces = (settings: Settings): Layer.Layer<Workspace> => {
 const mailer = ({ mail_from, smtp_url }: Settings): Layer.Layer<Mailer> =>
   smtp_url === undefined ? MailerOff.layer : MailerSmtp.layer({ url: smtp_url, from: mail_from })
 
-export interface EngineOptions
-  extends Partial<AgentRunnerLoop.Limits & SchedulerClaimed.Options & SessionHubLocal.Options & Upkeep.Limits>
+export interface EngineOptions extends
+  Partial<
+    & AgentRunnerLoop.Limits
+    & SchedulerClaimed.Options
+    & SessionHubLocal.Options
+    & SessionKeysStored.Options
+    & Upkeep.Limits
+  >
 {
   /** Whether `X-User-ID` is trusted. */
   readonly trusted: boolean
@@ -229,7 +241,9 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
       Layer.mergeAll(
         SchedulerClaimed.layerWith({ ...defaults, ...options }),
         RunHistoryStored.layer,
-        SessionArchiveStored.layer
+        SessionArchiveStored.layer,
+        SessionKeysStored.layerWith({ ...defaults, ...options }),
+        DirectCallsLedgered.layer
       ),
       SessionHubLocal.layerWith({ ...defaults, ...options })
     ),

@@ -11,6 +11,7 @@ import { schedules } from "./0011_schedules.ts"
 import { mcpServers } from "./0012_mcp_servers.ts"
 import { runFilters } from "./0013_run_filters.ts"
 import { notifications } from "./0014_notifications.ts"
+import { channels } from "./0018_channels.ts"
 
 /** Every step, for `Migrations.migrate`. */
 export const all: Migrations = {
@@ -25,5 +26,6 @@ export const all: Migrations = {
   "0011_schedules": schedules,
   "0012_mcp_servers": mcpServers,
   "0013_run_filters": runFilters,
-  "0014_notifications": notifications
+  "0014_notifications": notifications,
+  "0018_channels": channels
 }
