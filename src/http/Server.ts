@@ -75,9 +75,8 @@ export const nativeRoutes = [...routesOf(Api), ...Documents.paths.map((path) => 
 const takesFiles = ({ annotations }: Described) =>
   Option.isSome(Context.getOption(annotations as Context.Context<TakesFiles>, TakesFiles))
 
-const withBytes = routesOf(Api).filter(({ annotations }) =>
+const takesBytes = ({ annotations }: Described) =>
   Option.isSome(Context.getOption(annotations as Context.Context<TakesBytes>, TakesBytes))
-)
 
 /** How often refused or cut connections are logged. */
 const tellEvery = "10 seconds"
@@ -116,7 +115,7 @@ export const layer = (options: Options) => {
       respondAt: respondAt(channels),
       filePlaces: channels.flatMap(({ filePlaces }) => filePlaces),
       withFiles: described.filter(takesFiles),
-      withBytes,
+      withBytes: described.filter(takesBytes),
       maxFilesMegabytes: options.maxFilesMegabytes ?? defaultFilesMegabytes,
       logRequests: options.logRequests ?? false
     })

@@ -324,6 +324,47 @@ layer(TestHost.layer(), { excludeTestServices: true })("OpenAI's client", (it) =
       ).pipe(Effect.map(({ choices }) => assert.strictEqual(JSON.parse(choices[0]!.message.content!).messages, 1)))
     }))
 
+  it.effect("may go on without the results of its tools: the run that waits for them is given up", () =>
+    Effect.gen(function*() {
+      const { client, user } = yield* tenant()
+      const { runs } = yield* Storage
+      const ask = (content: string) =>
+        asked(() =>
+          client.chat.completions.create({
+            model: "agent/Ada",
+            messages: say(content),
+            tools: [weather],
+            metadata: { session_id: "mine" }
+          })
+        )
+      const first = yield* ask(call)
+      assert.strictEqual(first.choices[0]!.finish_reason, "tool_calls")
+      const second = yield* ask("say never mind")
+      assert.strictEqual(second.choices[0]!.message.content, "never mind")
+      const { items } = yield* Effect.orDie(runs.list(user, everySession))
+      assert.deepStrictEqual(items.map(({ finished_reason }) => finished_reason), ["interrupted", "completed"])
+    }))
+
+  it.effect("gets the same bytes when a stream is asked for again, and is told what had no effect", () =>
+    Effect.gen(function*() {
+      const { key } = yield* tenant()
+      const { call } = yield* Host
+      const headers = { authorization: `Bearer ${key}`, "idempotency-key": "k" }
+      const body = {
+        model: "agent/Ada",
+        stream: true,
+        messages: say("think Hm\nrepeat 20 word "),
+        user: "me",
+        metadata: { colour: "blue" }
+      }
+      const first = yield* call("POST", "/v1/chat/completions", { headers, body })
+      const again = yield* call("POST", "/v1/chat/completions", { headers, body })
+      assert.strictEqual(again.text, first.text)
+      assert.match(first.text, /data: \[DONE\]\n\n$/)
+      const warnings = JSON.parse(first.headers["stoa-warnings"]!) as ReadonlyArray<string>
+      assert.lengthOf(warnings, 2)
+    }))
+
   it.effect("stops the run when it leaves", () =>
     Effect.gen(function*() {
       const { client, user } = yield* tenant()

@@ -244,8 +244,12 @@ export const unservedIn = (request: object): string | undefined =>
   )?.[0]
 
 /** The fields of a request that change nothing. */
-export const idleIn = (request: ChatRequest | CompletionRequest | EmbeddingRequest): ReadonlyArray<string> =>
-  Object.keys(about).filter((field) => {
+export const idleIn = (request: ChatRequest | CompletionRequest | EmbeddingRequest): ReadonlyArray<string> => [
+  ...Object.keys(about).filter((field) => {
     const value: unknown = Reflect.get(request, field)
     return value !== null && value !== undefined
-  })
+  }),
+  ..."metadata" in request && request.metadata != null
+    ? Object.keys(request.metadata).filter((name) => name !== "session_id").map((name) => `metadata.${name}`)
+    : []
+]

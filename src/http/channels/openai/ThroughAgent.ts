@@ -6,7 +6,7 @@
 import { Effect, Option } from "effect"
 import type { Agent } from "../../../domain/Agent.ts"
 import { Accepted, type ChatRequest, type ExternalInput } from "../../../domain/Chat.ts"
-import { Invalid } from "../../../domain/Errors.ts"
+import { Conflict, Invalid } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import type { InputMessage, Message } from "../../../domain/Message.ts"
 import { awaited } from "../../../domain/Reply.ts"
@@ -40,6 +40,11 @@ const refuse = (code: string, path: string, message: string) =>
 const noWaiting = new Invalid({
   code: "not_waiting",
   detail: "No run of this session waits for these results of tools. They may have come already."
+})
+
+const waitsForPermission = new Conflict({
+  code: "session_waits",
+  detail: "The session waits for a permission that cannot be given here: answer by POST /chat, or stop the run."
 })
 
 type UserTurn = Extract<Turn, { readonly role: "user" }>
@@ -106,6 +111,16 @@ export const make = (options: Options) =>
       const session = yield* Effect.option(sessions.get(owner, id))
       return Option.isSome(session) && session.value.agent_id === agent.id ? session.value : undefined
     })
+
+    /**
+     * What new words do to a run that waits: one for results of this client's tools is given up, as it goes on without
+     * them; one for a permission is somebody else's to answer.
+     */
+    const goingOn = (session: Session) =>
+      Effect.flatMap(hub.status(session), (status) =>
+        status === "awaiting_permission"
+          ? Effect.fail(waitsForPermission)
+          : Effect.succeed(status === "awaiting_external_result" ? "interrupt" as const : "enqueue" as const))
 
     /** What stands before the last words of the user, as messages; files are stored in the session. */
     const said = Effect.fnUntraced(function*(session: Session, turns: ReadonlyArray<Turn>) {
@@ -174,10 +189,11 @@ export const make = (options: Options) =>
               const input = yield* answerTo(session, results)
               return yield* input === undefined ? noWaiting : hub.send(owner, { ...base, input }, claim, origin)
             }
+            const on_busy = isNew ? base.on_busy : yield* goingOn(session)
             // The session knows what was said before.
             const fresh = isNew ? turns : turns.slice(turns.findLastIndex(({ role }) => role === "assistant") + 1)
             const { history, input } = yield* said(session, fresh)
-            const request: ChatRequest = { ...base, input: input.length === 0 ? null : input }
+            const request: ChatRequest = { ...base, on_busy, input: input.length === 0 ? null : input }
             return yield* hub.send(owner, request, claim, { ...origin, history })
           })
         )
