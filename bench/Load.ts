@@ -56,14 +56,18 @@ const exchange = (request: Request, onText: (text: string) => void): Promise<num
     sent.end(request.body)
   })
 
-/** Asks for JSON. */
-export const ask = async (request: Request): Promise<Record<string, string>> => {
+/** Sends and reads the answer to its end. */
+export const read = async (request: Request): Promise<string> => {
   let text = ""
   await exchange(request, (piece) => {
     text += piece
   })
-  return JSON.parse(text) as Record<string, string>
+  return text
 }
+
+/** Asks for JSON. */
+export const ask = async (request: Request): Promise<Record<string, string>> =>
+  JSON.parse(await read(request)) as Record<string, string>
 
 export interface Reply {
   /** Milliseconds from the request to the first delta of text. */

@@ -1,4 +1,5 @@
 /** The rows that put a server under load. */
+import { channel } from "./Channel.ts"
 import type { Door, Session } from "./Door.ts"
 import { type Figure, median, type Plan, quantile } from "./Figures.ts"
 import { freshRun, residentMemory } from "./Fresh.ts"
@@ -280,6 +281,7 @@ const slowReplay: Row = {
 
 export const rows: ReadonlyArray<Row> = [
   wholeRun,
+  channel(warmUp),
   freshRun,
   fanOut,
   append,

@@ -4,10 +4,12 @@
  */
 import { HttpServer } from "@effect/platform"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
-import { Effect, Layer, Logger, LogLevel, Runtime, Schema } from "effect"
+import { Effect, Either, Layer, Logger, LogLevel, Runtime, Schema } from "effect"
 import type * as EventModule from "../src/domain/Event.ts"
 import type { SessionId, UserId } from "../src/domain/Ids.ts"
 import type * as SettingsModule from "../src/domain/Settings.ts"
+import type * as AllChannelsModule from "../src/http/channels/All.ts"
+import type * as MountsModule from "../src/http/channels/Mounts.ts"
 import type * as ConnectionsModule from "../src/http/Connections.ts"
 import type * as ServerModule from "../src/http/Server.ts"
 import type * as HostModule from "../src/layers/Host.ts"
@@ -22,6 +24,8 @@ const built = (file: string) => import(new URL(`../dist/${file}`, import.meta.ur
 const Host: typeof HostModule = await built("layers/Host.js")
 const Connections: typeof ConnectionsModule = await built("http/Connections.js")
 const Server: typeof ServerModule = await built("http/Server.js")
+const Mounts: typeof MountsModule = await built("http/channels/Mounts.js")
+const { all }: typeof AllChannelsModule = await built("http/channels/All.js")
 const ReadinessLocal: typeof ReadinessLocalModule = await built("layers/Readiness/Local.js")
 const { EventLog }: typeof EventLogModule = await built("services/EventLog.js")
 const { frame }: typeof EventModule = await built("domain/Event.js")
@@ -82,8 +86,10 @@ const listening = Effect.gen(function*() {
   })
 })
 
+const channels = Either.getOrThrow(Mounts.mount(all, Server.nativeRoutes, { settings: {}, trusted: false }))
+
 const server = Layer.mergeAll(
-  Server.layer({ loopback: true, corsOrigins: [], allowedHosts: [] }),
+  Server.layer({ channels, loopback: true, corsOrigins: [], allowedHosts: [] }),
   Layer.effectDiscard(listening)
 ).pipe(
   Layer.provide(

@@ -37,8 +37,9 @@ const secrets = ["database_url", "smtp_url", "vault_key"] as const satisfies Rea
 
 const fileVariableOf = (name: SettingName) => `${variableOf(name)}_FILE`
 
-/** Settings without an option of `stoa serve`, because other users can see command lines. */
+/** Settings without an option of `stoa serve`: other users can see command lines, and some would not fit into one. */
 export const withoutOption: ReadonlyArray<readonly [variable: string, description: string]> = [
+  [variableOf("channels"), "Channels by name, as JSON: {\"chat_completions\": {\"mount\": \"/v1\"}}"],
   [variableOf("database_url"), "A PostgreSQL to use instead of the embedded database"],
   [variableOf("smtp_url"), "A mail server for notifications: smtps://user:password@host"],
   [variableOf("vault_key"), "The vault's keys, newest first (default: a key file in the data folder)"],
@@ -56,6 +57,7 @@ const isKubernetes = (variable: string, value: string) =>
   (variable === "STOA_PORT" && /^(tcp|udp):\/\//.test(value))
 
 const numberOf = (text: string) => /^\d+(\.\d+)?$/.test(text) ? Number(text) : text
+const jsonOf = (text: string): unknown => Either.getOrElse(Either.try(() => JSON.parse(text) as unknown), () => text)
 const listOf = (text: string) => text.split(",").map((item) => item.trim()).filter((item) => item !== "")
 const truths = new Map([["true", true], ["1", true], ["false", false], ["0", false]])
 
@@ -79,6 +81,8 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   parked_hours: numberOf,
   schedule_min_seconds: numberOf,
   retain_days: numberOf,
+  channels: jsonOf,
+  channel_retain_hours: numberOf,
   max_connections: numberOf,
   keep_alive_seconds: numberOf,
   cors_origins: listOf,

@@ -1,7 +1,8 @@
 import { Schema } from "effect"
+import { AgentChannels } from "./Channel.ts"
 import { AgentId, Timestamp, UserId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
-import { FallbackModelConfigs } from "./Model.ts"
+import { ChatModelConfig, FallbackModelConfigs } from "./Model.ts"
 import { isBlank } from "./Text.ts"
 import { ClientTools, ClientToolsInput } from "./Tool.ts"
 
@@ -100,7 +101,10 @@ const AgentData = Schema.Struct({
   /** Tools that the client runs itself. */
   client_tools: Schema.optionalWith(ClientTools, { default: () => [] }),
   /** The value for sessions that name none of their own. */
-  fallback_chat_model_configs: Schema.optionalWith(FallbackModelConfigs, { default: () => [] })
+  fallback_chat_model_configs: Schema.optionalWith(FallbackModelConfigs, { default: () => [] }),
+  /** The model of sessions that a channel makes; the others name their own. */
+  chat_model_config: Schema.optionalWith(Schema.NullOr(ChatModelConfig), { default: () => null }),
+  channels: Schema.optionalWith(AgentChannels, { default: () => "all" as const })
 }).annotations({ identifier: "AgentData" })
 
 /** Who an agent is. The model and the state of an exchange belong to the session. */
@@ -131,11 +135,13 @@ export const AgentDraft = Schema.Struct({
   invite_config: withDefault(InviteConfig, noInvitation),
   tools: withDefault(AgentTools, "default"),
   client_tools: withDefault(ClientToolsInput, []),
-  fallback_chat_model_configs: withDefault(FallbackModelConfigs, [])
+  fallback_chat_model_configs: withDefault(FallbackModelConfigs, []),
+  chat_model_config: withDefault(Schema.NullOr(ChatModelConfig), null),
+  channels: withDefault(AgentChannels, "all")
 }).annotations({ identifier: "AgentDraft" })
 export type AgentDraft = typeof AgentDraft.Type
 
-/** Null and absent fields keep their stored values. */
+/** Null and absent fields keep their stored values; only a null model takes it away. */
 export const AgentPatch = Schema.Struct({
   name: Schema.optional(Schema.NullOr(name)),
   system_prompt: Schema.optional(Schema.NullOr(prompt)),
@@ -144,7 +150,9 @@ export const AgentPatch = Schema.Struct({
   invite_config: Schema.optional(Schema.NullOr(InviteConfig)),
   tools: Schema.optional(Schema.NullOr(AgentTools)),
   client_tools: Schema.optional(Schema.NullOr(ClientToolsInput)),
-  fallback_chat_model_configs: Schema.optional(Schema.NullOr(FallbackModelConfigs))
+  fallback_chat_model_configs: Schema.optional(Schema.NullOr(FallbackModelConfigs)),
+  chat_model_config: Schema.optional(Schema.NullOr(ChatModelConfig)),
+  channels: Schema.optional(Schema.NullOr(AgentChannels))
 }).annotations({ identifier: "AgentPatch" })
 export type AgentPatch = typeof AgentPatch.Type
 
@@ -162,6 +170,8 @@ export const patchAgent = (agent: Agent, patch: AgentPatch, now: Timestamp): Age
     ...(patch.client_tools != null && { client_tools: patch.client_tools }),
     ...(patch.fallback_chat_model_configs != null && {
       fallback_chat_model_configs: patch.fallback_chat_model_configs
-    })
+    }),
+    ...(patch.chat_model_config !== undefined && { chat_model_config: patch.chat_model_config }),
+    ...(patch.channels != null && { channels: patch.channels })
   }
 })

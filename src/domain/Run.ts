@@ -26,6 +26,8 @@ export interface Origin {
   readonly compact?: true
   /** The run whose input is sent again. */
   readonly retried_from?: RunId
+  /** What was said before in a conversation that its client keeps itself; it comes before the input. Its files are stored already. */
+  readonly history?: ReadonlyArray<Message>
 }
 
 /** A run is what one accepted input started. */

@@ -1,5 +1,6 @@
 /** What an operator can choose about a server, and what follows from it. */
 import { Option, Schema, SchemaAST } from "effect"
+import { ChannelSettings } from "./Channel.ts"
 import { defaultFilesMegabytes } from "./File.ts"
 import { minIntervalSeconds } from "./Schedule.ts"
 import { Isolation, type WorkspaceLimits } from "./Workspace.ts"
@@ -96,6 +97,15 @@ const parkedHours = Schema.Number.pipe(Schema.between(0, 87_600)).annotations({
 
 const retainDays = Schema.Number.pipe(Schema.between(0, 36_500)).annotations({
   description: "days from 0 to 36500, where 0 is for ever"
+})
+
+const channelRetainHours = Schema.Number.pipe(Schema.between(0.01, 8_760)).annotations({
+  description: "hours from 0.01 to 8760"
+})
+
+const channels = ChannelSettings.annotations({
+  description: "channels by their names, each true, false, or with any of mount (a path such as /v1, or nothing), "
+    + "agent (a name or an id) and idle_hours (0 to 87600)"
 })
 
 const scheduleMinSeconds = Schema.Number.pipe(Schema.between(0.1, 60)).annotations({
@@ -209,6 +219,10 @@ export const Settings = Schema.Struct({
   parked_hours: Schema.optionalWith(parkedHours, { exact: true, default: () => 168 }),
   /** How long the events of ended runs are kept; the transcript stays. 0 means for ever. */
   retain_days: Schema.optionalWith(retainDays, { exact: true, default: () => 0 }),
+  /** Which channels are served, and where; those that are not named here are as they come. */
+  channels: Schema.optionalWith(channels, { exact: true, default: () => ({}) }),
+  /** How long sessions are kept that a channel made for a single request. */
+  channel_retain_hours: Schema.optionalWith(channelRetainHours, { exact: true, default: () => 24 }),
   /** The shortest time between two fires of one schedule. */
   schedule_min_seconds: Schema.optionalWith(scheduleMinSeconds, { exact: true, default: () => minIntervalSeconds }),
   /** Whether a session that nobody has named gets a title from its first exchange. */

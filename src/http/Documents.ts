@@ -12,6 +12,7 @@ import { createHash } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { Api } from "./Api.ts"
+import type { Mounted } from "./channels/Channel.ts"
 import { shared } from "./Shared.ts"
 
 /** The user for whom a page sends requests until its reader names another. On loopback no more is needed. */
@@ -146,7 +147,8 @@ const redocFile = Effect.promise(() =>
 ).pipe(Effect.map((bytes) => Buffer.from(bytes.toString("utf8").replaceAll(makersPicture, noPicture))))
 
 /** It gets no fonts from elsewhere, and no search, which would run a script of its own making. */
-const redocPage = `<!doctype html>
+const redocPage = (spec: string) =>
+  `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -155,7 +157,7 @@ const redocPage = `<!doctype html>
 <style>body { margin: 0 } a[href*="redocly.com"] { display: none !important }</style>
 </head>
 <body>
-<redoc spec-url="/openapi.json" disable-search hide-schema-titles
+<redoc spec-url="${spec}" disable-search hide-schema-titles
   theme='{"typography":{"fontFamily":"system-ui, sans-serif","headings":{"fontFamily":"system-ui, sans-serif"},"code":{"fontFamily":"ui-monospace, monospace"}}}'></redoc>
 <script src="${redocScript}"></script>
 </body>
@@ -173,6 +175,13 @@ const redocPolicy = [
   "frame-ancestors 'none'"
 ].join("; ")
 
+const redoc = (spec: string) =>
+  Effect.sync(() =>
+    HttpServerResponse.html(redocPage(spec)).pipe(
+      HttpServerResponse.setHeaders({ "content-security-policy": redocPolicy, "referrer-policy": "no-referrer" })
+    )
+  )
+
 export const paths = ["/docs", "/docs/swagger", "/redoc", redocScript, "/openapi.json"] as const
 
 export const layer: Pages = Layer.mergeAll(
@@ -180,11 +189,7 @@ export const layer: Pages = Layer.mergeAll(
   onDemand("/docs/swagger", page(swaggerPage, (html) => html.replace(swaggerOptions, swaggerStart))),
   onDemand(
     "/redoc",
-    Effect.sync(() =>
-      HttpServerResponse.html(redocPage).pipe(
-        HttpServerResponse.setHeaders({ "content-security-policy": redocPolicy, "referrer-policy": "no-referrer" })
-      )
-    )
+    redoc("/openapi.json")
   ),
   onDemand(
     redocScript,
@@ -196,3 +201,17 @@ export const layer: Pages = Layer.mergeAll(
   ),
   onDemand("/openapi.json", Effect.sync(() => HttpServerResponse.unsafeJson(OpenApi.fromApi(Api))))
 )
+
+/** The documents of channels: a page at `/docs/<name>`, and the document itself at `/docs/<name>.json`. */
+export const ofChannels = (channels: ReadonlyArray<Mounted>) => ({
+  paths: channels.flatMap(({ name }) => [`/docs/${name}`, `/docs/${name}.json`] as const),
+  layer: channels.reduce<Pages>(
+    (all, { document, name }) =>
+      Layer.mergeAll(
+        all,
+        onDemand(`/docs/${name}`, redoc(`/docs/${name}.json`)),
+        onDemand(`/docs/${name}.json`, Effect.sync(() => HttpServerResponse.unsafeJson(document())))
+      ),
+    Layer.empty
+  )
+})

@@ -2,10 +2,13 @@
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpServer from "@effect/platform/HttpServer"
-import { Context, Effect, Layer, Option, Record, Schedule, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schedule } from "effect"
 import { defaultFilesMegabytes } from "../domain/File.ts"
 import { Api } from "./Api.ts"
 import { TakesBytes, TakesFiles } from "./api/Operation.ts"
+import { bare } from "./Bare.ts"
+import type { Mounted } from "./channels/Channel.ts"
+import { none, respondAt } from "./channels/Mounts.ts"
 import type { Connections } from "./Connections.ts"
 import * as Documents from "./Documents.ts"
 import * as Admin from "./handlers/Admin.ts"
@@ -32,7 +35,7 @@ import * as Workspaces from "./handlers/Workspaces.ts"
 import * as Authentication from "./middleware/Authentication.ts"
 import * as Boundary from "./middleware/Boundary.ts"
 import type { Admission } from "./middleware/Hosts.ts"
-import { routerConfig, routesOf } from "./middleware/Methods.ts"
+import { type Described, routerConfig, routesOf } from "./middleware/Methods.ts"
 import { Sse } from "./Sse.ts"
 
 export interface Options extends Admission {
@@ -42,19 +45,8 @@ export interface Options extends Admission {
   readonly connections?: Connections
   /** Megabytes that the files of one request may have together. */
   readonly maxFilesMegabytes?: number
-}
-
-/** The same routes without their errors: a failure then comes out of the router as it is, and the boundary alone writes it. */
-const bare = ({ groups, middlewares }: typeof Api): typeof Api => {
-  const errorSchema = Schema.Never
-  const silent = Record.map(
-    groups as Record.ReadonlyRecord<string, { readonly endpoints: Record.ReadonlyRecord<string, object> }>,
-    ({ endpoints }) => ({
-      endpoints: Record.map(endpoints, (endpoint) => ({ ...endpoint, errorSchema })),
-      errorSchema
-    })
-  )
-  return { groups: silent, errorSchema, middlewares } as unknown as typeof Api
+  /** Other protocols, each at its place. */
+  readonly channels?: ReadonlyArray<Mounted>
 }
 
 const handlers = Layer.mergeAll(
@@ -79,21 +71,18 @@ const handlers = Layer.mergeAll(
   Workspaces.layer,
   McpServers.layer,
   Skills.layer
-).pipe(Layer.provide([Authentication.layer, Sse.layer]))
-
-const routes = [
-  ...routesOf(Api),
-  ...Documents.paths.map((path) => ({ method: "GET", path }))
-]
-
-const withFiles = routesOf(Api).filter(({ annotations }) =>
-  Option.isSome(Context.getOption(annotations as Context.Context<TakesFiles>, TakesFiles))
 )
 
-const withBytes = routesOf(Api).flatMap((route) => {
+/** The paths that no channel can have. */
+export const nativeRoutes = [...routesOf(Api), ...Documents.paths.map((path) => ({ method: "GET", path }))]
+
+const takesFiles = ({ annotations }: Described) =>
+  Option.isSome(Context.getOption(annotations as Context.Context<TakesFiles>, TakesFiles))
+
+const bytesOf = (route: Described) => {
   const most = Option.getOrUndefined(Context.getOption(route.annotations as Context.Context<TakesBytes>, TakesBytes))
   return most === undefined ? [] : [{ ...route, most }]
-})
+}
 
 /** How often refused or cut connections are logged. */
 const tellEvery = "10 seconds"
@@ -113,14 +102,26 @@ const tellOfBounds = ({ counts }: Connections) => {
 }
 
 /** Serves until its scope closes. It takes inputs while `Readiness` says so; whoever closes it ends the streams first. */
-export const layer = (options: Options) =>
-  Effect.gen(function*() {
+export const layer = (options: Options) => {
+  const { channels = none } = options
+  const described = [...routesOf(Api), ...channels.flatMap(({ routes }) => routes)]
+  const channelDocuments = Documents.ofChannels(channels)
+  const answering = Layer.mergeAll(
+    Layer.provide(HttpLayerRouter.addHttpApi(bare(Api)), handlers),
+    ...channels.map(({ layer }) => layer)
+  ).pipe(Layer.provide([Authentication.layer(described), Sse.layer]))
+  return Effect.gen(function*() {
     const router = yield* HttpLayerRouter.HttpRouter
     const boundary = yield* Boundary.make({
       ...options,
-      routes,
-      withFiles,
-      withBytes,
+      routes: [
+        ...described,
+        ...[...Documents.paths, ...channelDocuments.paths].map((path) => ({ method: "GET", path }))
+      ],
+      respondAt: respondAt(channels),
+      filePlaces: channels.flatMap(({ filePlaces }) => filePlaces),
+      withFiles: described.filter(takesFiles),
+      withBytes: described.flatMap(bytesOf),
       maxFilesMegabytes: options.maxFilesMegabytes ?? defaultFilesMegabytes,
       logRequests: options.logRequests ?? false
     })
@@ -130,8 +131,9 @@ export const layer = (options: Options) =>
     return connections === undefined ? served : Layer.merge(served, Layer.scopedDiscard(tellOfBounds(connections)))
   }).pipe(
     Layer.unwrapEffect,
-    Layer.provide(Layer.mergeAll(HttpLayerRouter.addHttpApi(bare(Api)).pipe(Layer.provide(handlers)), Documents.layer)),
+    Layer.provide(Layer.mergeAll(answering, Documents.layer, channelDocuments.layer)),
     Layer.provide(HttpLayerRouter.layer),
     Layer.provide(Layer.succeed(HttpLayerRouter.RouterConfig, routerConfig)),
     HttpMiddleware.withTracerDisabledWhen(() => true)
   )
+}

@@ -6,6 +6,7 @@ import type { AgentRunner } from "../services/AgentRunner.ts"
 import type { ApiKeys } from "../services/ApiKeys.ts"
 import type { Auth } from "../services/Auth.ts"
 import type { BackgroundTasks } from "../services/BackgroundTasks.ts"
+import type { DirectCalls } from "../services/DirectCalls.ts"
 import type { EventLog } from "../services/EventLog.ts"
 import type { Files } from "../services/Files.ts"
 import type { Idempotency } from "../services/Idempotency.ts"
@@ -28,6 +29,7 @@ import type { Schedules } from "../services/Schedules.ts"
 import type { ScheduleStore } from "../services/ScheduleStore.ts"
 import type { SessionArchive } from "../services/SessionArchive.ts"
 import type { SessionHub } from "../services/SessionHub.ts"
+import type { SessionKeys } from "../services/SessionKeys.ts"
 import type { Skills } from "../services/Skills.ts"
 import type { Storage } from "../services/Storage.ts"
 import type { TaskStore } from "../services/TaskStore.ts"
@@ -43,6 +45,7 @@ import * as BackgroundTasksLocal from "./BackgroundTasks/Local.ts"
 import * as BackgroundTasksMemory from "./BackgroundTasks/Memory.ts"
 import * as BackgroundTasksSql from "./BackgroundTasks/Sql.ts"
 import * as BackgroundTasksWaking from "./BackgroundTasks/Waking.ts"
+import * as DirectCallsLedgered from "./DirectCalls/Ledgered.ts"
 import * as EventLogMemory from "./EventLog/Memory.ts"
 import * as EventLogSql from "./EventLog/Sql.ts"
 import * as FilesMemory from "./Files/Memory.ts"
@@ -78,6 +81,7 @@ import * as SchedulerSql from "./Scheduler/Sql.ts"
 import * as SchedulesStored from "./Scheduler/Stored.ts"
 import * as SessionArchiveStored from "./SessionArchive/Stored.ts"
 import * as SessionHubLocal from "./SessionHub/Local.ts"
+import * as SessionKeysStored from "./SessionKeys/Stored.ts"
 import * as Titled from "./SessionTitles/Titled.ts"
 import * as Titling from "./SessionTitles/Titling.ts"
 import * as SkillsStored from "./Skills/Stored.ts"
@@ -126,6 +130,8 @@ export type Host =
   | RunHistory
   | SessionArchive
   | Schedules
+  | SessionKeys
+  | DirectCalls
   | Scheduler
   | Jobs
   | Notifier
@@ -215,7 +221,12 @@ const mailer = ({ mail_from, smtp_url }: Settings): Layer.Layer<Mailer> =>
 
 export interface EngineOptions extends
   Partial<
-    AgentRunnerLoop.Limits & SchedulesStored.Options & Titling.Options & SessionHubLocal.Options & Upkeep.Limits
+    & AgentRunnerLoop.Limits
+    & SchedulesStored.Options
+    & SessionHubLocal.Options
+    & SessionKeysStored.Options
+    & Titling.Options
+    & Upkeep.Limits
   >
 {
   /** Whether `X-User-ID` is trusted. */
@@ -271,7 +282,9 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
         SchedulerClaimed.layer,
         RunHistoryStored.layer,
         SessionArchiveStored.layer,
-        waking
+        waking,
+        SessionKeysStored.layerWith({ ...defaults, ...options }),
+        DirectCallsLedgered.layer
       ),
       SessionHubLocal.layerWith({ ...defaults, ...options })
     ),

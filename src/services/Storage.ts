@@ -15,6 +15,7 @@ import type { Page, PageRequest } from "../domain/Page.ts"
 import type { Run } from "../domain/Run.ts"
 import { type Schedule, StoredSchedule } from "../domain/Schedule.ts"
 import { Session } from "../domain/Session.ts"
+import { SessionKey } from "../domain/SessionKey.ts"
 import { Skill, SkillBundle, SkillPiece } from "../domain/Skill.ts"
 import { InTransaction, makeCache, makeCollection, transactionOver } from "./Collection.ts"
 
@@ -96,6 +97,8 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly agents: Collection<Agent, never>
   readonly credentials: Collection<Credential, "type">
   readonly sessions: Collection<Session, "agent_id" | "schedule_id">
+  /** Written by `SessionKeys`; `kind` is `key`, or `once` for sessions of a single request. A key is never read from a cache. */
+  readonly sessionKeys: Collection<SessionKey, "session_id" | "kind">
   /** Written by `EventLog.append`, with the events that they tell of. */
   readonly runs: Collection<Run, "session_id" | "status" | "agent_id" | "source" | "source_id">
   readonly keys: Collection<ApiKey, never>
@@ -163,6 +166,11 @@ export const tables = {
   runs: {
     name: "runs",
     columns: ["session_id", "status", "agent_id", "source", "source_id"],
+    references: [{ column: "session_id", table: "sessions" }]
+  },
+  session_keys: {
+    name: "session_keys",
+    columns: ["session_id", "kind"],
     references: [{ column: "session_id", table: "sessions" }]
   },
   keys: { name: "keys", columns: [], references: [] },
@@ -314,6 +322,12 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         table: tables.sessions,
         schema: Session,
         columns: ({ agent_id, source_schedule_id }) => ({ agent_id, schedule_id: source_schedule_id ?? "" })
+      }),
+      sessionKeys: makeCollection(driver, undefined, {
+        noun: "Session key",
+        table: tables.session_keys,
+        schema: SessionKey,
+        columns: ({ key, session_id }) => ({ session_id, kind: key === null ? "once" : "key" })
       }),
       runs: makeCollection(driver, undefined, {
         noun: "Run",

@@ -72,6 +72,15 @@ const oneOfEach = Effect.gen(function*() {
   const credential = yield* storage.credentials.insert(credentialOf(owner))
   const run = yield* storage.runs.insert(runOf(session))
   const key = yield* storage.keys.insert(keyOf(owner))
+  const sessionKey = yield* storage.sessionKeys.insert({
+    id: `${session.id}-key`,
+    user_id: owner,
+    created_at: session.created_at,
+    updated_at: session.updated_at,
+    channel: "letters",
+    key: "mine",
+    session_id: session.id
+  })
   const server = yield* storage.mcpServers.insert(mcpServerOf(owner))
   const bundle = yield* storage.skillBundles.insert(skillBundleOf(owner))
   const piece = yield* storage.skillPieces.insert(skillPieceOf(bundle))
@@ -94,6 +103,7 @@ const oneOfEach = Effect.gen(function*() {
   })
   return [
     check("Run", storage.runs, run),
+    check("Session key", storage.sessionKeys, sessionKey),
     check("Session", storage.sessions, session),
     check("Agent", storage.agents, agent),
     check("Credential", storage.credentials, credential),

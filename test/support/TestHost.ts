@@ -1,9 +1,11 @@
 /** The whole host in memory behind a real socket, and ways to talk to it: typed, plain, and byte by byte. */
 import { FetchHttpClient, HttpApiClient, HttpClient, HttpClientRequest, HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
-import { Cause, Context, Effect, Layer, Logger } from "effect"
+import { Cause, Context, Effect, Either, Layer, Logger } from "effect"
 import { connect } from "node:net"
 import { Api } from "../../src/http/Api.ts"
+import { all as ownChannels } from "../../src/http/channels/All.ts"
+import * as Mounts from "../../src/http/channels/Mounts.ts"
 import * as Connections from "../../src/http/Connections.ts"
 import * as Server from "../../src/http/Server.ts"
 import * as Host from "../../src/layers/Host.ts"
@@ -198,13 +200,18 @@ export const readiness = Layer.provideMerge(
 
 export const talkTo = Layer.effect(TestHost, door).pipe(Layer.provide(FetchHttpClient.layer))
 
+/** The channels that Stoa brings, where they usually are. */
+export const channels = Either.getOrThrow(
+  Mounts.mount(ownChannels, Server.nativeRoutes, { settings: {}, trusted: false })
+)
+
 export interface TestHostOptions extends Partial<Server.Options> {
   readonly host?: Layer.Layer<Host.Host>
 }
 
 export const layer = ({ host = Host.layerMemory, ...options }: TestHostOptions = {}) =>
   talkTo.pipe(
-    Layer.provideMerge(Server.layer({ loopback: true, corsOrigins: [], allowedHosts: [], ...options })),
+    Layer.provideMerge(Server.layer({ loopback: true, corsOrigins: [], allowedHosts: [], channels, ...options })),
     Layer.provideMerge(Layer.mergeAll(host, readiness, socket))
   )
 

@@ -1,11 +1,16 @@
 import { Command } from "@effect/cli"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Effect } from "effect"
+import type { Channel } from "../../http/channels/Channel.ts"
 import type * as Host from "../../layers/Host.ts"
 import { launch } from "../serve/Launch.ts"
 import { options, read } from "../serve/Options.ts"
 
-export type Extensions = Host.Extensions
+/** What a user's own program adds to what Stoa brings. */
+export interface Extensions extends Host.Extensions {
+  /** Protocols beside those that Stoa speaks, made with `make` of `http/channels/Channel.ts`. */
+  readonly channels?: ReadonlyArray<Channel>
+}
 
 export const serve = (extensions: Extensions) =>
   Command.make(

@@ -37,7 +37,8 @@ export const firstSession = Effect.gen(function*() {
   const agent_id = AgentId.make(newId.record(millis))
   const credential_id = CredentialId.make(newId.record(millis))
   const session_id = SessionId.make(newId.record(millis))
-  const draft = yield* Schema.decode(AgentDraft)({ name: "assistant" })
+  const chat_model_config = { type: "demo_credential", credential_id, model: "demo-chat", parameters: {} }
+  const draft = yield* Schema.decode(AgentDraft)({ name: "assistant", chat_model_config })
   yield* storage.agents.insert({ ...owned, id: agent_id, data: { id: agent_id, ...draft } })
   yield* storage.credentials.insert({
     ...owned,
@@ -57,7 +58,7 @@ export const firstSession = Effect.gen(function*() {
     config: {
       workspace_id: WorkspaceId.make(newId.record(millis)),
       name: "first conversation",
-      chat_model_config: { type: "demo_credential", credential_id, model: "demo-chat", parameters: {} },
+      chat_model_config,
       fallback_chat_model_config: null,
       tts_model_config: null,
       knowledge_config: null,

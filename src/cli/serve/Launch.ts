@@ -1,9 +1,12 @@
 /** The process: layers, the first start, and an orderly end. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as HttpServer from "@effect/platform/HttpServer"
-import { Deferred, Duration, Effect, Layer, Schedule } from "effect"
+import { Deferred, Duration, Effect, Either, Layer, Schedule } from "effect"
 import type { Server as NodeServer } from "node:http"
 import { isLoopback, refusal, type Settings, trustsUserHeader } from "../../domain/Settings.ts"
+import { all as ownChannels } from "../../http/channels/All.ts"
+import type { Channel, Mounted } from "../../http/channels/Channel.ts"
+import * as Mounts from "../../http/channels/Mounts.ts"
 import * as Connections from "../../http/Connections.ts"
 import * as Server from "../../http/Server.ts"
 import * as Host from "../../layers/Host.ts"
@@ -82,8 +85,22 @@ const run = (
     return yield* Deferred.await(ended)
   }).pipe(Effect.scoped)
 
+/** The channels that the settings ask for. */
+const channelsOf = (settings: Settings, channels: ReadonlyArray<Channel>) =>
+  Either.mapLeft(
+    Mounts.mount([...ownChannels, ...channels], Server.nativeRoutes, {
+      settings: settings.channels,
+      trusted: settings.trust_user_header
+    }),
+    (message) => new CannotListen({ message })
+  )
+
+interface Extensions extends Host.Extensions {
+  readonly channels?: ReadonlyArray<Channel>
+}
+
 /** Serves until it is interrupted. */
-export const launch = (settings: Settings, extensions: Host.Extensions = {}) => {
+export const launch = (settings: Settings, extensions: Extensions = {}) => {
   const connections = Connections.createServer({
     maxConnections: settings.max_connections,
     keepAliveSeconds: settings.keep_alive_seconds
@@ -92,25 +109,32 @@ export const launch = (settings: Settings, extensions: Host.Extensions = {}) => 
   const listening = NodeHttpServer.layer(() => node, { port: settings.port, host: settings.host }).pipe(
     Layer.mapError((error) => cannotListen(settings)(error.cause))
   )
-  const server = Server.layer({
-    loopback: isLoopback(settings.host),
-    corsOrigins: settings.cors_origins,
-    allowedHosts: settings.allowed_hosts,
-    logRequests: settings.log_requests,
-    maxFilesMegabytes: settings.max_files_mb,
-    connections
-  }).pipe(Layer.provideMerge(listening))
-  const serving = (stage: LastResort.Stage, ended: Deferred.Deferred<never, StorageEnded>) =>
+  const server = (channels: ReadonlyArray<Mounted>) =>
+    Server.layer({
+      channels,
+      loopback: isLoopback(settings.host),
+      corsOrigins: settings.cors_origins,
+      allowedHosts: settings.allowed_hosts,
+      logRequests: settings.log_requests,
+      maxFilesMegabytes: settings.max_files_mb,
+      connections
+    }).pipe(Layer.provideMerge(listening))
+  const serving = (
+    channels: ReadonlyArray<Mounted>,
+    stage: LastResort.Stage,
+    ended: Deferred.Deferred<never, StorageEnded>
+  ) =>
     run(settings, node, stage, ended).pipe(
       Effect.provide(
-        server.pipe(Layer.provideMerge(Layer.merge(Host.layer(settings, extensions), ReadinessLocal.layer)))
+        server(channels).pipe(Layer.provideMerge(Layer.merge(Host.layer(settings, extensions), ReadinessLocal.layer)))
       ),
       Effect.provideService(Fatal, { report: (error) => Effect.asVoid(Deferred.fail(ended, error)) })
     )
   return Effect.gen(function*() {
     const stage = yield* LastResort.arm(settings.drain_seconds)
     yield* Preflight.check(settings)
+    const channels = yield* channelsOf(settings, extensions.channels ?? [])
     yield* probe(settings)
-    return yield* serving(stage, yield* Deferred.make<never, StorageEnded>())
+    return yield* serving(channels, stage, yield* Deferred.make<never, StorageEnded>())
   }).pipe(Effect.scoped, Effect.provide(Logs.layer(settings)))
 }

@@ -119,6 +119,12 @@ export const options = {
   ),
   mail_from: Options.optional(text("mail_from", "ADDRESS", "Who e-mails of notifications are from")),
   retain_days: number("retain_days", "DAYS", "How long the events of ended runs are kept; 0 is for ever", 0),
+  channel_retain_hours: number(
+    "channel_retain_hours",
+    "HOURS",
+    "How long sessions are kept that a channel made for a single request",
+    24
+  ),
   max_connections: Options.integer("max-connections").pipe(
     Options.withPseudoName("COUNT"),
     Options.withDescription(
@@ -207,6 +213,7 @@ export const read = Effect.fnUntraced(function*(flags: Flags) {
       session_title_models: list(flags.session_title_models),
       mail_from: Option.getOrUndefined(flags.mail_from),
       retain_days: Option.getOrUndefined(flags.retain_days),
+      channel_retain_hours: Option.getOrUndefined(flags.channel_retain_hours),
       max_connections: Option.getOrUndefined(flags.max_connections),
       keep_alive_seconds: Option.getOrUndefined(flags.keep_alive_seconds),
       log_requests: Option.getOrUndefined(flags.log_requests),

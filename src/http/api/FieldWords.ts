@@ -23,7 +23,13 @@ export const fields: Readonly<Record<string, string>> = {
   cached_input: "For input that comes from the provider's cache; as `input` when it is left out.",
   calls: "How many calls there were.",
   characters: "How many characters it has.",
+  channels: "Through which channels the agent can be talked to: all, none, or these.",
   chat_model_config: "The model that the session talks to; null while it has none.",
+  "AgentData.chat_model_config":
+    "The model of sessions that channels make for the agent; null while those cannot. Other sessions name their own.",
+  "AgentDraft.chat_model_config":
+    "The model of sessions that channels make for the agent; null while those cannot. Other sessions name their own.",
+  "AgentPatch.chat_model_config": "The model of sessions that channels make for the agent; null takes it away.",
   category: "What the filter found, such as `HARM_CATEGORY_HARASSMENT` or `violence`.",
   checked: "Secrets that were looked at so far.",
   cited_text: "What of the source is cited.",

@@ -49,9 +49,12 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
 
     const checked = checkedModel(models)
 
-    const checkModels = (owner: UserId, { fallback_chat_model_configs }: AgentPatch) =>
+    const checkModels = (owner: UserId, { chat_model_config, fallback_chat_model_configs }: AgentPatch) =>
       Effect.forEach(
-        fallbacksIn("fallback_chat_model_configs", fallback_chat_model_configs),
+        [
+          ...fallbacksIn("chat_model_config", chat_model_config),
+          ...fallbacksIn("fallback_chat_model_configs", fallback_chat_model_configs)
+        ],
         ({ config, path }) => checked(owner, config, path),
         { discard: true }
       )

@@ -25,12 +25,15 @@ export const usesOf = (
   const inAgents = Effect.map(
     agents.holding(owner, named, maxUses),
     (found) =>
-      found.flatMap(({ data: { fallback_chat_model_configs, name }, id }) =>
+      found.flatMap(({ data: { chat_model_config, fallback_chat_model_configs, name }, id }) =>
         usesIn(
           credential_id,
           "agent",
           { id, name },
-          fallbacksIn("fallback_chat_model_configs", fallback_chat_model_configs)
+          [
+            ...fallbacksIn("chat_model_config", chat_model_config),
+            ...fallbacksIn("fallback_chat_model_configs", fallback_chat_model_configs)
+          ]
         )
       )
   )

@@ -4,9 +4,9 @@ import { Clock, Effect, Stream } from "effect"
 import { Accepted } from "../../domain/Chat.ts"
 import { Conflict, Malformed } from "../../domain/Errors.ts"
 import { documentOf } from "../../domain/Export.ts"
-import { SessionId, type UserId, WorkspaceId } from "../../domain/Ids.ts"
+import type { UserId } from "../../domain/Ids.ts"
 import { fallbacksIn } from "../../domain/Model.ts"
-import { permissionContext } from "../../domain/Permission.ts"
+import { newSession } from "../../domain/NewSession.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
 import {
   patchSession,
@@ -14,8 +14,7 @@ import {
   type SessionDraft,
   type SessionListItem,
   type SessionPatch,
-  type SessionStatus,
-  timeName
+  type SessionStatus
 } from "../../domain/Session.ts"
 import { EventLog } from "../../services/EventLog.ts"
 import { Idempotency } from "../../services/Idempotency.ts"
@@ -45,30 +44,6 @@ const running = new Conflict({
 const changesTheRun = (patch: SessionPatch) =>
   patch.chat_model_config !== undefined || patch.fallback_chat_model_config !== undefined ||
   patch.permission_mode != null
-
-const sessionOf = (draft: SessionDraft, user_id: UserId, millis: number, newId: () => string): Session => {
-  const at = timestampOf(millis)
-  const id = SessionId.make(newId())
-  return {
-    id,
-    user_id,
-    agent_id: draft.agent_id,
-    created_at: at,
-    updated_at: at,
-    source: "user",
-    source_schedule_id: null,
-    config: {
-      workspace_id: draft.workspace_id ?? WorkspaceId.make(newId()),
-      name: draft.name ?? timeName(at),
-      chat_model_config: draft.chat_model_config ?? null,
-      fallback_chat_model_config: draft.fallback_chat_model_config ?? null,
-      tts_model_config: draft.tts_model_config ?? null,
-      knowledge_config: draft.knowledge_config ?? null,
-      cwd: draft.cwd ?? null
-    },
-    state: { session_id: id, permission_context: permissionContext("default") }
-  }
-}
 
 const viewOf = (session: Session, status: SessionStatus) => ({
   ...session,
@@ -157,7 +132,7 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
               yield* agents.get(user_id, payload.agent_id)
               yield* checkModels(user_id, payload)
               const millis = yield* Clock.currentTimeMillis
-              const session = sessionOf(payload, user_id, millis, () => newId.record(millis))
+              const session = newSession(payload, user_id, timestampOf(millis), () => newId.record(millis))
               const made = yield* keep(
                 Effect.as(Effect.catchTag(sessions.insert(session), "Conflict", Effect.die), { session_id: session.id })
               )

@@ -6,23 +6,26 @@ import { Forbidden } from "../../domain/Errors.ts"
 import type { Principal, Scope } from "../../domain/Principal.ts"
 import { Auth } from "../../services/Auth.ts"
 import { Vault } from "../../services/Vault.ts"
-import { Api } from "../Api.ts"
 import { Authentication } from "../api/Authentication.ts"
 import { RequiredScope } from "../api/Operation.ts"
 import * as Downloads from "../Downloads.ts"
 import { note } from "../LogNotes.ts"
-import { routesOf } from "./Methods.ts"
+import type { Described } from "./Methods.ts"
 
 /** The scope that each route needs, as its endpoint declares it; an endpoint without a declaration stops the start. */
-const scopes: ReadonlyMap<string, Scope> = new Map(
-  routesOf(Api).flatMap(({ annotations, method, path }) => {
-    const scope = Context.get(annotations as Context.Context<RequiredScope>, RequiredScope)
-    return scope === null ? [] : [[`${method} ${path}`, scope]]
-  })
-)
+const scopesOf = (routes: ReadonlyArray<Described>): ReadonlyMap<string, Scope> =>
+  new Map(
+    routes.flatMap(({ annotations, method, path }) => {
+      const scope = Context.get(annotations as Context.Context<RequiredScope>, RequiredScope)
+      return scope === null ? [] : [[`${method} ${path}`, scope]]
+    })
+  )
 
 /** `path` is the route's, such as `/keys/:key_id`: a request's own path can be spelled in many ways. */
-const scopeOf = ({ method, path }: HttpRouter.Route<unknown, unknown>): Scope => {
+const scopeIn = (
+  scopes: ReadonlyMap<string, Scope>,
+  { method, path }: HttpRouter.Route<unknown, unknown>
+): Scope => {
   const scope = scopes.get(`${method} ${path}`)
   if (scope === undefined) throw new Error(`${method} ${path} is open, and asks all the same who it is.`)
   return scope
@@ -53,17 +56,22 @@ const downloader = (vault: typeof Vault.Service, { method, path }: HttpRouter.Ro
     return { user_id, scopes: ["read"], key_id: null } satisfies Principal
   })
 
-export const layer: Layer.Layer<Authentication, never, Auth | Vault> = Layer.effect(
-  Authentication,
-  Effect.map(Effect.all([Auth, Vault]), ([auth, vault]) => {
-    const authenticate = Effect.flatMap(
-      HttpRouter.RouteContext,
-      ({ route }) =>
-        Effect.flatMap(
-          downloader(vault, route),
-          (principal) => principal === undefined ? identify(auth, scopeOf(route)) : Effect.succeed<Principal>(principal)
-        )
-    )
-    return { key: () => authenticate, user: () => authenticate }
-  })
-)
+/** For all routes behind it, those of channels as well. */
+export const layer = (routes: ReadonlyArray<Described>): Layer.Layer<Authentication, never, Auth | Vault> => {
+  const scopes = scopesOf(routes)
+  return Layer.effect(
+    Authentication,
+    Effect.map(Effect.all([Auth, Vault]), ([auth, vault]) => {
+      const authenticate = Effect.flatMap(
+        HttpRouter.RouteContext,
+        ({ route }) =>
+          Effect.flatMap(
+            downloader(vault, route),
+            (principal) =>
+              principal === undefined ? identify(auth, scopeIn(scopes, route)) : Effect.succeed<Principal>(principal)
+          )
+      )
+      return { key: () => authenticate, user: () => authenticate }
+    })
+  )
+}

@@ -121,13 +121,15 @@ export interface Options {
   readonly withFiles?: ReadonlyArray<Route>
   /** The paths whose bodies are bytes of any kind: one file each, or at most so many bytes. */
   readonly withBytes?: ReadonlyArray<Route & { readonly most: true | number }>
+  /** Where in the bodies of channels files stand. */
+  readonly filePlaces?: ReadonlyArray<RegExp>
   /** Megabytes of files in one request. */
   readonly maxFilesMegabytes?: number
 }
 
 export const make = Effect.fnUntraced(function*(options: Options) {
   const heavy = yield* HeavyWork
-  const large = BodyLimits.withFiles(options.maxFilesMegabytes ?? defaultFilesMegabytes)
+  const large = BodyLimits.withFiles(options.maxFilesMegabytes ?? defaultFilesMegabytes, options.filePlaces)
   const bodies = LargeBodies.make({ perOwner: largeOfOwner * large.bytes, all: largeOfAll * large.bytes })
   const takesFilesAt = methodsOf(options.withFiles ?? [])
   const largestFile = BodyLimits.oneFile(options.maxFilesMegabytes ?? defaultFilesMegabytes)

@@ -40,7 +40,7 @@ const filePlace = /^input\.(?:(?:\d+\.)?content|execution_results\.\d+\.output)\
 const resultPlace = /^input\.execution_results\.\d+\.output(?:\.\d+\.text)?$/
 
 /** For paths that take so many megabytes of files. */
-export const withFiles = (megabytes: number): Limits => {
+export const withFiles = (megabytes: number, places: ReadonlyArray<RegExp> = []): Limits => {
   const bytes = Math.ceil(megabytes * 4 / 3) * mebibyte + besideFiles
   return {
     bytes,
@@ -51,7 +51,12 @@ export const withFiles = (megabytes: number): Limits => {
         } MiB beside them.`,
       errors: [{ path: "input", message: `Expected at most ${megabytes} MB of files` }]
     }),
-    longText: (path) => filePlace.test(path) ? "file" : resultPlace.test(path) ? "result" : undefined
+    longText: (path) =>
+      filePlace.test(path) || places.some((place) => place.test(path))
+        ? "file"
+        : resultPlace.test(path)
+        ? "result"
+        : undefined
   }
 }
 

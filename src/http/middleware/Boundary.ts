@@ -20,7 +20,7 @@ import { earlierAnswers } from "./InOrder.ts"
 import * as InTurns from "./InTurns.ts"
 import { malformation } from "./Malformed.ts"
 import { methodsOf, type Route } from "./Methods.ts"
-import { fromDecodeError, internal, isOurs, isProblem, type Problem, respond } from "./Problems.ts"
+import { fromDecodeError, internal, isOurs, isProblem, type Problem, type Respond, respond } from "./Problems.ts"
 import * as RequestLog from "./RequestLog.ts"
 import { ResponseHeaders } from "./ResponseHeaders.ts"
 import * as UnknownFields from "./UnknownFields.ts"
@@ -32,6 +32,8 @@ type App<E> = Effect.Effect<Response, E, Request | Scope.Scope>
 export interface Options extends Hosts.Admission, Body.Options {
   /** All that the router knows. */
   readonly routes: ReadonlyArray<Route>
+  /** How failures at a URL are written; as problem documents without it. */
+  readonly respondAt?: (url: string) => Respond
   /** Whether there is a line in the log for each request. */
   readonly logRequests: boolean
 }
@@ -119,7 +121,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       }
       const answer = (problem: Problem, more?: Readonly<Record<string, string>>) => {
         if (line !== undefined) line.code = problem.code
-        return complete(respond(problem, id, more))
+        return complete((options.respondAt?.(request.url) ?? respond)(problem, id, more))
       }
       const refuse = (problem: Problem) =>
         problem.status === 503

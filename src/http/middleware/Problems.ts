@@ -83,7 +83,7 @@ const leftOut = /^Expected (undefined|null)$/
 const tell = ({ message, path }: typeof FieldProblem.Type) => path === "" ? message : `${path}: ${message}`
 
 /** The sentence, which names the fields that are wrong: many clients show nothing else. */
-const detailOf = (problem: Problem): string => {
+export const detailOf = (problem: Problem): string => {
   const { detail } = problem
   const told = (problem instanceof Invalid ? problem.errors ?? [] : []).filter(({ path }) => path !== "")
   // Refusals of decoding name their fields already, and others may do so in words of their own.
@@ -113,7 +113,14 @@ export const fromDecodeError = ({ issues }: HttpApiError.HttpApiDecodeError): In
 export const isOurs = ({ message }: HttpApiError.HttpApiDecodeError): boolean =>
   message.startsWith("(<declaration schema>")
 
-export const respond = (problem: Problem, request_id: string, headers?: Readonly<Record<string, string>>) => {
+/** How a failure is written: each channel has a form of its own. */
+export type Respond = (
+  problem: Problem,
+  request_id: string,
+  headers?: Readonly<Record<string, string>>
+) => HttpServerResponse.HttpServerResponse
+
+export const respond: Respond = (problem, request_id, headers) => {
   const { code, errors, retry_after, status, title, type } = problem
   return HttpServerResponse.unsafeJson(
     {

@@ -183,9 +183,12 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
         ...(origin?.retried_from !== undefined && { retried_from: origin.retried_from }),
         ...(origin?.instructions !== undefined && { instructions: origin.instructions }),
         ...(origin?.compact === true && { compact: true }),
-        input: inputs.map((input) =>
-          acceptMessage(input, newId.record(millis) as MessageId, created_at, () => newId.short() as BlockId)
-        ),
+        input: [
+          ...origin?.history ?? [],
+          ...inputs.map((input) =>
+            acceptMessage(input, newId.record(millis) as MessageId, created_at, () => newId.short() as BlockId)
+          )
+        ],
         tools: request.tools,
         ...(request.tool_choice !== undefined && { tool_choice: request.tool_choice }),
         ...(request.output_schema !== undefined && { output_schema: request.output_schema }),

@@ -18,7 +18,7 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 /** Frames of a stream, whole ones; comments may stand between them. Frames that a test has made up have no type. */
 export const checkFrames = (frames: string): void => {
   for (const line of frames.split("\n")) {
-    const event: unknown = line.startsWith("data: ") ? JSON.parse(line.slice(6)) : undefined
+    const event: unknown = line.startsWith("data: {") ? JSON.parse(line.slice(6)) : undefined
     if (isObject(event) && "type" in event) collect(complaintsAbout(event))
   }
 }

@@ -184,7 +184,7 @@ const maskOf = (batch: LogBatch) =>
   (batch.usage !== undefined && batch.usage.length > 0 ? 16 : 0) |
   (batch.jobs !== undefined && batch.jobs.length > 0 ? 32 : 0) |
   (batch.tasks !== undefined && batch.tasks.length > 0 ? 64 : 0) |
-    (batch.compactions !== undefined && batch.compactions.length > 0 ? 128 : 0)
+  (batch.compactions !== undefined && batch.compactions.length > 0 ? 128 : 0)
 
 /** One text for each set of parts that are there, so that it stays prepared. */
 const textOf = (mask: number): string => {

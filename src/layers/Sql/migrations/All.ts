@@ -14,6 +14,7 @@ import { notifications } from "./0014_notifications.ts"
 import { tasks } from "./0015_tasks.ts"
 import { skills } from "./0016_skills.ts"
 import { context } from "./0017_context.ts"
+import { channels } from "./0018_channels.ts"
 
 /** Every step, for `Migrations.migrate`. */
 export const all: Migrations = {
@@ -31,5 +32,6 @@ export const all: Migrations = {
   "0014_notifications": notifications,
   "0015_tasks": tasks,
   "0016_skills": skills,
-  "0017_context": context
+  "0017_context": context,
+  "0018_channels": channels
 }

@@ -1,0 +1,37 @@
+/** What went wrong with a run, as the errors that every answer can tell of. */
+import {
+  type Conflict,
+  Internal,
+  Invalid,
+  LimitReached,
+  ProviderFailed,
+  type Unavailable
+} from "../../domain/Errors.ts"
+import type { AgentEvent } from "../../domain/Event.ts"
+import type { RunError } from "../../domain/RunError.ts"
+
+/** What a run can end with beside an answer. */
+export type Failure = Conflict | Internal | Invalid | LimitReached | ProviderFailed | Unavailable
+
+const ofError = ({ code, message: detail, type }: RunError): Failure => {
+  switch (type) {
+    case "rate_limit":
+      return new LimitReached({ code, detail })
+    case "invalid_request":
+    case "setup":
+      return new Invalid({ code, detail })
+    case "internal":
+      return new Internal({ code, detail })
+    default:
+      return new ProviderFailed({ code, detail })
+  }
+}
+
+const stopped = new Invalid({ code: "cancelled", detail: "The run was stopped before its end." })
+
+/** The failure that the end of a run tells of; undefined when it has an answer. */
+export const problemOf = (event: AgentEvent): Failure | undefined => {
+  if (event.type !== "REPLY_END") return undefined
+  if (event.error !== null && event.finished_reason === "error") return ofError(event.error)
+  return event.finished_reason === "interrupted" ? stopped : undefined
+}

@@ -1,0 +1,181 @@
+/**
+ * A run as a channel's client sees it: its events go through the channel's encoder
+ * to a socket, or are only read until the run is over. The run's own log is what
+ * is read, so that nothing is sent which is not durable.
+ */
+import { Deferred, Effect, FiberId, Option, type Scope } from "effect"
+import type { Accepted } from "../../domain/Chat.ts"
+import { Conflict, type Gone, type Malformed, Unavailable } from "../../domain/Errors.ts"
+import { type AgentEvent, endsStream } from "../../domain/Event.ts"
+import { eventsOf } from "../../domain/Frames.ts"
+import type { Session } from "../../domain/Session.ts"
+import type { Sink } from "../../services/Rooms.ts"
+import { SessionHub } from "../../services/SessionHub.ts"
+import { Sse } from "../Sse.ts"
+import type { Encoder, Policy } from "./Channel.ts"
+import { type Failure, problemOf } from "./Failures.ts"
+
+/** How long a failure may still be told by the status of the answer; then the stream begins, so that its client hears something. */
+const patience = "10 seconds"
+
+const decoder = new TextDecoder()
+const encoder = new TextEncoder()
+
+/** The stream was ended before its run: by the server, or because the client did not read. */
+const cutShort = (comment: string | undefined) =>
+  new Unavailable({
+    code: comment === "lagging" ? "lagging" : "interrupted",
+    detail: comment === "lagging"
+      ? "The stream was ended because it was not read."
+      : "The server ended the stream before its run: it is stopping, or another process goes on with the run.",
+    retry_after: 2
+  })
+
+const approvalRefused = new Conflict({
+  code: "approval_required",
+  detail: "The agent wanted to use a tool that somebody has to allow, which cannot be asked for here: the run was "
+    + "stopped. Give the session's rules or the agent's tools what it needs, or talk to it by POST /chat."
+})
+
+/** Frames of the log in, frames of the protocol out. */
+class Fold implements Sink {
+  /** Nothing more comes. */
+  isOver = false
+  /** The run has come to its own end, so that there is nothing to stop. */
+  hasEnded = false
+  problem: Failure | undefined
+  readonly begun = Deferred.unsafeMake<void>(FiberId.none)
+  readonly over = Deferred.unsafeMake<void>(FiberId.none)
+  readonly #encoder: Encoder
+  readonly #policy: Policy
+  readonly #out: Sink | undefined
+  /** The status has gone out, so that only a frame can tell of a failure. */
+  #isOpen = false
+
+  constructor(encoder: Encoder, policy: Policy, out: Sink | undefined) {
+    this.#encoder = encoder
+    this.#policy = policy
+    this.#out = out
+  }
+
+  write(frames: Uint8Array) {
+    let text = ""
+    for (const { event } of eventsOf(decoder.decode(frames))) {
+      if (this.isOver) break
+      text += this.#step(event)
+    }
+    if (text === "" && !this.isOver) return
+    if (text !== "") this.#send(text)
+    if (this.isOver) this.#finish()
+  }
+
+  #step(event: AgentEvent): string {
+    const ends = endsStream(event)
+    if (!ends) return this.#encoder.step(event)
+    this.isOver = true
+    this.hasEnded = event.type === "REPLY_END"
+    const refused = event.type === "CUSTOM" && this.#policy.approval === "refused" &&
+      event.value.waiting_for === "user_confirmation"
+    this.problem = refused ? approvalRefused : problemOf(event)
+    if (event.type === "CUSTOM" && !refused) this.hasEnded = true
+    return this.problem === undefined ? this.#encoder.step(event) + this.#policy.end : ""
+  }
+
+  #send(text: string) {
+    this.#isOpen = true
+    this.#out?.write(encoder.encode(text))
+    Deferred.unsafeDone(this.begun, Effect.void)
+  }
+
+  #finish() {
+    if (this.problem !== undefined && this.#isOpen) {
+      this.#out?.write(encoder.encode(this.#encoder.failed(this.problem) + this.#policy.end))
+    }
+    Deferred.unsafeDone(this.begun, Effect.void)
+    Deferred.unsafeDone(this.over, Effect.void)
+    // A failure before the first frame is answered by a status, so the stream is not begun.
+    if (this.problem === undefined || this.#isOpen) this.#out?.end()
+  }
+
+  isOpened() {
+    return this.#isOpen
+  }
+
+  /** From now on a failure is a frame. */
+  commit() {
+    this.#isOpen = true
+  }
+
+  unread() {
+    return this.#out?.unread() ?? 0
+  }
+
+  get drained() {
+    return this.#out?.drained ?? Effect.void
+  }
+
+  end(comment?: string) {
+    if (this.isOver) return
+    this.isOver = true
+    // It goes on in another process, or after the next start.
+    this.hasEnded = true
+    this.problem = cutShort(comment)
+    this.#finish()
+  }
+}
+
+export interface Followed {
+  readonly session: Session
+  readonly accepted: Accepted
+  readonly encoder: Encoder
+  readonly policy: Policy
+  /** Whoever sent the input may come back for the answer, by its key: the run goes on without them. */
+  readonly isKept: boolean
+}
+
+export const make = Effect.gen(function*() {
+  const hub = yield* SessionHub
+  const sse = yield* Sse
+
+  const attach = (
+    { accepted, encoder, isKept, policy, session }: Followed,
+    out: Sink | undefined
+  ): Effect.Effect<Fold, Malformed | Conflict | Gone, Scope.Scope> =>
+    Effect.gen(function*() {
+      const fold = new Fold(encoder, policy, out)
+      // Before the first event can come: whatever ends the request, the run does not go on for nobody.
+      yield* Effect.addFinalizer(() =>
+        Effect.suspend(() => {
+          const isLeft = policy.leaving === "cancels" && !isKept && !fold.isOver
+          const isRefused = fold.isOver && !fold.hasEnded
+          if (!isLeft && !isRefused) return Effect.void
+          return Effect.catchAllCause(
+            hub.cancel(session, accepted.run_id),
+            (cause) => Effect.logWarning("A run whose client has left could not be stopped", cause)
+          )
+        })
+      )
+      yield* hub.attach(session, fold, { after: accepted.seq, only: accepted.run_id })
+      return fold
+    })
+
+  return {
+    /** Answers the request with the run as a stream. A run that fails before its first frame is answered with a status. */
+    stream: (followed: Followed) =>
+      sse.respond((out) =>
+        Effect.gen(function*() {
+          const fold = yield* attach(followed, out)
+          const begun = yield* Effect.timeoutOption(Deferred.await(fold.begun), patience)
+          if (Option.isNone(begun)) fold.commit()
+          else if (fold.problem !== undefined && fold.isOver && !fold.isOpened()) return yield* fold.problem
+        })
+      ),
+    /** Waits until the run is over; what it came to is in the encoder. */
+    whole: (followed: Followed) =>
+      sse.whileValid(Effect.scoped(Effect.gen(function*() {
+        const fold = yield* attach(followed, undefined)
+        yield* Deferred.await(fold.over)
+        if (fold.problem !== undefined) return yield* fold.problem
+      })))
+  }
+})

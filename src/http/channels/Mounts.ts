@@ -1,0 +1,72 @@
+/** Which channels are served, and where: what the operator has chosen, checked before anything is listened to. */
+import { Either, Option } from "effect"
+import type { ChannelSettings } from "../../domain/Channel.ts"
+import { methodsOf } from "../middleware/Methods.ts"
+import { type Respond, respond } from "../middleware/Problems.ts"
+import type { Channel, Mounted } from "./Channel.ts"
+
+export const none: ReadonlyArray<Mounted> = []
+
+export interface Chosen {
+  readonly settings: ChannelSettings
+  readonly trusted: boolean
+}
+
+/** Routes that are the same for the router, whatever their parameters are called. */
+const shapeOf = (method: string, path: string) => `${method} ${path.replaceAll(/:[^/]+/g, ":")}`
+
+/** The channels that are on, at their places; or a sentence that says why that cannot be. */
+export const mount = (
+  channels: ReadonlyArray<Channel>,
+  taken: ReadonlyArray<{ readonly method: string; readonly path: string }>,
+  { settings, trusted }: Chosen
+): Either.Either<ReadonlyArray<Mounted>, string> => {
+  const known = channels.map(({ name }) => name)
+  const twice = known.find((name, i) => known.indexOf(name) !== i)
+  if (twice !== undefined) return Either.left(`There are two channels called ${twice}: each needs a name of its own.`)
+  const unknown = Object.keys(settings).find((name) => !known.includes(name))
+  if (unknown !== undefined) {
+    return Either.left(`channels: there is no channel called ${unknown}. There are: ${known.join(", ")}.`)
+  }
+  const mounted = channels.flatMap((channel): ReadonlyArray<Mounted> => {
+    const choice = settings[channel.name] ?? true
+    if (choice === false) return []
+    const chosen = choice === true ? {} : choice
+    return [channel.at({
+      name: channel.name,
+      mount: chosen.mount ?? channel.mount,
+      agent: chosen.agent,
+      idleHours: chosen.idle_hours ?? 0,
+      trusted
+    })]
+  })
+  const owners = new Map(taken.map(({ method, path }) => [shapeOf(method, path), "the native API"]))
+  for (const { name, routes } of mounted) {
+    for (const { method, path } of routes) {
+      const shape = shapeOf(method, path)
+      const other = owners.get(shape)
+      if (other !== undefined) {
+        return Either.left(
+          `channels: ${name} and ${other} would both answer ${method} ${path}. Give ${name} another mount, or switch it off.`
+        )
+      }
+      owners.set(shape, name)
+    }
+  }
+  return Either.right(mounted)
+}
+
+const isBelow = (path: string, mount: string) => mount !== "" && (path === mount || path.startsWith(`${mount}/`))
+
+/** Whose errors a URL has: those of the channel that answers there, or else of one that is mounted above it. */
+export const respondAt = (channels: ReadonlyArray<Mounted>): (url: string) => Respond => {
+  if (channels.length === 0) return () => respond
+  const own = channels.map((channel) => ({ ...channel, methodsAt: methodsOf(channel.routes) }))
+  return (url) => {
+    const path = url.split("?", 1)[0]!
+    const found = Option.fromNullable(
+      own.find(({ methodsAt }) => methodsAt(url).length > 0) ?? own.find(({ mount }) => isBelow(path, mount))
+    )
+    return Option.match(found, { onNone: () => respond, onSome: (channel) => channel.respond })
+  }
+}
