@@ -262,6 +262,7 @@ const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...option
       )
     ),
     Layer.provide(Wanting.layer),
+    Layer.provideMerge(DirectCallsLedgered.layer),
     Layer.provide(Layer.merge(outbound, mailer))
   )
 
@@ -283,8 +284,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
         RunHistoryStored.layer,
         SessionArchiveStored.layer,
         waking,
-        SessionKeysStored.layerWith({ ...defaults, ...options }),
-        DirectCallsLedgered.layer
+        SessionKeysStored.layerWith({ ...defaults, ...options })
       ),
       SessionHubLocal.layerWith({ ...defaults, ...options })
     ),

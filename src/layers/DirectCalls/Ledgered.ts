@@ -3,7 +3,7 @@ import type { UserId } from "../../domain/Ids.ts"
 import { costOf, type LedgerEntry, tokensOf } from "../../domain/Ledger.ts"
 import type { Prices } from "../../domain/Model.ts"
 import { addUsage, noUsage, reported, type Usage } from "../../domain/Usage.ts"
-import { DirectCalls } from "../../services/DirectCalls.ts"
+import { type CallFor, DirectCalls } from "../../services/DirectCalls.ts"
 import { EventLog } from "../../services/EventLog.ts"
 import { type ModelFailed, type ModelName, Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
@@ -48,7 +48,8 @@ export const make = Effect.gen(function*() {
     user_id: UserId,
     { credential_id, model, type }: ModelName,
     call: (progress: Progress) => Effect.Effect<void, E>,
-    outcome: (exit: Exit.Exit<void, E>) => string
+    outcome: (exit: Exit.Exit<void, E>) => string,
+    session?: CallFor
   ) =>
     Effect.gen(function*() {
       const began = yield* Clock.currentTimeMillis
@@ -62,9 +63,9 @@ export const make = Effect.gen(function*() {
             id: `direct/${newId.record(began)}`,
             kind,
             user_id,
-            session_id: null,
+            session_id: session?.id ?? null,
             run_id: null,
-            agent_id: null,
+            agent_id: session?.agent_id ?? null,
             credential_id,
             provider: type,
             model,
@@ -81,30 +82,37 @@ export const make = Effect.gen(function*() {
     })
 
   return DirectCalls.of({
-    stream: (call, emit) =>
+    stream: (call, emit, session) =>
       Effect.flatMap(
         Effect.clock,
         (clock) =>
-          metered("chat", call.owner, call.config, (progress) =>
-            models.stream(call, (part) => {
-              switch (part.type) {
-                case "retry":
-                  progress.attempts++
-                  return undefined
-                case "charged":
-                  progress.usage = addUsage(progress.usage, reported(part.usage))
-                  progress.prices ??= part.prices
-                  return undefined
-                case "switch":
-                  return undefined
-                case "finish":
-                  progress.usage = addUsage(progress.usage, reported(part.usage))
-                  progress.prices = part.prices ?? progress.prices
-                  break
-              }
-              progress.firstAt ??= Number(clock.unsafeCurrentTimeNanos()) / 1e6
-              return emit(part)
-            }), outcomeOf)
+          metered(
+            "chat",
+            call.owner,
+            call.config,
+            (progress) =>
+              models.stream(call, (part) => {
+                switch (part.type) {
+                  case "retry":
+                    progress.attempts++
+                    return undefined
+                  case "charged":
+                    progress.usage = addUsage(progress.usage, reported(part.usage))
+                    progress.prices ??= part.prices
+                    return undefined
+                  case "switch":
+                    return undefined
+                  case "finish":
+                    progress.usage = addUsage(progress.usage, reported(part.usage))
+                    progress.prices = part.prices ?? progress.prices
+                    break
+                }
+                progress.firstAt ??= Number(clock.unsafeCurrentTimeNanos()) / 1e6
+                return emit(part)
+              }),
+            outcomeOf,
+            session
+          )
       ),
     embed: Effect.fnUntraced(function*(call) {
       const { config, owner } = call

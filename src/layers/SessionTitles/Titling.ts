@@ -1,17 +1,14 @@
 /** Gives a session that nobody has named a title, which a model makes of its first exchange. */
-import { Duration, Effect, Option, Schema } from "effect"
+import { Duration, Effect, Either, Option, Schema } from "effect"
 import { BlockId, MessageId, SessionId } from "../../domain/Ids.ts"
-import type { Job } from "../../domain/Job.ts"
-import { costOf, type LedgerEntry, tokensOf } from "../../domain/Ledger.ts"
 import { type Message, textOf } from "../../domain/Message.ts"
 import type { ChatModelConfig } from "../../domain/Model.ts"
 import { isUnnamed, type Session } from "../../domain/Session.ts"
 import type { Settings } from "../../domain/Settings.ts"
 import { cut, isBlank } from "../../domain/Text.ts"
-import { addUsage, noUsage } from "../../domain/Usage.ts"
+import { DirectCalls } from "../../services/DirectCalls.ts"
 import { EventLog } from "../../services/EventLog.ts"
 import { done, type JobHandler, type Outcome } from "../../services/Jobs.ts"
-import { type ModelPart, Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { now } from "../../services/Now.ts"
 import { Storage } from "../../services/Storage.ts"
@@ -61,21 +58,15 @@ const modelFor = (config: ChatModelConfig, models: ReadonlyArray<string>): ChatM
 }
 
 export const make = Effect.fnUntraced(function*({ session_title_models, session_titles }: Options) {
-  const models = yield* Models
+  const calls = yield* DirectCalls
   const storage = yield* Storage
   const log = yield* EventLog
   const newId = yield* NewId
 
-  /** Asks the model, and puts into the ledger what it took, whatever came of it. */
-  const ask = Effect.fnUntraced(function*(job: Job, session: Session, config: ChatModelConfig, conversation: string) {
-    const clock = yield* Effect.clock
+  /** What the model answers. What it took is in the ledger, whatever came of it. */
+  const ask = Effect.fnUntraced(function*(session: Session, config: ChatModelConfig, conversation: string) {
     const created_at = yield* now
-    const since = clock.unsafeCurrentTimeMillis()
-    let first: number | null = null
-    let attempts = 1
     let answer = ""
-    let charged = noUsage
-    let finish: Extract<ModelPart, { readonly type: "finish" }> | undefined
     const message: Message = {
       id: MessageId.make(newId.short()),
       name: session.user_id,
@@ -86,44 +77,15 @@ export const make = Effect.fnUntraced(function*({ session_title_models, session_
       finished_at: created_at,
       usage: null
     }
-    const exit = yield* models.stream(
+    yield* calls.stream(
       { owner: session.user_id, config, fallbacks: [], system, messages: [message], tools: [] },
       (part) => {
-        if (part.type === "retry") attempts += 1
-        else if (part.type === "charged") charged = addUsage(charged, part.usage)
-        else {
-          first ??= clock.unsafeCurrentTimeMillis() - since
-          if (part.type === "finish") finish = part
-          else if (part.type === "text" && answer.length < maxAnswer) answer += part.delta
-        }
+        if (part.type === "text" && answer.length < maxAnswer) answer += part.delta
         return undefined
-      }
-    ).pipe(Effect.either)
-    const tokens = tokensOf(finish === undefined ? charged : addUsage(finish.usage, charged))
-    const entry: LedgerEntry = {
-      id: `${job.id}/${job.attempts}`,
-      kind: "chat",
-      user_id: session.user_id,
-      session_id: session.id,
-      run_id: null,
-      agent_id: session.agent_id,
-      credential_id: config.credential_id,
-      provider: config.type,
-      model: config.model,
-      ...tokens,
-      cost: finish?.prices === undefined ? null : costOf(tokens, finish.prices),
-      first_token_ms: first,
-      duration_ms: clock.unsafeCurrentTimeMillis() - since,
-      outcome: exit._tag === "Left" ? exit.left.type : "completed",
-      attempts,
-      created_at
-    }
-    // The session may be gone by now; what the call took is known all the same.
-    yield* Effect.ignore(log.append({ pages: [], runs: [], messages: [], usage: [entry] }))
-    return Option.map(Option.fromNullable(exit._tag === "Right" ? answer : undefined), titleIn).pipe((title) => ({
-      title: Option.getOrUndefined(title),
-      failure: exit._tag === "Left" ? exit.left : undefined
-    }))
+      },
+      session
+    )
+    return answer
   })
 
   const handler: JobHandler = {
@@ -142,10 +104,12 @@ export const make = Effect.fnUntraced(function*({ session_title_models, session_
       const placed = yield* log.messages(session.id, firstMessages)
       const conversation = conversationOf(placed.map(({ message }) => message))
       if (conversation === undefined) return done
-      const { failure, title } = yield* ask(job, session, modelFor(config, session_title_models), conversation)
-      if (failure !== undefined) {
-        return { result: failure.retryable ? "again" : "dead", error: failure.message } satisfies Outcome
+      const answered = yield* Effect.either(ask(session, modelFor(config, session_title_models), conversation))
+      if (Either.isLeft(answered)) {
+        const { message: error, retryable } = answered.left
+        return { result: retryable ? "again" : "dead", error } satisfies Outcome
       }
+      const title = titleIn(answered.right)
       if (title === undefined) return { result: "dead", error: "The model answered with no title." }
       return {
         result: "done",
