@@ -10,7 +10,7 @@ import { glob } from "./Glob.ts"
 import { grep } from "./Grep.ts"
 import { read } from "./Read.ts"
 import { running } from "./Running.ts"
-import { tasks } from "./Tasks.ts"
+import { todos } from "./Todos.ts"
 import { webFetch } from "./WebFetch.ts"
 import { write } from "./Write.ts"
 
@@ -18,7 +18,7 @@ const workspaceTools: ReadonlyArray<ToolSource<Workspace>> = [bash, edit, glob, 
 
 export const all: ReadonlyArray<ToolSource<BackgroundTasks | Outbound | Storage | Workspace>> = [
   ...workspaceTools,
-  ...tasks,
+  ...todos,
   ...running,
   webFetch
 ]
