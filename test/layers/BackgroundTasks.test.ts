@@ -5,10 +5,11 @@ import * as Host from "../../src/layers/Host.ts"
 import { BackgroundTasks } from "../../src/services/BackgroundTasks.ts"
 import { call, isIdle, reply, taskProcess, tasksContract, toldTimes } from "../contracts/TasksContract.ts"
 import { conversation, say } from "../support/hub.ts"
+import { eventually } from "../support/live.ts"
 import { patience } from "../support/Patience.ts"
 import { bus } from "../support/peers.ts"
 import { freshDatabase } from "../support/Postgres.ts"
-import { runsOf, slowTool, tasksOf, toldIn } from "../support/tasks.ts"
+import { isWoken, runsOf, slowTool, tasksOf, toldIn } from "../support/tasks.ts"
 
 tasksContract("Memory", Host.memory)
 
@@ -62,8 +63,8 @@ layer(Host.memory, { timeout: patience(30_000), excludeTestServices: true })("Ta
       assert.strictEqual(finished_reason, "completed")
       assert.include(textOf(content), "one")
       yield* toldTimes(session, 1)
+      yield* eventually("all jobs done", isWoken(session), (done) => done)
       yield* there.do(isIdle(session))
-      yield* Effect.sleep("300 millis")
       const told = yield* toldIn(session)
       assert.lengthOf(told, 1)
       assert.include(told[0]!, "heard done")
@@ -76,6 +77,7 @@ layer(Host.memory, { timeout: patience(30_000), excludeTestServices: true })("Ta
       yield* here.kill
       yield* a.gone
       yield* toldTimes(session, 1)
+      yield* eventually("all jobs done", isWoken(session), (done) => done)
       yield* there.do(isIdle(session))
       assert.deepStrictEqual((yield* tasksOf(session)).map(({ status }) => status), ["lost"])
       assert.lengthOf(yield* toldIn(session), 1)
