@@ -10,7 +10,7 @@ import { CredentialId, MessageId, TaskId, ToolCallId } from "./Ids.ts"
 import { Message, Offloaded } from "./Message.ts"
 import { PermissionContext } from "./Permission.ts"
 import { ErrorType } from "./RunError.ts"
-import { noTasks, TasksContext } from "./Tasks.ts"
+import { noTodos, TodoList } from "./Todos.ts"
 
 const custom = <const Name extends string, Fields extends Schema.Struct.Fields>(name: Name, value: Fields) =>
   event("CUSTOM", { name: Schema.Literal(name), value: Schema.Struct(value) }, `CUSTOM_${name}`)
@@ -44,7 +44,7 @@ const ModelSwitched = custom("model_switched", {
 
 /** Rules of permission or the plan have changed: the whole of both, as they are now. */
 const StateUpdated = custom("state_updated", {
-  tasks_context: TasksContext,
+  tasks_context: TodoList,
   permission_context: PermissionContext
 })
 
@@ -76,9 +76,9 @@ const ToolResultOffloaded = custom("tool_result_offloaded", {
 })
 
 /** The event that tells how the permissions of a session, and its plan, are now. */
-export const stateUpdated = ({ permission_context, tasks_context = noTasks }: {
+export const stateUpdated = ({ permission_context, tasks_context = noTodos }: {
   readonly permission_context: PermissionContext
-  readonly tasks_context?: TasksContext | undefined
+  readonly tasks_context?: TodoList | undefined
 }) => ({
   type: "CUSTOM" as const,
   name: "state_updated" as const,

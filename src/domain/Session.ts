@@ -3,7 +3,7 @@ import { AgentId, SessionId, Timestamp, UserId, WorkspaceId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 import { ChatModelConfig, Fallback } from "./Model.ts"
 import { PermissionContext, PermissionMode } from "./Permission.ts"
-import { TasksContext } from "./Tasks.ts"
+import { TodoList } from "./Todos.ts"
 
 const name = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(256))
 
@@ -63,7 +63,7 @@ export const Session = Schema.Struct({
     session_id: SessionId,
     permission_context: PermissionContext,
     /** Absent while the agent has made no list. */
-    tasks_context: Schema.optionalWith(TasksContext, { exact: true })
+    tasks_context: Schema.optionalWith(TodoList, { exact: true })
   })
 }).annotations({ identifier: "SessionRecord" })
 export interface Session extends Schema.Schema.Type<typeof Session> {}

@@ -1,47 +1,48 @@
 /** What becomes of tool calls that outlive their turn. */
 import { assert, layer } from "@effect/vitest"
-import { Effect, type Layer } from "effect"
+import { Effect, Fiber, type Layer } from "effect"
 import { textOf } from "../../src/domain/Message.ts"
 import type { Session } from "../../src/domain/Session.ts"
+import { maxOfSession } from "../../src/layers/BackgroundTasks/Local.ts"
 import type * as Host from "../../src/layers/Host.ts"
 import { BackgroundTasks } from "../../src/services/BackgroundTasks.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { Waker } from "../../src/services/Waker.ts"
-import { conversation, say } from "../support/hub.ts"
+import { answer, conversation, say } from "../support/hub.ts"
 import { eventually, everything, live, type LiveOptions } from "../support/live.ts"
 import { patience } from "../support/Patience.ts"
-import { customIn, runsOf, slowTool, tasksOf, toldIn } from "../support/tasks.ts"
+import { customIn, isWoken, runsOf, slowTool, tasksOf, toldIn } from "../support/tasks.ts"
 
 /** A process with the tool, which wakes sessions. */
-const process = (slow: ReturnType<typeof slowTool>, options: LiveOptions = {}) =>
-  Effect.tap(
-    live({ ...options, engine: { tools: [slow.tool], ...options.engine } }),
-    (host) => host.do(Effect.forkScoped(Effect.flatMap(Waker, ({ run }) => run)))
-  )
+export const taskProcess = Effect.fnUntraced(function*(slow: ReturnType<typeof slowTool>, options: LiveOptions = {}) {
+  const host = yield* live({ ...options, engine: { tools: [slow.tool], ...options.engine } })
+  const waker = yield* host.do(Effect.forkScoped(Effect.flatMap(Waker, ({ run }) => run)))
+  return { ...host, kill: Effect.zipRight(Fiber.interrupt(waker), host.kill) }
+})
 
-const reply = (session: Session, accepted: Effect.Effect.Success<ReturnType<typeof say>>) =>
+export const reply = (session: Session, accepted: Effect.Effect.Success<ReturnType<typeof say>>) =>
   Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq))
 
-const isIdle = (session: Session) =>
+export const isIdle = (session: Session) =>
   eventually(
     "idle",
     Effect.flatMap(SessionHub, (hub) => hub.status(session)),
     (status) => status === "idle"
   )
 
-const toldTimes = (session: Session, times: number) =>
+export const toldTimes = (session: Session, times: number) =>
   eventually(`told ${times} times`, toldIn(session), ({ length }) => length >= times)
 
-const call = (...names: ReadonlyArray<string>) => names.map((name) => `call Slow {"name":"${name}"}`).join("\n")
+export const call = (...names: ReadonlyArray<string>) => names.map((name) => `call Slow {"name":"${name}"}`).join("\n")
 
 export const tasksContract = <E>(name: string, backend: Layer.Layer<Host.Memories, E>): void =>
   layer(backend, { timeout: patience(60_000), excludeTestServices: true })(`Tasks: ${name}`, (it) => {
     it.scoped("a call that takes long ends with a note, the run ends, and its result comes by a run of its own", () =>
       Effect.gen(function*() {
         const slow = slowTool()
-        const host = yield* process(slow)
+        const host = yield* taskProcess(slow)
         const session = yield* host.do(conversation())
         const accepted = yield* host.do(say(session, `${call("a")}\nthen\nresults`))
         const first = yield* host.do(reply(session, accepted))
@@ -81,7 +82,7 @@ export const tasksContract = <E>(name: string, backend: Layer.Layer<Host.Memorie
     it.scoped("output is told as it comes, once, and then the end", () =>
       Effect.gen(function*() {
         const slow = slowTool()
-        const host = yield* process(slow)
+        const host = yield* taskProcess(slow)
         const session = yield* host.do(conversation())
         yield* host.do(Effect.flatMap(say(session, call("a")), (accepted) => reply(session, accepted)))
         yield* slow.says("a", "one ")
@@ -106,25 +107,25 @@ export const tasksContract = <E>(name: string, backend: Layer.Layer<Host.Memorie
     it.scoped("a result that is there before the next step is told in it, and starts no run", () =>
       Effect.gen(function*() {
         const slow = slowTool()
-        const host = yield* process(slow)
+        const host = yield* taskProcess(slow)
         const session = yield* host.do(conversation("demo-script"))
-        const script = `${call("a")}\nthen\ncall Slow {"name":"b"}\nthen\nsay over`
+        const script = `${call("a")}\nthen\nsleep 1000\ncall Calculate {"expression":"1+1"}\nthen\nsay over`
         const accepted = yield* host.do(say(session, script))
-        yield* eventually("b runs", Effect.sync(slow.calls), ({ length }) => length === 2)
+        yield* eventually("a task", tasksOf(session), ({ length }) => length === 1)
         yield* slow.ends("a", "first")
         const { content } = yield* host.do(reply(session, accepted))
         const kinds = content.map((block) => block.type)
         assert.deepStrictEqual(kinds, ["tool_call", "tool_result", "tool_call", "tool_result", "hint", "text"])
-        yield* slow.ends("b", "second")
-        yield* toldTimes(session, 2)
+        yield* eventually("all jobs done", isWoken(session), (done) => done)
         yield* host.do(isIdle(session))
-        assert.deepStrictEqual((yield* runsOf(session)).map(({ source }) => source), ["user", "task"])
+        assert.deepStrictEqual((yield* runsOf(session)).map(({ source }) => source), ["user"])
+        assert.lengthOf(yield* toldIn(session), 1)
       }))
 
     it.scoped("after a kill each task is told as lost, once, by a run of its own or by the one that goes on", () =>
       Effect.gen(function*() {
         const slow = slowTool()
-        const first = yield* process(slow)
+        const first = yield* taskProcess(slow)
         const session = yield* first.do(conversation())
         yield* first.do(
           Effect.flatMap(say(session, `${call("a", "b", "c")}\nthen\nsay ok`), (accepted) => reply(session, accepted))
@@ -133,12 +134,12 @@ export const tasksContract = <E>(name: string, backend: Layer.Layer<Host.Memorie
         yield* first.kill
         // What is stopped with its process says nothing any more.
         assert.deepStrictEqual((yield* tasksOf(session)).map(({ status }) => status), ["running", "running", "running"])
-        const second = yield* process(slowTool())
+        const second = yield* taskProcess(slowTool())
         yield* second.do(Effect.flatMap(BackgroundTasks, ({ recover }) => recover))
         yield* second.do(Effect.flatMap(RunOwner, ({ recover }) => recover))
         yield* toldTimes(session, 3)
+        yield* eventually("all jobs done", isWoken(session), (done) => done)
         yield* second.do(isIdle(session))
-        yield* Effect.sleep("300 millis")
         const told = yield* toldIn(session)
         const tasks = yield* tasksOf(session)
         assert.lengthOf(told, 3)
@@ -150,7 +151,7 @@ export const tasksContract = <E>(name: string, backend: Layer.Layer<Host.Memorie
     it.scoped("a stop of the session stops its tasks, which then say nothing", () =>
       Effect.gen(function*() {
         const slow = slowTool()
-        const host = yield* process(slow)
+        const host = yield* taskProcess(slow)
         const session = yield* host.do(conversation())
         const other = yield* host.do(conversation())
         yield* host.do(Effect.flatMap(say(session, call("a")), (accepted) => reply(session, accepted)))
@@ -167,7 +168,7 @@ export const tasksContract = <E>(name: string, backend: Layer.Layer<Host.Memorie
     it.scoped("somebody else finds no task, and stops none", () =>
       Effect.gen(function*() {
         const slow = slowTool()
-        const host = yield* process(slow)
+        const host = yield* taskProcess(slow)
         const session = yield* host.do(conversation())
         const other = yield* host.do(conversation())
         yield* host.do(Effect.flatMap(say(session, call("a")), (accepted) => reply(session, accepted)))
@@ -187,12 +188,72 @@ export const tasksContract = <E>(name: string, backend: Layer.Layer<Host.Memorie
     it.scoped("with its session a task is stopped and gone", () =>
       Effect.gen(function*() {
         const slow = slowTool()
-        const host = yield* process(slow)
+        const host = yield* taskProcess(slow)
         const session = yield* host.do(conversation())
         yield* host.do(Effect.flatMap(say(session, call("a")), (accepted) => reply(session, accepted)))
         yield* host.do(Effect.flatMap(SessionHub, (hub) => hub.forget(session)))
         yield* host.do(Effect.flatMap(Storage, ({ sessions }) => sessions.remove(session.user_id, session.id)))
         assert.deepStrictEqual(slow.stopped, ["a"])
         assert.deepStrictEqual(yield* tasksOf(session), [])
+      }))
+
+    it.scoped("a run that is interrupted by the next input, or waits for a person, leaves its tasks alone", () =>
+      Effect.gen(function*() {
+        const slow = slowTool()
+        const host = yield* taskProcess(slow)
+        const session = yield* host.do(conversation())
+        const first = yield* host.do(say(session, `${call("a")}\nthen\nsleep 60000`))
+        yield* eventually("a task", tasksOf(session), ({ length }) => length === 1)
+        const next = yield* host.do(say(session, "call Pause {\"seconds\":0}\nthen\nsay over", "interrupt"))
+        assert.strictEqual((yield* host.do(reply(session, first))).finished_reason, "interrupted")
+        yield* eventually(
+          "waits",
+          host.do(Effect.flatMap(SessionHub, (hub) => hub.status(session))),
+          (status) => status === "awaiting_permission"
+        )
+        yield* slow.ends("a", "done")
+        yield* eventually("ended", tasksOf(session), ([task]) => task?.status === "completed")
+        yield* Effect.sleep("300 millis")
+        // Nobody answers for the person: it is told when the run goes on.
+        assert.deepStrictEqual(yield* toldIn(session), [])
+        const parked = yield* host.do(reply(session, next))
+        const asked = parked.content.find((block) => block.type === "tool_call")!
+        yield* host.do(answer(session, {
+          type: "USER_CONFIRM_RESULT",
+          reply_id: parked.id,
+          confirm_results: [{ confirmed: true, tool_call: { id: asked.id } }]
+        }))
+        yield* toldTimes(session, 1)
+        yield* eventually("all jobs done", isWoken(session), (done) => done)
+        yield* host.do(isIdle(session))
+        const { content } = yield* host.do(reply(session, next))
+        assert.deepStrictEqual(content.map(({ type }) => type), ["tool_call", "tool_result", "hint", "text"])
+        assert.lengthOf(yield* toldIn(session), 1)
+      }))
+
+    it.scoped("a call beyond the bound of its session waits for its end, and so does one that never moves", () =>
+      Effect.gen(function*() {
+        const slow = slowTool()
+        const still = slowTool(false)
+        const host = yield* taskProcess(slow, {
+          engine: { tools: [slow.tool, { ...still.tool, tool: { ...still.tool.tool, name: "Still" } }] }
+        })
+        const session = yield* host.do(conversation())
+        const names = Array.from({ length: maxOfSession }, (_, i) => `t${i}`)
+        yield* host.do(
+          Effect.flatMap(say(session, call(...names)), (accepted) => reply(session, accepted))
+        )
+        const accepted = yield* host.do(
+          say(session, `${call("late")}\ncall Still {"name":"still"}\nthen\nresults`)
+        )
+        yield* Effect.sleep("400 millis")
+        assert.lengthOf(yield* tasksOf(session), maxOfSession)
+        yield* slow.ends("late", "in time")
+        yield* still.ends("still", "moved never")
+        const { content } = yield* host.do(reply(session, accepted))
+        assert.include(textOf(content), "late begins. in time")
+        assert.include(textOf(content), "still begins. moved never")
+        yield* host.do(Effect.flatMap(SessionHub, (hub) => hub.interrupt(session, "keep")))
+        assert.sameMembers([...slow.stopped], names)
       }))
   })

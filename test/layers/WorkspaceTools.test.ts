@@ -1,6 +1,6 @@
 /** The tools that work in a workspace, as a model uses them. */
 import { assert, describe, layer } from "@effect/vitest"
-import { Effect, Layer, Schedule, Schema } from "effect"
+import { Effect, Fiber, Layer, Schedule, Schema } from "effect"
 import { createServer } from "node:http"
 import { AgentDraft, type AgentTools } from "../../src/domain/Agent.ts"
 import type { SessionId, ToolCallId } from "../../src/domain/Ids.ts"
@@ -75,6 +75,16 @@ const mine = ({ agent, session }: ToolCaller) =>
 describe.skipIf(!isSandboxed)("In the sandbox", () => {
   layer(tools, { timeout: patience(60_000), excludeTestServices: true })("Workspace tools", (it) => {
     describe("Bash", () => {
+      it.scoped("stays where a later command has gone when an earlier one ends", () =>
+        Effect.gen(function*() {
+          const ada = yield* someone()
+          yield* says(ada, "Bash", { command: "mkdir -p early late" })
+          const early = yield* Effect.fork(says(ada, "Bash", { command: "cd early && touch begun && sleep 1" }))
+          yield* says(ada, "Bash", { command: "until [ -e early/begun ]; do sleep 0.02; done; cd late" })
+          yield* Fiber.join(early)
+          assert.match(yield* says(ada, "Bash", { command: "pwd" }), /\/late\s*$/)
+        }))
+
       it.scoped("goes on where the session was: its folder and exported variables, and nothing of another session", () =>
         Effect.gen(function*() {
           const ada = yield* someone()

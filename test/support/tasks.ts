@@ -85,6 +85,14 @@ export const runsOf = (session: Session) =>
       ({ items }) => items
     ))
 
+/** Whether there is nothing left to wake the session for. */
+export const isWoken = (session: Session) =>
+  Effect.flatMap(Storage, ({ jobs }) =>
+    Effect.map(
+      jobs.list(session.user_id, { limit: 100, cursor: undefined }, { kind: "task", status: "pending" }),
+      ({ total }) => total === 0
+    ))
+
 /** A task of a session that a process has left running which is gone. */
 export const leftTask = Effect.fnUntraced(function*(session: Pick<Session, "id" | "user_id" | "agent_id">) {
   const log = yield* EventLog

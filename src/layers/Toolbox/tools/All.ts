@@ -14,7 +14,7 @@ import { read } from "./Read.ts"
 import { running } from "./Running.ts"
 import { schedules } from "./Schedules.ts"
 import { sessionHistory } from "./SessionHistory.ts"
-import { tasks } from "./Tasks.ts"
+import { todos } from "./Todos.ts"
 import { webFetch } from "./WebFetch.ts"
 import { write } from "./Write.ts"
 
@@ -25,9 +25,9 @@ export type Needed = BackgroundTasks | EventLog | Outbound | Schedules | Storage
 
 export const all: ReadonlyArray<ToolSource<Needed>> = [
   ...workspaceTools,
+  ...todos,
   ...running,
   ...schedules,
   sessionHistory,
-  ...tasks,
   webFetch
 ]

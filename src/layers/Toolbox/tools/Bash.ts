@@ -18,7 +18,8 @@ const maxOutput = 256 * 1024 * 1024
 
 /**
  * Takes the variables that the session has exported, begins in the folder, runs the command, and keeps both as they are
- * then. What the command has left running does not hold the call up for more than a second. A pipe in between makes
+ * then, unless another command has done so meanwhile: one that ends late, in the background, must not take the session back
+ * to where it began. What the command has left running does not hold the call up for more than a second. A pipe in between makes
  * /dev/stdout and /dev/stderr files that can be opened.
  *   $1 the file that keeps the variables, $2 the folder, $3 the command, $4 the file that keeps the folder, $5 the session's folder
  */
@@ -29,8 +30,8 @@ cd "$2" 2>/dev/null || { [ "$2" = "$5" ] && mkdir -p "$2" && cd "$2"; } || {
   echo "The folder $2 is not there any more. The next command begins in $5."
   exit 1
 }
-_stoa_state=$1 _stoa_folder=$4 _stoa_home=$5
-trap '_stoa_code=$?; { export -p > "$_stoa_state.new" && mv -f "$_stoa_state.new" "$_stoa_state"; printf "%s\\n%s" "$_stoa_home" "$PWD" > "$_stoa_folder.new" && mv -f "$_stoa_folder.new" "$_stoa_folder"; } 2>/dev/null; exit $_stoa_code' EXIT
+_stoa_state=$1 _stoa_folder=$4 _stoa_home=$5 _stoa_seen=$(stat -c %y "$1" 2>/dev/null)
+trap '_stoa_code=$?; [ "$_stoa_seen" != "$(stat -c %y "$_stoa_state" 2>/dev/null)" ] || { export -p > "$_stoa_state.new" && mv -f "$_stoa_state.new" "$_stoa_state"; printf "%s\\n%s" "$_stoa_home" "$PWD" > "$_stoa_folder.new" && mv -f "$_stoa_folder.new" "$_stoa_folder"; } 2>/dev/null; exit $_stoa_code' EXIT
 eval "$3"
 `
 

@@ -1,49 +1,49 @@
-/** The plan of a session: what its agent has set itself to do, in the shape of the Agent Service. */
+/** What the agent of a session has set itself to do: its to-do list, in the shape and with the words of the Agent Service. */
 import { Schema } from "effect"
 import { Timestamp } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 
 /** Most tasks of a session, and longest texts, in characters. */
-export const maxTasks = 200
+export const maxTodos = 200
 export const maxSubject = 500
 export const maxDescription = 4_000
 
-export const TaskState = Schema.Literal("pending", "in_progress", "completed")
-export type TaskState = typeof TaskState.Type
+export const TodoState = Schema.Literal("pending", "in_progress", "completed")
+export type TodoState = typeof TodoState.Type
 
 const ids = Schema.Array(Schema.String)
 
-export const AgentTask = Schema.Struct({
+export const Todo = Schema.Struct({
   id: Schema.String,
   subject: Schema.String,
   description: Schema.String,
   metadata: JsonObject,
   created_at: Timestamp,
-  state: TaskState,
+  state: TodoState,
   owner: Schema.NullOr(Schema.String),
   /** Ids of the tasks that wait for this one. */
   blocks: ids,
   /** Ids of the tasks for which this one waits. */
   blocked_by: ids
 }).annotations({ identifier: "PlannedTask" })
-export type AgentTask = typeof AgentTask.Type
+export type Todo = typeof Todo.Type
 
-export const TasksContext = Schema.Struct({ tasks: Schema.Array(AgentTask) }).annotations({
+export const TodoList = Schema.Struct({ tasks: Schema.Array(Todo) }).annotations({
   identifier: "TasksContext"
 })
-export type TasksContext = typeof TasksContext.Type
+export type TodoList = typeof TodoList.Type
 
-export const noTasks: TasksContext = { tasks: [] }
+export const noTodos: TodoList = { tasks: [] }
 
 /** The next number; ids of removed tasks are not used again while a later one is there. */
-const nextId = ({ tasks }: TasksContext): string => String(1 + Math.max(0, ...tasks.map(({ id }) => Number(id) || 0)))
+const nextId = ({ tasks }: TodoList): string => String(1 + Math.max(0, ...tasks.map(({ id }) => Number(id) || 0)))
 
 /** The list with one more; the same list when it is full. */
-export const addTask = (
-  context: TasksContext,
-  task: Pick<AgentTask, "subject" | "description" | "created_at">
-): TasksContext =>
-  context.tasks.length >= maxTasks ? context : {
+export const addTodo = (
+  context: TodoList,
+  task: Pick<Todo, "subject" | "description" | "created_at">
+): TodoList =>
+  context.tasks.length >= maxTodos ? context : {
     tasks: [...context.tasks, {
       ...task,
       id: nextId(context),
@@ -55,15 +55,15 @@ export const addTask = (
     }]
   }
 
-export interface TaskChange {
+export interface TodoChange {
   readonly subject?: string
   readonly description?: string
-  readonly state?: TaskState | "deleted"
+  readonly state?: TodoState | "deleted"
   readonly blocked_by?: ReadonlyArray<string>
 }
 
 /** The list with a task changed or removed. Undefined when it is not there, or would wait for one that is not. */
-export const changeTask = (context: TasksContext, id: string, change: TaskChange): TasksContext | undefined => {
+export const changeTodo = (context: TodoList, id: string, change: TodoChange): TodoList | undefined => {
   const known = new Set(context.tasks.map((task) => task.id))
   if (!known.has(id)) return undefined
   const { blocked_by, state, ...texts } = change
