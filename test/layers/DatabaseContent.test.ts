@@ -126,6 +126,7 @@ describe("A database that refuses what is said in a run", () => {
 
 /** What the database was before lists of runs could be narrowed. */
 const beforeRunFilters = `
+  drop table compactions;
   drop table deliveries, notifications, jobs;
   drop trigger fill_in_run on runs;
   drop function fill_in_run;
