@@ -82,6 +82,8 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   cors_origins: listOf,
   allowed_hosts: listOf,
   outbound_hosts: listOf,
+  session_title_models: listOf,
+  session_titles: (text) => truths.get(text.toLowerCase()) ?? text,
   trust_user_header: (text) => truths.get(text.toLowerCase()) ?? text,
   log_requests: (text) => truths.get(text.toLowerCase()) ?? text,
   accept_new_vault_key: (text) => truths.get(text.toLowerCase()) ?? text

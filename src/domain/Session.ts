@@ -90,6 +90,12 @@ export const SessionListItem = Schema.Struct({
 }).annotations({ identifier: "SessionListItem" })
 export type SessionListItem = typeof SessionListItem.Type
 
+/** What a session is called that nobody has named. */
+export const timeName = (created_at: Timestamp): string => created_at.slice(0, 19).replace("T", " ")
+
+/** Whether nobody has named it yet. */
+export const isUnnamed = ({ config, created_at }: Session): boolean => config.name === timeName(created_at)
+
 export const SessionDraft = Schema.Struct({
   agent_id: AgentId,
   workspace_id: Schema.optional(Schema.NullOr(WorkspaceId)),

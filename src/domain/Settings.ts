@@ -124,6 +124,14 @@ const workspaceSeconds = Schema.Int.pipe(Schema.between(1, 86_400)).annotations(
   description: "seconds from 1 to 86400"
 })
 
+const sessionTitles = Schema.Boolean.annotations({ description: "true or false" })
+
+/** A credential's type and a model of it. */
+const titleModel = Schema.String.pipe(Schema.pattern(/^[a-z0-9_]{1,64}:\S{1,256}$/))
+const titleModels = Schema.Array(titleModel).annotations({
+  description: "a list of models such as openai_credential:gpt-5-nano, each behind the type of its credential"
+})
+
 const smtpUrl = Schema.Redacted(Schema.String.pipe(Schema.pattern(/^smtps?:\/\/\S{1,2048}$/))).annotations({
   description: "a URL such as smtps://user:password@mail.example.com"
 })
@@ -195,6 +203,10 @@ export const Settings = Schema.Struct({
   retain_days: Schema.optionalWith(retainDays, { exact: true, default: () => 0 }),
   /** The shortest time between two fires of one schedule. */
   schedule_min_seconds: Schema.optionalWith(scheduleMinSeconds, { exact: true, default: () => minIntervalSeconds }),
+  /** Whether a session that nobody has named gets a title from its first exchange. */
+  session_titles: Schema.optionalWith(sessionTitles, { exact: true, default: () => false }),
+  /** The models that write titles, by the type of the session's credential; without one the session's own does. */
+  session_title_models: Schema.optionalWith(titleModels, { exact: true, default: () => [] }),
   /** A mail server for notifications; without it none go out by e-mail. */
   smtp_url: Schema.optionalWith(smtpUrl, { exact: true }),
   /** Who these mails are from. */

@@ -14,6 +14,14 @@ export const firstWord = (text: string): readonly [word: string, rest: string] =
   return blank < 0 ? [begun, ""] : [begun.slice(0, blank), begun.slice(blank).trimStart()]
 }
 
+/** At most so many characters of a text, cut between two and never inside of one. */
+export const cut = (text: string, most: number): string => {
+  if (text.length <= most) return text
+  const end = most - 1
+  const isInside = text.charCodeAt(end - 1) >= 0xd800 && text.charCodeAt(end - 1) < 0xdc00
+  return `${text.slice(0, isInside ? end - 1 : end)}…`
+}
+
 /** What can be seen of a text: neither white space nor characters that show nothing, such as a zero width space. */
 const visible = /[^\p{White_Space}\p{Default_Ignorable_Code_Point}\x1c-\x1f]/u
 

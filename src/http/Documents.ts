@@ -12,6 +12,7 @@ import { createHash } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { Api } from "./Api.ts"
+import { shared } from "./Shared.ts"
 
 /** The user for whom a page sends requests until its reader names another. On loopback no more is needed. */
 const reader = "local"
@@ -104,7 +105,7 @@ const onDemand = <E>(
   cacheControl = asked
 ) =>
   HttpLayerRouter.use((router) =>
-    Effect.map(make, (response) => {
+    Effect.map(Effect.scoped(make), (response) => {
       const { body } = response
       const etag = body._tag === "Uint8Array" ? tagOf(body.body) : undefined
       const headers = { "cache-control": cacheControl, ...etag !== undefined && { etag } }
@@ -114,7 +115,7 @@ const onDemand = <E>(
         same: HttpServerResponse.empty({ status: 304, headers })
       }
     }).pipe(
-      Effect.cached,
+      shared,
       Effect.map((made) =>
         Effect.zipWith(
           Effect.orDie(made),

@@ -23,6 +23,7 @@ import type { Rotation } from "../services/Rotation.ts"
 import type { RunHistory } from "../services/RunHistory.ts"
 import type { RunOwner } from "../services/RunOwner.ts"
 import type { Scheduler } from "../services/Scheduler.ts"
+import type { Schedules } from "../services/Schedules.ts"
 import type { ScheduleStore } from "../services/ScheduleStore.ts"
 import type { SessionArchive } from "../services/SessionArchive.ts"
 import type { SessionHub } from "../services/SessionHub.ts"
@@ -66,8 +67,11 @@ import * as RunOwnerLocal from "./RunOwner/Local.ts"
 import * as SchedulerClaimed from "./Scheduler/Claimed.ts"
 import * as SchedulerMemory from "./Scheduler/Memory.ts"
 import * as SchedulerSql from "./Scheduler/Sql.ts"
+import * as SchedulesStored from "./Scheduler/Stored.ts"
 import * as SessionArchiveStored from "./SessionArchive/Stored.ts"
 import * as SessionHubLocal from "./SessionHub/Local.ts"
+import * as Titled from "./SessionTitles/Titled.ts"
+import * as Titling from "./SessionTitles/Titling.ts"
 import * as Migrations from "./Sql/Migrations.ts"
 import * as migrations from "./Sql/migrations/All.ts"
 import * as Pg from "./Sql/pg/Pg.ts"
@@ -108,6 +112,7 @@ export type Host =
   | SessionHub
   | RunHistory
   | SessionArchive
+  | Schedules
   | Scheduler
   | Jobs
   | Notifier
@@ -193,8 +198,10 @@ const workspaces = (settings: Settings): Layer.Layer<Workspace> => {
 const mailer = ({ mail_from, smtp_url }: Settings): Layer.Layer<Mailer> =>
   smtp_url === undefined ? MailerOff.layer : MailerSmtp.layer({ url: smtp_url, from: mail_from })
 
-export interface EngineOptions
-  extends Partial<AgentRunnerLoop.Limits & SchedulerClaimed.Options & SessionHubLocal.Options & Upkeep.Limits>
+export interface EngineOptions extends
+  Partial<
+    AgentRunnerLoop.Limits & SchedulesStored.Options & Titling.Options & SessionHubLocal.Options & Upkeep.Limits
+  >
 {
   /** Whether `X-User-ID` is trusted. */
   readonly trusted: boolean
@@ -215,9 +222,19 @@ const unreachable = Layer.succeed(Outbound, {
 })
 
 /** What is done later, and who is told. It sees the log and the schedules as they are, and the engine sees them with its notices. */
-const notifying = ({ mailer = MailerOff.layer, outbound = unreachable }: EngineOptions) =>
-  Layer.merge(NotifierLocal.layer, Noticed.layer).pipe(
-    Layer.provideMerge(Layer.unwrapEffect(Effect.map(Effect.all([Noticing.make, Delivering.make]), JobsWorking.layer))),
+const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...options }: EngineOptions) =>
+  Layer.merge(
+    NotifierLocal.layer,
+    options.session_titles === true ? Layer.provideMerge(Titled.layer, Noticed.layer) : Noticed.layer
+  ).pipe(
+    Layer.provideMerge(
+      Layer.unwrapEffect(
+        Effect.map(
+          Effect.all([Noticing.make, Delivering.make, Titling.make({ ...defaults, ...options })]),
+          JobsWorking.layer
+        )
+      )
+    ),
     Layer.provide(Wanting.layer),
     Layer.provide(Layer.merge(outbound, mailer))
   )
@@ -227,7 +244,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
   Layer.merge(
     Layer.provideMerge(
       Layer.mergeAll(
-        SchedulerClaimed.layerWith({ ...defaults, ...options }),
+        SchedulerClaimed.layer,
         RunHistoryStored.layer,
         SessionArchiveStored.layer
       ),
@@ -239,12 +256,14 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(Layer.merge(RoomsLocal.layer, AgentRunnerLoop.layer({ ...defaults, ...options }))),
     Layer.provideMerge(
       ToolboxWithMcp.layer(
-        ToolboxBuiltIn.layerWith<EventLog | Storage | Vault | Models | Workspace | Outbound | Scope.Scope>([
+        ToolboxBuiltIn.layerWith<
+          EventLog | Storage | Vault | Models | Workspace | Outbound | Schedules | Scope.Scope
+        >([
           ...requestedTools,
           ...options.tools ?? []
         ])
       ).pipe(
-        Layer.provideMerge(McpStored.layer),
+        Layer.provideMerge(Layer.merge(McpStored.layer, SchedulesStored.layerWith({ ...defaults, ...options }))),
         Layer.provide(options.outbound ?? unreachable)
       )
     ),

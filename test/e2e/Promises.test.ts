@@ -234,7 +234,8 @@ describe("The engine's promises, over the built server", () => {
         assert.isBelow(unready, patience(500))
         assert.isBelow(took, patience((drainSeconds + 5) * 1_000))
         for (const { status, whole, text } of await Promise.all(streams)) {
-          assert.deepStrictEqual([status, whole, text], [200, true, ": stopping\n"])
+          // On a slow machine a stream is kept alive before the server is asked to stop.
+          assert.deepStrictEqual([status, whole, text.replace(/^(?:: \n)+/, "")], [200, true, ": stopping\n"])
         }
         for (const [i, ofSession] of seen.entries()) {
           for (const frames of ofSession) {

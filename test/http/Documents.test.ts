@@ -30,6 +30,21 @@ describe("The pages that show the API", () => {
     }
   })
 
+  it("are there for the others when the first who asked has left", async () => {
+    const { dispose, handler } = HttpLayerRouter.toWebHandler(Documents.layer, { disableLogger: true })
+    try {
+      for (const path of Documents.paths) {
+        const leaving = new AbortController()
+        const left = handler(new Request(`http://localhost${path}`, { signal: leaving.signal }))
+        leaving.abort()
+        await left
+        assert.strictEqual((await handler(new Request(`http://localhost${path}`))).status, 200, path)
+      }
+    } finally {
+      await dispose()
+    }
+  }, 60_000)
+
   it("ask no other host for anything, and are sent again only when they have changed", async () => {
     const { dispose, handler } = HttpLayerRouter.toWebHandler(Documents.layer, { disableLogger: true })
     try {

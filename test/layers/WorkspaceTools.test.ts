@@ -7,7 +7,9 @@ import type { SessionId, ToolCallId } from "../../src/domain/Ids.ts"
 import { permissionContext, type PermissionMode } from "../../src/domain/Permission.ts"
 import { decide } from "../../src/domain/permission/Decide.ts"
 import * as Host from "../../src/layers/Host.ts"
+import * as Scripted from "../../src/layers/Models/Scripted.ts"
 import * as OutboundGuarded from "../../src/layers/Outbound/Guarded.ts"
+import * as SchedulesStored from "../../src/layers/Scheduler/Stored.ts"
 import * as ToolboxBuiltIn from "../../src/layers/Toolbox/BuiltIn.ts"
 import { all } from "../../src/layers/Toolbox/tools/All.ts"
 import * as Bubblewrap from "../../src/layers/Workspace/Bubblewrap.ts"
@@ -24,6 +26,8 @@ const workspace = inFolder((dir) =>
 )
 
 const tools = ToolboxBuiltIn.layerWith(all).pipe(
+  Layer.provide(SchedulesStored.layer),
+  Layer.provide(Scripted.layer([])),
   Layer.provideMerge(Layer.mergeAll(workspace, Host.memory, OutboundGuarded.layer({ hosts: [], loopback: true })))
 )
 

@@ -97,6 +97,19 @@ export const options = {
     "The shortest time between two fires of a schedule",
     10
   ),
+  session_titles: Options.boolean("session-titles", { negationNames: ["no-session-titles"] }).pipe(
+    Options.withDescription(
+      described("session_titles", "A title for each session that nobody has named, made by a model", "false")
+    ),
+    Options.optional
+  ),
+  session_title_models: Options.optional(
+    text(
+      "session_title_models",
+      "MODELS",
+      "The models that make titles: openai_credential:gpt-5-nano and so on, with commas"
+    )
+  ),
   mail_from: Options.optional(text("mail_from", "ADDRESS", "Who e-mails of notifications are from")),
   retain_days: number("retain_days", "DAYS", "How long the events of ended runs are kept; 0 is for ever", 0),
   max_connections: Options.integer("max-connections").pipe(
@@ -181,6 +194,8 @@ export const read = Effect.fnUntraced(function*(flags: Flags) {
       model_idle_seconds: Option.getOrUndefined(flags.model_idle_seconds),
       parked_hours: Option.getOrUndefined(flags.parked_hours),
       schedule_min_seconds: Option.getOrUndefined(flags.schedule_min_seconds),
+      session_titles: Option.getOrUndefined(flags.session_titles),
+      session_title_models: list(flags.session_title_models),
       mail_from: Option.getOrUndefined(flags.mail_from),
       retain_days: Option.getOrUndefined(flags.retain_days),
       max_connections: Option.getOrUndefined(flags.max_connections),

@@ -9,6 +9,7 @@ import { Readiness } from "../../services/Readiness.ts"
 import { Rooms } from "../../services/Rooms.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Api } from "../Api.ts"
+import { shared } from "../Shared.ts"
 
 /** Storage that does not answer within this time is unhealthy. */
 const timeout = "2 seconds"
@@ -27,11 +28,13 @@ export const layer = HttpApiBuilder.group(Api, "health", (handlers) =>
     const rooms = yield* Rooms
     const readiness = yield* Readiness
 
-    const storage = yield* agents.host.list({ limit: 1, cursor: undefined }).pipe(
-      Effect.timeout(timeout),
-      Effect.as(true),
-      Effect.catchAllCause(() => Effect.succeed(false)),
-      Effect.cachedWithTTL(remembered)
+    const storage = yield* shared(
+      agents.host.list({ limit: 1, cursor: undefined }).pipe(
+        Effect.timeout(timeout),
+        Effect.as(true),
+        Effect.catchAllCause(() => Effect.succeed(false))
+      ),
+      remembered
     )
 
     return handlers

@@ -14,7 +14,8 @@ import {
   type SessionDraft,
   type SessionListItem,
   type SessionPatch,
-  type SessionStatus
+  type SessionStatus,
+  timeName
 } from "../../domain/Session.ts"
 import { EventLog } from "../../services/EventLog.ts"
 import { Idempotency } from "../../services/Idempotency.ts"
@@ -58,7 +59,7 @@ const sessionOf = (draft: SessionDraft, user_id: UserId, millis: number, newId: 
     source_schedule_id: null,
     config: {
       workspace_id: draft.workspace_id ?? WorkspaceId.make(newId()),
-      name: draft.name ?? at.slice(0, 19).replace("T", " "),
+      name: draft.name ?? timeName(at),
       chat_model_config: draft.chat_model_config ?? null,
       fallback_chat_model_config: draft.fallback_chat_model_config ?? null,
       tts_model_config: draft.tts_model_config ?? null,

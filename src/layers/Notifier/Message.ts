@@ -7,6 +7,7 @@ import { textOf } from "../../domain/Message.ts"
 import type { Delivery, Notification } from "../../domain/Notification.ts"
 import type { Run } from "../../domain/Run.ts"
 import type { Schedule } from "../../domain/Schedule.ts"
+import { cut } from "../../domain/Text.ts"
 
 /** What there is to tell. Records that are gone by now are undefined. */
 export interface Subject {
@@ -27,14 +28,6 @@ const maxText = 4_000
 
 /** Tool calls that wait which a message names. */
 const maxCalls = 20
-
-/** Cuts between characters, never inside of one. */
-export const cut = (text: string, most: number): string => {
-  if (text.length <= most) return text
-  const end = most - 1
-  const isInside = text.charCodeAt(end - 1) >= 0xd800 && text.charCodeAt(end - 1) < 0xdc00
-  return `${text.slice(0, isInside ? end - 1 : end)}…`
-}
 
 const outcomes: Record<Delivery["event"], string> = {
   "run.completed": "has finished",
