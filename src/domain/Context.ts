@@ -5,7 +5,14 @@
  */
 import type { AgentEvent } from "./Event.ts"
 import type { BlockId, MessageId, SessionId, UserId } from "./Ids.ts"
-import type { ContentBlock, DataBlock, Message, TextBlock, ToolResultBlock } from "./Message.ts"
+import {
+  type ContentBlock,
+  type DataBlock,
+  type Message,
+  type TextBlock,
+  textOf,
+  type ToolResultBlock
+} from "./Message.ts"
 
 /** Messages that a room keeps for the model at most. */
 export const maxMessages = 2_000
@@ -54,12 +61,23 @@ const summaryOf = (event: Compacted): Message => {
 export const headOf = (text: string, characters: number): string =>
   text.length <= characters ? text : text.slice(0, characters).replace(/[\uD800-\uDBFF]$/, "")
 
-const noteOn = (result: ToolResultBlock, { characters, path, shown }: NonNullable<ToolResultBlock["offloaded"]>) =>
+/** Characters of the end of a long result that models are shown too: programs say there how they ended. */
+export const shownTail = 300
+
+const noteOn = (
+  { id, output }: ToolResultBlock,
+  { characters, path, shown }: NonNullable<ToolResultBlock["offloaded"]>
+) =>
   `\n<<<TRUNCATED>>>\n<system-reminder>The first ${shown} of ${characters} characters are shown. `
   + (path === null
-    ? `Read on with the tool SessionHistory: {"tool_call_id": "${result.id}", "offset": ${shown}}`
+    ? `Read on with the tool SessionHistory: {"tool_call_id": "${id}", "offset": ${shown}}`
     : `All of it is in ${path}: read it with Read or Grep`)
-  + ".</system-reminder>"
+  + ". It ends so:</system-reminder>\n"
+  + tailOf(textOf(output), shown)
+
+/** The end of a text, behind its first characters, without half a character at its beginning. */
+const tailOf = (text: string, shown: number): string =>
+  text.slice(Math.max(shown, text.length - shownTail)).replace(/^[\uDC00-\uDFFF]/, "")
 
 const shortened = new WeakMap<ToolResultBlock, ToolResultBlock>()
 

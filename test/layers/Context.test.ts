@@ -16,6 +16,7 @@ import { Storage } from "../../src/services/Storage.ts"
 import { conversation, say } from "../support/hub.ts"
 import { eventually, everything, type Live, live, type LiveOptions, storedRun } from "../support/live.ts"
 import { patience } from "../support/Patience.ts"
+import { bus } from "../support/peers.ts"
 
 const usage = { input_tokens: 7, output_tokens: 3 }
 
@@ -312,10 +313,68 @@ describe("A context", () => {
         const run = yield* host.do(storedRun(session, run_id))
         assert.deepInclude(run, { status: "ended", finished_reason: "completed", compact: true })
         assert.strictEqual(run.usage?.input_tokens, usage.input_tokens)
+        assert.include(textOf((yield* compact(host, session)).message.content), "nothing to summarise")
         yield* reply(host, session, "and now?")
         const given = asked.at(-1)!.messages
         assert.include(textOf(given[0]!.content), "the key is under the mat")
         assert.isFalse(wire(given).some((text) => text.includes("question 0")))
+      }))
+
+    it.scoped("is the same in another process, before and after one of them has summarised it", () =>
+      Effect.gen(function*() {
+        const peers = bus()
+        const one = model((n) => says(`one ${n}`))
+        const other = model((n) => says(`other ${n}`))
+        const first = yield* live({ stream: one.stream, peers: peers.join().layer })
+        const second = yield* live({ stream: other.stream, peers: peers.join().layer })
+        const session = yield* first.do(sessionOf(100_000))
+        yield* reply(first, session, "question 0")
+        yield* reply(second, session, "question 1")
+        yield* compact(first, session)
+        yield* reply(second, session, "question 2")
+        const given = wire(other.asked.at(-1)!.messages)
+        assert.include(given[0], "the key is under the mat")
+        assert.isFalse(given.some((text) => text.includes("question 0") || text.includes("question 1")))
+        yield* reply(first, session, "question 3")
+        assert.deepStrictEqual(wire(one.asked.at(-1)!.messages).slice(0, given.length), given)
+      }))
+
+    it.scoped("is told what a person says while the summary is made, before the model goes on", () =>
+      Effect.gen(function*() {
+        const gate = Effect.unsafeMakeLatch(false)
+        const { asked, stream, summarised } = model((n) => says(words(300, `answer${n}`)))
+        const host = yield* live({
+          stream: (inner) => (call, take) =>
+            isSummary(call)
+              ? Effect.zipRight(
+                Effect.sync(() => summarised.push(call)),
+                gate.whenOpen(Effect.suspend(() => stream(inner)(call, take)))
+              )
+              : stream(inner)(call, take)
+        })
+        const session = yield* host.do(sessionOf(2_000))
+        for (let i = 0; i < 3; i++) yield* reply(host, session, `question ${i} ${words(100)}`)
+        const accepted = yield* host.do(say(session, `question 3 ${words(100)}`))
+        yield* eventually("asked", Effect.sync(() => summarised.length), (count) => count > 0)
+        yield* host.do(say(session, "and quickly", "steer"))
+        yield* gate.open
+        yield* host.do(Effect.flatMap(SessionHub, (hub) => hub.reply(session, accepted.run_id, accepted.seq)))
+        assert.include(wire(asked.at(-1)!.messages).at(-1), "and quickly")
+      }))
+
+    it.scoped("of a session that is deleted meanwhile is nobody's any more", () =>
+      Effect.gen(function*() {
+        const { stream, summarised } = model(() => says(words(300)), () => "hang")
+        const host = yield* live({ stream })
+        const session = yield* host.do(sessionOf(2_000))
+        for (let i = 0; i < 3; i++) yield* reply(host, session, `question ${i} ${words(100)}`)
+        yield* host.do(say(session, `question 3 ${words(100)}`))
+        yield* eventually("asked", Effect.sync(() => summarised.length), (count) => count > 0)
+        yield* host.do(Effect.gen(function*() {
+          yield* Effect.flatMap(SessionHub, (hub) => hub.forget(session))
+          yield* Effect.flatMap(Storage, ({ sessions }) => sessions.remove(session.user_id, session.id))
+        }))
+        assert.isUndefined(yield* Effect.flatMap(EventLog, (log) => log.compaction(session.id)))
       }))
 
     it.scoped("stays whole when the summary that somebody asked for cannot be made", () =>
@@ -362,11 +421,13 @@ describe("A context", () => {
         const results = message.content.flatMap((block) => block.type === "tool_result" ? [block] : [])
         // People see all of it, and the file has it.
         assert.lengthOf(textOf(results[0]!.output), 10_000)
-        assert.deepStrictEqual(results[0]!.offloaded, { shown: 4_000, characters: 10_000, path })
+        assert.deepStrictEqual(results[0]!.offloaded, { shown: 3_700, characters: 10_000, path })
         assert.include(textOf(results[1]!.output), "0123456789")
         yield* reply(host, session, "again")
         const shown = asked.slice(1).map(({ messages }) => wire(messages).find((text) => text.includes("TRUNCATED")))
         assert.isDefined(shown[0])
+        assert.isBelow(shown[0]!.length, 5_000)
+        assert.include(shown[0], "It ends so:</system-reminder>")
         const cut = (text: string | undefined) => text?.slice(0, text.indexOf("Read or Grep"))
         for (const text of shown) assert.strictEqual(cut(text), cut(shown[0]))
       }))

@@ -128,6 +128,7 @@ describe("A database that refuses what is said in a run", () => {
 const beforeRunFilters = `
   drop table skills, skill_pieces, skill_bundles;
   drop table session_keys;
+  drop table compactions;
   drop table deliveries, notifications, jobs;
   drop trigger fill_in_run on runs;
   drop function fill_in_run;

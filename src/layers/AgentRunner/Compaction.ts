@@ -314,7 +314,9 @@ export const make = Effect.gen(function*() {
       const before = tokensIn(messagesFor(request, given, out.reply().message))
       const size = yield* sizeFor(request, given)
       const plan = planFor(request, out, given, configOf(request).reserve_ratio * Math.min(size, before), size)
-      if (plan === undefined) return undefined
+      // What the compaction before has said of itself is no conversation.
+      const own = given.compaction?.value.reason === "requested" ? given.compaction.value.reply_id : undefined
+      if (plan === undefined || plan.replaced.every(({ id }) => id === own)) return undefined
       const how = { reason: "requested" as const, tokens_before: before }
       return yield* replace(request, out, given, fallbacks, plan, how, size)
     })

@@ -25,7 +25,8 @@ import { type Tool, Toolbox, type WorkingFolder } from "../../services/Toolbox.t
 import type { Workspace } from "../../services/Workspace.ts"
 import * as Blocks from "./Blocks.ts"
 import * as Compaction from "./Compaction.ts"
-import { exceeded, failed, notOfSchema, notSummarised, timedOut, tooExpensive, tooLarge } from "./Endings.ts"
+import * as CompactRun from "./CompactRun.ts"
+import { exceeded, failed, notOfSchema, timedOut, tooExpensive, tooLarge } from "./Endings.ts"
 import * as FilesIn from "./FilesIn.ts"
 import * as FilesOut from "./FilesOut.ts"
 import * as Meter from "./Meter.ts"
@@ -105,6 +106,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
   const callTool = Moving.make({ limits, tasks, filesOut, newId })
   const results = TaskResults.make({ tasks, newId })
   const compaction = yield* Compaction.make
+  const compactRun = CompactRun.make(compaction, () => newId.short() as BlockId)
   const offload = yield* Offload.make
 
   /** Adds the steering inputs that came meanwhile, so that the next model call sees them. */
@@ -247,26 +249,6 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
       }
     }
   )
-
-  /** A run that only makes a summary of the context. Its reply says what came of it. */
-  const compact = Effect.fnUntraced(function*(request: ReplyRequest, out: Out) {
-    for (const draft of Reply.closeOpen(out.reply())) out.emit(draft)
-    const given = Compaction.begin(request)
-    // A crash may have come between the summary and the end.
-    const isDone = given.compaction?.value.run_id === request.run.id
-    const made = isDone ||
-      (yield* compaction.requested(request, out, given, fallbacksOf(request.session, request.agent)))
-    if (made === false) return notSummarised
-    if (out.reply().message.content.length === 0) {
-      const reply_id = out.reply().id
-      const block_id = newId.short() as BlockId
-      const delta = Compaction.sentenceOf(made === undefined ? undefined : given.compaction)
-      out.emit({ type: "TEXT_BLOCK_START", reply_id, block_id })
-      out.emit({ type: "TEXT_BLOCK_DELTA", reply_id, block_id, delta })
-      out.emit({ type: "TEXT_BLOCK_END", reply_id, block_id })
-    }
-    return { finished_reason: "completed" as const, error: null }
-  })
 
   const runTool = Effect.fnUntraced(function*(
     request: ReplyRequest,
@@ -459,7 +441,9 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
     })
 
   const run = Effect.fnUntraced(function*(request: ReplyRequest, out: Out) {
-    if (request.run.compact === true) return yield* compact(request, out)
+    if (request.run.compact === true) {
+      return yield* compactRun(request, out, fallbacksOf(request.session, request.agent))
+    }
     const listed = yield* toolbox.list(request)
     const given = Compaction.begin(request)
     const maxIters = request.agent.data.react_config.max_iters

@@ -3,6 +3,7 @@
  * workspace where the agent can read files; otherwise it is found in the session's history.
  */
 import { Effect, Stream } from "effect"
+import { shownTail } from "../../domain/Context.ts"
 import { textOf, type ToolResultBlock } from "../../domain/Message.ts"
 import { bytesIn, bytesPerToken, charactersWithin } from "../../domain/Tokens.ts"
 import { resultFile } from "../../domain/Workspace.ts"
@@ -60,7 +61,7 @@ export const make = Effect.map(Workspace, (service) => {
         value: {
           reply_id: message.id,
           tool_call_id: block.id,
-          shown: charactersWithin(text, limit),
+          shown: charactersWithin(text, Math.max(Math.floor(limit / 2), limit - shownTail)),
           characters: text.length,
           path
         }
