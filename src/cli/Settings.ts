@@ -82,6 +82,7 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   cors_origins: listOf,
   allowed_hosts: listOf,
   outbound_hosts: listOf,
+  hubs: listOf,
   trust_user_header: (text) => truths.get(text.toLowerCase()) ?? text,
   log_requests: (text) => truths.get(text.toLowerCase()) ?? text,
   accept_new_vault_key: (text) => truths.get(text.toLowerCase()) ?? text

@@ -97,7 +97,7 @@ describe.skipIf(!isThere)("A page in a browser", { timeout: patience(120_000) },
   it("reads what was refused, in words, on paths that are there and on those that are not", async () => {
     for (
       const [expected, status, got] of [
-        ["There is nothing at this path", 404, await ask("GET", "/hub/mcp/")],
+        ["There is nothing at this path", 404, await ask("GET", "/channels/")],
         ["There is nothing at this path", 404, await ask("DELETE", "/workspace/mcp/x?agent_id=a&session_id=s")],
         ["Agent 'x' not found", 404, await ask("PATCH", "/agent/x", { name: "y" })],
         ["name", 422, await ask("POST", "/agent/", {})],
