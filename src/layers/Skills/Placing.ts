@@ -43,14 +43,15 @@ export const place = Effect.fnUntraced(function*(
   workspace: OpenWorkspace,
   { digest, name }: Pick<Skill, "digest" | "name">,
   bundle: SkillBundle,
-  { file }: Pick<Effect.Effect.Success<typeof Bundles.make>, "file">
+  { reader }: Pick<Effect.Effect.Success<typeof Bundles.make>, "reader">
 ) {
   const before = yield* standing(workspace)
   if (Object.hasOwn(before, name) && before[name] === digest && (yield* isThere(workspace, { name }))) return
   yield* clear(workspace, name)
+  const read = reader(bundle)
   yield* Effect.forEach(
     bundle.files,
-    ({ path }) => workspace.write(`${skillFolder(name)}/${path}`, file(bundle, path)),
+    ({ path }) => workspace.write(`${skillFolder(name)}/${path}`, read(path)),
     { concurrency, discard: true }
   )
   // Last: what is listed stands there whole.
