@@ -6,6 +6,7 @@ import { chat } from "./commands/chat.ts"
 import { credentials } from "./commands/credentials.ts"
 import { db } from "./commands/db.ts"
 import { doctor } from "./commands/doctor.ts"
+import { hubCommand } from "./commands/hub.ts"
 import { jobs } from "./commands/jobs.ts"
 import { keys } from "./commands/keys.ts"
 import { mcp } from "./commands/mcp.ts"
@@ -39,6 +40,7 @@ const clients = [
   workspaces,
   mcp,
   skills,
+  hubCommand,
   tenants,
   jobs,
   keys,

@@ -90,6 +90,7 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   outbound_hosts: listOf,
   session_title_models: listOf,
   session_titles: (text) => truths.get(text.toLowerCase()) ?? text,
+  hubs: listOf,
   trust_user_header: (text) => truths.get(text.toLowerCase()) ?? text,
   log_requests: (text) => truths.get(text.toLowerCase()) ?? text,
   accept_new_vault_key: (text) => truths.get(text.toLowerCase()) ?? text

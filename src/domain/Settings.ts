@@ -57,6 +57,10 @@ const outboundHosts = Schema.Array(Schema.String.pipe(Schema.filter(isOutboundHo
     + "ollama.internal:11434 and 10.1.0.0/16"
 })
 
+const hubs = Schema.Array(Schema.String.pipe(Schema.pattern(/^[^\0,]{1,4096}$/))).annotations({
+  description: "a list of folders, and of addresses such as https://hub.example.com/hub.json"
+})
+
 const maxFilesMegabytes = Schema.Number.pipe(Schema.between(0.1, 32)).annotations({
   description: "megabytes from 0.1 to 32"
 })
@@ -186,6 +190,8 @@ export const Settings = Schema.Struct({
   allowed_hosts: Schema.optionalWith(allowedHosts, { exact: true, default: () => [] }),
   /** Private hosts that tenants' credentials may name. Without them only public addresses may be reached, and loopback if the server listens there. */
   outbound_hosts: Schema.optionalWith(outboundHosts, { exact: true, default: () => [] }),
+  /** Hubs of MCP servers and skills, which tenants may install from: folders with hub.yaml, and addresses of JSON. */
+  hubs: Schema.optionalWith(hubs, { exact: true, default: () => [] }),
   /** How large the pictures and other files of one request may be together. */
   max_files_mb: Schema.optionalWith(maxFilesMegabytes, { exact: true, default: () => defaultFilesMegabytes }),
   /** What the programs of workspaces run in. `auto` is bubblewrap where it works, else nothing can be run. */

@@ -11,6 +11,7 @@ import * as Document from "./api/Document.ts"
 import { EmbeddingsApi } from "./api/Embeddings.ts"
 import { FilesApi } from "./api/Files.ts"
 import { HealthApi } from "./api/Health.ts"
+import { HubListsApi, HubsApi } from "./api/Hubs.ts"
 import { JobsApi } from "./api/Jobs.ts"
 import { KeysApi } from "./api/Keys.ts"
 import { McpServersApi } from "./api/McpServers.ts"
@@ -51,6 +52,8 @@ const native = HttpApi.make("stoa")
   .add(WorkspacesApi)
   .add(McpServersApi)
   .add(SkillsApi)
+  .add(HubsApi)
+  .add(HubListsApi)
   .add(HealthApi)
   .addError(Problem.Malformed)
   .addError(Problem.TooLarge)

@@ -19,6 +19,7 @@ import * as Credentials from "./handlers/Credentials.ts"
 import * as Embeddings from "./handlers/Embeddings.ts"
 import * as Files from "./handlers/Files.ts"
 import * as Health from "./handlers/Health.ts"
+import * as Hubs from "./handlers/Hubs.ts"
 import * as Jobs from "./handlers/Jobs.ts"
 import * as Keys from "./handlers/Keys.ts"
 import * as McpServers from "./handlers/McpServers.ts"
@@ -34,6 +35,7 @@ import * as Vault from "./handlers/Vault.ts"
 import * as Workspaces from "./handlers/Workspaces.ts"
 import * as Authentication from "./middleware/Authentication.ts"
 import * as Boundary from "./middleware/Boundary.ts"
+import { wholeCardIds } from "./middleware/CardIds.ts"
 import type { Admission } from "./middleware/Hosts.ts"
 import { type Described, routerConfig, routesOf } from "./middleware/Methods.ts"
 import { Sse } from "./Sse.ts"
@@ -70,7 +72,9 @@ const handlers = Layer.mergeAll(
   Vault.layer,
   Workspaces.layer,
   McpServers.layer,
-  Skills.layer
+  Skills.layer,
+  Hubs.layer,
+  Hubs.lists
 )
 
 /** The paths that no channel can have. */
@@ -126,7 +130,7 @@ export const layer = (options: Options) => {
       logRequests: options.logRequests ?? false
     })
     // @effect-diagnostics-next-line anyUnknownInErrorContext:off
-    const served = HttpServer.serve(boundary(router.asHttpEffect()))
+    const served = HttpServer.serve(boundary(wholeCardIds(router.asHttpEffect())))
     const { connections } = options
     return connections === undefined ? served : Layer.merge(served, Layer.scopedDiscard(tellOfBounds(connections)))
   }).pipe(

@@ -9,6 +9,7 @@ import type { BackgroundTasks } from "../services/BackgroundTasks.ts"
 import type { DirectCalls } from "../services/DirectCalls.ts"
 import type { EventLog } from "../services/EventLog.ts"
 import type { Files } from "../services/Files.ts"
+import type { Hubs } from "../services/Hubs.ts"
 import type { Idempotency } from "../services/Idempotency.ts"
 import type { Jobs } from "../services/Jobs.ts"
 import type { JobStore } from "../services/JobStore.ts"
@@ -50,6 +51,7 @@ import * as EventLogMemory from "./EventLog/Memory.ts"
 import * as EventLogSql from "./EventLog/Sql.ts"
 import * as FilesMemory from "./Files/Memory.ts"
 import * as FilesSql from "./Files/Sql.ts"
+import * as HubsConfigured from "./Hubs/Configured.ts"
 import * as IdempotencyStored from "./Idempotency/Stored.ts"
 import * as JobsMemory from "./Jobs/Memory.ts"
 import * as JobsSql from "./Jobs/Sql.ts"
@@ -120,6 +122,7 @@ export type Host =
   | Toolbox
   | Mcp
   | Skills
+  | Hubs
   | Workspace
   | AgentRunner
   | Rooms
@@ -237,6 +240,8 @@ export interface EngineOptions extends
   readonly workspace?: Layer.Layer<Workspace>
   /** How tools reach the web; without it they do not. */
   readonly outbound?: Layer.Layer<Outbound>
+  /** Folders and addresses of hubs. */
+  readonly hubs?: ReadonlyArray<string>
   /** How e-mails are sent; without it they are not. */
   readonly mailer?: Layer.Layer<Mailer>
 }
@@ -299,6 +304,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
           ...options.tools ?? []
         ])
       )).pipe(
+        Layer.provideMerge(HubsConfigured.layer(options.hubs ?? [])),
         Layer.provideMerge(
           Layer.mergeAll(McpStored.layer, SchedulesStored.layerWith({ ...defaults, ...options }), SkillsStored.layer)
         ),

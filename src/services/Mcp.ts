@@ -2,6 +2,7 @@ import { Context, Data, type Effect } from "effect"
 import type { Conflict, Forbidden, Invalid, LimitReached, NotFound } from "../domain/Errors.ts"
 import type { McpServerId, UserId } from "../domain/Ids.ts"
 import type { JsonObject } from "../domain/Json.ts"
+import type { LibraryCard } from "../domain/LibraryCard.ts"
 import type {
   McpLibraryDraft,
   McpLibraryPatch,
@@ -86,7 +87,9 @@ export class Mcp extends Context.Tag("stoa/services/Mcp")<Mcp, {
   readonly library: (owner: UserId) => Effect.Effect<ReadonlyArray<McpLibraryServer>>
   readonly addToLibrary: (
     asker: McpAsker,
-    draft: McpLibraryDraft
+    draft: McpLibraryDraft,
+    /** The card that it comes from. */
+    from?: Pick<LibraryCard, "card_id" | "hub_id">
   ) => Effect.Effect<McpLibraryServer, Conflict | Forbidden | LimitReached>
   readonly changeInLibrary: (
     asker: McpAsker,

@@ -30,6 +30,7 @@ describe("Settings", () => {
       cors_origins: [],
       allowed_hosts: [],
       outbound_hosts: [],
+      hubs: [],
       max_files_mb: 20,
       drain_seconds: 10,
       run_seconds: 3600,
@@ -81,6 +82,7 @@ describe("Settings", () => {
       STOA_CORS_ORIGINS: "https://a.example, http://localhost:3000,",
       STOA_ALLOWED_HOSTS: "a.example,[::1]:8000",
       STOA_OUTBOUND_HOSTS: "ollama.internal:11434, 10.1.0.0/16,gpu,10.0.0.7,10.0.0.7:80,[fd00::1]:80,fd00::/8,fd00::1",
+      STOA_HUBS: "/srv/hub,https://hub.example.com/hub.json",
       STOA_MAX_FILES_MB: "5",
       STOA_DRAIN_SECONDS: "0.5",
       STOA_RUN_SECONDS: "60",
@@ -136,6 +138,7 @@ describe("Settings", () => {
         "fd00::/8",
         "fd00::1"
       ],
+      hubs: ["/srv/hub", "https://hub.example.com/hub.json"],
       max_files_mb: 5,
       drain_seconds: 0.5,
       run_seconds: 60,
@@ -204,6 +207,7 @@ describe("Settings", () => {
       trust_user_header: ["hunter2", "yes"],
       cors_origins: ["*", "hunter2", "https://hunter2/path", "https://*.hunter2"],
       allowed_hosts: ["hunter2/x", "*"],
+      hubs: ["hunter2\0"],
       outbound_hosts: [
         "http://hunter2",
         "hunter2/8",

@@ -1,8 +1,10 @@
 /** `stoa skills`, against a whole server. */
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Stoa from "../../src/layers/Host.ts"
 import { patience } from "../support/Patience.ts"
 import * as TestHost from "../support/TestHost.ts"
 import { temporary } from "../support/workspaces.ts"
@@ -44,5 +46,26 @@ layer(TestHost.layer(), { timeout: patience(60_000), excludeTestServices: true }
       const bare = yield* run("add", join(dir, "ref"))
       assert.include(bare.err, "there is no SKILL.md at the top")
       assert.include((yield* run("show", "folder")).err, "There is no skill 'folder' there.")
+    }))
+})
+
+const hubs = [fileURLToPath(new URL("../support/hub", import.meta.url))]
+
+layer(TestHost.layer({ host: Layer.fresh(Stoa.over(Stoa.memory, { hubs })) }), {
+  timeout: patience(60_000),
+  excludeTestServices: true
+})("stoa hub", (it) => {
+  it.effect("looks for skills and servers, shows one, and installs it", () =>
+    Effect.gen(function*() {
+      const { url } = yield* TestHost.TestHost
+      const run = (...words: ReadonlyArray<string>) => stoa({}, "hub", ...words, "--url", url)
+      assert.match((yield* run("search")).out, /office\/letters[\s\S]*notes/)
+      assert.notInclude((yield* run("search", "style", "house")).out, "notes")
+      assert.include((yield* run("show", "house", "notes", "--kind", "mcp")).out, "api_key")
+      const skill = yield* run("install", "house", "office/letters", "--name", "post", "-o", "json")
+      assert.deepInclude(JSON.parse(skill.out), { name: "post", card_id: "office/letters" })
+      const server = yield* run("install", "house", "notes", "--kind", "mcp", "--value", "api_key=a=b")
+      assert.strictEqual(server.code, 0, server.err)
+      assert.strictEqual((yield* run("install", "house", "notes", "--kind", "mcp", "--value", "x")).code, 2)
     }))
 })

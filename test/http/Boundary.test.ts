@@ -487,7 +487,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
       Effect.gen(function*() {
         const { call, raw, setReady } = yield* Host
         const origin = "http://localhost:3000"
-        for (const path of ["/hub/mcp/", "/nope", "/agent/x/y/z", "/workspace/mcp?agent_id=a", "/agent/", "/health"]) {
+        for (const path of ["/channels/", "/nope", "/agent/x/y/z", "/workspace/mcp?agent_id=a", "/agent/", "/health"]) {
           const answer = yield* raw(
             request(
               `OPTIONS ${path} HTTP/1.1`,
@@ -504,7 +504,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
         const open = { origin, "content-type": "application/json" }
         const refusals: ReadonlyArray<readonly [status: number, method: string, path: string, options: TestHost.Call]> =
           [
-            [404, "GET", "/hub/mcp/", { user: "ada", headers: open }],
+            [404, "GET", "/channels/", { user: "ada", headers: open }],
             [401, "GET", "/agent/", { headers: open }],
             [405, "PUT", "/agent/", { user: "ada", headers: open, text: "{}" }],
             [400, "POST", "/agent/", { user: "ada", headers: open, text: "{" }],

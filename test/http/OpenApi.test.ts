@@ -2,7 +2,7 @@ import SwaggerParser from "@apidevtools/swagger-parser"
 import { OpenApi } from "@effect/platform"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { createConfig, lintFromString } from "@redocly/openapi-core"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import { createHash } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
 import { writeFile } from "node:fs/promises"
@@ -12,6 +12,7 @@ import { Api } from "../../src/http/Api.ts"
 import { fields } from "../../src/http/api/FieldWords.ts"
 import { parameters as parameterWords } from "../../src/http/api/ParameterWords.ts"
 import { schemas as schemaWords } from "../../src/http/api/SchemaWords.ts"
+import * as Stoa from "../../src/layers/Host.ts"
 import { ApiKeys } from "../../src/services/ApiKeys.ts"
 import { endpoints } from "../support/endpoints.ts"
 import { atAddress } from "../support/mcp/Address.ts"
@@ -250,7 +251,9 @@ describe("The OpenAPI document", () => {
       "skills.inWorkspace",
       "skills.add",
       "skills.upload",
-      "skills.uploadToLibrary"
+      "skills.uploadToLibrary",
+      "hubs.installSkill",
+      "hubs.installMcp"
     ])
     assert.deepStrictEqual(Object.keys(spec.paths["/liveness"]!["get"]!.responses), ["200", "400", "500"])
   })
@@ -276,179 +279,186 @@ describe("The OpenAPI document", () => {
   })
 })
 
-layer(TestHost.layer(), { excludeTestServices: true })("The documents", (it) => {
-  it.effect("the OpenAPI document is served to anybody", () =>
-    Effect.gen(function*() {
-      const { call } = yield* Host
-      assert.deepStrictEqual((yield* call("GET", "/openapi.json")).json, spec)
-    }))
+const hubs = [resolve(import.meta.dirname, "../support/hub")]
 
-  for (const path of ["/docs", "/docs/", "/docs/swagger"]) {
-    it.effect(`${path} is shown to anybody, asks no other host for anything, and runs no script but its own`, () =>
+layer(TestHost.layer({ host: Layer.fresh(Stoa.over(Stoa.memory, { hubs })) }), { excludeTestServices: true })(
+  "The documents",
+  (it) => {
+    it.effect("the OpenAPI document is served to anybody", () =>
       Effect.gen(function*() {
         const { call } = yield* Host
-        const { headers, status, text } = yield* call("GET", path)
-        assert.strictEqual(status, 200)
-        assert.include(headers["content-type"], "text/html")
-        assert.notMatch(text, /<(script|link|img|iframe)[^>]+(src|href)=/)
-        const policy = headers["content-security-policy"]!
-        const sources = new Map(policy.split("; ").map((one) => [one.split(" ")[0], one.split(" ").slice(1)]))
-        const hashes = [...text.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(([, script]) =>
-          `'sha256-${createHash("sha256").update(script!).digest("base64")}'`
-        )
-        assert.isNotEmpty(hashes)
-        const more = path.includes("swagger") ? [] : ["'wasm-unsafe-eval'"]
-        assert.deepStrictEqual(sources.get("script-src"), [...more, ...hashes])
-        assert.deepStrictEqual(sources.get("default-src"), ["'none'"])
-        assert.deepStrictEqual(sources.get("connect-src"), ["'self'"])
-        assert.deepStrictEqual(sources.get("font-src"), ["data:"])
-        assert.deepStrictEqual(sources.get("frame-ancestors"), ["'none'"])
+        assert.deepStrictEqual((yield* call("GET", "/openapi.json")).json, spec)
       }))
-  }
 
-  it.effect("both pages know who asks before their reader says so, and lead nowhere else", () =>
-    Effect.gen(function*() {
-      const { call } = yield* Host
-      const { text: swagger } = yield* call("GET", "/docs/swagger")
-      assert.include(swagger, `window.ui.preauthorizeApiKey("user", "local")`)
-      assert.include(swagger, "validatorUrl: null")
-      const { text: scalar } = yield* call("GET", "/docs")
-      const configuration = JSON.parse(/dataset\.configuration = JSON\.stringify\((.*)\)\n/.exec(scalar)![1]!)
-      assert.deepInclude(configuration, {
-        hideClientButton: true,
-        showToolbar: "never",
-        telemetry: false,
-        withDefaultFonts: false,
-        authentication: { preferredSecurityScheme: "user", securitySchemes: { user: { value: "local" } } }
-      })
-      assert.notProperty(configuration, "proxyUrl")
-    }))
+    for (const path of ["/docs", "/docs/", "/docs/swagger"]) {
+      it.effect(`${path} is shown to anybody, asks no other host for anything, and runs no script but its own`, () =>
+        Effect.gen(function*() {
+          const { call } = yield* Host
+          const { headers, status, text } = yield* call("GET", path)
+          assert.strictEqual(status, 200)
+          assert.include(headers["content-type"], "text/html")
+          assert.notMatch(text, /<(script|link|img|iframe)[^>]+(src|href)=/)
+          const policy = headers["content-security-policy"]!
+          const sources = new Map(policy.split("; ").map((one) => [one.split(" ")[0], one.split(" ").slice(1)]))
+          const hashes = [...text.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(([, script]) =>
+            `'sha256-${createHash("sha256").update(script!).digest("base64")}'`
+          )
+          assert.isNotEmpty(hashes)
+          const more = path.includes("swagger") ? [] : ["'wasm-unsafe-eval'"]
+          assert.deepStrictEqual(sources.get("script-src"), [...more, ...hashes])
+          assert.deepStrictEqual(sources.get("default-src"), ["'none'"])
+          assert.deepStrictEqual(sources.get("connect-src"), ["'self'"])
+          assert.deepStrictEqual(sources.get("font-src"), ["data:"])
+          assert.deepStrictEqual(sources.get("frame-ancestors"), ["'none'"])
+        }))
+    }
 
-  it.scoped("every example works when it is tried, with the ids of one's own things", () =>
-    Effect.gen(function*() {
-      const { call } = yield* Host
-      const { issue } = yield* ApiKeys
-      const { key } = yield* issue({
-        user_id: "local" as UserId,
-        name: "",
-        scopes: ["read", "write", "chat", "admin"],
-        expires_at: null
-      })
-      const ids: Record<string, string> = {}
-      const placeholder = /"(agent_id|credential_id|session_id)":"\1"/g
-      // The one address in the examples is that of a server of the reader's own.
-      const { url } = yield* atAddress()
-      // And the one folder is one of the server that the tests run on.
-      const folder = yield* temporary
-      yield* Effect.promise(() => writeFile(join(folder, "SKILL.md"), skillMd("pdf")))
-      const withIds = (text: string) =>
-        text.replace(placeholder, (_, name: string) => `"${name}":"${ids[name]}"`)
-          .replace("https://notes.example.com/mcp", url)
-          .replace("/srv/skills/pdf", folder)
-      const tried = new Set<string>()
-      const attempt = Effect.fnUntraced(function*(method: string, path: string) {
-        const { operationId, parameters, requestBody } = spec.paths[path]![method]!
-        tried.add(operationId)
-        // As a form shows it: examples, and the values of what may be left out.
-        const valueOf = ({ example, name, schema }: Parameter) => ids[name] ?? example ?? schema["default"]
-        const params = new Map(parameters.map((one) => [one.name, String(valueOf(one))]))
-        const inPath = path.replace(/\{(\w+)\}/g, (_, name: string) => params.get(name)!)
-        const query = parameters.flatMap((one) => {
-          const given = one.required ? ids[one.name] : undefined
-          const value = one.in === "query" ? given ?? one.example ?? one.schema["default"] : undefined
-          assert.isFalse(one.in === "query" && one.required && value === undefined, `${operationId} ${one.name}`)
-          return value === undefined ? [] : [[one.name, String(value)] as const]
+    it.effect("both pages know who asks before their reader says so, and lead nowhere else", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const { text: swagger } = yield* call("GET", "/docs/swagger")
+        assert.include(swagger, `window.ui.preauthorizeApiKey("user", "local")`)
+        assert.include(swagger, "validatorUrl: null")
+        const { text: scalar } = yield* call("GET", "/docs")
+        const configuration = JSON.parse(/dataset\.configuration = JSON\.stringify\((.*)\)\n/.exec(scalar)![1]!)
+        assert.deepInclude(configuration, {
+          hideClientButton: true,
+          showToolbar: "never",
+          telemetry: false,
+          withDefaultFonts: false,
+          authentication: { preferredSecurityScheme: "user", securitySchemes: { user: { value: "local" } } }
         })
-        const example = requestBody?.content["application/json"]?.example
-        const takesBytes = requestBody?.content["application/octet-stream"] !== undefined
-        if (requestBody !== undefined && !takesBytes) assert.isDefined(example, operationId)
-        const { json, status, text } = yield* call(
-          method.toUpperCase(),
-          `${inPath}?${new URLSearchParams(Object.fromEntries(query))}`,
-          {
-            headers: {
-              authorization: `Bearer ${key}`,
-              ...example !== undefined && { "content-type": "application/json" },
-              ...operationId.startsWith("skills.upload") && { "content-type": "application/zip" }
-            },
-            ...example !== undefined && { text: withIds(JSON.stringify(example)) },
-            ...operationId.startsWith("skills.upload") && { body: skillZip("forms") }
+        assert.notProperty(configuration, "proxyUrl")
+      }))
+
+    it.scoped("every example works when it is tried, with the ids of one's own things", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const { issue } = yield* ApiKeys
+        const { key } = yield* issue({
+          user_id: "local" as UserId,
+          name: "",
+          scopes: ["read", "write", "chat", "admin"],
+          expires_at: null
+        })
+        const ids: Record<string, string> = {}
+        const placeholder = /"(agent_id|credential_id|session_id)":"\1"/g
+        // The one address in the examples is that of a server of the reader's own.
+        const { url } = yield* atAddress()
+        // And the one folder is one of the server that the tests run on.
+        const folder = yield* temporary
+        yield* Effect.promise(() => writeFile(join(folder, "SKILL.md"), skillMd("pdf")))
+        const withIds = (text: string) =>
+          text.replace(placeholder, (_, name: string) => `"${name}":"${ids[name]}"`)
+            .replace("https://notes.example.com/mcp", url)
+            .replace("/srv/skills/pdf", folder)
+        const tried = new Set<string>()
+        const attempt = Effect.fnUntraced(function*(method: string, path: string) {
+          const { operationId, parameters, requestBody } = spec.paths[path]![method]!
+          ids["card_id"] = operationId.includes("kill") ? "office/letters" : "open"
+          tried.add(operationId)
+          // As a form shows it: examples, and the values of what may be left out.
+          const valueOf = ({ example, name, schema }: Parameter) => ids[name] ?? example ?? schema["default"]
+          const params = new Map(parameters.map((one) => [one.name, String(valueOf(one))]))
+          const inPath = path.replace(/\{(\w+)\}/g, (_, name: string) => params.get(name)!)
+          const query = parameters.flatMap((one) => {
+            const given = one.required ? ids[one.name] : undefined
+            const value = one.in === "query" ? given ?? one.example ?? one.schema["default"] : undefined
+            assert.isFalse(one.in === "query" && one.required && value === undefined, `${operationId} ${one.name}`)
+            return value === undefined ? [] : [[one.name, String(value)] as const]
+          })
+          const example = requestBody?.content["application/json"]?.example
+          const takesBytes = requestBody?.content["application/octet-stream"] !== undefined
+          if (requestBody !== undefined && !takesBytes) assert.isDefined(example, operationId)
+          const { json, status, text } = yield* call(
+            method.toUpperCase(),
+            `${inPath}?${new URLSearchParams(Object.fromEntries(query))}`,
+            {
+              headers: {
+                authorization: `Bearer ${key}`,
+                ...example !== undefined && { "content-type": "application/json" },
+                ...operationId.startsWith("skills.upload") && { "content-type": "application/zip" }
+              },
+              ...example !== undefined && { text: withIds(JSON.stringify(example)) },
+              ...operationId.startsWith("skills.upload") && { body: skillZip("forms") }
+            }
+          )
+          assert.isBelow(status, 300, `${operationId}: ${text}`)
+          for (
+            const name of [
+              "agent_id",
+              "credential_id",
+              "session_id",
+              "run_id",
+              "schedule_id",
+              "notification_id",
+              "delivery_id"
+            ]
+          ) {
+            if (json?.[name]) ids[name] = json[name]
           }
-        )
-        assert.isBelow(status, 300, `${operationId}: ${text}`)
+          if (operationId === "keys.create") ids["key_id"] = json.id
+          if (operationId === "mcpServers.addToLibrary") ids["mcp_id"] = json.id
+          if (operationId === "skills.uploadToLibrary") ids["skill_id"] = json.id
+        })
+        for (const path of ["/agent", "/credential", "/sessions", "/schedule", "/notification", "/keys"]) {
+          yield* attempt("post", path)
+        }
+        yield* attempt("post", "/notification/{notification_id}/test")
+        ids["job_id"] = (yield* call("GET", "/jobs", { headers: { authorization: `Bearer ${key}` } })).json.jobs[0].id
+        const picture = png(20_000)
+        ids["hash"] = createHash("sha256").update(picture).digest("hex")
+        const { agent_id, session_id } = ids
+        const shown = yield* call("POST", "/chat/reply", {
+          headers: { authorization: `Bearer ${key}` },
+          body: { agent_id, session_id, input: { content: [block(picture)] } }
+        })
+        assert.strictEqual(shown.status, 200, shown.text)
+        for (const path of ["/chat", "/chat/stream", "/chat/reply", "/chat/async"]) yield* attempt("post", path)
+        ids["mcp_name"] = "notes"
+        ids["skill_name"] = "forms"
+        ids["hub_id"] = "house"
+        for (const path of ["/workspace/mcp", "/mcp/servers", "/workspace/skill", "/skill/upload"]) {
+          yield* attempt("post", path)
+        }
+        yield* attempt("put", "/workspace/files")
+        const { workspaces } = (yield* call("GET", "/workspaces", { headers: { authorization: `Bearer ${key}` } })).json
+        ids["workspace_key"] = workspaces[0].id
+        const { agent_id: ofAgent, id, user_id } = (yield* call("GET", `/sessions/${session_id}`, {
+          headers: { authorization: `Bearer ${key}` }
+        })).json
+        ids["task_id"] = (yield* leftTask({ id, user_id, agent_id: ofAgent })).id
+        for (const [path, operations] of Object.entries(spec.paths)) {
+          for (const [method, { operationId }] of Object.entries(operations)) {
+            // A stream of a session ends when its reader leaves, nothing can be retired from keys in settings, and nothing
+            // is given up yet that could be tried again.
+            const isElse = ["sessions.stream", "notifications.resend", "jobs.retry"].includes(operationId)
+              || operationId.startsWith("vault.r")
+            if (!tried.has(operationId) && !isElse && method !== "delete") {
+              yield* attempt(method, path)
+            }
+          }
+        }
         for (
-          const name of [
-            "agent_id",
-            "credential_id",
-            "session_id",
-            "run_id",
-            "schedule_id",
-            "notification_id",
-            "delivery_id"
+          const path of [
+            "/schedule/{schedule_id}",
+            "/notification/{notification_id}",
+            "/workspace/files",
+            "/workspace/mcp/{mcp_name}",
+            "/mcp/{mcp_id}",
+            "/background-tasks/{session_id}/{task_id}",
+            "/workspace/skill/{skill_name}",
+            "/skill/{skill_id}",
+            "/workspaces/{workspace_key}",
+            "/keys/{key_id}",
+            "/sessions/{session_id}",
+            "/credential/{credential_id}",
+            "/agent/{agent_id}"
           ]
         ) {
-          if (json?.[name]) ids[name] = json[name]
+          yield* attempt("delete", path)
         }
-        if (operationId === "keys.create") ids["key_id"] = json.id
-        if (operationId === "mcpServers.addToLibrary") ids["mcp_id"] = json.id
-        if (operationId === "skills.uploadToLibrary") ids["skill_id"] = json.id
-      })
-      for (const path of ["/agent", "/credential", "/sessions", "/schedule", "/notification", "/keys"]) {
-        yield* attempt("post", path)
-      }
-      yield* attempt("post", "/notification/{notification_id}/test")
-      ids["job_id"] = (yield* call("GET", "/jobs", { headers: { authorization: `Bearer ${key}` } })).json.jobs[0].id
-      const picture = png(20_000)
-      ids["hash"] = createHash("sha256").update(picture).digest("hex")
-      const { agent_id, session_id } = ids
-      const shown = yield* call("POST", "/chat/reply", {
-        headers: { authorization: `Bearer ${key}` },
-        body: { agent_id, session_id, input: { content: [block(picture)] } }
-      })
-      assert.strictEqual(shown.status, 200, shown.text)
-      for (const path of ["/chat", "/chat/stream", "/chat/reply", "/chat/async"]) yield* attempt("post", path)
-      ids["mcp_name"] = "notes"
-      ids["skill_name"] = "forms"
-      for (const path of ["/workspace/mcp", "/mcp/servers", "/workspace/skill", "/skill/upload"]) {
-        yield* attempt("post", path)
-      }
-      yield* attempt("put", "/workspace/files")
-      const { workspaces } = (yield* call("GET", "/workspaces", { headers: { authorization: `Bearer ${key}` } })).json
-      ids["workspace_key"] = workspaces[0].id
-      const { agent_id: ofAgent, id, user_id } = (yield* call("GET", `/sessions/${session_id}`, {
-        headers: { authorization: `Bearer ${key}` }
-      })).json
-      ids["task_id"] = (yield* leftTask({ id, user_id, agent_id: ofAgent })).id
-      for (const [path, operations] of Object.entries(spec.paths)) {
-        for (const [method, { operationId }] of Object.entries(operations)) {
-          // A stream of a session ends when its reader leaves, nothing can be retired from keys in settings, and nothing
-          // is given up yet that could be tried again.
-          const isElse = ["sessions.stream", "notifications.resend", "jobs.retry"].includes(operationId)
-            || operationId.startsWith("vault.r")
-          if (!tried.has(operationId) && !isElse && method !== "delete") {
-            yield* attempt(method, path)
-          }
-        }
-      }
-      for (
-        const path of [
-          "/schedule/{schedule_id}",
-          "/notification/{notification_id}",
-          "/workspace/files",
-          "/workspace/mcp/{mcp_name}",
-          "/mcp/{mcp_id}",
-          "/background-tasks/{session_id}/{task_id}",
-          "/workspace/skill/{skill_name}",
-          "/skill/{skill_id}",
-          "/workspaces/{workspace_key}",
-          "/keys/{key_id}",
-          "/sessions/{session_id}",
-          "/credential/{credential_id}",
-          "/agent/{agent_id}"
-        ]
-      ) {
-        yield* attempt("delete", path)
-      }
-      assert.strictEqual(tried.size, operations.length - 5)
-    }))
-})
+        assert.strictEqual(tried.size, operations.length - 5)
+      }))
+  }
+)

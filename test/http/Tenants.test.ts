@@ -23,13 +23,16 @@ const open = new Set([
   "health.health",
   "health.liveness",
   "health.readiness",
+  "hubLists.mcpHubs",
+  "hubLists.skillHubs",
   "models.list",
   "models.get",
   "models.embeddings",
   "models.speech"
 ])
 
-const withIds = endpoints.filter(({ name, params }) => params.length > 0 && !open.has(name))
+/** What the operator offers in hubs is for everybody. */
+const withIds = endpoints.filter(({ group, name, params }) => params.length > 0 && !open.has(name) && group !== "hubs")
 
 /** An id of the right shape that nobody has. */
 const nobodysOf = (param: string) => "0".repeat(param === "hash" ? 64 : 32)

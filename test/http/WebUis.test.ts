@@ -237,13 +237,13 @@ layer(TestHost.layer(), { excludeTestServices: true })("A web UI", (it) => {
           const path of [
             "/knowledge_bases/?page=1&page_size=128",
             "/knowledge_bases/middleware/parameters_schema",
-            "/hub/mcp",
-            "/hub/skill",
             "/channels/types",
             "/channels/"
           ]
         ) yield* comesLater("GET", path)
-        for (const path of [`/workspace/mcp?${S}`, "/mcp", `/workspace/skill?${S}`, "/skill"]) {
+        for (
+          const path of [`/workspace/mcp?${S}`, "/mcp", `/workspace/skill?${S}`, "/skill", "/hub/mcp", "/hub/skill"]
+        ) {
           assert.deepStrictEqual(yield* ask("GET", path), [])
         }
         assert.deepInclude(yield* ask("GET", "/schedule/"), { schedules: [], total: 0 })

@@ -49,6 +49,9 @@ export const options = {
   outbound_hosts: Options.optional(
     text("outbound_hosts", "HOSTS", "Inner hosts and ranges that credentials may name, separated by commas")
   ),
+  hubs: Options.optional(
+    text("hubs", "PLACES", "Folders and addresses of hubs of skills and MCP servers, separated by commas")
+  ),
   max_files_mb: number(
     "max_files_mb",
     "MEGABYTES",
@@ -188,6 +191,7 @@ export const read = Effect.fnUntraced(function*(flags: Flags) {
       cors_origins: list(flags.cors_origins),
       allowed_hosts: list(flags.allowed_hosts),
       outbound_hosts: list(flags.outbound_hosts),
+      hubs: list(flags.hubs),
       max_files_mb: Option.getOrUndefined(flags.max_files_mb),
       workspace: Option.getOrUndefined(flags.workspace) as SettingsSource.Flags["workspace"],
       workspace_isolation: Option.getOrUndefined(

@@ -547,5 +547,17 @@ export const fields: Readonly<Record<string, string>> = {
   "LibrarySkillRecord.version": "Its version.",
   "LibrarySkillRecord.files": "Its files, `SKILL.md` first.",
   "SkillFile.path": "Its path in the skill's folder.",
-  "SkillFile.size": "Its bytes."
+  "SkillFile.size": "Its bytes.",
+  cards: "The page's cards.",
+  installs: "Nobody counts them here.",
+  downloads: "Nobody counts them here.",
+  readme: "What it is and does.",
+  auth: "Whether it needs values.",
+  inputs_schema: "The JSON schema of its values.",
+  config_template: "How it is reached, with `${name}` where a value comes.",
+  "HubMcpInstall.values": "Its values. They are kept in secret.",
+  "HubSkillCard.version": "Its version.",
+  "HubMcpCard.version": "Its version.",
+  "HubSkillInstalled.version": "Its version.",
+  "HubMcpInstalled.version": "Its version."
 }

@@ -50,6 +50,8 @@ export const parameters: Readonly<Record<string, string>> = {
   task_id: "The task's id.",
   mcp_id: "The id of a server of the library.",
   mcp_name: "The server's name in the workspace.",
+  hub_id: "The hub's id.",
+  card_id: "The card's id in the hub. Its slashes may be written as they are.",
   skill_id: "The id of a skill of the library.",
   skill_name: "The skill's name in the workspace.",
   shared: "Whether it is lent to all tenants."

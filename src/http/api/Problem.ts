@@ -7,6 +7,7 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import { Schema } from "effect"
 import * as Credential from "../../domain/Credential.ts"
 import * as Errors from "../../domain/Errors.ts"
+import * as Hubs from "../../domain/Hub.ts"
 import * as McpServers from "../../domain/McpServer.ts"
 import * as Workspaces from "../../domain/Workspace.ts"
 
@@ -41,6 +42,7 @@ export const LimitReached = travelling(Errors.LimitReached)
 export const Internal = travelling(Errors.Internal)
 export const ProviderFailed = travelling(Errors.ProviderFailed)
 export const McpServerFailed = travelling(McpServers.McpServerFailed)
+export const HubFailed = travelling(Hubs.HubFailed)
 export const PathRefused = travelling(Workspaces.PathRefused)
 export const WorkspaceFull = travelling(Workspaces.WorkspaceFull)
 export const NoProcesses = travelling(Workspaces.NoProcesses)

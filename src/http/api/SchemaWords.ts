@@ -200,5 +200,13 @@ export const schemas: Readonly<Record<string, string>> = {
   LibrarySkill: "A skill of the library.",
   LibrarySkillCreated: "The new skill of the library.",
   LibrarySkillRecord: "A skill of the library, with what is in it.",
-  SkillFile: "A file of a skill."
+  SkillFile: "A file of a skill.",
+  Hub: "A list of skills and MCP servers that the operator offers.",
+  HubSkillCard: "A skill of a hub.",
+  HubSkillCardPage: "Skills of a hub.",
+  HubSkillInstalled: "The new skill of the library.",
+  HubMcpCard: "An MCP server of a hub.",
+  HubMcpCardPage: "MCP servers of a hub.",
+  HubMcpInstalled: "The new server of the library.",
+  HubMcpInstall: "How to install an MCP server of a hub."
 }

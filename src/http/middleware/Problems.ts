@@ -19,6 +19,7 @@ import {
   Unavailable,
   UnsupportedContent
 } from "../../domain/Errors.ts"
+import { HubFailed } from "../../domain/Hub.ts"
 import { McpServerFailed } from "../../domain/McpServer.ts"
 import { NoProcesses, PathRefused, WorkspaceFull } from "../../domain/Workspace.ts"
 
@@ -27,6 +28,7 @@ const kinds = [
   CredentialInUse,
   Forbidden,
   Gone,
+  HubFailed,
   Internal,
   Invalid,
   LimitReached,

@@ -2,7 +2,7 @@
 import { Clock, Effect } from "effect"
 import { Conflict, Forbidden, Invalid, LimitReached, NotFound } from "../../domain/Errors.ts"
 import { McpServerId, type UserId } from "../../domain/Ids.ts"
-import { noCard } from "../../domain/LibraryCard.ts"
+import { type LibraryCard, noCard } from "../../domain/LibraryCard.ts"
 import {
   libraryView,
   maxServersOfLibrary,
@@ -79,7 +79,8 @@ export const make = Effect.fnUntraced(function*(
 
   const addToLibrary = Effect.fn("Mcp.addToLibrary")(function*(
     { isAdmin, user_id }: McpAsker,
-    { author, description, display_name, icon_url, mcp_config, tags, url, version, ...draft }: McpLibraryDraft
+    { author, description, display_name, icon_url, mcp_config, tags, url, version, ...draft }: McpLibraryDraft,
+    from: Partial<LibraryCard> = {}
   ) {
     if (mcp_config.type === "stdio_mcp" && !isAdmin) return yield* onlyAdmins
     if (draft.shared && !isAdmin) return yield* onlyAdminsShare
@@ -104,7 +105,7 @@ export const make = Effect.fnUntraced(function*(
       sealed: yield* vault.seal(Connect.sealedOf(secrets), Connect.sealedFor(owned)),
       approved: [],
       offered: null,
-      card: { ...noCard, author, description, display_name, icon_url, tags, url, version }
+      card: { ...noCard, ...from, author, description, display_name, icon_url, tags, url, version }
     }
     return libraryView(yield* Effect.orDie(records.insert(server)), user_id)
   }, mutex.withPermits(1))

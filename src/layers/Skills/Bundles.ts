@@ -19,6 +19,9 @@ import type { Source } from "./Source.ts"
 
 const pieceBytes = 256 * 1024
 
+/** Pieces that one who reads a whole bundle has in memory. */
+const keptPieces = 4
+
 /** Longest time to write a bundle. One that is open for longer than `openFor` has been given up. */
 const writeTimeout = Duration.minutes(10)
 const openFor = Duration.hours(1)
@@ -50,25 +53,51 @@ export const make = Effect.gen(function*() {
   const discard = ({ id, user_id }: Pick<SkillBundle, "id" | "user_id">) =>
     Effect.ignore(skillBundles.remove(user_id, id))
 
-  /** A bundle that is there, in pieces. */
-  const range = (id: SkillBundleId, from: number, to: number): Stream.Stream<Uint8Array, NotFound> =>
+  const load = (id: SkillBundleId, n: number): Effect.Effect<Buffer, NotFound> =>
+    Effect.map(skillPieces.host.get(pieceId(id, n)), ({ data }) => Buffer.from(data, "base64"))
+
+  /** Bytes of a bundle, from its pieces. */
+  const range = (
+    piece: (n: number) => Effect.Effect<Buffer, NotFound>,
+    from: number,
+    to: number
+  ): Stream.Stream<Uint8Array, NotFound> =>
     from >= to ? Stream.empty : Stream.mapEffect(
       Stream.range(Math.floor(from / pieceBytes), Math.floor((to - 1) / pieceBytes)),
-      (n) =>
-        Effect.map(
-          skillPieces.host.get(pieceId(id, n)),
-          ({ data }) => Buffer.from(data, "base64").subarray(Math.max(0, from - n * pieceBytes), to - n * pieceBytes)
-        )
+      (n) => Effect.map(piece(n), (bytes) => bytes.subarray(Math.max(0, from - n * pieceBytes), to - n * pieceBytes))
     )
 
-  /** A file of a bundle; `NotFound` when it has none of this path. At most `limit` bytes of it. */
-  const file = ({ files, id }: SkillBundle, path: string, limit = Infinity): Stream.Stream<Uint8Array, NotFound> => {
+  const find = (
+    { files }: SkillBundle,
+    path: string,
+    piece: (n: number) => Effect.Effect<Buffer, NotFound>,
+    limit: number
+  ): Stream.Stream<Uint8Array, NotFound> => {
     let from = 0
     for (const { path: name, size } of files) {
-      if (name === path) return range(id, from, from + Math.min(size, limit))
+      if (name === path) return range(piece, from, from + Math.min(size, limit))
       from += size
     }
     return Stream.fail(NotFound.of("File", path.slice(0, 200)))
+  }
+
+  /** A file of a bundle; `NotFound` when it has none of this path. At most `limit` bytes of it. */
+  const file = (bundle: SkillBundle, path: string, limit = Infinity) =>
+    find(bundle, path, (n) => load(bundle.id, n), limit)
+
+  /** The same for one who reads all files in their order: many small ones lie in one piece, which is loaded once. */
+  const reader = (bundle: SkillBundle) => {
+    const kept = new Map<number, Effect.Effect<Buffer, NotFound>>()
+    const piece = (n: number): Effect.Effect<Buffer, NotFound> =>
+      Effect.suspend(() =>
+        kept.get(n) ?? Effect.flatMap(Effect.cached(load(bundle.id, n)), (loading) => {
+          const known = kept.get(n) ?? loading
+          kept.set(n, known)
+          if (kept.size > keptPieces) kept.delete(kept.keys().next().value!)
+          return known
+        })
+      )
+    return (path: string) => find(bundle, path, piece, Infinity)
   }
 
   const whole = (stream: Stream.Stream<Uint8Array, NotFound>): Effect.Effect<Buffer, NotFound> =>
@@ -167,12 +196,15 @@ export const make = Effect.gen(function*() {
 
   /** The files of a skill as a source, to copy them. */
   const sourceOf = ({ bundle, user_id }: Skill): Effect.Effect<Source, NotFound> =>
-    Effect.map(skillBundles.get(user_id, bundle), (found) => ({
-      brought: found.files,
-      packed: undefined,
-      bytes: (place) =>
-        Stream.mapError(file(found, found.files[place]!.path), () => skillRefused("it was removed while it was copied"))
-    }))
+    Effect.map(skillBundles.get(user_id, bundle), (found) => {
+      const read = reader(found)
+      return {
+        brought: found.files,
+        packed: undefined,
+        bytes: (place) =>
+          Stream.mapError(read(found.files[place]!.path), () => skillRefused("it was removed while it was copied"))
+      }
+    })
 
   /** Removes bundles that were never finished. Those that a skill has are whole. */
   const sweep = Effect.gen(function*() {
@@ -196,6 +228,7 @@ export const make = Effect.gen(function*() {
     write,
     discard,
     file,
+    reader,
     whole,
     sourceOf,
     sweep,

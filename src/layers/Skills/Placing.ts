@@ -11,6 +11,9 @@ import type { FileError } from "../../domain/Workspace.ts"
 import { type OpenWorkspace, readUpTo } from "../../services/Workspace.ts"
 import type * as Bundles from "./Bundles.ts"
 
+/** Files that are written at the same time. */
+const concurrency = 8
+
 const listFile = "skills/.skills"
 const maxList = 64 * 1024
 
@@ -40,14 +43,17 @@ export const place = Effect.fnUntraced(function*(
   workspace: OpenWorkspace,
   { digest, name }: Pick<Skill, "digest" | "name">,
   bundle: SkillBundle,
-  { file }: Pick<Effect.Effect.Success<typeof Bundles.make>, "file">
+  { reader }: Pick<Effect.Effect.Success<typeof Bundles.make>, "reader">
 ) {
   const before = yield* standing(workspace)
   if (Object.hasOwn(before, name) && before[name] === digest && (yield* isThere(workspace, { name }))) return
   yield* clear(workspace, name)
-  for (const { path } of bundle.files) {
-    yield* workspace.write(`${skillFolder(name)}/${path}`, file(bundle, path))
-  }
+  const read = reader(bundle)
+  yield* Effect.forEach(
+    bundle.files,
+    ({ path }) => workspace.write(`${skillFolder(name)}/${path}`, read(path)),
+    { concurrency, discard: true }
+  )
   // Last: what is listed stands there whole.
   yield* list(workspace, { ...before, [name]: digest })
 }) satisfies (...args: never) => Effect.Effect<void, FileError | NotFound>

@@ -1,0 +1,127 @@
+/** Reads a hub's list and what it lists: from a folder of the operator's, or over HTTP from an address. */
+// oxlint-disable no-await-in-loop -- names are tried one after the other
+import { Data, Duration, Effect, Schema } from "effect"
+import { promises as fs } from "node:fs"
+import { join } from "node:path"
+import { parse } from "yaml"
+import { HubFailed, HubIndex } from "../../domain/Hub.ts"
+import { maxPackedBytes } from "../../domain/SkillFiles.ts"
+import type { Outbound } from "../../services/Outbound.ts"
+import type { SkillSource } from "../../services/Skills.ts"
+
+/** Bytes of a list. */
+const maxIndex = 8 * 1024 * 1024
+
+/** How long a list is remembered, and how long an answer may take. */
+const remembered = Duration.seconds(30)
+const timeout = Duration.seconds(30)
+
+const names = ["hub.yaml", "hub.yml", "hub.json"]
+
+class Unread extends Data.TaggedError("Unread")<{ readonly cause: unknown }> {}
+
+/** Where a hub is, is the operator's business. */
+const failed = (why: string) => new HubFailed({ detail: `A hub ${why}. The server's log says more.` })
+
+export interface Hub {
+  readonly index: Effect.Effect<HubIndex, HubFailed>
+  /** Where the files of a skill are. */
+  readonly skill: (source: string) => Effect.Effect<SkillSource, HubFailed>
+  /** A text file in a skill's folder; undefined where that is not known before it is installed. */
+  readonly text: (source: string, file: string) => Effect.Effect<string | undefined, HubFailed>
+}
+
+/** Whether a place leads nowhere but down from the list. */
+const isBelow = (source: string): boolean =>
+  !/[\\\0:]/.test(source) && source.split("/").every((name) => name !== "" && name !== ".." && name !== ".")
+
+const logged = (where: string, why: string) => (error: Unread) =>
+  Effect.zipRight(
+    Effect.logWarning("A hub cannot be read").pipe(Effect.annotateLogs({ hub: where, cause: String(error.cause) })),
+    failed(why)
+  )
+
+const decoded = (value: unknown) =>
+  Effect.mapError(Schema.decodeUnknown(HubIndex)(value), (cause) => new Unread({ cause }))
+
+const tried = <A>(work: (signal: AbortSignal) => Promise<A>) =>
+  Effect.tryPromise({ try: work, catch: (cause) => new Unread({ cause }) })
+
+const ofFolder = (root: string) => {
+  const readAt = async (path: string, most: number) => {
+    const { size } = await fs.stat(path)
+    if (size > most) throw new Error(`${path} has more than ${most} bytes`)
+    return fs.readFile(path)
+  }
+  const readIndex = tried(async (): Promise<unknown> => {
+    for (const name of names) {
+      const bytes = await readAt(join(root, name), maxIndex).catch((error: unknown) => {
+        if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined
+        throw error
+      })
+      if (bytes !== undefined) return parse(bytes.toString("utf8"))
+    }
+    throw new Error(`${root} has none of ${names.join(", ")}`)
+  })
+  const below = (source: string) =>
+    isBelow(source) ? Effect.succeed(join(root, source)) : failed("lists what is not below it")
+  return {
+    index: Effect.flatMap(readIndex, decoded),
+    skill: (source: string) =>
+      Effect.flatMap(below(source), (path): Effect.Effect<SkillSource, HubFailed> =>
+        source.endsWith(".zip")
+          ? Effect.catchAll(
+            Effect.map(tried(() => readAt(path, maxPackedBytes)), (bytes) => ({ type: "zip", bytes })),
+            logged(root, "does not have what it lists")
+          )
+          : Effect.succeed({ type: "folder", path })),
+    text: (source: string, file: string) =>
+      source.endsWith(".zip")
+        ? Effect.succeed(undefined)
+        : Effect.flatMap(below(source), (path) =>
+          Effect.catchAll(
+            Effect.map(tried(() => readAt(join(path, file), maxIndex)), (bytes) => bytes.toString("utf8")),
+            logged(root, "does not have what it lists")
+          ))
+  }
+}
+
+const ofAddress = (url: string, { fetch }: typeof Outbound.Service) => {
+  const get = (address: string, most: number) =>
+    Effect.timeoutFail(
+      tried(async (signal) => {
+        const response = await fetch(address, { signal, redirect: "manual", headers: { "user-agent": "Stoa" } })
+        if (!response.ok) {
+          await response.body?.cancel()
+          throw new Error(`HTTP ${response.status}`)
+        }
+        const bytes = Buffer.from(await response.arrayBuffer())
+        if (bytes.length > most) throw new Error(`more than ${most} bytes`)
+        return bytes
+      }),
+      { duration: timeout, onTimeout: () => new Unread({ cause: "timeout" }) }
+    )
+  return {
+    index: get(url, maxIndex).pipe(
+      Effect.flatMap((bytes) => tried(async (): Promise<unknown> => JSON.parse(bytes.toString("utf8")))),
+      Effect.flatMap(decoded)
+    ),
+    skill: (source: string) =>
+      isBelow(source)
+        ? Effect.catchAll(
+          Effect.map(get(new URL(source, url).href, maxPackedBytes), (bytes): SkillSource => ({ type: "zip", bytes })),
+          logged(url, "does not give what it lists")
+        )
+        : failed("lists what is not below it"),
+    text: () => Effect.succeed(undefined)
+  }
+}
+
+/** `place` is a folder, or an address that begins with https:// or http://. */
+export const open = (place: string, outbound: typeof Outbound.Service): Effect.Effect<Hub> => {
+  const hub = /^https?:\/\//.test(place) ? ofAddress(place, outbound) : ofFolder(place)
+  return Effect.map(
+    Effect.cachedWithTTL(Effect.catchAll(hub.index, logged(place, "cannot be read")), remembered),
+    (index) => ({ ...hub, index })
+  )
+}
