@@ -5,7 +5,6 @@
 import { main } from "../../src/cli/Program.ts"
 import { letters } from "./Letters.ts"
 
-// @effect-diagnostics-next-line processEnv:off -- a program's own settings
 const { LETTERS_AGENT = "", LETTERS_OWNER = "", LETTERS_REPLY_TO = "", LETTERS_SECRET = "" } = process.env
 
 main(process.argv.slice(2), {

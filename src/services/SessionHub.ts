@@ -68,6 +68,8 @@ export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionH
   /** Tells those who follow the session that its permissions, which are stored, have changed. */
   readonly tellState: (session: Session) => Effect.Effect<void>
   readonly status: (session: Session) => Effect.Effect<SessionStatus>
+  /** What the session's run waits for, without a look into storage where the session is in use; undefined when none waits. */
+  readonly waitsFor: (session: Session) => Effect.Effect<"awaiting_permission" | "awaiting_external_result" | undefined>
   /** The statuses of many sessions, for one query to storage. */
   readonly statuses: (sessions: ReadonlyArray<Session>) => Effect.Effect<ReadonlyArray<SessionStatus>>
   /** The transcript from the `offset`th message on. `has_more` says whether there are later ones. */

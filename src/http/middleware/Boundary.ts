@@ -132,7 +132,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         const methods = methodsAt(request.url)
         const isAdmitted = "access-control-allow-origin" in headers
         if (request.method === "OPTIONS" && (methods.length > 0 || isAdmitted)) {
-          return complete(Cors.options(methods, isAdmitted))
+          return complete(Cors.options(methods, isAdmitted, request.headers["access-control-request-headers"]))
         }
         if (methods.length === 0) return answer(noSuchPath)
         const allow = methods.join(", ")

@@ -12,8 +12,21 @@ const allowed = [
   "last-event-id",
   "prefer",
   "x-request-id",
+  "x-session-id",
   "x-user-id"
 ]
+
+/** What OpenAI's client tells of itself in a browser, in headers whose number grows with its versions. */
+const ofClients = /^(?:x-stainless-[a-z-]{1,64}|openai-[a-z-]{1,64}|user-agent)$/
+
+/** Most of them that an answer names. */
+const maxOfClients = 32
+
+const toldBy = (asked: string | undefined): ReadonlyArray<string> =>
+  (asked ?? "").slice(0, 4096).toLowerCase().split(",").map((name) => name.trim()).filter((name) =>
+    ofClients.test(name)
+  )
+    .slice(0, maxOfClients)
 const exposed = ["location", "retry-after", Warnings.header, "x-request-id"]
 
 const preflightSeconds = 600
@@ -32,14 +45,18 @@ export const headersFor = (origin: string): Headers => ({
 const everyMethod = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 /** Answers OPTIONS with the methods of the path, of which there may be none, and tells an admitted page what it may send. */
-export const options = (methods: ReadonlyArray<string>, admitted: boolean): HttpServerResponse.HttpServerResponse => {
+export const options = (
+  methods: ReadonlyArray<string>,
+  admitted: boolean,
+  asked?: string
+): HttpServerResponse.HttpServerResponse => {
   const allow = [...methods, "OPTIONS"].join(", ")
   return HttpServerResponse.empty({
     headers: {
       allow,
       ...(admitted && {
         "access-control-allow-methods": everyMethod,
-        "access-control-allow-headers": allowed.join(", "),
+        "access-control-allow-headers": [...allowed, ...toldBy(asked)].join(", "),
         "access-control-max-age": String(preflightSeconds)
       })
     }

@@ -78,7 +78,8 @@ const cursorTimeout = Duration.seconds(1)
 /** How many times an input is tried again when another process was first. */
 const maxTries = 3
 
-const isWaiting = (status: Run["status"]) => status === "awaiting_permission" || status === "awaiting_external_result"
+const isWaiting = (status: Run["status"]): status is "awaiting_permission" | "awaiting_external_result" =>
+  status === "awaiting_permission" || status === "awaiting_external_result"
 
 /** The status of a session, from the statuses of its runs that have not ended. */
 const statusOf = (runs: ReadonlyArray<Run["status"]>): SessionStatus =>
@@ -310,6 +311,10 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
         owner.activity(session.id) !== undefined ?
           Effect.succeed("running" as const) :
           Effect.map(log.open(session.id), (runs) => statusOf(runs.map(({ status }) => status)))
+      ),
+    waitsFor: (session) =>
+      Effect.scoped(
+        Effect.map(rooms.get(session), (room) => room.open().map(({ status }) => status).find(isWaiting))
       ),
     statuses: (sessions) =>
       Effect.suspend(() => {

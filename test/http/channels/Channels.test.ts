@@ -201,6 +201,18 @@ layer(TestHost.layer({ channels }), { excludeTestServices: true })("A channel", 
       assert.strictEqual(json.sessions[0].status, "awaiting_external_result")
     }))
 
+  it.effect("may be asked by OpenAI's client in a browser, with all that it tells of itself", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      const asked = "authorization,content-type,x-stainless-os,x-stainless-runtime-version,x-evil"
+      const answer = yield* call("OPTIONS", "/v1/chat/completions", {
+        headers: { origin: "http://localhost:5173", "access-control-request-headers": asked }
+      })
+      const allowed = answer.headers["access-control-allow-headers"]!.split(", ")
+      assert.includeMembers(allowed, ["authorization", "x-stainless-os", "x-stainless-runtime-version", "x-session-id"])
+      assert.notInclude(allowed, "x-evil")
+    }))
+
   it.effect("needs the scope that its endpoint says", () =>
     Effect.gen(function*() {
       const { call } = yield* Host

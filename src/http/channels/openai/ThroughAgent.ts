@@ -117,7 +117,7 @@ export const make = (options: Options) =>
      * them; one for a permission is somebody else's to answer.
      */
     const goingOn = (session: Session) =>
-      Effect.flatMap(hub.status(session), (status) =>
+      Effect.flatMap(hub.waitsFor(session), (status) =>
         status === "awaiting_permission"
           ? Effect.fail(waitsForPermission)
           : Effect.succeed(status === "awaiting_external_result" ? "interrupt" as const : "enqueue" as const))
