@@ -127,6 +127,7 @@ describe("A database that refuses what is said in a run", () => {
 /** What the database was before lists of runs could be narrowed. */
 const beforeRunFilters = `
   drop table skills, skill_pieces, skill_bundles;
+  drop table background_tasks;
   drop table session_keys;
   drop table compactions;
   drop table deliveries, notifications, jobs;

@@ -31,11 +31,16 @@ const system =
 const Payload = Schema.Struct({ session_id: SessionId })
 const decode = Schema.decodeUnknownOption(Payload)
 
-/** The first line that shows something, without what models like to put around a title. */
+/** What models like to put around a title. */
+const around = new Set([..."\"'“”„«»*#. \t\r"])
+
+/** The first line that shows something, without what is around its title. */
 export const titleIn = (answer: string): string | undefined => {
   const line = answer.split("\n").find((line) => !isBlank(line)) ?? ""
-  const plain = line.replaceAll(/[\p{Cc}\p{Cf}]+/gu, " ").replace(/^title:/i, "").trim()
-  const title = plain.replace(/^["'“”„«»*#\s]+/u, "").replace(/["'“”„«»*.\s]+$/u, "")
+  const characters = [...line.replaceAll(/[\p{Cc}\p{Cf}]/gu, " ").replace(/^\s{0,9}title:/i, "")]
+  const begin = characters.findIndex((character) => !around.has(character))
+  const end = characters.findLastIndex((character) => !around.has(character)) + 1
+  const title = begin < 0 ? "" : characters.slice(begin, end).join("")
   return isBlank(title) ? undefined : cut(title, maxTitle)
 }
 
