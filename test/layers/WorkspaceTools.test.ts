@@ -458,7 +458,8 @@ describe.skipIf(!isSandboxed)("In the sandbox", () => {
           assert.deepStrictEqual(yield* names(["Read", "Bash"]), ["Bash", "Read"])
           assert.strictEqual(
             (yield* names("all")).join(" "),
-            "CurrentTime Calculate Pause Bash Edit Glob Grep Read Write TaskCreate TaskUpdate TaskList WebFetch"
+            "CurrentTime Calculate Pause Bash Edit Glob Grep Read Write TaskCreate TaskUpdate TaskList ToolView ToolStop "
+              + "ScheduleCreate ScheduleList ScheduleView ScheduleStop SessionHistory WebFetch"
           )
           assert.deepStrictEqual(Schema.decodeSync(AgentDraft)({ name: "A" }).tools, "default")
           assert.match(yield* says(yield* someone(["Read"]), "Bash", { command: "true" }), /^error: ToolNotFoundError/)
