@@ -12,6 +12,7 @@ import { readUpTo, Workspace } from "../../src/services/Workspace.ts"
 import { conversation, say } from "../support/hub.ts"
 import { eventually, type Live, live, type LiveOptions } from "../support/live.ts"
 import { patience } from "../support/Patience.ts"
+import { bus } from "../support/peers.ts"
 import { runsOf, slowTool, tasksOf, toldIn } from "../support/tasks.ts"
 
 const usage = { input_tokens: 7, output_tokens: 3 }
@@ -122,6 +123,29 @@ describe("A task", () => {
         // Foreign words stay within the elements in which they stand.
         assert.lengthOf(given(summarised[0]).split("</record>"), 2)
         assert.lengthOf(given(asked.at(-1)).split("</context-summary>"), 2)
+      }))
+
+    it.scoped("of one process is told in the middle of a summary of another one", () =>
+      Effect.gen(function*() {
+        const peers = bus()
+        const slow = slowTool()
+        const one = model((n) => n === 0 ? calls(["a", "Slow", { name: "a" }]) : says("ok"))
+        const other = model(() => says("ok"))
+        const here = yield* live({ stream: one.stream, engine: { tools: [slow.tool] }, peers: peers.join().layer })
+        const there = yield* live({ stream: other.stream, engine: { tools: [slow.tool] }, peers: peers.join().layer })
+        const session = yield* here.do(sessionOf(2_000))
+        yield* ask(here, session, `begin ${words(1_300)}`)
+        const accepted = yield* there.do(say(session, `go on ${words(400)}`))
+        yield* eventually("a summary", other.waits, (count) => count === 1)
+        yield* slow.ends("a", "what it brought")
+        yield* eventually("ended", statuses(session), (status) => status === "completed")
+        yield* wake(here, session)
+        yield* Effect.sleep("100 millis")
+        yield* other.gate.open
+        yield* reply(there, session, accepted)
+        yield* eventually("all ended", runsOf(session), (runs) => runs.every(({ status }) => status === "ended"))
+        assert.lengthOf(yield* toldIn(session), 1)
+        assert.include(given(other.asked.at(-1)), "what it brought")
       }))
 
     it.scoped("is told by the run that its waking went into, however many there are", () =>
