@@ -35,7 +35,11 @@ const decode = Schema.decodeUnknownOption(Payload)
 export const titleIn = (answer: string): string | undefined => {
   const line = answer.split("\n").find((line) => !isBlank(line)) ?? ""
   const plain = line.replaceAll(/[\p{Cc}\p{Cf}]+/gu, " ").replace(/^title:/i, "").trim()
-  const title = plain.replace(/^["'“”„«»*#\s]+/u, "").replace(/["'“”„«»*.\s]+$/u, "")
+  const begun = plain.replace(/^["'“”„«»*#\s]+/u, "")
+  let end = begun.length
+  // An expression with `+$` would try from each of them.
+  while (end > 0 && /["'“”„«»*.\s]/u.test(begun[end - 1]!)) end--
+  const title = begun.slice(0, end)
   return isBlank(title) ? undefined : cut(title, maxTitle)
 }
 
