@@ -93,11 +93,18 @@ export const taskIdOf = (record: string): TaskId => {
   return TaskId.make(id)
 }
 
+const whatComes = "What it brings will be injected into the context automatically when finished.</system-reminder>"
+
 /** What the call's own result says in the end. */
 export const placeholder = ({ id, tool_name }: Pick<BackgroundTask, "id" | "tool_name">): string =>
   `<system-reminder>Tool '${tool_name}' is taking longer than expected and has been moved to the background `
-  + `(task_id=${id}). You may continue with other work. What it brings will be injected into the context automatically `
-  + "when finished.</system-reminder>"
+  + `(task_id=${id}). You may continue with other work. ${whatComes}`
+
+/** Whether a result is that of a call which goes on, or went on, as a task. */
+export const isMoved = (result: string): boolean => result.endsWith(whatComes)
+
+/** The task of which a hint tells: it is named at the beginning. */
+export const taskIdIn = (hint: string): string | undefined => /\(task_id=([A-Za-z0-9]{22})\)/.exec(hint)?.[1]
 
 /** Output is foreign: it must not end the notification that it stands in, nor begin one. */
 const tamed = (text: string) => text.replace(/<(?=\/?system-(?:notification|reminder)>)/g, "&lt;")

@@ -1,5 +1,5 @@
 /** Where a context is cut for a compaction: what a summary is to stand for, and what stays as it is beside it. */
-import { type Compacted, contextOf, keptOf } from "./Context.ts"
+import { type Compacted, contextOf, keptOf, shownMessage } from "./Context.ts"
 import type { MessageId } from "./Ids.ts"
 import type { ContentBlock, Message } from "./Message.ts"
 import { tokensInBlocks } from "./Tokens.ts"
@@ -28,7 +28,8 @@ export interface Plan {
   readonly removed: number
 }
 
-const tokensOfMessage = ({ content }: Message) => tokensInBlocks(content)
+/** Only what models are shown of it counts. */
+const tokensOfMessage = (message: Message) => tokensInBlocks(shownMessage(message).content)
 
 /**
  * The places at which a reply may be cut: behind the results of a round, so that no call is without its result, no
@@ -75,7 +76,8 @@ export const planOf = ({ compaction, inputs, messages, reply, reserve, size }: S
 
   /** The reply is cut: all before it goes, but what it answers. */
   if (input + own > reserve && cuts.length > 0) {
-    const left = (cut: number) => tokensInBlocks(rest.content.slice(cut))
+    const { content } = shownMessage(rest)
+    const left = (cut: number) => tokensInBlocks(content.slice(cut))
     const keepsInput = input <= size / 2
     const room = Math.max(0, reserve - (keepsInput ? input : 0))
     const last = cuts.at(-1)!
@@ -97,9 +99,14 @@ export const planOf = ({ compaction, inputs, messages, reply, reserve, size }: S
   }
   const at = dividedAt(sizes, before, Math.max(0, reserve - own), end)
   if (at === 0) return undefined
+  const last = compaction?.value
+  // A reply of which a summary stood for a part, and which stays, stays without that part.
+  const parted = last?.blocks != null && [...before.slice(at), rest].some(({ id }) => id === last.up_to)
+    ? last
+    : undefined
   return {
-    up_to: before[at - 1]!.id,
-    blocks: null,
+    up_to: parted?.up_to ?? before[at - 1]!.id,
+    blocks: parted?.blocks ?? null,
     keeps_from: before[at]?.id ?? reply.id,
     replaced: contextOf(before.slice(0, at), undefined),
     kept: sum(at, before.length) + own,

@@ -3,16 +3,19 @@
  * came after. The log and the transcript keep everything; this is a pure view of them, so that it is the same after a
  * restart, and byte for byte the same from one call to the next.
  */
+import { taskIdIn } from "./BackgroundTask.ts"
 import type { AgentEvent } from "./Event.ts"
 import type { BlockId, MessageId, SessionId, UserId } from "./Ids.ts"
 import {
   type ContentBlock,
   type DataBlock,
+  type HintBlock,
   type Message,
   type TextBlock,
   textOf,
   type ToolResultBlock
 } from "./Message.ts"
+import { charactersWithin } from "./Tokens.ts"
 
 /** Messages that a room keeps for the model at most. */
 export const maxMessages = 2_000
@@ -31,6 +34,9 @@ export interface PlacedCompaction {
   readonly event: Compacted
 }
 
+/** The name of the message that stands for what was summarised. */
+export const summaryName = "context"
+
 const summaries = new WeakMap<Compacted, Message>()
 
 /** The message that stands for what was summarised: always the same object, and the same bytes. */
@@ -39,7 +45,7 @@ const summaryOf = (event: Compacted): Message => {
   if (known !== undefined) return known
   const message: Message = {
     id: event.id as MessageId,
-    name: "context",
+    name: summaryName,
     role: "user",
     content: [{
       type: "text",
@@ -62,18 +68,18 @@ export const headOf = (text: string, characters: number): string =>
   text.length <= characters ? text : text.slice(0, characters).replace(/[\uD800-\uDBFF]$/, "")
 
 /** Characters of the end of a long result that models are shown too: programs say there how they ended. */
-export const shownTail = 300
+const shownTail = 300
 
-const noteOn = (
-  { id, output }: ToolResultBlock,
-  { characters, path, shown }: NonNullable<ToolResultBlock["offloaded"]>
-) =>
-  `\n<<<TRUNCATED>>>\n<system-reminder>The first ${shown} of ${characters} characters are shown. `
-  + (path === null
-    ? `Read on with the tool SessionHistory: {"tool_call_id": "${id}", "offset": ${shown}}`
-    : `All of it is in ${path}: read it with Read or Grep`)
-  + ". It ends so:</system-reminder>\n"
-  + tailOf(textOf(output), shown)
+/** How many characters of a long text models are shown before its last words, of which they may see so many bytes. */
+export const shownWithin = (text: string, bytes: number): number =>
+  charactersWithin(text, Math.max(Math.floor(bytes / 2), bytes - shownTail))
+
+const noteOn = (text: string, shown: number, where: string) =>
+  `\n<<<TRUNCATED>>>\n<system-reminder>The first ${shown} of ${text.length} characters are shown. ${where}. `
+  + `It ends so:</system-reminder>\n${tailOf(text, shown)}`
+
+const inHistory = (named: string, shown: number) =>
+  `Read on with the tool SessionHistory: {${named}, "offset": ${shown}}`
 
 /** The end of a text, behind its first characters, without half a character at its beginning. */
 const tailOf = (text: string, shown: number): string =>
@@ -87,8 +93,12 @@ const shownResult = (result: ToolResultBlock): ToolResultBlock => {
   if (offloaded === undefined) return result
   const known = shortened.get(result)
   if (known !== undefined) return known
-  const note = noteOn(result, offloaded)
-  let left = offloaded.shown
+  const { path, shown } = offloaded
+  const where = path === null
+    ? inHistory(`"tool_call_id": "${result.id}"`, shown)
+    : `All of it is in ${path}: read it with Read or Grep`
+  const note = noteOn(textOf(output), shown, where)
+  let left = shown
   const cut = (text: string) => {
     const head = headOf(text, left)
     left -= head.length
@@ -109,16 +119,39 @@ const shownResult = (result: ToolResultBlock): ToolResultBlock => {
   return made
 }
 
-const isOffloaded = (block: ContentBlock): boolean => block.type === "tool_result" && block.offloaded !== undefined
+const cutHints = new WeakMap<HintBlock, HintBlock>()
+
+/** What a task has brought, as the model is shown it. */
+const shownHint = (block: HintBlock): HintBlock => {
+  const { hint, shown } = block
+  if (shown === undefined) return block
+  const known = cutHints.get(block)
+  if (known !== undefined) return known
+  const whole = textOf(hint)
+  const text = headOf(whole, shown) + noteOn(whole, shown, inHistory(`"task_id": "${taskIdIn(whole) ?? ""}"`, shown))
+  const made: HintBlock = {
+    ...block,
+    hint: typeof hint === "string" ? text : hint.map((one) => one.type === "text" ? { ...one, text } : one)
+  }
+  cutHints.set(block, made)
+  return made
+}
+
+const isShortened = (block: ContentBlock): boolean =>
+  (block.type === "tool_result" && block.offloaded !== undefined) ||
+  (block.type === "hint" && block.shown !== undefined)
+
+const shownBlock = (block: ContentBlock): ContentBlock =>
+  block.type === "tool_result" ? shownResult(block) : block.type === "hint" ? shownHint(block) : block
 
 const shown = new WeakMap<Message, Message>()
 
-/** A message as the model is shown it. It is mostly the message itself. */
-const shownMessage = (message: Message): Message => {
+/** A message as the model is shown it, block for block. It is mostly the message itself. */
+export const shownMessage = (message: Message): Message => {
   const known = shown.get(message)
   if (known !== undefined) return known
-  const made = message.content.some(isOffloaded)
-    ? { ...message, content: message.content.map((block) => block.type === "tool_result" ? shownResult(block) : block) }
+  const made = message.content.some(isShortened)
+    ? { ...message, content: message.content.map(shownBlock) }
     : message
   shown.set(message, made)
   return made
@@ -182,7 +215,9 @@ const cutWithoutFile = new WeakMap<Message, boolean>()
 const isCutWithoutFile = (message: Message): boolean => {
   const known = cutWithoutFile.get(message)
   if (known !== undefined) return known
-  const is = message.content.some((block) => block.type === "tool_result" && block.offloaded?.path === null)
+  const is = message.content.some((block) =>
+    isShortened(block) && (block.type !== "tool_result" || block.offloaded?.path === null)
+  )
   cutWithoutFile.set(message, is)
   return is
 }

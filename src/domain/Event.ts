@@ -119,7 +119,8 @@ export const UserInterrupt = event("USER_INTERRUPT", reply)
 export const HintBlockEvent = event("HINT_BLOCK", {
   ...block,
   source: Schema.optional(Schema.NullOr(Schema.String)),
-  hint: HintBlock.fields.hint
+  hint: HintBlock.fields.hint,
+  shown: HintBlock.fields.shown
 })
 export const AgentEvent = Schema.Union(
   ReplyStart,

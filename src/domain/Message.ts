@@ -63,7 +63,9 @@ export const HintBlock = Schema.Struct({
   type: Schema.Literal("hint"),
   id: BlockId,
   hint: Schema.Union(Schema.String, Schema.Array(Schema.Union(TextBlock, DataBlock))),
-  source: Schema.optional(Schema.NullOr(Schema.String))
+  source: Schema.optional(Schema.NullOr(Schema.String)),
+  /** Characters of a long one that models are shown, with its last words; without it all of them. */
+  shown: Schema.optional(Schema.Int)
 }).annotations({ identifier: "HintBlock" })
 export type HintBlock = typeof HintBlock.Type
 

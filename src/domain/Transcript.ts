@@ -156,7 +156,8 @@ export const append = (draft: Draft, event: AgentEvent): Draft => {
         type: "hint",
         id: event.block_id,
         hint: event.hint,
-        ...(event.source !== undefined && { source: event.source })
+        ...(event.source !== undefined && { source: event.source }),
+        ...(event.shown !== undefined && { shown: event.shown })
       })
     case "TOOL_CALL_START":
       return draft.add({

@@ -35,7 +35,7 @@ export interface Out {
   readonly behind: () => Promise<void> | undefined
   /** Takes the steering inputs that came since the last call, oldest first. From then on they belong to the reply. */
   readonly takeSteering: () => ReadonlyArray<Message>
-  /** Whether there was one among them that says nothing: a task in the background has ended. */
+  /** Whether there was ever one among them that says nothing: a task in the background has ended. */
   readonly wasWoken: () => boolean
   /** Writes the task's row with the events emitted so far. */
   readonly keepTask: (task: BackgroundTask) => void

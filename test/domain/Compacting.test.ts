@@ -139,6 +139,35 @@ describe("A plan for a compaction", () => {
     assert.deepStrictEqual(cutsIn(blocks.slice(0, 4)), [])
   })
 
+  it("leaves a reply without the part that a summary stood for, also where no person has spoken since", () => {
+    const first = message("r1", "assistant", [
+      ...blocksOf([{ says: 500, results: [500], hint: false }]),
+      text("end", 5)
+    ])
+    const messages = [message("u1", "user", [text("in", 300)]), first, message("r2", "assistant", [text("task", 20)])]
+    const compaction = compacted({ up_to: first.id, blocks: 3, keeps_from: "u1" as MessageId })
+    const reply = message("reply", "assistant", [])
+    const plan = planOf({ messages, reply, compaction, inputs: [], reserve: 50, size: 1_000 })
+    const { blocks, keeps_from, up_to } = plan!
+    const kept = contextOf([...messages, reply], compacted({ blocks, keeps_from, up_to }))
+    assert.deepStrictEqual(kept.map(({ id }) => id), ["c", "r1", "r2", "reply"])
+    assert.deepStrictEqual(kept[1]!.content, [text("end", 5)])
+    assert.strictEqual(plan!.kept, 25)
+  })
+
+  it("counts of long results and of what tasks have brought what models are shown of them", () => {
+    const long = { ...result("c0", 10_000), offloaded: { shown: 400, characters: 40_000, path: null } } as ContentBlock
+    const hint: ContentBlock = { type: "hint", id: "h" as BlockId, hint: "word".repeat(10_000), shown: 400 }
+    const answered = message("r1", "assistant", [call("c0"), long, hint])
+    const messages = [message("u1", "user", [text("in", 300)]), answered]
+    const reply = message("reply", "assistant", [])
+    const plan = planOf({ messages, reply, compaction: undefined, inputs: [], reserve: 1_000, size: 5_000 })
+    assert.strictEqual(plan, undefined)
+    const tight = planOf({ messages, reply, compaction: undefined, inputs: [], reserve: 0, size: 5_000 })
+    assert.isBelow(tight!.removed, 1_000)
+    assert.strictEqual(tight!.removed, tokensIn(contextOf(messages, undefined)))
+  })
+
   it("has nothing to replace where there is only what is asked", () => {
     const messages = [message("input", "user", [text("in", 5_000)])]
     const reply = message("reply", "assistant", [])

@@ -313,7 +313,10 @@ describe("A context", () => {
         const run = yield* host.do(storedRun(session, run_id))
         assert.deepInclude(run, { status: "ended", finished_reason: "completed", compact: true })
         assert.strictEqual(run.usage?.input_tokens, usage.input_tokens)
-        assert.include(textOf((yield* compact(host, session)).message.content), "nothing to summarise")
+        for (let i = 0; i < 8; i++) {
+          assert.include(textOf((yield* compact(host, session)).message.content), "nothing to summarise")
+        }
+        assert.lengthOf(summarised, 1)
         yield* reply(host, session, "and now?")
         const given = asked.at(-1)!.messages
         assert.include(textOf(given[0]!.content), "the key is under the mat")

@@ -8,7 +8,7 @@ import type { Agent } from "../../domain/Agent.ts"
 import { type Plan, planOf } from "../../domain/Compacting.ts"
 import { type Compacted, contextOf, maxMessages } from "../../domain/Context.ts"
 import type { EventDraft } from "../../domain/Event.ts"
-import type { Message } from "../../domain/Message.ts"
+import { type Message, textOf } from "../../domain/Message.ts"
 import type { ChatModelConfig } from "../../domain/Model.ts"
 import { tokensIn, tokensOf } from "../../domain/Tokens.ts"
 import { noUsage } from "../../domain/Usage.ts"
@@ -314,9 +314,10 @@ export const make = Effect.gen(function*() {
       const before = tokensIn(messagesFor(request, given, out.reply().message))
       const size = yield* sizeFor(request, given)
       const plan = planFor(request, out, given, configOf(request).reserve_ratio * Math.min(size, before), size)
-      // What the compaction before has said of itself is no conversation.
+      // What compactions before have said of themselves is no conversation.
       const own = given.compaction?.value.reason === "requested" ? given.compaction.value.reply_id : undefined
-      if (plan === undefined || plan.replaced.every(({ id }) => id === own)) return undefined
+      const isOwn = ({ content, id }: Message) => id === own || textOf(content) === sentenceOf(undefined)
+      if (plan === undefined || plan.replaced.every(isOwn)) return undefined
       const how = { reason: "requested" as const, tokens_before: before }
       return yield* replace(request, out, given, fallbacks, plan, how, size)
     })

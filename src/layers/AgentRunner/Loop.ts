@@ -239,8 +239,9 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
       const system = systemOf(request.agent, request.run, listed)
       const fallbacks = fallbacksOf(request.session, request.agent)
       yield* compaction.ifLong(request, out, given, system, listed, fallbacks)
-      // After the wait for a summary: what was said meanwhile is told at once.
+      // After the wait for a summary: what was said meanwhile is told at once, and so is what tasks have brought.
       steer(out)
+      if (results.mayBeThere(request, out, false)) yield* results.tell(request, out)
       const excess = Reply.excessOf(out.reply().message)
       if (excess !== undefined) return tooLarge(excess)
       for (;;) {
@@ -467,7 +468,9 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
       const parked = called ? yield* runTools(request, out, listed) : undefined
       if (parked !== undefined) return parked
       const ending = yield* conclude(request, out, called)
-      if (ending !== undefined) return ending
+      if (ending === undefined) continue
+      const goesOn = ending.error === null && out.reply().rounds < maxIters && results.hasMore(request, out)
+      if (!goesOn) return ending
     }
     out.emit({ type: "EXCEED_MAX_ITERS", reply_id: out.reply().message.id, name: request.agent.data.name })
     return exceeded(out.reply())

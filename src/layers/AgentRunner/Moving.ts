@@ -166,11 +166,15 @@ export const make = ({ filesOut, limits, newId, tasks }: Options) => {
       })
     )
 
+  /** Nobody would hear of what comes later: the answer of the run is all that its client gets. */
+  const isAwaited = ({ output_schema, source }: ReplyRequest["run"]) =>
+    source === "channel" || output_schema !== undefined
+
   /** Answers how the call ended; undefined when it goes on as a task, and its result has ended already. */
   return (request: ReplyRequest, out: Out, called: Called): Effect.Effect<State | undefined> => {
     const { background_seconds, tool_seconds } = limits
     const after = called.background ?? background_seconds
-    return background_seconds === 0 || after === false || after >= tool_seconds
+    return background_seconds === 0 || after === false || after >= tool_seconds || isAwaited(request.run)
       ? within(tool_seconds, called.run, called.emit, called.budget)
       : moving(request, out, called, after)
   }

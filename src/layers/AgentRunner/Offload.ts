@@ -3,9 +3,10 @@
  * workspace where the agent can read files; otherwise it is found in the session's history.
  */
 import { Effect, Stream } from "effect"
-import { shownTail } from "../../domain/Context.ts"
+import { isMoved } from "../../domain/BackgroundTask.ts"
+import { shownWithin } from "../../domain/Context.ts"
 import { textOf, type ToolResultBlock } from "../../domain/Message.ts"
-import { bytesIn, bytesPerToken, charactersWithin } from "../../domain/Tokens.ts"
+import { bytesIn, bytesPerToken } from "../../domain/Tokens.ts"
 import { resultFile } from "../../domain/Workspace.ts"
 import type { Out, ReplyRequest } from "../../services/AgentRunner.ts"
 import type { Tool } from "../../services/Toolbox.ts"
@@ -28,8 +29,8 @@ export const make = Effect.map(Workspace, (service) => {
         workspace_id: session.config.workspace_id
       })
       const path = `${workspace.root}/${file}`
-      // The tool itself has kept more than it has shown: that must not be replaced by less.
-      const isThere = text.includes(path) && (yield* Effect.isSuccess(workspace.stat(path)))
+      // The tool itself has kept more than it has shown, if need be as a task: that must not be replaced by less.
+      const isThere = (text.includes(path) || isMoved(text)) && (yield* Effect.isSuccess(workspace.stat(path)))
       if (!isThere) yield* workspace.write(path, Stream.make(Buffer.from(text)))
       return path
     }).pipe(
@@ -61,7 +62,7 @@ export const make = Effect.map(Workspace, (service) => {
         value: {
           reply_id: message.id,
           tool_call_id: block.id,
-          shown: charactersWithin(text, Math.max(Math.floor(limit / 2), limit - shownTail)),
+          shown: shownWithin(text, limit),
           characters: text.length,
           path
         }

@@ -87,6 +87,9 @@ export interface Asked {
   readonly at: Timestamp
 }
 
+/** What is recorded is foreign: it must not end the element that it stands in, nor begin one. */
+const tamed = (text: string) => text.replace(/<(?=\/?(?:record|context-summary|system-reminder)>)/g, "&lt;")
+
 /** The request as a conversation of one message. */
 export const requestOf = ({ at, before, config, messages, tokens }: Asked): ReadonlyArray<Message> => [{
   id: outputName as MessageId,
@@ -95,7 +98,7 @@ export const requestOf = ({ at, before, config, messages, tokens }: Asked): Read
   content: [{
     type: "text",
     id: outputName as BlockId,
-    text: `<record>\n${recordOf(before, messages, tokens)}</record>\n\n${config.compression_prompt}`
+    text: `<record>\n${tamed(recordOf(before, messages, tokens))}</record>\n\n${config.compression_prompt}`
   }],
   metadata: {},
   created_at: at,
@@ -142,11 +145,11 @@ export const read = (answer: string, config: ContextConfig): Summary | undefined
     if (!isRecord(value) || !isWhole(value, config.summary_schema)) continue
     const made = filled(config.summary_template, value)
     if (Object.values(value).some((one) => said(one) !== "") && !isBlank(made)) {
-      return { method: "summary", text: headOf(made, maxSummary) }
+      return { method: "summary", text: headOf(tamed(made), maxSummary) }
     }
   }
   const text = afterThoughts(answer)
-  return isBlank(text) ? undefined : { method: "text", text: headOf(text, maxSummary) }
+  return isBlank(text) ? undefined : { method: "text", text: headOf(tamed(text), maxSummary) }
 }
 
 const lost = "[Messages that came after this were left out, because no summary of them could be made.]"

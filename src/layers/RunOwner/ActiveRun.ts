@@ -83,7 +83,7 @@ export const make = ({ now, self, takeSteering }: Options) => {
         behind: room.behind,
         takeSteering: () => {
           const taken = takeSteering(room)
-          wasWoken = taken.some(({ length }) => length === 0)
+          wasWoken ||= taken.some(({ length }) => length === 0)
           return taken.flat()
         },
         wasWoken: () => wasWoken,

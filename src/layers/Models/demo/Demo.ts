@@ -5,6 +5,7 @@
  */
 import { Effect, Schema } from "effect"
 import { setImmediate } from "node:timers/promises"
+import { summaryName } from "../../../domain/Context.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
 import { type Message, textOf } from "../../../domain/Message.ts"
 import type { EmitPart, ModelFailed } from "../../../services/Models.ts"
@@ -46,7 +47,10 @@ const chat = (text: string): ReadonlyArray<Instruction> => {
 const toldFirst = (messages: ReadonlyArray<Message>): string | undefined => {
   const reply = replyOf(messages)
   const [first] = reply?.content ?? []
-  return first?.type === "hint" && messages.at(-2)?.role !== "user" ? textOf(first.hint) : undefined
+  const before = messages.at(-2)
+  // A summary is nobody's words.
+  const isAsked = before?.role === "user" && before.name !== summaryName
+  return first?.type === "hint" && !isAsked ? textOf(first.hint) : undefined
 }
 
 /** Most characters of a field of a summary. */

@@ -1,5 +1,6 @@
 /** Finds what was said and done in the session, also what the model is not shown any more. */
 import { Effect, Schema } from "effect"
+import { taskIdIn } from "../../../domain/BackgroundTask.ts"
 import type { AgentEvent } from "../../../domain/Event.ts"
 import * as Find from "../../../domain/Find.ts"
 import { eventsOf } from "../../../domain/Frames.ts"
@@ -35,12 +36,41 @@ const textOf = (block: ContentBlock): string => block.type === "thinking" ? "" :
 const nameOf = (message: Message, block: ContentBlock): string => {
   switch (block.type) {
     case "tool_call":
-      return `arguments of a call of ${block.name}, tool_call_id ${block.id}`
+      return `arguments of a call of ${block.name}, message_id ${message.id}`
     case "tool_result":
       return `result of ${block.name}, tool_call_id ${block.id}`
     default:
       return `${message.role}, message_id ${message.id}`
   }
+}
+
+/** Between the blocks of a message that is read as a whole. */
+const between = "\n\n"
+
+/** Where each block begins in the text in which it is read: a result in its own, others in that of their message. */
+const beginnings = ({ content }: Message): ReadonlyArray<number> => {
+  let end = 0
+  return content.map((block) => {
+    const begin = block.type === "tool_result" ? 0 : end
+    const { length } = textOf(block)
+    if (length > 0) end += length + between.length
+    return begin
+  })
+}
+
+const wholes = {
+  result: (id: string) => ({ content }: Message) => {
+    const result = content.find((block) => block.type === "tool_result" && block.id === id)
+    return result && textOf(result)
+  },
+  task: (id: string) => ({ content }: Message) => {
+    const hint = content.find((block) =>
+      block.type === "hint" && block.source === "background_task" && taskIdIn(textOf(block)) === id
+    )
+    return hint && textOf(hint)
+  },
+  message: (id: string) => (message: Message) =>
+    message.id === id ? message.content.map(textOf).filter((one) => one !== "").join(between) : undefined
 }
 
 /** The text around a place, in one line. */
@@ -111,12 +141,16 @@ export const sessionHistory = Effect.map(EventLog, (log) => {
     )
     const places: Array<string> = []
     const next = yield* through(session, text, from, (message) => {
-      for (const block of message.content.toReversed()) {
+      const begins = beginnings(message)
+      for (let i = message.content.length - 1; i >= 0; i--) {
+        const block = message.content[i]!
         const whole = textOf(block)
         const at = Find.fold(whole).indexOf(text.folded)
         if (at >= 0 && places.length < maxPlaces) {
           places.push(
-            `- ${message.created_at}, ${nameOf(message, block)}, offset ${at}: ${excerpt(whole, at, sought.length)}`
+            `- ${message.created_at}, ${nameOf(message, block)}, offset ${begins[i]! + at}: ${
+              excerpt(whole, at, sought.length)
+            }`
           )
         }
       }
@@ -126,15 +160,11 @@ export const sessionHistory = Effect.map(EventLog, (log) => {
     return `${places.length === 0 ? "Nothing was found." : places.join("\n")}${last}`
   })
 
-  const whole = Effect.fnUntraced(function*(session: SessionId, id: string, of: "result" | "message") {
+  const whole = Effect.fnUntraced(function*(session: SessionId, id: string, of: keyof typeof wholes) {
+    const textIn = wholes[of](id)
     let text: string | undefined
     yield* through(session, { folded: Find.fold(id), anchor: Find.anchorOf(Find.fold(id)) }, undefined, (message) => {
-      if (of === "message") {
-        if (message.id === id) text = message.content.map(textOf).filter((one) => one !== "").join("\n\n")
-      } else {
-        const result = message.content.find((block) => block.type === "tool_result" && block.id === id)
-        if (result !== undefined) text = textOf(result)
-      }
+      text = textIn(message)
       return text !== undefined
     })
     return text ?? (yield* new ToolFailed({ message: `There is no ${of} with the id '${id}' in this session.` }))
@@ -144,8 +174,8 @@ export const sessionHistory = Effect.map(EventLog, (log) => {
     name: "SessionHistory",
     description:
       "Finds what was said and done in this session, also what is not shown any more. With `query`: the places, newest "
-      + "first, where this text stands. With `tool_call_id` or `message_id`: the whole text of that result or message, "
-      + "piece by piece from `offset` on.",
+      + "first, where this text stands. With `tool_call_id`, `task_id` or `message_id`: the whole text of that result or "
+      + "message, piece by piece from `offset` on.",
     effect: "read",
     idempotent: true,
     onRequest: true,
@@ -154,19 +184,21 @@ export const sessionHistory = Effect.map(EventLog, (log) => {
       query: Schema.optionalWith(Schema.String.pipe(Schema.minLength(1), Schema.maxLength(256)), { exact: true })
         .annotations({ description: "A text, as it stands there; capitals do not matter." }),
       tool_call_id: Schema.optionalWith(Schema.String.pipe(Schema.maxLength(128)), { exact: true }),
+      task_id: Schema.optionalWith(Schema.String.pipe(Schema.maxLength(64)), { exact: true }),
       message_id: Schema.optionalWith(Schema.String.pipe(Schema.maxLength(128)), { exact: true }),
       offset: Schema.optionalWith(place, { exact: true, default: () => 0 })
         .annotations({ description: "The character to begin with." }),
       before: Schema.optionalWith(place, { exact: true })
         .annotations({ description: "Where an earlier search said to go on." })
     }),
-    run: Effect.fnUntraced(function*({ before, message_id, offset, query, tool_call_id }, { agent, session }) {
+    run: Effect.fnUntraced(function*({ before, message_id, offset, query, task_id, tool_call_id }, { agent, session }) {
       // A longer answer would be cut itself.
       const bytes = Math.max(aside, agent.data.context_config.tool_result_limit * bytesPerToken - aside)
       if (tool_call_id !== undefined) return piece(yield* whole(session.id, tool_call_id, "result"), offset, bytes)
+      if (task_id !== undefined) return piece(yield* whole(session.id, task_id, "task"), offset, bytes)
       if (message_id !== undefined) return piece(yield* whole(session.id, message_id, "message"), offset, bytes)
       if (query === undefined) {
-        return yield* new ToolFailed({ message: "Give a query, a tool_call_id or a message_id." })
+        return yield* new ToolFailed({ message: "Give a query, a tool_call_id, a task_id or a message_id." })
       }
       return yield* found(session.id, query, before)
     })
