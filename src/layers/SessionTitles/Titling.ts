@@ -34,7 +34,7 @@ const decode = Schema.decodeUnknownOption(Payload)
 /** The first line that shows something, without what models like to put around a title. */
 export const titleIn = (answer: string): string | undefined => {
   const line = answer.split("\n").find((line) => !isBlank(line)) ?? ""
-  const plain = line.replaceAll(/[\p{Cc}\p{Cf}]+/gu, " ").replace(/^title:/i, "").trim()
+  const plain = line.replaceAll(/[\p{Cc}\p{Cf}]+/gu, " ").replace(/^["'“”„«»*#\s]*title:/i, "")
   const title = plain.replace(/^["'“”„«»*#\s]+/u, "").replace(/["'“”„«»*.\s]+$/u, "")
   return isBlank(title) ? undefined : cut(title, maxTitle)
 }
@@ -62,6 +62,13 @@ export const make = Effect.fnUntraced(function*({ session_title_models, session_
   const storage = yield* Storage
   const log = yield* EventLog
   const newId = yield* NewId
+
+  /** A session that a channel made for a single request is looked at by nobody, and a title would double what it costs. */
+  const isForOneRequest = ({ id: session_id, user_id }: Session) =>
+    Effect.map(
+      Effect.orDie(storage.sessionKeys.list(user_id, { limit: 1, cursor: undefined }, { session_id, kind: "once" })),
+      ({ items }) => items.length > 0
+    )
 
   /** What the model answers. What it took is in the ledger, whatever came of it. */
   const ask = Effect.fnUntraced(function*(session: Session, config: ChatModelConfig, conversation: string) {
@@ -101,6 +108,7 @@ export const make = Effect.fnUntraced(function*({ session_title_models, session_
       )
       const config = session?.config.chat_model_config
       if (session === undefined || config == null || !isUnnamed(session)) return done
+      if (yield* isForOneRequest(session)) return done
       const placed = yield* log.messages(session.id, firstMessages)
       const conversation = conversationOf(placed.map(({ message }) => message))
       if (conversation === undefined) return done
