@@ -24,5 +24,10 @@ layer(TestHost.layer(), { timeout: patience(60_000), excludeTestServices: true }
       assert.deepStrictEqual(second.chat_model_config, first.chat_model_config)
       assert.match((yield* run("get", id)).out, /model\s+demo:demo-chat\s+channels\s+chat_completions, letters/)
       assert.strictEqual((yield* run("update", id, "--credential", "c")).code, 2)
+      const wrong = yield* run("update", id, "--channels", "A B")
+      assert.match(
+        wrong.err,
+        /^stoa: channels\.0: Expected a channel's name: small letters, digits and underscores\.?\n$/
+      )
     }))
 })
