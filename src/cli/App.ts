@@ -31,7 +31,7 @@ export const run = <Name extends string, R, E, A>(root: Command.Command<Name, R,
             Effect.provideService(CliConfig.CliConfig, Grammar.config),
             Effect.catchIf(
               ValidationError.isValidationError,
-              ({ error }) => misused(`${Grammar.textOf(error)}. See stoa --help.`)
+              ({ error }) => misused(`${Grammar.textOf(error)}. See ${request.name} --help.`)
             )
           )
       }

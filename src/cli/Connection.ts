@@ -113,10 +113,13 @@ const refusal = (url: string) => (response: HttpClientResponse.HttpClientRespons
       retryAfter: Number.isFinite(retryAfter) ? retryAfter : undefined,
       message: Option.match(problem, {
         onNone: () => `${url} answered with HTTP ${response.status}, and not as a Stoa server does.`,
-        onSome: ({ detail, errors = [] }) =>
-          errors.length === 0
+        onSome: ({ detail, errors = [] }) => {
+          // A server says most of them in its sentence.
+          const more = errors.filter(({ message }) => !detail.includes(message))
+          return more.length === 0
             ? detail
-            : `${detail} ${errors.map(({ message, path }) => `${path}: ${message}`).join("; ")}`
+            : `${detail} ${more.map(({ message, path }) => `${path}: ${message}`).join("; ")}`
+        }
       })
     })
   })

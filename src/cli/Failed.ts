@@ -61,13 +61,22 @@ const codeOfStatus = (status: number): number => {
   }
 }
 
+const isBelow = (path: ReadonlyArray<PropertyKey>, above: ReadonlyArray<PropertyKey>): boolean =>
+  path.length > above.length && above.every((name, i) => path[i] === name)
+
 /** What a decoder complains about, without the values. */
-export const complaintOf = (error: ParseResult.ParseError): string =>
-  ParseResult.ArrayFormatter.formatErrorSync(error)
+export const complaintOf = (error: ParseResult.ParseError): string => {
+  const all = ParseResult.ArrayFormatter.formatErrorSync(error)
+  // It could have been left out, or been something else altogether: where it is wrong inside says more.
+  const inside = all.filter(({ message, path }) =>
+    !/^Expected (undefined|null)\b/.test(message) && !all.some((other) => isBelow(other.path, path))
+  )
+  return (inside.length === 0 ? all : inside)
     .map(({ message, path }) =>
       `${path.length === 0 ? "" : `${path.join(".")}: `}${message.replace(/, actual .*$/s, "")}`
     )
     .join("; ")
+}
 
 /** Longest line that an error may be. */
 const maxLine = 1000

@@ -141,7 +141,8 @@ export const read = <Name extends string, R, E, A>(command: Command.Command<Name
 
 /** What a line asks for. */
 export type Request =
-  | { readonly _tag: "Run"; readonly line: ReadonlyArray<string> }
+  /** `name` is that of the command, in full. */
+  | { readonly _tag: "Run"; readonly name: string; readonly line: ReadonlyArray<string> }
   | { readonly _tag: "Help"; readonly path: ReadonlyArray<Node> }
   | { readonly _tag: "Version" }
   | { readonly _tag: "Completions"; readonly shell: string }
@@ -213,7 +214,7 @@ const readLeaf = (path: ReadonlyArray<Node>, words: ReadonlyArray<string>): Eith
     )
   }
   const line = [...path.map((node) => node.name), ...options, ...(rest.length === 0 ? [] : ["--", ...rest])]
-  return Either.right({ _tag: "Run", line })
+  return Either.right({ _tag: "Run", name: nameOf(path), line })
 }
 
 const readFrom = (path: ReadonlyArray<Node>, words: ReadonlyArray<string>): Either.Either<Request, Failed> => {

@@ -11,7 +11,10 @@ import type { Message } from "./Message.ts"
 const maxSought = 256
 
 /** A text to look for, in the query of a request. */
-export const Sought = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(maxSought))
+export const Sought = Schema.String.pipe(
+  Schema.minLength(1, { message: () => "Expected a text to look for" }),
+  Schema.maxLength(maxSought)
+)
 
 /** A text as it is compared. The last sigma of a word is a small sigma like the others. */
 export const fold = (text: string): string => text.toLowerCase().replaceAll("\u03c2", "\u03c3")

@@ -11,9 +11,9 @@ import { Effect, Layer, type Scope } from "effect"
 import { createHash } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
+import { shared } from "../services/Shared.ts"
 import { Api } from "./Api.ts"
 import type { Mounted } from "./channels/Channel.ts"
-import { shared } from "./Shared.ts"
 
 /** The user for whom a page sends requests until its reader names another. On loopback no more is needed. */
 const reader = "local"

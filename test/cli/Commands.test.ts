@@ -163,6 +163,10 @@ describe("failures", () => {
         { path: "a.0", message: "Expected 1" }
       ]))
       assert.strictEqual(ran.err, "stoa: The body is wrong. name: Expected text; a.0: Expected 1\n")
+      const once = yield* failing(problem("Invalid", 422, "agent_id: Agent 'x' not found.", [
+        { path: "agent_id", message: "Agent 'x' not found." }
+      ]))
+      assert.strictEqual(once.err, "stoa: agent_id: Agent 'x' not found.\n")
     }))
 
   it.scopedLive("stay one line when something else answers", () =>
@@ -190,6 +194,11 @@ describe("failures", () => {
       const broken = yield* stoa({}, "agents", "list", "--url", silent)
       oneLine(broken)
       assert.strictEqual(broken.code, 5)
+    }))
+
+  it.effect("of the line name the help of the command", () =>
+    Effect.gen(function*() {
+      assert.include((yield* stoa({}, "tasks", "list")).err, "See stoa tasks list --help.")
     }))
 
   it.effect("of the line itself are 2 and ask no server", () =>

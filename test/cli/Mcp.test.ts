@@ -114,10 +114,28 @@ describe("stoa mcp", () => {
       assert.notInclude(err, "\u001b")
     }))
 
-  it.scopedLive("removes a server of the library when that is confirmed", () =>
+  it.scopedLive("removes a server of the library, by its id or its name, when that is confirmed", () =>
     Effect.gen(function*() {
       const { lines, url } = yield* server
-      assert.strictEqual((yield* stoa({}, "mcp", "remove", "m1", "--yes", "--url", url)).code, 0)
-      assert.deepStrictEqual(lines(), ["DELETE /mcp/m1"])
+      for (const called of ["m1", "notes"]) {
+        assert.strictEqual((yield* stoa({}, "mcp", "remove", called, "--yes", "--url", url)).code, 0)
+      }
+      assert.deepStrictEqual(lines().filter((line) => line.startsWith("DELETE")), ["DELETE /mcp/m1", "DELETE /mcp/m1"])
+    }))
+
+  it.scopedLive("says that a server is not there with the exit code for that", () =>
+    Effect.gen(function*() {
+      const { url } = yield* server
+      for (
+        const words of [["show", "other"], ["show", "other", "--session", "s1"], ["remove", "other", "--yes"], [
+          "use",
+          "other",
+          "--session",
+          "s1"
+        ]]
+      ) {
+        const { code, err } = yield* stoa({}, "mcp", ...words, "--url", url)
+        assert.deepStrictEqual([code, err], [3, "stoa: There is no MCP server 'other' there.\n"])
+      }
     }))
 })

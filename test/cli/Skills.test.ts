@@ -33,19 +33,24 @@ layer(TestHost.layer(), { timeout: patience(60_000), excludeTestServices: true }
       assert.strictEqual((yield* run("add", zip, "--session", session_id)).code, 0)
       assert.match((yield* run("list")).out, /folder\s.*Fills in forms\./)
       assert.include((yield* run("show", "folder")).out, "ref/a b.md")
-      assert.strictEqual((yield* run("use", id, "--session", session_id)).code, 0)
+      for (const called of [id, "folder"]) {
+        assert.strictEqual((yield* run("use", called, "--session", session_id)).code, 0)
+      }
       assert.match((yield* run("list", "--session", session_id)).out, /folder\s[\s\S]*zipped\s/)
       assert.include((yield* run("show", "zipped", "--session", session_id)).out, "/workspace/skills/zipped")
       for (const name of ["zipped", "folder"]) {
         assert.strictEqual((yield* run("remove", name, "--session", session_id, "--yes")).code, 0)
       }
-      assert.strictEqual((yield* run("remove", id, "--yes")).code, 0)
+      assert.strictEqual((yield* run("remove", "folder", "--yes")).code, 0)
       assert.notInclude((yield* run("list")).out, "folder")
       const nothing = yield* run("add", join(dir, "nothing"))
       assert.deepStrictEqual([nothing.code, nothing.err.includes("cannot be read")], [2, true])
       const bare = yield* run("add", join(dir, "ref"))
       assert.include(bare.err, "there is no SKILL.md at the top")
-      assert.include((yield* run("show", "folder")).err, "There is no skill 'folder' there.")
+      for (const words of [["show", "folder"], ["show", "folder", "--session", session_id], ["remove", id, "--yes"]]) {
+        const { code, err } = yield* run(...words)
+        assert.deepStrictEqual([code, err], [3, `stoa: There is no skill '${words[1]}' there.\n`])
+      }
     }))
 })
 
@@ -61,6 +66,7 @@ layer(TestHost.layer({ host: Layer.fresh(Stoa.over(Stoa.memory, { hubs })) }), {
       const run = (...words: ReadonlyArray<string>) => stoa({}, "hub", ...words, "--url", url)
       assert.match((yield* run("search")).out, /office\/letters[\s\S]*notes/)
       assert.notInclude((yield* run("search", "style", "house")).out, "notes")
+      assert.strictEqual(JSON.parse((yield* run("search", "--limit", "2", "-o", "json")).out).length, 2)
       assert.include((yield* run("show", "house", "notes", "--kind", "mcp")).out, "api_key")
       const skill = yield* run("install", "house", "office/letters", "--name", "post", "-o", "json")
       assert.deepInclude(JSON.parse(skill.out), { name: "post", card_id: "office/letters" })

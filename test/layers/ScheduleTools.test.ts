@@ -113,6 +113,16 @@ layer(Host.layerMemory, { excludeTestServices: true })("An agent's own schedules
         yield* says(ada, "ScheduleStop", { schedule_id: first!.id })
         assert.match(yield* says(ada, "ScheduleCreate", morning), /^success/)
       }))
+
+    it.effect("makes no more than 20 either when many are asked for at once", () =>
+      Effect.gen(function*() {
+        const ada = yield* someone()
+        const said = yield* Effect.forEach(Array.from({ length: 28 }), () => says(ada, "ScheduleCreate", morning), {
+          concurrency: 8
+        })
+        assert.strictEqual(said.filter((text) => text.startsWith("success")).length, 20)
+        assert.strictEqual((yield* listed(ada)).length, 20)
+      }))
   })
 
   it.effect("are listed, shown and stopped", () =>

@@ -1,7 +1,7 @@
 /** Titles that sessions get from their first exchange. */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Deferred, Effect, type Layer } from "effect"
-import { Timestamp } from "../../src/domain/Ids.ts"
+import { type SessionId, Timestamp } from "../../src/domain/Ids.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import { timeName } from "../../src/domain/Session.ts"
 import * as Host from "../../src/layers/Host.ts"
@@ -9,7 +9,9 @@ import { titleIn } from "../../src/layers/SessionTitles/Titling.ts"
 import { Jobs } from "../../src/services/Jobs.ts"
 import { Ledger } from "../../src/services/Ledger.ts"
 import { type ModelCall, ModelFailed } from "../../src/services/Models.ts"
+import { SessionKeys } from "../../src/services/SessionKeys.ts"
 import { Storage } from "../../src/services/Storage.ts"
+import { freshId } from "../support/fixtures.ts"
 import { conversation, say } from "../support/hub.ts"
 import { eventually, live, storedRun } from "../support/live.ts"
 import { patience } from "../support/Patience.ts"
@@ -147,6 +149,18 @@ layer(Host.memory, { timeout: patience(60_000), excludeTestServices: true })("A 
       assert.strictEqual(host.calls[0]?.config.model, "demo-echo")
     }))
 
+  it.scoped("is not made for a session that a channel has made for a single request", () =>
+    Effect.gen(function*() {
+      const host = yield* titling(() => Effect.succeed("Never"))
+      const { id: _, state, ...like } = yield* host.do(unnamed)
+      const id = freshId() as SessionId
+      const made: Session = { ...like, id, state: { ...state, session_id: id } }
+      const session = yield* host.do(Effect.flatMap(SessionKeys, ({ once }) => once("chat_completions", made)))
+      yield* host.do(said(session, "say one"))
+      assert.strictEqual((yield* host.do(jobOver(session))).status, "done")
+      assert.strictEqual(host.calls.length, 0)
+    }))
+
   it.scoped("is asked for by no setting: nothing is written then", () =>
     Effect.gen(function*() {
       const host = yield* titling(() => Effect.succeed("Never"), {})
@@ -163,6 +177,8 @@ describe("What a model answers", () => {
         ["Counting to three", "Counting to three"],
         ["\n  **Counting**.  \nAnd more", "Counting"],
         ["Title: “Bonjour le monde”", "Bonjour le monde"],
+        ["**Title:** Bonjour", "Bonjour"],
+        ["# Title: Bonjour", "Bonjour"],
         ["a\u202Eb\u0007c", "a b c"],
         ["x".repeat(500), `${"x".repeat(79)}…`],
         ["\u200B \n ", undefined],

@@ -1,10 +1,11 @@
 import { Args, Command, Options } from "@effect/cli"
 import { Effect, Option } from "effect"
-import { type Agent, AgentDraft, AgentPatch, type AgentTools } from "../../domain/Agent.ts"
+import { type Agent, AgentDraft, AgentPatch } from "../../domain/Agent.ts"
 import { AgentId } from "../../domain/Ids.ts"
-import { connect, connection } from "../Connection.ts"
+import { connect, type Connection, connection } from "../Connection.ts"
 import { misused } from "../Failed.ts"
 import { confirm, decode, idArgument, idsArgument, optionalText, pathId, readText, yes } from "../Inputs.ts"
+import { modelName, resolve } from "../Model.ts"
 import { type Column, output, print, printAll, printRecord } from "../Output.ts"
 import { all, limit } from "../Paging.ts"
 
@@ -15,9 +16,13 @@ const columns: ReadonlyArray<Column<Agent>> = [
   ["updated", ({ updated_at }) => updated_at, 1]
 ]
 
+const chosen = (choice: string | ReadonlyArray<string>) => typeof choice === "string" ? choice : choice.join(", ")
+
 const details: ReadonlyArray<Column<Agent>> = [
   ...columns,
-  ["tools", ({ data }) => typeof data.tools === "string" ? data.tools : data.tools.join(", ")],
+  ["tools", ({ data }) => chosen(data.tools)],
+  ["model", ({ data }) => modelName(data.chat_model_config)],
+  ["channels", ({ data }) => chosen(data.channels)],
   ["max iters", ({ data }) => data.react_config.max_iters],
   ["prompt", ({ data }) => data.system_prompt]
 ]
@@ -28,6 +33,13 @@ const about = {
   prompt: optionalText("prompt", "TEXT", "What the agent is told to be"),
   promptFile: optionalText("prompt-file", "PATH", "The same from a file; - is standard input"),
   tools: optionalText("tools", "NAMES", "Which tools it has: default, all, none, or names separated by commas"),
+  model: optionalText(
+    "model",
+    "PROVIDER:MODEL",
+    "What it answers with in channels such as OpenAI's API: demo:demo-chat"
+  ),
+  credential: optionalText("credential", "ID", "Through which credential (default: the provider's newest)"),
+  channels: optionalText("channels", "NAMES", "Where it is seen: all, none, or channels separated by commas"),
   maxIters: Options.integer("max-iters").pipe(
     Options.withPseudoName("N"),
     Options.withDescription("Rounds of model and tool calls before a run gives up"),
@@ -35,13 +47,26 @@ const about = {
   )
 }
 
-const toolsOf = (text: Option.Option<string>) =>
+/** One of these words, or names. */
+const choiceOf = <const Word extends string>(words: ReadonlyArray<Word>, text: Option.Option<string>) =>
   Option.getOrUndefined(
-    Option.map(text, (text): AgentTools =>
-      text === "default" || text === "all" || text === "none"
-        ? text
-        : text.split(",").map((name) => name.trim()).filter((name) => name !== ""))
+    Option.map(text, (text) =>
+      words.find((word) => word === text) ??
+        text.split(",").map((name) => name.trim()).filter((name) => name !== ""))
   )
+
+const toolsOf = (text: Option.Option<string>) => choiceOf(["default", "all", "none"], text)
+const channelsOf = (text: Option.Option<string>) => choiceOf(["all", "none"], text)
+
+const modelOf = Effect.fnUntraced(function*(
+  connected: Connection,
+  { credential, model }: { readonly credential: Option.Option<string>; readonly model: Option.Option<string> }
+) {
+  if (Option.isSome(credential) && Option.isNone(model)) return yield* misused("--credential goes with --model.")
+  return Option.getOrUndefined(
+    yield* Effect.transposeMapOption(model, (text) => resolve(connected, text, credential))
+  )
+})
 
 const promptOf = (options: { readonly prompt: Option.Option<string>; readonly promptFile: Option.Option<string> }) =>
   Option.isSome(options.prompt) && Option.isSome(options.promptFile)
@@ -81,11 +106,14 @@ const create = Command.make(
   { name: Args.text({ name: "name" }).pipe(Args.withDescription("What it is called")), ...about, ...common },
   (options) =>
     Effect.gen(function*() {
-      const { api } = yield* connect(options)
+      const connected = yield* connect(options)
+      const { api } = connected
       const prompt = yield* promptOf(options)
       const payload = yield* decode(AgentDraft, {
         name: options.name,
         tools: toolsOf(options.tools),
+        channels: channelsOf(options.channels),
+        chat_model_config: yield* modelOf(connected, options),
         ...Option.match(prompt, { onNone: () => ({}), onSome: (system_prompt) => ({ system_prompt }) }),
         ...Option.match(options.maxIters, {
           onNone: () => ({}),
@@ -102,14 +130,18 @@ const update = Command.make(
   { id: agentId, name: optionalText("name", "TEXT", "What it is called"), ...about, ...common },
   (options) =>
     Effect.gen(function*() {
-      const { api } = yield* connect(options)
+      const connected = yield* connect(options)
+      const { api } = connected
       const path = { agent_id: yield* pathId(AgentId, "agent", options.id) }
       const prompt = yield* promptOf(options)
       if (
         Option.isNone(options.name) && Option.isNone(prompt) && Option.isNone(options.maxIters) &&
-        Option.isNone(options.tools)
+        Option.isNone(options.tools) && Option.isNone(options.model) && Option.isNone(options.credential) &&
+        Option.isNone(options.channels)
       ) {
-        return yield* misused("Nothing to change: give --name, --prompt, --prompt-file, --tools or --max-iters.")
+        return yield* misused(
+          "Nothing to change: give --name, --prompt, --prompt-file, --tools, --model, --channels or --max-iters."
+        )
       }
       const react_config = yield* Effect.transposeMapOption(options.maxIters, (max_iters) =>
         Effect.map(api.agents.get({ path }), ({ data }) => ({ ...data.react_config, max_iters })))
@@ -117,6 +149,8 @@ const update = Command.make(
         name: Option.getOrUndefined(options.name),
         system_prompt: Option.getOrUndefined(prompt),
         tools: toolsOf(options.tools),
+        channels: channelsOf(options.channels),
+        chat_model_config: yield* modelOf(connected, options),
         react_config: Option.getOrUndefined(react_config)
       })
       yield* printRecord(options.output, details, yield* api.agents.update({ path, payload }))

@@ -1,5 +1,5 @@
 import { Args, Command, Options } from "@effect/cli"
-import { DateTime, Effect, Option, Schema, Stream } from "effect"
+import { Effect, Option, Schema, Stream } from "effect"
 import { type Agent, AgentDraft } from "../../domain/Agent.ts"
 import { AgentId, SessionId } from "../../domain/Ids.ts"
 import type { SessionView } from "../../domain/Session.ts"
@@ -112,7 +112,7 @@ const findSession = Effect.fnUntraced(function*(
   )
   const { session_id } = yield* sessions.create({
     headers: {},
-    payload: { agent_id, name: `Chat of ${DateTime.formatIso(yield* DateTime.now).slice(0, 16)}`, chat_model_config }
+    payload: { agent_id, chat_model_config }
   })
   return yield* sessions.get({ path: { session_id }, urlParams: {} })
 })

@@ -5,6 +5,12 @@ import { connect, connection } from "../Connection.ts"
 import { misused } from "../Failed.ts"
 import { optionalText } from "../Inputs.ts"
 import { type Column, output, printAll, printRecord } from "../Output.ts"
+import { all, limit } from "../Paging.ts"
+
+interface CardPage {
+  readonly cards: ReadonlyArray<HubMcpCard | HubSkillCard>
+  readonly next_cursor: string | null
+}
 
 type Card = { readonly kind: "skill" | "mcp" } & (HubMcpCard | HubSkillCard)
 
@@ -34,8 +40,8 @@ const installed: ReadonlyArray<Column<{ readonly id: string; readonly name: stri
 
 const common = { ...output, ...connection }
 
-/** Cards that one search shows at most of each hub and kind. */
-const shown = 100
+/** Cards of one page. */
+const atOnce = 100
 
 const kind = Options.choice("kind", ["skill", "mcp"] as const).pipe(
   Options.withDescription("Skills, or MCP servers"),
@@ -59,26 +65,38 @@ const search = Command.make(
       Options.withDescription("Skills or MCP servers; both without it"),
       Options.optional
     ),
+    ...limit,
     ...common
   },
   (options) =>
     Effect.gen(function*() {
       const { api } = yield* connect(options)
       const q = options.words.join(" ")
-      const urlParams = { limit: shown, ...q !== "" && { q } }
-      const found: Array<Card> = []
-      for (const { hub_id } of yield* api.hubLists.skillHubs()) {
-        const path = { hub_id: encodeURIComponent(hub_id) }
-        if (Option.getOrElse(options.kind, () => "skill") === "skill") {
-          const { cards } = yield* api.hubs.skillCards({ path, urlParams })
-          found.push(...cards.map((card) => ({ ...card, kind: "skill" as const })))
-        }
-        if (Option.getOrElse(options.kind, () => "mcp") === "mcp") {
-          const { cards } = yield* api.hubs.mcpCards({ path, urlParams })
-          found.push(...cards.map((card) => ({ ...card, kind: "mcp" as const })))
-        }
-      }
-      yield* printAll(options.output, columns, Stream.fromIterable(found))
+      const kinds = Option.match(options.kind, { onNone: () => ["skill", "mcp"] as const, onSome: (kind) => [kind] })
+      const cardsOf = (hub_id: string) => (kind: Card["kind"]) =>
+        all(options.limit, ({ cursor, limit }) => {
+          const path = { hub_id: encodeURIComponent(hub_id) }
+          const urlParams = {
+            limit: Math.min(limit, atOnce),
+            ...cursor !== undefined && { cursor },
+            ...q !== "" && { q }
+          }
+          const shown = ({ cards, next_cursor }: CardPage) => ({
+            items: cards.map((card): Card => ({ ...card, kind })),
+            next: next_cursor
+          })
+          return kind === "skill"
+            ? Effect.map(api.hubs.skillCards({ path, urlParams }), shown)
+            : Effect.map(api.hubs.mcpCards({ path, urlParams }), shown)
+        })
+      const cards = Stream.fromIterable(yield* api.hubLists.skillHubs()).pipe(
+        Stream.flatMap(({ hub_id }) => Stream.flatMap(Stream.fromIterable(kinds), cardsOf(hub_id)))
+      )
+      yield* printAll(
+        options.output,
+        columns,
+        Option.match(options.limit, { onNone: () => cards, onSome: (most) => Stream.take(cards, most) })
+      )
     })
 ).pipe(Command.withDescription("Look for skills and MCP servers in the hubs of the server"))
 

@@ -1,6 +1,6 @@
 import { Args, Command, Options } from "@effect/cli"
 import { Effect, Option, Stream } from "effect"
-import { McpServerId, SessionId } from "../../domain/Ids.ts"
+import { SessionId } from "../../domain/Ids.ts"
 import {
   McpConfigInput,
   McpLibraryDraft,
@@ -9,9 +9,10 @@ import {
   type McpServerTest,
   type WorkspaceMcpServer
 } from "../../domain/McpServer.ts"
-import { connect, connection } from "../Connection.ts"
+import { connect, type Connection, connection } from "../Connection.ts"
 import { failed, misused } from "../Failed.ts"
-import { confirm, decode, idArgument, optionalText, pathId, yes } from "../Inputs.ts"
+import { confirm, decode, optionalText, yes } from "../Inputs.ts"
+import { named } from "../Named.ts"
 import { type Column, output, printAll, printRecord } from "../Output.ts"
 import { Screen } from "../Screen.ts"
 
@@ -72,11 +73,12 @@ const theSession = Options.text("session").pipe(
 
 const name = Args.text({ name: "name" }).pipe(Args.withDescription("The server's name in the workspace"))
 const nameOrId = Args.text({ name: "name-or-id" }).pipe(
-  Args.withDescription("The server's name in the workspace, or its id in the library")
+  Args.withDescription("The server's name, or its id in the library")
 )
 
 const sessionOf = (id: string) => Effect.map(decode(SessionId, id), (session_id) => ({ session_id }))
-const libraryPath = (id: string) => Effect.map(pathId(McpServerId, "server", id), (mcp_id) => ({ mcp_id }))
+const inLibrary = ({ api }: Connection, text: string) =>
+  Effect.flatMap(api.mcpServers.library(), (servers) => named("MCP server", servers, text))
 const workspacePath = (mcp_name: string) => ({ mcp_name: encodeURIComponent(mcp_name) })
 
 const list = Command.make("list", { session, ...common }, (options) =>
@@ -90,20 +92,22 @@ const list = Command.make("list", { session, ...common }, (options) =>
     yield* printAll(options.output, ofWorkspace, Stream.fromIterable(servers))
   })).pipe(Command.withDescription("List the MCP servers of your library, or of a session's workspace"))
 
-const found = <A>(server: A | undefined, text: string) =>
-  server === undefined ? failed(`There is no MCP server '${text.slice(0, 80)}' there.`) : Effect.succeed(server)
+const inWorkspace = ({ api }: Connection, urlParams: { readonly session_id: SessionId }, text: string) =>
+  Effect.flatMap(api.mcpServers.inWorkspace({ urlParams }), (servers) =>
+    Effect.map(
+      named("MCP server", servers.map((one) => ({ id: one.name, name: one.name, one })), text),
+      ({ one }) => one
+    ))
 
 const show = Command.make("show", { server: nameOrId, session, ...common }, (options) =>
   Effect.gen(function*() {
-    const { api } = yield* connect(options)
+    const connected = yield* connect(options)
     const { server } = options
     if (Option.isNone(options.session)) {
-      const one = (yield* api.mcpServers.library()).find(({ id, name }) => id === server || name === server)
-      return yield* printRecord(options.output, libraryDetails, yield* found(one, server))
+      return yield* printRecord(options.output, libraryDetails, yield* inLibrary(connected, server))
     }
     const urlParams = yield* sessionOf(options.session.value)
-    const one = (yield* api.mcpServers.inWorkspace({ urlParams })).find(({ name }) => name === server)
-    yield* printRecord(options.output, workspaceDetails, yield* found(one, server))
+    yield* printRecord(options.output, workspaceDetails, yield* inWorkspace(connected, urlParams, server))
   })).pipe(Command.withDescription("Show an MCP server, with its tools and what is to be approved of them"))
 
 const how = {
@@ -158,13 +162,13 @@ const add = Command.make("add", { name, session, ...how, ...common }, (options) 
           cwd: Option.getOrNull(options.cwd)
         }
     )
-    const { api } = yield* connect(options)
+    const connected = yield* connect(options)
+    const { api } = connected
     if (Option.isSome(options.session)) {
       const urlParams = yield* sessionOf(options.session.value)
       const payload = yield* decode(McpServerDraft, { name, mcp_config })
       yield* api.mcpServers.add({ urlParams, payload })
-      const one = (yield* api.mcpServers.inWorkspace({ urlParams })).find((server) => server.name === name)
-      return yield* printRecord(options.output, workspaceDetails, yield* found(one, name))
+      return yield* printRecord(options.output, workspaceDetails, yield* inWorkspace(connected, urlParams, name))
     }
     const payload = yield* decode(McpLibraryDraft, { name, mcp_config, shared: options.shared })
     yield* printRecord(options.output, libraryDetails, yield* api.mcpServers.addToLibrary({ payload }))
@@ -172,14 +176,16 @@ const add = Command.make("add", { name, session, ...how, ...common }, (options) 
 
 const use = Command.make(
   "use",
-  { id: idArgument("server-id", "The server's id in the library"), session: theSession, ...connection },
+  { server: nameOrId, session: theSession, ...connection },
   (options) =>
     Effect.gen(function*() {
-      const { api } = yield* connect(options)
+      const connected = yield* connect(options)
+      const { api } = connected
       const urlParams = yield* sessionOf(options.session)
+      const { id } = yield* inLibrary(connected, options.server)
       const { failed: reasons } = yield* api.mcpServers.addFromLibrary({
         urlParams,
-        payload: { mcp_ids: [options.id] }
+        payload: { mcp_ids: [id] }
       })
       const [reason] = Object.values(reasons)
       if (reason !== undefined) return yield* failed(reason)
@@ -188,11 +194,13 @@ const use = Command.make(
 
 const test = Command.make(
   "test",
-  { id: idArgument("server-id", "The server's id in the library"), session, ...common },
+  { server: nameOrId, session, ...common },
   (options) =>
     Effect.gen(function*() {
-      const { api } = yield* connect(options)
-      const path = yield* libraryPath(options.id)
+      const connected = yield* connect(options)
+      const { api } = connected
+      const { id: mcp_id } = yield* inLibrary(connected, options.server)
+      const path = { mcp_id }
       const urlParams = Option.isSome(options.session) ? yield* sessionOf(options.session.value) : {}
       const tested = yield* api.mcpServers.test({ path, urlParams })
       yield* printRecord(options.output, ofTest, tested)
@@ -220,10 +228,10 @@ const approve = Command.make(
   { name, session: theSession, ...yes, ...common },
   (options) =>
     Effect.gen(function*() {
-      const { api } = yield* connect(options)
+      const connected = yield* connect(options)
+      const { api } = connected
       const urlParams = yield* sessionOf(options.session)
-      const one = (yield* api.mcpServers.inWorkspace({ urlParams })).find(({ name }) => name === options.name)
-      const { changes } = yield* found(one, options.name)
+      const { changes } = yield* inWorkspace(connected, urlParams, options.name)
       const screen = yield* Screen
       for (const change of changes) yield* screen.err(`${linesOf(change)}\n`)
       if (changes.length > 0) yield* confirm("Approve these tools as they are now?", options.yes)
@@ -245,16 +253,17 @@ const remove = Command.make(
   { server: nameOrId, session, ...yes, ...connection },
   (options) =>
     Effect.gen(function*() {
-      const { api } = yield* connect(options)
+      const connected = yield* connect(options)
+      const { api } = connected
       const { server } = options
       if (Option.isSome(options.session)) {
         const urlParams = yield* sessionOf(options.session.value)
         yield* confirm(`Remove the MCP server ${server} from the workspace?`, options.yes)
         return yield* api.mcpServers.remove({ path: workspacePath(server), urlParams })
       }
-      const path = yield* libraryPath(server)
+      const { id: mcp_id } = yield* inLibrary(connected, server)
       yield* confirm(`Remove the MCP server ${server} from the library?`, options.yes)
-      yield* api.mcpServers.removeFromLibrary({ path })
+      yield* api.mcpServers.removeFromLibrary({ path: { mcp_id } })
     })
 ).pipe(Command.withDescription("Remove an MCP server from your library, or from a session's workspace"))
 

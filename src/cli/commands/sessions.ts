@@ -287,7 +287,7 @@ const interrupt = Command.make(
         urlParams: { queue: options.drop ? "drop" : "keep" }
       })
     })
-).pipe(Command.withDescription("Stop its run; an idle session stays as it is"))
+).pipe(Command.withDescription("Stop its run and its background tasks; an idle session stays as it is"))
 
 const compact = Command.make(
   "compact",

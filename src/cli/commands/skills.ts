@@ -2,12 +2,13 @@ import { Args, Command, Options } from "@effect/cli"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { Effect, Option, Schema, Stream } from "effect"
-import { SessionId, SkillId } from "../../domain/Ids.ts"
+import { SessionId } from "../../domain/Ids.ts"
 import { LibrarySkill, type LibrarySkillRecord, type WorkspaceSkill } from "../../domain/Skill.ts"
 import { maxPackedBytes, maxSkillFiles } from "../../domain/SkillFiles.ts"
-import { connect, connection } from "../Connection.ts"
+import { connect, type Connection, connection } from "../Connection.ts"
 import { failed, misused } from "../Failed.ts"
-import { confirm, decode, idArgument, optionalText, pathId, yes } from "../Inputs.ts"
+import { confirm, decode, optionalText, yes } from "../Inputs.ts"
+import { named } from "../Named.ts"
 import { type Column, output, printAll, printRecord } from "../Output.ts"
 
 const ofLibrary: ReadonlyArray<Column<LibrarySkill>> = [
@@ -45,8 +46,8 @@ const nameOrId = Args.text({ name: "name-or-id" }).pipe(
 
 const sessionOf = (id: string) => Effect.map(decode(SessionId, id), (session_id) => ({ session_id }))
 
-const found = <A>(skill: A | undefined, text: string) =>
-  skill === undefined ? failed(`There is no skill '${text.slice(0, 80)}' there.`) : Effect.succeed(skill)
+const inLibrary = ({ api }: Connection, text: string) =>
+  Effect.flatMap(api.skills.library(), (skills) => named("skill", skills, text))
 
 const list = Command.make("list", { session, ...common }, (options) =>
   Effect.gen(function*() {
@@ -60,15 +61,16 @@ const list = Command.make("list", { session, ...common }, (options) =>
 
 const show = Command.make("show", { skill: nameOrId, session, ...common }, (options) =>
   Effect.gen(function*() {
-    const { api } = yield* connect(options)
+    const connected = yield* connect(options)
+    const { api } = connected
     const { skill } = options
     if (Option.isSome(options.session)) {
       const urlParams = yield* sessionOf(options.session.value)
-      const one = (yield* api.skills.inWorkspace({ urlParams })).find(({ name }) => name === skill)
-      return yield* printRecord(options.output, ofWorkspace, yield* found(one, skill))
+      const skills = yield* api.skills.inWorkspace({ urlParams })
+      const { one } = yield* named("skill", skills.map((one) => ({ id: one.name, name: one.name, one })), skill)
+      return yield* printRecord(options.output, ofWorkspace, one)
     }
-    const known = (yield* api.skills.library()).find(({ id, name }) => id === skill || name === skill)
-    const { id } = yield* found(known, skill)
+    const { id } = yield* inLibrary(connected, skill)
     yield* printRecord(options.output, libraryDetails, yield* api.skills.inLibrary({ path: { skill_id: id } }))
   })).pipe(Command.withDescription("Show a skill; -o json shows its SKILL.md too"))
 
@@ -149,12 +151,14 @@ const add = Command.make(
 
 const use = Command.make(
   "use",
-  { id: idArgument("skill-id", "The skill's id in the library"), session: theSession, ...connection },
+  { skill: nameOrId, session: theSession, ...connection },
   (options) =>
     Effect.gen(function*() {
-      const { api } = yield* connect(options)
+      const connected = yield* connect(options)
+      const { api } = connected
       const urlParams = yield* sessionOf(options.session)
-      const { failed: reasons } = yield* api.skills.addFromLibrary({ urlParams, payload: { skill_ids: [options.id] } })
+      const { id } = yield* inLibrary(connected, options.skill)
+      const { failed: reasons } = yield* api.skills.addFromLibrary({ urlParams, payload: { skill_ids: [id] } })
       const [reason] = Object.values(reasons)
       if (reason !== undefined) return yield* failed(reason)
     })
@@ -165,14 +169,15 @@ const remove = Command.make(
   { skill: nameOrId, session, ...yes, ...connection },
   (options) =>
     Effect.gen(function*() {
-      const { api } = yield* connect(options)
+      const connected = yield* connect(options)
+      const { api } = connected
       const { skill } = options
       if (Option.isSome(options.session)) {
         const urlParams = yield* sessionOf(options.session.value)
         yield* confirm(`Remove the skill ${skill} from the workspace?`, options.yes)
         return yield* api.skills.remove({ path: { skill_name: encodeURIComponent(skill) }, urlParams })
       }
-      const skill_id = yield* pathId(SkillId, "skill", skill)
+      const { id: skill_id } = yield* inLibrary(connected, skill)
       yield* confirm(`Remove the skill ${skill} from the library?`, options.yes)
       yield* api.skills.removeFromLibrary({ path: { skill_id } })
     })

@@ -23,6 +23,18 @@ const number = (setting: SettingName, value: string, description: string, fallba
     Options.optional
   )
 
+/** The library reads a switch that nobody has typed as `false`, and that would win over the environment and the settings file. */
+const typed = (given: boolean) => given ? Option.some(true) : Option.none<boolean>()
+
+const on = (setting: SettingName, description: string) =>
+  Options.boolean(nameOf(setting)).pipe(Options.withDescription(described(setting, description)), Options.map(typed))
+
+const onOrOff = (setting: SettingName, description: string, fallback: string) =>
+  Options.all([
+    Options.boolean(nameOf(setting)).pipe(Options.withDescription(described(setting, description, fallback))),
+    Options.boolean(`no-${nameOf(setting)}`).pipe(Options.withDescription(`The opposite of --${nameOf(setting)}`))
+  ]).pipe(Options.map(([yes, no]) => no ? Option.some(false) : typed(yes)))
+
 export const options = {
   host: Options.optional(text("host", "HOST", "Address to listen on", "127.0.0.1")),
   port: Options.integer("port").pipe(
@@ -36,12 +48,7 @@ export const options = {
   models_dir: Options.optional(
     text("models_dir", "FOLDER", "Folder of your own model cards, <provider>/<name>.yaml")
   ),
-  trust_user_header: Options.boolean("trust-user-header").pipe(
-    Options.withDescription(
-      described("trust_user_header", "A proxy in front sets X-User-ID, and nobody else can reach this server")
-    ),
-    Options.optional
-  ),
+  trust_user_header: on("trust_user_header", "A proxy in front sets X-User-ID, and nobody else can reach this server"),
   cors_origins: Options.optional(text("cors_origins", "ORIGINS", "Browser origins that may call, separated by commas")),
   allowed_hosts: Options.optional(
     text("allowed_hosts", "HOSTS", "Names that requests may be addressed to, separated by commas")
@@ -107,11 +114,10 @@ export const options = {
     "The shortest time between two fires of a schedule",
     10
   ),
-  session_titles: Options.boolean("session-titles", { negationNames: ["no-session-titles"] }).pipe(
-    Options.withDescription(
-      described("session_titles", "A title for each session that nobody has named, made by a model", "false")
-    ),
-    Options.optional
+  session_titles: onOrOff(
+    "session_titles",
+    "A title for each session that nobody has named, made by a model",
+    "false"
   ),
   session_title_models: Options.optional(
     text(
@@ -141,18 +147,10 @@ export const options = {
     "How long a client's connection may idle between two requests",
     75
   ),
-  log_requests: Options.boolean("log-requests", { negationNames: ["no-log-requests"] }).pipe(
-    Options.withDescription(described("log_requests", "A line in the log for each request", "true")),
-    Options.optional
-  ),
-  accept_new_vault_key: Options.boolean("accept-new-vault-key").pipe(
-    Options.withDescription(
-      described(
-        "accept_new_vault_key",
-        "Begin with another vault key, and lose the secrets and API keys made with the one before"
-      )
-    ),
-    Options.optional
+  log_requests: onOrOff("log_requests", "A line in the log for each request", "true"),
+  accept_new_vault_key: on(
+    "accept_new_vault_key",
+    "Begin with another vault key, and lose the secrets and API keys made with the one before"
   ),
   // By its short name it gets past the library's own option of this name.
   log_level: text("log_level", "LEVEL", "trace, debug, info, warning, error, fatal or none", "info").pipe(

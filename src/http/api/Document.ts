@@ -169,12 +169,12 @@ export const describing = <Id extends string, Groups extends HttpApiGroup.HttpAp
     const document = derived as unknown as Document
     const clean = cleaner(document.components.schemas)
 
-    const described = (parameter: Parameter) => {
+    const described = (operationId: string) => (parameter: Parameter) => {
       const schema = clean.inline(parameter.schema)
       const [example] = schema.examples ?? []
       return {
         ...parameter,
-        description: words[parameter.name],
+        description: words[`${operationId}.${parameter.name}`] ?? words[parameter.name],
         schema: { ...schema, examples: undefined },
         ...example !== undefined && { example }
       }
@@ -221,7 +221,7 @@ export const describing = <Id extends string, Groups extends HttpApiGroup.HttpAp
         ...given,
         description: scope === null ? description : `${description}\n\nNeeds the scope \`${scope}\`.`.trim(),
         ...scope !== null && { "x-required-scope": scope },
-        parameters: parameters.map(described),
+        parameters: parameters.map(described(operationId)),
         ...takesBytes && { requestBody: anyFile },
         ...requestBody !== undefined && {
           requestBody: { required: true, content: contentOf(requestBody.content, operationId, example) }

@@ -205,7 +205,7 @@ export const fields: Readonly<Record<string, string>> = {
   session: "The session's record, where newer clients look for it.",
   session_id: "The session's id.",
   sessions: "The page's sessions.",
-  shown: "How many characters of it models are shown: the first.",
+  shown: "How many characters of its beginning models are shown.",
   slot_at: "The time that the schedule names.",
   source: "Where it comes from.",
   source_id: "The id of what asked for it; null when a user did.",
@@ -232,7 +232,7 @@ export const fields: Readonly<Record<string, string>> = {
   summary_template: "How the summary is put before the model.",
   system_prompt: "What the model is told before everything else.",
   tasks: "What is to be done, in order.",
-  tasks_context: "The plan of the session.",
+  tasks_context: "The agent's to-do list of the session.",
   team: "Null: there are no teams yet.",
   tenants: "The page's tenants, by name.",
   text: "The text.",
@@ -456,7 +456,7 @@ export const fields: Readonly<Record<string, string>> = {
   delivered_at: "When the receiver took it; null when it did not.",
   "DeliveryRecord.text": "What it says.",
   "Job.kind":
-    "What is to be done: `notice` looks who is told of something, `delivery` sends one message, `task` tells an agent what a background task has brought.",
+    "What is to be done: `notice` looks who is told of something, `delivery` sends one message, `task` tells an agent what a background task has brought, `session_title` makes a session's title.",
   "Job.status": "`pending` is to be done or tried again; `done` is over; `dead` was given up.",
   "Job.error": "Why the last attempt failed; null when it did not.",
   "BackgroundTask.status":

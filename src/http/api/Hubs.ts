@@ -39,7 +39,9 @@ const Install = Schema.Struct({
   ))
 }).annotations({ identifier: "HubMcpInstall" })
 
-const off = "Empty unless the operator has named hubs (`STOA_HUBS`)."
+const off =
+  "Those that can be read, whatever they have; the same list at `/hub/skill` and `/hub/mcp`. Empty unless the operator "
+  + "has named hubs (`STOA_HUBS`)."
 
 export class HubsApi extends HttpApiGroup.make("hubs")
   .add(
@@ -110,11 +112,11 @@ export class HubsApi extends HttpApiGroup.make("hubs")
 export class HubListsApi extends HttpApiGroup.make("hubLists")
   .add(
     HttpApiEndpoint.get("skillHubs", "/hub/skill").addSuccess(Schema.Array(HubView))
-      .annotateContext(operation({ scope: null, summary: "List the hubs that have skills", description: off }))
+      .annotateContext(operation({ scope: null, summary: "List the hubs, to look for skills", description: off }))
   )
   .add(
     HttpApiEndpoint.get("mcpHubs", "/hub/mcp").addSuccess(Schema.Array(HubView))
-      .annotateContext(operation({ scope: null, summary: "List the hubs that have MCP servers", description: off }))
+      .annotateContext(operation({ scope: null, summary: "List the hubs, to look for MCP servers", description: off }))
   )
   .annotate(OpenApi.Description, "Which hubs there are.")
 {}

@@ -1,4 +1,4 @@
-/** What each parameter of a path, a query or a header says. One without words fails the tests. */
+/** What each parameter of a path, a query or a header says, or that of one operation. One without words fails the tests. */
 export const parameters: Readonly<Record<string, string>> = {
   "idempotency-key":
     "Sent again within 24 hours with the same key, the request is not done again: it gets the same answer. "
@@ -54,5 +54,8 @@ export const parameters: Readonly<Record<string, string>> = {
   card_id: "The card's id in the hub. Its slashes may be written as they are.",
   skill_id: "The id of a skill of the library.",
   skill_name: "The skill's name in the workspace.",
-  shared: "Whether it is lent to all tenants."
+  shared: "Whether it is lent to all tenants.",
+  "hubs.installSkill.name": "Its name in the library; the card's when it is left out.",
+  "hubs.mcpCards.q": "Words that a card says, in capitals or not: each of them somewhere.",
+  "hubs.skillCards.q": "Words that a card says, in capitals or not: each of them somewhere."
 }

@@ -52,7 +52,9 @@ export class RunsApi extends HttpApiGroup.make("runs")
       .annotateContext(operation({
         scope: "chat",
         summary: "Stop a run",
-        description: "Stops one run, also one that waits its turn or is parked. One that has ended stays as it is."
+        description:
+          "Stops one run, also one that waits its turn or is parked, and the background tasks that it began. One that "
+          + "has ended stays as it is."
       }))
   )
   .add(

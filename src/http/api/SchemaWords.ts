@@ -46,8 +46,10 @@ export const schemas: Readonly<Record<string, string>> = {
     "A tool call takes long and goes on in the background. Its own result has ended with a note that says so.",
   CUSTOM_task_output: "What a background task has said since the last of these.",
   CUSTOM_task_ended: "A background task has come to its end.",
-  CUSTOM_state_updated: "The permissions of the session, or its plan, have changed: both as they are now.",
-  CUSTOM_tool_result_offloaded: "Models are shown the beginning of this result, and told where the whole is.",
+  CUSTOM_state_updated:
+    "The permissions of the session, or the agent's to-do list, have changed: both as they are now.",
+  CUSTOM_tool_result_offloaded:
+    "Models are shown the beginning and the last words of this result, and told where the whole is.",
   CUSTOM_user_message: "An input as every subscriber sees it.",
   DataBlock: "A file or an image.",
   DATA_BLOCK_DELTA: "A piece of a data block.",
@@ -104,7 +106,7 @@ export const schemas: Readonly<Record<string, string>> = {
   SpeechModelList: "All speech models of a credential type: none yet.",
   State: "Whether the answer to the question is yes.",
   Tenant: "Somebody who owns agents, credentials, keys or calls of models.",
-  TasksContext: "The plan of a session.",
+  TasksContext: "An agent's to-do list of a session.",
   TenantList: "A page of tenants.",
   StopDetails: "The provider's own words for why a model stopped.",
   TextBlock: "Text.",

@@ -130,7 +130,8 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
       .annotateContext(operation({
         scope: "chat",
         summary: "Stop what runs in a session",
-        description: "Stops the session's run. Idle is fine. `queue=drop` ends the waiting inputs too."
+        description:
+          "Stops the session's run and its background tasks. Idle is fine. `queue=drop` ends the waiting inputs too."
       }))
   )
   .add(

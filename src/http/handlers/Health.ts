@@ -7,9 +7,9 @@ import { Models } from "../../services/Models.ts"
 import { now } from "../../services/Now.ts"
 import { Readiness } from "../../services/Readiness.ts"
 import { Rooms } from "../../services/Rooms.ts"
+import { shared } from "../../services/Shared.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Api } from "../Api.ts"
-import { shared } from "../Shared.ts"
 
 /** Storage that does not answer within this time is unhealthy. */
 const timeout = "2 seconds"

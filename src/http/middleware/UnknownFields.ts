@@ -3,6 +3,7 @@
  * What is looked at is what was sent, beside the schema that is about to read it.
  */
 import type { SchemaAST } from "effect"
+import { isObject } from "../../domain/JsonSchema.ts"
 import { maxWarnings, quoted } from "../Warnings.ts"
 import { finderOf, type Route } from "./Methods.ts"
 
@@ -27,9 +28,6 @@ const wired = (ast: SchemaAST.AST): SchemaAST.AST => {
   }
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
 /** Whether a struct may be what is meant: fields that tell one struct from another have its values. */
 const mayBe = (struct: SchemaAST.TypeLiteral, value: Readonly<Record<string, unknown>>): boolean =>
   struct.propertySignatures.every(({ isOptional, name, type }) => {
@@ -48,7 +46,7 @@ const lookAtChoice = (choices: ReadonlyArray<SchemaAST.AST>, value: object, path
   for (const choice of choices) {
     const fits = choice._tag === "TupleType"
       ? Array.isArray(value)
-      : choice._tag === "TypeLiteral" && isRecord(value) && mayBe(choice, value)
+      : choice._tag === "TypeLiteral" && isObject(value) && mayBe(choice, value)
     if (!fits) continue
     const own: Look = { values: look.values, unknown: [] }
     lookAt(choice, value, path, own)
@@ -71,7 +69,7 @@ const lookAt = (given: SchemaAST.AST, value: unknown, path: string, look: Look):
     return
   }
   // What takes any name keeps what it is given.
-  if (ast._tag !== "TypeLiteral" || ast.indexSignatures.length > 0 || !isRecord(value)) return
+  if (ast._tag !== "TypeLiteral" || ast.indexSignatures.length > 0 || !isObject(value)) return
   const known = fieldsOf(ast)
   for (const name in value) {
     const field = known.get(name)

@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import type { UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
+import { isObject } from "../../domain/JsonSchema.ts"
 import type { Message } from "../../domain/Message.ts"
 import { valuesIn } from "../../domain/OutputSchema.ts"
 import { HeavyWork } from "../../services/HeavyWork.ts"
@@ -23,9 +24,6 @@ const charactersPerValue = 16
 const unchecked = new Set(["pattern", "patternProperties", "format"])
 const named = new Set(["properties", "$defs", "definitions", "dependentSchemas"])
 const literal = new Set(["const", "enum", "default", "examples"])
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 const checkable = (schema: unknown): unknown => {
   if (Array.isArray(schema)) return schema.map(checkable)

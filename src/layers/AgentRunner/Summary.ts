@@ -6,6 +6,7 @@ import type { Agent } from "../../domain/Agent.ts"
 import { headOf } from "../../domain/Context.ts"
 import type { BlockId, MessageId, Timestamp } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
+import { isObject } from "../../domain/JsonSchema.ts"
 import { type ContentBlock, type Message, textOf } from "../../domain/Message.ts"
 import { isBlank } from "../../domain/Text.ts"
 import { bytesOf, bytesPerToken } from "../../domain/Tokens.ts"
@@ -111,9 +112,6 @@ export interface Summary {
   readonly text: string
 }
 
-const isRecord = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
 const parsed = (text: string): unknown => {
   try {
     return JSON.parse(text)
@@ -142,7 +140,7 @@ const isWhole = (answer: JsonObject, { required }: JsonObject): boolean =>
 export const read = (answer: string, config: ContextConfig): Summary | undefined => {
   for (const text of placesIn({ content: [{ type: "text", id: outputName as BlockId, text: answer }] })) {
     const value = parsed(text)
-    if (!isRecord(value) || !isWhole(value, config.summary_schema)) continue
+    if (!isObject(value) || !isWhole(value, config.summary_schema)) continue
     const made = filled(config.summary_template, value)
     if (Object.values(value).some((one) => said(one) !== "") && !isBlank(made)) {
       return { method: "summary", text: headOf(tamed(made), maxSummary) }

@@ -139,4 +139,4 @@ const make = Effect.fnUntraced(function*(places: ReadonlyArray<string>) {
 })
 
 export const layer = (places: ReadonlyArray<string>): Layer.Layer<Hubs, never, Mcp | Outbound | Skills> =>
-  Layer.effect(Hubs, make(places))
+  Layer.scoped(Hubs, make(places))

@@ -1,12 +1,13 @@
 /** Reads a hub's list and what it lists: from a folder of the operator's, or over HTTP from an address. */
 // oxlint-disable no-await-in-loop -- names are tried one after the other
-import { Data, Duration, Effect, Schema } from "effect"
+import { Data, Duration, Effect, Schema, type Scope } from "effect"
 import { promises as fs } from "node:fs"
 import { join } from "node:path"
 import { parse } from "yaml"
 import { HubFailed, HubIndex } from "../../domain/Hub.ts"
 import { maxPackedBytes } from "../../domain/SkillFiles.ts"
 import type { Outbound } from "../../services/Outbound.ts"
+import { shared } from "../../services/Shared.ts"
 import type { SkillSource } from "../../services/Skills.ts"
 
 /** Bytes of a list. */
@@ -118,10 +119,9 @@ const ofAddress = (url: string, { fetch }: typeof Outbound.Service) => {
 }
 
 /** `place` is a folder, or an address that begins with https:// or http://. */
-export const open = (place: string, outbound: typeof Outbound.Service): Effect.Effect<Hub> => {
+export const open = (place: string, outbound: typeof Outbound.Service): Effect.Effect<Hub, never, Scope.Scope> => {
   const hub = /^https?:\/\//.test(place) ? ofAddress(place, outbound) : ofFolder(place)
-  return Effect.map(
-    Effect.cachedWithTTL(Effect.catchAll(hub.index, logged(place, "cannot be read")), remembered),
-    (index) => ({ ...hub, index })
-  )
+  // A failure is an answer too, so that a hub that is away is not asked by everybody.
+  const index = Effect.either(Effect.catchAll(hub.index, logged(place, "cannot be read")))
+  return Effect.map(shared(index, remembered), (index) => ({ ...hub, index: Effect.flatten(index) }))
 }

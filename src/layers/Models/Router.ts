@@ -40,6 +40,11 @@ const Secrets = Schema.parseJson(Schema.Record({ key: Schema.String, value: Sche
 
 const invalid = (detail: string, errors: ReadonlyArray<Problem>) => Effect.fail(new Invalid({ detail, errors }))
 
+/** Most parameters that a refusal tells of in its sentence. */
+const maxTold = 4
+
+const told = ({ message, path }: Problem) => `${path}: ${message}`
+
 const within = (path: string) => (problem: Problem): Problem => ({ ...problem, path: `${path}.${problem.path}` })
 
 const setup = (message: string) => new ModelFailed({ type: "setup", message, retryable: false })
@@ -155,7 +160,7 @@ export const make = (
       ]
       if (problems.length > 0) {
         return yield* invalid(
-          `The model's parameters are not valid: ${problems.map(({ path }) => path).join(", ")}.`,
+          `The model's parameters are not valid. ${problems.slice(0, maxTold).map(told).join("; ")}`,
           problems.map(within("parameters")).map(at)
         )
       }

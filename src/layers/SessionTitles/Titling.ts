@@ -37,7 +37,7 @@ const around = new Set([..."\"'“”„«»*#. \t\r"])
 /** The first line that shows something, without what is around its title. */
 export const titleIn = (answer: string): string | undefined => {
   const line = answer.split("\n").find((line) => !isBlank(line)) ?? ""
-  const characters = [...line.replaceAll(/[\p{Cc}\p{Cf}]/gu, " ").replace(/^\s{0,9}title:/i, "")]
+  const characters = [...line.replaceAll(/[\p{Cc}\p{Cf}]/gu, " ").replace(/^["'“”„«»*#\s]{0,9}title:/i, "")]
   const begin = characters.findIndex((character) => !around.has(character))
   const end = characters.findLastIndex((character) => !around.has(character)) + 1
   const title = begin < 0 ? "" : characters.slice(begin, end).join("")
@@ -67,6 +67,13 @@ export const make = Effect.fnUntraced(function*({ session_title_models, session_
   const storage = yield* Storage
   const log = yield* EventLog
   const newId = yield* NewId
+
+  /** A session that a channel made for a single request is looked at by nobody, and a title would double what it costs. */
+  const isForOneRequest = ({ id: session_id, user_id }: Session) =>
+    Effect.map(
+      Effect.orDie(storage.sessionKeys.list(user_id, { limit: 1, cursor: undefined }, { session_id, kind: "once" })),
+      ({ items }) => items.length > 0
+    )
 
   /** What the model answers. What it took is in the ledger, whatever came of it. */
   const ask = Effect.fnUntraced(function*(session: Session, config: ChatModelConfig, conversation: string) {
@@ -106,6 +113,7 @@ export const make = Effect.fnUntraced(function*({ session_title_models, session_
       )
       const config = session?.config.chat_model_config
       if (session === undefined || config == null || !isUnnamed(session)) return done
+      if (yield* isForOneRequest(session)) return done
       const placed = yield* log.messages(session.id, firstMessages)
       const conversation = conversationOf(placed.map(({ message }) => message))
       if (conversation === undefined) return done

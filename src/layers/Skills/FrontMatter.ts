@@ -2,6 +2,7 @@
 import { Either, ParseResult, Schema } from "effect"
 import { parseDocument } from "yaml"
 import type { Invalid } from "../../domain/Errors.ts"
+import { isObject } from "../../domain/JsonSchema.ts"
 import { type LibraryCard, noCard } from "../../domain/LibraryCard.ts"
 import { asLine, FrontMatter } from "../../domain/Skill.ts"
 import { mainFile, skillRefused } from "../../domain/SkillFiles.ts"
@@ -29,9 +30,6 @@ export const split = (markdown: string): { readonly top: string; readonly body: 
   if (end < 0) return undefined
   return { top: head.slice(1, end).join("\n"), body: text.split("\n").slice(end + 1).join("\n").trim() }
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /**
  * Whether the text nests little. The parser calls itself for each level, and a regular expression that is compiled at the
@@ -78,7 +76,7 @@ const textOf = (value: unknown): string | null => {
 
 /** What else is said there and is worth showing. It decides nothing: tools that a skill allows itself are not allowed by it. */
 const cardOf = (fields: Readonly<Record<string, unknown>>): LibraryCard => {
-  const more = isRecord(fields["metadata"]) ? fields["metadata"] : {}
+  const more = isObject(fields["metadata"]) ? fields["metadata"] : {}
   const find = (name: string) => textOf(fields[name]) ?? textOf(more[name])
   const tags = fields["tags"] ?? more["tags"]
   return {
@@ -113,7 +111,7 @@ export const mainOf = (bytes: Uint8Array): Either.Either<Main, Invalid> => {
     )
   }
   const fields = valueOf(parts.top)
-  if (!isRecord(fields)) {
+  if (!isObject(fields)) {
     return no(
       `the front matter of ${mainFile} is no plain YAML: fields, each once, without aliases and with little in each other`
     )

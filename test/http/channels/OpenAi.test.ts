@@ -160,10 +160,13 @@ layer(TestHost.layer(), { excludeTestServices: true })("OpenAI's client", (it) =
 
   it.effect("lists agents and models, reads one, and finds no other", () =>
     Effect.gen(function*() {
-      const { client } = yield* tenant()
+      const { call } = yield* TestHost.TestHost
+      const { client, user } = yield* tenant()
       const other = yield* tenant()
+      yield* call("POST", "/agent", { user, body: { name: "No model" } })
       const listed = yield* asked(async () => (await client.models.list()).data.map(({ id }) => id))
       assert.includeMembers(listed, ["agent/Ada", "Demo/demo-chat", "Demo/demo-script", "Demo/demo-embedding"])
+      assert.notInclude(listed, "agent/No model")
       assert.strictEqual((yield* asked(() => client.models.retrieve("agent/Ada"))).owned_by, "stoa")
       assert.strictEqual((yield* asked(() => client.models.retrieve("Demo/demo-chat"))).id, "Demo/demo-chat")
       for (const model of ["agent/Nobody", "Demo/no-model", "x", `agent/${other.agent_id}`]) {
@@ -183,9 +186,10 @@ layer(TestHost.layer(), { excludeTestServices: true })("OpenAI's client", (it) =
 
   it.effect("names what a name could mean, and does not guess", () =>
     Effect.gen(function*() {
-      const { agent_id, client, user } = yield* tenant()
+      const { agent_id, client, credential_id, user } = yield* tenant()
       const { call } = yield* Host
-      const second = (yield* call("POST", "/agent", { user, body: { name: "Ada" } })).json.agent_id
+      const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script" }
+      const second = (yield* call("POST", "/agent", { user, body: { name: "Ada", chat_model_config } })).json.agent_id
       const error = yield* refused(() => client.chat.completions.create({ model: "agent/Ada", messages: say("x") }))
       assert.deepInclude(error, { status: 400, code: "model_ambiguous", param: "model" })
       assert.include(error.message, agent_id)
@@ -478,6 +482,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("OpenAI's client", (it) =
             client.chat.completions.create({ model, messages: say("say x"), ...more as object })
           )
           assert.strictEqual(error.status, 400, JSON.stringify(more))
+          if ("temperature" in more) assert.match(error.message, /temperature: \w/)
         }
       }
     }))

@@ -1,11 +1,12 @@
 /** What a request asks for, in our words: read once, and refused where it asks for what cannot be served. */
 import { Either, ParseResult, Schema } from "effect"
-import { Invalid } from "../../../domain/Errors.ts"
+import type { Invalid } from "../../../domain/Errors.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
 import { OutputSchema } from "../../../domain/OutputSchema.ts"
 import { type ClientTool, ClientToolsInput } from "../../../domain/Tool.ts"
 import type { ToolChoice } from "../../../services/Models.ts"
 import { type Conversation, read } from "./Messages.ts"
+import { refuse } from "./Refused.ts"
 import { type ChatRequest, type CompletionRequest, unservedIn } from "./Requests.ts"
 
 export interface Asked {
@@ -24,9 +25,6 @@ export interface Asked {
   readonly output?: { readonly name?: string; readonly schema: JsonObject }
   readonly metadata: Readonly<Record<string, string>>
 }
-
-const refuse = (code: string, path: string, message: string) =>
-  new Invalid({ code, detail: `${path}: ${message}.`, errors: [{ path, message }] })
 
 const given = (fields: Readonly<Record<string, unknown>>): JsonObject =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== undefined))

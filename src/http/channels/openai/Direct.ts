@@ -5,7 +5,7 @@
  */
 import { Cause, Clock, Deferred, Effect, FiberId, Option, Runtime } from "effect"
 import type { Credential } from "../../../domain/Credential.ts"
-import { type Internal, Invalid } from "../../../domain/Errors.ts"
+import type { Internal } from "../../../domain/Errors.ts"
 import { faultOf, isWebUrl, mediaTypeOf } from "../../../domain/File.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import type { Message } from "../../../domain/Message.ts"
@@ -27,6 +27,7 @@ import { ofParts } from "./Encode.ts"
 import { frameOf } from "./Errors.ts"
 import { json } from "./Json.ts"
 import { messageOf, type Turn } from "./Messages.ts"
+import { refuse } from "./Refused.ts"
 
 /** How long a failure may still be told by the status of the answer. */
 const patience = "10 seconds"
@@ -38,8 +39,7 @@ const encoder = new TextEncoder()
 
 const end = "data: [DONE]\n\n"
 
-const refuse = (path: string, message: string) =>
-  new Invalid({ code: "invalid_file", detail: `${path}: ${message}.`, errors: [{ path, message }] })
+const refuseFile = (path: string, message: string) => refuse("invalid_file", path, message)
 
 const takes = ({ input_types }: ModelCard, type: string) =>
   input_types.some((one) => one === type || (one.endsWith("/*") && type.startsWith(one.slice(0, -1))))
@@ -70,16 +70,18 @@ export const make = Effect.gen(function*() {
         const path = `${turn.at}.content.${i}`
         const type = mediaTypeOf(block.source.media_type)
         if (Option.isSome(card) && !takes(card.value, type)) {
-          return yield* refuse(path, `The model takes no files of the type ${quoted(type)}`)
+          return yield* refuseFile(path, `The model takes no files of the type ${quoted(type)}`)
         }
         if (block.source.type === "url") {
-          if (!isWebUrl(block.source.url)) return yield* refuse(path, "Expected an http or https URL, or a data: URL")
+          if (!isWebUrl(block.source.url)) {
+            return yield* refuseFile(path, "Expected an http or https URL, or a data: URL")
+          }
           continue
         }
         const bytes = yield* Base64.decodeLong(block.source.data)
-        if (bytes === undefined) return yield* refuse(path, "Expected base64")
+        if (bytes === undefined) return yield* refuseFile(path, "Expected base64")
         const fault = faultOf(type, bytes)
-        if (fault !== undefined) return yield* refuse(path, `The file ${fault}`)
+        if (fault !== undefined) return yield* refuseFile(path, `The file ${fault}`)
       }
     }
   })

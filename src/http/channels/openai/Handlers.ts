@@ -39,7 +39,7 @@ const idle = (request: ChatRequest | CompletionRequest | EmbeddingRequest) =>
   warn(idleIn(request).map((name) => `The field ${quoted(name)} has no effect here.`))
 
 export const layer = (api: Api, options: Options) => {
-  const targets = Targets.make(options.name, options.agent)
+  const targets = Targets.make(options)
 
   const models = HttpApiBuilder.group(api, "models", (handlers) =>
     Effect.map(targets, ({ get, list }) =>

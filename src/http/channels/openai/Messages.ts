@@ -4,12 +4,13 @@
  * provider would take it.
  */
 import { Either } from "effect"
-import { type FieldProblem, Invalid } from "../../../domain/Errors.ts"
+import type { Invalid } from "../../../domain/Errors.ts"
 import { mediaTypeOf } from "../../../domain/File.ts"
 import type { BlockId, MessageId, Timestamp, ToolCallId } from "../../../domain/Ids.ts"
 import type { DataSource, InputMessage, Message } from "../../../domain/Message.ts"
 import { isBlank } from "../../../domain/Text.ts"
 import * as Base64 from "../../../services/Base64.ts"
+import { refuse } from "./Refused.ts"
 import type { ChatMessage, UserPart } from "./Requests.ts"
 
 interface Call {
@@ -31,9 +32,6 @@ export interface Conversation {
   readonly system: string
   readonly turns: ReadonlyArray<Turn>
 }
-
-const refuse = (code: string, { message, path }: typeof FieldProblem.Type) =>
-  new Invalid({ code, detail: `${path}: ${message}`, errors: [{ path, message }] })
 
 const textOf = (
   content: string | ReadonlyArray<{ readonly text: string } | { readonly refusal: string }> | null | undefined
@@ -103,7 +101,7 @@ const userContent = (
   at: string
 ): Either.Either<InputMessage["content"], Invalid> => {
   const path = `${at}.content`
-  const blank = () => Either.left(refuse("invalid", { path, message: "Expected a text that is not blank, or a file" }))
+  const blank = () => Either.left(refuse("invalid", path, "Expected a text that is not blank, or a file"))
   if (typeof content === "string") return isBlank(content) ? blank() : Either.right(content)
   const blocks: Array<Exclude<InputMessage["content"], string>[number]> = []
   for (const [i, part] of content.entries()) {
@@ -113,7 +111,7 @@ const userContent = (
     }
     const read = sourceOf(part)
     if ("problem" in read) {
-      return Either.left(refuse("invalid_file", { path: `${path}.${i}.${read.at}`, message: read.problem }))
+      return Either.left(refuse("invalid_file", `${path}.${i}.${read.at}`, read.problem))
     }
     blocks.push({ type: "data", ...read })
   }
@@ -128,12 +126,13 @@ export const read = (messages: ReadonlyArray<ChatMessage>): Either.Either<Conver
     let open: ReadonlyArray<Call> = []
     let calls: ReadonlyArray<Call> = []
     const unanswered = (at: string) =>
-      refuse("invalid", {
-        path: at,
-        message: `Expected a message of the role tool for each call of a tool first. Missing: ${
+      refuse(
+        "invalid",
+        at,
+        `Expected a message of the role tool for each call of a tool first. Missing: ${
           open.map(({ id }) => id).join(", ")
         }`
-      })
+      )
     for (const [i, message] of messages.entries()) {
       const at = `messages.${i}`
       if (message.role === "tool") {
@@ -141,10 +140,10 @@ export const read = (messages: ReadonlyArray<ChatMessage>): Either.Either<Conver
         const path = `${at}.tool_call_id`
         if (call === undefined) {
           const why = "Expected the id of a call in the assistant's message before"
-          return yield* Either.left(refuse("invalid", { path, message: why }))
+          return yield* Either.left(refuse("invalid", path, why))
         }
         if (call.output !== undefined) {
-          return yield* Either.left(refuse("invalid", { path, message: "This call is answered twice" }))
+          return yield* Either.left(refuse("invalid", path, "This call is answered twice"))
         }
         call.output = textOf(message.content)
         open = open.filter(({ id }) => id !== call.id)
@@ -176,7 +175,7 @@ export const read = (messages: ReadonlyArray<ChatMessage>): Either.Either<Conver
           const twice = calls.findIndex(({ id }, j) => calls.findIndex((other) => other.id === id) !== j)
           if (twice >= 0) {
             const path = `${at}.tool_calls.${twice}.id`
-            return yield* Either.left(refuse("invalid", { path, message: "Another call has this id" }))
+            return yield* Either.left(refuse("invalid", path, "Another call has this id"))
           }
           open = calls
           const text = textOf(message.content) || (message.refusal ?? "")

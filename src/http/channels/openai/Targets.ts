@@ -12,6 +12,7 @@ import type { UserId } from "../../../domain/Ids.ts"
 import { Models } from "../../../services/Models.ts"
 import { Storage } from "../../../services/Storage.ts"
 import { everything } from "../../handlers/Everything.ts"
+import type { Options } from "../Channel.ts"
 
 export type Target =
   | { readonly type: "agent"; readonly agent: Agent }
@@ -35,14 +36,6 @@ const maxNamed = 5
 
 const seconds = (time: string) => Math.floor(Date.parse(time) / 1000)
 
-const notFound = (model: string) =>
-  new NotFound({
-    code: "model_not_found",
-    detail: `The model '${
-      model.slice(0, 256)
-    }' does not exist or you do not have access to it. GET /models lists what there is.`
-  })
-
 const ambiguous = (model: string, ids: ReadonlyArray<string>) =>
   new Invalid({
     code: "model_ambiguous",
@@ -52,10 +45,17 @@ const ambiguous = (model: string, ids: ReadonlyArray<string>) =>
     errors: [{ path: "model", message: "Expected a name that only one has" }]
   })
 
-export const make = (channel: string, standing: string | undefined) =>
+export const make = ({ agent: standing, mount, name: channel }: Pick<Options, "agent" | "mount" | "name">) =>
   Effect.gen(function*() {
     const { agents, credentials } = yield* Storage
     const models = yield* Models
+    const lists = `GET ${mount}/models lists what there is.`
+
+    const notFound = (model: string) =>
+      new NotFound({
+        code: "model_not_found",
+        detail: `The model '${model.slice(0, 256)}' does not exist or you do not have access to it. ${lists}`
+      })
 
     const agentsOf = (owner: UserId) =>
       Effect.map(
@@ -90,7 +90,7 @@ export const make = (channel: string, standing: string | undefined) =>
       if (model === "") {
         return yield* new Invalid({
           code: "model_missing",
-          detail: "Name a model: GET /models lists what there is.",
+          detail: `Name a model: ${lists}`,
           errors: [{ path: "model", message: "is missing" }]
         })
       }
@@ -109,7 +109,8 @@ export const make = (channel: string, standing: string | undefined) =>
     const list = Effect.fnUntraced(function*(owner: UserId) {
       const own = yield* agentsOf(owner)
       const named = (name: string) => own.filter(({ data }) => data.name === name).length === 1
-      const all: Array<Listed> = own.map(({ created_at, data, id }) => ({
+      const answering = own.filter(({ data }) => data.chat_model_config !== null)
+      const all: Array<Listed> = answering.map(({ created_at, data, id }) => ({
         id: `${prefix}${named(data.name) ? data.name : id}`,
         object: "model",
         created: seconds(created_at),

@@ -27,15 +27,13 @@ import { Completion, type Head, whole } from "./Completion.ts"
 import { ofRun, readCallId } from "./Encode.ts"
 import { json } from "./Json.ts"
 import { messageOf, type Turn } from "./Messages.ts"
+import { refuse } from "./Refused.ts"
 
 /** Leaving ends the run, as this protocol has it; whoever may have to allow something cannot be asked. */
 const policy: Policy = { leaving: "cancels", approval: "refused", end: "data: [DONE]\n\n" }
 
 /** Runs of a session that wait at the same time; there is one. */
 const fewRuns = { limit: 5, cursor: undefined }
-
-const refuse = (code: string, path: string, message: string) =>
-  new Invalid({ code, detail: `${path}: ${message}.`, errors: [{ path, message }] })
 
 const noWaiting = new Invalid({
   code: "not_waiting",

@@ -1,8 +1,5 @@
 /** Which JSON schemas a provider can hold a model to by the letter. */
-import type { JsonObject } from "../../../domain/Json.ts"
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
+import { isObject } from "../../../domain/JsonSchema.ts"
 
 /** Deepest schema that is looked through. */
 const maxDepth = 32

@@ -6,13 +6,10 @@
 import { Record } from "effect"
 import type { FieldProblem } from "../../../domain/Errors.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
-import { withoutEffect } from "../../../domain/JsonSchema.ts"
+import { isObject, withoutEffect } from "../../../domain/JsonSchema.ts"
 import { type ModelCard, type ModelCardDraft, thinkingType } from "../../../domain/Model.ts"
 
 type Problem = typeof FieldProblem.Type
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** Of a JSON schema. */
 export const propertiesOf = ({ properties }: JsonObject): Readonly<Record<string, JsonObject>> =>

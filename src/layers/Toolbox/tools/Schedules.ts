@@ -91,11 +91,6 @@ const create = Effect.map(Effect.all({ schedules: Schedules, storage: Storage })
       const { agent, session } = caller
       const { chat_model_config } = session.config
       if (chat_model_config === null) return yield* refuse("This session has no model that a schedule could use.")
-      const { items } = yield* ofAgent(schedules, caller)
-      const own = items.filter(({ data, status }) => data.source === "AGENT" && status === "active")
-      if (own.length >= maxOwn) {
-        return yield* refuse(`You have ${own.length} schedules that you made. Stop some with ScheduleStop first.`)
-      }
       const draft = yield* draftOf({
         ...args,
         agent_id: agent.id,
@@ -106,7 +101,20 @@ const create = Effect.map(Effect.all({ schedules: Schedules, storage: Storage })
         source: "AGENT",
         source_session_id: session.id
       }).pipe(Effect.mapError(refused))
-      yield* Effect.mapError(storage.transaction(add), ({ detail }) => refuse(detail))
+      yield* storage.transaction(Effect.gen(function*() {
+        // The agent is locked first: of several calls at once, each counts what those before it have made.
+        yield* Effect.catchTag(
+          storage.agents.modify(session.user_id, agent.id, (agent) => agent),
+          "NotFound",
+          () => refuse("The agent is gone.")
+        )
+        const { items } = yield* ofAgent(schedules, caller)
+        const own = items.filter(({ data, status }) => data.source === "AGENT" && status === "active")
+        if (own.length >= maxOwn) {
+          return yield* refuse(`You have ${own.length} schedules that you made. Stop some with ScheduleStop first.`)
+        }
+        yield* Effect.mapError(add, ({ detail }) => refuse(detail))
+      }))
       const view = yield* mine(schedules, caller, schedule.id)
       return `The schedule is made: ${line(view)}`
     })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, TestClock } from "effect"
-import { shared } from "../../src/http/Shared.ts"
+import { shared } from "../../src/services/Shared.ts"
 
 /** Counts how often it is made, and waits until it may end. */
 const counted = Effect.gen(function*() {
