@@ -1,6 +1,6 @@
 /** Reads a hub's list and what it lists: from a folder of the operator's, or over HTTP from an address. */
 // oxlint-disable no-await-in-loop -- names are tried one after the other
-import { Data, Duration, Effect, Schema } from "effect"
+import { Data, Duration, Effect, Schema, type Scope } from "effect"
 import { promises as fs } from "node:fs"
 import { join } from "node:path"
 import { parse } from "yaml"
@@ -8,12 +8,12 @@ import { HubFailed, HubIndex } from "../../domain/Hub.ts"
 import { maxPackedBytes } from "../../domain/SkillFiles.ts"
 import type { Outbound } from "../../services/Outbound.ts"
 import type { SkillSource } from "../../services/Skills.ts"
+import * as Remembering from "./Remembering.ts"
 
 /** Bytes of a list. */
 const maxIndex = 8 * 1024 * 1024
 
-/** How long a list is remembered, and how long an answer may take. */
-const remembered = Duration.seconds(30)
+/** How long an answer may take. */
 const timeout = Duration.seconds(30)
 
 const names = ["hub.yaml", "hub.yml", "hub.json"]
@@ -86,6 +86,18 @@ const ofFolder = (root: string) => {
   }
 }
 
+/** The bytes of an answer. One that has more is broken off there. */
+const bytesOf = async ({ body }: Response, most: number) => {
+  const pieces: Array<Uint8Array> = []
+  let size = 0
+  for await (const piece of body ?? []) {
+    size += piece.length
+    if (size > most) throw new Error(`more than ${most} bytes`)
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces)
+}
+
 const ofAddress = (url: string, { fetch }: typeof Outbound.Service) => {
   const get = (address: string, most: number) =>
     Effect.timeoutFail(
@@ -95,9 +107,7 @@ const ofAddress = (url: string, { fetch }: typeof Outbound.Service) => {
           await response.body?.cancel()
           throw new Error(`HTTP ${response.status}`)
         }
-        const bytes = Buffer.from(await response.arrayBuffer())
-        if (bytes.length > most) throw new Error(`more than ${most} bytes`)
-        return bytes
+        return await bytesOf(response, most)
       }),
       { duration: timeout, onTimeout: () => new Unread({ cause: "timeout" }) }
     )
@@ -106,22 +116,25 @@ const ofAddress = (url: string, { fetch }: typeof Outbound.Service) => {
       Effect.flatMap((bytes) => tried(async (): Promise<unknown> => JSON.parse(bytes.toString("utf8")))),
       Effect.flatMap(decoded)
     ),
-    skill: (source: string) =>
-      isBelow(source)
+    skill: (source: string) => {
+      // A URL has more ways to write dots.
+      const { href } = new URL(source, url)
+      return isBelow(source) && href.startsWith(new URL(".", url).href)
         ? Effect.catchAll(
-          Effect.map(get(new URL(source, url).href, maxPackedBytes), (bytes): SkillSource => ({ type: "zip", bytes })),
+          Effect.map(get(href, maxPackedBytes), (bytes): SkillSource => ({ type: "zip", bytes })),
           logged(url, "does not give what it lists")
         )
-        : failed("lists what is not below it"),
+        : failed("lists what is not below it")
+    },
     text: () => Effect.succeed(undefined)
   }
 }
 
 /** `place` is a folder, or an address that begins with https:// or http://. */
-export const open = (place: string, outbound: typeof Outbound.Service): Effect.Effect<Hub> => {
+export const open = (place: string, outbound: typeof Outbound.Service): Effect.Effect<Hub, never, Scope.Scope> => {
   const hub = /^https?:\/\//.test(place) ? ofAddress(place, outbound) : ofFolder(place)
   return Effect.map(
-    Effect.cachedWithTTL(Effect.catchAll(hub.index, logged(place, "cannot be read")), remembered),
+    Remembering.make(Effect.catchAll(hub.index, logged(place, "cannot be read")), failed("does not answer at once")),
     (index) => ({ ...hub, index })
   )
 }
