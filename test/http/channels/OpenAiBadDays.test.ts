@@ -1,11 +1,12 @@
 /** What OpenAI's clients meet when something goes wrong: requests that fail half way, keys that come again, and leaving at a bad moment. */
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Context, Effect, Either, Layer } from "effect"
+import { Context, Effect, Either, Fiber, Layer, Option } from "effect"
 import * as Follow from "../../../src/http/channels/Follow.ts"
 import { keyOf } from "../../../src/http/channels/Keys.ts"
 import { frameOf } from "../../../src/http/channels/openai/Errors.ts"
 import { Sse } from "../../../src/http/Sse.ts"
 import * as Stoa from "../../../src/layers/Host.ts"
+import { DirectCalls } from "../../../src/services/DirectCalls.ts"
 import { SessionHub } from "../../../src/services/SessionHub.ts"
 import { Storage } from "../../../src/services/Storage.ts"
 import { eventually } from "../../support/live.ts"
@@ -101,6 +102,25 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of OpenAI's on 
       const body = { model: "Demo/demo-script", prompt: ["say a", "say b", "say c"], n: 3 }
       const many = yield* call("POST", "/v1/completions", { user, body })
       assert.deepStrictEqual([many.status, many.json.error.param], [400, "n"])
+    }))
+})
+
+layer(TestHost.layer(), { excludeTestServices: true })("A server that stops", (it) => {
+  it.effect("waits for models that are asked without an agent, but only for as long as it may", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      const { drain } = yield* DirectCalls
+      const { user } = yield* tenant()
+      const messages = [{ role: "user", content: "sleep 900\nsay done" }]
+      const asking = yield* Effect.fork(
+        call("POST", "/v1/chat/completions", { user, body: { model: "Demo/demo-script", messages } })
+      )
+      yield* Effect.sleep("300 millis")
+      yield* drain(0.1)
+      assert.isTrue(Option.isNone(yield* Fiber.poll(asking)))
+      yield* drain(10)
+      yield* Effect.timeout(Fiber.join(asking), "500 millis")
+      yield* drain(0)
     }))
 })
 
