@@ -99,6 +99,11 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of OpenAI's on 
         })
         assert.deepStrictEqual([long.status, long.json.error.param], [400, "messages.0.content.0.image_url.url"])
       }
+      const long = Array.from({ length: 60 }, () => ({ role: "user", content: "x".repeat(100_000) }))
+      const much = yield* ask({ messages: long })
+      assert.deepStrictEqual([much.status, much.json.error.code], [400, "too_much_text"])
+      const unknown = yield* ask({ model: "Demo/no-such", messages: [said[0]] })
+      assert.deepStrictEqual([unknown.status, unknown.json.error.param], [400, "model"])
       const body = { model: "Demo/demo-script", prompt: ["say a", "say b", "say c"], n: 3 }
       const many = yield* call("POST", "/v1/completions", { user, body })
       assert.deepStrictEqual([many.status, many.json.error.param], [400, "n"])
