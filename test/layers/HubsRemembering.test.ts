@@ -1,6 +1,10 @@
 /** A hub's list is read for all who ask, and nobody waits long for it. */
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Either, Fiber, FiberId, TestClock } from "effect"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as Index from "../../src/layers/Hubs/Index.ts"
 import * as Remembering from "../../src/layers/Hubs/Remembering.ts"
 
 const make = Effect.gen(function*() {
@@ -60,4 +64,24 @@ it.scoped("Whoever leaves takes nothing from the others", () =>
     yield* Deferred.succeed(own[0]!, "first")
     assert.strictEqual(yield* after(0), "first")
     assert.lengthOf(own, 1)
+  }))
+
+it.scoped("A list in a folder is understood again only when it has been changed", () =>
+  Effect.gen(function*() {
+    const folder = yield* Effect.acquireRelease(
+      Effect.promise(() => mkdtemp(join(tmpdir(), "stoa-hub-"))),
+      (folder) => Effect.promise(() => rm(folder, { recursive: true }))
+    )
+    const write = (text: string) => Effect.promise(() => writeFile(join(folder, "hub.yaml"), text))
+    yield* write("hub_id: house")
+    const { index } = yield* Index.open(folder, { fetch, forbids: () => false })
+    const later = Effect.zipRight(TestClock.adjust("31 seconds"), index)
+    const first = yield* index
+    assert.strictEqual(yield* later, first)
+    yield* write("hub_id: other")
+    assert.strictEqual((yield* later).hub_id, "other")
+    yield* write("hub_id: [")
+    assert.strictEqual((yield* Effect.flip(later))._tag, "HubFailed")
+    yield* write("hub_id: house")
+    assert.strictEqual((yield* later).hub_id, "house")
   }))

@@ -53,20 +53,37 @@ const ofFolder = (root: string) => {
     if (size > most) throw new Error(`${path} has more than ${most} bytes`)
     return fs.readFile(path)
   }
-  const readIndex = tried(async (): Promise<unknown> => {
+  /** The list's file, and what tells it from the same one when it has been changed. */
+  const listFile = tried(async () => {
     for (const name of names) {
-      const bytes = await readAt(join(root, name), maxIndex).catch((error: unknown) => {
+      const path = join(root, name)
+      const found = await fs.stat(path, { bigint: true }).catch((error: unknown) => {
         if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined
         throw error
       })
-      if (bytes !== undefined) return parse(bytes.toString("utf8"))
+      if (found !== undefined) {
+        return { path, stamp: [name, found.ino, found.size, found.mtimeNs, found.ctimeNs].join() }
+      }
     }
     throw new Error(`${root} has none of ${names.join(", ")}`)
   })
+  let known: { readonly stamp: string; readonly index: HubIndex } | undefined
+  const index = Effect.flatMap(listFile, ({ path, stamp }) =>
+    // YAML of a thousand cards takes half a second of everybody's: once for each change.
+    known?.stamp === stamp ? Effect.succeed(known.index) : Effect.map(
+      Effect.flatMap(
+        tried(async (): Promise<unknown> => parse((await readAt(path, maxIndex)).toString("utf8"))),
+        decoded
+      ),
+      (index) => {
+        known = { stamp, index }
+        return index
+      }
+    ))
   const below = (source: string) =>
     isBelow(source) ? Effect.succeed(join(root, source)) : failed("lists what is not below it")
   return {
-    index: Effect.flatMap(readIndex, decoded),
+    index,
     skill: (source: string) =>
       Effect.flatMap(below(source), (path): Effect.Effect<SkillSource, HubFailed> =>
         source.endsWith(".zip")
