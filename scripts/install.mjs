@@ -86,7 +86,14 @@ const npm = (onStart) => {
   // Under npm its own path is known; otherwise it is the npm on the PATH.
   // What the lock file says is not changed by an install: a clone stays as it was pulled.
   // Warnings are about what others have packed: nobody who starts Stoa can do anything about them.
-  const args = ["install", "--no-audit", "--no-fund", "--loglevel=error", "--include=dev", ...isLocked() ? ["--no-save"] : []]
+  const args = [
+    "install",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+    "--include=dev",
+    ...isLocked() ? ["--no-save"] : []
+  ]
   const own = process.env.npm_execpath ?? ""
   const stdio = ["ignore", 2, 2]
   return /npm-cli\.c?js$/.test(own)

@@ -42,6 +42,9 @@ export const fileAt = (url: string): { readonly session_id: SessionId; readonly 
   return session === undefined ? undefined : { session_id: session as SessionId, hash: hash as FileHash }
 }
 
+/** Longest URL of a file, in characters. */
+export const maxUrl: number = 8 * 1024
+
 /** Whether others can follow the link: providers refuse all others, in that turn and in all later ones. */
 export const isWebUrl = (url: string): boolean => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
 

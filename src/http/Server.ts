@@ -130,7 +130,7 @@ export const layer = (options: Options) => {
       logRequests: options.logRequests ?? false
     })
     // @effect-diagnostics-next-line anyUnknownInErrorContext:off
-    const served = HttpServer.serve(boundary(wholeCardIds(router.asHttpEffect())))
+    const served = HttpServer.serve(wholeCardIds(boundary(router.asHttpEffect())))
     const { connections } = options
     return connections === undefined ? served : Layer.merge(served, Layer.scopedDiscard(tellOfBounds(connections)))
   }).pipe(

@@ -12,4 +12,6 @@ export class DirectCalls extends Context.Tag("stoa/services/DirectCalls")<Direct
   readonly stream: (call: ModelCall, emit: EmitPart, session?: CallFor) => Effect.Effect<void, ModelFailed>
   /** As `Models.embed`. */
   readonly embed: (call: EmbedCall) => Effect.Effect<Embedded, ModelFailed | NotFound | Invalid>
+  /** Waits until no call is under way, or for so many seconds. */
+  readonly drain: (seconds: number) => Effect.Effect<void>
 }>() {}

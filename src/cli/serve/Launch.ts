@@ -12,6 +12,7 @@ import * as Server from "../../http/Server.ts"
 import * as Host from "../../layers/Host.ts"
 import * as ReadinessLocal from "../../layers/Readiness/Local.ts"
 import { BackgroundTasks } from "../../services/BackgroundTasks.ts"
+import { DirectCalls } from "../../services/DirectCalls.ts"
 import { Fatal, type StorageEnded } from "../../services/Fatal.ts"
 import { Jobs } from "../../services/Jobs.ts"
 import { Readiness } from "../../services/Readiness.ts"
@@ -49,6 +50,7 @@ const run = (
 ) =>
   Effect.gen(function*() {
     const owner = yield* RunOwner
+    const calls = yield* DirectCalls
     const rooms = yield* Rooms
     const scheduler = yield* Scheduler
     const jobs = yield* Jobs
@@ -66,7 +68,10 @@ const run = (
       readiness.set(false).pipe(
         Effect.zipRight(Deferred.isDone(ended)),
         // Once the database has ended, nothing that a run does could be stored.
-        Effect.flatMap((isEnded) => stage("waiting for runs", owner.drain(isEnded ? 0 : settings.drain_seconds))),
+        Effect.flatMap((isEnded) => {
+          const seconds = isEnded ? 0 : settings.drain_seconds
+          return stage("waiting for runs", Effect.zip(owner.drain(seconds), calls.drain(seconds), { concurrent: true }))
+        }),
         Effect.zipRight(stage("ending streams", rooms.close("stopping"))),
         Effect.zipRight(stage("closing connections", closeConnections(node))),
         // The finalizers of the server, the engine and the database run after this one.

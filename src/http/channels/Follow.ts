@@ -117,8 +117,8 @@ class Fold implements Sink {
   end(comment?: string) {
     if (this.isOver) return
     this.isOver = true
-    // It goes on in another process, or after the next start.
-    this.hasEnded = true
+    // It goes on in another process, or after the next start. Who does not read has left.
+    this.hasEnded = comment !== "lagging"
     this.problem = cutShort(comment)
     this.#finish()
   }
@@ -146,8 +146,8 @@ export const make = Effect.gen(function*() {
       // Before the first event can come: whatever ends the request, the run does not go on for nobody.
       yield* Effect.addFinalizer(() =>
         Effect.suspend(() => {
-          const isLeft = policy.leaving === "cancels" && !isKept && !fold.isOver
-          const isRefused = fold.isOver && !fold.hasEnded
+          const isLeft = policy.leaving === "cancels" && !isKept && !fold.hasEnded
+          const isRefused = fold.problem === approvalRefused
           if (!isLeft && !isRefused) return Effect.void
           return Effect.catchAllCause(
             hub.cancel(session, accepted.run_id),

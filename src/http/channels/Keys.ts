@@ -19,7 +19,10 @@ const malformed = new Malformed({
   detail: "The key of a session must be 1 to 256 printable ASCII characters without blanks at its ends."
 })
 
-/** What the body says comes first, then the headers. A user's own part of an owner is a part of the key. */
+/**
+ * What the body says comes first, then the headers. A user's own part of an owner is a part of the key, behind a character
+ * that no key can have: nobody can write the key of another user.
+ */
 export const keyOf = (
   inBody: string | undefined,
   headers: Headers,
@@ -29,5 +32,5 @@ export const keyOf = (
   const key = inBody ?? headers["x-session-id"] ?? (trusted ? headers["x-agent-chat-isolation-key"] : undefined)
   if (key === undefined) return Either.right(undefined)
   if (!isKey(key) || (user !== undefined && !isKey(user))) return Either.left(malformed)
-  return Either.right(user === undefined ? key : JSON.stringify([user, key]))
+  return Either.right(user === undefined ? key : `${user}\n${key}`)
 }

@@ -83,6 +83,11 @@ export const bytesUpTo = (bytes: number): Pick<Limits, "bytes" | "tooLarge"> => 
 
 const invalid = (code: string, detail: string) => new Invalid({ code, detail })
 
+const tooMuchText = invalid(
+  "too_much_text",
+  `The body has more than ${besideFiles} characters of text, beside its files and the results of tools.`
+)
+
 const tooLong = (path: string, most: number) => {
   const message = `A text is longer than ${most} characters`
   const at = path.slice(0, maxPath)
@@ -95,6 +100,7 @@ export const tooDeep = invalid("too_deep", `The body is nested more than ${maxDe
 export const excess = (value: unknown, longText: Limits["longText"]): Invalid | undefined => {
   let members = 0
   let results = 0
+  let texts = 0
   const path: Array<string | number> = []
   const long = (text: string, holder: object): Invalid | undefined => {
     const at = path.join(".")
@@ -106,7 +112,10 @@ export const excess = (value: unknown, longText: Limits["longText"]): Invalid | 
     return undefined
   }
   const visit = (value: unknown, holder: object): Invalid | undefined => {
-    if (typeof value === "string") return value.length > maxString ? long(value, holder) : undefined
+    if (typeof value === "string") {
+      if (value.length > maxString) return long(value, holder)
+      return (texts += value.length) > besideFiles ? tooMuchText : undefined
+    }
     if (typeof value !== "object" || value === null) return undefined
     if (path.length === maxDepth) return tooDeep
     if (Array.isArray(value)) {

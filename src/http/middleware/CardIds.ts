@@ -1,4 +1,7 @@
-/** Ids of cards have slashes, and clients write them as they are. For the router they are one part of the path. */
+/**
+ * Ids of cards have slashes, and clients write them as they are. For the router they are one part of the path, and so for
+ * the boundary: a request that was changed inside of it would have lost the bounds of its body.
+ */
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Context, Effect } from "effect"
 

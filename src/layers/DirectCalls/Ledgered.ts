@@ -1,4 +1,4 @@
-import { Cause, Clock, Effect, Exit, Layer, Option } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, Layer, Option, Schedule } from "effect"
 import type { UserId } from "../../domain/Ids.ts"
 import { costOf, type LedgerEntry, tokensOf } from "../../domain/Ledger.ts"
 import type { Prices } from "../../domain/Model.ts"
@@ -12,6 +12,9 @@ import { Storage } from "../../services/Storage.ts"
 
 /** How long an answer waits for its entry; storage that is away must not hold it back for ever. */
 const entryTimeout = "5 seconds"
+
+/** How often a server that stops looks whether the calls have ended. */
+const lookEvery = "20 millis"
 
 interface Progress {
   usage: Usage
@@ -31,6 +34,7 @@ export const make = Effect.gen(function*() {
   const log = yield* EventLog
   const newId = yield* NewId
   const { credentials } = yield* Storage
+  let underWay = 0
 
   const enter = (entry: LedgerEntry) =>
     log.append({ pages: [], runs: [], messages: [], usage: [entry] }).pipe(
@@ -42,6 +46,9 @@ export const make = Effect.gen(function*() {
       )
     )
 
+  const counted = <E>(call: Effect.Effect<void, E>) =>
+    Effect.acquireUseRelease(Effect.sync(() => underWay++), () => call, () => Effect.sync(() => underWay--))
+
   /** Makes the call and enters it, also when it fails or is interrupted. */
   const metered = <E>(
     kind: LedgerEntry["kind"],
@@ -51,7 +58,7 @@ export const make = Effect.gen(function*() {
     outcome: (exit: Exit.Exit<void, E>) => string,
     session?: CallFor
   ) =>
-    Effect.gen(function*() {
+    counted(Effect.gen(function*() {
       const began = yield* Clock.currentTimeMillis
       const since = yield* monotonicMillis
       const progress: Progress = { usage: noUsage, prices: undefined, attempts: 1, firstAt: undefined }
@@ -79,9 +86,16 @@ export const make = Effect.gen(function*() {
             created_at: timestampOf(began)
           })
         }))
-    })
+    }))
 
   return DirectCalls.of({
+    drain: (seconds) =>
+      Effect.sync(() => underWay === 0).pipe(
+        Effect.repeat({ until: (isIdle) => isIdle, schedule: Schedule.spaced(lookEvery) }),
+        Effect.interruptible,
+        Effect.timeoutOption(Duration.seconds(seconds)),
+        Effect.asVoid
+      ),
     stream: (call, emit, session) =>
       Effect.flatMap(
         Effect.clock,

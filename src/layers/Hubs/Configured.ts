@@ -1,6 +1,6 @@
 /** The hubs of the settings; none without them. */
-import { Effect, Either, Layer, ParseResult, Schema } from "effect"
-import { Invalid, Malformed, NotFound } from "../../domain/Errors.ts"
+import { Duration, Effect, Either, Layer, ParseResult, Schema } from "effect"
+import { Invalid, LimitReached, Malformed, NotFound } from "../../domain/Errors.ts"
 import {
   filled,
   type HubIndex,
@@ -13,6 +13,7 @@ import {
 } from "../../domain/Hub.ts"
 import { McpLibraryDraft } from "../../domain/McpServer.ts"
 import { mainFile } from "../../domain/SkillFiles.ts"
+import * as HeavyWork from "../../services/HeavyWork.ts"
 import { type CardPage, type CardsRequest, Hubs } from "../../services/Hubs.ts"
 import { Mcp } from "../../services/Mcp.ts"
 import { Outbound } from "../../services/Outbound.ts"
@@ -34,6 +35,16 @@ const pageOf = <Entry extends SkillEntry | McpEntry, Card>(
   return Either.right({ cards: found.slice(from, to).map(view), next_cursor: to < found.length ? `${to}` : null })
 }
 
+/** Skills that are installed at the same time: of all tenants, of one, and of one that wait. Each has its archive in memory. */
+const installing = { slots: 4, perOwner: 1, maxWaiting: 8, timeout: Duration.seconds(60) }
+
+const tooMany = (retry_after: number) =>
+  new LimitReached({
+    code: "too_many_installs",
+    detail: "Too many skills are being installed at once. Try again.",
+    retry_after
+  })
+
 const decodeDraft = Schema.decodeUnknown(McpLibraryDraft, { errors: "all" })
 
 /** Where the server is wrong, and never what stands there: it may be a secret. */
@@ -50,6 +61,7 @@ const make = Effect.fnUntraced(function*(places: ReadonlyArray<string>) {
   const outbound = yield* Outbound
   const skills = yield* Skills
   const mcp = yield* Mcp
+  const installs = HeavyWork.make(installing)
   const hubs = yield* Effect.forEach(places, (place) => Index.open(place, outbound))
 
   /** The first hub of the id. One that cannot be read may be it. */
@@ -95,13 +107,18 @@ const make = Effect.fnUntraced(function*(places: ReadonlyArray<string>) {
     installSkill: Effect.fn("Hubs.installSkill")(function*({ user_id }, id, card, name) {
       const { hub, index } = yield* find(id)
       const entry = yield* entryOf(index, "skills", card)
-      const source = yield* hub.skill(entry.source)
-      // The operator has put it there: the folder may be read for everybody.
-      return yield* skills.addToLibrary({ user_id, isAdmin: true }, source, {
-        shared: false,
-        name: name ?? entry.name,
-        card: libraryCardOf(id, entry)
-      })
+      const install = Effect.flatMap(hub.skill(entry.source), (source) =>
+        // The operator has put it there: the folder may be read for everybody.
+        skills.addToLibrary({ user_id, isAdmin: true }, source, {
+          shared: false,
+          name: name ?? entry.name,
+          card: libraryCardOf(id, entry)
+        }))
+      return yield* Effect.catchTag(
+        installs.run(user_id, "processor", install),
+        "HeavyWorkRefused",
+        ({ retry_after }) => tooMany(retry_after)
+      )
     }),
     servers: (id, request) =>
       Effect.flatMap(find(id), ({ index }) => pageOf(index.mcp, request, (entry) => mcpCardOf(id, entry))),

@@ -7,14 +7,13 @@ import { parse } from "yaml"
 import { HubFailed, HubIndex } from "../../domain/Hub.ts"
 import { maxPackedBytes } from "../../domain/SkillFiles.ts"
 import type { Outbound } from "../../services/Outbound.ts"
-import { shared } from "../../services/Shared.ts"
 import type { SkillSource } from "../../services/Skills.ts"
+import * as Remembering from "./Remembering.ts"
 
 /** Bytes of a list. */
 const maxIndex = 8 * 1024 * 1024
 
-/** How long a list is remembered, and how long an answer may take. */
-const remembered = Duration.seconds(30)
+/** How long an answer may take. */
 const timeout = Duration.seconds(30)
 
 const names = ["hub.yaml", "hub.yml", "hub.json"]
@@ -54,20 +53,37 @@ const ofFolder = (root: string) => {
     if (size > most) throw new Error(`${path} has more than ${most} bytes`)
     return fs.readFile(path)
   }
-  const readIndex = tried(async (): Promise<unknown> => {
+  /** The list's file, and what tells it from the same one when it has been changed. */
+  const listFile = tried(async () => {
     for (const name of names) {
-      const bytes = await readAt(join(root, name), maxIndex).catch((error: unknown) => {
+      const path = join(root, name)
+      const found = await fs.stat(path, { bigint: true }).catch((error: unknown) => {
         if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined
         throw error
       })
-      if (bytes !== undefined) return parse(bytes.toString("utf8"))
+      if (found !== undefined) {
+        return { path, stamp: [name, found.ino, found.size, found.mtimeNs, found.ctimeNs].join() }
+      }
     }
     throw new Error(`${root} has none of ${names.join(", ")}`)
   })
+  let known: { readonly stamp: string; readonly index: HubIndex } | undefined
+  const index = Effect.flatMap(listFile, ({ path, stamp }) =>
+    // YAML of a thousand cards takes half a second of everybody's: once for each change.
+    known?.stamp === stamp ? Effect.succeed(known.index) : Effect.map(
+      Effect.flatMap(
+        tried(async (): Promise<unknown> => parse((await readAt(path, maxIndex)).toString("utf8"))),
+        decoded
+      ),
+      (index) => {
+        known = { stamp, index }
+        return index
+      }
+    ))
   const below = (source: string) =>
     isBelow(source) ? Effect.succeed(join(root, source)) : failed("lists what is not below it")
   return {
-    index: Effect.flatMap(readIndex, decoded),
+    index,
     skill: (source: string) =>
       Effect.flatMap(below(source), (path): Effect.Effect<SkillSource, HubFailed> =>
         source.endsWith(".zip")
@@ -87,6 +103,18 @@ const ofFolder = (root: string) => {
   }
 }
 
+/** The bytes of an answer. One that has more is broken off there. */
+const bytesOf = async ({ body }: Response, most: number) => {
+  const pieces: Array<Uint8Array> = []
+  let size = 0
+  for await (const piece of body ?? []) {
+    size += piece.length
+    if (size > most) throw new Error(`more than ${most} bytes`)
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces)
+}
+
 const ofAddress = (url: string, { fetch }: typeof Outbound.Service) => {
   const get = (address: string, most: number) =>
     Effect.timeoutFail(
@@ -96,9 +124,7 @@ const ofAddress = (url: string, { fetch }: typeof Outbound.Service) => {
           await response.body?.cancel()
           throw new Error(`HTTP ${response.status}`)
         }
-        const bytes = Buffer.from(await response.arrayBuffer())
-        if (bytes.length > most) throw new Error(`more than ${most} bytes`)
-        return bytes
+        return await bytesOf(response, most)
       }),
       { duration: timeout, onTimeout: () => new Unread({ cause: "timeout" }) }
     )
@@ -107,13 +133,16 @@ const ofAddress = (url: string, { fetch }: typeof Outbound.Service) => {
       Effect.flatMap((bytes) => tried(async (): Promise<unknown> => JSON.parse(bytes.toString("utf8")))),
       Effect.flatMap(decoded)
     ),
-    skill: (source: string) =>
-      isBelow(source)
+    skill: (source: string) => {
+      // A URL has more ways to write dots.
+      const { href } = new URL(source, url)
+      return isBelow(source) && href.startsWith(new URL(".", url).href)
         ? Effect.catchAll(
-          Effect.map(get(new URL(source, url).href, maxPackedBytes), (bytes): SkillSource => ({ type: "zip", bytes })),
+          Effect.map(get(href, maxPackedBytes), (bytes): SkillSource => ({ type: "zip", bytes })),
           logged(url, "does not give what it lists")
         )
-        : failed("lists what is not below it"),
+        : failed("lists what is not below it")
+    },
     text: () => Effect.succeed(undefined)
   }
 }
@@ -121,7 +150,8 @@ const ofAddress = (url: string, { fetch }: typeof Outbound.Service) => {
 /** `place` is a folder, or an address that begins with https:// or http://. */
 export const open = (place: string, outbound: typeof Outbound.Service): Effect.Effect<Hub, never, Scope.Scope> => {
   const hub = /^https?:\/\//.test(place) ? ofAddress(place, outbound) : ofFolder(place)
-  // A failure is an answer too, so that a hub that is away is not asked by everybody.
-  const index = Effect.either(Effect.catchAll(hub.index, logged(place, "cannot be read")))
-  return Effect.map(shared(index, remembered), (index) => ({ ...hub, index: Effect.flatten(index) }))
+  return Effect.map(
+    Remembering.make(Effect.catchAll(hub.index, logged(place, "cannot be read")), failed("does not answer at once")),
+    (index) => ({ ...hub, index })
+  )
 }

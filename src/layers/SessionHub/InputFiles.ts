@@ -6,15 +6,12 @@
 import { Effect } from "effect"
 import { type AnswerInput, type ChatInput, type ChatRequest, type ExternalInput, isAnswer } from "../../domain/Chat.ts"
 import { type FieldProblem, Invalid, LimitReached, type NotFound } from "../../domain/Errors.ts"
-import { faultOf, fileAt, fileUrl, isMediaType, isWebUrl, maxInPlace, mediaTypeOf } from "../../domain/File.ts"
+import { faultOf, fileAt, fileUrl, isMediaType, isWebUrl, maxInPlace, maxUrl, mediaTypeOf } from "../../domain/File.ts"
 import type { SessionId, UserId } from "../../domain/Ids.ts"
 import type { DataSource, InputMessage } from "../../domain/Message.ts"
 import * as Base64 from "../../services/Base64.ts"
 import { Files, wholeOf } from "../../services/Files.ts"
 import { HeavyWork } from "../../services/HeavyWork.ts"
-
-/** Longest URL of a file, in characters. */
-const maxUrl = 8 * 1024
 
 type Problem = typeof FieldProblem.Type
 

@@ -32,7 +32,7 @@ const Payload = Schema.Struct({ session_id: SessionId })
 const decode = Schema.decodeUnknownOption(Payload)
 
 /** What models like to put around a title. */
-const around = new Set([..."\"'“”„«»*#. \t\r"])
+const around = new Set("\"'“”„«»*#. \t\r")
 
 /** The first line that shows something, without what is around its title. */
 export const titleIn = (answer: string): string | undefined => {

@@ -7,7 +7,7 @@ import { type ClientTool, ClientToolsInput } from "../../../domain/Tool.ts"
 import type { ToolChoice } from "../../../services/Models.ts"
 import { type Conversation, read } from "./Messages.ts"
 import { refuse } from "./Refused.ts"
-import { type ChatRequest, type CompletionRequest, unservedIn } from "./Requests.ts"
+import { type ChatRequest, type CompletionRequest, maxAnswers, unservedIn } from "./Requests.ts"
 
 export interface Asked {
   readonly kind: "chat" | "text"
@@ -133,6 +133,11 @@ export const ofCompletion = (
   Either.gen(function*() {
     yield* unserved(request)
     const prompts = typeof request.prompt === "string" ? [request.prompt] : request.prompt
+    const n = request.n ?? 1
+    if (prompts.length * n > maxAnswers) {
+      const message = `Expected at most ${maxAnswers} answers to a request, to all of its prompts together`
+      return yield* Either.left(refuse("invalid", "n", message))
+    }
     const conversations: Array<Conversation> = []
     for (const [i, content] of prompts.entries()) {
       const conversation = read([{ role: "user", content }])
@@ -146,7 +151,7 @@ export const ofCompletion = (
       kind: "text",
       model: request.model,
       conversations,
-      n: request.n ?? 1,
+      n,
       streams: request.stream ?? wantsStream(accept),
       tellsUsage: request.stream_options?.include_usage === true,
       parameters: given(samplingOf(request)),

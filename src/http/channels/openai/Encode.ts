@@ -1,4 +1,5 @@
 /** The encoders: a run's events, and the parts of a model that is asked directly, as an answer of OpenAI's. */
+import { createHash } from "node:crypto"
 import type { AgentEvent } from "../../../domain/Event.ts"
 import type { SessionId } from "../../../domain/Ids.ts"
 import type { ModelPart, StopReason } from "../../../services/Models.ts"
@@ -12,6 +13,9 @@ import { frameOf } from "./Errors.ts"
  */
 const clientCallId = (session: SessionId, call: string): string => `${session}.${call}`
 
+/** Characters of a call's id. */
+const maxCallId = 128
+
 const withSession = /^([\x21-\x2d\x2f-\x7e]{1,64})\.([\x21-\x7e]{1,128})$/
 
 /** What such an id is made of; undefined for one that we have not made. */
@@ -20,6 +24,12 @@ export const readCallId = (
 ): { readonly session_id: SessionId; readonly call: string } | undefined => {
   const [, session, call] = withSession.exec(id) ?? []
   return session === undefined || call === undefined ? undefined : { session_id: session as SessionId, call }
+}
+
+/** As it was before the client knew it. Those of others may be longer than any of ours. */
+export const storedCallId = (id: string): string => {
+  const call = readCallId(id)?.call ?? id
+  return call.length <= maxCallId ? call : createHash("sha256").update(call).digest("hex")
 }
 
 const ofReply: Readonly<Record<string, Finish>> = {

@@ -23,10 +23,12 @@ const codes: Readonly<Record<string, string>> = {
   content_policy: "content_filter"
 }
 
-/** Our own name for the place of a model's parameters is not the client's. */
+/** Our own names for the places of a model and of its parameters are not the client's. */
 const paramOf = ({ errors }: Problem): string | null => {
   const path = errors?.[0]?.path
-  return path === undefined || path === "" ? null : path.replace(/^(?:.*\.)?parameters\./, "")
+  return path === undefined || path === ""
+    ? null
+    : path.replace(/^(?:.*\.)?parameters\./, "").replace(/^model\.model$/, "model")
 }
 
 const errorOf = (problem: Problem) => ({

@@ -69,7 +69,7 @@ export const layer = (api: Api, options: Options) => {
         const session = yield* keyOf(asked.metadata["session_id"], headers, options.trusted)
         const target = yield* find(owner, asked.model)
         const idempotencyKey = headers["idempotency-key"]
-        const body = idempotencyKey === undefined ? undefined : comparable(payload)
+        const body = idempotencyKey === undefined ? undefined : comparable({ ...payload, session })
         const common = { owner, asked, idempotencyKey, body, path }
         if (target.type === "agent") return yield* throughAgent({ ...common, agent: target.agent, session })
         if (session !== undefined) {

@@ -5,7 +5,7 @@
  */
 import { Either } from "effect"
 import type { Invalid } from "../../../domain/Errors.ts"
-import { mediaTypeOf } from "../../../domain/File.ts"
+import { maxUrl, mediaTypeOf } from "../../../domain/File.ts"
 import type { BlockId, MessageId, Timestamp, ToolCallId } from "../../../domain/Ids.ts"
 import type { DataSource, InputMessage, Message } from "../../../domain/Message.ts"
 import { isBlank } from "../../../domain/Text.ts"
@@ -71,9 +71,13 @@ const sourceOf = (part: Exclude<UserPart, { readonly type: "text" }>): Source =>
   switch (part.type) {
     case "image_url": {
       const { url } = part.image_url
-      if (!Base64.isDataUrl(url)) return { source: { type: "url", url, media_type: pictureAt(url) } }
-      const source = inPlace(url)
-      return source === undefined ? { problem: "Expected a data: URL in base64", at: "image_url.url" } : { source }
+      const at = "image_url.url"
+      if (Base64.isDataUrl(url)) {
+        const source = inPlace(url)
+        return source === undefined ? { problem: "Expected a data: URL in base64", at } : { source }
+      }
+      if (url.length > maxUrl) return { problem: `Expected at most ${maxUrl} characters, or a data: URL`, at }
+      return { source: { type: "url", url, media_type: pictureAt(url) } }
     }
     case "input_audio": {
       const { data, format } = part.input_audio

@@ -7,7 +7,7 @@ const maxMessages = 2_048
 const maxParts = 256
 const maxTools = 64
 const maxStops = 16
-const maxAnswers = 8
+export const maxAnswers = 8
 const maxPrompts = 8
 
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optional(Schema.NullOr(schema))

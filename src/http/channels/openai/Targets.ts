@@ -45,6 +45,13 @@ const ambiguous = (model: string, ids: ReadonlyArray<string>) =>
     errors: [{ path: "model", message: "Expected a name that only one has" }]
   })
 
+/** Whether a name is that of one alone. */
+const onlyOnes = (all: ReadonlyArray<{ readonly name: string }>) => {
+  const counts = new Map<string, number>()
+  for (const { name } of all) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return (name: string) => counts.get(name) === 1
+}
+
 export const make = ({ agent: standing, mount, name: channel }: Pick<Options, "agent" | "mount" | "name">) =>
   Effect.gen(function*() {
     const { agents, credentials } = yield* Storage
@@ -57,11 +64,17 @@ export const make = ({ agent: standing, mount, name: channel }: Pick<Options, "a
         detail: `The model '${model.slice(0, 256)}' does not exist or you do not have access to it. ${lists}`
       })
 
+    /** What tells the published agents apart: their prompts are long, and all of them together need not be in memory. */
     const agentsOf = (owner: UserId) =>
-      Effect.map(
-        Effect.orDie(everything((page) => agents.list(owner, page))),
-        (all) => all.filter(({ data }) => isPublished(data.channels, channel))
-      )
+      Effect.orDie(everything((page) =>
+        Effect.map(agents.list(owner, page), ({ items, next_cursor, total }) => ({
+          items: items.filter(({ data }) => isPublished(data.channels, channel)).map((
+            { created_at, data: { chat_model_config, name }, id }
+          ) => ({ created_at, id, name, answers: chat_model_config !== null })),
+          next_cursor,
+          total
+        }))
+      ))
 
     const credentialsOf = (owner: UserId) => Effect.orDie(everything((page) => credentials.list(owner, page)))
 
@@ -69,9 +82,12 @@ export const make = ({ agent: standing, mount, name: channel }: Pick<Options, "a
       // An id is looked up without reading all agents, and is never a second meaning of a name.
       const byId = yield* Effect.option(agents.get(owner, name))
       if (byId._tag === "Some" && isPublished(byId.value.data.channels, channel)) return byId.value
-      const found = (yield* agentsOf(owner)).filter(({ data }) => data.name === name)
+      const found = (yield* agentsOf(owner)).filter((agent) => agent.name === name)
       if (found.length > 1) return yield* ambiguous(model, found.map(({ id }) => `${prefix}${id}`))
-      return found[0] ?? (yield* notFound(model))
+      const [only] = found
+      if (only === undefined) return yield* notFound(model)
+      // It may have been deleted since.
+      return yield* Effect.mapError(agents.get(owner, only.id), () => notFound(model))
     })
 
     /** The credentials of which this could be a model, by name or by id, and what is left of the name. */
@@ -108,19 +124,20 @@ export const make = ({ agent: standing, mount, name: channel }: Pick<Options, "a
 
     const list = Effect.fnUntraced(function*(owner: UserId) {
       const own = yield* agentsOf(owner)
-      const named = (name: string) => own.filter(({ data }) => data.name === name).length === 1
-      const answering = own.filter(({ data }) => data.chat_model_config !== null)
-      const all: Array<Listed> = answering.map(({ created_at, data, id }) => ({
-        id: `${prefix}${named(data.name) ? data.name : id}`,
+      const isOnly = onlyOnes(own)
+      const answering = own.filter(({ answers }) => answers)
+      const all: Array<Listed> = answering.map(({ created_at, id, name }) => ({
+        id: `${prefix}${isOnly(name) ? name : id}`,
         object: "model",
         created: seconds(created_at),
         owned_by: "stoa"
       }))
       const held = yield* credentialsOf(owner)
+      const isOnlyOne = onlyOnes(held)
       for (const credential of held) {
         if (all.length >= maxListed) break
         const { created_at, id, name, type } = credential
-        const isPlain = name !== "" && name !== "agent" && held.filter((other) => other.name === name).length === 1
+        const isPlain = name !== "" && name !== "agent" && isOnlyOne(name)
         const through = { owner, credential_id: id }
         const chat = yield* Effect.orElseSucceed(models.cards(type, through), () => [])
         const embedding = yield* Effect.orElseSucceed(models.embeddingCards(type), () => [])

@@ -3,15 +3,14 @@
  * client's history is the beginning of a session that is made for the request; in the
  * session of a key, only what is new is taken.
  */
-import { Effect, Option } from "effect"
+import { Effect } from "effect"
 import type { Agent } from "../../../domain/Agent.ts"
-import { Accepted, type ChatRequest, type ExternalInput } from "../../../domain/Chat.ts"
+import { Accepted, type ChatRequest } from "../../../domain/Chat.ts"
 import { Conflict, Invalid } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import type { InputMessage, Message } from "../../../domain/Message.ts"
-import { awaited } from "../../../domain/Reply.ts"
 import type { Session } from "../../../domain/Session.ts"
-import { Idempotency } from "../../../services/Idempotency.ts"
+import { Idempotency, type Once } from "../../../services/Idempotency.ts"
 import { NewId } from "../../../services/NewId.ts"
 import { now } from "../../../services/Now.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
@@ -24,16 +23,14 @@ import * as Follow from "../Follow.ts"
 import * as Sessions from "../Sessions.ts"
 import type { Asked } from "./Asked.ts"
 import { Completion, type Head, whole } from "./Completion.ts"
-import { ofRun, readCallId } from "./Encode.ts"
+import { ofRun, storedCallId } from "./Encode.ts"
 import { json } from "./Json.ts"
 import { messageOf, type Turn } from "./Messages.ts"
 import { refuse } from "./Refused.ts"
+import * as Results from "./Results.ts"
 
 /** Leaving ends the run, as this protocol has it; whoever may have to allow something cannot be asked. */
 const policy: Policy = { leaving: "cancels", approval: "refused", end: "data: [DONE]\n\n" }
-
-/** Runs of a session that wait at the same time; there is one. */
-const fewRuns = { limit: 5, cursor: undefined }
 
 const noWaiting = new Invalid({
   code: "not_waiting",
@@ -46,17 +43,12 @@ const waitsForPermission = new Conflict({
 })
 
 type UserTurn = Extract<Turn, { readonly role: "user" }>
-type AssistantTurn = Extract<Turn, { readonly role: "assistant" }>
 
 const inputOf = ({ content, name }: UserTurn): InputMessage => ({ content, name, role: "user", metadata: {} })
 
-const isUser = (turn: Turn): turn is UserTurn => turn.role === "user"
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-/** Results of calls at the end of a conversation. */
-const resultsAtEnd = (turns: ReadonlyArray<Turn>): AssistantTurn | undefined => {
-  const last = turns.at(-1)
-  return last?.role === "assistant" && last.calls.length > 0 ? last : undefined
-}
+const isUser = (turn: Turn): turn is UserTurn => turn.role === "user"
 
 export interface Request {
   readonly owner: UserId
@@ -73,42 +65,19 @@ export interface Request {
 export const make = (options: Options) =>
   Effect.gen(function*() {
     const hub = yield* SessionHub
-    const { runs, sessions } = yield* Storage
+    const { sessions } = yield* Storage
     const { once } = yield* Idempotency
     const follow = yield* Follow.make
     const newId = yield* NewId
     const own = yield* Sessions.make(options)
+    const { answerTo, waitingFor } = yield* Results.make
 
-    /** The answer to a run that waits for exactly these results; undefined when none does. */
-    const answerTo = Effect.fnUntraced(function*(session: Session, { calls }: AssistantTurn) {
-      const { items } = yield* Effect.orDie(
-        runs.list(session.user_id, fewRuns, { session_id: session.id, status: "awaiting_external_result" })
+    /** Nothing was ever said in it: the request that made it was refused, or broke off, before its words were taken. */
+    const isEmpty = (session: Session) =>
+      Effect.map(
+        Effect.all([Effect.orDie(hub.newest(session, { limit: 1 })), hub.status(session)]),
+        ([{ total }, status]) => total === 0 && status === "idle"
       )
-      const [run] = items
-      if (run === undefined) return undefined
-      const { messages } = yield* Effect.orDie(hub.newest(session, { limit: 1 }))
-      const reply = messages.find(({ id }) => id === run.reply_id)
-      const waiting = new Set(reply === undefined ? [] : awaited(reply).map(({ id }) => id as string))
-      const ids = calls.map(({ id }) => readCallId(id)?.call ?? id)
-      if (ids.length !== waiting.size || !ids.every((id) => waiting.has(id))) return undefined
-      return {
-        type: "EXTERNAL_EXECUTION_RESULT",
-        reply_id: run.reply_id,
-        execution_results: calls.map(({ output = "" }, i) => ({
-          id: ids[i] as ExternalInput["execution_results"][number]["id"],
-          output,
-          state: "success"
-        }))
-      } satisfies ExternalInput as ExternalInput
-    })
-
-    /** The session that waits for results, by the ids of the calls. Somebody else's is none. */
-    const waitingFor = Effect.fnUntraced(function*(owner: UserId, agent: Agent, results: AssistantTurn) {
-      const [id] = new Set(results.calls.map((call) => readCallId(call.id)?.session_id))
-      if (id === undefined) return undefined
-      const session = yield* Effect.option(sessions.get(owner, id))
-      return Option.isSome(session) && session.value.agent_id === agent.id ? session.value : undefined
-    })
 
     /**
      * What new words do to a run that waits: one for results of this client's tools is given up, as it goes on without
@@ -132,7 +101,7 @@ export const make = (options: Options) =>
       const contents = new Map<Turn, InputMessage["content"]>(words.map((turn, i) => [turn, taken[i]!.content]))
       const settled = turns.map((turn): Turn => isUser(turn) ? { ...turn, content: contents.get(turn)! } : turn)
       const split = settled.findLastIndex((turn) => turn.role !== "user") + 1
-      const making = { at, newId: () => newId.record(Date.parse(at)), newBlock: newId.short }
+      const making = { at, newId: () => newId.record(Date.parse(at)), newBlock: newId.short, callId: storedCallId }
       return {
         history: settled.slice(0, split).filter(({ role }) => role !== "system").map((turn): Message =>
           messageOf(turn, making)
@@ -141,11 +110,12 @@ export const make = (options: Options) =>
       }
     })
 
+    /** `restore` lets what comes before the run begins be interrupted; not its beginning, which whoever leaves has to know of. */
     const accept = Effect.fnUntraced(
-      function*({ agent, asked, body, idempotencyKey, owner, path, session: key }: Request) {
+      function*({ agent, asked, body, idempotencyKey, owner, path, session: key }: Request, restore: Restore) {
         const [conversation] = asked.conversations
         const { system, turns } = conversation!
-        const results = resultsAtEnd(turns)
+        const results = Results.atEnd(turns)
         const instructions = [system, ...turns.flatMap((turn) => turn.role === "system" ? [turn.text] : [])]
           .filter((text) => text !== "").join("\n\n")
         const last = turns.at(-1)
@@ -156,9 +126,8 @@ export const make = (options: Options) =>
             "Expected the last message to be the user's, or the result of a tool"
           )
         }
-        return yield* once(
-          { owner, key: idempotencyKey, request: path, body, answer: Accepted },
-          Effect.fnUntraced(function*({ claim }) {
+        const begin = Effect.fnUntraced(
+          function*(claim: Once<Accepted>["claim"]) {
             const waiting = key === undefined && results !== undefined
               ? yield* waitingFor(owner, agent, results)
               : undefined
@@ -182,29 +151,30 @@ export const make = (options: Options) =>
                 )
               )
             }
-            if (answer !== undefined) return yield* hub.send(owner, { ...base, input: answer }, claim, origin)
-            if (!isNew && results !== undefined) {
+            if (answer !== undefined) return hub.send(owner, { ...base, input: answer }, claim, origin)
+            const known = turns.findLastIndex(({ role }) => role === "assistant") + 1
+            const begins = isNew || (known > 0 && (yield* isEmpty(session)))
+            if (!begins && results !== undefined) {
               const input = yield* answerTo(session, results)
-              return yield* input === undefined ? noWaiting : hub.send(owner, { ...base, input }, claim, origin)
+              return yield* input === undefined
+                ? noWaiting
+                : Effect.succeed(hub.send(owner, { ...base, input }, claim, origin))
             }
-            const on_busy = isNew ? base.on_busy : yield* goingOn(session)
+            const on_busy = begins ? base.on_busy : yield* goingOn(session)
             // The session knows what was said before.
-            const fresh = isNew ? turns : turns.slice(turns.findLastIndex(({ role }) => role === "assistant") + 1)
-            const { history, input } = yield* said(session, fresh)
+            const { history, input } = yield* said(session, begins ? turns : turns.slice(known))
             const request: ChatRequest = { ...base, on_busy, input: input.length === 0 ? null : input }
-            return yield* hub.send(owner, request, claim, { ...origin, history })
-          })
+            return hub.send(owner, request, claim, { ...origin, history })
+          }
+        )
+        return yield* once(
+          { owner, key: idempotencyKey, request: path, body, answer: Accepted },
+          ({ claim }) => Effect.flatten(restore(begin(claim)))
         )
       }
     )
 
-    return Effect.fnUntraced(function*(request: Request) {
-      const { agent, asked, idempotencyKey, owner } = request
-      if (asked.n > 1 || asked.conversations.length > 1) {
-        const [path, what] = asked.n > 1 ? ["n", "one answer"] : ["prompt", "one prompt"]
-        return yield* refuse("unsupported_parameter", path, `An agent gives ${what} to a request`)
-      }
-      const accepted = yield* Effect.ensuring(accept(request), Body.release)
+    const answerOf = Effect.fnUntraced(function*({ agent, asked, idempotencyKey, owner }: Request, accepted: Accepted) {
       yield* note({ session_id: accepted.session_id, run_id: accepted.run_id })
       const session = yield* sessions.get(owner, accepted.session_id)
       const head: Head = {
@@ -221,5 +191,30 @@ export const make = (options: Options) =>
       if (asked.streams) return yield* follow.stream(followed)
       yield* follow.whole(followed)
       return json(whole(head, completion.answered()))
+    })
+
+    /** For who left before the run was followed. */
+    const stop = ({ owner }: Request, { run_id, session_id }: Accepted) =>
+      Effect.catchAllCause(
+        Effect.flatMap(sessions.get(owner, session_id), (session) => hub.cancel(session, run_id)),
+        (cause) => Effect.logWarning("A run whose client has left could not be stopped", cause)
+      )
+
+    return Effect.fnUntraced(function*(request: Request) {
+      const { asked, idempotencyKey } = request
+      if (asked.n > 1 || asked.conversations.length > 1) {
+        const [path, what] = asked.n > 1 ? ["n", "one answer"] : ["prompt", "one prompt"]
+        return yield* refuse("unsupported_parameter", path, `An agent gives ${what} to a request`)
+      }
+      if (idempotencyKey !== undefined) {
+        const accepted = yield* Effect.ensuring(accept(request, (effect) => effect), Body.release)
+        return yield* answerOf(request, accepted)
+      }
+      return yield* Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(
+          Effect.ensuring(accept(request, restore), Body.release),
+          (accepted) => Effect.onInterrupt(restore(answerOf(request, accepted)), () => stop(request, accepted))
+        )
+      )
     })
   })
