@@ -31,7 +31,7 @@ const floods: Readonly<Record<string, string>> = {
 }
 
 /** Milliseconds: many times a turn's own ten, because the server of the test, the garbage collector and others have their part. */
-const longest = 250
+const longest = 500
 
 layer(Talk.base, { excludeTestServices: true })("A flood of", (it) => {
   for (const [what, flood] of Object.entries(floods)) {

@@ -1,5 +1,16 @@
 /** How long nothing else got its turn: the longest synchronous stretch of an effect. */
 import { Effect } from "effect"
+import { PerformanceObserver } from "node:perf_hooks"
+
+/** Milliseconds. Shorter stretches are not looked at one by one. */
+const short = 20
+
+interface Stretch {
+  readonly from: number
+  readonly to: number
+  /** What this process has worked meanwhile, all its threads together. */
+  readonly worked: number
+}
 
 /** Milliseconds of the clock, and those that this process has worked. */
 const times = () => {
@@ -7,31 +18,69 @@ const times = () => {
   return { clock: performance.now(), worked: (system + user) / 1_000 }
 }
 
+const watch = () => {
+  const stretches: Array<Stretch> = []
+  const collections: Array<{ readonly startTime: number; readonly duration: number }> = []
+  const observer = new PerformanceObserver((list) => void collections.push(...list.getEntries()))
+  observer.observe({ entryTypes: ["gc"] })
+  let last = times()
+  let turns = 0
+  /** Those until the end of what was watched. */
+  let had = 0
+  let going = true
+  const look = () => {
+    const now = times()
+    if (now.clock - last.clock > short) {
+      stretches.push({ from: last.clock, to: now.clock, worked: now.worked - last.worked })
+    }
+    last = now
+    had = turns
+  }
+  const turn = () => {
+    if (!going) return
+    look()
+    turns++
+    setImmediate(turn)
+  }
+  turn()
+  const collected = ({ from, to }: Stretch) =>
+    collections
+      .map(({ duration, startTime }) => Math.min(to, startTime + duration) - Math.max(from, startTime))
+      .reduce((sum, overlap) => sum + Math.max(0, overlap), 0)
+  return {
+    end: () => {
+      look()
+      going = false
+    },
+    stop: () => {
+      going = false
+      observer.disconnect()
+    },
+    /** Collections are told of a moment later. */
+    seen: Effect.promise(() => new Promise((done) => setTimeout(done, short))).pipe(
+      Effect.map(() => ({
+        turns: had,
+        longest: Math.max(
+          short,
+          ...stretches.map((stretch) => Math.min(stretch.to - stretch.from, stretch.worked) - collected(stretch))
+        )
+      }))
+    )
+  }
+}
+
 /**
  * What the effect gives, how many turns others had, and the longest time in milliseconds between two turns of the event
- * loop meanwhile. Time in which the machine did something else does not count, nor what other threads did at the same time.
+ * loop meanwhile; none is shorter than 20. What does not count: time in which the machine did something else or garbage
+ * was collected, which is that of all tests before too, and what other threads did at the same time.
  */
 export const longestStretch = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.acquireUseRelease(
-    Effect.sync(() => {
-      const seen = { longest: 0, turns: 0, last: times(), going: true }
-      const look = () => {
-        const now = times()
-        seen.longest = Math.max(seen.longest, Math.min(now.clock - seen.last.clock, now.worked - seen.last.worked))
-        seen.last = now
-      }
-      const turn = () => {
-        look()
-        seen.turns++
-        if (seen.going) setImmediate(turn)
-      }
-      turn()
-      return { seen, look }
-    }),
-    ({ look, seen }) =>
-      Effect.map(effect, (value) => {
-        look()
-        return { value, longest: seen.longest, turns: seen.turns }
+    Effect.sync(watch),
+    ({ end, seen }) =>
+      Effect.flatMap(effect, (value) => {
+        end()
+        return Effect.map(seen, (seen) => ({ value, ...seen }))
       }),
-    ({ seen }) => Effect.sync(() => void (seen.going = false))
+    ({ stop }) => Effect.sync(stop)
   )
