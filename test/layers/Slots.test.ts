@@ -271,10 +271,12 @@ describe("What a client asks for", () => {
 
   it("takes no long time to answer, whatever it is", () => {
     for (const cron_expression of ["0 0 L 2 +MON#1", "0 0 29 2 +1#5", "0 0 1 1 *", "59 59 23 31 11 *"]) {
-      const since = performance.now()
+      const since = process.cpuUsage()
       const found = read({ cron_expression, timezone: "America/St_Johns" })
       if (Either.isRight(found)) Slots.preview(found.right.timing, found.right.slots, now, 100)
-      assert.isBelow(performance.now() - since, patience(1_000), cron_expression)
+      // What it works, so that tests beside this one do not count.
+      const { system, user } = process.cpuUsage(since)
+      assert.isBelow((system + user) / 1_000, patience(2_000), cron_expression)
     }
   })
 })
