@@ -13,6 +13,12 @@ export const Principal = Schema.Struct({
 })
 export type Principal = typeof Principal.Type
 
+/** Who asks, where an admin may do more. */
+export interface Asker {
+  readonly user_id: UserId
+  readonly isAdmin: boolean
+}
+
 /** Provided by the authentication middleware to every handler behind it. */
 export class CurrentPrincipal
   extends Context.Tag("stoa/domain/Principal/CurrentPrincipal")<CurrentPrincipal, Principal>()

@@ -1,8 +1,8 @@
 import { Context, type Effect } from "effect"
 import type { Conflict, Forbidden, Invalid, LimitReached, Malformed, NotFound } from "../domain/Errors.ts"
 import type { HubFailed, HubMcpCard, HubSkillCard, HubView } from "../domain/Hub.ts"
-import type { UserId } from "../domain/Ids.ts"
 import type { McpLibraryServer } from "../domain/McpServer.ts"
+import type { Asker } from "../domain/Principal.ts"
 import type { LibrarySkill } from "../domain/Skill.ts"
 
 export interface CardsRequest {
@@ -15,12 +15,6 @@ export interface CardsRequest {
 export interface CardPage<Card> {
   readonly cards: ReadonlyArray<Card>
   readonly next_cursor: string | null
-}
-
-/** Who installs, into the own library. */
-interface Asker {
-  readonly user_id: UserId
-  readonly isAdmin: boolean
 }
 
 type Refused = Conflict | Forbidden | HubFailed | Invalid | LimitReached | NotFound

@@ -11,6 +11,7 @@ import type {
   McpServerTest,
   WorkspaceMcpServer
 } from "../domain/McpServer.ts"
+import type { Asker } from "../domain/Principal.ts"
 import type { ToolPart } from "./Toolbox.ts"
 import type { WorkspaceOf } from "./Workspace.ts"
 
@@ -30,12 +31,6 @@ export class McpFailed extends Data.TaggedError("McpFailed")<{
   readonly problem: McpProblem
   readonly message: string
 }> {}
-
-/** Who asks. Programs are only run for admins. */
-export interface McpAsker {
-  readonly user_id: UserId
-  readonly isAdmin: boolean
-}
 
 /** MCP servers: those of workspaces, with their tools, and those of the tenant's library. */
 export class Mcp extends Context.Tag("stoa/services/Mcp")<Mcp, {
@@ -57,7 +52,7 @@ export class Mcp extends Context.Tag("stoa/services/Mcp")<Mcp, {
   readonly servers: (owner: UserId, of: WorkspaceOf) => Effect.Effect<ReadonlyArray<WorkspaceMcpServer>>
   /** Adds a server that can be reached. What tools it has now is approved. */
   readonly add: (
-    asker: McpAsker,
+    asker: Asker,
     of: WorkspaceOf,
     draft: McpServerDraft
   ) => Effect.Effect<void, Conflict | Forbidden | LimitReached | McpFailed>
@@ -86,13 +81,13 @@ export class Mcp extends Context.Tag("stoa/services/Mcp")<Mcp, {
   /** The tenant's servers and those that admins share, by name. */
   readonly library: (owner: UserId) => Effect.Effect<ReadonlyArray<McpLibraryServer>>
   readonly addToLibrary: (
-    asker: McpAsker,
+    asker: Asker,
     draft: McpLibraryDraft,
     /** The card that it comes from. */
     from?: Pick<LibraryCard, "card_id" | "hub_id">
   ) => Effect.Effect<McpLibraryServer, Conflict | Forbidden | LimitReached>
   readonly changeInLibrary: (
-    asker: McpAsker,
+    asker: Asker,
     id: McpServerId,
     patch: McpLibraryPatch
   ) => Effect.Effect<McpLibraryServer, Conflict | Forbidden | Invalid | NotFound>

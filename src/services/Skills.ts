@@ -2,6 +2,7 @@ import { Context, type Effect } from "effect"
 import type { Conflict, Forbidden, Invalid, LimitReached, NotFound } from "../domain/Errors.ts"
 import type { SkillId, UserId } from "../domain/Ids.ts"
 import type { LibraryCard } from "../domain/LibraryCard.ts"
+import type { Asker } from "../domain/Principal.ts"
 import type { LibrarySkill, LibrarySkillRecord, SkillFile, WorkspaceSkill } from "../domain/Skill.ts"
 import type { FileError } from "../domain/Workspace.ts"
 import type { WorkspaceOf } from "./Workspace.ts"
@@ -11,12 +12,6 @@ export type SkillSource =
   | { readonly type: "zip"; readonly bytes: Uint8Array }
   | { readonly type: "files"; readonly files: ReadonlyArray<{ readonly path: string; readonly bytes: Uint8Array }> }
   | { readonly type: "folder"; readonly path: string }
-
-/** Who asks. Only admins may read the server's disk, and share skills with all tenants. */
-export interface SkillAsker {
-  readonly user_id: UserId
-  readonly isAdmin: boolean
-}
 
 /** A skill as the agents of its workspace know it. */
 export interface KnownSkill {
@@ -58,7 +53,7 @@ export class Skills extends Context.Tag("stoa/services/Skills")<Skills, {
   readonly inWorkspace: (owner: UserId, of: WorkspaceOf) => Effect.Effect<ReadonlyArray<WorkspaceSkill>, FileError>
   /** Adds a skill, whose files stand in the workspace then. The same files under the same name again change nothing. */
   readonly add: (
-    asker: SkillAsker,
+    asker: Asker,
     of: WorkspaceOf,
     source: SkillSource
   ) => Effect.Effect<void, SkillRefused | FileError>
@@ -75,7 +70,7 @@ export class Skills extends Context.Tag("stoa/services/Skills")<Skills, {
   readonly library: (owner: UserId) => Effect.Effect<ReadonlyArray<LibrarySkill>>
   readonly inLibrary: (owner: UserId, id: SkillId) => Effect.Effect<LibrarySkillRecord, NotFound>
   readonly addToLibrary: (
-    asker: SkillAsker,
+    asker: Asker,
     source: SkillSource,
     options: {
       readonly shared: boolean

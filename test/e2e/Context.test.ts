@@ -10,7 +10,6 @@ const until = async <A>(what: string, look: () => Promise<A>, holds: (found: A) 
     const found = await look()
     if (holds(found)) return found
     if (performance.now() > limit) assert.fail(`It never came to this: ${what}: ${JSON.stringify(found)}`)
-    // oxlint-disable-next-line eslint/no-await-in-loop -- a look after the other
     await sleep(50)
   }
 }

@@ -1,10 +1,8 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Effect } from "effect"
-import { CurrentPrincipal } from "../../domain/Principal.ts"
 import { Hubs } from "../../services/Hubs.ts"
 import { Api } from "../Api.ts"
-
-const asker = Effect.map(CurrentPrincipal, ({ scopes, user_id }) => ({ user_id, isAdmin: scopes.includes("admin") }))
+import { asker } from "./Asker.ts"
 
 export const layer = HttpApiBuilder.group(Api, "hubs", (handlers) =>
   Effect.map(Hubs, (hubs) =>

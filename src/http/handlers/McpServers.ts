@@ -1,29 +1,18 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Effect } from "effect"
-import type { AgentId, SessionId } from "../../domain/Ids.ts"
 import { McpServerFailed } from "../../domain/McpServer.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
-import { Mcp, type McpAsker, type McpFailed } from "../../services/Mcp.ts"
+import { Mcp, type McpFailed } from "../../services/Mcp.ts"
 import { Api } from "../Api.ts"
+import { asker } from "./Asker.ts"
 import * as MySession from "./MySession.ts"
-
-const asker: Effect.Effect<McpAsker, never, CurrentPrincipal> = Effect.map(
-  CurrentPrincipal,
-  ({ scopes, user_id }) => ({ user_id, isAdmin: scopes.includes("admin") })
-)
 
 const told = ({ message, problem }: McpFailed) => new McpServerFailed({ code: `mcp_${problem}`, detail: message })
 
 export const layer = HttpApiBuilder.group(Api, "mcpServers", (handlers) =>
   Effect.gen(function*() {
     const mcp = yield* Mcp
-    const mine = yield* MySession.make
-
-    const placeOf = (params: { readonly session_id: SessionId; readonly agent_id?: AgentId | undefined }) =>
-      Effect.map(mine(params.session_id, params.agent_id), ({ agent_id, config, user_id }) => ({
-        owner: user_id,
-        of: { agent_id, workspace_id: config.workspace_id }
-      }))
+    const placeOf = yield* MySession.places
 
     return handlers
       .handle("inWorkspace", ({ urlParams }) =>

@@ -14,3 +14,13 @@ export const make = Effect.map(Storage, ({ sessions }) =>
     Effect.flatMap(({ user_id }) => sessions.get(user_id, id)),
     Effect.filterOrFail(({ agent_id }) => agent === undefined || agent === agent_id, () => NotFound.of("Session", id))
   ))
+
+/** The workspace of such a session, and whose it is. */
+export const places = Effect.map(
+  make,
+  (mine) => (params: { readonly session_id: SessionId; readonly agent_id?: AgentId | undefined }) =>
+    Effect.map(mine(params.session_id, params.agent_id), ({ agent_id, config, user_id }) => ({
+      owner: user_id,
+      of: { agent_id, workspace_id: config.workspace_id }
+    }))
+)

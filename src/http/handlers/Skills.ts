@@ -1,28 +1,17 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Effect } from "effect"
-import type { AgentId, SessionId } from "../../domain/Ids.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
-import { type SkillAsker, Skills } from "../../services/Skills.ts"
+import { Skills } from "../../services/Skills.ts"
 import { Api } from "../Api.ts"
+import { asker } from "./Asker.ts"
 import * as MySession from "./MySession.ts"
 import * as SkillUpload from "./SkillUpload.ts"
-
-const asker: Effect.Effect<SkillAsker, never, CurrentPrincipal> = Effect.map(
-  CurrentPrincipal,
-  ({ scopes, user_id }) => ({ user_id, isAdmin: scopes.includes("admin") })
-)
 
 export const layer = HttpApiBuilder.group(Api, "skills", (handlers) =>
   Effect.gen(function*() {
     const skills = yield* Skills
-    const mine = yield* MySession.make
+    const placeOf = yield* MySession.places
     const uploaded = SkillUpload.make()
-
-    const placeOf = (params: { readonly session_id: SessionId; readonly agent_id?: AgentId | undefined }) =>
-      Effect.map(mine(params.session_id, params.agent_id), ({ agent_id, config, user_id }) => ({
-        owner: user_id,
-        of: { agent_id, workspace_id: config.workspace_id }
-      }))
 
     return handlers
       .handle("inWorkspace", ({ urlParams }) =>

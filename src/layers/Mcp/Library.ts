@@ -15,7 +15,8 @@ import {
   originOf,
   type StoredMcpConfig
 } from "../../domain/McpServer.ts"
-import type { McpAsker, McpFailed, McpProblem } from "../../services/Mcp.ts"
+import type { Asker } from "../../domain/Principal.ts"
+import type { McpFailed, McpProblem } from "../../services/Mcp.ts"
 import { NewId } from "../../services/NewId.ts"
 import { timestampOf } from "../../services/Now.ts"
 import { Vault } from "../../services/Vault.ts"
@@ -78,7 +79,7 @@ export const make = Effect.fnUntraced(function*(
   const mutex = Effect.unsafeMakeSemaphore(1)
 
   const addToLibrary = Effect.fn("Mcp.addToLibrary")(function*(
-    { isAdmin, user_id }: McpAsker,
+    { isAdmin, user_id }: Asker,
     { author, description, display_name, icon_url, mcp_config, tags, url, version, ...draft }: McpLibraryDraft,
     from: Partial<LibraryCard> = {}
   ) {
@@ -129,7 +130,7 @@ export const make = Effect.fnUntraced(function*(
   })
 
   const changeInLibrary = Effect.fn("Mcp.changeInLibrary")(function*(
-    { isAdmin, user_id }: McpAsker,
+    { isAdmin, user_id }: Asker,
     id: McpServerId,
     { enabled, name, values }: McpLibraryPatch
   ) {

@@ -13,8 +13,9 @@ import {
   type WorkspaceMcpServer
 } from "../../domain/McpServer.ts"
 import { approve, changesOf, type McpToolDefinition } from "../../domain/McpTool.ts"
+import type { Asker } from "../../domain/Principal.ts"
 import type { WorkspaceKey } from "../../domain/Workspace.ts"
-import { Mcp, type McpAsker, McpFailed, type McpTool } from "../../services/Mcp.ts"
+import { Mcp, McpFailed, type McpTool } from "../../services/Mcp.ts"
 import { NewId } from "../../services/NewId.ts"
 import { timestampOf } from "../../services/Now.ts"
 import type { Outbound } from "../../services/Outbound.ts"
@@ -215,7 +216,7 @@ export const make = Effect.gen(function*() {
     } satisfies McpServer
   })
 
-  const add = Effect.fn("Mcp.add")(function*({ isAdmin, user_id }: McpAsker, of: WorkspaceOf, draft: McpServerDraft) {
+  const add = Effect.fn("Mcp.add")(function*({ isAdmin, user_id }: Asker, of: WorkspaceOf, draft: McpServerDraft) {
     if (draft.mcp_config.type === "stdio_mcp" && !isAdmin) return yield* Library.onlyAdmins
     const bare = yield* blank(user_id, of, draft.name)
     const { config, secrets } = Library.partsOf(draft.mcp_config)

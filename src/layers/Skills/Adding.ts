@@ -3,6 +3,7 @@ import { Clock, Effect, Schema, type Scope } from "effect"
 import { Conflict, Forbidden, type Invalid, LimitReached } from "../../domain/Errors.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import type { LibraryCard } from "../../domain/LibraryCard.ts"
+import type { Asker } from "../../domain/Principal.ts"
 import {
   maxBytesOfOwner,
   maxSkillsOfLibrary,
@@ -14,7 +15,7 @@ import {
 } from "../../domain/Skill.ts"
 import { skillRefused } from "../../domain/SkillFiles.ts"
 import { timestampOf } from "../../services/Now.ts"
-import type { SkillAsker, SkillSource } from "../../services/Skills.ts"
+import type { SkillSource } from "../../services/Skills.ts"
 import type * as Bundles from "./Bundles.ts"
 import * as Folder from "./Folder.ts"
 import type * as FrontMatter from "./FrontMatter.ts"
@@ -45,7 +46,7 @@ export const make = (
   bundles: Effect.Effect.Success<typeof Bundles.make>
 ) => {
   const open = (
-    { isAdmin }: SkillAsker,
+    { isAdmin }: Asker,
     source: SkillSource
   ): Effect.Effect<Source, Forbidden | Invalid, Scope.Scope> => {
     switch (source.type) {

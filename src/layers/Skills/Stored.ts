@@ -2,10 +2,11 @@
 import { Effect, Layer, Option } from "effect"
 import { Conflict, Forbidden, Invalid, NotFound } from "../../domain/Errors.ts"
 import type { UserId } from "../../domain/Ids.ts"
+import type { Asker } from "../../domain/Principal.ts"
 import { type Skill, type SkillBundle, skillFolder, viewOf } from "../../domain/Skill.ts"
 import { mainFile, skillRefused } from "../../domain/SkillFiles.ts"
 import type { FileError } from "../../domain/Workspace.ts"
-import { type KnownSkill, type ReadSkill, type SkillAsker, Skills, type SkillSource } from "../../services/Skills.ts"
+import { type KnownSkill, type ReadSkill, Skills, type SkillSource } from "../../services/Skills.ts"
 import type { Storage } from "../../services/Storage.ts"
 import { type OpenWorkspace, Workspace, type WorkspaceOf } from "../../services/Workspace.ts"
 import * as Adding from "./Adding.ts"
@@ -71,7 +72,7 @@ export const make = Effect.gen(function*() {
     return skill
   })
 
-  const add = Effect.fn("Skills.add")((asker: SkillAsker, of: WorkspaceOf, source: SkillSource) =>
+  const add = Effect.fn("Skills.add")((asker: Asker, of: WorkspaceOf, source: SkillSource) =>
     Effect.gen(function*() {
       const opened = yield* open(asker, source)
       const workspace = yield* workspaces.open(asker.user_id, of)
@@ -108,7 +109,7 @@ export const make = Effect.gen(function*() {
 
   const addToLibrary = Effect.fn("Skills.addToLibrary")(
     (
-      asker: SkillAsker,
+      asker: Asker,
       source: SkillSource,
       options: Pick<Adding.Target, "card" | "name"> & { readonly shared: boolean }
     ) =>

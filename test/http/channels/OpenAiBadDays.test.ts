@@ -1,6 +1,7 @@
 /** What OpenAI's clients meet when something goes wrong: requests that fail half way, keys that come again, and leaving at a bad moment. */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Effect, Either, Fiber, Layer, Option } from "effect"
+import { RunId } from "../../../src/domain/Ids.ts"
 import * as Follow from "../../../src/http/channels/Follow.ts"
 import { keyOf } from "../../../src/http/channels/Keys.ts"
 import { frameOf } from "../../../src/http/channels/openai/Errors.ts"
@@ -9,6 +10,7 @@ import * as Stoa from "../../../src/layers/Host.ts"
 import { DirectCalls } from "../../../src/services/DirectCalls.ts"
 import { SessionHub } from "../../../src/services/SessionHub.ts"
 import { Storage } from "../../../src/services/Storage.ts"
+import { agentOf, freshId, freshOwner, sessionOf } from "../../support/fixtures.ts"
 import { eventually } from "../../support/live.ts"
 import { tenant } from "../../support/openai.ts"
 import * as TestHost from "../../support/TestHost.ts"
@@ -165,18 +167,21 @@ describe("Whoever follows a run", () => {
         Effect.provideService(SessionHub, hub as unknown as typeof SessionHub.Service),
         Effect.provideService(Sse, sse as unknown as typeof Sse.Service)
       )
-      for (const isKept of [true, false]) {
+      const session = sessionOf(agentOf(freshOwner()))
+      const kept = RunId.make(freshId())
+      const left = RunId.make(freshId())
+      for (const run_id of [kept, left]) {
         const following = follow.whole({
-          session: {} as never,
-          accepted: { session_id: "s", run_id: `kept ${isKept}`, seq: 0 } as never,
+          session,
+          accepted: { session_id: session.id, run_id, seq: 0 },
           encoder: { step: () => "", failed: frameOf },
           policy: { leaving: "cancels", approval: "refused", end: "" },
-          isKept
+          isKept: run_id === kept
         }) as unknown as Effect.Effect<void, { readonly code: string }>
         const failure = yield* Effect.flip(following)
         assert.strictEqual(failure.code, "lagging")
       }
-      assert.deepStrictEqual(stopped, ["kept false"])
+      assert.deepStrictEqual(stopped, [left])
     }))
 })
 
