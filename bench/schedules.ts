@@ -10,8 +10,12 @@ import { setTimeout as sleep } from "node:timers/promises"
 
 const count = Number(process.argv[2] ?? 10_000)
 
-/** Seconds that an idle server is watched, and requests that are made at the same time. */
-const watched = 30
+/**
+ * Seconds that an idle server is watched, seconds before: the garbage of a start is collected for about a minute, and
+ * requests that are made at the same time.
+ */
+const watched = 60
+const settles = 60
 const atOnce = 16
 
 /** Kilobytes in a megabyte, and milliseconds in a tick of /proc. */
@@ -88,8 +92,7 @@ const fill = async (url: string) => {
 
 const measure = async (what: string) => {
   const server = await start()
-  // What a start leaves to do afterwards is not idling.
-  await sleep(10_000)
+  await sleep(settles * 1_000)
   const before = await server.cpu()
   await sleep(watched * 1_000)
   const used = await server.cpu() - before

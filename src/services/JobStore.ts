@@ -1,4 +1,4 @@
-import { Context, type Effect } from "effect"
+import { Context, type Effect, type Scope } from "effect"
 import type { UserId } from "../domain/Ids.ts"
 import type { Job } from "../domain/Job.ts"
 
@@ -32,6 +32,8 @@ export interface TakeJobs {
 export class JobStore extends Context.Tag("stoa/services/JobStore")<JobStore, {
   /** Adds jobs that may be taken at once; one whose id is known stays as it is. Part of the caller's transaction. */
   readonly add: (jobs: ReadonlyArray<Job>) => Effect.Effect<void>
+  /** Calls back when jobs were added here, which may not be committed yet, until the scope closes. */
+  readonly listen: (call: () => void) => Effect.Effect<void, never, Scope.Scope>
   readonly look: (kinds: ReadonlyArray<string>) => Effect.Effect<JobLook>
   /** Takes pending jobs whose time has come, first one of each owner, the oldest of each first, and counts the attempt. */
   readonly take: (options: TakeJobs) => Effect.Effect<ReadonlyArray<Job>>

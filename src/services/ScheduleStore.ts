@@ -1,4 +1,4 @@
-import { Context, type Effect } from "effect"
+import { Context, type Effect, type Scope } from "effect"
 import type { Fire, FireStatus } from "../domain/Fire.ts"
 import type { FireId, ScheduleId, SessionId, UserId } from "../domain/Ids.ts"
 import type { Run } from "../domain/Run.ts"
@@ -76,6 +76,8 @@ export class ScheduleStore extends Context.Tag("stoa/services/ScheduleStore")<Sc
   readonly put: (state: StateInput) => Effect.Effect<void>
   /** Marks a schedule that cannot run, unless its owner has changed it meanwhile. */
   readonly break: (id: ScheduleId, reason: string) => Effect.Effect<void>
+  /** Calls back when a state was put or a fire was added here, which may not be committed yet, until the scope closes. */
+  readonly listen: (call: () => void) => Effect.Effect<void, never, Scope.Scope>
   readonly look: Effect.Effect<Look>
   /** Schedules that are due, at most `limit`, first one of each owner, then another one of each. */
   readonly due: (limit: number) => Effect.Effect<ReadonlyArray<Due>>

@@ -1,6 +1,6 @@
 /** What jobs promise, over every layer that keeps them. */
 import { assert, layer } from "@effect/vitest"
-import { Duration, Effect, Fiber, Layer } from "effect"
+import { Context, Duration, Effect, Fiber, Layer } from "effect"
 import type { JobId, UserId } from "../../src/domain/Ids.ts"
 import { type Job, newJob } from "../../src/domain/Job.ts"
 import type * as Host from "../../src/layers/Host.ts"
@@ -8,6 +8,7 @@ import * as Working from "../../src/layers/Jobs/Working.ts"
 import { type JobHandler, Jobs, type Outcome } from "../../src/services/Jobs.ts"
 import { JobStore } from "../../src/services/JobStore.ts"
 import { now } from "../../src/services/Now.ts"
+import { Peers } from "../../src/services/Peers.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { freshId, freshOwner } from "../support/fixtures.ts"
 import { eventually } from "../support/live.ts"
@@ -259,5 +260,30 @@ export const jobsContract = <E>(name: string, backend: Layer.Layer<Host.Memories
         for (const job of jobs) yield* eventually("it is done", read(job), ({ status }) => status === "done")
         assert.strictEqual(counts.size, jobs.length)
         assert.isTrue([...counts.values()].every((count) => count === 1))
+      }))
+
+    it.scoped("are begun when they are added, not at the next look, where no other process can have added them", () =>
+      Effect.gen(function*() {
+        const { layer } = bus().join()
+        const alone = Layer.map(
+          layer,
+          (context) => Context.make(Peers, { ...Context.get(context, Peers), alone: true })
+        )
+        const handlers = [{
+          kind: "prompt",
+          timeout: Duration.seconds(20),
+          pauses: soon,
+          work: () => Effect.succeed(done)
+        }]
+        const context = yield* Layer.build(Layer.provide(Layer.fresh(Working.layer(handlers)), alone))
+        yield* Effect.forkScoped(Effect.flatMap(Jobs, ({ run }) => run).pipe(Effect.provide(context)))
+        const { transaction } = yield* Storage
+        yield* Effect.sleep(200)
+        // A process that shares its storage is never alone, and hears of a job before the others can see it.
+        const [job] = yield* (name === "PostgreSQL"
+          ? added(freshOwner(), 1, "prompt")
+          : transaction(added(freshOwner(), 1, "prompt")))
+        const [took] = yield* Effect.timed(eventually("it is done", read(job!), ({ status }) => status === "done"))
+        assert.isBelow(Duration.toMillis(took), 4_000)
       }))
   })

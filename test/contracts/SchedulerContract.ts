@@ -169,6 +169,7 @@ export const schedulerContract = <E>(
         const store = yield* ScheduleStore
         assert.isTrue(yield* store.write({ ...fire!, status: "pending", run_id: null, ended_at: null }, "completed"))
         yield* store.postpone(fire!.id, 0)
+        yield* host.do(Effect.flatMap(Scheduler, ({ wake }) => wake))
         const [again] = yield* host.do(settled(schedule, 1))
         assert.deepInclude(again, { status: "completed", run_id: fire!.run_id })
         assert.strictEqual((yield* runsIn(schedule)).length, 1)

@@ -22,6 +22,7 @@ import { Rooms } from "../../services/Rooms.ts"
 import type { OwnedSession } from "../../services/RunOwner.ts"
 import { Storage } from "../../services/Storage.ts"
 import { type Chosen, type RunningTask, TaskStore } from "../../services/TaskStore.ts"
+import * as Listeners from "../Listeners.ts"
 import { supervise } from "../Supervise.ts"
 import * as Following from "./Following.ts"
 import * as Telling from "./Telling.ts"
@@ -63,7 +64,7 @@ export const make = Effect.gen(function*() {
   const live = new Map<TaskId, Following.Following>()
   /** Sessions in which there may be something to tell. */
   let ringing = new Set<SessionId>()
-  const listeners = new Set<() => void>()
+  const ended = Listeners.make()
   let isLeaving = false
 
   // Calls that do not stop are abandoned: the process must end all the same.
@@ -84,11 +85,11 @@ export const make = Effect.gen(function*() {
       const payload = { task_id: task.id, session_id: task.session_id }
       yield* jobs.add([newJob(`task.${task.id}`, task.user_id, taskJobKind, payload, task.updated_at)])
       return true
-    })).pipe(Effect.tap((ended) => {
+    })).pipe(Effect.tap((isWritten) => {
       // The row is there before anybody looks for it.
-      if (!ended || !isUntold(task)) return
+      if (!isWritten || !isUntold(task)) return
       ringing.add(task.session_id)
-      for (const call of listeners) call()
+      ended.call()
     }))
 
   const follow = Following.make({ end, tell, isLeaving: () => isLeaving })
@@ -253,11 +254,7 @@ export const make = Effect.gen(function*() {
     }),
     cancelAll: ({ id, user_id }: OwnedSession, run?: RunId) =>
       stop({ owner: user_id, session_id: id, ...(run !== undefined && { run_id: run }) }),
-    listen: (call) =>
-      Effect.asVoid(Effect.acquireRelease(
-        Effect.sync(() => listeners.add(call)),
-        () => Effect.sync(() => listeners.delete(call))
-      )),
+    listen: ended.listen,
     recover
   })
 })

@@ -5,6 +5,7 @@ import { JobStore } from "../../services/JobStore.ts"
 import { timestampOf } from "../../services/Now.ts"
 import { type Row, tables } from "../../services/Storage.ts"
 import { fairly } from "../Fair.ts"
+import * as Listeners from "../Listeners.ts"
 import { type Store, Tables } from "../Memory/Tables.ts"
 
 /** A job with the process that has taken it. */
@@ -43,8 +44,12 @@ export const make = Effect.map(Tables, (store: Store) => {
     return row === undefined ? undefined : keptIn(row)[0]?.worker
   }
 
+  const added = Listeners.make()
+
   return JobStore.of({
-    add: (jobs) => store.run(() => jobs.forEach((job) => statusOf(job.id) === undefined && put(job))),
+    add: (jobs) =>
+      Effect.map(store.run(() => jobs.forEach((job) => statusOf(job.id) === undefined && put(job))), added.call),
+    listen: added.listen,
     look: (kinds) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
         store.run(() => {

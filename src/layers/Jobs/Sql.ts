@@ -2,6 +2,7 @@
 import { Effect, Layer, Option, Schema } from "effect"
 import { Job } from "../../domain/Job.ts"
 import { JobStore } from "../../services/JobStore.ts"
+import * as Listeners from "../Listeners.ts"
 import { Prepared } from "../Sql/Prepared.ts"
 import { orDie } from "../Sql/SqlState.ts"
 
@@ -83,8 +84,14 @@ const rowOf = (job: Job) => ({
 export const make = Effect.map(Prepared, ({ execute }) => {
   const rows = <Row extends object>(...statement: Parameters<typeof execute>) => orDie(execute<Row>(...statement))
 
+  const added = Listeners.make()
+
   return JobStore.of({
-    add: (jobs) => jobs.length === 0 ? Effect.void : Effect.asVoid(rows(addText, [JSON.stringify(jobs.map(rowOf))])),
+    add: (jobs) =>
+      jobs.length === 0
+        ? Effect.void
+        : Effect.map(rows(addText, [JSON.stringify(jobs.map(rowOf))]), added.call),
+    listen: added.listen,
     look: (kinds) =>
       Effect.map(rows<LookRow>(lookText, [kinds.join(" ")]), ([row]) => ({
         now: row!.now,

@@ -1,6 +1,6 @@
 /**
- * The loop of a process: it takes jobs whose time has come and does them. It waits for a doorbell or a time, and
- * looks at least every second whatever happens: timers only make it quick.
+ * The loop of a process: it takes jobs whose time has come and does them. It waits for a doorbell or a time, and looks
+ * every second whatever happens, or every few where no other process can have added one: timers only make it quick.
  */
 import { Clock, Duration, Effect, Layer, Random } from "effect"
 import { Conflict } from "../../domain/Errors.ts"
@@ -20,8 +20,14 @@ const maxWorkingOfOne = 4
 /** Nobody else takes a job for so much longer than its handler may work. */
 const leaseSlack = Duration.seconds(30)
 
-/** Longest and shortest pause between two looks, in milliseconds, and the one after a look that found what cannot be done yet. */
-const longest = 1_000
+/**
+ * Longest and shortest pause between two looks, in milliseconds, and the one after a look that found what cannot be done
+ * yet. A process alone hears of all that is added; it looks because the clock may be moved.
+ */
+const longestAlone = 5_000
+const longestShared = 1_000
+/** The pause after a look that storage refused. */
+const refused = 1_000
 const shortest = 5
 const held = 100
 
@@ -46,6 +52,7 @@ export const make = (handlers: ReadonlyArray<JobHandler>) =>
     const storage = yield* Storage
     const peers = yield* Peers
     const bell = yield* Effect.makeLatch(false)
+    const longest = peers.alone ? longestAlone : longestShared
     const wake = Effect.sync(() => bell.unsafeOpen())
     const kinds = handlers.map(({ kind }) => kind)
     const byKind = new Map(handlers.map((handler) => [handler.kind, handler]))
@@ -105,12 +112,13 @@ export const make = (handlers: ReadonlyArray<JobHandler>) =>
         Effect.annotateLogs({ job_id: job.id, kind: job.kind })
       )
 
-    /** Takes back what processes were doing that are gone. */
+    /** Takes back what processes were doing that are gone; answers whether there was something. */
     const releaseDead = Effect.fnUntraced(function*({ workers }: JobLook) {
-      if (!workers.some((worker) => worker !== peers.self)) return
+      if (!workers.some((worker) => worker !== peers.self)) return false
       const living = yield* peers.living
       const dead = workers.filter((worker) => !living.has(worker) && worker !== peers.self)
       if (dead.length > 0) yield* store.release(dead)
+      return dead.length > 0
     })
 
     const pruning = Effect.flatMap(Clock.currentTimeMillis, (now) =>
@@ -124,6 +132,7 @@ export const make = (handlers: ReadonlyArray<JobHandler>) =>
       )
 
     const run = Effect.gen(function*() {
+      yield* store.listen(() => bell.unsafeOpen())
       const working = yield* AtOnce.make(maxWorking, maxWorkingOfOne, () => bell.unsafeOpen())
 
       const take = Effect.gen(function*() {
@@ -148,12 +157,13 @@ export const make = (handlers: ReadonlyArray<JobHandler>) =>
         // The bell is closed before the look: who rings afterwards is heard at the end.
         bell.unsafeClose()
         const look = yield* store.look(kinds)
-        yield* releaseDead(look)
+        // What is free now is seen by the next look.
+        if (yield* releaseDead(look)) return shortest
         if (look.next === undefined) return longest
         if (look.next <= look.now) return (yield* take) > 0 ? shortest : held
         return Math.min(Math.max(look.next - look.now, shortest), longest)
       }).pipe(
-        Effect.catchAllCause((cause) => Effect.as(Effect.logDebug("Jobs cannot be looked at now", cause), longest))
+        Effect.catchAllCause((cause) => Effect.as(Effect.logDebug("Jobs cannot be looked at now", cause), refused))
       )
 
       const loop: Effect.Effect<never> = Effect.forever(

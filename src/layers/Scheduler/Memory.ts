@@ -8,6 +8,7 @@ import { timestampOf } from "../../services/Now.ts"
 import { type Advance, ScheduleStore, type StateInput } from "../../services/ScheduleStore.ts"
 import { type Row, tables } from "../../services/Storage.ts"
 import { fairly } from "../Fair.ts"
+import * as Listeners from "../Listeners.ts"
 import { type Store, Tables } from "../Memory/Tables.ts"
 
 /** A state as it is kept; times are in milliseconds. */
@@ -87,6 +88,8 @@ const make = Effect.map(Tables, (store: Store) => {
     return true
   }
 
+  const changed = Listeners.make()
+
   return ScheduleStore.of({
     now: Clock.currentTimeMillis,
     states: (ids) =>
@@ -107,12 +110,14 @@ const make = Effect.map(Tables, (store: Store) => {
       store.run(() => {
         const kept = stateIn(state.id)
         putState({ last: null, fires: 0, ...kept, ...state, revision: (kept?.revision ?? 0) + 1 })
+        changed.call()
       }),
     break: (id, reason) =>
       store.run(() => {
         const kept = stateIn(id)
         if (kept?.status === "active") putState({ ...kept, status: "broken", reason, slot: null, next: null })
       }),
+    listen: changed.listen,
     look: Effect.flatMap(Clock.currentTimeMillis, (now) =>
       store.run(() => ({
         now,
@@ -144,7 +149,7 @@ const make = Effect.map(Tables, (store: Store) => {
           }))
         })),
     advance: (moves) => store.transaction(store.run(() => new Set(moves.filter(advance).map(({ due }) => due.id)))),
-    add: (fire) => store.run(() => putFire(fire)),
+    add: (fire) => Effect.map(store.run(() => putFire(fire)), changed.call),
     take: ({ lease, limit, maxRunning, perOwner, sender, without }) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
         store.run(() => {

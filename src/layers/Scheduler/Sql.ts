@@ -9,6 +9,7 @@ import { StoredRun } from "../../domain/Older.ts"
 import { Schedule, type ScheduleState, type ScheduleStatus } from "../../domain/Schedule.ts"
 import { timestampOf } from "../../services/Now.ts"
 import { type Advance, ScheduleStore } from "../../services/ScheduleStore.ts"
+import * as Listeners from "../Listeners.ts"
 import { Prepared } from "../Sql/Prepared.ts"
 import { orDie, retryDeadlock } from "../Sql/SqlState.ts"
 
@@ -204,6 +205,8 @@ export const make = Effect.map(Prepared, ({ execute }) => {
   const firesOf = (documents: ReadonlyArray<Document>) =>
     documents.flatMap(({ data }) => Option.toArray(decodeFire(data)))
 
+  const changed = Listeners.make()
+
   return ScheduleStore.of({
     now: Effect.map(rows<{ readonly now: number }>(nowText, []), ([row]) => row!.now),
     states: (ids) =>
@@ -220,8 +223,9 @@ export const make = Effect.map(Prepared, ({ execute }) => {
           }]))
       ),
     put: ({ id, next, owner, reason, slot, status }) =>
-      Effect.asVoid(rows(putText, [id, owner, status, reason, slot, next])),
+      Effect.map(rows(putText, [id, owner, status, reason, slot, next]), changed.call),
     break: (id, reason) => Effect.asVoid(rows(breakText, [id, reason])),
+    listen: changed.listen,
     look: Effect.map(rows<LookRow>(lookText, []), ([row]) => ({
       now: row!.now,
       next_fire: row!.next_fire ?? undefined,
@@ -253,7 +257,7 @@ export const make = Effect.map(Prepared, ({ execute }) => {
       ),
     add: (fire) => {
       const { at, data, id, owner, schedule_id, slot, status } = rowOf(fire)
-      return Effect.asVoid(rows(addText, [id, owner, at, data, schedule_id, status, slot]))
+      return Effect.map(rows(addText, [id, owner, at, data, schedule_id, status, slot]), changed.call)
     },
     take: ({ lease, limit, maxRunning, perOwner, sender, without }) =>
       Effect.map(

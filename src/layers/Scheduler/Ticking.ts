@@ -1,6 +1,7 @@
 /**
  * The loop of a process: it claims what is due, sends what is claimed, and follows the runs. It waits for a doorbell
- * or a time, and looks at least every second whatever happens: timers only make it quick. The clock is that of the storage.
+ * or a time, and looks every second whatever happens, or every few where no other process can have written something:
+ * timers only make it quick. The clock is that of the storage.
  */
 import { Duration, Effect } from "effect"
 import { FireId } from "../../domain/Ids.ts"
@@ -23,8 +24,14 @@ const maxSendingOfOne = 8
 /** Fires of one owner, over all processes, whose runs go on at the same time; those beyond wait. */
 const maxRunning = 64
 
-/** Longest and shortest pause between two looks, in milliseconds, and the longest while runs of fires go on. */
-const longest = 1_000
+/**
+ * Longest and shortest pause between two looks, in milliseconds, and the longest while runs of fires go on. A process
+ * alone hears of all that is written; it looks because the clock may be moved.
+ */
+const longestAlone = 5_000
+const longestShared = 1_000
+/** The pause after a look that storage refused. */
+const refused = 1_000
 const longestOpen = 500
 const shortest = 5
 /** The pause after a look that found something due which cannot be done yet. */
@@ -40,6 +47,7 @@ export const make = Effect.gen(function*() {
   const send = yield* Sending.make
   const follow = yield* Following.make
   const bell = yield* Effect.makeLatch(false)
+  const longest = peers.alone ? longestAlone : longestShared
   const fireId = (millis: number) => FireId.make(newId.record(millis))
 
   /** Claims a batch; answers how many schedules have moved. */
@@ -61,15 +69,17 @@ export const make = Effect.gen(function*() {
     return moved
   })
 
-  /** Takes back what processes were sending that are gone. */
+  /** Takes back what processes were sending that are gone; answers whether there was something. */
   const releaseDead = Effect.fnUntraced(function*({ senders }: Look) {
-    if (!senders.some((sender) => sender !== peers.self)) return
+    if (!senders.some((sender) => sender !== peers.self)) return false
     const living = yield* peers.living
     const dead = senders.filter((sender) => !living.has(sender) && sender !== peers.self)
     if (dead.length > 0) yield* store.release(dead)
+    return dead.length > 0
   })
 
   return Effect.gen(function*() {
+    yield* store.listen(() => bell.unsafeOpen())
     const sending = yield* AtOnce.make(maxSending, maxSendingOfOne, () => bell.unsafeOpen())
 
     /** Takes fires and begins to send them; answers how many. */
@@ -92,7 +102,8 @@ export const make = Effect.gen(function*() {
       // The bell is closed before the look: who rings afterwards is heard at the end.
       bell.unsafeClose()
       const look = yield* store.look
-      yield* releaseDead(look)
+      // What is free now is seen by the next look.
+      if (yield* releaseDead(look)) return shortest
       const claimed = look.next_fire !== undefined && look.next_fire <= look.now ? yield* claim(look.now) : 0
       const taken = claimed > 0 || (look.next_send !== undefined && look.next_send <= look.now) ? yield* take : 0
       const followed = look.has_open ? yield* follow : 0
@@ -103,7 +114,7 @@ export const make = Effect.gen(function*() {
       )
       return Math.min(until <= 0 ? held : Math.max(until, shortest), look.has_open ? longestOpen : longest)
     }).pipe(
-      Effect.catchAllCause((cause) => Effect.as(Effect.logDebug("Schedules cannot be looked at now", cause), longest))
+      Effect.catchAllCause((cause) => Effect.as(Effect.logDebug("Schedules cannot be looked at now", cause), refused))
     )
 
     const loop: Effect.Effect<never> = Effect.forever(
