@@ -29,8 +29,8 @@ export interface Watchdog {
   readonly setLong: (isLong: boolean) => void
 }
 
-/** Ticks and beats per second. */
-const perSecond = 2
+/** Beats, and looks at them, per second. */
+const perSecond = 1
 
 const beatCell = 0
 const limitCell = 1
