@@ -68,5 +68,10 @@ export const OutputSchema = JsonObject.pipe(
   Schema.filter(isBounded, {
     message: () =>
       `Expected a JSON schema of at most ${maxValues} values and ${maxDepth} levels, whose references stay within it and do not come back to themselves`
-  })
+  }),
+  // Clients read the answer as an object.
+  Schema.filter(({ type }) =>
+    type === undefined || type === "object" ||
+    { path: ["type"], message: "Expected \"object\": put a list or a text into a property of an object" }
+  )
 )

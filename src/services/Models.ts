@@ -131,6 +131,8 @@ export class ModelFailed extends Schema.TaggedError<ModelFailed>()("ModelFailed"
   type: ModelErrorType,
   message: Schema.String,
   retryable: Schema.Boolean,
+  /** The model is not there, or does not take what the conversation holds: another one may do better. */
+  is_models: Schema.optional(Schema.Boolean),
   /** Seconds, when the provider named them. */
   retry_after: Schema.optional(Schema.Number),
   /** What the provider's filter found, where a `content_policy` refusal says it. */

@@ -417,6 +417,7 @@ export const parkingContract = <E>(name: string, storage: Layer.Layer<Host.Memor
         const taken = yield* hub.reply(session, steering.run_id, steering.seq)
         const reply = yield* hub.reply(session, going.run_id, going.seq)
         assert.strictEqual(taken.id, reply.id)
+        assert.strictEqual(textOf(taken.content), "end", "the reply is whole")
         assert.deepStrictEqual(reply.content.map(({ type }) => type), ["tool_call", "tool_result", "hint", "text"])
         assert.deepInclude(yield* runs.get(session.user_id, steering.run_id), {
           status: "ended",

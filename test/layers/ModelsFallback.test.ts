@@ -100,6 +100,19 @@ describe("Fallbacks", () => {
       }
     }))
 
+  it.effect("are asked where the request was wrong for this model alone", () =>
+    Effect.gen(function*() {
+      const failed = new ModelFailed({
+        type: "invalid_request",
+        message: "No such model.",
+        retryable: false,
+        is_models: true
+      })
+      const { calls, parts } = yield* asked({ a: [failed], b: [text, finish] })
+      assert.deepStrictEqual(calls.map(([model]) => model), ["a", "b"])
+      assert.deepInclude(parts[0], { type: "switch", error: { type: "invalid_request", message: "No such model." } })
+    }))
+
   it.effect("take over a conversation that is too long only where more fits", () =>
     Effect.gen(function*() {
       const answers = { a: [failing("context_length")], b: [text, finish], c: [text, finish] }

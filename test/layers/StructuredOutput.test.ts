@@ -71,6 +71,21 @@ describe("An answer of a schema", () => {
       assert.deepStrictEqual(asked[0]!.output, { schema: output_schema })
     }))
 
+  it.live("may be one of several, which the model gives in an object", () =>
+    Effect.gen(function*() {
+      const city = { type: "object", properties: { city: { $ref: "#/$defs/name" } }, required: ["city"] }
+      const output_schema = { anyOf: [city, { const: "nowhere" }], $defs: { name: { type: "string" } } }
+      const held = yield* ask([says(`{"value":{"city":"Bergen"}}`)], { output_schema })
+      assert.deepInclude(held.end, { finished_reason: "completed", structured_output: { city: "Bergen" } })
+      const plain = yield* ask([says(`{"city":"Oslo"}`)], { output_schema })
+      assert.deepInclude(plain.end, { finished_reason: "completed", structured_output: { city: "Oslo" } })
+      const counted = { anyOf: [{ type: "object", properties: { value: { type: "integer" } }, required: ["value"] }] }
+      const whole = yield* ask([says(`{"value":1}`)], { output_schema: counted })
+      assert.deepInclude(whole.end, { finished_reason: "completed", structured_output: { value: 1 } })
+      const wrong = yield* ask([says(`{"value":{"city":1}}`), says(`{"value":{"city":"Oslo"}}`)], { output_schema })
+      assert.deepInclude(wrong.end, { finished_reason: "completed", structured_output: { city: "Oslo" } })
+    }))
+
   it.live("may stand in a fence, and after tools", () =>
     Effect.gen(function*() {
       const fenced = "```json\n{\"city\": \"Oslo\"}\n```"

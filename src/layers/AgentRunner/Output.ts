@@ -1,5 +1,6 @@
 /** Reads an answer that must be JSON of a schema from the reply's last text, and checks it. */
 import { Effect } from "effect"
+import { heldIn } from "../../domain/AnswerObject.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import { isObject } from "../../domain/JsonSchema.ts"
@@ -124,9 +125,12 @@ export const check = Effect.fnUntraced(function*(
     }
     const found = parsed(text)
     if (found === undefined) continue
-    const checked = yield* checkOne(owner, schema, text, found)
-    if ("value" in checked) return checked
-    first ??= checked
+    for (const value of heldIn(schema, found.value)) {
+      const own = value === found.value ? text : JSON.stringify(value)
+      const checked = yield* checkOne(owner, schema, own, { value })
+      if ("value" in checked) return checked
+      first ??= checked
+    }
     if (++tries === maxTries) break
   }
   if (first !== undefined) return first

@@ -6,8 +6,9 @@ import type { Bounds } from "./Bounds.ts"
 
 /**
  * Whether another model may do better. What the request itself got wrong would
- * be wrong again, and what one provider's policy refuses is not asked of the
- * next. A conversation that is too long needs a model that takes more.
+ * be wrong again, unless the failure says that it lies in the model, and what one
+ * provider's policy refuses is not asked of the next. A conversation that is too
+ * long needs a model that takes more.
  */
 const passesOn: Readonly<Record<Exclude<ModelErrorType, "context_length">, boolean>> = {
   authentication: true,
@@ -40,8 +41,14 @@ export interface Options {
 }
 
 /** The model to call after this one failed, if any. */
-const nextOf = Effect.fnUntraced(function*({ models, sizeOf }: Options, failedAt: number, { type }: ModelFailed) {
-  if (type !== "context_length") return passesOn[type] && failedAt + 1 < models.length ? failedAt + 1 : undefined
+const nextOf = Effect.fnUntraced(function*(
+  { models, sizeOf }: Options,
+  failedAt: number,
+  { is_models, type }: ModelFailed
+) {
+  if (type !== "context_length") {
+    return (is_models === true || passesOn[type]) && failedAt + 1 < models.length ? failedAt + 1 : undefined
+  }
   const sizes = yield* Effect.forEach(models, sizeOf)
   const size = sizes[failedAt]
   const larger = sizes.findIndex((other = 0, i) => i > failedAt && size !== undefined && other > size)

@@ -292,16 +292,20 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
       Effect.gen(function*() {
         const stored = yield* untilOver(session, run, after)
         const room = yield* rooms.get(session)
-        // The run may have ended in another process, and the room here may not know it yet.
-        yield* room.follow
-        const own = room.context().findLast(({ id }) => id === stored.reply_id) ??
-          (yield* placed(session, stored.reply_id))
+        const replyOf = Effect.fnUntraced(function*({ reply_id }: Run) {
+          // The run may have ended in another process, and the room here may not know it yet.
+          yield* room.follow
+          return room.context().findLast(({ id }) => id === reply_id) ?? (yield* placed(session, reply_id))
+        })
+        const own = yield* replyOf(stored)
         if (own !== undefined) return own
-        // An input that steered has no reply of its own: it went into another one.
-        const other = stored.finished_reason === "completed"
-          ? owner.activity(session.id)?.reply ?? room.context().findLast(({ role }) => role === "assistant")
-          : undefined
-        return other ?? neverBegun(stored)
+        if (stored.finished_reason !== "completed") return neverBegun(stored)
+        // An input that steered has no reply of its own: it went into another one, whose end is awaited.
+        const other = yield* running(session)
+        const into = other === undefined
+          ? room.context().findLast(({ role }) => role === "assistant")
+          : yield* replyOf(yield* untilOver(session, other.id, after))
+        return into ?? neverBegun(stored)
       }).pipe(Effect.scoped),
     interrupt: (session, queue) => withTasks(session, owner.interrupt(session, queue)),
     cancel: (session, run) => withTasks(session, owner.cancel(session, run), run),

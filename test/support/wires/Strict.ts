@@ -47,9 +47,20 @@ function* filesIn(value: Json): Generator<string> {
   }
 }
 
+/** An answer's schema has a plain object at its root. https://platform.openai.com/docs/guides/structured-outputs */
+const outputs = (body: Json): ReadonlyArray<string> => {
+  const schema = body.response_format?.json_schema?.schema ?? body.text?.format?.schema ??
+    body.output_config?.format?.schema ?? body.generationConfig?.responseJsonSchema
+  if (schema === undefined || schema === null) return []
+  const isObject = schema.type === "object" && schema.anyOf === undefined && schema.oneOf === undefined &&
+    schema.allOf === undefined && schema.enum === undefined && schema.$ref === undefined
+  return isObject ? [] : ["schema must have type object at the root"]
+}
+
 /** Nor may it have a file whose link or name is none. */
 export const wellFormed: Rule = (body, { bytes }) => [
   ...filesIn(body.messages ?? body.contents ?? body.input),
+  ...outputs(body),
   ...([...stringsIn(body)].some(hasHalf) ? ["invalid unicode: lone surrogate"] : []),
   ...(Buffer.from(bytes).includes("verbatim-") ? ["a place holder has left"] : [])
 ]

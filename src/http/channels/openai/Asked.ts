@@ -1,5 +1,6 @@
 /** What a request asks for, in our words: read once, and refused where it asks for what cannot be served. */
 import { Either, ParseResult, Schema } from "effect"
+import { isHeld } from "../../../domain/AnswerObject.ts"
 import type { Invalid } from "../../../domain/Errors.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
 import { OutputSchema } from "../../../domain/OutputSchema.ts"
@@ -88,6 +89,15 @@ const outputOf = ({ response_format }: ChatRequest): Either.Either<Asked["output
   if (response_format == null || (response_format.type === "text")) return Either.right(undefined)
   if (!("json_schema" in response_format)) return Either.right({ schema: { type: "object" } })
   const { name, schema } = response_format.json_schema
+  if (schema != null && isHeld(schema)) {
+    return Either.left(
+      refuse(
+        "invalid",
+        "response_format.json_schema.schema",
+        "Expected a plain object at the root: put the answer into one of its properties"
+      )
+    )
+  }
   return Either.mapBoth(decodeOutput(schema ?? { type: "object" }), {
     onLeft: (error) => {
       const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)

@@ -13,6 +13,10 @@ const longestRetryAfter = 86_400
 const failed = (type: ModelErrorType, retryable: boolean, message: string) =>
   new ModelFailed({ type, retryable, message })
 
+/** The model itself is what cannot do it. */
+const notByThisModel = (message: string) =>
+  new ModelFailed({ type: "invalid_request", retryable: false, is_models: true, message })
+
 /** The answer began and did not end. */
 export const cut = (): ModelFailed => failed("upstream", true, "The provider's answer broke off before its end (cut).")
 
@@ -198,9 +202,7 @@ const refused = (status: number, body: string, headers: unknown, now: number): M
     case 403:
       return said.key.test(body) ? badKey(status) : forbidden(status)
     case 404:
-      return failed(
-        "invalid_request",
-        false,
+      return notByThisModel(
         "The provider does not know the model or the address (404): check the model's name and the base_url."
       )
     case 408:
@@ -216,9 +218,17 @@ const refused = (status: number, body: string, headers: unknown, now: number): M
   if (said.policy.test(body)) return contentPolicy(body)
   if (said.key.test(body)) return badKey(status)
   if (said.quota.test(body)) return tooMany(status, body, headers, now)
+  if (said.model.test(body)) return wrongModel(status)
   if (status >= 400) return badRequest(status)
   return failed("upstream", false, `The provider answered with a status that was not expected (${status}).`)
 }
+
+const wrongModel = (status: number | undefined) =>
+  notByThisModel(
+    `The provider does not know the model, or the model does not take what was sent${
+      of(status)
+    }: check the model's name, the files and the tools.`
+  )
 
 const badlyWritten = () =>
   failed("upstream", true, "The provider could not read what the model wrote as a tool's call or as JSON.")
@@ -240,6 +250,7 @@ const reportedFailure = (error: unknown, now: number): ModelFailed => {
   if (said.quota.test(body) || said.rate.test(body)) return tooMany(undefined, body, undefined, now)
   if (said.key.test(body)) return badKey(undefined)
   if (said.permission.test(body)) return forbidden(undefined)
+  if (said.model.test(body)) return wrongModel(undefined)
   return said.request.test(body) ? badRequest(undefined) : midway()
 }
 
@@ -291,8 +302,9 @@ export const failureOf = (error: unknown, begun: boolean, now: number): ModelFai
       return ofCall(error, now)
     case "AI_UnsupportedFunctionalityError":
     case "AI_InvalidPromptError":
-      return failed("invalid_request", false, "The model cannot take what the conversation holds.")
+      return notByThisModel("The model cannot take what the conversation holds.")
     case "AI_NoSuchModelError":
+      return notByThisModel("The provider does not know the model: check its name.")
     case "AI_InvalidArgumentError":
     case "AI_TooManyEmbeddingValuesForCallError":
       return failed("invalid_request", false, "The provider cannot be asked this: check the model and its parameters.")

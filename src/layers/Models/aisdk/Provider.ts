@@ -9,6 +9,7 @@ import type {
   LanguageModelV3ToolChoice
 } from "@ai-sdk/provider"
 import { Effect } from "effect"
+import { holding } from "../../../domain/AnswerObject.ts"
 import { isBlank } from "../../../domain/Text.ts"
 import { ModelFailed, type StructuredOutput, type ToolChoice, type ToolSpec } from "../../../services/Models.ts"
 import { tidied } from "../families/Addresses.ts"
@@ -175,6 +176,7 @@ const requestsOf = ({ alive, charged, fetch, model }: Provider.ProviderCall<obje
 const refused = (mediaType: string, model: string) =>
   new ModelFailed({
     type: "invalid_request",
+    is_models: true,
     message:
       `The model ${model} does not take files of type ${mediaType} in this form: choose another model, or leave the file out.`,
     retryable: false
@@ -188,6 +190,7 @@ const oddTool = (tools: ReadonlyArray<ToolSpec>, { argument }: Dialect): ModelFa
     if (path === undefined) continue
     return new ModelFailed({
       type: "invalid_request",
+      is_models: true,
       message: `The tool '${name}' has an argument at ${
         path.slice(0, longestPath)
       } whose name this provider does not take: use up to 64 ASCII letters, digits, dots, dashes and underscores, or choose another model.`,
@@ -229,7 +232,11 @@ export const make = <Credential extends object, Parameters extends object>(
     accepts: () => true,
     stream: (given, emit) =>
       Effect.suspend(() => {
-        const call = { ...given, credential: addressed(given.credential) }
+        const call = {
+          ...given,
+          credential: addressed(given.credential),
+          ...(given.output !== undefined && { output: { ...given.output, schema: holding(given.output.schema) } })
+        }
         const { card, credential, credential_id, messages, model, tools } = call
         const spoken = typeof dialect === "function" ? dialect(call) : dialect
         const author = credential_id === undefined ? model : `${model} ${credential_id}`

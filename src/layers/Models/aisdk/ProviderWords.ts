@@ -7,6 +7,9 @@ export const said = {
     /context[ _](length|window|size)|maximum (context|prompt)|(prompt|input) is too long|too many (input )?tokens(?!,? (please wait|per (minute|day)))|input token count|reduce the length|range of input length|context limit|(exceed\w*|input|prompt)( the| this| your)?( model)?('s)? token limit|exceeds? the (maximum|available) (number of )?(context|tokens)/i,
   /** What the model wrote is no call or JSON that the provider could read: it may write better the next time. */
   written: /code\\?"\s*:\s*\\?"(tool_use_failed|output_parse_failed|json_validate_failed)\b/i,
+  /** The model is not there, or does not take what was sent: pictures, tools. */
+  model:
+    /model_?not_?found|model not exist|invalid_model|not a valid model|model identifier is invalid|model( \S{1,200})? (does not exist|was not found|not found|is not supported)|(does not|doesn't|not) support (image|vision|audio|tool|function|file|pdf|multimodal)|not a multimodal model|at most 0 (image|audio|video)|only supported by certain models|unknown variant `(image_url|input_audio|file)`/i,
   policy:
     /content_?policy|content_?filter|content management policy|data_?inspection_?failed|responsible ?ai|blocked by (the )?safety/i,
   key:
