@@ -2,7 +2,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import type { BlockId } from "../../src/domain/Ids.ts"
-import type { ContentBlock, DataBlock } from "../../src/domain/Message.ts"
+import type { ContentBlock, DataBlock, Message } from "../../src/domain/Message.ts"
 import { readable } from "../../src/layers/AgentRunner/ReadableFiles.ts"
 import * as Pictures from "../support/pictures.ts"
 import * as Answered from "../support/wires/Answered.ts"
@@ -57,6 +57,30 @@ layer(Talk.base, { excludeTestServices: true })("In every later turn are taken",
       Effect.gen(function*() {
         const body = yield* asks(...links.map((url) => [text("See."), link(url)]))
         for (const url of links) assert.notInclude(body, url)
+      }))
+
+    it.scoped(`links of earlier turns that are dead by now: ${subject.name}`, () =>
+      Effect.gen(function*() {
+        const { ask, server } = yield* Talk.open(subject)
+        const dead = "https://example.com/dead.png"
+        const sends = (...messages: ReadonlyArray<Message>) =>
+          Effect.gen(function*() {
+            server.answer(
+              subject.wire.refuse("bad_request", "The link could not be followed."),
+              subject.wire.say(Say.say(Say.text("ok")))
+            )
+            const exit = yield* Effect.exit(ask({ messages: messages.map(readable) }))
+            return { bodies: server.received.map(({ body }) => JSON.stringify(body)), exit }
+          })
+        const older = yield* sends(user(text("See."), link(dead)), reply(text("Seen.")), user(text("Go on.")))
+        // Where links are not sent at all, there is nothing to leave out.
+        if (older.bodies[0]!.includes(dead)) {
+          assert.strictEqual(older.exit._tag, "Success")
+          assert.deepStrictEqual(older.bodies.map((body) => body.includes(dead)), [true, false])
+        } else assert.strictEqual(older.bodies.length, 1)
+        const newest = yield* sends(user(text("See."), link(dead)))
+        assert.strictEqual(newest.exit._tag, "Failure", "a person can choose another one")
+        assert.isAtMost(newest.bodies.length, 1)
       }))
 
     it.scoped(`a link to a picture that is said to be the model's own: ${subject.name}`, () =>

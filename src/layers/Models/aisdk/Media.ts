@@ -12,6 +12,8 @@ export interface Reader {
   readonly author: string
   /** Media types that the model takes, if known; `image/*` stands for all images. */
   readonly takes: ReadonlyArray<string> | undefined
+  /** Links of earlier turns are named in the place of being sent. */
+  readonly withoutLinks?: boolean | undefined
 }
 
 const isTaken = (mediaType: string, { takes }: Reader): boolean =>
@@ -50,7 +52,7 @@ const filePart = (
   const name = reader.dialect.namesInText === true ? undefined : nameOfFile(block)
   const filename = name === undefined ? {} : { filename: name }
   if (source.type === "base64") return { type: "file", mediaType, data: source.data, ...filename }
-  return sendable[1] && isWebUrl(source.url)
+  return sendable[1] && isWebUrl(source.url) && reader.withoutLinks !== true
     ? { type: "file", mediaType, data: new URL(source.url), ...filename }
     : undefined
 }
@@ -66,6 +68,22 @@ export const named = ({ name, source }: DataBlock): LanguageModelV3TextPart => (
 /** What cannot be sent is named instead. */
 export const fileOf = (block: DataBlock, reader: Reader): LanguageModelV3FilePart | LanguageModelV3TextPart =>
   filePart(block, reader) ?? named(block)
+
+const isLinked = ({ content }: Message, reader: Reader): boolean =>
+  content.some((block) =>
+    block.type === "data"
+      ? block.source.type === "url" && filePart(block, reader)?.type === "file"
+      : block.type === "tool_result" && typeof block.output !== "string" &&
+        block.output.some((part) => part.type === "data" && part.source.type === "url")
+  )
+
+/** Whether a turn before the newest has a link, which may be dead by now. */
+export const hasOlderLink = (messages: ReadonlyArray<Message>, reader: Reader): boolean =>
+  messages.slice(0, newestTurn(messages)).some((message) => isLinked(message, reader))
+
+/** Where the newest turn begins. */
+export const newestTurn = (messages: ReadonlyArray<Message>): number =>
+  messages.findLastIndex(({ role }) => role === "user")
 
 /** The first media type that the newest message of a person holds and the model does not take, when that is known. */
 export const refusedMedia = (messages: ReadonlyArray<Message>, reader: Reader): string | undefined => {

@@ -6,7 +6,7 @@
 import type { LanguageModelV3Message, LanguageModelV3Prompt } from "@ai-sdk/provider"
 import { type Message, textOf } from "../../../domain/Message.ts"
 import { isBlank } from "../../../domain/Text.ts"
-import type { Reader } from "./Media.ts"
+import { newestTurn, type Reader } from "./Media.ts"
 import { said, user } from "./Parts.ts"
 import { assistant } from "./Replies.ts"
 import { argumentsIn } from "./Verbatim.ts"
@@ -51,11 +51,20 @@ const wired = (message: Message, reader: Reader, taken: ReadonlySet<string>): Wi
   const known = converted.get(message)
   if (
     known?.dialect === reader.dialect && known.author === reader.author && known.takes === reader.takes &&
+    known.withoutLinks === reader.withoutLinks &&
     known.ids.every((id) => !taken.has(id))
   ) return known
   const made = { ...reader, ...convert(message, reader, taken) }
   converted.set(message, made)
   return made
+}
+
+/** The reader of each message: the newest turn's links are sent whatever became of those before. */
+const readers = (messages: ReadonlyArray<Message>, reader: Reader): (n: number) => Reader => {
+  if (reader.withoutLinks !== true) return () => reader
+  const newest = newestTurn(messages)
+  const { withoutLinks: _, ...whole } = reader
+  return (n) => n < newest ? reader : whole
 }
 
 /**
@@ -64,13 +73,14 @@ const wired = (message: Message, reader: Reader, taken: ReadonlySet<string>): Wi
  */
 export function* prepare(messages: ReadonlyArray<Message>, reader: Reader): Generator<void> {
   const taken = new Set<string>()
-  for (const message of messages) {
+  const readerOf = readers(messages, reader)
+  for (const [n, message] of messages.entries()) {
     for (const block of message.content) {
       if (block.type !== "tool_call") continue
       argumentsIn(block)
       yield
     }
-    for (const id of wired(message, reader, taken).ids) taken.add(id)
+    for (const id of wired(message, readerOf(n), taken).ids) taken.add(id)
     yield
   }
 }
@@ -90,9 +100,10 @@ export const promptOf = (
   const { afterResults, prefill, userFirst = false } = reader.dialect
   const prompt: LanguageModelV3Prompt = isBlank(system) ? [] : [{ role: "system", content: system.toWellFormed() }]
   const taken = new Set<string>()
+  const readerOf = readers(messages, reader)
   let begun = !userFirst
-  for (const message of messages) {
-    const { ids, messages: own } = wired(message, reader, taken)
+  for (const [n, message] of messages.entries()) {
+    const { ids, messages: own } = wired(message, readerOf(n), taken)
     for (const one of own) {
       if (!begun && one.role !== "system") {
         begun = true

@@ -11,7 +11,13 @@ import type {
 import { Effect } from "effect"
 import { holding } from "../../../domain/AnswerObject.ts"
 import { isBlank } from "../../../domain/Text.ts"
-import { ModelFailed, type StructuredOutput, type ToolChoice, type ToolSpec } from "../../../services/Models.ts"
+import {
+  type EmitPart,
+  ModelFailed,
+  type StructuredOutput,
+  type ToolChoice,
+  type ToolSpec
+} from "../../../services/Models.ts"
 import { tidied } from "../families/Addresses.ts"
 import * as Body from "../incoming/Body.ts"
 import * as Calls from "../incoming/Calls.ts"
@@ -21,7 +27,7 @@ import * as Provider from "../Provider.ts"
 import type { Dialect } from "./Dialect.ts"
 import * as AiSdkEmbed from "./Embed.ts"
 import { failureOf, isAiSdkError } from "./Failure.ts"
-import { type Reader, refusedMedia } from "./Media.ts"
+import { hasOlderLink, type Reader, refusedMedia } from "./Media.ts"
 import * as Outgoing from "./Outgoing.ts"
 import * as Pace from "./Pace.ts"
 import { prepare, promptOf } from "./Prompt.ts"
@@ -248,22 +254,36 @@ export const make = <Credential extends object, Parameters extends object>(
         const native = card?.structured_output ?? isStructured(call)
         const output = call.output === undefined || native ? undefined : outputName(tools, call.output)
         const { ended, log, requests, skipped } = requestsOf(call)
-        const prepared = Effect.zipRight(
-          Pace.through(prepare(messages, reader)),
-          Pace.map(tools, toolOf(spoken, tools.length))
+        let begun = false
+        const take: EmitPart = (part) => {
+          begun = true
+          return emit(part)
+        }
+        const ask = (reader: Reader) => {
+          const prepared = Effect.zipRight(
+            Pace.through(prepare(messages, reader)),
+            Pace.map(tools, toolOf(spoken, tools.length))
+          )
+          return Effect.flatMap(Effect.zip(open(credential), prepared), ([opened, told]) =>
+            AiSdkStream.stream({
+              model: modelOf(opened, model, spoken),
+              author,
+              dialect: spoken,
+              options: optionsOf(call, reader, told, output),
+              output,
+              emit: take,
+              requests,
+              skipped,
+              ended
+            }))
+        }
+        // A link that is dead by now would make the provider refuse every later turn.
+        const isForLinks = ({ is_models, type }: ModelFailed) =>
+          type === "invalid_request" && is_models !== true && !begun && hasOlderLink(messages, reader)
+        return ask(reader).pipe(
+          Effect.catchIf(isForLinks, () => ask({ ...reader, withoutLinks: true })),
+          Effect.ensuring(log)
         )
-        return Effect.flatMap(Effect.zip(open(credential), prepared), ([opened, told]) =>
-          AiSdkStream.stream({
-            model: modelOf(opened, model, spoken),
-            author,
-            dialect: spoken,
-            options: optionsOf(call, reader, told, output),
-            output,
-            emit,
-            requests,
-            skipped,
-            ended
-          })).pipe(Effect.ensuring(log))
       }),
     check: ({ credential, fetch }) =>
       Effect.clockWith((clock) => {
