@@ -14,6 +14,8 @@ import { SessionHub } from "../../services/SessionHub.ts"
 import { Sse } from "../Sse.ts"
 import type { Encoder, Policy } from "./Channel.ts"
 import { type Failure, problemOf } from "./Failures.ts"
+import { Hooks, replied } from "./Hooks.ts"
+import { Held, Updating } from "./Rewriting.ts"
 
 /** How long a failure may still be told by the status of the answer; then the stream begins, so that its client hears something. */
 const patience = "10 seconds"
@@ -59,8 +61,12 @@ class Fold implements Sink {
   }
 
   write(frames: Uint8Array) {
+    this.feed(eventsOf(decoder.decode(frames)).map(({ event }) => event))
+  }
+
+  feed(events: ReadonlyArray<AgentEvent>) {
     let text = ""
-    for (const { event } of eventsOf(decoder.decode(frames))) {
+    for (const event of events) {
       if (this.isOver) break
       text += this.#step(event)
     }
@@ -114,6 +120,14 @@ class Fold implements Sink {
     return this.#out?.drained ?? Effect.void
   }
 
+  /** Nothing more of the run is shown; it has not ended. */
+  fail(problem: Failure) {
+    if (this.isOver) return
+    this.isOver = true
+    this.problem = problem
+    this.#finish()
+  }
+
   end(comment?: string) {
     if (this.isOver) return
     this.isOver = true
@@ -136,12 +150,30 @@ export interface Followed {
 export const make = Effect.gen(function*() {
   const hub = yield* SessionHub
   const sse = yield* Sse
+  const { channel, hooks } = yield* Hooks
+  const updating = hooks.filter(({ update }) => update !== undefined)
+  const responding = hooks.filter(({ response }) => response !== undefined)
+
+  const aboutOf = ({ accepted: { run_id }, session }: Followed) => ({
+    channel,
+    owner: session.user_id,
+    agent_id: session.agent_id,
+    session_id: session.id,
+    run_id
+  })
+
+  /** The hooks work beside the reader of the log, for as long as the request does. */
+  const updated = (fold: Fold, followed: Followed) => {
+    const sink = new Updating(fold, updating, aboutOf(followed))
+    return Effect.as(Effect.forkScoped(sink.run), sink)
+  }
 
   const attach = (
-    { accepted, encoder, isKept, policy, session }: Followed,
+    followed: Followed,
     out: Sink | undefined
   ): Effect.Effect<Fold, Malformed | Conflict | Gone, Scope.Scope> =>
     Effect.gen(function*() {
+      const { accepted, encoder, isKept, policy, session } = followed
       const fold = new Fold(encoder, policy, out)
       // Before the first event can come: whatever ends the request, the run does not go on for nobody.
       yield* Effect.addFinalizer(() =>
@@ -155,7 +187,8 @@ export const make = Effect.gen(function*() {
           )
         })
       )
-      yield* hub.attach(session, fold, { after: accepted.seq, only: accepted.run_id })
+      const sink = out === undefined || updating.length === 0 ? fold : yield* updated(fold, followed)
+      yield* hub.attach(session, sink, { after: accepted.seq, only: accepted.run_id })
       return fold
     })
 
@@ -173,9 +206,13 @@ export const make = Effect.gen(function*() {
     /** Waits until the run is over; what it came to is in the encoder. */
     whole: (followed: Followed) =>
       sse.whileValid(Effect.scoped(Effect.gen(function*() {
-        const fold = yield* attach(followed, undefined)
+        const held = responding.length === 0 ? undefined : new Held()
+        const fold = yield* attach(held === undefined ? followed : { ...followed, encoder: held }, undefined)
         yield* Deferred.await(fold.over)
         if (fold.problem !== undefined) return yield* fold.problem
+        if (held === undefined) return
+        const reply = yield* replied(responding, held.reply(), aboutOf(followed))
+        for (const event of held.as(reply)) followed.encoder.step(event)
       })))
   }
 })

@@ -33,6 +33,7 @@ const greeting = (name: string, mount: string) => {
         "greetings",
         (handlers) => handlers.handle("hello", ({ path }) => Effect.succeed(`Hello, ${path.who}!`))
       ),
+    options: [],
     respond: ({ code, status }) => HttpServerResponse.text(code.toUpperCase(), { status }),
     errors: { statusOf: (status) => status, schema: { type: "string" } }
   })
@@ -74,6 +75,7 @@ describe("Channels and their places", () => {
       api: health,
       handlers: (api) =>
         HttpApiBuilder.group(api, "health", (handlers) => handlers.handle("health", () => Effect.succeed(""))),
+      options: [],
       respond: ({ status }) => HttpServerResponse.empty({ status }),
       errors: { statusOf: (status) => status, schema: {} }
     })
