@@ -1,7 +1,7 @@
 /** Channels speak protocols that are not ours. This is what the operator and an agent's owner say of them. */
 import { Schema } from "effect"
 
-const ChannelName = Schema.String.pipe(
+export const ChannelName = Schema.String.pipe(
   Schema.pattern(/^[a-z][a-z0-9_]{0,63}$/, {
     message: () => "Expected a channel's name: small letters, digits and underscores"
   })

@@ -28,6 +28,7 @@ import * as Models from "./handlers/Models.ts"
 import * as Notifications from "./handlers/Notifications.ts"
 import * as Runs from "./handlers/Runs.ts"
 import * as Schedules from "./handlers/Schedules.ts"
+import * as SessionKeys from "./handlers/SessionKeys.ts"
 import * as Sessions from "./handlers/Sessions.ts"
 import * as Skills from "./handlers/Skills.ts"
 import * as Usage from "./handlers/Usage.ts"
@@ -68,6 +69,7 @@ const handlers = Layer.mergeAll(
   Jobs.layer,
   BackgroundTasks.layer,
   Sessions.layer,
+  SessionKeys.layer,
   Usage.layer,
   Vault.layer,
   Workspaces.layer,
