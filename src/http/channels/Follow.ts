@@ -53,8 +53,11 @@ class Fold implements Sink {
   readonly #out: Sink | undefined
   /** The status has gone out, so that only a frame can tell of a failure. */
   #isOpen = false
+  readonly #isHeld: boolean
 
-  constructor(encoder: Encoder, policy: Policy, out: Sink | undefined) {
+  /** `isHeld`: the end of the stream waits for `release`. */
+  constructor(encoder: Encoder, policy: Policy, out: Sink | undefined, isHeld: boolean) {
+    this.#isHeld = isHeld
     this.#encoder = encoder
     this.#policy = policy
     this.#out = out
@@ -84,7 +87,7 @@ class Fold implements Sink {
       event.value.waiting_for === "user_confirmation"
     this.problem = refused ? approvalRefused : problemOf(event)
     if (event.type === "CUSTOM" && !refused) this.hasEnded = true
-    return this.problem === undefined ? this.#encoder.step(event) + this.#policy.end : ""
+    return this.problem === undefined ? this.#encoder.step(event) + (this.#isHeld ? "" : this.#policy.end) : ""
   }
 
   #send(text: string) {
@@ -99,8 +102,15 @@ class Fold implements Sink {
     }
     Deferred.unsafeDone(this.begun, Effect.void)
     Deferred.unsafeDone(this.over, Effect.void)
+    if (this.problem === undefined && this.#isHeld) return
     // A failure before the first frame is answered by a status, so the stream is not begun.
     if (this.problem === undefined || this.#isOpen) this.#out?.end()
+  }
+
+  release() {
+    if (this.problem !== undefined) return
+    this.#out?.write(encoder.encode(this.#policy.end))
+    this.#out?.end()
   }
 
   isOpened() {
@@ -145,6 +155,8 @@ export interface Followed {
   readonly policy: Policy
   /** Whoever sent the input may come back for the answer, by its key: the run goes on without them. */
   readonly isKept: boolean
+  /** What is done when the answer is whole, before the client hears that it is over. It does not fail. */
+  readonly settle?: Effect.Effect<void> | undefined
 }
 
 export const make = Effect.gen(function*() {
@@ -168,13 +180,19 @@ export const make = Effect.gen(function*() {
     return Effect.as(Effect.forkScoped(sink.run), sink)
   }
 
+  const settled = (fold: Fold, settle: Effect.Effect<void>) =>
+    Effect.flatMap(
+      Deferred.await(fold.over),
+      () => fold.problem === undefined ? Effect.ensuring(settle, Effect.sync(() => fold.release())) : Effect.void
+    )
+
   const attach = (
     followed: Followed,
     out: Sink | undefined
   ): Effect.Effect<Fold, Malformed | Conflict | Gone, Scope.Scope> =>
     Effect.gen(function*() {
-      const { accepted, encoder, isKept, policy, session } = followed
-      const fold = new Fold(encoder, policy, out)
+      const { accepted, encoder, isKept, policy, session, settle } = followed
+      const fold = new Fold(encoder, policy, out, out !== undefined && settle !== undefined)
       // Before the first event can come: whatever ends the request, the run does not go on for nobody.
       yield* Effect.addFinalizer(() =>
         Effect.suspend(() => {
@@ -187,6 +205,7 @@ export const make = Effect.gen(function*() {
           )
         })
       )
+      if (out !== undefined && settle !== undefined) yield* Effect.forkScoped(settled(fold, settle))
       const sink = out === undefined || updating.length === 0 ? fold : yield* updated(fold, followed)
       yield* hub.attach(session, sink, { after: accepted.seq, only: accepted.run_id })
       return fold
@@ -210,9 +229,11 @@ export const make = Effect.gen(function*() {
         const fold = yield* attach(held === undefined ? followed : { ...followed, encoder: held }, undefined)
         yield* Deferred.await(fold.over)
         if (fold.problem !== undefined) return yield* fold.problem
-        if (held === undefined) return
-        const reply = yield* replied(responding, held.reply(), aboutOf(followed))
-        for (const event of held.as(reply)) followed.encoder.step(event)
+        if (held !== undefined) {
+          const reply = yield* replied(responding, held.reply(), aboutOf(followed))
+          for (const event of held.as(reply)) followed.encoder.step(event)
+        }
+        if (followed.settle !== undefined) yield* followed.settle
       })))
   }
 })

@@ -108,7 +108,7 @@ layer(TestHost.layer({ channels }), { excludeTestServices: true })("A channel", 
         yield* call("POST", path, { headers: { ...headers, "content-type": "application/json" }, text: "{" }),
         yield* call("POST", path, { headers: { ...headers, "content-type": "text/plain" }, text: "hello" }),
         yield* call("POST", "/v1/embeddings", { headers, body: { model: "x", input: "y".repeat(2 ** 20) } }),
-        yield* call("GET", path, { headers }),
+        yield* call("GET", "/v1/embeddings", { headers }),
         yield* call("GET", "/v1/nothing", { headers }),
         yield* call("GET", "/v1/models/agent/Nobody", { headers }),
         yield* call("POST", path, { headers: { ...headers, "idempotency-key": "" }, body: {} })
@@ -143,6 +143,8 @@ layer(TestHost.layer({ channels }), { excludeTestServices: true })("A channel", 
         "/v1/models",
         "/v1/models/{id}",
         "/v1/chat/completions",
+        "/v1/chat/completions/{completion_id}",
+        "/v1/chat/completions/{completion_id}/messages",
         "/v1/completions",
         "/v1/embeddings"
       ])
