@@ -14,8 +14,7 @@ import { SessionHub } from "../../services/SessionHub.ts"
 import { Sse } from "../Sse.ts"
 import type { Encoder, Policy } from "./Channel.ts"
 import { type Failure, problemOf } from "./Failures.ts"
-import { Hooks, replied } from "./Hooks.ts"
-import { Held, Updating } from "./Rewriting.ts"
+import * as Rewriting from "./Rewriting.ts"
 
 /** How long a failure may still be told by the status of the answer; then the stream begins, so that its client hears something. */
 const patience = "10 seconds"
@@ -40,7 +39,7 @@ const approvalRefused = new Conflict({
 })
 
 /** Frames of the log in, frames of the protocol out. */
-class Fold implements Sink {
+export class Fold implements Sink {
   /** Nothing more comes. */
   isOver = false
   /** The run has come to its own end, so that there is nothing to stop. */
@@ -162,23 +161,7 @@ export interface Followed {
 export const make = Effect.gen(function*() {
   const hub = yield* SessionHub
   const sse = yield* Sse
-  const { channel, hooks } = yield* Hooks
-  const updating = hooks.filter(({ update }) => update !== undefined)
-  const responding = hooks.filter(({ response }) => response !== undefined)
-
-  const aboutOf = ({ accepted: { run_id }, session }: Followed) => ({
-    channel,
-    owner: session.user_id,
-    agent_id: session.agent_id,
-    session_id: session.id,
-    run_id
-  })
-
-  /** The hooks work beside the reader of the log, for as long as the request does. */
-  const updated = (fold: Fold, followed: Followed) => {
-    const sink = new Updating(fold, updating, aboutOf(followed))
-    return Effect.as(Effect.forkScoped(sink.run), sink)
-  }
+  const rewriting = yield* Rewriting.make
 
   const settled = (fold: Fold, settle: Effect.Effect<void>) =>
     Effect.flatMap(
@@ -206,7 +189,7 @@ export const make = Effect.gen(function*() {
         })
       )
       if (out !== undefined && settle !== undefined) yield* Effect.forkScoped(settled(fold, settle))
-      const sink = out === undefined || updating.length === 0 ? fold : yield* updated(fold, followed)
+      const sink = out === undefined ? fold : yield* rewriting.streaming(fold, session, accepted.run_id)
       yield* hub.attach(session, sink, { after: accepted.seq, only: accepted.run_id })
       return fold
     })
@@ -225,14 +208,11 @@ export const make = Effect.gen(function*() {
     /** Waits until the run is over; what it came to is in the encoder. */
     whole: (followed: Followed) =>
       sse.whileValid(Effect.scoped(Effect.gen(function*() {
-        const held = responding.length === 0 ? undefined : new Held()
-        const fold = yield* attach(held === undefined ? followed : { ...followed, encoder: held }, undefined)
+        const { done, encoder } = rewriting.replying(followed.encoder, followed.session, followed.accepted.run_id)
+        const fold = yield* attach({ ...followed, encoder }, undefined)
         yield* Deferred.await(fold.over)
         if (fold.problem !== undefined) return yield* fold.problem
-        if (held !== undefined) {
-          const reply = yield* replied(responding, held.reply(), aboutOf(followed))
-          for (const event of held.as(reply)) followed.encoder.step(event)
-        }
+        yield* done
         if (followed.settle !== undefined) yield* followed.settle
       })))
   }

@@ -1,7 +1,9 @@
 /** A run whose words are changed before a channel's encoder reads them: whole, for response hooks, or event by event. */
-import { Effect } from "effect"
+import { Effect, type Scope } from "effect"
 import { type AgentEvent, endsStream } from "../../domain/Event.ts"
 import { eventsOf } from "../../domain/Frames.ts"
+import type { RunId } from "../../domain/Ids.ts"
+import type { Session } from "../../domain/Session.ts"
 import type { Sink } from "../../services/Rooms.ts"
 import type { Encoder } from "./Channel.ts"
 import type { Hook, OfRun, Part, Reply } from "./Hook.ts"
@@ -37,7 +39,7 @@ const partOf = (event: AgentEvent): Pick<Part, "id" | "type"> | undefined => {
 }
 
 /** Keeps a run's events in the place of an encoder, each block's text in one piece. */
-export class Held implements Encoder {
+class Held implements Encoder {
   readonly #events: Array<AgentEvent> = []
   readonly #texts = new Map<string, { readonly part: Pick<Part, "id" | "type">; pieces: Array<string> }>()
 
@@ -111,7 +113,7 @@ const decoder = new TextDecoder()
  * Gives the events of a stream to its hooks, in their order, before they go on. What waits
  * for a hook counts as unread, so that a stream whose hooks are too slow ends as one that is not read.
  */
-export class Updating implements Sink {
+class Updating implements Sink {
   readonly #target: Target
   readonly #hooks: ReadonlyArray<Hook>
   readonly #about: OfRun
@@ -205,3 +207,39 @@ export class Updating implements Sink {
     )
   }
 }
+
+/**
+ * What `Follow.ts` uses, and a channel that reads its runs by itself: the hooks of the channel around a sink, and around
+ * an encoder of a whole reply. Without hooks both are what they were.
+ */
+export const make = Effect.map(Hooks.Hooks, ({ channel, hooks }) => {
+  const updating = hooks.filter(({ update }) => update !== undefined)
+  const responding = hooks.filter(({ response }) => response !== undefined)
+  const aboutOf = ({ agent_id, id, user_id }: Session, run_id: RunId): OfRun => ({
+    channel,
+    owner: user_id,
+    agent_id,
+    session_id: id,
+    run_id
+  })
+
+  return {
+    /** The sink to attach in the place of the target. The hooks work as long as the scope is open. */
+    streaming: (target: Target, session: Session, run_id: RunId): Effect.Effect<Sink, never, Scope.Scope> => {
+      if (updating.length === 0) return Effect.succeed(target)
+      const sink = new Updating(target, updating, aboutOf(session, run_id))
+      return Effect.as(Effect.forkScoped(sink.run), sink)
+    },
+    /** The encoder to give a run's events to; after the last one, `done` gives them to the real one, as they go out. */
+    replying: (encoder: Encoder, session: Session, run_id: RunId) => {
+      if (responding.length === 0) return { encoder, done: Effect.void }
+      const held = new Held()
+      const done = Effect.suspend(() => Hooks.replied(responding, held.reply(), aboutOf(session, run_id))).pipe(
+        Effect.map((reply) => {
+          for (const event of held.as(reply)) encoder.step(event)
+        })
+      )
+      return { encoder: held, done }
+    }
+  }
+})

@@ -54,7 +54,7 @@ const messageOf = (message: ChatMessage, id: string): JsonObject => {
 const shown = ({ completion, metadata }: StoredCompletion): JsonObject => ({ ...completion, metadata })
 
 /** A list as OpenAI's clients page through it. */
-export const listOf = (data: ReadonlyArray<JsonObject>, has_more: boolean): JsonObject => ({
+const listOf = (data: ReadonlyArray<JsonObject>, has_more: boolean): JsonObject => ({
   object: "list",
   data,
   first_id: data[0]?.["id"] ?? null,
