@@ -8,7 +8,7 @@ import { Api } from "./Api.ts"
 import { TakesBytes, TakesFiles } from "./api/Operation.ts"
 import { bare } from "./Bare.ts"
 import type { Mounted } from "./channels/Channel.ts"
-import { none, respondAt } from "./channels/Mounts.ts"
+import { documentsAt, none, respondAt } from "./channels/Mounts.ts"
 import type { Connections } from "./Connections.ts"
 import * as Documents from "./Documents.ts"
 import * as Admin from "./handlers/Admin.ts"
@@ -125,6 +125,7 @@ export const layer = (options: Options) => {
         ...[...Documents.paths, ...channelDocuments.paths].map((path) => ({ method: "GET", path }))
       ],
       respondAt: respondAt(channels),
+      documentsAt: documentsAt(channels),
       filePlaces: channels.flatMap(({ filePlaces }) => filePlaces),
       withFiles: described.filter(takesFiles),
       withBytes: described.flatMap(bytesOf),

@@ -9,6 +9,7 @@ import type { Channel, Mounted } from "../../http/channels/Channel.ts"
 import type { Hook } from "../../http/channels/Hook.ts"
 import * as Mounts from "../../http/channels/Mounts.ts"
 import * as Connections from "../../http/Connections.ts"
+import { admitsOrigin } from "../../http/middleware/Hosts.ts"
 import * as Server from "../../http/Server.ts"
 import * as Host from "../../layers/Host.ts"
 import * as ReadinessLocal from "../../layers/Readiness/Local.ts"
@@ -112,7 +113,12 @@ interface Extensions extends Host.Extensions {
 export const launch = (settings: Settings, extensions: Extensions = {}) => {
   const connections = Connections.createServer({
     maxConnections: settings.max_connections,
-    keepAliveSeconds: settings.keep_alive_seconds
+    keepAliveSeconds: settings.keep_alive_seconds,
+    admitsOrigin: admitsOrigin({
+      loopback: isLoopback(settings.host),
+      corsOrigins: settings.cors_origins,
+      allowedHosts: settings.allowed_hosts
+    })
   })
   const { node } = connections
   const listening = NodeHttpServer.layer(() => node, { port: settings.port, host: settings.host }).pipe(

@@ -70,6 +70,13 @@ export const mount = (
 
 const isBelow = (path: string, mount: string) => mount !== "" && (path === mount || path.startsWith(`${mount}/`))
 
+/** Where it is told what there is at a URL's place: the documents of the channels that are mounted above it, or ours. */
+export const documentsAt = (channels: ReadonlyArray<Pick<Mounted, "mount" | "name">>) => (url: string): string => {
+  const path = url.split("?", 1)[0]!
+  const above = channels.filter(({ mount }) => isBelow(path, mount))
+  return above.length === 0 ? "/openapi.json" : above.map(({ name }) => `/docs/${name}.json`).join(" and ")
+}
+
 /** Whose errors a URL has: those of the channel that answers there, or else of one that is mounted above it. */
 export const respondAt = (channels: ReadonlyArray<Mounted>): (url: string) => Respond => {
   if (channels.length === 0) return () => respond

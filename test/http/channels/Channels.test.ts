@@ -131,6 +131,9 @@ layer(TestHost.layer({ channels }), { excludeTestServices: true })("A channel", 
         if (status === 503) assert.match(headers["retry-after"]!, /^\d+$/)
       }
       assert.strictEqual((yield* call("GET", "/hi/nothing")).text, "NO_SUCH_PATH")
+      // What there is below a mount is in the document of that channel.
+      assert.include((yield* call("GET", "/v1/nothing", { headers })).json.error.message, "/docs/chat_completions.json")
+      assert.include((yield* call("GET", "/nothing")).json.detail, "/openapi.json")
       assert.match((yield* call("GET", "/nothing")).headers["content-type"]!, /problem\+json/)
       assert.match((yield* call("GET", "/v1beta")).headers["content-type"]!, /problem\+json/)
     }))
