@@ -63,15 +63,20 @@ export class Fold implements Sink {
   }
 
   write(frames: Uint8Array) {
-    this.feed(eventsOf(decoder.decode(frames)).map(({ event }) => event))
-  }
-
-  feed(events: ReadonlyArray<AgentEvent>) {
+    if (this.isOver) return
     let text = ""
-    for (const event of events) {
+    for (const { event } of eventsOf(decoder.decode(frames))) {
       if (this.isOver) break
       text += this.#step(event)
     }
+    this.#pass(text)
+  }
+
+  feed(event: AgentEvent) {
+    if (!this.isOver) this.#pass(this.#step(event))
+  }
+
+  #pass(text: string) {
     if (text === "" && !this.isOver) return
     if (text !== "") this.#send(text)
     if (this.isOver) this.#finish()

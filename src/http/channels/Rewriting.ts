@@ -92,7 +92,7 @@ class Held implements Encoder {
 /** Where the events go when their hooks are through. */
 interface Target extends Sink {
   readonly isOver: boolean
-  readonly feed: (events: ReadonlyArray<AgentEvent>) => void
+  readonly feed: (event: AgentEvent) => void
   readonly fail: (problem: Hooks.Problem) => void
 }
 
@@ -186,7 +186,7 @@ class Updating implements Sink {
   #pass(event: AgentEvent): Effect.Effect<void, Hooks.Problem> {
     if (this.#target.isOver) return Effect.void
     // The last event says that it was the last: no hook is asked whether it is.
-    if (endsStream(event)) return Effect.sync(() => this.#target.feed([event]))
+    if (endsStream(event)) return Effect.sync(() => this.#target.feed(event))
     return Effect.map(
       Effect.reduce(
         this.#hooks,
@@ -202,7 +202,7 @@ class Updating implements Sink {
           )
       ),
       (passed) => {
-        if (passed !== undefined) this.#target.feed([passed])
+        if (passed !== undefined) this.#target.feed(passed)
       }
     )
   }

@@ -33,7 +33,7 @@ const naughty = Hook.make({
     if (text.includes("RUN-THROW")) throw new Error("secret reason")
     if (text.includes("RUN-DIE")) return Effect.die(new Error("secret reason"))
     if (text.includes("RUN-HANG")) return Effect.never
-    if (text.includes("RUN-STUBBORN")) return Effect.uninterruptible(Effect.sleep("3 seconds"))
+    if (text.includes("RUN-STUBBORN")) return Effect.uninterruptible(Effect.sleep("10 minutes"))
     if (text.includes("RUN-NO")) return Effect.fail(new Invalid({ code: "not_here", detail: "Not here." }))
     if (text.includes("RUN-FLOOD")) {
       return Effect.succeed({ input: { role: "user", name: "user", metadata: {}, content: "x".repeat(2 ** 21) } })
