@@ -186,6 +186,8 @@ export const letters = ({ agent: name, owner: ownerId, replyTo, secret }: Option
     mount: "/letters",
     api,
     handlers,
+    // A letter is words, and changes nothing about the agent.
+    options: [],
     respond: ({ code, detail, status }, _, headers) =>
       HttpServerResponse.unsafeJson({ ok: false, code, why: detail }, { status, headers: { ...headers } }),
     errors: {

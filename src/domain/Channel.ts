@@ -1,7 +1,7 @@
 /** Channels speak protocols that are not ours. This is what the operator and an agent's owner say of them. */
 import { Schema } from "effect"
 
-const ChannelName = Schema.String.pipe(
+export const ChannelName = Schema.String.pipe(
   Schema.pattern(/^[a-z][a-z0-9_]{0,63}$/, {
     message: () => "Expected a channel's name: small letters, digits and underscores"
   })
@@ -23,13 +23,21 @@ export const isPublished = (channels: AgentChannels, name: string): boolean =>
 /** Segments of a path, of which there may be none. */
 const mount = Schema.String.pipe(Schema.pattern(/^(\/[A-Za-z0-9._~-]{1,64}){0,8}$/))
 
+/** Most options of a request that a channel is told to let through. */
+const maxOptions = 64
+
 const Choice = Schema.Struct({
   /** The path below which the channel answers; each has its own. */
   mount: Schema.optional(mount),
   /** The name or the id of the agent that answers where a request names none. */
   agent: Schema.optional(Schema.String.pipe(Schema.length({ min: 1, max: 256 }))),
   /** A key that was not used for so long gets a new session; 0 is never. */
-  idle_hours: Schema.optional(Schema.Number.pipe(Schema.between(0, 87_600)))
+  idle_hours: Schema.optional(Schema.Number.pipe(Schema.between(0, 87_600))),
+  /** Which options of a request reach an agent. */
+  options: Schema.optional(Schema.Union(
+    Schema.Literal("all"),
+    Schema.Array(Schema.String.pipe(Schema.pattern(/^[a-z][a-z0-9_]{0,63}$/))).pipe(Schema.maxItems(maxOptions))
+  ))
 }).annotations({ parseOptions: { onExcessProperty: "error" } })
 
 /** By the channel's name: whether it is on, and what is different of it. */

@@ -109,7 +109,7 @@ const channelRetainHours = Schema.Number.pipe(Schema.between(0.01, 8_760)).annot
 
 const channels = ChannelSettings.annotations({
   description: "channels by their names, each true, false, or with any of mount (a path such as /v1, or nothing), "
-    + "agent (a name or an id) and idle_hours (0 to 87600)"
+    + "agent (a name or an id), idle_hours (0 to 87600) and options (all, or a list of names)"
 })
 
 const scheduleMinSeconds = Schema.Number.pipe(Schema.between(0.1, 60)).annotations({

@@ -21,6 +21,7 @@ import { NotificationsApi } from "./api/Notifications.ts"
 import * as Problem from "./api/Problem.ts"
 import { RunsApi } from "./api/Runs.ts"
 import { SchedulesApi } from "./api/Schedules.ts"
+import { SessionKeysApi } from "./api/SessionKeys.ts"
 import { SessionsApi } from "./api/Sessions.ts"
 import { SkillsApi } from "./api/Skills.ts"
 import { UsageApi } from "./api/Usage.ts"
@@ -37,6 +38,7 @@ const native = HttpApi.make("stoa")
   .add(ModelsApi)
   .add(EmbeddingsApi)
   .add(SessionsApi)
+  .add(SessionKeysApi)
   .add(MessagesApi)
   .add(FilesApi)
   .add(ChatApi)

@@ -8,7 +8,7 @@ import { createServer as createNodeServer, type IncomingMessage, type Server, ty
 import type { Socket } from "node:net"
 import { capacityOf, descriptorLimit } from "./Descriptors.ts"
 import { makeSweep } from "./Unread.ts"
-import { answerBusy, answerUnreadable } from "./Unreadable.ts"
+import { type AdmitsOrigin, answerBusy, answerUnreadable } from "./Unreadable.ts"
 
 export interface Options {
   /** Most connections at once; the process's descriptors may allow fewer. Undefined: as many as they allow. */
@@ -17,6 +17,8 @@ export interface Options {
   readonly keepAliveSeconds?: number
   /** Bytes that may wait in all sockets together. */
   readonly maxUnread?: number
+  /** Whose pages may read why they were refused; nobody's without it. */
+  readonly admitsOrigin?: AdmitsOrigin
 }
 
 export interface Counts {
@@ -65,12 +67,16 @@ const bodyMillis = 900
 /** How often idle connections are closed for new ones, in milliseconds. */
 const roomMillis = 1_000
 
+/** How long a connection that is refused may take to send its request, in milliseconds: its answer depends on the origin. */
+const askMillis = 250
+
 const ignore = () => {}
 
 const hasBody = ({ headers }: IncomingMessage) =>
   headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0"
 
 export const createServer = (options: Options): Connections => {
+  const admits = options.admitsOrigin ?? (() => false)
   const capacity = capacityOf(options.maxConnections, descriptorLimit())
   const maxWaiting = Math.max(fewestWaiting, Math.floor(capacity * waitingShare))
   const node = createNodeServer({
@@ -127,8 +133,15 @@ export const createServer = (options: Options): Connections => {
     }
     // Reading the socket here takes it away from the parser, so that no request of this connection reaches the router.
     socket.removeAllListeners("data")
-    socket.on("data", ignore)
-    answerBusy(socket)
+    const told = (bytes?: Uint8Array) => {
+      clearTimeout(timer)
+      socket.off("data", told)
+      socket.on("data", ignore)
+      answerBusy(socket, admits, bytes)
+    }
+    // @effect-diagnostics-next-line globalTimers:off -- Node's own events, outside of any fiber
+    const timer = setTimeout(told, askMillis).unref()
+    socket.on("data", told)
   }
 
   /** A client that is still sending when it has its answer gets a moment to see it. */
@@ -144,7 +157,7 @@ export const createServer = (options: Options): Connections => {
   // Connections that were just destroyed count until the next turn of the event loop.
   node.maxConnections = capacity + 2 * toldMargin
   node.on("drop", () => refused++)
-  node.on("clientError", answerUnreadable)
+  node.on("clientError", answerUnreadable(admits))
   // A connection that cannot be accepted, for want of descriptors say, is an event of the server; unheard, it would end the process.
   node.on("error", () => refused++)
   // The platform's server listens for upgrades. Nothing is spoken here but HTTP/1.1, and a listener would take the socket away from

@@ -8,7 +8,7 @@ import { Api } from "./Api.ts"
 import { TakesBytes, TakesFiles } from "./api/Operation.ts"
 import { bare } from "./Bare.ts"
 import type { Mounted } from "./channels/Channel.ts"
-import { none, respondAt } from "./channels/Mounts.ts"
+import { documentsAt, none, respondAt } from "./channels/Mounts.ts"
 import type { Connections } from "./Connections.ts"
 import * as Documents from "./Documents.ts"
 import * as Admin from "./handlers/Admin.ts"
@@ -28,6 +28,7 @@ import * as Models from "./handlers/Models.ts"
 import * as Notifications from "./handlers/Notifications.ts"
 import * as Runs from "./handlers/Runs.ts"
 import * as Schedules from "./handlers/Schedules.ts"
+import * as SessionKeys from "./handlers/SessionKeys.ts"
 import * as Sessions from "./handlers/Sessions.ts"
 import * as Skills from "./handlers/Skills.ts"
 import * as Usage from "./handlers/Usage.ts"
@@ -68,6 +69,7 @@ const handlers = Layer.mergeAll(
   Jobs.layer,
   BackgroundTasks.layer,
   Sessions.layer,
+  SessionKeys.layer,
   Usage.layer,
   Vault.layer,
   Workspaces.layer,
@@ -123,6 +125,7 @@ export const layer = (options: Options) => {
         ...[...Documents.paths, ...channelDocuments.paths].map((path) => ({ method: "GET", path }))
       ],
       respondAt: respondAt(channels),
+      documentsAt: documentsAt(channels),
       filePlaces: channels.flatMap(({ filePlaces }) => filePlaces),
       withFiles: described.filter(takesFiles),
       withBytes: described.flatMap(bytesOf),

@@ -4,6 +4,8 @@
  * bound. Node's own answers have no body.
  */
 import { Predicate } from "effect"
+import { randomBytes } from "node:crypto"
+import * as Cors from "./middleware/Cors.ts"
 
 interface Socket {
   readonly writable: boolean
@@ -49,13 +51,31 @@ const busy: Problem = {
   retry_after: 1
 }
 
-const answer = (socket: Socket, problem: Problem) => {
-  const body = JSON.stringify({ type: "about:blank", ...problem })
+/** Whether the pages of an origin may read what the server says. */
+export type AdmitsOrigin = (origin: string) => boolean
+
+/** Most bytes of a request in which its origin is looked for. */
+const maxLooked = 64 * 1024
+
+/** The origin in the bytes of a request that nobody has parsed, if its pages may read the answer. */
+const originIn = (bytes: unknown, admits: AdmitsOrigin): string | undefined => {
+  if (!(bytes instanceof Uint8Array)) return undefined
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, maxLooked)).toString("latin1")
+  const [, origin] = /\r\norigin:[ \t]*([!-~]{1,256})[ \t]*\r\n/i.exec(head) ?? []
+  return origin !== undefined && admits(origin) ? origin : undefined
+}
+
+const answer = (socket: Socket, problem: Problem, origin: string | undefined) => {
+  const request_id = randomBytes(5).toString("hex")
+  const body = JSON.stringify({ type: "about:blank", ...problem, request_id })
   socket.end([
     `HTTP/1.1 ${problem.status} ${problem.title}`,
     "Content-Type: application/problem+json",
     `Content-Length: ${body.length}`,
     "X-Content-Type-Options: nosniff",
+    `X-Request-Id: ${request_id}`,
+    "Vary: Origin",
+    ...Object.entries(origin === undefined ? {} : Cors.headersFor(origin)).map(([name, value]) => `${name}: ${value}`),
     ...(problem.retry_after === undefined ? [] : [`Retry-After: ${problem.retry_after}`]),
     "Connection: close",
     "",
@@ -68,11 +88,13 @@ const isAnswering = (socket: Socket) =>
   Predicate.hasProperty(socket, "_httpMessage") && Predicate.hasProperty(socket._httpMessage, "headersSent") &&
   socket._httpMessage.headersSent === true
 
-export const answerUnreadable = (error: Error, socket: Socket): void => {
+export const answerUnreadable = (admits: AdmitsOrigin) => (error: Error, socket: Socket): void => {
   const code = Predicate.hasProperty(error, "code") ? String(error.code) : ""
   if (!socket.writable || code === "ECONNRESET" || isAnswering(socket)) return void socket.destroy()
-  answer(socket, known[code] ?? unreadable)
+  const bytes = Predicate.hasProperty(error, "rawPacket") ? error.rawPacket : undefined
+  answer(socket, known[code] ?? unreadable, originIn(bytes, admits))
 }
 
-/** Ends a connection for which there is no room. */
-export const answerBusy = (socket: Socket): void => answer(socket, busy)
+/** Ends a connection for which there is no room; `bytes` are what has come of its request. */
+export const answerBusy = (socket: Socket, admits: AdmitsOrigin, bytes?: unknown): void =>
+  answer(socket, busy, originIn(bytes, admits))

@@ -17,6 +17,7 @@ import { type Schedule, StoredSchedule } from "../domain/Schedule.ts"
 import { Session } from "../domain/Session.ts"
 import { SessionKey } from "../domain/SessionKey.ts"
 import { Skill, SkillBundle, SkillPiece } from "../domain/Skill.ts"
+import { StoredCompletion } from "../domain/StoredCompletion.ts"
 import { InTransaction, makeCache, makeCollection, transactionOver } from "./Collection.ts"
 
 /** What every stored record has. */
@@ -99,6 +100,7 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly sessions: Collection<Session, "agent_id" | "schedule_id">
   /** Written by `SessionKeys`; `kind` is `key`, or `once` for sessions of a single request. A key is never read from a cache. */
   readonly sessionKeys: Collection<SessionKey, "session_id" | "kind">
+  readonly completions: Collection<StoredCompletion, "model">
   /** Written by `EventLog.append`, with the events that they tell of. */
   readonly runs: Collection<Run, "session_id" | "status" | "agent_id" | "source" | "source_id">
   readonly keys: Collection<ApiKey, never>
@@ -173,6 +175,7 @@ export const tables = {
     columns: ["session_id", "kind"],
     references: [{ column: "session_id", table: "sessions" }]
   },
+  stored_completions: { name: "stored_completions", columns: ["model"], references: [] },
   keys: { name: "keys", columns: [], references: [] },
   mcp_servers: { name: "mcp_servers", columns: ["workspace", "name", "shared"], references: [] },
   skill_bundles: { name: "skill_bundles", columns: ["state"], references: [] },
@@ -328,6 +331,12 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         table: tables.session_keys,
         schema: SessionKey,
         columns: ({ key, session_id }) => ({ session_id, kind: key === null ? "once" : "key" })
+      }),
+      completions: makeCollection(driver, undefined, {
+        noun: "Stored completion",
+        table: tables.stored_completions,
+        schema: StoredCompletion,
+        columns: ({ model }) => ({ model })
       }),
       runs: makeCollection(driver, undefined, {
         noun: "Run",

@@ -81,6 +81,16 @@ const oneOfEach = Effect.gen(function*() {
     key: "mine",
     session_id: session.id
   })
+  const completion = yield* storage.completions.insert({
+    id: `chatcmpl-${session.id}`,
+    user_id: owner,
+    created_at: session.created_at,
+    updated_at: session.updated_at,
+    model: "agent/Ada",
+    metadata: { topic: "porch" },
+    completion: { id: `chatcmpl-${session.id}` },
+    messages: [{ role: "user", content: "hi" }]
+  })
   const server = yield* storage.mcpServers.insert(mcpServerOf(owner))
   const bundle = yield* storage.skillBundles.insert(skillBundleOf(owner))
   const piece = yield* storage.skillPieces.insert(skillPieceOf(bundle))
@@ -104,6 +114,7 @@ const oneOfEach = Effect.gen(function*() {
   return [
     check("Run", storage.runs, run),
     check("Session key", storage.sessionKeys, sessionKey),
+    check("Stored completion", storage.completions, completion),
     check("Session", storage.sessions, session),
     check("Agent", storage.agents, agent),
     check("Credential", storage.credentials, credential),

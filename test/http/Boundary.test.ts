@@ -363,7 +363,33 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
         assert.strictEqual((yield* raw(request("GET /liveness HTTP/1.1", "Host: localhost", ...lines(90)))).status, 200)
         const answer = yield* raw(request("GET /liveness HTTP/1.1", "Host: localhost", `X: ${"y".repeat(20_000)}`))
         assert.strictEqual(answer.status, 431)
-        assert.strictEqual(answer.json.code, "headers_too_large")
+        isProblem(answer, 431, "headers_too_large")
+        // A page of an admitted origin reads the sentence, and not "network error".
+        const page = "http://localhost:5173"
+        const told = yield* raw(
+          request("GET /liveness HTTP/1.1", "Host: localhost", `Origin: ${page}`, `X: ${"y".repeat(20_000)}`)
+        )
+        assert.strictEqual(told.status, 431)
+        assert.strictEqual(told.headers["access-control-allow-origin"], page)
+        const foreign = yield* raw(
+          request(
+            "GET /liveness HTTP/1.1",
+            "Host: localhost",
+            "Origin: https://evil.example",
+            `X: ${"y".repeat(20_000)}`
+          )
+        )
+        assert.notProperty(foreign.headers, "access-control-allow-origin")
+      }))
+
+    it.effect("says of a path that is not there, or not for this method, that first, whatever the body is", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const text = { text: "hello", headers: { "content-type": "text/plain" } }
+        isProblem(yield* call("POST", "/nothing", text), 404, "no_such_path")
+        isProblem(yield* call("POST", "/health", text), 405, "method_not_allowed")
+        isProblem(yield* call("POST", "/agent", { user: "ada", ...text }), 415, "unsupported_content_type")
+        isProblem(yield* call("POST", "/nothing", { text: "y".repeat(2 ** 21) }), 404, "no_such_path")
       }))
 
     it.effect("answers bytes that are no request with a problem, too", () =>

@@ -223,20 +223,27 @@ describe("Connections", () => {
   })
 
   it("beyond the bound are told to come back, and those within it stay", () =>
-    served({ maxConnections: 5 }, waiter, async (port, { counts }) => {
-      const held = await Promise.all(Array.from({ length: 5 }, () => client(port, get("/wait"))))
-      await until(() => counts().open === 5, "five connections")
-      await sleep(200)
-      const { seen } = await ask(port, get("/"))
-      assert.match(seen.text, /^HTTP\/1\.1 503 /)
-      assert.include(seen.text, "Retry-After: 1\r\n")
-      assert.include(seen.text, "\"code\":\"too_many_connections\"")
-      assert.isTrue(held.every(({ seen }) => !seen.isClosed))
-      assert.strictEqual(counts().refused, 1)
-      held[0]!.socket.destroy()
-      await until(async () => (await ask(port, get("/"))).seen.text.includes("here"), "room for another")
-      for (const { socket } of held) socket.destroy()
-    }))
+    served(
+      { maxConnections: 5, admitsOrigin: (origin) => origin === "http://page.example" },
+      waiter,
+      async (port, { counts }) => {
+        const held = await Promise.all(Array.from({ length: 5 }, () => client(port, get("/wait"))))
+        await until(() => counts().open === 5, "five connections")
+        await sleep(200)
+        const { seen } = await ask(port, get("/"))
+        assert.match(seen.text, /^HTTP\/1\.1 503 /)
+        assert.include(seen.text, "Retry-After: 1\r\n")
+        assert.include(seen.text, "\"code\":\"too_many_connections\"")
+        assert.notInclude(seen.text.toLowerCase(), "access-control-allow-origin")
+        const fromPage = await ask(port, get("/", "Origin: http://page.example"))
+        assert.include(fromPage.seen.text.toLowerCase(), "access-control-allow-origin: http://page.example\r\n")
+        assert.isTrue(held.every(({ seen }) => !seen.isClosed))
+        assert.strictEqual(counts().refused, 2)
+        held[0]!.socket.destroy()
+        await until(async () => (await ask(port, get("/"))).seen.text.includes("here"), "room for another")
+        for (const { socket } of held) socket.destroy()
+      }
+    ))
 
   it("that ask nothing give way to those that do", () =>
     served({ maxConnections: 5 }, waiter, async (port, { counts }) => {

@@ -415,6 +415,12 @@ layer(TestHost.layer(), { excludeTestServices: true })("The native door", (it) =
             }
           )
         assert.deepStrictEqual(yield* paths({ dimensions: 3 }), ["dimensions"])
+        assert.deepStrictEqual(yield* paths({ model: "demo-chat" }), ["model"])
+        const talking = yield* call("POST", "/agent", {
+          user,
+          body: { name: "A", chat_model_config: { type: "demo_credential", credential_id, model: "demo-embedding" } }
+        })
+        assert.deepInclude(talking.json, { status: 422, detail: "This model makes embeddings, and does not talk." })
         assert.deepStrictEqual(yield* paths({ type: "openai_compatible_credential" }), ["type"])
         for (
           const input of ["", [], [""], Array(2049).fill("a"), ["a".repeat(100_001)], Array(9).fill("a".repeat(99_000))]

@@ -115,6 +115,7 @@ const seenBy = Effect.fnUntraced(function*(user: string) {
     "/agent",
     "/credential",
     "/sessions",
+    "/session-keys",
     "/runs",
     "/schedule",
     "/notification",

@@ -149,6 +149,17 @@ layer(Host.memory, { timeout: patience(60_000), excludeTestServices: true })("A 
       assert.strictEqual(host.calls[0]?.config.model, "demo-echo")
     }))
 
+  it.scoped("is the first words of the user where the demo model makes it, so that sessions can be told apart", () =>
+    Effect.gen(function*() {
+      const engine = { session_titles: true, session_title_models: ["demo_credential:demo-chat"] }
+      const host = yield* live({ engine })
+      yield* Effect.forkScoped(host.do(Effect.flatMap(Jobs, ({ run }) => run)))
+      const session = yield* host.do(unnamed)
+      yield* host.do(said(session, "say the porch was painted green and then blue"))
+      assert.strictEqual((yield* host.do(jobOver(session))).status, "done")
+      assert.strictEqual(yield* host.do(nameOf(session)), "say the porch was painted green")
+    }))
+
   it.scoped("is not made for a session that a channel has made for a single request", () =>
     Effect.gen(function*() {
       const host = yield* titling(() => Effect.succeed("Never"))

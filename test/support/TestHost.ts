@@ -7,6 +7,7 @@ import { Api } from "../../src/http/Api.ts"
 import { all as ownChannels } from "../../src/http/channels/All.ts"
 import * as Mounts from "../../src/http/channels/Mounts.ts"
 import * as Connections from "../../src/http/Connections.ts"
+import * as Hosts from "../../src/http/middleware/Hosts.ts"
 import * as Server from "../../src/http/Server.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ReadinessLocal from "../../src/layers/Readiness/Local.ts"
@@ -187,7 +188,8 @@ export class TestHost
 
 /** A free port on loopback; closing it waits for nobody. */
 export const socket = Layer.unwrapEffect(Effect.sync(() => {
-  const { node } = Connections.createServer({ maxConnections: undefined })
+  const admitsOrigin = Hosts.admitsOrigin({ loopback: true, corsOrigins: [], allowedHosts: [] })
+  const { node } = Connections.createServer({ maxConnections: undefined, admitsOrigin })
   const cut = Layer.scopedDiscard(Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections())))
   return Layer.provideMerge(cut, NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1" }))
 }))

@@ -2,6 +2,7 @@ import { Command } from "@effect/cli"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Effect } from "effect"
 import type { Channel } from "../../http/channels/Channel.ts"
+import type { Hook } from "../../http/channels/Hook.ts"
 import type * as Host from "../../layers/Host.ts"
 import { launch } from "../serve/Launch.ts"
 import { options, read } from "../serve/Options.ts"
@@ -10,6 +11,8 @@ import { options, read } from "../serve/Options.ts"
 export interface Extensions extends Host.Extensions {
   /** Protocols beside those that Stoa speaks, made with `make` of `http/channels/Channel.ts`. */
   readonly channels?: ReadonlyArray<Channel>
+  /** Code around the runs of channels, made with `make` of `http/channels/Hook.ts`. */
+  readonly hooks?: ReadonlyArray<Hook>
 }
 
 export const serve = (extensions: Extensions) =>

@@ -19,6 +19,7 @@ import { type Column, isText, output, print, printAll, printRecord } from "../Ou
 import { all, limit } from "../Paging.ts"
 import { bold, dim, harmless, Screen } from "../Screen.ts"
 import { watching, watchOutput } from "../Watching.ts"
+import * as SessionKeys from "./sessionKeys.ts"
 
 const columns: ReadonlyArray<Column<SessionView>> = [
   ["id", ({ id }) => id],
@@ -358,6 +359,8 @@ export const sessions = Command.make("sessions").pipe(
     status,
     interrupt,
     compact,
-    watch
+    watch,
+    SessionKeys.list,
+    SessionKeys.reset
   ])
 )

@@ -6,8 +6,10 @@ import type { Server as NodeServer } from "node:http"
 import { isLoopback, refusal, type Settings, trustsUserHeader } from "../../domain/Settings.ts"
 import { all as ownChannels } from "../../http/channels/All.ts"
 import type { Channel, Mounted } from "../../http/channels/Channel.ts"
+import type { Hook } from "../../http/channels/Hook.ts"
 import * as Mounts from "../../http/channels/Mounts.ts"
 import * as Connections from "../../http/Connections.ts"
+import { admitsOrigin } from "../../http/middleware/Hosts.ts"
 import * as Server from "../../http/Server.ts"
 import * as Host from "../../layers/Host.ts"
 import * as ReadinessLocal from "../../layers/Readiness/Local.ts"
@@ -91,24 +93,32 @@ const run = (
   }).pipe(Effect.scoped)
 
 /** The channels that the settings ask for. */
-const channelsOf = (settings: Settings, channels: ReadonlyArray<Channel>) =>
+const channelsOf = (settings: Settings, { channels = [], hooks = [] }: Extensions) =>
   Either.mapLeft(
     Mounts.mount([...ownChannels, ...channels], Server.nativeRoutes, {
       settings: settings.channels,
-      trusted: settings.trust_user_header
+      trusted: settings.trust_user_header,
+      hooks
     }),
     (message) => new CannotListen({ message })
   )
 
 interface Extensions extends Host.Extensions {
   readonly channels?: ReadonlyArray<Channel>
+  /** Code of the operator's around the runs of channels. */
+  readonly hooks?: ReadonlyArray<Hook>
 }
 
 /** Serves until it is interrupted. */
 export const launch = (settings: Settings, extensions: Extensions = {}) => {
   const connections = Connections.createServer({
     maxConnections: settings.max_connections,
-    keepAliveSeconds: settings.keep_alive_seconds
+    keepAliveSeconds: settings.keep_alive_seconds,
+    admitsOrigin: admitsOrigin({
+      loopback: isLoopback(settings.host),
+      corsOrigins: settings.cors_origins,
+      allowedHosts: settings.allowed_hosts
+    })
   })
   const { node } = connections
   const listening = NodeHttpServer.layer(() => node, { port: settings.port, host: settings.host }).pipe(
@@ -138,7 +148,7 @@ export const launch = (settings: Settings, extensions: Extensions = {}) => {
   return Effect.gen(function*() {
     const stage = yield* LastResort.arm(settings.drain_seconds)
     yield* Preflight.check(settings)
-    const channels = yield* channelsOf(settings, extensions.channels ?? [])
+    const channels = yield* channelsOf(settings, extensions)
     yield* probe(settings)
     return yield* serving(channels, stage, yield* Deferred.make<never, StorageEnded>())
   }).pipe(Effect.scoped, Effect.provide(Logs.layer(settings)))

@@ -23,6 +23,8 @@ import { bare } from "../Bare.ts"
 import { type Described, routesOf } from "../middleware/Methods.ts"
 import type { Problem, Respond } from "../middleware/Problems.ts"
 import type { Sse } from "../Sse.ts"
+import type { Hook } from "./Hook.ts"
+import { layerAround, type Let } from "./Hooks.ts"
 
 /** What a channel's handlers may ask for. */
 export type Services =
@@ -47,6 +49,9 @@ export interface Options {
   readonly idleHours: number
   /** Whether headers that say who asks are set by a proxy that is trusted. */
   readonly trusted: boolean
+  /** Which options of a request reach an agent, where the operator has said it. */
+  readonly options?: Let | undefined
+  readonly hooks?: ReadonlyArray<Hook> | undefined
 }
 
 /** How the protocol treats a run, beside what it writes. */
@@ -115,6 +120,12 @@ export interface Definition<Id extends string, Groups extends HttpApiGroup.HttpA
   /** The status of an error by the status that it has inside, and the schema of its body, for the document. */
   readonly errors: { readonly statusOf: (status: number) => number; readonly schema: object }
   readonly filePlaces?: ReadonlyArray<RegExp>
+  /**
+   * Which options of a request reach an agent unless the operator says otherwise: `instructions`, `output_schema`,
+   * `tool_choice`, `tools`, and the parameters of models. Nothing gets through that is not named: what a protocol lets
+   * its clients change about somebody's agent is decided here.
+   */
+  readonly options: Let
 }
 
 interface Operation {
@@ -176,7 +187,11 @@ export const make = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup
         // Every requirement of the handlers is one of `Services`, which the types of a generic api cannot show.
         layer: Layer.provide(
           HttpLayerRouter.addHttpApi(bare(api)),
-          handlers(api, options)
+          layerAround(handlers(api, options), {
+            channel: name,
+            hooks: options.hooks ?? [],
+            options: options.options ?? definition.options
+          })
         ) as unknown as Mounted["layer"]
       }
     }

@@ -14,6 +14,7 @@ import { SessionHub } from "../../services/SessionHub.ts"
 import { Sse } from "../Sse.ts"
 import type { Encoder, Policy } from "./Channel.ts"
 import { type Failure, problemOf } from "./Failures.ts"
+import * as Rewriting from "./Rewriting.ts"
 
 /** How long a failure may still be told by the status of the answer; then the stream begins, so that its client hears something. */
 const patience = "10 seconds"
@@ -38,7 +39,7 @@ const approvalRefused = new Conflict({
 })
 
 /** Frames of the log in, frames of the protocol out. */
-class Fold implements Sink {
+export class Fold implements Sink {
   /** Nothing more comes. */
   isOver = false
   /** The run has come to its own end, so that there is nothing to stop. */
@@ -51,19 +52,31 @@ class Fold implements Sink {
   readonly #out: Sink | undefined
   /** The status has gone out, so that only a frame can tell of a failure. */
   #isOpen = false
+  readonly #isHeld: boolean
 
-  constructor(encoder: Encoder, policy: Policy, out: Sink | undefined) {
+  /** `isHeld`: the end of the stream waits for `release`. */
+  constructor(encoder: Encoder, policy: Policy, out: Sink | undefined, isHeld: boolean) {
+    this.#isHeld = isHeld
     this.#encoder = encoder
     this.#policy = policy
     this.#out = out
   }
 
   write(frames: Uint8Array) {
+    if (this.isOver) return
     let text = ""
     for (const { event } of eventsOf(decoder.decode(frames))) {
       if (this.isOver) break
       text += this.#step(event)
     }
+    this.#pass(text)
+  }
+
+  feed(event: AgentEvent) {
+    if (!this.isOver) this.#pass(this.#step(event))
+  }
+
+  #pass(text: string) {
     if (text === "" && !this.isOver) return
     if (text !== "") this.#send(text)
     if (this.isOver) this.#finish()
@@ -78,7 +91,7 @@ class Fold implements Sink {
       event.value.waiting_for === "user_confirmation"
     this.problem = refused ? approvalRefused : problemOf(event)
     if (event.type === "CUSTOM" && !refused) this.hasEnded = true
-    return this.problem === undefined ? this.#encoder.step(event) + this.#policy.end : ""
+    return this.problem === undefined ? this.#encoder.step(event) + (this.#isHeld ? "" : this.#policy.end) : ""
   }
 
   #send(text: string) {
@@ -93,8 +106,15 @@ class Fold implements Sink {
     }
     Deferred.unsafeDone(this.begun, Effect.void)
     Deferred.unsafeDone(this.over, Effect.void)
+    if (this.problem === undefined && this.#isHeld) return
     // A failure before the first frame is answered by a status, so the stream is not begun.
     if (this.problem === undefined || this.#isOpen) this.#out?.end()
+  }
+
+  release() {
+    if (this.problem !== undefined) return
+    this.#out?.write(encoder.encode(this.#policy.end))
+    this.#out?.end()
   }
 
   isOpened() {
@@ -114,6 +134,14 @@ class Fold implements Sink {
     return this.#out?.drained ?? Effect.void
   }
 
+  /** Nothing more of the run is shown; it has not ended. */
+  fail(problem: Failure) {
+    if (this.isOver) return
+    this.isOver = true
+    this.problem = problem
+    this.#finish()
+  }
+
   end(comment?: string) {
     if (this.isOver) return
     this.isOver = true
@@ -131,18 +159,28 @@ export interface Followed {
   readonly policy: Policy
   /** Whoever sent the input may come back for the answer, by its key: the run goes on without them. */
   readonly isKept: boolean
+  /** What is done when the answer is whole, before the client hears that it is over. It does not fail. */
+  readonly settle?: Effect.Effect<void> | undefined
 }
 
 export const make = Effect.gen(function*() {
   const hub = yield* SessionHub
   const sse = yield* Sse
+  const rewriting = yield* Rewriting.make
+
+  const settled = (fold: Fold, settle: Effect.Effect<void>) =>
+    Effect.flatMap(
+      Deferred.await(fold.over),
+      () => fold.problem === undefined ? Effect.ensuring(settle, Effect.sync(() => fold.release())) : Effect.void
+    )
 
   const attach = (
-    { accepted, encoder, isKept, policy, session }: Followed,
+    followed: Followed,
     out: Sink | undefined
   ): Effect.Effect<Fold, Malformed | Conflict | Gone, Scope.Scope> =>
     Effect.gen(function*() {
-      const fold = new Fold(encoder, policy, out)
+      const { accepted, encoder, isKept, policy, session, settle } = followed
+      const fold = new Fold(encoder, policy, out, out !== undefined && settle !== undefined)
       // Before the first event can come: whatever ends the request, the run does not go on for nobody.
       yield* Effect.addFinalizer(() =>
         Effect.suspend(() => {
@@ -155,7 +193,9 @@ export const make = Effect.gen(function*() {
           )
         })
       )
-      yield* hub.attach(session, fold, { after: accepted.seq, only: accepted.run_id })
+      if (out !== undefined && settle !== undefined) yield* Effect.forkScoped(settled(fold, settle))
+      const sink = out === undefined ? fold : yield* rewriting.streaming(fold, session, accepted.run_id)
+      yield* hub.attach(session, sink, { after: accepted.seq, only: accepted.run_id })
       return fold
     })
 
@@ -173,9 +213,12 @@ export const make = Effect.gen(function*() {
     /** Waits until the run is over; what it came to is in the encoder. */
     whole: (followed: Followed) =>
       sse.whileValid(Effect.scoped(Effect.gen(function*() {
-        const fold = yield* attach(followed, undefined)
+        const { done, encoder } = rewriting.replying(followed.encoder, followed.session, followed.accepted.run_id)
+        const fold = yield* attach({ ...followed, encoder }, undefined)
         yield* Deferred.await(fold.over)
         if (fold.problem !== undefined) return yield* fold.problem
+        yield* done
+        if (followed.settle !== undefined) yield* followed.settle
       })))
   }
 })

@@ -1,7 +1,7 @@
 /** The key of a client's conversation, from its request. It is one of the owner who was authenticated, whoever sets it. */
 import { Either, Schema } from "effect"
 import { Malformed } from "../../domain/Errors.ts"
-import { ClientKey } from "../../domain/SessionKey.ts"
+import { ClientKey, keyOfUser } from "../../domain/SessionKey.ts"
 
 /** Headers that may name the conversation; the last two are believed only where a trusted proxy sets them. */
 export const keyHeaders = {
@@ -32,5 +32,5 @@ export const keyOf = (
   const key = inBody ?? headers["x-session-id"] ?? (trusted ? headers["x-agent-chat-isolation-key"] : undefined)
   if (key === undefined) return Either.right(undefined)
   if (!isKey(key) || (user !== undefined && !isKey(user))) return Either.left(malformed)
-  return Either.right(user === undefined ? key : `${user}\n${key}`)
+  return Either.right(keyOfUser(user, key))
 }

@@ -4,12 +4,14 @@ import type { ChannelSettings } from "../../domain/Channel.ts"
 import { methodsOf } from "../middleware/Methods.ts"
 import { type Respond, respond } from "../middleware/Problems.ts"
 import type { Channel, Mounted } from "./Channel.ts"
+import type { Hook } from "./Hook.ts"
 
 export const none: ReadonlyArray<Mounted> = []
 
 export interface Chosen {
   readonly settings: ChannelSettings
   readonly trusted: boolean
+  readonly hooks?: ReadonlyArray<Hook>
 }
 
 /** Routes that are the same for the router, whatever their parameters are called. */
@@ -19,7 +21,7 @@ const shapeOf = (method: string, path: string) => `${method} ${path.replaceAll(/
 export const mount = (
   channels: ReadonlyArray<Channel>,
   taken: ReadonlyArray<{ readonly method: string; readonly path: string }>,
-  { settings, trusted }: Chosen
+  { hooks = [], settings, trusted }: Chosen
 ): Either.Either<ReadonlyArray<Mounted>, string> => {
   const known = channels.map(({ name }) => name)
   const twice = known.find((name, i) => known.indexOf(name) !== i)
@@ -27,6 +29,14 @@ export const mount = (
   const unknown = Object.keys(settings).find((name) => !known.includes(name))
   if (unknown !== undefined) {
     return Either.left(`channels: there is no channel called ${unknown}. There are: ${known.join(", ")}.`)
+  }
+  for (const { channels: named = [], name } of hooks) {
+    const stray = named.find((channel) => !known.includes(channel))
+    if (stray !== undefined) {
+      return Either.left(
+        `The hook ${name} is for the channel ${stray}, which there is not. There are: ${known.join(", ")}.`
+      )
+    }
   }
   const mounted = channels.flatMap((channel): ReadonlyArray<Mounted> => {
     const choice = settings[channel.name] ?? true
@@ -37,7 +47,9 @@ export const mount = (
       mount: chosen.mount ?? channel.mount,
       agent: chosen.agent,
       idleHours: chosen.idle_hours ?? 0,
-      trusted
+      trusted,
+      options: chosen.options,
+      hooks: hooks.filter(({ channels }) => channels?.includes(channel.name) ?? true)
     })]
   })
   const owners = new Map(taken.map(({ method, path }) => [shapeOf(method, path), "the native API"]))
@@ -57,6 +69,13 @@ export const mount = (
 }
 
 const isBelow = (path: string, mount: string) => mount !== "" && (path === mount || path.startsWith(`${mount}/`))
+
+/** Where it is told what there is at a URL's place: the documents of the channels that are mounted above it, or ours. */
+export const documentsAt = (channels: ReadonlyArray<Pick<Mounted, "mount" | "name">>) => (url: string): string => {
+  const path = url.split("?", 1)[0]!
+  const above = channels.filter(({ mount }) => isBelow(path, mount))
+  return above.length === 0 ? "/openapi.json" : above.map(({ name }) => `/docs/${name}.json`).join(" and ")
+}
 
 /** Whose errors a URL has: those of the channel that answers there, or else of one that is mounted above it. */
 export const respondAt = (channels: ReadonlyArray<Mounted>): (url: string) => Respond => {

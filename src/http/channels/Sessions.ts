@@ -8,7 +8,9 @@ import { newSession } from "../../domain/NewSession.ts"
 import { NewId } from "../../services/NewId.ts"
 import { timestampOf } from "../../services/Now.ts"
 import { SessionKeys } from "../../services/SessionKeys.ts"
+import { quoted, warn } from "../Warnings.ts"
 import type { Options } from "./Channel.ts"
+import { Hooks, isLet } from "./Hooks.ts"
 
 const noModel = ({ data, id }: Agent) =>
   new Invalid({
@@ -26,6 +28,18 @@ export const make = ({ idleHours, name: channel }: Options) =>
     const keys = yield* SessionKeys
     const newId = yield* NewId
     const idle = idleHours === 0 ? undefined : Duration.hours(idleHours)
+    const { options } = yield* Hooks
+
+    /** Clients send parameters that nobody has chosen, so what is not let through is left out and named. */
+    const letThrough = (parameters: JsonObject) => {
+      const denied = Object.keys(parameters).filter((name) => !isLet(options, name))
+      if (denied.length === 0) return Effect.succeed(parameters)
+      const left = Object.fromEntries(Object.entries(parameters).filter(([name]) => !denied.includes(name)))
+      return Effect.as(
+        warn(denied.map((name) => `${quoted(name)} has no effect: the operator lets no request of ${channel} say it.`)),
+        left
+      )
+    }
 
     const madeFor = (owner: UserId, agent: Agent, parameters: JsonObject) =>
       Effect.gen(function*() {
@@ -41,7 +55,7 @@ export const make = ({ idleHours, name: channel }: Options) =>
       /** The parameters are those of a new session; one that is there has its own. */
       of: Effect.fnUntraced(
         function*(owner: UserId, agent: Agent, key: string | undefined, parameters: JsonObject) {
-          const made = madeFor(owner, agent, parameters)
+          const made = madeFor(owner, agent, yield* letThrough(parameters))
           if (key === undefined) {
             return { session: yield* keys.once(channel, yield* made), isNew: true }
           }

@@ -34,6 +34,8 @@ export interface Options extends Hosts.Admission, Body.Options {
   readonly routes: ReadonlyArray<Route>
   /** How failures at a URL are written; as problem documents without it. */
   readonly respondAt?: (url: string) => Respond
+  /** Where it is told what there is at the place of a URL. */
+  readonly documentsAt?: (url: string) => string
   /** Whether there is a line in the log for each request. */
   readonly logRequests: boolean
 }
@@ -56,10 +58,11 @@ const originRefused = new Forbidden({
   detail: "Pages of this origin may not talk to the server. Name the origin in STOA_CORS_ORIGINS."
 })
 
-const noSuchPath = new NotFound({
-  code: "no_such_path",
-  detail: "There is nothing at this path. GET /openapi.json lists what there is."
-})
+const noSuchPath = (documents: string) =>
+  new NotFound({
+    code: "no_such_path",
+    detail: `There is nothing at this path. GET ${documents} lists what there is.`
+  })
 
 const bodyless = new Set(["GET", "HEAD", "OPTIONS"])
 
@@ -103,7 +106,10 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       return originRefused
     }
     if (!readiness.isReady() && bringsWork(request)) return notReady
-    return bodyless.has(request.method) ? undefined : body.refuse(request)
+    if (bodyless.has(request.method)) return undefined
+    const refused = body.refuse(request)
+    // What is wrong with the path comes first: nobody reads the body there.
+    return refused !== undefined && methodsAt(request.url).includes(request.method) ? refused : undefined
   }
 
   return <E>(app: App<E>): App<never> =>
@@ -134,7 +140,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         if (request.method === "OPTIONS" && (methods.length > 0 || isAdmitted)) {
           return complete(Cors.options(methods, isAdmitted, request.headers["access-control-request-headers"]))
         }
-        if (methods.length === 0) return answer(noSuchPath)
+        if (methods.length === 0) return answer(noSuchPath(options.documentsAt?.(request.url) ?? "/openapi.json"))
         const allow = methods.join(", ")
         return answer(new MethodNotAllowed({ detail: `This path answers to ${allow}.` }), { allow })
       }

@@ -2,7 +2,7 @@
  * Finds what of a request no schema reads: decoding leaves it out without a word.
  * What is looked at is what was sent, beside the schema that is about to read it.
  */
-import type { SchemaAST } from "effect"
+import { SchemaAST } from "effect"
 import { isObject } from "../../domain/JsonSchema.ts"
 import { maxWarnings, quoted } from "../Warnings.ts"
 import { finderOf, type Route } from "./Methods.ts"
@@ -100,17 +100,26 @@ export const inBody = (routes: ReadonlyArray<Route>) => {
   }
 }
 
+/** Names that a struct takes beside those of its fields, such as `metadata[name]`. */
+const patternsOf = ({ indexSignatures }: SchemaAST.TypeLiteral): ReadonlyArray<RegExp> =>
+  indexSignatures.flatMap(({ parameter }) =>
+    SchemaAST.isTemplateLiteral(parameter) ? [SchemaAST.getTemplateLiteralRegExp(parameter)] : []
+  )
+
 /** A sentence for each parameter of a query that nobody reads; `at` is where the query begins in the URL. */
 export const inQuery = (routes: ReadonlyArray<Route>) => {
   const all = finderOf(routes, ({ query }) => {
     const struct = query && wired(query)
-    return struct?._tag === "TypeLiteral" ? fieldsOf(struct) : new Map<string, SchemaAST.AST>()
+    return struct?._tag === "TypeLiteral"
+      ? { names: fieldsOf(struct), patterns: patternsOf(struct) }
+      : { names: new Map<string, SchemaAST.AST>(), patterns: [] }
   })
   return (method: string, url: string, at: number): ReadonlyArray<string> => {
     const fields = all(method === "HEAD" ? "GET" : method, url)
     if (fields === undefined) return []
     const names = new Set(new URLSearchParams(url.slice(at + 1)).keys())
-    return [...names].filter((name) => !fields.has(name)).slice(0, maxWarnings)
+    const isKnown = (name: string) => fields.names.has(name) || fields.patterns.some((pattern) => pattern.test(name))
+    return [...names].filter((name) => !isKnown(name)).slice(0, maxWarnings)
       .map((name) => `The query parameter ${quoted(name)} is not known here and was ignored.`)
   }
 }

@@ -8,7 +8,7 @@ import { HeavyWork } from "../../services/HeavyWork.ts"
 import { ModelFailed, type Models } from "../../services/Models.ts"
 import { OutboundRefused } from "../../services/Outbound.ts"
 import type { Bounds } from "./Bounds.ts"
-import { findEmbedding } from "./cards/Cards.ts"
+import { find, findEmbedding } from "./cards/Cards.ts"
 import { ofAnotherType, type Sources } from "./cards/Known.ts"
 import * as Embedding from "./Embedding.ts"
 import type { Gate } from "./Gate.ts"
@@ -69,7 +69,15 @@ export const make = (
       })
     }
     const { dimensions, model } = config
-    const card = findEmbedding(yield* catalogueOf(provider), model)
+    const catalogue = yield* catalogueOf(provider)
+    const card = findEmbedding(catalogue, model)
+    if (card === undefined && find(catalogue, model) !== undefined) {
+      return yield* new Invalid({
+        code: "model_not_supported",
+        detail: "This model talks, and makes no embeddings.",
+        errors: [{ path: "model", message: "Expected a model of embeddings" }]
+      })
+    }
     const choices = card?.dimension_choices
     if (dimensions !== undefined && choices != null && !choices.includes(dimensions)) {
       return yield* new Invalid({

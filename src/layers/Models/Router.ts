@@ -147,13 +147,18 @@ export const make = (
           at({ path: "type", message: `Expected one of: ${types}.` })
         ])
       }
+      const card = yield* known.cardFor(provider, settings, config.model)
+      if (card === undefined && Cards.findEmbedding(yield* sources.catalogueOf(provider), config.model) !== undefined) {
+        return yield* invalid("This model makes embeddings, and does not talk.", [
+          at({ path: "model", message: "Expected a model that talks." })
+        ])
+      }
       if (!provider.accepts(config.model)) {
         const names = (yield* known.cards(type)).map(({ name }) => name).join(", ")
         return yield* invalid(`The model is not one of ${type}'s: ${names}.`, [
           at({ path: "model", message: `Expected one of: ${names}.` })
         ])
       }
-      const card = yield* known.cardFor(provider, settings, config.model)
       const problems = [
         ...provider.parameterProblems(config.parameters),
         ...(card === undefined ? [] : CardMerge.problemsOf(card, provider.parameters, config.parameters))

@@ -2,12 +2,14 @@
 import SwaggerParser from "@apidevtools/swagger-parser"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpServerResponse } from "@effect/platform"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect, Either, Schema } from "effect"
-import { operation } from "../../../src/http/api/Operation.ts"
+import { Context, Effect, Either, Option, Schema } from "effect"
+import { UserId } from "../../../src/domain/Ids.ts"
+import { operation, RequiredScope } from "../../../src/http/api/Operation.ts"
 import { all } from "../../../src/http/channels/All.ts"
 import * as Channel from "../../../src/http/channels/Channel.ts"
 import * as Mounts from "../../../src/http/channels/Mounts.ts"
 import * as Server from "../../../src/http/Server.ts"
+import { ApiKeys } from "../../../src/services/ApiKeys.ts"
 import { tenant } from "../../support/openai.ts"
 import * as TestHost from "../../support/TestHost.ts"
 
@@ -33,6 +35,7 @@ const greeting = (name: string, mount: string) => {
         "greetings",
         (handlers) => handlers.handle("hello", ({ path }) => Effect.succeed(`Hello, ${path.who}!`))
       ),
+    options: [],
     respond: ({ code, status }) => HttpServerResponse.text(code.toUpperCase(), { status }),
     errors: { statusOf: (status) => status, schema: { type: "string" } }
   })
@@ -74,6 +77,7 @@ describe("Channels and their places", () => {
       api: health,
       handlers: (api) =>
         HttpApiBuilder.group(api, "health", (handlers) => handlers.handle("health", () => Effect.succeed(""))),
+      options: [],
       respond: ({ status }) => HttpServerResponse.empty({ status }),
       errors: { statusOf: (status) => status, schema: {} }
     })
@@ -106,7 +110,7 @@ layer(TestHost.layer({ channels }), { excludeTestServices: true })("A channel", 
         yield* call("POST", path, { headers: { ...headers, "content-type": "application/json" }, text: "{" }),
         yield* call("POST", path, { headers: { ...headers, "content-type": "text/plain" }, text: "hello" }),
         yield* call("POST", "/v1/embeddings", { headers, body: { model: "x", input: "y".repeat(2 ** 20) } }),
-        yield* call("GET", path, { headers }),
+        yield* call("GET", "/v1/embeddings", { headers }),
         yield* call("GET", "/v1/nothing", { headers }),
         yield* call("GET", "/v1/models/agent/Nobody", { headers }),
         yield* call("POST", path, { headers: { ...headers, "idempotency-key": "" }, body: {} })
@@ -129,6 +133,9 @@ layer(TestHost.layer({ channels }), { excludeTestServices: true })("A channel", 
         if (status === 503) assert.match(headers["retry-after"]!, /^\d+$/)
       }
       assert.strictEqual((yield* call("GET", "/hi/nothing")).text, "NO_SUCH_PATH")
+      // What there is below a mount is in the document of that channel.
+      assert.include((yield* call("GET", "/v1/nothing", { headers })).json.error.message, "/docs/chat_completions.json")
+      assert.include((yield* call("GET", "/nothing")).json.detail, "/openapi.json")
       assert.match((yield* call("GET", "/nothing")).headers["content-type"]!, /problem\+json/)
       assert.match((yield* call("GET", "/v1beta")).headers["content-type"]!, /problem\+json/)
     }))
@@ -141,6 +148,8 @@ layer(TestHost.layer({ channels }), { excludeTestServices: true })("A channel", 
         "/v1/models",
         "/v1/models/{id}",
         "/v1/chat/completions",
+        "/v1/chat/completions/{completion_id}",
+        "/v1/chat/completions/{completion_id}/messages",
         "/v1/completions",
         "/v1/embeddings"
       ])
@@ -213,10 +222,43 @@ layer(TestHost.layer({ channels }), { excludeTestServices: true })("A channel", 
       assert.notInclude(allowed, "x-evil")
     }))
 
+  // Generated: an endpoint that is added is covered.
+  it.effect("asks who it is on every endpoint that is not open, and needs the scope that the endpoint says", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      const { issue } = yield* ApiKeys
+      const user = UserId.make("scopes")
+      const scopes = ["read", "write", "chat"] as const
+      const keys = yield* Effect.forEach(
+        scopes,
+        (scope) =>
+          Effect.map(
+            issue({ user_id: user, name: "", scopes: [scope], expires_at: null }),
+            ({ key }) => [scope, key] as const
+          )
+      )
+      for (const { annotations, method, path } of TestHost.channels.flatMap(({ routes }) => routes)) {
+        const asked = Context.getOption(annotations as Context.Context<RequiredScope>, RequiredScope)
+        assert.isTrue(Option.isSome(asked), `${method} ${path} says nothing of its scope`)
+        const needed = Option.getOrThrow(asked)
+        if (needed === null) continue
+        const at = path.replaceAll(/:\w+|\*/g, "x")
+        const body = method === "GET" || method === "DELETE" ? {} : { body: {} }
+        for (const authorization of [undefined, "Bearer stoa_x", "Bearer"]) {
+          const headers = authorization === undefined ? {} : { authorization }
+          const nobody = yield* call(method, at, { ...body, headers })
+          assert.strictEqual(nobody.status, 401, `${method} ${at}`)
+        }
+        for (const [scope, key] of keys) {
+          const { status } = yield* call(method, at, { ...body, headers: { authorization: `Bearer ${key}` } })
+          assert.strictEqual(status === 403, scope !== needed, `${method} ${at} with the scope ${scope}`)
+        }
+      }
+    }))
+
   it.effect("needs the scope that its endpoint says", () =>
     Effect.gen(function*() {
       const { call } = yield* Host
-      const { ApiKeys } = yield* Effect.promise(() => import("../../../src/services/ApiKeys.ts"))
       const { issue } = yield* ApiKeys
       const { user } = yield* tenant()
       const { key } = yield* issue({ user_id: user, name: "", scopes: ["read"], expires_at: null })

@@ -469,7 +469,6 @@ layer(TestHost.layer(), { excludeTestServices: true })("OpenAI's client", (it) =
         for (
           const more of [
             { logprobs: true },
-            { store: true },
             { functions: [{ name: "x" }] },
             { modalities: ["audio"] },
             { service_tier: "flex" },

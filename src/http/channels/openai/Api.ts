@@ -2,15 +2,17 @@
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
+import { queryInteger } from "../../../domain/Page.ts"
 import { Authentication } from "../../api/Authentication.ts"
 import { EventStream } from "../../api/EventStream.ts"
 import { idempotencyKey } from "../../api/IdempotencyKey.ts"
 import { operation } from "../../api/Operation.ts"
 import * as Problem from "../../api/Problem.ts"
 import { keyHeaders } from "../Keys.ts"
-import { ChatRequest, CompletionRequest, EmbeddingRequest } from "./Requests.ts"
+import { ChatRequest, CompletionRequest, EmbeddingRequest, Metadata } from "./Requests.ts"
 
 const Model = Schema.Struct({
   id: Schema.String,
@@ -118,6 +120,92 @@ class ChatApi extends HttpApiGroup.make("chat")
   .middleware(Authentication)
 {}
 
+/** A kept answer has its labels too; what else an answer has is written as it was. */
+const StoredChatCompletion = Schema.Struct({ ...ChatCompletion.fields, metadata: Metadata }).annotations({
+  identifier: "StoredChatCompletion"
+})
+
+const listOf = <A, I>(item: Schema.Schema<A, I>) =>
+  Schema.Struct({
+    object: Schema.Literal("list"),
+    data: Schema.Array(item),
+    first_id: Schema.NullOr(Schema.String),
+    last_id: Schema.NullOr(Schema.String),
+    has_more: Schema.Boolean
+  })
+
+const completionId = HttpApiSchema.param("completion_id", Schema.String.pipe(Schema.pattern(/^[\x21-\x7e]{1,128}$/)))
+
+/** Most items of a page. */
+const maxPage = 100
+
+const page = {
+  after: Schema.optional(Schema.String.pipe(Schema.pattern(/^[\x21-\x7e]{1,128}$/))),
+  limit: queryInteger(1, maxPage, 20),
+  order: Schema.optionalWith(
+    Schema.Literal("asc", "desc").annotations({
+      jsonSchema: { type: "string", enum: ["asc", "desc"], default: "asc" }
+    }),
+    { default: () => "asc" as const }
+  )
+}
+
+const StoredMessage = Schema.Struct({
+  id: Schema.String,
+  role: Schema.String,
+  content: Schema.NullOr(Schema.String),
+  content_parts: Schema.NullOr(Schema.Array(Schema.Unknown))
+}).annotations({ identifier: "StoredMessage" })
+
+class StoredApi extends HttpApiGroup.make("stored")
+  .add(
+    HttpApiEndpoint.get("list", "/chat/completions")
+      .setUrlParams(Schema.Struct(
+        { ...page, model: Schema.optional(Schema.String.pipe(Schema.maxLength(768))) },
+        // Their number is bounded by the length of a URL.
+        { key: Schema.TemplateLiteral("metadata[", Schema.String, "]"), value: Schema.String }
+      ))
+      .addSuccess(listOf(StoredChatCompletion))
+      .annotateContext(operation({
+        scope: "read",
+        summary: "List stored chat completions",
+        description:
+          "Those that were asked for with `store: true`: of a model as it was asked for, and those that have "
+          + "all of the labels `metadata[name]=value`."
+      }))
+  )
+  .add(
+    HttpApiEndpoint.get("get")`/chat/completions/${completionId}`.addSuccess(StoredChatCompletion)
+      .annotateContext(operation({ scope: "read", summary: "Read a stored chat completion" }))
+  )
+  .add(
+    HttpApiEndpoint.post("label")`/chat/completions/${completionId}`
+      .setPayload(Schema.Struct({ metadata: Metadata }))
+      .addSuccess(StoredChatCompletion)
+      .annotateContext(operation({
+        scope: "write",
+        summary: "Label a stored chat completion",
+        description: "The labels replace those that it had."
+      }))
+  )
+  .add(
+    HttpApiEndpoint.del("remove")`/chat/completions/${completionId}`
+      .addSuccess(Schema.Struct({
+        object: Schema.Literal("chat.completion.deleted"),
+        id: Schema.String,
+        deleted: Schema.Boolean
+      }))
+      .annotateContext(operation({ scope: "write", summary: "Delete a stored chat completion" }))
+  )
+  .add(
+    HttpApiEndpoint.get("messages")`/chat/completions/${completionId}/messages`
+      .setUrlParams(Schema.Struct(page))
+      .addSuccess(listOf(StoredMessage))
+      .annotateContext(operation({ scope: "read", summary: "List the messages of a stored chat completion" }))
+  )
+  .middleware(Authentication)
+{}
+
 class EmbeddingsApi extends HttpApiGroup.make("embeddings")
   .add(
     HttpApiEndpoint.post("embed", "/embeddings").setPayload(EmbeddingRequest).addSuccess(EmbeddingList)
@@ -129,6 +217,7 @@ class EmbeddingsApi extends HttpApiGroup.make("embeddings")
 export const api = HttpApi.make("openai")
   .add(ModelsApi)
   .add(ChatApi)
+  .add(StoredApi)
   .add(EmbeddingsApi)
   .addError(Problem.Malformed)
   .addError(Problem.Unauthenticated)

@@ -9,6 +9,7 @@ import type { ToolChoice } from "../../../services/Models.ts"
 import { type Conversation, read } from "./Messages.ts"
 import { refuse } from "./Refused.ts"
 import { type ChatRequest, type CompletionRequest, maxAnswers, unservedIn } from "./Requests.ts"
+import type { Keeping } from "./Stored.ts"
 
 export interface Asked {
   readonly kind: "chat" | "text"
@@ -25,6 +26,8 @@ export interface Asked {
   readonly tool_choice?: ToolChoice
   readonly output?: { readonly name?: string; readonly schema: JsonObject }
   readonly metadata: Readonly<Record<string, string>>
+  /** What is to be kept with the answer, if it is to be. */
+  readonly keeping?: Keeping
 }
 
 const given = (fields: Readonly<Record<string, unknown>>): JsonObject =>
@@ -132,7 +135,10 @@ export const ofChat = (request: ChatRequest, accept: string | undefined): Either
       tools,
       ...(tool_choice !== undefined && { tool_choice }),
       ...(output !== undefined && { output }),
-      metadata: request.metadata ?? {}
+      metadata: request.metadata ?? {},
+      ...(request.store === true && {
+        keeping: { messages: request.messages, metadata: request.metadata ?? {} }
+      })
     }
   })
 

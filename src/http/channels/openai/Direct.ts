@@ -28,6 +28,7 @@ import { frameOf } from "./Errors.ts"
 import { json } from "./Json.ts"
 import { messageOf, type Turn } from "./Messages.ts"
 import { refuse } from "./Refused.ts"
+import * as Stored from "./Stored.ts"
 
 /** How long a failure may still be told by the status of the answer. */
 const patience = "10 seconds"
@@ -60,6 +61,7 @@ export const make = Effect.gen(function*() {
   const { once } = yield* Idempotency
   const sse = yield* Sse
   const newId = yield* NewId
+  const stored = yield* Stored.make
 
   /** Refuses files that the model could not read: a provider's own words for it would be no help. */
   const checkFiles = Effect.fnUntraced(function*(turns: ReadonlyArray<Turn>, card: Option.Option<ModelCard>) {
@@ -143,9 +145,10 @@ export const make = Effect.gen(function*() {
 
   /** The answer, made now or before; `completion` has been told of it either way. */
   const answer = (
-    { body, idempotencyKey, owner, path }: Request,
+    { asked: { keeping }, body, idempotencyKey, owner, path }: Request,
     calls: ReadonlyArray<ModelCall>,
     completion: Completion,
+    head: Head,
     given: () => Promise<void> | undefined
   ) => {
     let isOurs = false
@@ -156,17 +159,20 @@ export const make = Effect.gen(function*() {
           isOurs = true
           return Effect.flatMap(generate(calls, completion, given), (answered) => keep(Effect.succeed(answered)))
         })
-    ).pipe(Effect.tap((answered) =>
-      Effect.sync(() => {
-        if (!isOurs) replay(completion, answered)
-      })
-    ))
+    ).pipe(
+      Effect.tap((answered) =>
+        Effect.sync(() => {
+          if (!isOurs) replay(completion, answered)
+        })
+      ),
+      Effect.tap((answered) => keeping === undefined ? Effect.void : stored.keep(owner, keeping, whole(head, answered)))
+    )
   }
 
-  const streamed = (request: Request, calls: ReadonlyArray<ModelCall>, completion: Completion) =>
+  const streamed = (request: Request, calls: ReadonlyArray<ModelCall>, completion: Completion, head: Head) =>
     sse.respond((out) =>
       Effect.gen(function*() {
-        const asking = answer(request, calls, completion, () => given())
+        const asking = answer(request, calls, completion, head, () => given())
         const begun = Deferred.unsafeMake<void, Effect.Effect.Error<typeof asking> | Internal>(FiberId.none)
         let isOpen = false
         const wait = Runtime.runPromise(yield* Effect.runtime())
@@ -206,6 +212,7 @@ export const make = Effect.gen(function*() {
 
   return Effect.fnUntraced(function*(request: Request) {
     const { asked } = request
+    if (asked.keeping !== undefined) yield* stored.roomFor(request.owner)
     const calls = yield* Effect.ensuring(callsOf(request), Body.release)
     const head: Head = {
       id: `${asked.kind === "chat" ? "chatcmpl" : "cmpl"}-${newId.record(yield* Clock.currentTimeMillis)}`,
@@ -216,8 +223,8 @@ export const make = Effect.gen(function*() {
       tellsUsage: asked.tellsUsage
     }
     const completion = new Completion(head)
-    if (asked.streams) return yield* streamed(request, calls, completion)
-    const answered = yield* sse.whileValid(answer(request, calls, completion, () => undefined))
+    if (asked.streams) return yield* streamed(request, calls, completion, head)
+    const answered = yield* sse.whileValid(answer(request, calls, completion, head, () => undefined))
     return json(whole(head, answered))
   })
 })

@@ -2,6 +2,7 @@ import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Effect, type Either, Layer } from "effect"
 import { createHash } from "node:crypto"
 import type { Invalid } from "../../../domain/Errors.ts"
+import type { UserId } from "../../../domain/Ids.ts"
 import { CurrentPrincipal } from "../../../domain/Principal.ts"
 import { quoted, warn } from "../../Warnings.ts"
 import type { Options } from "../Channel.ts"
@@ -10,7 +11,9 @@ import type { api } from "./Api.ts"
 import { type Asked, ofChat, ofCompletion } from "./Asked.ts"
 import * as Direct from "./Direct.ts"
 import * as Embeddings from "./Embeddings.ts"
+import { json } from "./Json.ts"
 import { type ChatRequest, type CompletionRequest, type EmbeddingRequest, idleIn } from "./Requests.ts"
+import * as Stored from "./Stored.ts"
 import * as Targets from "./Targets.ts"
 import * as ThroughAgent from "./ThroughAgent.ts"
 
@@ -95,5 +98,29 @@ export const layer = (api: Api, options: Options) => {
         ))
     }))
 
-  return Layer.mergeAll(models, chat, embeddings)
+  const stored = HttpApiBuilder.group(api, "stored", (handlers) =>
+    Effect.map(Stored.make, (stored) => {
+      const own = <E>(ask: (owner: UserId) => Effect.Effect<object, E>) =>
+        Effect.map(Effect.flatMap(CurrentPrincipal, ({ user_id }) => ask(user_id)), json)
+      return handlers
+        .handle("list", ({ request, urlParams: { model, ...page } }) =>
+          own((owner) =>
+            stored.list(owner, page, model, Stored.labelsIn(new URLSearchParams(request.url.split("?")[1])))
+          ))
+        .handle("get", ({ path }) =>
+          own((owner) =>
+            stored.get(owner, path.completion_id)
+          ))
+        .handle(
+          "label",
+          ({ path, payload }) => own((owner) => stored.label(owner, path.completion_id, payload.metadata))
+        )
+        .handle("remove", ({ path }) => own((owner) => stored.remove(owner, path.completion_id)))
+        .handle(
+          "messages",
+          ({ path, urlParams }) => own((owner) => stored.messages(owner, path.completion_id, urlParams))
+        )
+    }))
+
+  return Layer.mergeAll(models, chat, stored, embeddings)
 }

@@ -12,6 +12,8 @@ export const chatCompletions: Channel = make({
   handlers: layer,
   respond,
   errors: { statusOf, schema },
+  // Its clients bring instructions and tools with every request, and talk to agents of their own account.
+  options: "all",
   filePlaces: [
     /^messages\.\d+\.content\.\d+\.(?:image_url\.url|input_audio\.data|file\.file_data)$/
   ]

@@ -148,9 +148,18 @@ const about = {
 const refused = (...names: ReadonlyArray<string>) =>
   Object.fromEntries(names.map((name) => [name, Schema.optional(Schema.Unknown)]))
 
-const metadata = optional(
-  Schema.Record({ key: Schema.String.pipe(Schema.maxLength(64)), value: Schema.String.pipe(Schema.maxLength(512)) })
+/** Most labels of a request. */
+const maxLabels = 16
+
+export const Metadata = Schema.Record({
+  key: Schema.String.pipe(Schema.maxLength(64)),
+  value: Schema.String.pipe(Schema.maxLength(512))
+}).pipe(
+  Schema.filter((labels) => Object.keys(labels).length <= maxLabels, {
+    message: () => `Expected at most ${maxLabels} labels`
+  })
 )
+const metadata = optional(Metadata)
 
 const model = optional(Schema.String.pipe(Schema.maxLength(768)))
 
@@ -167,7 +176,6 @@ export const ChatRequest = Schema.Struct({
     "prompt_cache_options",
     "prompt_cache_retention",
     "service_tier",
-    "store",
     "top_logprobs",
     "web_search_options"
   ),
@@ -182,6 +190,7 @@ export const ChatRequest = Schema.Struct({
   parallel_tool_calls: optional(Schema.Boolean),
   reasoning_effort: optional(Schema.String),
   response_format: optional(ResponseFormat),
+  store: optional(Schema.Boolean),
   tool_choice: optional(ToolChoice),
   tools: optional(Schema.Array(FunctionTool).pipe(Schema.maxItems(maxTools))),
   verbosity: optional(Schema.String)
@@ -222,7 +231,6 @@ const harmless: Readonly<Record<string, (value: unknown) => boolean>> = {
   logprobs: (value) => value === false,
   modalities: (value) => Array.isArray(value) && value.length === 1 && value[0] === "text",
   service_tier: (value) => value === "auto" || value === "default",
-  store: (value) => value === false,
   suffix: (value) => value === "",
   top_logprobs: (value) => value === 0
 }
@@ -249,7 +257,8 @@ export const idleIn = (request: ChatRequest | CompletionRequest | EmbeddingReque
     const value: unknown = Reflect.get(request, field)
     return value !== null && value !== undefined
   }),
-  ..."metadata" in request && request.metadata != null
+  // Labels are kept with an answer that is.
+  ..."metadata" in request && request.metadata != null && request.store !== true
     ? Object.keys(request.metadata).filter((name) => name !== "session_id").map((name) => `metadata.${name}`)
     : []
 ]

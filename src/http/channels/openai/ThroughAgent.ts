@@ -28,6 +28,7 @@ import { json } from "./Json.ts"
 import { messageOf, type Turn } from "./Messages.ts"
 import { refuse } from "./Refused.ts"
 import * as Results from "./Results.ts"
+import * as Stored from "./Stored.ts"
 
 /** Leaving ends the run, as this protocol has it; whoever may have to allow something cannot be asked. */
 const policy: Policy = { leaving: "cancels", approval: "refused", end: "data: [DONE]\n\n" }
@@ -71,6 +72,7 @@ export const make = (options: Options) =>
     const newId = yield* NewId
     const own = yield* Sessions.make(options)
     const { answerTo, waitingFor } = yield* Results.make
+    const stored = yield* Stored.make
 
     /** Nothing was ever said in it: the request that made it was refused, or broke off, before its words were taken. */
     const isEmpty = (session: Session) =>
@@ -187,7 +189,10 @@ export const make = (options: Options) =>
       }
       const completion = new Completion(head)
       const encoder = ofRun(completion, { session_id: session.id, isStructured: asked.output !== undefined })
-      const followed = { session, accepted, encoder, policy, isKept: idempotencyKey !== undefined }
+      const { keeping } = asked
+      const settle = keeping &&
+        Effect.suspend(() => stored.keep(owner, keeping, whole(head, completion.answered())))
+      const followed = { session, accepted, encoder, policy, isKept: idempotencyKey !== undefined, settle }
       if (asked.streams) return yield* follow.stream(followed)
       yield* follow.whole(followed)
       return json(whole(head, completion.answered()))
@@ -206,6 +211,7 @@ export const make = (options: Options) =>
         const [path, what] = asked.n > 1 ? ["n", "one answer"] : ["prompt", "one prompt"]
         return yield* refuse("unsupported_parameter", path, `An agent gives ${what} to a request`)
       }
+      if (asked.keeping !== undefined) yield* stored.roomFor(request.owner)
       if (idempotencyKey !== undefined) {
         const accepted = yield* Effect.ensuring(accept(request, (effect) => effect), Body.release)
         return yield* answerOf(request, accepted)

@@ -8,6 +8,7 @@ import { setImmediate } from "node:timers/promises"
 import { summaryName } from "../../../domain/Context.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
 import { type Message, textOf } from "../../../domain/Message.ts"
+import { spoken, titleInstructions } from "../../../domain/Title.ts"
 import type { EmitPart, ModelFailed } from "../../../services/Models.ts"
 import { NewId } from "../../../services/NewId.ts"
 import { measure, words } from "../Measure.ts"
@@ -41,6 +42,18 @@ const chat = (text: string): ReadonlyArray<Instruction> => {
   const echo = text.length > longestEcho ? `${text.slice(0, longestEcho)}…` : text
   const greeting = "Hello! I am Stoa's demo model: I need no key, and I have no thoughts of my own."
   return [{ do: "say", text: echo.trim() === "" ? greeting : `${greeting} You said: ${echo}` }]
+}
+
+/** Words of a title, and most characters of one. */
+const titleWords = 6
+const longestTitle = 60
+
+/** The first words of the user's: what a model that understands nothing can call a conversation. */
+const titleOf = (conversation: string): Instruction => {
+  const begin = conversation.indexOf(spoken("user", ""))
+  const said = begin < 0 ? conversation : conversation.slice(begin + spoken("user", "").length)
+  const words = said.slice(0, longestEcho).split("\n\n", 1)[0]!.split(/\s/).filter((word) => word !== "")
+  return { do: "say", text: words.slice(0, titleWords).join(" ").slice(0, longestTitle).toWellFormed() }
 }
 
 /** What a reply was told before anything else, where no person has said anything: what a task has brought. */
@@ -125,8 +138,10 @@ export const provider: Provider.Provider = Provider.make({
     Effect.flatMap(NewId, ({ short }) => {
       const text = newestText(messages)
       const summary = output?.name === "context_summary" ? summaryOf(text, output.schema) : undefined
+      const title = model === "demo-chat" && system === titleInstructions ? titleOf(text) : undefined
       const scripted = model === "demo-script" && summary === undefined
-      const script = summary !== undefined ? [[summary]] : scripted ? parse(text) : [chat(text)]
+      const own = summary ?? title
+      const script = own !== undefined ? [[own]] : scripted ? parse(text) : [chat(text)]
       if ("failed" in script) return Effect.fail(script.failed)
       const size = measure(messages)
       const reply = replyOf(messages)

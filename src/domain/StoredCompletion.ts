@@ -1,0 +1,19 @@
+/** An answer of the chat completions channel that its client wanted to be kept, with what it was an answer to. */
+import { Schema } from "effect"
+import { Timestamp, UserId } from "./Ids.ts"
+import { JsonObject } from "./Json.ts"
+
+export const StoredCompletion = Schema.Struct({
+  /** As the client knows it: `chatcmpl-…`. It begins with a time, so that the order of ids is that of age. */
+  id: Schema.String,
+  user_id: UserId,
+  created_at: Timestamp,
+  updated_at: Timestamp,
+  /** As the client asked for it. */
+  model: Schema.String,
+  metadata: Schema.Record({ key: Schema.String, value: Schema.String }),
+  /** The answer as it went out. */
+  completion: JsonObject,
+  messages: Schema.Array(JsonObject)
+})
+export interface StoredCompletion extends Schema.Schema.Type<typeof StoredCompletion> {}
