@@ -16,6 +16,7 @@ import type { DirectCalls } from "../../services/DirectCalls.ts"
 import type { Idempotency } from "../../services/Idempotency.ts"
 import type { Ledger } from "../../services/Ledger.ts"
 import type { Models } from "../../services/Models.ts"
+import type { Readiness } from "../../services/Readiness.ts"
 import type { SessionArchive } from "../../services/SessionArchive.ts"
 import type { SessionHub } from "../../services/SessionHub.ts"
 import type { SessionKeys } from "../../services/SessionKeys.ts"
@@ -36,6 +37,7 @@ export type Services =
   | Idempotency
   | Ledger
   | Models
+  | Readiness
   | SessionArchive
   | SessionHub
   | SessionKeys

@@ -44,18 +44,23 @@ class Fold implements Sink {
   /** The run has come to its own end, so that there is nothing to stop. */
   hasEnded = false
   problem: Failure | undefined
+  /** Something ended the stream before the run. */
+  isCut = false
   readonly begun = Deferred.unsafeMake<void>(FiberId.none)
   readonly over = Deferred.unsafeMake<void>(FiberId.none)
   readonly #encoder: Encoder
   readonly #policy: Policy
   readonly #out: Sink | undefined
+  /** What ends the stream is not known by the events alone, and written by who follows. */
+  readonly #isClosedByOther: boolean
   /** The status has gone out, so that only a frame can tell of a failure. */
   #isOpen = false
 
-  constructor(encoder: Encoder, policy: Policy, out: Sink | undefined) {
+  constructor({ closing, encoder, policy }: Followed, out: Sink | undefined) {
     this.#encoder = encoder
     this.#policy = policy
     this.#out = out
+    this.#isClosedByOther = closing !== undefined
   }
 
   write(frames: Uint8Array) {
@@ -78,7 +83,8 @@ class Fold implements Sink {
       event.value.waiting_for === "user_confirmation"
     this.problem = refused ? approvalRefused : problemOf(event)
     if (event.type === "CUSTOM" && !refused) this.hasEnded = true
-    return this.problem === undefined ? this.#encoder.step(event) + this.#policy.end : ""
+    if (this.problem !== undefined) return ""
+    return this.#encoder.step(event) + (this.#isClosedByOther ? "" : this.#policy.end)
   }
 
   #send(text: string) {
@@ -88,6 +94,11 @@ class Fold implements Sink {
   }
 
   #finish() {
+    if (this.#isClosedByOther && !this.isCut) {
+      Deferred.unsafeDone(this.begun, Effect.void)
+      Deferred.unsafeDone(this.over, Effect.void)
+      return
+    }
     if (this.problem !== undefined && this.#isOpen) {
       this.#out?.write(encoder.encode(this.#encoder.failed(this.problem) + this.#policy.end))
     }
@@ -117,6 +128,7 @@ class Fold implements Sink {
   end(comment?: string) {
     if (this.isOver) return
     this.isOver = true
+    this.isCut = true
     // It goes on in another process, or after the next start. Who does not read has left.
     this.hasEnded = comment !== "lagging"
     this.problem = cutShort(comment)
@@ -129,6 +141,8 @@ export interface Followed {
   readonly accepted: Accepted
   readonly encoder: Encoder
   readonly policy: Policy
+  /** The frames that end the stream of a run that has ended or waits, where more than the run's events has to be asked for them. */
+  readonly closing?: ((problem: Failure | undefined) => Effect.Effect<string>) | undefined
   /** Whoever sent the input may come back for the answer, by its key: the run goes on without them. */
   readonly isKept: boolean
 }
@@ -138,11 +152,12 @@ export const make = Effect.gen(function*() {
   const sse = yield* Sse
 
   const attach = (
-    { accepted, encoder, isKept, policy, session }: Followed,
+    followed: Followed,
     out: Sink | undefined
   ): Effect.Effect<Fold, Malformed | Conflict | Gone, Scope.Scope> =>
     Effect.gen(function*() {
-      const fold = new Fold(encoder, policy, out)
+      const { accepted, isKept, policy, session } = followed
+      const fold = new Fold(followed, out)
       // Before the first event can come: whatever ends the request, the run does not go on for nobody.
       yield* Effect.addFinalizer(() =>
         Effect.suspend(() => {
@@ -159,6 +174,15 @@ export const make = Effect.gen(function*() {
       return fold
     })
 
+  /** Waits for the end of the run, and ends the stream. A key that is no longer valid has ended it before. */
+  const close = (fold: Fold, out: Sink, { closing, policy }: Followed) =>
+    closing === undefined ? Effect.void : Effect.gen(function*() {
+      yield* sse.whileValid(Deferred.await(fold.over))
+      if (fold.isCut) return
+      out.write(encoder.encode((yield* closing(fold.problem)) + policy.end))
+      out.end()
+    }).pipe(Effect.catchTag("Unauthenticated", () => Effect.void))
+
   return {
     /** Answers the request with the run as a stream. A run that fails before its first frame is answered with a status. */
     stream: (followed: Followed) =>
@@ -168,6 +192,7 @@ export const make = Effect.gen(function*() {
           const begun = yield* Effect.timeoutOption(Deferred.await(fold.begun), patience)
           if (Option.isNone(begun)) fold.commit()
           else if (fold.problem !== undefined && fold.isOver && !fold.isOpened()) return yield* fold.problem
+          yield* close(fold, out, followed)
         })
       ),
     /** Waits until the run is over; what it came to is in the encoder. */
