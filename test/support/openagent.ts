@@ -2,7 +2,7 @@
 import { Either, ParseResult, Schema } from "effect"
 import { flag, given, list, number, object, text, whole } from "./agentservice/Classes.ts"
 
-const name = (event: string) => ({ event: Schema.Literal(event), type: Schema.Literal(event) })
+const name = <const Name extends string>(event: Name) => ({ event: Schema.Literal(event), type: Schema.Literal(event) })
 
 const common = {
   run_id: text,

@@ -1,11 +1,18 @@
 /** Clients of the Open Agent API: their agents, runs with and without a stream, and tools that they run themselves. */
 import SwaggerParser from "@apidevtools/swagger-parser"
-import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Effect, type Scope } from "effect"
 import OpenAI from "openai"
-import type { RunId, UserId } from "../../../src/domain/Ids.ts"
+import { Unauthenticated } from "../../../src/domain/Errors.ts"
+import { RunId, type UserId } from "../../../src/domain/Ids.ts"
+import * as Follow from "../../../src/http/channels/Follow.ts"
+import { Run } from "../../../src/http/channels/openagent/Encode.ts"
+import { Sse } from "../../../src/http/Sse.ts"
 import { Ledger } from "../../../src/services/Ledger.ts"
+import type { Sink } from "../../../src/services/Rooms.ts"
+import { SessionHub } from "../../../src/services/SessionHub.ts"
 import { Storage } from "../../../src/services/Storage.ts"
+import { agentOf, freshId, freshOwner, sessionOf } from "../../support/fixtures.ts"
 import { eventually } from "../../support/live.ts"
 import { answerOf, errorOf, eventsOf, recordOf } from "../../support/openagent.ts"
 import { asked, tenant } from "../../support/openai.ts"
@@ -486,5 +493,92 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of the Open Age
         "/embeddings"
       ])
       yield* Effect.promise(() => SwaggerParser.validate(structuredClone(json)))
+    }))
+})
+
+describe("A stream whose end has to be asked for", () => {
+  /** What a client is sent of a run, and which runs are stopped. */
+  const followed = (
+    play: (sink: Sink) => void,
+    whileValid: (wait: Effect.Effect<void>) => Effect.Effect<void, Unauthenticated> = (wait) => wait
+  ) =>
+    Effect.gen(function*() {
+      const sent: Array<string> = []
+      const stopped: Array<string> = []
+      const out: Sink = {
+        write: (frames) => void sent.push(new TextDecoder().decode(frames)),
+        unread: () => 0,
+        drained: Effect.void,
+        end: () => void sent.push("END")
+      }
+      const hub = {
+        attach: (_: unknown, sink: Sink) => Effect.sync(() => play(sink)),
+        cancel: (_: unknown, run: string) => Effect.sync(() => void stopped.push(run))
+      }
+      const sse = { whileValid, respond: (attach: (sink: Sink) => Effect.Effect<void>) => attach(out) }
+      const follow = yield* Follow.make.pipe(
+        Effect.provideService(SessionHub, hub as unknown as typeof SessionHub.Service),
+        Effect.provideService(Sse, sse as unknown as typeof Sse.Service)
+      )
+      const session = sessionOf(agentOf(freshOwner()))
+      const run_id = RunId.make(freshId())
+      const { agent_id, id: session_id } = session
+      const run = new Run({ run_id, session_id, agent_id, model: "m", asked: new Map(), clientTools: new Set() })
+      const cost = { input_tokens: 1, output_tokens: 2, microdollars: 3, unpriced_calls: 0 }
+      const streaming = follow.stream({
+        session,
+        accepted: { session_id, run_id, seq: 0 },
+        encoder: run,
+        closing: (problem) => Effect.succeed(run.closing(cost, problem)),
+        policy: { leaving: "cancels", approval: "refused", end: "" },
+        isKept: false
+      }) as unknown as Effect.Effect<void, never, Scope.Scope>
+      yield* Effect.scoped(streaming)
+      const text = sent.join("")
+      return { names: eventsOf(text).map(({ event }) => event), text, hasEnded: text.endsWith("END"), stopped }
+    })
+
+  const at = { id: "e", created_at: "2026-01-01T00:00:00.000Z" }
+  const reply = { reply_id: "r", run_id: "x", session_id: "s" }
+  const frames = (...events: ReadonlyArray<object>) =>
+    new TextEncoder().encode(
+      events.map((event, i) => `id: ${i + 1}\ndata: ${JSON.stringify({ ...at, ...reply, ...event })}\n\n`).join("")
+    )
+  const begun = { type: "REPLY_START", name: "Ada", role: "assistant" }
+  const ended = {
+    type: "REPLY_END",
+    finished_reason: "completed",
+    error: null,
+    usage: { input_tokens: 1, output_tokens: 2 }
+  }
+
+  it.effect("tells the cost, and then that the run is over", () =>
+    Effect.gen(function*() {
+      const seen = yield* followed((sink) => sink.write(frames(begun, ended)))
+      assert.deepStrictEqual(seen.names, ["RunStarted", "CostSummary", "RunCompleted"])
+      assert.isTrue(seen.hasEnded)
+      assert.deepStrictEqual(seen.stopped, [])
+    }))
+
+  it.effect("does not wait for that where the server stops or the client does not read", () =>
+    Effect.gen(function*() {
+      for (const [comment, stopped] of [["closing", 0], ["lagging", 1]] as const) {
+        const seen = yield* followed((sink) => {
+          sink.write(frames(begun))
+          sink.end(comment)
+        })
+        assert.deepStrictEqual(seen.names, ["RunStarted", "RunCompleted"])
+        assert.include(seen.text, "\"status\":\"failed\"")
+        assert.isTrue(seen.hasEnded)
+        assert.lengthOf(seen.stopped, stopped)
+      }
+    }))
+
+  it.effect("sends nothing more where the key is no longer valid, and the run is stopped", () =>
+    Effect.gen(function*() {
+      const revoked = () => Effect.fail(new Unauthenticated({ detail: "The key is gone." }))
+      const seen = yield* followed((sink) => sink.write(frames(begun)), revoked)
+      assert.deepStrictEqual(seen.names, ["RunStarted"])
+      assert.lengthOf(seen.stopped, 1)
     }))
 })
