@@ -1,12 +1,16 @@
 /** Clients of the Open Agent API: their agents, runs with and without a stream, and tools that they run themselves. */
 import SwaggerParser from "@apidevtools/swagger-parser"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect, type Scope } from "effect"
+import { Effect, Either, type Scope } from "effect"
 import OpenAI from "openai"
 import { Unauthenticated } from "../../../src/domain/Errors.ts"
 import { RunId, type UserId } from "../../../src/domain/Ids.ts"
+import { all } from "../../../src/http/channels/All.ts"
 import * as Follow from "../../../src/http/channels/Follow.ts"
+import * as Mounts from "../../../src/http/channels/Mounts.ts"
+import * as Cost from "../../../src/http/channels/openagent/Cost.ts"
 import { Run } from "../../../src/http/channels/openagent/Encode.ts"
+import * as Server from "../../../src/http/Server.ts"
 import { Sse } from "../../../src/http/Sse.ts"
 import { Ledger } from "../../../src/services/Ledger.ts"
 import type { Sink } from "../../../src/services/Rooms.ts"
@@ -190,7 +194,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of the Open Age
         const streams = kind === "a stream"
         const question = say("call weather {\"city\":\"Kiel\"}\ncall clock {}\nthen\nresults\nsay done")
         const tools = [{ name: "clock", description: "", parameters: { type: "object" } }]
-        const halted = yield* run(question, { tools }, streams ? sse : {})
+        const halted = yield* run(question, { tools }, { ...(streams ? sse : {}), "idempotency-key": "h" })
         const message = streams
           ? eventsOf(halted.text).flatMap((event) => event.event === "ToolCallStarted" ? event.messages ?? [] : [])[0]!
           : answerOf(halted.json).message
@@ -242,6 +246,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of the Open Age
           ? eventsOf(resumed.text).find((event) => event.event === "CostSummary")!.cost
           : answerOf(resumed.json).cost
         assert.deepStrictEqual(cost, yield* costIn(user, items[0]!.id))
+        const ofHalt = yield* run(question, { tools }, { ...(streams ? sse : {}), "idempotency-key": "h" })
+        assert.strictEqual(ofHalt.text, halted.text)
         // What was answered once is not waited for any more.
         const twice = yield* run(request, { tools })
         assert.deepStrictEqual([twice.status, errorOf(twice.json).code], [400, "not_waiting"])
@@ -581,4 +587,29 @@ describe("A stream whose end has to be asked for", () => {
       assert.deepStrictEqual(seen.names, ["RunStarted"])
       assert.lengthOf(seen.stopped, 1)
     }))
+})
+
+describe("The cost of a run", () => {
+  it.effect("is the ledger's, in microdollars, of the calls that had begun by then", () =>
+    Effect.gen(function*() {
+      const call = { input_tokens: 10, output_tokens: 5 }
+      const entries = [
+        { ...call, cost: 0.000_123_4, created_at: "2026-01-01T00:00:00.000Z" },
+        { ...call, cost: null, created_at: "2026-01-01T00:00:01.000Z" },
+        { ...call, cost: 1, created_at: "2026-01-01T00:00:02.000Z" }
+      ]
+      const ledger = { calls: () => Effect.succeed(entries) } as unknown as typeof Ledger.Service
+      const costOf = yield* Effect.provideService(Cost.make, Ledger, ledger)
+      const of = (until: string) => costOf(freshOwner(), RunId.make(freshId()), Date.parse(until))
+      const halted = { input_tokens: 20, output_tokens: 10, microdollars: 123, unpriced_calls: 1 }
+      assert.deepStrictEqual(yield* of("2026-01-01T00:00:01.500Z"), halted)
+      assert.strictEqual((yield* of("2026-01-01T00:01:00.000Z")).microdollars, 1_000_123)
+    }))
+})
+
+describe("The mount of the Open Agent API", () => {
+  it("is not the root, where the native API says how it is", () => {
+    const mounted = Mounts.mount(all, Server.nativeRoutes, { settings: { open_agent: { mount: "" } }, trusted: false })
+    assert.match(Either.getOrElse(Either.flip(mounted), () => ""), /open_agent and the native API would both answer/)
+  })
 })

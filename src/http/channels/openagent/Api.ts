@@ -6,6 +6,7 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
 import { JsonObject } from "../../../domain/Json.ts"
+import { PageRequest } from "../../../domain/Page.ts"
 import { Authentication } from "../../api/Authentication.ts"
 import { EventStream } from "../../api/EventStream.ts"
 import { IdempotencyHeaders, idempotencyKey } from "../../api/IdempotencyKey.ts"
@@ -94,8 +95,13 @@ class AgentsApi extends HttpApiGroup.make("agents")
       }))
   )
   .add(
-    HttpApiEndpoint.get("list", "/agents").addSuccess(Schema.Struct({ agents: Schema.Array(AgentRecord) }))
-      .annotateContext(operation({ scope: "read", summary: "List your agents" }))
+    HttpApiEndpoint.get("list", "/agents").setUrlParams(PageRequest)
+      .addSuccess(Schema.Struct({ agents: Schema.Array(AgentRecord), next_cursor: Schema.NullOr(Schema.String) }))
+      .annotateContext(operation({
+        scope: "read",
+        summary: "List your agents",
+        description: "Oldest first; where there are too many for one answer, `next_cursor` is the next one's `cursor`."
+      }))
   )
   .add(
     HttpApiEndpoint.get("get")`/agents/${id}`.addSuccess(AgentRecord)

@@ -4,14 +4,13 @@
  */
 import type { AgentEvent } from "../../../domain/Event.ts"
 import type { AgentId, RunId, SessionId } from "../../../domain/Ids.ts"
-import type { JsonObject } from "../../../domain/Json.ts"
-import { isObject } from "../../../domain/JsonSchema.ts"
 import type { ToolCallBlock } from "../../../domain/Message.ts"
 import type { Problem } from "../../middleware/Problems.ts"
 import type { Encoder } from "../Channel.ts"
-import { clientCallId, finishOf } from "../openai/Encode.ts"
+import { finishOf } from "../openai/Encode.ts"
 import { type Cost, metricsOf } from "./Cost.ts"
 import { bodyOf } from "./Errors.ts"
+import { type Call, messageOf, resultOf, secondsOf, toolOf } from "./Shapes.ts"
 
 export interface Head {
   readonly run_id: RunId
@@ -26,26 +25,11 @@ export interface Head {
 
 type Finish = "stop" | "length" | "content_filter" | "tool_request"
 
-interface Call {
-  readonly name: string
+/** A call that the server runs. */
+interface Own extends Call {
   input: string
   output: string
 }
-
-/** Arguments as an object; what a model wrote and nobody can read as one is in `tool_calls` as it is. */
-const argumentsOf = (input: string): JsonObject => {
-  try {
-    const value: unknown = JSON.parse(input)
-    return isObject(value) ? value : {}
-  } catch {
-    return {}
-  }
-}
-
-const secondsOf = (event: AgentEvent) => Math.floor(Date.parse(event.created_at) / 1000)
-
-const textOfOutput = (output: string | ReadonlyArray<{ readonly type: string; readonly text?: string }>): string =>
-  typeof output === "string" ? output : output.map(({ text = "" }) => text).join("")
 
 export class Run implements Encoder {
   readonly #head: Head
@@ -55,7 +39,7 @@ export class Run implements Encoder {
   #text = ""
   #reasoning = ""
   /** Calls that the server runs, until they have ended. */
-  readonly #calls = new Map<string, Call>()
+  readonly #calls = new Map<string, Own>()
   #requested: ReadonlyArray<ToolCallBlock> = []
   #finish: Finish = "stop"
   #first = 0
@@ -91,6 +75,11 @@ export class Run implements Encoder {
       status,
       error: body.error
     })
+  }
+
+  /** When the last of its events was made, in milliseconds. */
+  until(): number {
+    return this.#last
   }
 
   /** What comes last, when the ledger has been asked. A run that waits for a client's tools has not come to its end. */
@@ -167,26 +156,15 @@ export class Run implements Encoder {
         const call = this.#calls.get(event.tool_call_id)
         if (call === undefined) return
         this.#calls.delete(event.tool_call_id)
-        return this.#emit("ToolCallCompleted", event, {
-          tools: [{
-            ...this.#tool(event.tool_call_id, call),
-            content: call.output,
-            tool_call_error: event.state !== "success",
-            created_at: secondsOf(event)
-          }]
-        })
+        const tool = this.#tool(event.tool_call_id, call)
+        return this.#emit("ToolCallCompleted", event, { tools: [resultOf(tool, event, event.state, call.output)] })
       }
       case "EXTERNAL_EXECUTION_RESULT":
         return this.#emit("ToolCallCompleted", event, {
-          tools: event.execution_results.map(({ id, name, output, state }) => ({
-            role: "tool",
-            tool_call_id: clientCallId(this.#head.session_id, id),
-            tool_name: name,
-            tool_args: argumentsOf(this.#head.asked.get(id) ?? "{}"),
-            content: textOfOutput(output),
-            tool_call_error: state !== "success",
-            created_at: secondsOf(event)
-          }))
+          tools: event.execution_results.map(({ id, name, output, state }) => {
+            const tool = this.#tool(id, { name, input: this.#head.asked.get(id) ?? "{}" })
+            return resultOf(tool, event, state, output)
+          })
         })
       case "REQUIRE_EXTERNAL_EXECUTION":
         return this.#request(event)
@@ -208,39 +186,24 @@ export class Run implements Encoder {
   #request(event: Extract<AgentEvent, { readonly type: "REQUIRE_EXTERNAL_EXECUTION" }>): void {
     this.#requested = event.tool_calls
     const tools = event.tool_calls.map((call) => this.#tool(call.id, call))
-    this.#emit("ToolCallStarted", event, { tools, messages: [this.#message(undefined)] })
+    this.#emit("ToolCallStarted", event, { tools, messages: [this.#message()] })
     for (const { tool_args: input, tool_call_id, tool_name: tool } of tools) {
       this.#emit("ToolRequest", event, { tool, input, tool_call_id })
     }
   }
 
-  #tool(id: string, { input, name }: Pick<Call, "input" | "name">) {
-    return {
-      role: "tool",
-      tool_call_id: clientCallId(this.#head.session_id, id),
-      tool_name: name,
-      tool_args: argumentsOf(input),
-      tool_call_error: false
-    }
-  }
+  #tool = (id: string, call: Call) => toolOf(this.#head.session_id, id, call)
 
-  /** All that the agent has said to the client since it was asked, with the calls that the client has to make. */
-  #message(cost: Cost | undefined) {
-    return {
-      role: "assistant",
-      content: this.#text,
-      ...(this.#reasoning !== "" && { reasoning_content: this.#reasoning }),
-      ...(this.#requested.length > 0 && {
-        tool_calls: this.#requested.map(({ id, input, name }) => ({
-          id: clientCallId(this.#head.session_id, id),
-          type: "function",
-          function: { name, arguments: input }
-        }))
-      }),
-      ...(cost !== undefined && { metrics: metricsOf(cost) }),
-      created_at: Math.floor(this.#first / 1000)
-    }
-  }
+  /** All that the agent has said to the client since it was asked. */
+  #message = (cost?: Cost) =>
+    messageOf({
+      session: this.#head.session_id,
+      text: this.#text,
+      reasoning: this.#reasoning,
+      requested: this.#requested,
+      cost,
+      at: this.#first
+    })
 
   #runtime = () => (this.#last - this.#first) / 1000
 

@@ -6,7 +6,6 @@ import { CurrentPrincipal } from "../../../domain/Principal.ts"
 import { Readiness } from "../../../services/Readiness.ts"
 import { Storage } from "../../../services/Storage.ts"
 import * as AgentRecords from "../../handlers/AgentRecords.ts"
-import { everything } from "../../handlers/Everything.ts"
 import { quoted, warn } from "../../Warnings.ts"
 import type { Options } from "../Channel.ts"
 import * as Targets from "../openai/Targets.ts"
@@ -43,11 +42,11 @@ export const layer = (mounted: typeof api, options: Options) => {
         )
         .handle(
           "list",
-          Effect.fnUntraced(function*() {
+          Effect.fnUntraced(function*({ urlParams }) {
             const user_id = yield* owner
-            const all = yield* Effect.orDie(everything((page) => storage.agents.list(user_id, page)))
-            const published = all.filter(({ data }) => isPublished(data.channels, options.name))
-            return { agents: yield* shown(user_id, published) }
+            const { items, next_cursor } = yield* storage.agents.list(user_id, urlParams)
+            const published = items.filter(({ data }) => isPublished(data.channels, options.name))
+            return { agents: yield* shown(user_id, published), next_cursor }
           })
         )
         .handle(

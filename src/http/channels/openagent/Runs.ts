@@ -45,10 +45,11 @@ export const make = (
           asked: askedIn(request),
           clientTools: new Set([...agent.data.client_tools, ...asked.tools].map(({ name }) => name))
         })
+        const cost = Effect.suspend(() => costOf(owner, run_id, run.until()))
         return {
           encoder: run,
-          closing: (problem) => Effect.map(costOf(owner, run_id), (cost) => run.closing(cost, problem)),
-          whole: Effect.map(costOf(owner, run_id), (cost) => run.answer(cost))
+          closing: (problem) => Effect.map(cost, (cost) => run.closing(cost, problem)),
+          whole: Effect.map(cost, (cost) => run.answer(cost))
         }
       }
     })

@@ -3,9 +3,9 @@ import { Effect } from "effect"
 import { isPublished } from "../../../domain/Channel.ts"
 import { NotFound } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
+import { maxLimit } from "../../../domain/Page.ts"
 import { Storage } from "../../../services/Storage.ts"
 import { Toolbox } from "../../../services/Toolbox.ts"
-import { everything } from "../../handlers/Everything.ts"
 import type { Options } from "../Channel.ts"
 import { toolkitsOf } from "./Toolkits.ts"
 
@@ -15,9 +15,6 @@ const own = {
   name: "stoa",
   instructions: "Tools that the server runs. Which of them an agent has is chosen by its tools at PATCH /agent."
 }
-
-/** Most toolkits that are listed. */
-const maxListed = 1_000
 
 /** An agent's toolkit, by the agent and its own name. Names may have dots, and ids have none. */
 const idOf = (agent: string, name: string) => `${agent}.${name}`
@@ -30,22 +27,21 @@ export const make = ({ name: channel }: Pick<Options, "name">) =>
     const { namesOf } = yield* Toolbox
 
     return {
+      /** Of one page of agents: what all of them hold together need not be in memory. */
       list: (owner: UserId) =>
         Effect.map(
-          Effect.orDie(everything((page) =>
-            Effect.map(agents.list(owner, page), ({ items, ...rest }) => ({
-              ...rest,
-              items: items.filter(({ data }) => isPublished(data.channels, channel)).flatMap(({ data, id }) =>
-                toolkitsOf(data).map(({ functions, instructions, name }) => ({
-                  id: idOf(id, name),
-                  name,
-                  instructions,
-                  functions: functions.map((fn) => fn.name)
-                }))
-              )
-            }))
-          )),
-          (all) => [{ ...own, functions: [...namesOf("all")] }, ...all].slice(0, maxListed)
+          Effect.orDie(agents.list(owner, { limit: maxLimit, cursor: undefined })),
+          ({ items }) => [
+            { ...own, functions: [...namesOf("all")] },
+            ...items.filter(({ data }) => isPublished(data.channels, channel)).flatMap(({ data, id }) =>
+              toolkitsOf(data).map(({ functions, instructions, name }) => ({
+                id: idOf(id, name),
+                name,
+                instructions,
+                functions: functions.map((fn) => fn.name)
+              }))
+            )
+          ]
         ),
 
       get: Effect.fnUntraced(function*(owner: UserId, id: string) {
