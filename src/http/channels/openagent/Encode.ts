@@ -173,6 +173,8 @@ export class Run implements Encoder {
         return
       case "CUSTOM":
         if (event.name === "run_parked") this.#finish = "tool_request"
+        // The model begins its answer anew, behind what it had said before the server went down.
+        if (event.name === "run_resumed") this.#isApart = true
     }
   }
 
