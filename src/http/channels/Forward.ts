@@ -3,21 +3,23 @@
  * before anything looks at it, so that all that holds at the root holds for them.
  */
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
-import { Context, Effect } from "effect"
+import { Effect } from "effect"
 import type { Mounted } from "./Channel.ts"
 
 export const forwarded = (channels: ReadonlyArray<Mounted>) =>
 <A, E, R>(
   app: Effect.Effect<A, E, R | HttpServerRequest.HttpServerRequest>
 ): Effect.Effect<A, E, R | HttpServerRequest.HttpServerRequest> => {
-  const forwarding = channels.flatMap(({ forward, mount }) => forward === undefined ? [] : [{ forward, mount }])
+  const forwarding = channels.flatMap(({ forward, mount }) =>
+    forward === undefined ? [] : [{ forward, below: `${mount}/` }]
+  )
   if (forwarding.length === 0) return app
-  return Effect.mapInputContext(app, (context: Context.Context<R | HttpServerRequest.HttpServerRequest>) => {
-    const request = Context.get(context, HttpServerRequest.HttpServerRequest)
+  // Every request comes through here: those that are answered where they are asked get no context of their own.
+  return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const { method, url } = request
-    const native = forwarding.find(({ mount }) => url.startsWith(`${mount}/`))?.forward(method, url)
+    const native = forwarding.find(({ below }) => url.startsWith(below))?.forward(method, url)
     return native === undefined
-      ? context
-      : Context.add(context, HttpServerRequest.HttpServerRequest, request.modify({ url: native }))
+      ? app
+      : Effect.provideService(app, HttpServerRequest.HttpServerRequest, request.modify({ url: native }))
   })
 }

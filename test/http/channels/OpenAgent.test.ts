@@ -257,6 +257,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of the Open Age
 
   it.effect("is refused results that nobody waits for, and loses nothing by that", () =>
     Effect.gen(function*() {
+      const { call } = yield* Host
       const { ask, agent, run, user } = yield* client({ tools: [toolkit] })
       const question = say("call weather {}\ncall weather {\"n\":2}\nthen\nresults")
       const { message } = answerOf((yield* run(question)).json)
@@ -286,6 +287,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of the Open Age
       assert.strictEqual((yield* ask("POST", `/agents/${other.id}/run`, { messages: results })).status, 400)
       const stranger = yield* client({ tools: [toolkit] })
       assert.strictEqual((yield* stranger.run(results)).status, 400)
+      // Nothing was begun for any of them.
+      assert.strictEqual((yield* call("GET", "/sessions", { user })).json.total, 1)
       // At once, it is taken once; with a key everybody gets the one answer.
       const headers = { "idempotency-key": "resume" }
       const answers = yield* Effect.all([run(results, {}, headers), run(results, {}, headers)], { concurrency: 2 })
@@ -302,13 +305,18 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of the Open Age
       const { run, user } = yield* client({ tools: [toolkit] })
       const { runs } = yield* Storage
       const environment = { working_directory: "/home/ada", platform: "linux" }
-      const clock = { name: "clocks", instructions: "Never trust them.", functions: [{ name: "clock" }] }
-      answerOf(
+      const clock = {
+        name: "clocks",
+        instructions: "Never trust them.",
+        functions: [{ name: "clock", strict: true }]
+      }
+      const { warnings } = answerOf(
         (yield* run([{ role: "system", content: "Be quick." }, ...say("say x")], {
           environment,
           tools: [clock, toolkit]
         })).json
       )
+      assert.match(warnings![0]!, /^strict has no effect/)
       const { items: [only] } = yield* Effect.orDie(runs.list(user, everything))
       for (const said of ["Ask it before you go out.", "Never trust them.", "/home/ada", "linux", "Be quick."]) {
         assert.include(only!.instructions, said)

@@ -54,7 +54,8 @@ const placeOf = ({ environment }: RunRequest): string => {
 }
 
 /** Fields that ask for what is not done, as sentences. */
-export const idleIn = ({ messages }: RunRequest): ReadonlyArray<string> => [
+export const idleIn = ({ messages, tools }: RunRequest): ReadonlyArray<string> => [
+  ...Toolkits.idleIn(tools),
   ...(messages.some(({ stop_after_tool_call }) => stop_after_tool_call === true)
     ? ["stop_after_tool_call has no effect: the agent decides when it has finished."]
     : []),

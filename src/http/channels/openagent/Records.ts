@@ -94,6 +94,7 @@ export const make = (targets: Targets) =>
         if (body.id != null && body.name != null) {
           yield* warn(["The server makes the ids of agents: the field 'id' has no effect."])
         }
+        yield* warn(Toolkits.idleIn(body.tools))
         const { toolkits, tools } = yield* Toolkits.read(body.tools ?? [])
         const draft = yield* Effect.orDie(draftOf({ name: body.name ?? (body.id || unnamed) }))
         return {
@@ -108,6 +109,7 @@ export const make = (targets: Targets) =>
 
       /** What is left out stays as it is, also the model and its parameters where it is the same. */
       patch: Effect.fnUntraced(function*(owner: UserId, agent: Agent, body: AgentBody) {
+        yield* warn(Toolkits.idleIn(body.tools))
         const read = body.tools == null ? undefined : yield* Toolkits.read(body.tools)
         const nameOf = yield* modelNames(owner)
         const isOther = body.model !== undefined && (body.model ?? "") !== nameOf(agent.data.chat_model_config)

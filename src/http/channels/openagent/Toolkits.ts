@@ -77,6 +77,19 @@ export const read = (given: Tools): Either.Either<ReadTools, Invalid> =>
     return { tools, toolkits }
   })
 
+const isStrict = (tool: Tools[number]): boolean =>
+  "functions" in tool
+    ? tool.functions.some(({ strict }) => strict === true)
+    : "function" in tool
+    ? tool.function.strict === true
+    : tool.type !== "mcp" && tool.strict === true
+
+/** What is asked for of tools and not done, as sentences. */
+export const idleIn = (tools: Tools | null | undefined): ReadonlyArray<string> =>
+  (tools ?? []).some(isStrict)
+    ? ["strict has no effect: a tool is declared to every model in the same way."]
+    : []
+
 /** The toolkits of an agent. Tools that none of them names, as those that were given by another protocol, have one of their own. */
 export const toolkitsOf = ({ client_tools, toolkits = [] }: Agent["data"]): ReadonlyArray<ToolkitView> => {
   const left = new Map(client_tools.map((tool) => [tool.name, tool]))
