@@ -86,6 +86,19 @@ layer(TestHost.layer(), { excludeTestServices: true })("The newest web UI, below
       yield* ask("DELETE", `/agent/${agent_id}`)
     }).pipe(Effect.scoped))
 
+  it.effect("uploads a file and shows it by an address with a token, as a page's link does", () =>
+    Effect.gen(function*() {
+      const { S, ask, user } = yield* chatting
+      const { call } = yield* Host
+      const file = `${base}/workspace/files?${S}&path=f.txt`
+      const put = yield* call("PUT", file, { user, text: "hello", headers: { "content-type": "text/plain" } })
+      assert.isBelow(put.status, 300, put.text)
+      const { token } = yield* ask("POST", `/workspace/files/download-token?${S}&path=f.txt`)
+      assert.strictEqual((yield* call("GET", file)).status, 401)
+      const read = yield* call("GET", `${file}&token=${encodeURIComponent(token)}`)
+      assert.deepStrictEqual([read.status, read.text], [200, "hello"])
+    }))
+
   it.effect("that is loaded again in the middle of a reply reads it from the stream alone, and once", () =>
     Effect.gen(function*() {
       const { follow, say, status, transcript } = yield* chatting
@@ -171,19 +184,16 @@ layer(TestHost.layer(), { excludeTestServices: true })("Below /agent-service", (
       const ids = new Proxy<Record<string, string>>({}, { get: () => "0".repeat(32) })
       const own = new Set(["chat.send", "sessions.list", "messages.list"])
       const shape = ({ json, status }: TestHost.Answer) => ({ status, code: json?.code, detail: json?.detail })
-      for (const endpoint of endpoints) {
+      const compare = Effect.fnUntraced(function*(endpoint: (typeof endpoints)[number]) {
         const path = fill(endpoint, ids)
-        const options = { body: endpoint.method === "GET" ? undefined : {} }
-        for (const user of [undefined, "grace"]) {
-          const asked = { ...options, ...user !== undefined && { user } }
-          const [here, there] = [
-            yield* call(endpoint.method, `${base}${path}`, asked),
-            yield* call(endpoint.method, path, asked)
-          ]
-          if (own.has(endpoint.name)) assert.strictEqual(here.status, there.status, endpoint.name)
-          else assert.deepStrictEqual(shape(here), shape(there), endpoint.name)
-        }
-      }
+        const asked = { user: "grace", body: endpoint.method === "GET" ? undefined : {} }
+        const here = yield* call(endpoint.method, `${base}${path}`, asked)
+        const there = yield* call(endpoint.method, path, asked)
+        if (own.has(endpoint.name)) assert.strictEqual(here.status, there.status, endpoint.name)
+        else assert.deepStrictEqual(shape(here), shape(there), endpoint.name)
+      })
+      yield* Effect.forEach(endpoints, compare, { concurrency: 8, discard: true })
+      assert.strictEqual((yield* call("GET", `${base}/agent`)).json.code, "unauthenticated")
       const card = yield* call("GET", `${base}/hub/mcp/none/cards/a/b`, { user: "grace" })
       assert.strictEqual(card.json.code, "not_found")
       for (const path of ["/v1/models", "/docs", "/agent-service/agent", "", "//agent"]) {

@@ -183,6 +183,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of the Open Age
       assert.deepInclude(tool, { tool_name: "CurrentTime", tool_call_error: false })
       const again = yield* run(script, {}, headers)
       assert.strictEqual(again.text, first.text)
+      const byBody = yield* run(script, { stream: true }, { "idempotency-key": "k" })
+      assert.strictEqual(byBody.text, first.text)
       const whole = answerOf((yield* run(script, { stream: false }, headers)).json)
       assert.strictEqual(whole.message.content, said)
     }))
@@ -477,6 +479,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of the Open Age
       }
       const refused = yield* call("GET", `${base}/agents`, { headers: { "x-api-key": "stoa_x" }, user: "ada" })
       assert.deepStrictEqual([refused.status, errorOf(refused.json).type], [401, "authentication_error"])
+      const preflight = yield* call("OPTIONS", `${base}/agents`, { headers: { origin: "http://localhost:5173" } })
+      assert.include(preflight.headers["access-control-allow-headers"], "x-api-key")
       // Elsewhere the header is nobody's.
       assert.strictEqual(
         (yield* call("GET", "/agent", { headers: { "x-api-key": "stoa_x" }, user: "ada" })).status,
