@@ -15,7 +15,7 @@ export const table = at("../docs/conformance.md")
 /** Paths are the same where they differ in the names of their parameters and a slash at the end. */
 const shapeOf = (endpoint) => endpoint.replaceAll(/\{[^}]*\}/g, "{}").replace(/(.)\/$/, "$1")
 
-const titles = { "2.0.0": "2.0.0, the released version", newest: "The newest version" }
+const titles = { "2.0.0": "2.0.0, the released version", newest: "The newest version, at /agent-service" }
 
 /** Fails when the list and the document contradict each other. */
 export const conformance = (

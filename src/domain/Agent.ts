@@ -90,6 +90,26 @@ export const AgentTools = Schema.Union(
 )
 export type AgentTools = typeof AgentTools.Type
 
+/** Longest text that says what an agent is, and what a toolkit is for, in characters; and most toolkits of an agent. */
+const maxDescription = 4096
+const maxInstructions = 16 * 1024
+const maxToolkits = 64
+
+/** Client tools that belong together, and what a model is told of all of them. */
+const Toolkit = Schema.Struct({
+  name,
+  instructions: Schema.String.pipe(Schema.maxLength(maxInstructions)),
+  /** Names of the agent's client tools; one that is not there any more says nothing. */
+  functions: Schema.Array(Schema.String.pipe(Schema.maxLength(64))).pipe(Schema.maxItems(64))
+}).annotations({ identifier: "Toolkit" })
+export type Toolkit = typeof Toolkit.Type
+
+/** What only some protocols know of an agent. */
+const described = {
+  description: Schema.optional(Schema.String.pipe(Schema.maxLength(maxDescription))),
+  toolkits: Schema.optional(Schema.Array(Toolkit).pipe(Schema.maxItems(maxToolkits)))
+}
+
 const AgentData = Schema.Struct({
   id: AgentId,
   name,
@@ -104,7 +124,8 @@ const AgentData = Schema.Struct({
   fallback_chat_model_configs: Schema.optionalWith(FallbackModelConfigs, { default: () => [] }),
   /** The model of sessions that a channel makes; the others name their own. */
   chat_model_config: Schema.optionalWith(Schema.NullOr(ChatModelConfig), { default: () => null }),
-  channels: Schema.optionalWith(AgentChannels, { default: () => "all" as const })
+  channels: Schema.optionalWith(AgentChannels, { default: () => "all" as const }),
+  ...described
 }).annotations({ identifier: "AgentData" })
 
 /** Who an agent is. The model and the state of an exchange belong to the session. */
@@ -137,7 +158,8 @@ export const AgentDraft = Schema.Struct({
   client_tools: withDefault(ClientToolsInput, []),
   fallback_chat_model_configs: withDefault(FallbackModelConfigs, []),
   chat_model_config: withDefault(Schema.NullOr(ChatModelConfig), null),
-  channels: withDefault(AgentChannels, "all")
+  channels: withDefault(AgentChannels, "all"),
+  ...described
 }).annotations({ identifier: "AgentDraft" })
 export type AgentDraft = typeof AgentDraft.Type
 
@@ -152,7 +174,8 @@ export const AgentPatch = Schema.Struct({
   client_tools: Schema.optional(Schema.NullOr(ClientToolsInput)),
   fallback_chat_model_configs: Schema.optional(Schema.NullOr(FallbackModelConfigs)),
   chat_model_config: Schema.optional(Schema.NullOr(ChatModelConfig)),
-  channels: Schema.optional(Schema.NullOr(AgentChannels))
+  channels: Schema.optional(Schema.NullOr(AgentChannels)),
+  ...described
 }).annotations({ identifier: "AgentPatch" })
 export type AgentPatch = typeof AgentPatch.Type
 
@@ -172,6 +195,8 @@ export const patchAgent = (agent: Agent, patch: AgentPatch, now: Timestamp): Age
       fallback_chat_model_configs: patch.fallback_chat_model_configs
     }),
     ...(patch.chat_model_config !== undefined && { chat_model_config: patch.chat_model_config }),
-    ...(patch.channels != null && { channels: patch.channels })
+    ...(patch.channels != null && { channels: patch.channels }),
+    ...(patch.description !== undefined && { description: patch.description }),
+    ...(patch.toolkits !== undefined && { toolkits: patch.toolkits })
   }
 })

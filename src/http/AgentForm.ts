@@ -17,7 +17,7 @@ const titleOf = (name: string) =>
   name.split("_").map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join(" ")
 
 /** Fields that no person fills in, and those for which a form would need to know what there is to choose from. */
-const hidden = new Set(["summary_schema", "chat_model_config", "channels"])
+const hidden = new Set(["summary_schema", "chat_model_config", "channels", "description"])
 
 const prefix = "#/$defs/"
 

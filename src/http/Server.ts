@@ -8,6 +8,7 @@ import { Api } from "./Api.ts"
 import { TakesBytes, TakesFiles } from "./api/Operation.ts"
 import { bare } from "./Bare.ts"
 import type { Mounted } from "./channels/Channel.ts"
+import { forwarded } from "./channels/Forward.ts"
 import { documentsAt, none, respondAt } from "./channels/Mounts.ts"
 import type { Connections } from "./Connections.ts"
 import * as Documents from "./Documents.ts"
@@ -133,7 +134,7 @@ export const layer = (options: Options) => {
       logRequests: options.logRequests ?? false
     })
     // @effect-diagnostics-next-line anyUnknownInErrorContext:off
-    const served = HttpServer.serve(wholeCardIds(boundary(router.asHttpEffect())))
+    const served = HttpServer.serve(forwarded(channels)(wholeCardIds(boundary(router.asHttpEffect()))))
     const { connections } = options
     return connections === undefined ? served : Layer.merge(served, Layer.scopedDiscard(tellOfBounds(connections)))
   }).pipe(

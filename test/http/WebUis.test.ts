@@ -7,55 +7,13 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { atAddress } from "../support/mcp/Address.ts"
 import * as TestHost from "../support/TestHost.ts"
-
-const { TestHost: Host } = TestHost
-
-const origin = "http://localhost:5173"
-
-let users = 0
-
-/** A page of another origin: before each request its browser asks whether it may. */
-const page = Effect.gen(function*() {
-  const { call, watch } = yield* Host
-  const user = `page-${users++}`
-  const send = Effect.fnUntraced(function*(method: string, path: string, body?: unknown) {
-    const preflight = yield* call("OPTIONS", path, {
-      headers: {
-        origin,
-        "access-control-request-method": method,
-        "access-control-request-headers": "content-type,x-user-id"
-      }
-    })
-    assert.strictEqual(preflight.status, 204, path)
-    assert.include(preflight.headers["access-control-allow-methods"], method)
-    const answer = yield* call(method, path, { user, headers: { origin }, ...body !== undefined && { body } })
-    assert.strictEqual(answer.headers["access-control-allow-origin"], origin)
-    return answer
-  })
-  /** The answer's body; the page shows an error for anything but a success. */
-  const ask = (method: string, path: string, body?: unknown) =>
-    Effect.map(send(method, path, body), ({ json, status, text }) => {
-      assert.isBelow(status, 300, `${method} ${path}: ${text}`)
-      return json
-    })
-  const comesLater = (method: string, path: string, body?: unknown) =>
-    Effect.map(send(method, path, body), ({ json, status }) => {
-      assert.strictEqual(status, 404, `${method} ${path}`)
-      assert.match(json.detail, /^[A-Z].+\.$/)
-    })
-  return { user, ask, send, comesLater, watch }
-})
-
-const eventsIn = (text: string) =>
-  Array.from(text.matchAll(/^data: (.*)$/gm), ([, json]) => JSON.parse(json!) as Record<string, unknown>)
-
-const text = (said: string) => ({ name: "user", role: "user", content: [{ type: "text", text: said }] })
+import { eventsIn, origin, page, text } from "../support/webui.ts"
 
 layer(TestHost.layer(), { excludeTestServices: true })("A web UI", (it) => {
   describe("of 2.0.0", () => {
     it.effect("gets what its pages need, from an empty server to an answer and a reload", () =>
       Effect.gen(function*() {
-        const { ask, send } = yield* page
+        const { ask, send } = yield* page()
         // The page of credentials.
         assert.deepStrictEqual(yield* ask("GET", "/credential/"), { credentials: [], total: 0, next_cursor: null })
         const { schemas } = yield* ask("GET", "/credential/schemas")
@@ -143,7 +101,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("A web UI", (it) => {
 
     it.effect("that is loaded again while a reply is made sees it as far as it is, and then whole", () =>
       Effect.gen(function*() {
-        const { ask, user, watch } = yield* page
+        const { ask, user, watch } = yield* page()
         const { credential_id } = yield* ask("POST", "/credential/", { data: { type: "demo_credential" } })
         const { agent_id } = yield* ask("POST", "/agent/", { name: "Friday" })
         const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script", parameters: {} }
@@ -172,7 +130,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("A web UI", (it) => {
   describe("of the newest version", () => {
     it.effect("gets what its pages need, and shares a session with a client of 2.0.0", () =>
       Effect.gen(function*() {
-        const { ask, comesLater, send, user, watch } = yield* page
+        const { ask, comesLater, send, user, watch } = yield* page()
         yield* ask("GET", "/health")
         const { schema } = yield* ask("GET", "/agent/schema/v2")
         const defaults = Object.fromEntries(

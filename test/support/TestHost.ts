@@ -12,7 +12,7 @@ import * as Server from "../../src/http/Server.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ReadinessLocal from "../../src/layers/Readiness/Local.ts"
 import { Readiness } from "../../src/services/Readiness.ts"
-import { checkAnswer, checkFrames } from "./agentservice/Checked.ts"
+import { checkAnswer, checkFrames, hasItsEvents } from "./agentservice/Checked.ts"
 
 /** Longest wait for bytes, in milliseconds. */
 const patience = 10_000
@@ -91,8 +91,8 @@ const door = Effect.gen(function*() {
       const text = await response.text()
       const json = jsonOf(text)
       if (response.status === 200) {
-        if (response.headers.get("content-type")?.startsWith("text/event-stream") === true) checkFrames(text)
-        else checkAnswer(path, json)
+        if (response.headers.get("content-type")?.startsWith("text/event-stream") !== true) checkAnswer(path, json)
+        else if (hasItsEvents(path)) checkFrames(text)
       }
       return { status: response.status, headers: Object.fromEntries(response.headers), text, json }
     })
@@ -124,7 +124,7 @@ const door = Effect.gen(function*() {
       }
       void pump().catch(() => {}).then(() => {
         // The last frame may have been cut off.
-        if (response.status === 200) checkFrames(text.slice(0, text.lastIndexOf("\n\n") + 1))
+        if (response.status === 200 && hasItsEvents(path)) checkFrames(text.slice(0, text.lastIndexOf("\n\n") + 1))
         done = true
         told()
       })

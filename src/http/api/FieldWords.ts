@@ -31,6 +31,13 @@ export const fields: Readonly<Record<string, string>> = {
   "AgentDraft.chat_model_config":
     "The model of sessions that channels make for the agent; null while those cannot. Other sessions name their own.",
   "AgentPatch.chat_model_config": "The model of sessions that channels make for the agent; null takes it away.",
+  "AgentData.description": "What the agent is for, where a protocol shows that.",
+  "AgentDraft.description": "What the agent is for, where a protocol shows that.",
+  "AgentPatch.description": "What the agent is for, where a protocol shows that.",
+  toolkits:
+    "Which of its client tools belong together, and what a model is told of all of them, where a protocol has that.",
+  functions: "Names of client tools.",
+  "Toolkit.instructions": "What a model is told of these tools.",
   category: "What the filter found, such as `HARM_CATEGORY_HARASSMENT` or `violence`.",
   checked: "Secrets that were looked at so far.",
   cited_text: "What of the source is cited.",

@@ -13,7 +13,7 @@ import * as Problem from "./Problem.ts"
 /** Messages in one page when the client names no number. */
 const defaultLimit = 50
 
-const Transcript = Schema.Struct({
+export const Transcript = Schema.Struct({
   messages: Schema.Array(Message),
   is_running: Schema.Boolean,
   total: Schema.Int,
@@ -21,16 +21,20 @@ const Transcript = Schema.Struct({
   next_cursor: Schema.NullOr(Schema.String)
 }).annotations({ identifier: "Transcript" })
 
+/** Which messages: the newest, or those of one place. */
+export const TranscriptRequest = Schema.Struct({
+  agent_id: Schema.optional(AgentId),
+  offset: Schema.optional(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
+  before: Schema.optional(MessageId),
+  limit: queryInteger(1, maxMessages, defaultLimit),
+  cursor: Schema.optional(Schema.String.pipe(Schema.maxLength(512)))
+})
+export type TranscriptRequest = typeof TranscriptRequest.Type
+
 export class MessagesApi extends HttpApiGroup.make("messages")
   .add(
     HttpApiEndpoint.get("list")`/sessions/${HttpApiSchema.param("session_id", SessionId)}/messages`
-      .setUrlParams(Schema.Struct({
-        agent_id: Schema.optional(AgentId),
-        offset: Schema.optional(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
-        before: Schema.optional(MessageId),
-        limit: queryInteger(1, maxMessages, defaultLimit),
-        cursor: Schema.optional(Schema.String.pipe(Schema.maxLength(512)))
-      }))
+      .setUrlParams(TranscriptRequest)
       .addSuccess(Transcript)
       .addError(Problem.NotFound)
       .annotateContext(operation({

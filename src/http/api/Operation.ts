@@ -18,6 +18,9 @@ export class TakesFiles extends Context.Tag("stoa/http/api/Operation/TakesFiles"
 /** The body is bytes of any kind, which the endpoint reads itself as they come: one file, or at most so many bytes. */
 export class TakesBytes extends Context.Tag("stoa/http/api/Operation/TakesBytes")<TakesBytes, true | number>() {}
 
+/** A header that may hold the API key in the place of `Authorization`, where a protocol has that. */
+export class KeyHeader extends Context.Tag("stoa/http/api/Operation/KeyHeader")<KeyHeader, string>() {}
+
 export interface Operation {
   readonly scope: Scope | null
   /** A few words, as in a table of contents. */

@@ -133,6 +133,7 @@ export const schemas: Readonly<Record<string, string>> = {
   TimelineTotals: "Sums over a run.",
   TimelineWait: "The run waited for a person or for a client's tool.",
   ToolCallBlock: "A call of a tool.",
+  Toolkit: "Client tools that belong together, and what a model is told of all of them.",
   ToolChoice: "Whether the model has to call a tool: `auto`, `none`, `required`, or the name of one.",
   ToolResultBlock: "What a tool answered.",
   TOOL_CALL_DELTA: "A piece of the arguments of a call.",

@@ -39,10 +39,17 @@ const format = ExportFormat.annotations({
 
 const cursor = Schema.String.pipe(Schema.maxLength(32))
 
+export const SessionsRequest = Schema.Struct({
+  ...ofAgent.fields,
+  ...PageRequest.fields,
+  q: Schema.optional(Sought)
+})
+export type SessionsRequest = typeof SessionsRequest.Type
+
 export class SessionsApi extends HttpApiGroup.make("sessions")
   .add(
     HttpApiEndpoint.get("list", "/sessions")
-      .setUrlParams(Schema.Struct({ ...ofAgent.fields, ...PageRequest.fields, q: Schema.optional(Sought) }))
+      .setUrlParams(SessionsRequest)
       .addSuccess(searchedListOf("sessions", SessionListItem).annotations({ identifier: "SessionList" }))
       .addError(Problem.NotFound)
       .annotateContext(operation({

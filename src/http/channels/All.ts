@@ -1,5 +1,7 @@
+import { agentService } from "./agentservice/AgentService.ts"
 import type { Channel } from "./Channel.ts"
+import { openAgent } from "./openagent/OpenAgent.ts"
 import { chatCompletions } from "./openai/OpenAi.ts"
 
 /** The channels that Stoa brings. Those of a user's own program come after them. */
-export const all: ReadonlyArray<Channel> = [chatCompletions]
+export const all: ReadonlyArray<Channel> = [chatCompletions, openAgent, agentService]

@@ -14,10 +14,15 @@ import type { AgentEvent } from "../../domain/Event.ts"
 import type { Auth } from "../../services/Auth.ts"
 import type { DirectCalls } from "../../services/DirectCalls.ts"
 import type { Idempotency } from "../../services/Idempotency.ts"
+import type { Ledger } from "../../services/Ledger.ts"
 import type { Models } from "../../services/Models.ts"
+import type { Readiness } from "../../services/Readiness.ts"
+import type { SessionArchive } from "../../services/SessionArchive.ts"
 import type { SessionHub } from "../../services/SessionHub.ts"
 import type { SessionKeys } from "../../services/SessionKeys.ts"
 import type { Storage } from "../../services/Storage.ts"
+import type { Toolbox } from "../../services/Toolbox.ts"
+import type { Workspace } from "../../services/Workspace.ts"
 import type { Authentication } from "../api/Authentication.ts"
 import { bare } from "../Bare.ts"
 import { type Described, routesOf } from "../middleware/Methods.ts"
@@ -32,11 +37,16 @@ export type Services =
   | Authentication
   | DirectCalls
   | Idempotency
+  | Ledger
   | Models
+  | Readiness
+  | SessionArchive
   | SessionHub
   | SessionKeys
   | Sse
   | Storage
+  | Toolbox
+  | Workspace
 
 /** What the operator has chosen for one channel. */
 export interface Options {
@@ -87,6 +97,8 @@ export interface Mounted {
   readonly respond: Respond
   /** Where in a body a long text is a file: `messages.0.content.1.image_url.url`. */
   readonly filePlaces: ReadonlyArray<RegExp>
+  /** Where the native API answers a request in the channel's place; undefined for what the channel itself answers, or nobody. */
+  readonly forward?: (method: string, url: string) => string | undefined
   readonly layer: Layer.Layer<never, never, Services | HttpLayerRouter.HttpRouter | Platform>
 }
 

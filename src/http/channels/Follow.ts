@@ -45,21 +45,26 @@ export class Fold implements Sink {
   /** The run has come to its own end, so that there is nothing to stop. */
   hasEnded = false
   problem: Failure | undefined
+  /** Something ended the stream before the run. */
+  isCut = false
   readonly begun = Deferred.unsafeMake<void>(FiberId.none)
   readonly over = Deferred.unsafeMake<void>(FiberId.none)
   readonly #encoder: Encoder
   readonly #policy: Policy
   readonly #out: Sink | undefined
+  /** What ends the stream is not known by the events alone, and written by who follows. */
+  readonly #isClosedByOther: boolean
   /** The status has gone out, so that only a frame can tell of a failure. */
   #isOpen = false
+  /** The end of the stream waits for `release`. */
   readonly #isHeld: boolean
 
-  /** `isHeld`: the end of the stream waits for `release`. */
-  constructor(encoder: Encoder, policy: Policy, out: Sink | undefined, isHeld: boolean) {
-    this.#isHeld = isHeld
+  constructor({ closing, encoder, policy, settle }: Rendered, out: Sink | undefined) {
+    this.#isHeld = out !== undefined && settle !== undefined
     this.#encoder = encoder
     this.#policy = policy
     this.#out = out
+    this.#isClosedByOther = closing !== undefined
   }
 
   write(frames: Uint8Array) {
@@ -91,7 +96,8 @@ export class Fold implements Sink {
       event.value.waiting_for === "user_confirmation"
     this.problem = refused ? approvalRefused : problemOf(event)
     if (event.type === "CUSTOM" && !refused) this.hasEnded = true
-    return this.problem === undefined ? this.#encoder.step(event) + (this.#isHeld ? "" : this.#policy.end) : ""
+    if (this.problem !== undefined) return ""
+    return this.#encoder.step(event) + (this.#isClosedByOther || this.#isHeld ? "" : this.#policy.end)
   }
 
   #send(text: string) {
@@ -101,6 +107,11 @@ export class Fold implements Sink {
   }
 
   #finish() {
+    if (this.#isClosedByOther && !this.isCut) {
+      Deferred.unsafeDone(this.begun, Effect.void)
+      Deferred.unsafeDone(this.over, Effect.void)
+      return
+    }
     if (this.problem !== undefined && this.#isOpen) {
       this.#out?.write(encoder.encode(this.#encoder.failed(this.problem) + this.#policy.end))
     }
@@ -112,7 +123,7 @@ export class Fold implements Sink {
   }
 
   release() {
-    if (this.problem !== undefined) return
+    if (this.problem !== undefined || this.#isClosedByOther) return
     this.#out?.write(encoder.encode(this.#policy.end))
     this.#out?.end()
   }
@@ -145,6 +156,7 @@ export class Fold implements Sink {
   end(comment?: string) {
     if (this.isOver) return
     this.isOver = true
+    this.isCut = true
     // It goes on in another process, or after the next start. Who does not read has left.
     this.hasEnded = comment !== "lagging"
     this.problem = cutShort(comment)
@@ -152,15 +164,21 @@ export class Fold implements Sink {
   }
 }
 
-export interface Followed {
-  readonly session: Session
-  readonly accepted: Accepted
+/** How a run becomes a stream. */
+export interface Rendered {
   readonly encoder: Encoder
   readonly policy: Policy
-  /** Whoever sent the input may come back for the answer, by its key: the run goes on without them. */
-  readonly isKept: boolean
+  /** The frames that end the stream of a run that has ended or waits, where more than the run's events has to be asked for them. */
+  readonly closing?: ((problem: Failure | undefined) => Effect.Effect<string>) | undefined
   /** What is done when the answer is whole, before the client hears that it is over. It does not fail. */
   readonly settle?: Effect.Effect<void> | undefined
+}
+
+export interface Followed extends Rendered {
+  readonly session: Session
+  readonly accepted: Accepted
+  /** Whoever sent the input may come back for the answer, by its key: the run goes on without them. */
+  readonly isKept: boolean
 }
 
 export const make = Effect.gen(function*() {
@@ -179,8 +197,8 @@ export const make = Effect.gen(function*() {
     out: Sink | undefined
   ): Effect.Effect<Fold, Malformed | Conflict | Gone, Scope.Scope> =>
     Effect.gen(function*() {
-      const { accepted, encoder, isKept, policy, session, settle } = followed
-      const fold = new Fold(encoder, policy, out, out !== undefined && settle !== undefined)
+      const { accepted, isKept, policy, session, settle } = followed
+      const fold = new Fold(followed, out)
       // Before the first event can come: whatever ends the request, the run does not go on for nobody.
       yield* Effect.addFinalizer(() =>
         Effect.suspend(() => {
@@ -199,6 +217,15 @@ export const make = Effect.gen(function*() {
       return fold
     })
 
+  /** Waits for the end of the run, and ends the stream. A key that is no longer valid has ended it before. */
+  const close = (fold: Fold, out: Sink, { closing, policy }: Followed) =>
+    closing === undefined ? Effect.void : Effect.gen(function*() {
+      yield* sse.whileValid(Deferred.await(fold.over))
+      if (fold.isCut) return
+      out.write(encoder.encode((yield* closing(fold.problem)) + policy.end))
+      out.end()
+    }).pipe(Effect.catchTag("Unauthenticated", () => Effect.void))
+
   return {
     /** Answers the request with the run as a stream. A run that fails before its first frame is answered with a status. */
     stream: (followed: Followed) =>
@@ -208,6 +235,7 @@ export const make = Effect.gen(function*() {
           const begun = yield* Effect.timeoutOption(Deferred.await(fold.begun), patience)
           if (Option.isNone(begun)) fold.commit()
           else if (fold.problem !== undefined && fold.isOver && !fold.isOpened()) return yield* fold.problem
+          yield* close(fold, out, followed)
         })
       ),
     /** Waits until the run is over; what it came to is in the encoder. */

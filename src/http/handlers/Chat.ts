@@ -1,15 +1,13 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect } from "effect"
-import { Accepted, type ChatRequest } from "../../domain/Chat.ts"
+import type { Accepted } from "../../domain/Chat.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
-import { Idempotency } from "../../services/Idempotency.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Api } from "../Api.ts"
-import { note } from "../LogNotes.ts"
-import * as Body from "../middleware/Body.ts"
 import { Sse } from "../Sse.ts"
+import * as TakenInput from "./TakenInput.ts"
 
 const prefersAsync = (prefer: string | undefined) =>
   prefer !== undefined && /(^|,)\s*respond-async\s*($|[,;])/i.test(prefer)
@@ -22,24 +20,7 @@ export const layer = HttpApiBuilder.group(Api, "chat", (handlers) =>
     const { sessions } = yield* Storage
     const hub = yield* SessionHub
     const sse = yield* Sse
-    const { once } = yield* Idempotency
-
-    /**
-     * The input's place in the log. The ways to ask for an answer share their
-     * keys: who lost a stream may ask for the reply with the same key.
-     */
-    const accept = Effect.fnUntraced(function*(key: string | undefined, payload: ChatRequest) {
-      const { user_id: owner } = yield* CurrentPrincipal
-      yield* note({ session_id: payload.session_id })
-      // From here on the request is small: its files are stored, and it has their paths.
-      const body = yield* Effect.ensuring(hub.take(owner, payload), Body.release)
-      const accepted = yield* once(
-        { owner, key, request: "POST /chat", body, answer: Accepted },
-        ({ claim }) => hub.send(owner, body, claim)
-      )
-      yield* note({ run_id: accepted.run_id })
-      return accepted
-    })
+    const accept = yield* TakenInput.make
 
     const mine = ({ session_id }: Accepted) =>
       Effect.flatMap(CurrentPrincipal, ({ user_id }) => sessions.get(user_id, session_id))

@@ -35,6 +35,7 @@ import { checkedModel } from "./CheckedModel.ts"
 import { created } from "./Created.ts"
 import { everything } from "./Everything.ts"
 import * as MySession from "./MySession.ts"
+import * as SessionList from "./SessionList.ts"
 
 const running = new Conflict({
   code: "session_running",
@@ -73,6 +74,7 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
     const workspaces = yield* Workspace
     const archive = yield* SessionArchive
     const mine = yield* MySession.make
+    const listed = yield* SessionList.make
 
     const checkModels = Effect.fnUntraced(
       function*(owner: UserId, configs: Pick<SessionDraft, "chat_model_config" | "fallback_chat_model_config">) {
@@ -104,18 +106,11 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
     })
 
     return handlers
-      .handle(
-        "list",
-        Effect.fnUntraced(function*({ urlParams: { agent_id, q, ...page } }) {
-          const { user_id } = yield* CurrentPrincipal
-          if (agent_id !== undefined) yield* agents.get(user_id, agent_id)
-          const { items, ...rest } = q === undefined
-            ? yield* sessions.list(user_id, page, agent_id === undefined ? {} : { agent_id }, "newest")
-            : { ...yield* archive.search(user_id, { ...page, q, agent_id }), total: null }
-          const statuses = yield* hub.statuses(items)
-          return { sessions: items.map((session, i) => itemOf(session, statuses[i]!)), ...rest }
-        })
-      )
+      .handle("list", ({ urlParams }) =>
+        Effect.map(listed(urlParams), ({ items, ...rest }) => ({
+          sessions: items.map(({ session, status }) => itemOf(session, status)),
+          ...rest
+        })))
       .handle(
         "create",
         Effect.fnUntraced(function*({ headers, payload }) {

@@ -1,42 +1,57 @@
 /** Identifies the caller and checks its scope: the route says which scope it needs. */
+import type * as Headers from "@effect/platform/Headers"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Option } from "effect"
 import { Forbidden } from "../../domain/Errors.ts"
 import type { Principal, Scope } from "../../domain/Principal.ts"
 import { Auth } from "../../services/Auth.ts"
 import { Vault } from "../../services/Vault.ts"
 import { Authentication } from "../api/Authentication.ts"
-import { RequiredScope } from "../api/Operation.ts"
+import { KeyHeader, RequiredScope } from "../api/Operation.ts"
 import * as Downloads from "../Downloads.ts"
 import { note } from "../LogNotes.ts"
 import type { Described } from "./Methods.ts"
 
-/** The scope that each route needs, as its endpoint declares it; an endpoint without a declaration stops the start. */
-const scopesOf = (routes: ReadonlyArray<Described>): ReadonlyMap<string, Scope> =>
+/** What a route asks of whoever uses it. */
+interface Asked {
+  readonly scope: Scope
+  /** A header that may hold the key beside the usual one. */
+  readonly keyHeader: string | undefined
+}
+
+/** What each route needs, as its endpoint declares it; an endpoint without a declaration stops the start. */
+const asksOf = (routes: ReadonlyArray<Described>): ReadonlyMap<string, Asked> =>
   new Map(
     routes.flatMap(({ annotations, method, path }) => {
       const scope = Context.get(annotations as Context.Context<RequiredScope>, RequiredScope)
-      return scope === null ? [] : [[`${method} ${path}`, scope]]
+      const keyHeader = Option.getOrUndefined(Context.getOption(annotations as Context.Context<KeyHeader>, KeyHeader))
+      return scope === null ? [] : [[`${method} ${path}`, { scope, keyHeader }]]
     })
   )
 
 /** `path` is the route's, such as `/keys/:key_id`: a request's own path can be spelled in many ways. */
-const scopeIn = (
-  scopes: ReadonlyMap<string, Scope>,
+const askedAt = (
+  asks: ReadonlyMap<string, Asked>,
   { method, path }: HttpRouter.Route<unknown, unknown>
-): Scope => {
-  const scope = scopes.get(`${method} ${path}`)
-  if (scope === undefined) throw new Error(`${method} ${path} is open, and asks all the same who it is.`)
-  return scope
+): Asked => {
+  const asked = asks.get(`${method} ${path}`)
+  if (asked === undefined) throw new Error(`${method} ${path} is open, and asks all the same who it is.`)
+  return asked
+}
+
+/** `Authorization` comes first. Clients may write the scheme before the key in the other header too. */
+const authorizationIn = (headers: Headers.Headers, keyHeader: string | undefined): string | undefined => {
+  const key = keyHeader === undefined ? undefined : headers[keyHeader]
+  return headers["authorization"] ?? (key === undefined ? undefined : `Bearer ${key.replace(/^Bearer /i, "")}`)
 }
 
 /** The principal, if it has the scope: for endpoints that need it only sometimes. */
-export const identify = (auth: typeof Auth.Service, scope: Scope) =>
+export const identify = (auth: typeof Auth.Service, scope: Scope, keyHeader?: string) =>
   Effect.gen(function*() {
     const { headers } = yield* HttpServerRequest.HttpServerRequest
     const principal = yield* auth.authenticate({
-      authorization: headers["authorization"],
+      authorization: authorizationIn(headers, keyHeader),
       user_id: headers["x-user-id"]
     })
     yield* note({ user_id: principal.user_id })
@@ -58,7 +73,7 @@ const downloader = (vault: typeof Vault.Service, { method, path }: HttpRouter.Ro
 
 /** For all routes behind it, those of channels as well. */
 export const layer = (routes: ReadonlyArray<Described>): Layer.Layer<Authentication, never, Auth | Vault> => {
-  const scopes = scopesOf(routes)
+  const asks = asksOf(routes)
   return Layer.effect(
     Authentication,
     Effect.map(Effect.all([Auth, Vault]), ([auth, vault]) => {
@@ -67,8 +82,11 @@ export const layer = (routes: ReadonlyArray<Described>): Layer.Layer<Authenticat
         ({ route }) =>
           Effect.flatMap(
             downloader(vault, route),
-            (principal) =>
-              principal === undefined ? identify(auth, scopeIn(scopes, route)) : Effect.succeed<Principal>(principal)
+            (principal) => {
+              if (principal !== undefined) return Effect.succeed<Principal>(principal)
+              const { keyHeader, scope } = askedAt(asks, route)
+              return identify(auth, scope, keyHeader)
+            }
           )
       )
       return { key: () => authenticate, user: () => authenticate }

@@ -11,6 +11,7 @@ const allowed = [
   "idempotency-key",
   "last-event-id",
   "prefer",
+  "x-api-key",
   "x-request-id",
   "x-session-id",
   "x-user-id"

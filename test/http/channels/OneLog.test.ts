@@ -18,7 +18,7 @@ const rendered = ({ make, policy }: Rendering, { events }: Scripted, size: numbe
     end: () => isEnded = true
   }
   const { answer, encoder } = make()
-  const fold = new Fold(encoder, policy, socket, false)
+  const fold = new Fold({ encoder, policy }, socket)
   for (const page of pagesOf(events, size)) fold.write(page)
   assert.isTrue(isEnded, "the stream has not ended")
   return { bytes, answer: answer() }

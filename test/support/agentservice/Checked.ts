@@ -23,6 +23,9 @@ export const checkFrames = (frames: string): void => {
   }
 }
 
+/** Whether the events of a path are of the Agent Service, and not of another protocol. */
+export const hasItsEvents = (path: string): boolean => !path.startsWith("/open-agent/")
+
 export const checkMessages = (messages: ReadonlyArray<unknown>): void => {
   for (const message of messages) collect(complaintsAboutA("Msg", message))
 }
@@ -38,6 +41,14 @@ const lists: ReadonlyArray<readonly [path: RegExp, field: string, name: ClassNam
   [/^\/model\/?$/, "models", "ModelCard"]
 ]
 
+/** The mount of the channel for the newest version, and what its clients alone read. */
+const mount = /^\/agent-service(?=\/)/
+
+const newestLists: typeof lists = [
+  ...lists.filter(([, field]) => field !== "sessions"),
+  [/^\/sessions\/?$/, "sessions", "SessionItem"]
+]
+
 const single: ReadonlyArray<readonly [path: RegExp, name: ClassName]> = [
   [/^\/agent\/[^/]+$/, "AgentRecord"],
   [/^\/credential\/[^/]+$/, "CredentialRecord"],
@@ -47,16 +58,19 @@ const single: ReadonlyArray<readonly [path: RegExp, name: ClassName]> = [
 
 /** A JSON answer with status 200 to a request of this path. */
 export const checkAnswer = (path: string, answer: unknown): void => {
-  const [plain = ""] = path.split("?")
+  const [given = ""] = path.split("?")
   if (!isObject(answer)) return
-  for (const [pattern, field, name] of lists) {
+  const plain = given.replace(mount, "")
+  const only = plain === given ? undefined : "HEAD"
+  for (const [pattern, field, name] of only === undefined ? lists : newestLists) {
     const items = answer[field]
     if (!pattern.test(plain) || !Array.isArray(items)) continue
-    for (const item of items) collect(complaintsAboutA(name, item))
+    for (const item of items) collect(complaintsAboutA(name, item, only))
   }
   for (const [pattern, name] of single) {
-    if (pattern.test(plain) && "id" in answer) collect(complaintsAboutA(name, answer))
+    if (pattern.test(plain) && "id" in answer) collect(complaintsAboutA(name, answer, only))
   }
+  if (only !== undefined && /^\/chat\/?$/.test(plain)) collect(complaintsAboutA("ChatStarted", answer, only))
 }
 
 /** What has been collected, which is forgotten. */

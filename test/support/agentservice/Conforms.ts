@@ -37,8 +37,12 @@ export const complaintsAbout = (event: unknown): ReadonlyArray<string> => {
 }
 
 /** The same for a message or a record. */
-export const complaintsAboutA = (name: ClassName, value: unknown): ReadonlyArray<string> =>
+export const complaintsAboutA = (
+  name: ClassName,
+  value: unknown,
+  only?: (typeof versions)[number][0]
+): ReadonlyArray<string> =>
   checks.flatMap(({ classes, name: version }) => {
-    const complaint = classes.get(name)!(value)
+    const complaint = only === undefined || only === version ? classes.get(name)?.(value) : undefined
     return complaint === undefined ? [] : [`${version} ${name} ${complaint}`]
   })

@@ -1,7 +1,7 @@
 /** The newest source of the Agent Service that we know, as its typed clients read it. */
 import { Schema } from "effect"
 import { blockWith, fitsRole, hint, records } from "./Blocks.ts"
-import { type Class, classOf, given, list, object, orNull, text, whole } from "./Classes.ts"
+import { type Class, classOf, flag, given, list, object, orNull, text, whole } from "./Classes.ts"
 import { event, events as shared, laterEvents } from "./Events.ts"
 
 const finishedReason = Schema.Literal("completed", "interrupted", "exceed_max_iters", "error")
@@ -63,10 +63,22 @@ const { AgentRecord, CredentialRecord, ModelCard, SessionRecord } = records({
   sources: ["user", "schedule", "channel"]
 })
 
+/** Answers that came after 2.0.0. */
+const SessionItem = Schema.Struct({
+  session: SessionRecord,
+  is_running: flag,
+  status: Schema.Literal("idle", "running", "awaiting_permission", "awaiting_external_result"),
+  team: orNull(object)
+})
+
+const ChatStarted = Schema.Struct({ status: text, session_id: text })
+
 export const classes = {
   Msg: classOf(Msg),
   AgentRecord: classOf(AgentRecord),
   CredentialRecord: classOf(CredentialRecord),
   SessionRecord: classOf(SessionRecord),
-  ModelCard: classOf(ModelCard)
+  ModelCard: classOf(ModelCard),
+  SessionItem: classOf(SessionItem),
+  ChatStarted: classOf(ChatStarted)
 }

@@ -11,7 +11,7 @@ import { frameOf } from "./Errors.ts"
  * The id of a call as its client knows it: with the session that waits for the
  * result, so that this finds its way back. Clients repeat it as it is.
  */
-const clientCallId = (session: SessionId, call: string): string => `${session}.${call}`
+export const clientCallId = (session: SessionId, call: string): string => `${session}.${call}`
 
 /** Characters of a call's id. */
 const maxCallId = 128
@@ -32,11 +32,14 @@ export const storedCallId = (id: string): string => {
   return call.length <= maxCallId ? call : createHash("sha256").update(call).digest("hex")
 }
 
-const ofReply: Readonly<Record<string, Finish>> = {
+const ofReply: Readonly<Record<string, Exclude<Finish, "tool_calls">>> = {
   max_tokens: "length",
   content_filter: "content_filter",
   refusal: "content_filter"
 }
+
+/** Why an answer ended, by what the model's last words ended with. */
+export const finishOf = (reason: string | undefined) => ofReply[reason ?? ""] ?? "stop"
 
 const ofModel: Readonly<Record<StopReason, Finish>> = {
   stop: "stop",
@@ -98,7 +101,7 @@ export const ofRun = (completion: Completion, { isStructured, session_id }: RunO
         }
         return completion.finish(
           0,
-          event.finished_reason === "exceed_max_iters" ? "length" : ofReply[event.stop_reason ?? ""] ?? "stop"
+          event.finished_reason === "exceed_max_iters" ? "length" : finishOf(event.stop_reason)
         )
       case "CUSTOM":
         if (event.name === "run_parked") completion.finish(0, "tool_calls")

@@ -19,6 +19,8 @@ interface Call {
   readonly input: string
   /** Undefined while nothing has answered it. */
   output: string | undefined
+  /** What has answered it is why it failed. */
+  hasFailed: boolean
 }
 
 /** One turn of the conversation, with the place at which the request has it. */
@@ -122,7 +124,10 @@ const userContent = (
   return blocks.length === 0 ? blank() : Either.right(blocks)
 }
 
-export const read = (messages: ReadonlyArray<ChatMessage>): Either.Either<Conversation, Invalid> =>
+/** A message as some protocols have it: the result of a tool may be why it failed. */
+export type Told = ChatMessage & { readonly tool_call_error?: boolean | null | undefined }
+
+export const read = (messages: ReadonlyArray<Told>): Either.Either<Conversation, Invalid> =>
   Either.gen(function*() {
     const system: Array<string> = []
     const turns: Array<Turn> = []
@@ -150,6 +155,7 @@ export const read = (messages: ReadonlyArray<ChatMessage>): Either.Either<Conver
           return yield* Either.left(refuse("invalid", path, "This call is answered twice"))
         }
         call.output = textOf(message.content)
+        call.hasFailed = message.tool_call_error === true
         open = open.filter(({ id }) => id !== call.id)
         continue
       }
@@ -174,7 +180,8 @@ export const read = (messages: ReadonlyArray<ChatMessage>): Either.Either<Conver
             id,
             name,
             input,
-            output: undefined
+            output: undefined,
+            hasFailed: false
           }))
           const twice = calls.findIndex(({ id }, j) => calls.findIndex((other) => other.id === id) !== j)
           if (twice >= 0) {
@@ -244,7 +251,7 @@ export const messageOf = (turn: Turn, making: Making): Message => {
               id: callId(call.id) as ToolCallId,
               name: call.name,
               output: call.output,
-              state: "success" as const
+              state: call.hasFailed ? "error" as const : "success" as const
             }]
           )
         ]

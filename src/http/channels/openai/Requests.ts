@@ -3,14 +3,14 @@ import { Schema } from "effect"
 import { JsonObject } from "../../../domain/Json.ts"
 
 /** Most messages of a request, parts of one, tools, texts that end an answer, answers to one request, and prompts. */
-const maxMessages = 2_048
+export const maxMessages = 2_048
 const maxParts = 256
-const maxTools = 64
+export const maxTools = 64
 const maxStops = 16
 export const maxAnswers = 8
 const maxPrompts = 8
 
-const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optional(Schema.NullOr(schema))
+export const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optional(Schema.NullOr(schema))
 
 const name = optional(Schema.String.pipe(Schema.maxLength(256)))
 
@@ -38,7 +38,7 @@ const parts = <A, I>(part: Schema.Schema<A, I>) => Schema.Array(part).pipe(Schem
 const UserPart = Schema.Union(TextPart, ImagePart, AudioPart, FilePart)
 export type UserPart = typeof UserPart.Type
 
-const callId = Schema.String.pipe(
+export const callId = Schema.String.pipe(
   Schema.pattern(/^[\x21-\x7e]{1,256}$/, { message: () => "Expected 1 to 256 printable ASCII characters" })
 )
 
@@ -51,17 +51,17 @@ const ToolCall = Schema.Struct({
   })
 })
 
-const SystemMessage = Schema.Struct({
+export const SystemMessage = Schema.Struct({
   role: Schema.Literal("system", "developer"),
   content: Schema.Union(Schema.String, parts(TextPart)),
   name
 })
-const UserMessage = Schema.Struct({
+export const UserMessage = Schema.Struct({
   role: Schema.Literal("user"),
   content: Schema.Union(Schema.String, parts(UserPart)),
   name
 })
-const AssistantMessage = Schema.Struct({
+export const AssistantMessage = Schema.Struct({
   role: Schema.Literal("assistant"),
   content: optional(Schema.Union(Schema.String, parts(Schema.Union(TextPart, RefusalPart)))),
   refusal: optional(Schema.String),
@@ -70,7 +70,7 @@ const AssistantMessage = Schema.Struct({
   tool_calls: optional(Schema.Array(ToolCall).pipe(Schema.maxItems(maxTools))),
   name
 })
-const ToolMessage = Schema.Struct({
+export const ToolMessage = Schema.Struct({
   role: Schema.Literal("tool"),
   content: Schema.Union(Schema.String, parts(TextPart)),
   tool_call_id: callId

@@ -41,10 +41,10 @@ export const make = Effect.gen(function*() {
       return {
         type: "EXTERNAL_EXECUTION_RESULT",
         reply_id: run.reply_id,
-        execution_results: calls.map(({ output = "" }, i) => ({
+        execution_results: calls.map(({ hasFailed, output = "" }, i) => ({
           id: ids[i] as ExternalInput["execution_results"][number]["id"],
           output,
-          state: "success"
+          state: hasFailed ? "error" : "success"
         }))
       } satisfies ExternalInput as ExternalInput
     }),

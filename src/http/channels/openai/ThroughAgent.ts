@@ -8,6 +8,7 @@ import type { Agent } from "../../../domain/Agent.ts"
 import { Accepted, type ChatRequest } from "../../../domain/Chat.ts"
 import { Conflict, Invalid } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
+import type { JsonObject } from "../../../domain/Json.ts"
 import type { InputMessage, Message } from "../../../domain/Message.ts"
 import type { Session } from "../../../domain/Session.ts"
 import { Idempotency, type Once } from "../../../services/Idempotency.ts"
@@ -30,8 +31,44 @@ import { refuse } from "./Refused.ts"
 import * as Results from "./Results.ts"
 import * as Stored from "./Stored.ts"
 
-/** Leaving ends the run, as this protocol has it; whoever may have to allow something cannot be asked. */
-const policy: Policy = { leaving: "cancels", approval: "refused", end: "data: [DONE]\n\n" }
+/** The answer to one request, in the form of its protocol. */
+interface Answering extends Pick<Follow.Followed, "encoder" | "closing"> {
+  /** For who does not stream, when the encoder has seen everything. */
+  readonly whole: Effect.Effect<object>
+  /** The same, where its client may want it kept. */
+  readonly kept?: Effect.Effect<JsonObject & { readonly id: string }>
+}
+
+/** What is a protocol's own in how an agent answers. */
+export interface Form {
+  readonly policy: Policy
+  /** Results of tools that no run waits for are refused, and never taken for what was said before. */
+  readonly knowsItsCalls: boolean
+  readonly answering: (request: Request, accepted: Accepted) => Answering
+}
+
+/** Leaving ends the run, as OpenAI has it; whoever may have to allow something cannot be asked. */
+const openAi: Form = {
+  policy: { leaving: "cancels", approval: "refused", end: "data: [DONE]\n\n" },
+  knowsItsCalls: false,
+  answering: ({ agent, asked }, { run_id, seq, session_id }) => {
+    const head: Head = {
+      id: `${asked.kind === "chat" ? "chatcmpl" : "cmpl"}-${run_id}-${seq}`,
+      model: asked.model || `agent/${agent.data.name}`,
+      kind: asked.kind,
+      choices: 1,
+      streams: asked.streams,
+      tellsUsage: asked.tellsUsage
+    }
+    const completion = new Completion(head)
+    const answered = Effect.sync(() => whole(head, completion.answered()))
+    return {
+      encoder: ofRun(completion, { session_id, isStructured: asked.output !== undefined }),
+      whole: answered,
+      kept: answered
+    }
+  }
+}
 
 const noWaiting = new Invalid({
   code: "not_waiting",
@@ -63,7 +100,7 @@ export interface Request {
   readonly path: string
 }
 
-export const make = (options: Options) =>
+export const make = (options: Options, form: Form = openAi) =>
   Effect.gen(function*() {
     const hub = yield* SessionHub
     const { sessions } = yield* Storage
@@ -134,6 +171,9 @@ export const make = (options: Options) =>
               ? yield* waitingFor(owner, agent, results)
               : undefined
             const answer = waiting === undefined ? undefined : yield* answerTo(waiting, results!)
+            if (form.knowsItsCalls && key === undefined && results !== undefined && answer === undefined) {
+              return yield* noWaiting
+            }
             const { isNew, session } = answer === undefined
               ? yield* own.of(owner, agent, key, asked.parameters)
               : { isNew: false, session: waiting! }
@@ -156,7 +196,7 @@ export const make = (options: Options) =>
             if (answer !== undefined) return hub.send(owner, { ...base, input: answer }, claim, origin)
             const known = turns.findLastIndex(({ role }) => role === "assistant") + 1
             const begins = isNew || (known > 0 && (yield* isEmpty(session)))
-            if (!begins && results !== undefined) {
+            if ((!begins || form.knowsItsCalls) && results !== undefined) {
               const input = yield* answerTo(session, results)
               return yield* input === undefined
                 ? noWaiting
@@ -176,26 +216,17 @@ export const make = (options: Options) =>
       }
     )
 
-    const answerOf = Effect.fnUntraced(function*({ agent, asked, idempotencyKey, owner }: Request, accepted: Accepted) {
+    const answerOf = Effect.fnUntraced(function*(request: Request, accepted: Accepted) {
       yield* note({ session_id: accepted.session_id, run_id: accepted.run_id })
-      const session = yield* sessions.get(owner, accepted.session_id)
-      const head: Head = {
-        id: `${asked.kind === "chat" ? "chatcmpl" : "cmpl"}-${accepted.run_id}-${accepted.seq}`,
-        model: asked.model || `agent/${agent.data.name}`,
-        kind: asked.kind,
-        choices: 1,
-        streams: asked.streams,
-        tellsUsage: asked.tellsUsage
-      }
-      const completion = new Completion(head)
-      const encoder = ofRun(completion, { session_id: session.id, isStructured: asked.output !== undefined })
-      const { keeping } = asked
-      const settle = keeping &&
-        Effect.suspend(() => stored.keep(owner, keeping, whole(head, completion.answered())))
-      const followed = { session, accepted, encoder, policy, isKept: idempotencyKey !== undefined, settle }
-      if (asked.streams) return yield* follow.stream(followed)
+      const session = yield* sessions.get(request.owner, accepted.session_id)
+      const { kept, whole, ...written } = form.answering(request, accepted)
+      const { asked: { keeping }, owner } = request
+      const settle = keeping && kept && Effect.flatMap(kept, (answer) => stored.keep(owner, keeping, answer))
+      const isKept = request.idempotencyKey !== undefined
+      const followed = { session, accepted, policy: form.policy, isKept, ...written, settle }
+      if (request.asked.streams) return yield* follow.stream(followed)
       yield* follow.whole(followed)
-      return json(whole(head, completion.answered()))
+      return json(yield* whole)
     })
 
     /** For who left before the run was followed. */

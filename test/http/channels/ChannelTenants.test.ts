@@ -1,0 +1,130 @@
+/** Nobody sees or touches what is not theirs through a channel either. Generated from the routes: one that is added is covered. */
+import { assert, layer } from "@effect/vitest"
+import { Arbitrary, Context, Effect, FastCheck, Schema } from "effect"
+import type { UserId } from "../../../src/domain/Ids.ts"
+import { RequiredScope } from "../../../src/http/api/Operation.ts"
+import { ApiKeys } from "../../../src/services/ApiKeys.ts"
+import { tenant } from "../../support/openai.ts"
+import * as TestHost from "../../support/TestHost.ts"
+
+const { TestHost: Host } = TestHost
+
+const scopes = ["read", "write", "chat", "admin"] as const
+
+/** A body that the route takes; undefined when it takes none. */
+const bodyOf = (ast: (typeof routes)[number]["ast"]): unknown => {
+  if (ast === undefined) return undefined
+  const schema = Schema.make<unknown, unknown, never>(ast)
+  const [value] = FastCheck.sample(Arbitrary.make(Schema.typeSchema(schema)), { numRuns: 1, seed: 4711 })
+  return JSON.parse(JSON.stringify(Schema.encodeSync(schema)(value)))
+}
+
+const routes = TestHost.channels.flatMap(({ name: channel, routes }) =>
+  routes.map(({ annotations, body, method, path }) => ({
+    channel,
+    method,
+    path: path as string,
+    name: `${channel}: ${method} ${path}`,
+    scope: Context.get(annotations as Context.Context<RequiredScope>, RequiredScope),
+    params: [...path.matchAll(/:(\w+)|\*/g)].map(([all, name]) => name ?? all),
+    ast: body
+  }))
+)
+
+type Route = (typeof routes)[number]
+
+const say = (route: Route, ids: Readonly<Record<string, string>>, call: TestHost.Call) =>
+  Effect.flatMap(Host, (host) => {
+    const path = route.path.replaceAll(/:(\w+)|\*/g, (all, name?: string) => {
+      const id = ids[name ?? all]
+      assert.isDefined(id, `Ada has nothing that is called ${name ?? all}: add it to adasIds`)
+      return name === undefined ? id! : encodeURIComponent(id!)
+    })
+    return host.call(route.method, path, { ...call, ...route.ast !== undefined && { body: bodyOf(route.ast) } })
+  })
+
+/** What paths of channels name, each a thing of Ada's. */
+const adasWorld = Effect.gen(function*() {
+  const { call } = yield* Host
+  const { agent_id, user } = yield* tenant({ client_tools: [{ name: "weather" }], name: "Adas" })
+  const { session_id } = (yield* call("POST", "/sessions", { user, body: { agent_id } })).json
+  const ids: Readonly<Record<string, string>> = {
+    agent_id,
+    session_id,
+    tool_id: `${agent_id}.tools`,
+    "*": `agent/${agent_id}`
+  }
+  const seen = Effect.forEach(
+    ["/agent", "/sessions", "/runs", "/credential"],
+    (path) => Effect.map(call("GET", path, { user }), ({ text }) => text)
+  )
+  return { ids, user, seen }
+})
+
+/** Without what differs for every request, and with one word for every id. */
+const shape = ({ status, text }: TestHost.Answer, ids: Readonly<Record<string, string>>) => ({
+  status,
+  text: Object.values(ids).toSorted((a, b) => b.length - a.length).reduce((all, id) => all.replaceAll(id, "<id>"), text)
+    .replace(/"request_id":"[^"]*"/, "")
+})
+
+layer(TestHost.layer(), { excludeTestServices: true })("Through every channel", (it) => {
+  it.effect("another's id is answered as nobody's, and changes nothing", () =>
+    Effect.gen(function*() {
+      const ada = yield* adasWorld
+      const grace = (yield* tenant({ name: "Graces" })).user
+      const before = yield* ada.seen
+      const nobodys = Object.fromEntries(
+        Object.entries(ada.ids).map(([name, id]) => [name, id.replaceAll(/[0-9a-f]{32}/g, "0".repeat(32))])
+      )
+      for (const route of routes.filter(({ params }) => params.length > 0)) {
+        const foreign = yield* say(route, ada.ids, { user: grace })
+        const missing = yield* say(route, nobodys, { user: grace })
+        assert.strictEqual(foreign.status, 404, `${route.name} ${foreign.text}`)
+        assert.deepStrictEqual(shape(foreign, ada.ids), shape(missing, nobodys), route.name)
+        assert.notInclude(foreign.text, "Adas", route.name)
+      }
+      assert.deepStrictEqual(yield* ada.seen, before)
+    }))
+
+  it.effect("a list has only one's own", () =>
+    Effect.gen(function*() {
+      const ada = yield* adasWorld
+      for (const route of routes.filter(({ method, params }) => method === "GET" && params.length === 0)) {
+        const { text } = yield* say(route, {}, { user: "newcomer" })
+        for (const id of Object.values(ada.ids)) assert.notInclude(text, id, route.name)
+        assert.notInclude(text, "Adas", route.name)
+      }
+    }))
+
+  it.effect("everybody is asked who it is where a scope is needed, and has to have that one", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      const { issue } = yield* ApiKeys
+      const { ids, seen, user } = yield* adasWorld
+      const before = yield* seen
+      const keys = yield* Effect.forEach(scopes, (scope) =>
+        Effect.map(
+          issue({ user_id: "stranger" as UserId, name: "", scopes: [scope], expires_at: null }),
+          ({ key }) => ({ scope, headers: { authorization: `Bearer ${key}` } })
+        ))
+      const gone = yield* issue({ user_id: user, name: "", scopes: ["read", "write", "chat"], expires_at: null })
+      const admin = keys.find(({ scope }) => scope === "admin")!
+      yield* call("DELETE", `/keys/${gone.id}`, { headers: admin.headers })
+      for (const route of routes) {
+        if (route.scope === null) {
+          assert.strictEqual((yield* say(route, ids, {})).status, 200, route.name)
+          continue
+        }
+        assert.strictEqual((yield* say(route, ids, {})).status, 401, route.name)
+        const headers = { authorization: `Bearer ${gone.key}` }
+        assert.strictEqual((yield* say(route, ids, { user, headers })).status, 401, route.name)
+        const admitted = yield* Effect.filter(
+          keys,
+          ({ headers }) => Effect.map(say(route, ids, { headers }), ({ status }) => status !== 403)
+        )
+        assert.deepStrictEqual(admitted.map(({ scope }) => scope), [route.scope], route.name)
+      }
+      assert.deepStrictEqual(yield* seen, before)
+    }))
+})
