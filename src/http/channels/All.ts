@@ -1,5 +1,6 @@
 import type { Channel } from "./Channel.ts"
 import { chatCompletions } from "./openai/OpenAi.ts"
+import { responses } from "./responses/Responses.ts"
 
 /** The channels that Stoa brings. Those of a user's own program come after them. */
-export const all: ReadonlyArray<Channel> = [chatCompletions]
+export const all: ReadonlyArray<Channel> = [chatCompletions, responses]

@@ -10,7 +10,7 @@ import { timestampOf } from "../../services/Now.ts"
 import { SessionKeys } from "../../services/SessionKeys.ts"
 import type { Options } from "./Channel.ts"
 
-const noModel = ({ data, id }: Agent) =>
+export const noModel = ({ data, id }: Agent) =>
   new Invalid({
     code: "model_not_configured",
     detail: `The agent '${data.name}' has no model for channels: set its chat_model_config by PATCH /agent/${id}.`

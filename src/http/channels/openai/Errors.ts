@@ -31,7 +31,7 @@ const paramOf = ({ errors }: Problem): string | null => {
     : path.replace(/^(?:.*\.)?parameters\./, "").replace(/^model\.model$/, "model")
 }
 
-const errorOf = (problem: Problem) => ({
+export const errorOf = (problem: Problem) => ({
   message: detailOf(problem),
   type: types[problem.status] ?? "invalid_request_error",
   param: paramOf(problem),

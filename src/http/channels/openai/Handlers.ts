@@ -1,10 +1,10 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Effect, type Either, Layer } from "effect"
-import { createHash } from "node:crypto"
 import type { Invalid } from "../../../domain/Errors.ts"
 import { CurrentPrincipal } from "../../../domain/Principal.ts"
 import { quoted, warn } from "../../Warnings.ts"
 import type { Options } from "../Channel.ts"
+import { comparable } from "../Comparable.ts"
 import { keyOf } from "../Keys.ts"
 import type { api } from "./Api.ts"
 import { type Asked, ofChat, ofCompletion } from "./Asked.ts"
@@ -15,19 +15,6 @@ import * as Targets from "./Targets.ts"
 import * as ThroughAgent from "./ThroughAgent.ts"
 
 type Api = typeof api
-
-/** Longer texts are told apart by their hash: most of them are files. */
-const maxCompared = 16 * 1024
-
-/** What a request with the same key is compared by. */
-const comparable = (value: unknown): unknown => {
-  if (typeof value === "string") {
-    return value.length > maxCompared ? createHash("sha256").update(value).digest("base64url") : value
-  }
-  if (Array.isArray(value)) return value.map(comparable)
-  if (typeof value !== "object" || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, comparable(member)]))
-}
 
 interface Headers {
   readonly accept?: string | undefined
