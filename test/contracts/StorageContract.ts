@@ -12,6 +12,7 @@ import { EventLog } from "../../src/services/EventLog.ts"
 import { type Collection, type Owned, Storage } from "../../src/services/Storage.ts"
 import {
   agentOf,
+  conversationOf,
   credentialOf,
   freshId,
   freshOwner,
@@ -21,6 +22,7 @@ import {
   messageOf,
   pageOf,
   placedOf,
+  responseOf,
   runOf,
   sessionOf,
   skillBundleOf,
@@ -81,6 +83,8 @@ const oneOfEach = Effect.gen(function*() {
     key: "mine",
     session_id: session.id
   })
+  const response = yield* storage.responses.insert(responseOf(run))
+  const conversation = yield* storage.conversations.insert(conversationOf(session))
   const server = yield* storage.mcpServers.insert(mcpServerOf(owner))
   const bundle = yield* storage.skillBundles.insert(skillBundleOf(owner))
   const piece = yield* storage.skillPieces.insert(skillPieceOf(bundle))
@@ -102,6 +106,8 @@ const oneOfEach = Effect.gen(function*() {
     remove: (by) => collection.remove(by, record.id)
   })
   return [
+    check("Response", storage.responses, response),
+    check("Conversation", storage.conversations, conversation),
     check("Run", storage.runs, run),
     check("Session key", storage.sessionKeys, sessionKey),
     check("Session", storage.sessions, session),

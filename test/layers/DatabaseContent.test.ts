@@ -129,6 +129,7 @@ const beforeRunFilters = `
   drop table skills, skill_pieces, skill_bundles;
   drop table background_tasks;
   drop table session_keys;
+  drop table responses, conversations;
   drop table compactions;
   drop table deliveries, notifications, jobs;
   drop trigger fill_in_run on runs;

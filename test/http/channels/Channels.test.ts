@@ -50,7 +50,7 @@ describe("Channels and their places", () => {
     assert.strictEqual(usual!.mount, "/v1")
     const [moved] = Either.getOrThrow(mounted(all, { chat_completions: { mount: "/openai" } }))
     assert.isTrue(moved!.routes.every(({ path }) => path.startsWith("/openai/")))
-    assert.deepStrictEqual(Either.getOrThrow(mounted(all, { chat_completions: false })), [])
+    assert.deepStrictEqual(Either.getOrThrow(mounted(all, { chat_completions: false, responses: false })), [])
     assert.strictEqual(Either.getOrThrow(mounted(all, { chat_completions: true }))[0]!.mount, "/v1")
   })
 
@@ -181,7 +181,7 @@ layer(TestHost.layer({ channels }), { excludeTestServices: true })("A channel", 
       assert.notInclude(listed.text, ada.credential_id)
       // The id of a call names the session that waits for it: somebody else's is none.
       const tools = [{ type: "function", function: { name: "weather" } }]
-      const messages = [{ role: "user", content: "call weather {}\nthen\nsay mine" }]
+      const messages = [{ role: "user", content: "call weather {}\nthen\nresults" }]
       const waiting = yield* call("POST", "/v1/chat/completions", {
         headers: { authorization: `Bearer ${ada.key}` },
         body: { model: "agent/Ada", tools, messages }
@@ -196,7 +196,7 @@ layer(TestHost.layer({ channels }), { excludeTestServices: true })("A channel", 
           messages: [...messages, message, { role: "tool", tool_call_id: id, content: "theirs" }]
         }
       })
-      assert.notInclude(stolen.text, "mine")
+      assert.include(stolen.text, "theirs")
       const { json } = yield* call("GET", "/sessions", { user: ada.user })
       assert.strictEqual(json.sessions[0].status, "awaiting_external_result")
     }))

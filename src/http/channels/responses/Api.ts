@@ -12,6 +12,7 @@ import { operation } from "../../api/Operation.ts"
 import * as Problem from "../../api/Problem.ts"
 import { includes, PageQuery } from "./Lists.ts"
 import {
+  CompactRequest,
   ConversationPatch,
   ConversationRequest,
   ItemsRequest,
@@ -76,7 +77,8 @@ class ResponsesApi extends HttpApiGroup.make("responses")
         scope: "chat",
         takesFiles: true,
         summary: "Ask an agent or a model",
-        description: "`previous_response_id` goes on from another response, which stays as it is; `conversation` adds to "
+        description:
+          "`previous_response_id` goes on from another response, which stays as it is; `conversation` adds to "
           + "a conversation. Leaving stops the answer, unless it is in the background or in a conversation.",
         example: { model: "agent/assistant", input: "Hello!" }
       }))
@@ -85,6 +87,22 @@ class ResponsesApi extends HttpApiGroup.make("responses")
     HttpApiEndpoint.post("tokens", "/responses/input_tokens").setPayload(TokensRequest)
       .addSuccess(Schema.Struct({ object: Schema.Literal("response.input_tokens"), input_tokens: Schema.Int }))
       .annotateContext(operation({ scope: "chat", takesFiles: true, summary: "Estimate the tokens of a request" }))
+  )
+  .add(
+    HttpApiEndpoint.post("compact", "/responses/compact").setPayload(CompactRequest)
+      .addSuccess(Schema.Struct({
+        id: Schema.String,
+        object: Schema.Literal("response.compaction"),
+        created_at: Schema.Int,
+        output: Schema.Array(Item),
+        usage: Schema.Unknown
+      }))
+      .annotateContext(operation({
+        scope: "chat",
+        takesFiles: true,
+        summary: "Make a summary of an exchange",
+        description: "What comes back stands for all that was said, as the input of the next request."
+      }))
   )
   .add(
     HttpApiEndpoint.get("get", "/responses/:response_id").setPath(ofResponse).setUrlParams(StreamQuery)

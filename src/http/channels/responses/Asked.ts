@@ -51,11 +51,13 @@ const toolsOf = ({ tools: all }: Tools): Either.Either<ReadonlyArray<ClientTool>
     return Either.left(refuse("unsupported_parameter", `tools.${place}.type`, hosted(tools[place]!.type)))
   }
   return Either.mapLeft(
-    decodeTools(tools.filter(isFunction).map(({ description, name, parameters }) => ({
-      name,
-      description: description ?? "",
-      parameters: parameters ?? { type: "object", properties: {} }
-    }))),
+    decodeTools(
+      tools.filter(isFunction).map(({ description, name, parameters }) => ({
+        name,
+        description: description ?? "",
+        parameters: parameters ?? { type: "object", properties: {} }
+      }))
+    ),
     (error) => {
       const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
       return refuse("invalid", ["tools", ...issue?.path ?? []].join("."), issue?.message ?? "is not valid")
@@ -149,7 +151,7 @@ const parametersOf = (request: ResponseRequest, hasTools: boolean): JsonObject =
     verbosity: request.text?.verbosity
   })
 
-export const conversationOf = ({ conversation }: Pick<ResponseRequest, "conversation">): string | undefined =>
+const conversationOf = ({ conversation }: Pick<ResponseRequest, "conversation">): string | undefined =>
   conversation == null ? undefined : typeof conversation === "string" ? conversation : conversation.id
 
 /** A request that says nothing of a stream may ask for one by the type of its answer. */

@@ -7,12 +7,12 @@ import type { Conversation } from "../../../domain/Response.ts"
 import { NewId } from "../../../services/NewId.ts"
 import { now } from "../../../services/Now.ts"
 import { Storage } from "../../../services/Storage.ts"
-import { noCall } from "./Refusals.ts"
+import * as History from "./History.ts"
 import type { InConversation } from "./InConversation.ts"
 import { conversationPrefix, homeOf } from "./ItemIds.ts"
 import { type Item, itemsOf } from "./Items.ts"
 import type { InputItem } from "./ItemSchemas.ts"
-import * as History from "./History.ts"
+import { noCall } from "./Refusals.ts"
 import * as Said from "./Said.ts"
 import { releasing } from "./Stored.ts"
 
@@ -26,7 +26,7 @@ const full = new LimitReached({
   detail: "More was added to this conversation than it can hold without an answer. Ask for a response in it first."
 })
 
-export const viewOf = ({ created_at, id, metadata }: Conversation) => ({
+const viewOf = ({ created_at, id, metadata }: Conversation) => ({
   id,
   object: "conversation" as const,
   created_at: Math.floor(Date.parse(created_at) / 1000),
@@ -49,7 +49,8 @@ export const make = (channel: string, conversing: InConversation) =>
       if (said.approvals.length > 0 || said.instructions.length > 0) {
         return yield* new Invalid({
           code: "unsupported_item",
-          detail: "Approvals and messages of the system are a part of a request for a response; they cannot be kept here."
+          detail:
+            "Approvals and messages of the system are a part of a request for a response; they cannot be kept here."
         })
       }
       return yield* history.kept(said.turns)
@@ -149,9 +150,7 @@ export const make = (channel: string, conversing: InConversation) =>
         const at = yield* now
         return viewOf(
           yield* conversations.modify(owner, id, (one) => {
-            const added = one.added.filter((message) =>
-              !itemsOf(home, message, new Set()).some((of) => of.id === item)
-            )
+            const added = one.added.filter((message) => !itemsOf(home, message, new Set()).some((of) => of.id === item))
             // One that nobody was told of is gone at once; another is left out of the session that comes next.
             return added.length < one.added.length
               ? { ...one, added, updated_at: at }

@@ -168,7 +168,11 @@ export const make = (options: Options) =>
     })
 
     /** Written before the first byte goes out; with a key also by a later try, if this one does not come to it. */
-    const remember = (request: Request, begun: Begun, { head, session }: Effect.Effect.Success<ReturnType<typeof headOf>>) => {
+    const remember = (
+      request: Request,
+      begun: Begun,
+      { head, session }: Effect.Effect.Success<ReturnType<typeof headOf>>
+    ) => {
       const at = timestampOf(begun.created_at * 1000)
       const record: StoredResponse = {
         id: begun.response_id,
@@ -213,9 +217,9 @@ export const make = (options: Options) =>
     return {
       targetOf,
       read,
+      places,
       following,
       conversing,
-      locked,
       /** Begins the run and follows it; whoever leaves in between stops it, unless the protocol lets it go on. */
       run: <A, E, R>(request: Request, follow: (given: Given) => Effect.Effect<A, E, R>) =>
         Effect.uninterruptibleMask((restore) =>

@@ -3,32 +3,24 @@
  * but the head of the response and the events, so that a stored response is rendered again with the same bytes.
  */
 import type { AgentEvent } from "../../../domain/Event.ts"
-import type { JsonObject } from "../../../domain/Json.ts"
 import type { ResponseHead } from "../../../domain/Response.ts"
 import { addUsage, noUsage, type Usage } from "../../../domain/Usage.ts"
 import { type Failure, problemOf } from "../Failures.ts"
 import { type Answered, begun, type Progress, responseOf } from "./Answer.ts"
+import { Blocks } from "./Blocks.ts"
 import { errorOf, failureOf } from "./Errors.ts"
-import { itemId } from "./ItemIds.ts"
 import * as Items from "./Items.ts"
 import { serverCalls } from "./ServerCalls.ts"
 import { Writer } from "./Writer.ts"
 
 const seconds = (time: string) => Math.floor(Date.parse(time) / 1000)
 
-/** A block of text or of thoughts that has begun. */
-interface Open {
-  readonly index: number
-  readonly id: string
-  text: string
-}
-
 export class Rendering {
   readonly #head: ResponseHead
   readonly #clientTools: ReadonlySet<string>
   readonly #out: Writer
   readonly #calls: ReturnType<typeof serverCalls>
-  readonly #open = new Map<string, Open>()
+  readonly #blocks: Blocks
   #usage: Usage = noUsage
   #held = ""
   #heldId = ""
@@ -41,6 +33,7 @@ export class Rendering {
     this.#head = head
     this.#clientTools = new Set(head.client_tools)
     this.#out = new Writer(after)
+    this.#blocks = new Blocks(head, this.#out)
     this.#calls = serverCalls(head.home, this.#clientTools, this.#out)
   }
 
@@ -96,30 +89,37 @@ export class Rendering {
   #step(event: AgentEvent) {
     switch (event.type) {
       case "TEXT_BLOCK_START":
-        return this.#head.is_structured ? this.#hold(event.block_id) : this.#openText(event.block_id)
+        return this.#head.is_structured ? this.#hold(event.block_id) : this.#blocks.openText(event.block_id)
       case "TEXT_BLOCK_DELTA":
         if (this.#head.is_structured) this.#held += event.delta
-        else this.#delta(event.block_id, event.delta, "response.output_text.delta", ",\"content_index\":0,\"logprobs\":[]")
+        else {this.#blocks.delta(
+            event.block_id,
+            event.delta,
+            "response.output_text.delta",
+            ",\"content_index\":0,\"logprobs\":[]"
+          )}
         return
       case "TEXT_BLOCK_END":
-        if (!this.#head.is_structured) this.#closeText(event.block_id, Items.annotationsOf(event.annotations))
+        if (!this.#head.is_structured) this.#blocks.closeText(event.block_id, Items.annotationsOf(event.annotations))
         return
       case "THINKING_BLOCK_START":
-        return this.#openThought(event.block_id)
+        return this.#blocks.openThought(event.block_id)
       case "THINKING_BLOCK_DELTA":
-        return this.#delta(event.block_id, event.delta, "response.reasoning_summary_text.delta", ",\"summary_index\":0")
+        return this.#blocks.delta(
+          event.block_id,
+          event.delta,
+          "response.reasoning_summary_text.delta",
+          ",\"summary_index\":0"
+        )
       case "THINKING_BLOCK_END":
-        return this.#closeThought(event.block_id, event.provider_metadata)
+        return this.#blocks.closeThought(event.block_id, event.provider_metadata)
       case "DATA_BLOCK_START":
-        if (event.media_type.startsWith("image/")) this.#openImage(event.block_id)
+        if (event.media_type.startsWith("image/")) this.#blocks.openImage(event.block_id)
         return
-      case "DATA_BLOCK_DELTA": {
-        const open = this.#open.get(event.block_id)
-        if (open !== undefined) open.text += event.data
-        return
-      }
+      case "DATA_BLOCK_DELTA":
+        return this.#blocks.collect(event.block_id, event.data)
       case "DATA_BLOCK_END":
-        return this.#closeImage(event.block_id)
+        return this.#blocks.closeImage(event.block_id)
       case "TOOL_CALL_START":
         // What was said on the way to a structured answer is none of it.
         this.#held = ""
@@ -143,85 +143,6 @@ export class Rendering {
   #hold(block: string) {
     this.#heldId = block
     this.#held = ""
-  }
-
-  #openText(block: string) {
-    const id = itemId("msg", this.#head.home, block)
-    const index = this.#out.add(Items.messageItem(id, "in_progress", []))
-    this.#open.set(block, { index, id, text: "" })
-    this.#out.frame("response.content_part.added", {
-      item_id: id,
-      output_index: index,
-      content_index: 0,
-      part: Items.textPart("")
-    })
-  }
-
-  #delta(block: string, delta: string, type: string, place: string) {
-    const open = this.#open.get(block)
-    if (open === undefined || delta === "") return
-    open.text += delta
-    this.#out.delta(type, open.id, open.index, place, delta)
-  }
-
-  #closeText(block: string, annotations: ReadonlyArray<object>) {
-    const open = this.#take(block)
-    if (open === undefined) return
-    const { id: item_id, index: output_index, text } = open
-    const place = { item_id, output_index, content_index: 0 }
-    for (const [annotation_index, annotation] of annotations.entries()) {
-      this.#out.frame("response.output_text.annotation.added", { ...place, annotation_index, annotation })
-    }
-    const part = Items.textPart(text, annotations)
-    this.#out.frame("response.output_text.done", { ...place, text, logprobs: [] })
-    this.#out.frame("response.content_part.done", { ...place, part })
-    this.#out.done(output_index, Items.messageItem(item_id, "completed", [part]))
-  }
-
-  #openThought(block: string) {
-    const id = itemId("rs", this.#head.home, block)
-    const encrypted = this.#head.tells_encrypted ? null : undefined
-    const index = this.#out.add(Items.reasoningItem(id, [], encrypted, "in_progress"))
-    this.#open.set(block, { index, id, text: "" })
-    this.#out.frame("response.reasoning_summary_part.added", {
-      item_id: id,
-      output_index: index,
-      summary_index: 0,
-      part: Items.summaryPart("")
-    })
-  }
-
-  #closeThought(block: string, metadata: JsonObject | undefined) {
-    const open = this.#take(block)
-    if (open === undefined) return
-    const { id: item_id, index: output_index, text } = open
-    const place = { item_id, output_index, summary_index: 0 }
-    const part = Items.summaryPart(text)
-    this.#out.frame("response.reasoning_summary_text.done", { ...place, text })
-    this.#out.frame("response.reasoning_summary_part.done", { ...place, part })
-    const encrypted = this.#head.tells_encrypted ? Items.encryptedOf(metadata) ?? null : undefined
-    this.#out.done(output_index, Items.reasoningItem(item_id, [part], encrypted))
-  }
-
-  #openImage(block: string) {
-    const id = itemId("ig", this.#head.home, block)
-    const index = this.#out.add(Items.imageItem(id, null))
-    this.#open.set(block, { index, id, text: "" })
-    this.#out.frame("response.image_generation_call.in_progress", { item_id: id, output_index: index })
-  }
-
-  #closeImage(block: string) {
-    const open = this.#take(block)
-    if (open === undefined) return
-    const { id: item_id, index: output_index, text } = open
-    this.#out.frame("response.image_generation_call.completed", { item_id, output_index })
-    this.#out.done(output_index, Items.imageItem(item_id, text))
-  }
-
-  #take(block: string) {
-    const open = this.#open.get(block)
-    this.#open.delete(block)
-    return open
   }
 
   #clientCall(call: { readonly id: string; readonly name: string; readonly input: string }) {
@@ -254,9 +175,9 @@ export class Rendering {
     const text = output === undefined ? this.#held : JSON.stringify(output)
     if (text === "") return
     const block = this.#heldId
-    this.#openText(block)
-    this.#delta(block, text, "response.output_text.delta", ",\"content_index\":0,\"logprobs\":[]")
-    this.#closeText(block, [])
+    this.#blocks.openText(block)
+    this.#blocks.delta(block, text, "response.output_text.delta", ",\"content_index\":0,\"logprobs\":[]")
+    this.#blocks.closeText(block, [])
   }
 
   #finish(how: "completed" | "max_output_tokens" | "content_filter", at: string) {

@@ -118,12 +118,14 @@ export const make = (places: Places) =>
         Effect.map(
           responses.modify(record.user_id, record.id, (one) =>
             one.next === null ? { ...one, next: id, updated_at: at } : one),
-          ({ next }) => next === id
+          ({ next }) =>
+            next === id
         ))
 
     const giveBack = (record: StoredResponse, id: string) =>
       Effect.ignore(
-        responses.modify(record.user_id, record.id, (one) => one.next === id ? { ...one, next: null } : one)
+        responses.modify(record.user_id, record.id, (one) =>
+          one.next === id ? { ...one, next: null } : one)
       )
 
     const goOn = Effect.fnUntraced(function*(request: Request, before: Before) {
@@ -162,7 +164,10 @@ export const make = (places: Places) =>
         const waits = isLast && run.status === "awaiting_external_result"
         const mayGoOn = isLast && record.conversation === null && asked.stores && fits(session, request) &&
           (waits ? said.turns.length === 0 && said.results.length > 0 : said.results.length === 0 && asks(said.turns))
-        if (!mayGoOn || !(yield* isUntouched(before)) || !(yield* Effect.orElseSucceed(take(record, request.id), () => false))) {
+        if (
+          !mayGoOn || !(yield* isUntouched(before)) ||
+          !(yield* Effect.orElseSucceed(take(record, request.id), () => false))
+        ) {
           return yield* branch(request, before)
         }
         return yield* goOn(request, before)

@@ -6,9 +6,10 @@ import { Idempotency } from "../../../services/Idempotency.ts"
 import { quoted, warn } from "../../Warnings.ts"
 import type { Options } from "../Channel.ts"
 import { comparable } from "../Comparable.ts"
-import type { api } from "./Api.ts"
 import { begun, responseOf } from "./Answer.ts"
+import type { api } from "./Api.ts"
 import * as Asked from "./Asked.ts"
+import * as Compact from "./Compact.ts"
 import * as Conversations from "./Conversations.ts"
 import * as Create from "./Create.ts"
 import { pageOf } from "./Lists.ts"
@@ -38,6 +39,7 @@ export const layer = (api: Api, options: Options) => {
       const watch = yield* Watch.make
       const stored = yield* Stored.make(options.name, watch)
       const tokens = yield* Tokens.make(create)
+      const compact = yield* Compact.make(options, watch, create)
 
       return handlers
         .handle(
@@ -61,6 +63,7 @@ export const layer = (api: Api, options: Options) => {
             })
           })
         )
+        .handle("compact", ({ payload }) => Effect.map(Effect.flatMap(me, (owner) => compact(owner, payload)), json))
         .handle("tokens", ({ payload }) => Effect.flatMap(me, (owner) => tokens(owner, payload)))
         .handle(
           "get",
@@ -78,7 +81,8 @@ export const layer = (api: Api, options: Options) => {
           Effect.map(Effect.flatMap(me, (owner) => stored.cancel(owner, path.response_id)), json))
         .handle("inputItems", ({ path, urlParams }) =>
           Effect.map(
-            Effect.flatMap(me, (owner) => stored.inputItems(owner, path.response_id)),
+            Effect.flatMap(me, (owner) =>
+              stored.inputItems(owner, path.response_id)),
             (items) => json(pageOf(items, urlParams))
           ))
     }))
@@ -109,13 +113,17 @@ export const layer = (api: Api, options: Options) => {
         )
         .handle("getConversation", ({ path }) => Effect.flatMap(me, (owner) => own.get(owner, path.conversation_id)))
         .handle("updateConversation", ({ path, payload }) =>
-          Effect.flatMap(me, (owner) => own.update(owner, path.conversation_id, payload.metadata ?? {})))
+          Effect.flatMap(me, (owner) =>
+            own.update(owner, path.conversation_id, payload.metadata ?? {})))
         .handle("removeConversation", ({ path }) =>
-          Effect.flatMap(me, (owner) => own.remove(owner, path.conversation_id)))
+          Effect.flatMap(me, (owner) =>
+            own.remove(owner, path.conversation_id)))
         .handle("items", ({ path, urlParams }) =>
           Effect.map(
-            Effect.flatMap(me, (owner) => own.items(owner, path.conversation_id)),
-            (items) => json(pageOf(items, urlParams))
+            Effect.flatMap(me, (owner) =>
+              own.items(owner, path.conversation_id)),
+            (items) =>
+              json(pageOf(items, urlParams))
           ))
         .handle("addItems", ({ path, payload }) =>
           Effect.map(
@@ -123,7 +131,10 @@ export const layer = (api: Api, options: Options) => {
             (items) => json(pageOf(items, { after: undefined, limit: items.length, order: "asc" }))
           ))
         .handle("item", ({ path }) =>
-          Effect.map(Effect.flatMap(me, (owner) => own.item(owner, path.conversation_id, path.item_id)), json))
+          Effect.map(
+            Effect.flatMap(me, (owner) => own.item(owner, path.conversation_id, path.item_id)),
+            json
+          ))
         .handle("removeItem", ({ path }) =>
           Effect.flatMap(me, (owner) =>
             own.removeItem(owner, path.conversation_id, path.item_id)))

@@ -9,7 +9,7 @@ import type { Session } from "../../../domain/Session.ts"
 import { NewId } from "../../../services/NewId.ts"
 import { now } from "../../../services/Now.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
-import type { Turn } from "./Said.ts"
+import type { Turn } from "./Reading.ts"
 
 /** Most messages, and characters, of a history that a new session begins with. */
 const maxHistory = 2_048
@@ -80,19 +80,23 @@ export const make = Effect.gen(function*() {
   return {
     /** All messages up to and with this one, or to the end. The one that is in the making is none of them. */
     upTo: Effect.fnUntraced(function*(session: Session, last: MessageId | undefined) {
-      let all: ReadonlyArray<Message> = []
+      const pages: Array<ReadonlyArray<Message>> = []
+      let count = 0
       let characters = 0
       for (let before: MessageId | undefined, more = true; more;) {
         const page = yield* Effect.orDie(hub.newest(session, { before, limit: maxMessages }))
-        all = [...page.messages, ...all]
+        pages.push(page.messages)
+        count += page.messages.length
         characters += page.messages.reduce((sum, message) => sum + charactersOf(message), 0)
-        if (all.length > maxHistory || characters > maxCharacters) return yield* tooLong
+        if (count > maxHistory || characters > maxCharacters) return yield* tooLong
         const [oldest] = page.messages
         before = oldest?.id
         more = page.has_more && oldest !== undefined
       }
-      const end = last === undefined ? all.length : all.findIndex(({ id }) => id === last) + 1
-      return all.slice(0, end).filter(({ finished_at, role }) =>
+      const all = pages.toReversed().flat()
+      // A run that was ended before it began has no reply.
+      const end = last === undefined ? 0 : all.findIndex(({ id }) => id === last) + 1
+      return all.slice(0, end === 0 ? all.length : end).filter(({ finished_at, role }) =>
         last !== undefined || role !== "assistant" || finished_at !== null
       )
     }),
@@ -138,4 +142,3 @@ export const make = Effect.gen(function*() {
     kept: (turns: ReadonlyArray<Turn>) => Effect.map(making, (made) => turns.map((turn) => messageOf(turn, made)))
   }
 })
-export type History = Effect.Effect.Success<typeof make>

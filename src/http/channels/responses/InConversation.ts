@@ -18,10 +18,16 @@ import { conversationLocked, needsApproval, noCall, noOutput, nothingSaid } from
 import * as Waiting from "./Waiting.ts"
 
 /** A message without the items that were taken out; undefined when nothing is left. */
-export const without = (home: string, message: Message, removed: ReadonlySet<string>): Message | undefined => {
+const without = (home: string, message: Message, removed: ReadonlySet<string>): Message | undefined => {
   if (removed.size === 0) return message
   if (message.role !== "assistant") return removed.has(itemId("msg", home, message.id)) ? undefined : message
-  const kinds = { text: ["msg"], thinking: ["rs"], data: ["ig"], tool_call: ["fc", "mcp", "mcpr"], tool_result: ["fco"] }
+  const kinds = {
+    text: ["msg"],
+    thinking: ["rs"],
+    data: ["ig"],
+    tool_call: ["fc", "mcp", "mcpr"],
+    tool_result: ["fco"]
+  }
   const gone = new Set(
     message.content.flatMap((block) =>
       block.type === "hint" || !kinds[block.type].some((kind) => removed.has(itemId(kind as "msg", home, block.id)))
@@ -49,9 +55,7 @@ export const make = (places: Places) =>
     /** What the conversation holds beside what was added: all that was said and not taken out. */
     const heldIn = Effect.fnUntraced(function*({ id, removed }: Conversation, session: Session) {
       const gone = new Set(removed)
-      return (yield* history.upTo(session, undefined)).flatMap((message) =>
-        without(homeOf(id), message, gone) ?? []
-      )
+      return (yield* history.upTo(session, undefined)).flatMap((message) => without(homeOf(id), message, gone) ?? [])
     })
 
     const inSame = Effect.fnUntraced(function*(request: Request, session: Session) {
@@ -73,27 +77,33 @@ export const make = (places: Places) =>
       return yield* places.begun(request, session, [])
     })
 
-    const moved = Effect.fnUntraced(function*(request: Request, conversation: Conversation, before: Session | undefined) {
-      const [result] = request.said.results
-      if (result !== undefined) return yield* noCall(result.at, result.call)
-      if (!asks(request.said.turns)) return yield* nothingSaid
-      if (before !== undefined && (yield* hub.status(before)) !== "idle") return yield* conversationLocked
-      const held = before === undefined ? [] : yield* heldIn(conversation, before)
-      const session = yield* keys.kept(yield* places.draft(request))
-      const place = yield* places.begun(request, session, held)
-      const at = yield* now
-      // Another process may have been quicker; then its session is the conversation's.
-      const { session_id } = yield* conversations.modify(conversation.user_id, conversation.id, (one) =>
-        one.session_id === conversation.session_id
-          ? { ...one, session_id: session.id, removed: [], updated_at: at }
-          : one)
-      return session_id === session.id ? place : yield* conversationLocked
-    })
+    const moved = Effect.fnUntraced(
+      function*(request: Request, conversation: Conversation, before: Session | undefined) {
+        const [result] = request.said.results
+        if (result !== undefined) return yield* noCall(result.at, result.call)
+        if (!asks(request.said.turns)) return yield* nothingSaid
+        if (before !== undefined && (yield* hub.status(before)) !== "idle") return yield* conversationLocked
+        const held = before === undefined ? [] : yield* heldIn(conversation, before)
+        const session = yield* keys.kept(yield* places.draft(request))
+        const place = yield* places.begun(request, session, held)
+        const at = yield* now
+        // Another process may have been quicker; then its session is the conversation's.
+        const { session_id } = yield* conversations.modify(conversation.user_id, conversation.id, (one) =>
+          one.session_id === conversation.session_id
+            ? { ...one, session_id: session.id, removed: [], updated_at: at }
+            : one)
+        return session_id === session.id ? place : yield* conversationLocked
+      }
+    )
 
     /** Those that were added go before the input, and are no longer waiting once it is accepted. */
     const withAdded = Effect.fnUntraced(function*({ added, id, user_id }: Conversation, place: Place) {
-      if (added.length === 0 || (place.input !== null && "type" in place.input)) return place
-      const told = new Set(added.map((message) => message.id))
+      if (added.length === 0 || (place.input !== null && "type" in place.input)) {
+        return place
+      }
+      const told = new Set(added.map((message) =>
+        message.id
+      ))
       const before = yield* history.moved(place.session, added)
       const whole: Place = {
         ...place,
@@ -101,7 +111,9 @@ export const make = (places: Places) =>
         known: place.known + added.length,
         done: Effect.ignore(conversations.modify(user_id, id, (one) => ({
           ...one,
-          added: one.added.filter((message) => !told.has(message.id))
+          added: one.added.filter((message) =>
+            !told.has(message.id)
+          )
         })))
       }
       return whole

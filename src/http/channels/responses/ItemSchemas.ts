@@ -52,7 +52,7 @@ const MessageItem = Schema.Struct({
   phase: optional(Schema.String)
 })
 
-export const callId = Schema.String.pipe(
+const callId = Schema.String.pipe(
   Schema.pattern(/^[\x21-\x7e]{1,256}$/, { message: () => "Expected 1 to 256 printable ASCII characters" })
 )
 
@@ -113,7 +113,10 @@ const ApprovalResponse = Schema.Struct({
   reason: optional(Schema.String),
   id
 })
-const ItemReference = Schema.Struct({ type: Schema.optional(Schema.NullOr(Schema.Literal("item_reference"))), id: callId })
+const ItemReference = Schema.Struct({
+  type: Schema.optional(Schema.NullOr(Schema.Literal("item_reference"))),
+  id: callId
+})
 const Compaction = Schema.Struct({
   type: Schema.Literal("compaction", "compaction_summary"),
   encrypted_content: Schema.String,

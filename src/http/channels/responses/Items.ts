@@ -7,14 +7,15 @@ import { itemId } from "./ItemIds.ts"
 export type Item = JsonObject & { readonly id: string; readonly type: string }
 
 /** What the server's own tools are called to come from. */
-export const serverLabel = "stoa"
+const serverLabel = "stoa"
 
 const annotationOf = ({ cited_text, end_index = 0, file_id, start_index = 0, title, type, url }: Annotation) =>
   type === "file_citation"
     ? { type, file_id: file_id ?? "", filename: title ?? "", index: start_index }
     : { type, url: url ?? "", title: title ?? cited_text ?? "", start_index, end_index }
 
-export const annotationsOf = (annotations: ReadonlyArray<Annotation> | undefined) => (annotations ?? []).map(annotationOf)
+export const annotationsOf = (annotations: ReadonlyArray<Annotation> | undefined) =>
+  (annotations ?? []).map(annotationOf)
 
 export const textPart = (text: string, annotations: ReadonlyArray<object> = []) => ({
   type: "output_text",
@@ -54,11 +55,20 @@ export const reasoningItem = (
   summary: ReadonlyArray<object>,
   encrypted: string | null | undefined,
   status = "completed"
-): Item => ({ id, type: "reasoning", summary, ...(encrypted !== undefined && { encrypted_content: encrypted }), status })
+): Item => ({
+  id,
+  type: "reasoning",
+  summary,
+  ...(encrypted !== undefined && { encrypted_content: encrypted }),
+  status
+})
 
 export const summaryPart = (text: string) => ({ type: "summary_text", text })
 
-export const callItem = (session: string, call: { readonly id: string; readonly name: string; readonly input: string }) => ({
+export const callItem = (
+  session: string,
+  call: { readonly id: string; readonly name: string; readonly input: string }
+) => ({
   id: itemId("fc", session, call.id),
   type: "function_call",
   status: "completed",

@@ -16,7 +16,10 @@ export const PageQuery = Schema.Struct({
 export type PageQuery = typeof PageQuery.Type
 
 /** The items come oldest first. */
-export const pageOf = (items: ReadonlyArray<Item>, { after, limit, order }: Pick<PageQuery, "after" | "limit" | "order">) => {
+export const pageOf = (
+  items: ReadonlyArray<Item>,
+  { after, limit, order }: Pick<PageQuery, "after" | "limit" | "order">
+) => {
   const all = order === "asc" ? items : items.toReversed()
   const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1
   const data = all.slice(from, from + limit)

@@ -32,7 +32,7 @@ const ofUrl = (url: string, path: string, typeAt: (url: string) => string, name?
 
 const documentAt = () => "application/pdf"
 
-export const read = (part: Part, at: string): Read => {
+const read = (part: Part, at: string): Read => {
   switch (part.type) {
     case "refusal":
       return Either.right({ type: "text", text: part.refusal })

@@ -15,8 +15,8 @@ import type { Options } from "../Channel.ts"
 import type { Asked } from "./Asked.ts"
 import * as History from "./History.ts"
 import { sessionAt } from "./ItemIds.ts"
+import type { Said, Turn } from "./Reading.ts"
 import { noApproval, noCall, nothingSaid, onlyApprovals } from "./Refusals.ts"
-import type { Said, Turn } from "./Said.ts"
 import * as Waiting from "./Waiting.ts"
 
 export interface Place {
@@ -83,7 +83,8 @@ export const make = ({ name: channel }: Options) =>
       Effect.flatMap(draft(request), (made) =>
         Effect.flatMap(
           request.asked.stores ? keys.kept(made) : keys.once(channel, made),
-          (session) => begun(request, session, before)
+          (session) =>
+            begun(request, session, before)
         ))
 
     return {

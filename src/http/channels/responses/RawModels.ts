@@ -21,8 +21,10 @@ const idOf = (owner: UserId) =>
 
 export const make = Effect.map(Storage, ({ agents }) => (owner: UserId): Effect.Effect<Agent> => {
   const id = idOf(owner)
-  const made = Effect.flatMap(now, (at) =>
-    agents.insert({ id, user_id: owner, created_at: at, updated_at: at, data: { id, ...draft } }))
+  const made = Effect.flatMap(
+    now,
+    (at) => agents.insert({ id, user_id: owner, created_at: at, updated_at: at, data: { id, ...draft } })
+  )
   return agents.get(owner, id).pipe(
     Effect.catchTag("NotFound", () => made),
     // Another request was quicker.

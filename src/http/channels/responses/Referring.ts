@@ -7,7 +7,8 @@ import type { Session } from "../../../domain/Session.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
 import { readItemId, sessionAt } from "./ItemIds.ts"
 import { type InputItem } from "./ItemSchemas.ts"
-import { type Referred, references } from "./Said.ts"
+import type { Referred } from "./Reading.ts"
+import { references } from "./Said.ts"
 
 /** Most sessions and conversations whose items one request may name. */
 const maxHomes = 32

@@ -1,8 +1,12 @@
-import { Conflict, Invalid } from "../../../domain/Errors.ts"
+import { Conflict, type Invalid } from "../../../domain/Errors.ts"
 import { refuse } from "../openai/Refused.ts"
 
 export const previousNotFound = (id: string): Invalid =>
-  refuse("previous_response_not_found", "previous_response_id", `Previous response with id '${id.slice(0, 256)}' not found`)
+  refuse(
+    "previous_response_not_found",
+    "previous_response_id",
+    `Previous response with id '${id.slice(0, 256)}' not found`
+  )
 
 export const notFinished: Invalid = refuse(
   "previous_response_not_finished",

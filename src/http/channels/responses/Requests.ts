@@ -7,7 +7,7 @@ import { InputItem, optional } from "./ItemSchemas.ts"
 const maxItems = 2_048
 const maxTools = 64
 const maxIncluded = 32
-export const maxAdded = 20
+const maxAdded = 20
 
 const FunctionTool = Schema.Struct({
   type: Schema.Literal("function"),
@@ -66,7 +66,7 @@ const anything = (...names: ReadonlyArray<string>) =>
 
 const responseId = Schema.String.pipe(Schema.maxLength(256))
 
-export const Input = Schema.Union(Schema.String, Schema.Array(InputItem).pipe(Schema.maxItems(maxItems)))
+const Input = Schema.Union(Schema.String, Schema.Array(InputItem).pipe(Schema.maxItems(maxItems)))
 
 /** What decides what a model is told. */
 const context = {
@@ -127,8 +127,7 @@ export const CompactRequest = Schema.Struct({
   model: Schema.String.pipe(Schema.maxLength(768)),
   input: context.input,
   instructions: context.instructions,
-  previous_response_id: context.previous_response_id,
-  ...anything("prompt_cache_key", "prompt_cache_retention", "service_tier")
+  previous_response_id: context.previous_response_id
 }).annotations({ identifier: "CompactRequest" })
 export type CompactRequest = typeof CompactRequest.Type
 

@@ -1,170 +1,30 @@
 /** The decoder: the items of a request as turns of ours, with the results and permissions that earlier runs wait for. */
 import { Either } from "effect"
 import type { Invalid } from "../../../domain/Errors.ts"
-import type { BlockId, ToolCallId } from "../../../domain/Ids.ts"
-import type { ContentBlock, InputMessage, Message, ToolOutput } from "../../../domain/Message.ts"
+import type { ToolCallId } from "../../../domain/Ids.ts"
+import type { ToolOutput } from "../../../domain/Message.ts"
 import { isBlank } from "../../../domain/Text.ts"
-import { storedCallId } from "../openai/Encode.ts"
 import { refuse } from "../openai/Refused.ts"
 import { readItemId } from "./ItemIds.ts"
 import { readEncrypted } from "./Items.ts"
 import type { InputItem, Part } from "./ItemSchemas.ts"
 import * as Parts from "./Parts.ts"
-
-/** One turn of an exchange, with the place at which the request has it. */
-export type Turn =
-  | { readonly role: "user"; readonly at: string; readonly content: InputMessage["content"] }
-  | { readonly role: "assistant"; readonly at: string; readonly content: ReadonlyArray<ContentBlock> }
-
-export interface Result {
-  readonly call: string
-  readonly at: string
-  readonly output: ToolOutput
-}
-
-export interface Approval {
-  readonly home: string
-  readonly call: ToolCallId
-  readonly approve: boolean
-}
-
-export interface Said {
-  /** What the system and the developer say. */
-  readonly instructions: ReadonlyArray<string>
-  readonly turns: ReadonlyArray<Turn>
-  /** Of calls that this request does not hold itself. */
-  readonly results: ReadonlyArray<Result>
-  readonly approvals: ReadonlyArray<Approval>
-  /** Nothing comes after them. */
-  readonly endsWithApproval: boolean
-  /** Types of items that say nothing to anybody here. */
-  readonly leftOut: ReadonlyArray<string>
-}
-
-/** What an earlier item was, by its id. */
-export type Referred = ReadonlyMap<string, Pick<Message, "role" | "content">>
+import { Reader, type Referred, type Said } from "./Reading.ts"
 
 /** The ids of earlier items that a request names. */
 export const references = (items: ReadonlyArray<InputItem>): ReadonlyArray<string> =>
   items.flatMap((item) => item.type == null || item.type === "item_reference" ? "role" in item ? [] : [item.id] : [])
 
-type Assistant = Extract<Turn, { readonly role: "assistant" }>
-type Open = Omit<Assistant, "content"> & { readonly content: Array<ContentBlock> }
-
 const summaryPrefix = "stoa1c."
 
 /** A summary as the protocol's opaque content, and back. */
 export const sealSummary = (summary: string): string => summaryPrefix + Buffer.from(summary).toString("base64url")
-export const openSummary = (text: string): string | undefined =>
+const openSummary = (text: string): string | undefined =>
   text.startsWith(summaryPrefix)
     ? Buffer.from(text.slice(summaryPrefix.length), "base64url").toString()
     : undefined
 
 const summarised = (summary: string) => `This is a summary of what was said before:\n\n${summary}`
-
-class Reader {
-  readonly instructions: Array<string> = []
-  readonly turns: Array<Turn> = []
-  readonly results: Array<Result> = []
-  readonly approvals: Array<Approval> = []
-  readonly leftOut = new Set<string>()
-  readonly #newBlock: () => string
-  readonly #referred: Referred
-  #open: Open | undefined
-  /** Calls that are in this request, and whether they have a result. */
-  readonly #calls = new Map<string, { readonly at: string; readonly turn: Open; readonly name: string; done: boolean }>()
-
-  constructor(newBlock: () => string, referred: Referred) {
-    this.#newBlock = newBlock
-    this.#referred = referred
-  }
-
-  id() {
-    return this.#newBlock() as BlockId
-  }
-
-  assistant(at: string): Array<ContentBlock> {
-    return this.#assistant(at).content
-  }
-
-  #assistant(at: string): Open {
-    if (this.#open === undefined) {
-      this.#open = { role: "assistant", at, content: [] }
-      this.turns.push(this.#open)
-    }
-    return this.#open
-  }
-
-  user(at: string, content: InputMessage["content"]) {
-    this.#open = undefined
-    this.turns.push({ role: "user", at, content })
-  }
-
-  call(at: string, call_id: string, name: string, input: string): Invalid | undefined {
-    if (this.#calls.has(call_id)) return refuse("invalid", `${at}.call_id`, "Another call has this id")
-    const turn = this.#assistant(at)
-    this.#calls.set(call_id, { at, turn, name, done: false })
-    turn.content.push({
-      type: "tool_call",
-      id: storedCallId(call_id) as ToolCallId,
-      name,
-      input,
-      state: "finished",
-      suggested_rules: []
-    })
-    return undefined
-  }
-
-  result(at: string, call_id: string, output: ToolOutput, state: "success" | "error" = "success"): Invalid | undefined {
-    const call = this.#calls.get(call_id)
-    const twice = refuse("invalid", `${at}.call_id`, "This call is answered twice")
-    if (call === undefined) {
-      if (this.results.some((result) => result.call === call_id)) return twice
-      this.results.push({ call: call_id, at, output })
-      return undefined
-    }
-    if (call.done) return twice
-    call.done = true
-    call.turn.content.push({
-      type: "tool_result",
-      id: storedCallId(call_id) as ToolCallId,
-      name: call.name,
-      output,
-      state
-    })
-    return undefined
-  }
-
-  refer(at: string, id: string): Invalid | undefined {
-    const found = this.#referred.get(id)
-    if (found === undefined) return refuse("item_not_found", at, `Item with id '${id}' not found`)
-    if (found.role !== "assistant") {
-      const blocks = found.content.flatMap((block): Exclude<InputMessage["content"], string> =>
-        block.type === "text" || block.type === "data" ? [block] : []
-      )
-      this.user(at, blocks)
-      return undefined
-    }
-    for (const block of found.content) {
-      if (block.type === "tool_call") {
-        const problem = this.call(at, block.id, block.name, block.input)
-        if (problem !== undefined) return problem
-      } else if (block.type === "tool_result") {
-        const problem = this.result(at, block.id, block.output)
-        if (problem !== undefined) return problem
-      } else this.assistant(at).push(block)
-    }
-    return undefined
-  }
-
-  /** The first call that nothing answers. */
-  unanswered(): Invalid | undefined {
-    const [open] = [...this.#calls].filter(([, { done }]) => !done)
-    return open === undefined
-      ? undefined
-      : refuse("missing_tool_output", open[1].at, `No tool output found for function call ${open[0]}`)
-  }
-}
 
 const blockOutput = (
   reader: Reader,
@@ -176,8 +36,7 @@ const blockOutput = (
     : Either.map(Parts.readAll(output, at), (blocks): ToolOutput =>
       blocks.every(({ type }) => type === "text")
         ? Parts.textOf(output)
-        : blocks.map((block) => ({ ...block, id: reader.id() }))
-    )
+        : blocks.map((block) => ({ ...block, id: reader.id() })))
 
 const fail = (problem: Invalid | undefined): Either.Either<void, Invalid> =>
   problem === undefined ? Either.void : Either.left(problem)
@@ -230,7 +89,10 @@ const readItem = (reader: Reader, item: InputItem, at: string): Either.Either<vo
       const call = readItemId(item.id)?.id ?? item.id
       const failed = item.error != null
       const output = item.output ?? (failed ? JSON.stringify(item.error) : "")
-      return fail(reader.call(at, call, item.name, item.arguments) ?? reader.result(at, call, output, failed ? "error" : "success"))
+      return fail(
+        reader.call(at, call, item.name, item.arguments) ??
+          reader.result(at, call, output, failed ? "error" : "success")
+      )
     }
     case "mcp_approval_response": {
       const place = readItemId(item.approval_request_id)

@@ -9,8 +9,8 @@ import type { Session } from "../../../domain/Session.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
 import { Storage } from "../../../services/Storage.ts"
 import { storedCallId } from "../openai/Encode.ts"
+import type { Approval, Result } from "./Reading.ts"
 import { noApproval, noCall, noOutput } from "./Refusals.ts"
-import type { Approval, Result } from "./Said.ts"
 
 /** Runs of a session that wait at the same time; there is one. */
 const fewRuns = { limit: 5, cursor: undefined }
@@ -32,7 +32,7 @@ const fit = (calls: ReadonlyArray<ToolCallBlock>, results: ReadonlyArray<Result>
 /** A reply that waits, with the results that it waits for: the beginning of another one. */
 export const completed = (reply: Message, results: ReadonlyArray<Result>): Effect.Effect<Message, Invalid> => {
   const calls = awaited(reply)
-  return Effect.as(fit(calls, results), {
+  return Effect.map(fit(calls, results), () => ({
     ...reply,
     finished_at: reply.finished_at ?? reply.created_at,
     content: [
@@ -45,7 +45,7 @@ export const completed = (reply: Message, results: ReadonlyArray<Result>): Effec
         return { type: "tool_result", id: call.id, name: call.name, output: result.output, state: "success" }
       })
     ]
-  })
+  }))
 }
 
 export const make = Effect.gen(function*() {
@@ -97,4 +97,3 @@ export const make = Effect.gen(function*() {
     })
   }
 })
-export type Waiting = Effect.Effect.Success<typeof make>

@@ -14,7 +14,7 @@ import { Rendering } from "./Encode.ts"
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
 
-export const end = "data: [DONE]\n\n"
+const end = "data: [DONE]\n\n"
 
 /** Where frames go, as text. */
 export interface Out {
