@@ -393,6 +393,54 @@ layer(TestHost.layer(), { excludeTestServices: true })("The Responses API", (it)
       assert.instanceOf(yield* refused(() => client.conversations.retrieve(made.id)), NotFoundError)
     }))
 
+  it.effect("shows conversations page by page, and a response that was stopped before it began", () =>
+    Effect.gen(function*() {
+      const { client } = yield* tenant()
+      const { id: conversation } = yield* asked(() => client.conversations.create())
+      for (const i of [1, 2, 3]) {
+        yield* asked(() => client.responses.create({ model, conversation, input: `say ${i}` }))
+      }
+      for (const order of ["asc", "desc"] as const) {
+        const ids = (limit: number) =>
+          asked(async () =>
+            (await collected(client.conversations.items.list(conversation, { limit, order }))).map(({ id }) => id)
+          )
+        const whole = yield* ids(100)
+        assert.strictEqual(new Set(whole).size, 6)
+        assert.deepStrictEqual(yield* ids(1), whole)
+        assert.deepStrictEqual(yield* ids(4), whole)
+      }
+      const ask = (input: string) =>
+        asked(() => client.responses.create({ model, conversation, background: true, input }))
+      const first = yield* ask("say begun\nsleep 60000")
+      const second = yield* ask("say never")
+      assert.strictEqual((yield* asked(() => client.responses.retrieve(second.id))).status, "queued")
+      assert.strictEqual((yield* asked(() => client.responses.cancel(second.id))).status, "cancelled")
+      const told = yield* asked(async () => collected(await client.responses.retrieve(second.id, { stream: true })))
+      assert.deepStrictEqual(problemsOf(told), [])
+      assert.strictEqual((yield* asked(() => client.responses.cancel(first.id))).status, "cancelled")
+      const { output: [call] } = yield* asked(() =>
+        client.responses.create({ model, conversation, input: askWeather, tools: [weather] })
+      )
+      if (call?.type !== "function_call") throw new Error(call?.type)
+      const output = { type: "function_call_output" as const, call_id: call.call_id, output: "9 degrees" }
+      for (
+        const [input, code] of [
+          [[{ role: "user", content: "say x" }], "missing_tool_output"],
+          [[output, { role: "user", content: "say x" }], "invalid"]
+        ] as const
+      ) {
+        const refusal = yield* refused(() => client.responses.create({ model, conversation, input: [...input] }))
+        assert.strictEqual(refusal.code, code)
+      }
+      const answered = yield* asked(() => client.responses.create({ model, conversation, input: [output] }))
+      assert.include(answered.output_text, "9 degrees")
+      const asking = yield* asked(async () => (await client.responses.inputItems.list(answered.id)).data)
+      assert.deepInclude(asking[0], { type: "function_call_output", output: "9 degrees" })
+      const last = yield* asked(() => client.responses.create({ model, conversation, input: "context" }))
+      assert.strictEqual(seen(last.output_text), 11)
+    }))
+
   it.effect("answers 50 at once in one conversation, one after the other, or says that it is busy", () =>
     Effect.gen(function*() {
       const { client, user } = yield* tenant()

@@ -3,15 +3,18 @@ import { Effect, Option } from "effect"
 import { Invalid, LimitReached, NotFound } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import type { Message } from "../../../domain/Message.ts"
+import { maxMessages } from "../../../domain/Page.ts"
 import type { Conversation } from "../../../domain/Response.ts"
 import { NewId } from "../../../services/NewId.ts"
 import { now } from "../../../services/Now.ts"
+import { SessionHub } from "../../../services/SessionHub.ts"
 import { Storage } from "../../../services/Storage.ts"
 import * as History from "./History.ts"
 import type { InConversation } from "./InConversation.ts"
 import { conversationPrefix, homeOf } from "./ItemIds.ts"
 import { type Item, itemsOf } from "./Items.ts"
 import type { InputItem } from "./ItemSchemas.ts"
+import { collecting, type PageQuery } from "./Lists.ts"
 import { noCall } from "./Refusals.ts"
 import * as Said from "./Said.ts"
 import { releasing } from "./Stored.ts"
@@ -38,6 +41,7 @@ type Metadata = Conversation["metadata"]
 export const make = (channel: string, conversing: InConversation) =>
   Effect.gen(function*() {
     const { agents, conversations, responses } = yield* Storage
+    const hub = yield* SessionHub
     const newId = yield* NewId
     const history = yield* History.make
     const release = yield* releasing(channel)
@@ -72,15 +76,47 @@ export const make = (channel: string, conversing: InConversation) =>
       return items.flatMap(({ head }) => head.client_tools)
     })
 
-    /** All of it, oldest first. */
-    const itemsIn = Effect.fnUntraced(function*(conversation: Conversation) {
+    /** Goes through the items of a conversation, page by page, until whoever looks at them has enough. */
+    const scan = Effect.fnUntraced(function*(
+      conversation: Conversation,
+      order: "asc" | "desc",
+      take: (items: ReadonlyArray<Item>) => boolean
+    ) {
       const session = yield* conversing.sessionOf(conversation)
       const home = homeOf(conversation.id)
-      const held = session === undefined ? [] : yield* conversing.heldIn(conversation, session)
       const names = session === undefined ? [] : yield* clientTools(conversation.user_id, session.agent_id)
-      const asked = yield* toolsAsked(conversation)
-      const known = new Set([...names, ...asked])
-      return [...held, ...conversation.added].flatMap((message) => itemsOf(home, message, known))
+      const known = new Set([...names, ...(yield* toolsAsked(conversation))])
+      const removed = new Set(conversation.removed)
+      const itemsIn = (messages: ReadonlyArray<Message>) => {
+        const items = messages.flatMap((message) => itemsOf(home, message, known)).filter(({ id }) => !removed.has(id))
+        return order === "asc" ? items : items.toReversed()
+      }
+      if (order === "desc" && take(itemsIn(conversation.added))) return
+      if (session !== undefined) {
+        let before: Message["id"] | undefined
+        for (let offset = 0, more = true; more;) {
+          const page = order === "asc"
+            ? yield* hub.messages(session, { offset, limit: maxMessages })
+            : yield* Effect.orDie(hub.newest(session, { before, limit: maxMessages }))
+          // The answer in the making is none of it yet.
+          const whole = page.messages.filter(({ finished_at, role }) => role !== "assistant" || finished_at !== null)
+          if (take(itemsIn(whole))) return
+          offset += page.messages.length
+          before = page.messages[0]?.id
+          more = page.has_more && page.messages.length > 0
+        }
+      }
+      if (order === "asc") take(itemsIn(conversation.added))
+    })
+
+    const find = Effect.fnUntraced(function*(conversation: Conversation, id: string) {
+      const found: { item?: Item } = {}
+      yield* scan(conversation, "desc", (items) => {
+        const item = items.find((one) => one.id === id)
+        if (item !== undefined) found.item = item
+        return item !== undefined
+      })
+      return found.item ?? (yield* NotFound.of("Item", id))
     })
 
     const isTooMuch = (added: ReadonlyArray<Message>) =>
@@ -120,7 +156,14 @@ export const make = (channel: string, conversing: InConversation) =>
         return { id, object: "conversation.deleted" as const, deleted: true as const }
       }),
 
-      items: (owner: UserId, id: string) => Effect.flatMap(mine(owner, id), itemsIn),
+      items: Effect.fnUntraced(function*(owner: UserId, id: string, query: PageQuery) {
+        const page = collecting(query)
+        yield* scan(yield* mine(owner, id), query.order, (items) => {
+          page.add(items)
+          return page.isFull()
+        })
+        return page.page()
+      }),
 
       add: Effect.fnUntraced(function*(owner: UserId, id: string, items: ReadonlyArray<InputItem>) {
         yield* mine(owner, id)
@@ -136,15 +179,12 @@ export const make = (channel: string, conversing: InConversation) =>
         return fresh.flatMap((message) => itemsOf(homeOf(id), message, new Set()))
       }),
 
-      item: Effect.fnUntraced(function*(owner: UserId, id: string, item: string) {
-        const found = (yield* itemsIn(yield* mine(owner, id))).find((one) => one.id === item)
-        return found === undefined ? yield* NotFound.of("Item", item) : found
-      }),
+      item: (owner: UserId, id: string, item: string) =>
+        Effect.flatMap(mine(owner, id), (conversation) => find(conversation, item)),
 
       removeItem: Effect.fnUntraced(function*(owner: UserId, id: string, item: string) {
         const conversation = yield* mine(owner, id)
-        const found: Item | undefined = (yield* itemsIn(conversation)).find((one) => one.id === item)
-        if (found === undefined) return yield* NotFound.of("Item", item)
+        yield* find(conversation, item)
         if (conversation.removed.length >= maxRemoved) return yield* full
         const home = homeOf(id)
         const at = yield* now

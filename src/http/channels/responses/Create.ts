@@ -226,10 +226,15 @@ export const make = (options: Options) =>
           Effect.flatMap(
             Effect.ensuring(accept(request, restore), Body.release),
             (begun) => {
-              const followed = Effect.flatMap(given(request, begun), (result) => restore(follow(result)))
               const isKept = request.idempotencyKey !== undefined || request.asked.background ||
                 request.asked.conversation !== undefined
-              return isKept ? followed : Effect.onInterrupt(followed, () => stop(request, begun))
+              // What cannot be remembered, or is left before it is followed, is answered for nobody.
+              const leaving = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+                isKept ? effect : Effect.onError(effect, () => stop(request, begun))
+              return Effect.flatMap(leaving(given(request, begun)), (result) =>
+                isKept ?
+                  restore(follow(result)) :
+                  Effect.onInterrupt(restore(follow(result)), () => stop(request, begun)))
             }
           )
         )

@@ -121,13 +121,13 @@ export const layer = (api: Api, options: Options) => {
         .handle("items", ({ path, urlParams }) =>
           Effect.map(
             Effect.flatMap(me, (owner) =>
-              own.items(owner, path.conversation_id)),
-            (items) =>
-              json(pageOf(items, urlParams))
+              own.items(owner, path.conversation_id, urlParams)),
+            json
           ))
         .handle("addItems", ({ path, payload }) =>
           Effect.map(
-            Effect.flatMap(me, (owner) => own.add(owner, path.conversation_id, payload.items)),
+            Effect.flatMap(me, (owner) =>
+              own.add(owner, path.conversation_id, payload.items)),
             (items) => json(pageOf(items, { after: undefined, limit: items.length, order: "asc" }))
           ))
         .handle("item", ({ path }) =>

@@ -14,7 +14,7 @@ import { Storage } from "../../../services/Storage.ts"
 import * as History from "./History.ts"
 import { homeOf, itemId } from "./ItemIds.ts"
 import { asks, fits, type Place, type Places, plain, type Request } from "./Place.ts"
-import { conversationLocked, needsApproval, noCall, noOutput, nothingSaid } from "./Refusals.ts"
+import { conversationLocked, needsApproval, noCall, nothingSaid, onlyOutputs } from "./Refusals.ts"
 import * as Waiting from "./Waiting.ts"
 
 /** A message without the items that were taken out; undefined when nothing is left. */
@@ -64,12 +64,11 @@ export const make = (places: Places) =>
       if (status === "awaiting_permission") return yield* needsApproval
       if (status === "awaiting_external_result") {
         const run = yield* waiting.runIn(session, status)
-        const [turn] = turns
-        if (run !== undefined && turn === undefined) {
+        if (run !== undefined) {
           const input = yield* waiting.withResults(session, run, results)
+          if (turns.length > 0) return yield* onlyOutputs
           return { ...plain, session, input, history: [] } satisfies Place as Place
         }
-        if (run !== undefined) return yield* noOutput("of the answer before; send it alone")
       }
       const [result] = results
       if (result !== undefined) return yield* noCall(result.at, result.call)

@@ -15,6 +15,30 @@ export const PageQuery = Schema.Struct({
 })
 export type PageQuery = typeof PageQuery.Type
 
+/** Collects one page of items that come in its order; `isFull` when there is no need to go on. */
+export const collecting = ({ after, limit }: Pick<PageQuery, "after" | "limit">) => {
+  const data: Array<Item> = []
+  let begun = after === undefined
+  let more = false
+  return {
+    isFull: () => more,
+    add: (items: ReadonlyArray<Item>) => {
+      for (const item of items) {
+        if (!begun) begun = item.id === after
+        else if (data.length < limit) data.push(item)
+        else more = true
+      }
+    },
+    page: () => ({
+      object: "list" as const,
+      data,
+      first_id: data[0]?.id ?? null,
+      last_id: data.at(-1)?.id ?? null,
+      has_more: more
+    })
+  }
+}
+
 /** The items come oldest first. */
 export const pageOf = (
   items: ReadonlyArray<Item>,

@@ -38,6 +38,12 @@ export const onlyApprovals: Invalid = refuse(
   "Expected nothing after an mcp_approval_response but others: what the user says comes with the next request"
 )
 
+export const onlyOutputs: Invalid = refuse(
+  "invalid",
+  "input",
+  "Expected the outputs of the tools alone: what the user says comes with the next request"
+)
+
 export const nothingSaid: Invalid = refuse(
   "invalid",
   "input",

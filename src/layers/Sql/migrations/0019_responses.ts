@@ -14,6 +14,7 @@ const statements = [
     run_id text collate "C" not null
   )`,
   "create index responses_by_session on responses (session_id)",
+  "create index responses_by_run on responses (run_id, id)",
   "create index responses_by_owner on responses (owner, id)",
   // A conversation outlives its session, so this is no reference.
   `create table conversations (
