@@ -23,6 +23,10 @@ export class SessionKeys extends Context.Tag("stoa/services/SessionKeys")<Sessio
   ) => Effect.Effect<{ readonly session: Session; readonly isNew: boolean }, E | NotFound, R>
   /** Makes a session for a single request. It is removed when it is older than `channel_retain_hours`. */
   readonly once: (channel: string, session: Session) => Effect.Effect<Session, NotFound>
+  /** Makes a session that stays until somebody removes it. */
+  readonly kept: (session: Session) => Effect.Effect<Session, NotFound>
+  /** Has a session removed within minutes: nobody can ask for what is in it any more. */
+  readonly discard: (channel: string, session: Session) => Effect.Effect<void, NotFound>
   /** The key's next use makes a new session; the old one stays. Answers whether the key had one. */
   readonly reset: (key: KeyOf) => Effect.Effect<boolean>
 }>() {}

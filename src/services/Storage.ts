@@ -12,6 +12,7 @@ import { McpServer } from "../domain/McpServer.ts"
 import { Delivery, Notification } from "../domain/Notification.ts"
 import * as Older from "../domain/Older.ts"
 import type { Page, PageRequest } from "../domain/Page.ts"
+import { Conversation, StoredResponse } from "../domain/Response.ts"
 import type { Run } from "../domain/Run.ts"
 import { type Schedule, StoredSchedule } from "../domain/Schedule.ts"
 import { Session } from "../domain/Session.ts"
@@ -101,6 +102,9 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   /** Written by `SessionKeys`; `kind` is `key`, or `once` for sessions of a single request. A key is never read from a cache. */
   readonly sessionKeys: Collection<SessionKey, "session_id" | "kind">
   readonly completions: Collection<StoredCompletion, "model">
+  readonly responses: Collection<StoredResponse, "session_id" | "run_id">
+  /** `session_id` is empty before the first answer. */
+  readonly conversations: Collection<Conversation, "session_id">
   /** Written by `EventLog.append`, with the events that they tell of. */
   readonly runs: Collection<Run, "session_id" | "status" | "agent_id" | "source" | "source_id">
   readonly keys: Collection<ApiKey, never>
@@ -176,6 +180,12 @@ export const tables = {
     references: [{ column: "session_id", table: "sessions" }]
   },
   stored_completions: { name: "stored_completions", columns: ["model"], references: [] },
+  responses: {
+    name: "responses",
+    columns: ["session_id", "run_id"],
+    references: [{ column: "session_id", table: "sessions" }]
+  },
+  conversations: { name: "conversations", columns: ["session_id"], references: [] },
   keys: { name: "keys", columns: [], references: [] },
   mcp_servers: { name: "mcp_servers", columns: ["workspace", "name", "shared"], references: [] },
   skill_bundles: { name: "skill_bundles", columns: ["state"], references: [] },
@@ -337,6 +347,18 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         table: tables.stored_completions,
         schema: StoredCompletion,
         columns: ({ model }) => ({ model })
+      }),
+      responses: makeCollection(driver, undefined, {
+        noun: "Response",
+        table: tables.responses,
+        schema: StoredResponse,
+        columns: ({ run_id, session_id }) => ({ session_id, run_id })
+      }),
+      conversations: makeCollection(driver, undefined, {
+        noun: "Conversation",
+        table: tables.conversations,
+        schema: Conversation,
+        columns: ({ session_id }) => ({ session_id })
       }),
       runs: makeCollection(driver, undefined, {
         noun: "Run",

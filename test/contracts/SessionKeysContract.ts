@@ -140,5 +140,18 @@ export const sessionKeysContract = <E>(name: string, memories: Layer.Layer<Host.
           assert.sameMembers(items.map(({ id }) => id), [young.id, kept.session.id])
           assert.notInclude(items.map(({ id }) => id), old.id)
         }))
+
+      it.effect("are not needed: a session stays without one until it is discarded", () =>
+        Effect.gen(function*() {
+          const { agent, owner } = yield* owned
+          const { sessions } = yield* Storage
+          const keys = yield* SessionKeys
+          const stays = yield* keys.kept(sessionOf(agent))
+          const goes = yield* keys.kept(made(agent))
+          yield* keys.discard(channel, goes)
+          yield* SessionKeysStored.sweep(Duration.minutes(1))
+          const { items } = yield* Effect.orDie(sessions.list(owner, all))
+          assert.deepStrictEqual(items.map(({ id }) => id), [stays.id])
+        }))
     }
   )

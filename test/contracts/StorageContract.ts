@@ -12,6 +12,7 @@ import { EventLog } from "../../src/services/EventLog.ts"
 import { type Collection, type Owned, Storage } from "../../src/services/Storage.ts"
 import {
   agentOf,
+  conversationOf,
   credentialOf,
   freshId,
   freshOwner,
@@ -21,6 +22,7 @@ import {
   messageOf,
   pageOf,
   placedOf,
+  responseOf,
   runOf,
   sessionOf,
   skillBundleOf,
@@ -91,6 +93,8 @@ const oneOfEach = Effect.gen(function*() {
     completion: { id: `chatcmpl-${session.id}` },
     messages: [{ role: "user", content: "hi" }]
   })
+  const response = yield* storage.responses.insert(responseOf(run))
+  const conversation = yield* storage.conversations.insert(conversationOf(session))
   const server = yield* storage.mcpServers.insert(mcpServerOf(owner))
   const bundle = yield* storage.skillBundles.insert(skillBundleOf(owner))
   const piece = yield* storage.skillPieces.insert(skillPieceOf(bundle))
@@ -112,6 +116,8 @@ const oneOfEach = Effect.gen(function*() {
     remove: (by) => collection.remove(by, record.id)
   })
   return [
+    check("Response", storage.responses, response),
+    check("Conversation", storage.conversations, conversation),
     check("Run", storage.runs, run),
     check("Session key", storage.sessionKeys, sessionKey),
     check("Stored completion", storage.completions, completion),

@@ -130,6 +130,7 @@ const beforeRunFilters = `
   drop table background_tasks;
   drop table session_keys;
   drop table stored_completions;
+  drop table responses, conversations;
   drop table compactions;
   drop table deliveries, notifications, jobs;
   drop trigger fill_in_run on runs;

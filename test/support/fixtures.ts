@@ -24,6 +24,7 @@ import { noCard } from "../../src/domain/LibraryCard.ts"
 import type { McpServer } from "../../src/domain/McpServer.ts"
 import type { Message } from "../../src/domain/Message.ts"
 import { permissionContext } from "../../src/domain/Permission.ts"
+import type { Conversation, StoredResponse } from "../../src/domain/Response.ts"
 import type { Run } from "../../src/domain/Run.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import type { Skill, SkillBundle, SkillPiece } from "../../src/domain/Skill.ts"
@@ -123,6 +124,42 @@ export const runOf = (session: Session, changes: Partial<Run> = {}): Run => ({
   started_at: time,
   ended_at: null,
   ...changes
+})
+
+export const responseOf = (run: Run): StoredResponse => ({
+  id: `resp_${freshId()}`,
+  user_id: run.user_id,
+  created_at: time,
+  updated_at: time,
+  session_id: run.session_id,
+  agent_id: run.agent_id,
+  run_id: run.id,
+  after: 0,
+  known: 0,
+  background: false,
+  conversation: null,
+  next: null,
+  head: {
+    id: "resp_0",
+    created_at: 0,
+    model: "agent/Ada",
+    echo: { metadata: {} },
+    home: run.session_id,
+    client_tools: [],
+    is_structured: false,
+    tells_encrypted: false
+  }
+})
+
+export const conversationOf = (session: Session): Conversation => ({
+  id: `conv_${freshId()}`,
+  user_id: session.user_id,
+  created_at: time,
+  updated_at: time,
+  metadata: { about: "weather" },
+  session_id: session.id,
+  added: [messageOf("Good evening")],
+  removed: []
 })
 
 export const keyOf = (owner: UserId, changes: Partial<ApiKey> = {}): ApiKey => ({

@@ -12,7 +12,7 @@ import { quoted, warn } from "../Warnings.ts"
 import type { Options } from "./Channel.ts"
 import { Hooks, isLet } from "./Hooks.ts"
 
-const noModel = ({ data, id }: Agent) =>
+export const noModel = ({ data, id }: Agent) =>
   new Invalid({
     code: "model_not_configured",
     detail: `The agent '${data.name}' has no model for channels: set its chat_model_config by PATCH /agent/${id}.`

@@ -156,6 +156,16 @@ export const make = Effect.fnUntraced(function*({ channel_retain_hours }: Option
         "Conflict",
         Effect.die
       ),
+    kept: (session) =>
+      Effect.zipRight(
+        Effect.catchTag(sessions.insert(session), "Conflict", Effect.die),
+        Effect.sync(() => rooms.created(session.id))
+      ).pipe(Effect.as(session)),
+    discard: (channel, session) => {
+      // The sweep looks at the oldest first, and nothing is older.
+      const row = rowOf(newId.record(0), channel, null, { ...session, created_at: timestampOf(0) })
+      return Effect.asVoid(Effect.catchTag(sessionKeys.insert(row), "Conflict", Effect.die))
+    },
     reset: (key) =>
       sessionKeys.remove(key.owner, idOf(key)).pipe(
         Effect.as(true),

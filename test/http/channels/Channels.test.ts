@@ -191,7 +191,7 @@ layer(TestHost.layer({ channels }), { excludeTestServices: true })("A channel", 
       assert.notInclude(listed.text, ada.credential_id)
       // The id of a call names the session that waits for it: somebody else's is none.
       const tools = [{ type: "function", function: { name: "weather" } }]
-      const messages = [{ role: "user", content: "call weather {}\nthen\nsay mine" }]
+      const messages = [{ role: "user", content: "call weather {}\nthen\nresults" }]
       const waiting = yield* call("POST", "/v1/chat/completions", {
         headers: { authorization: `Bearer ${ada.key}` },
         body: { model: "agent/Ada", tools, messages }
@@ -206,7 +206,7 @@ layer(TestHost.layer({ channels }), { excludeTestServices: true })("A channel", 
           messages: [...messages, message, { role: "tool", tool_call_id: id, content: "theirs" }]
         }
       })
-      assert.notInclude(stolen.text, "mine")
+      assert.include(stolen.text, "theirs")
       const { json } = yield* call("GET", "/sessions", { user: ada.user })
       assert.strictEqual(json.sessions[0].status, "awaiting_external_result")
     }))

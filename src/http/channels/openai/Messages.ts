@@ -51,13 +51,13 @@ const pictures: ReadonlyArray<readonly [end: RegExp, type: string]> = [
 ]
 
 /** The type of a picture at an address, by the end of its path: nobody else says it. */
-const pictureAt = (url: string): string => {
+export const pictureAt = (url: string): string => {
   const path = URL.canParse(url) ? new URL(url).pathname : url
   return pictures.find(([end]) => end.test(path))?.[1] ?? "image/jpeg"
 }
 
 /** A `data:` URL as a source; undefined when it cannot be read. */
-const inPlace = (url: string): DataSource | undefined => {
+export const inPlace = (url: string): DataSource | undefined => {
   const read = Base64.readDataUrl(url)
   if (read === undefined) return undefined
   const media_type = mediaTypeOf(url.slice("data:".length, url.indexOf(",")))

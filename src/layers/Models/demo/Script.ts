@@ -149,10 +149,13 @@ export const parse = (text: string): Script | { readonly failed: ModelFailed } =
   return plain ? [[{ do: "say", text }]] : script
 }
 
+/** What a client sends of an exchange may end with the results of its tools: the answer to those goes on with the script. */
+const endsWithResult = ({ content }: Message) => content.at(-1)?.type === "tool_result"
+
 /** The reply in the making, if it has begun: then it is the last message. */
 export const replyOf = (messages: ReadonlyArray<Message>): Message | undefined => {
   const last = messages.at(-1)
-  return last?.role === "assistant" && last.finished_at === null ? last : undefined
+  return last?.role === "assistant" && (last.finished_at === null || endsWithResult(last)) ? last : undefined
 }
 
 /**

@@ -15,6 +15,7 @@ import { tasks } from "./0015_tasks.ts"
 import { skills } from "./0016_skills.ts"
 import { context } from "./0017_context.ts"
 import { channels } from "./0018_channels.ts"
+import { responses } from "./0019_responses.ts"
 import { storedCompletions } from "./0022_stored_completions.ts"
 
 /** Every step, for `Migrations.migrate`. */
@@ -35,5 +36,6 @@ export const all: Migrations = {
   "0016_skills": skills,
   "0017_context": context,
   "0018_channels": channels,
+  "0019_responses": responses,
   "0022_stored_completions": storedCompletions
 }

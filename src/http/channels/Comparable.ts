@@ -1,9 +1,9 @@
+/** What a request with the same key is compared by. */
 import { createHash } from "node:crypto"
 
 /** Longer texts are told apart by their hash: most of them are files. */
 const maxCompared = 16 * 1024
 
-/** What a request with the same key is compared by. */
 export const comparable = (value: unknown): unknown => {
   if (typeof value === "string") {
     return value.length > maxCompared ? createHash("sha256").update(value).digest("base64url") : value

@@ -1,0 +1,176 @@
+/**
+ * An answer that follows another one. A response is a snapshot: the first that follows it goes on in its session, if that
+ * has stayed as the response left it; all others begin sessions of their own, with a copy of what was said up to there.
+ */
+import { Deferred, Effect, FiberId } from "effect"
+import { type AgentEvent, endsStream } from "../../../domain/Event.ts"
+import { eventsOf } from "../../../domain/Frames.ts"
+import type { UserId } from "../../../domain/Ids.ts"
+import type { Message } from "../../../domain/Message.ts"
+import * as Reply from "../../../domain/Reply.ts"
+import type { StoredResponse } from "../../../domain/Response.ts"
+import type { Run } from "../../../domain/Run.ts"
+import type { Session } from "../../../domain/Session.ts"
+import { now } from "../../../services/Now.ts"
+import { SessionHub } from "../../../services/SessionHub.ts"
+import { Storage } from "../../../services/Storage.ts"
+import * as History from "./History.ts"
+import { asks, fits, type Place, type Places, plain, type Request } from "./Place.ts"
+import { needsApproval, noCall, notFinished, nothingSaid, previousNotFound } from "./Refusals.ts"
+import * as Waiting from "./Waiting.ts"
+
+const newestOnly = { limit: 1, cursor: undefined }
+
+const isWaiting = ({ status }: Run) => status === "awaiting_external_result" || status === "awaiting_permission"
+
+const decoder = new TextDecoder()
+
+/** What is known of the response before. */
+interface Before {
+  readonly record: StoredResponse
+  readonly session: Session
+  readonly run: Run
+  /** The run has not gone on since. */
+  readonly isLast: boolean
+}
+
+export const make = (places: Places) =>
+  Effect.gen(function*() {
+    const hub = yield* SessionHub
+    const { responses, runs, sessions } = yield* Storage
+    const history = yield* History.make
+    const waiting = yield* Waiting.make
+
+    const find = (owner: UserId, id: string) =>
+      Effect.gen(function*() {
+        const record = yield* responses.get(owner, id)
+        const session = yield* sessions.get(owner, record.session_id)
+        const run = yield* runs.get(owner, record.run_id)
+        const { items: [newest] } = yield* Effect.orDie(
+          responses.list(owner, newestOnly, { run_id: run.id }, "newest")
+        )
+        const isLast = record.next === null && newest?.id === record.id
+        return { record, session, run, isLast } satisfies Before as Before
+      }).pipe(Effect.mapError(() => previousNotFound(id)))
+
+    /** The reply as it was at the end of this response, from the log: its run has gone on since. */
+    const replyThen = ({ record, run, session }: Before) =>
+      Effect.scoped(Effect.gen(function*() {
+        const events: Array<AgentEvent> = []
+        const over = Deferred.unsafeMake<void>(FiberId.none)
+        let isOver = false
+        const finish = () => {
+          isOver = true
+          Deferred.unsafeDone(over, Effect.void)
+        }
+        const first = run.first_seq ?? record.after + 1
+        yield* hub.attach(session, {
+          write: (frames) => {
+            for (const { event, seq } of eventsOf(decoder.decode(frames))) {
+              if (isOver) return
+              events.push(event)
+              if (endsStream(event) && seq > record.after) finish()
+            }
+          },
+          unread: () => 0,
+          drained: Effect.void,
+          end: finish
+        }, { after: first - 1, only: run.id })
+        yield* Deferred.await(over)
+        return Reply.ofEvents(events)?.message
+      }))
+
+    /** All that was said up to the end of the response. */
+    const snapshot = Effect.fnUntraced(function*(before: Before) {
+      const { isLast, run, session } = before
+      const messages = yield* history.upTo(session, run.reply_id)
+      const last = messages.at(-1)
+      if (isLast || last?.id !== run.reply_id) return messages
+      const then = yield* replyThen(before)
+      return then === undefined ? messages : [...messages.slice(0, -1), then]
+    })
+
+    const branch = Effect.fnUntraced(function*(request: Request, before: Before) {
+      const { results, turns } = request.said
+      const messages = yield* snapshot(before)
+      const last = messages.at(-1)
+      const waits = last !== undefined && last.role === "assistant" && Reply.awaited(last).length > 0
+      if (!waits) {
+        const [result] = results
+        if (result !== undefined) return yield* noCall(result.at, result.call)
+        return yield* asks(turns) ? places.inNew(request, messages) : nothingSaid
+      }
+      if (Reply.awaited(last).some(({ state }) => state === "asking")) return yield* needsApproval
+      const whole: ReadonlyArray<Message> = [...messages.slice(0, -1), yield* Waiting.completed(last, results)]
+      return yield* turns.length === 0 || asks(turns) ? places.inNew(request, whole) : nothingSaid
+    })
+
+    /** Whether the session is as the response left it: others may talk in it too. */
+    const isUntouched = ({ run, session }: Before) =>
+      Effect.map(
+        Effect.orDie(hub.newest(session, { limit: 1 })),
+        ({ messages: [newest] }) => newest?.id === run.reply_id
+      )
+
+    /** Of those that follow a response at once, one may go on in its session. The database decides which. */
+    const take = (record: StoredResponse, id: string) =>
+      Effect.flatMap(now, (at) =>
+        Effect.map(
+          responses.modify(record.user_id, record.id, (one) =>
+            one.next === null ? { ...one, next: id, updated_at: at } : one),
+          ({ next }) =>
+            next === id
+        ))
+
+    const giveBack = (record: StoredResponse, id: string) =>
+      Effect.ignore(
+        responses.modify(record.user_id, record.id, (one) =>
+          one.next === id ? { ...one, next: null } : one)
+      )
+
+    const goOn = Effect.fnUntraced(function*(request: Request, before: Before) {
+      const { record, run, session } = before
+      const undo = giveBack(record, request.id)
+      const { results, turns } = request.said
+      if (isWaiting(run)) {
+        const input = yield* Effect.onError(waiting.withResults(session, run, results), () => undo)
+        return { ...plain, session, input, history: [], undo } satisfies Place as Place
+      }
+      const { history: said, input } = yield* Effect.onError(history.said(session, turns), () => undo)
+      return {
+        ...plain,
+        session,
+        history: said,
+        input: input.length === 0 ? null : input,
+        undo
+      } satisfies Place as Place
+    })
+
+    return {
+      find,
+      after: Effect.fnUntraced(function*(request: Request, previous: string) {
+        const { asked, owner, said } = request
+        const before = yield* find(owner, previous)
+        const { isLast, record, run, session } = before
+        if (said.approvals.length > 0) {
+          const place = yield* places.answering(request)
+          if (!isLast || place.session.id !== session.id || !(yield* take(record, request.id))) {
+            return yield* needsApproval
+          }
+          return { ...place, undo: giveBack(record, request.id) }
+        }
+        if (isLast && run.status !== "ended" && !isWaiting(run)) return yield* notFinished
+        if (isLast && run.status === "awaiting_permission") return yield* needsApproval
+        const waits = isLast && run.status === "awaiting_external_result"
+        const mayGoOn = isLast && record.conversation === null && asked.stores && fits(session, request) &&
+          (waits ? said.turns.length === 0 && said.results.length > 0 : said.results.length === 0 && asks(said.turns))
+        if (
+          !mayGoOn || !(yield* isUntouched(before)) ||
+          !(yield* Effect.orElseSucceed(take(record, request.id), () => false))
+        ) {
+          return yield* branch(request, before)
+        }
+        return yield* goOn(request, before)
+      })
+    }
+  })

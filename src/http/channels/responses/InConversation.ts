@@ -1,0 +1,140 @@
+/**
+ * An answer in a conversation: in its session, one after the other. The session changes when another agent answers, or when
+ * something was taken out of the conversation; it begins with a copy of the rest then.
+ */
+import { Effect, Option } from "effect"
+import { NotFound } from "../../../domain/Errors.ts"
+import type { Message } from "../../../domain/Message.ts"
+import type { Conversation } from "../../../domain/Response.ts"
+import type { Session } from "../../../domain/Session.ts"
+import { now } from "../../../services/Now.ts"
+import { SessionHub } from "../../../services/SessionHub.ts"
+import { SessionKeys } from "../../../services/SessionKeys.ts"
+import { Storage } from "../../../services/Storage.ts"
+import * as History from "./History.ts"
+import { homeOf, itemId } from "./ItemIds.ts"
+import { asks, fits, type Place, type Places, plain, type Request } from "./Place.ts"
+import { conversationLocked, needsApproval, noCall, nothingSaid, onlyOutputs } from "./Refusals.ts"
+import * as Waiting from "./Waiting.ts"
+
+/** A message without the items that were taken out; undefined when nothing is left. */
+const without = (home: string, message: Message, removed: ReadonlySet<string>): Message | undefined => {
+  if (removed.size === 0) return message
+  if (message.role !== "assistant") return removed.has(itemId("msg", home, message.id)) ? undefined : message
+  const kinds = {
+    text: ["msg"],
+    thinking: ["rs"],
+    data: ["ig"],
+    tool_call: ["fc", "mcp", "mcpr"],
+    tool_result: ["fco"]
+  }
+  const gone = new Set(
+    message.content.flatMap((block) =>
+      block.type === "hint" || !kinds[block.type].some((kind) => removed.has(itemId(kind as "msg", home, block.id)))
+        ? []
+        : [block.id as string]
+    )
+  )
+  const content = message.content.filter(({ id }) => !gone.has(id))
+  return content.length === 0 ? undefined : { ...message, content }
+}
+
+export const make = (places: Places) =>
+  Effect.gen(function*() {
+    const { conversations, sessions } = yield* Storage
+    const hub = yield* SessionHub
+    const keys = yield* SessionKeys
+    const history = yield* History.make
+    const waiting = yield* Waiting.make
+
+    const sessionOf = ({ session_id, user_id }: Conversation): Effect.Effect<Session | undefined> =>
+      session_id === ""
+        ? Effect.succeed(undefined)
+        : Effect.map(Effect.option(sessions.get(user_id, session_id)), Option.getOrUndefined)
+
+    /** What the conversation holds beside what was added: all that was said and not taken out. */
+    const heldIn = Effect.fnUntraced(function*({ id, removed }: Conversation, session: Session) {
+      const gone = new Set(removed)
+      return (yield* history.upTo(session, undefined)).flatMap((message) => without(homeOf(id), message, gone) ?? [])
+    })
+
+    const inSame = Effect.fnUntraced(function*(request: Request, session: Session) {
+      const { results, turns } = request.said
+      const status = yield* hub.waitsFor(session)
+      if (status === "awaiting_permission") return yield* needsApproval
+      if (status === "awaiting_external_result") {
+        const run = yield* waiting.runIn(session, status)
+        if (run !== undefined) {
+          const input = yield* waiting.withResults(session, run, results)
+          if (turns.length > 0) return yield* onlyOutputs
+          return { ...plain, session, input, history: [] } satisfies Place as Place
+        }
+      }
+      const [result] = results
+      if (result !== undefined) return yield* noCall(result.at, result.call)
+      if (!asks(turns)) return yield* nothingSaid
+      return yield* places.begun(request, session, [])
+    })
+
+    const moved = Effect.fnUntraced(
+      function*(request: Request, conversation: Conversation, before: Session | undefined) {
+        const [result] = request.said.results
+        if (result !== undefined) return yield* noCall(result.at, result.call)
+        if (!asks(request.said.turns)) return yield* nothingSaid
+        if (before !== undefined && (yield* hub.status(before)) !== "idle") return yield* conversationLocked
+        const held = before === undefined ? [] : yield* heldIn(conversation, before)
+        const session = yield* keys.kept(yield* places.draft(request))
+        const place = yield* places.begun(request, session, held)
+        const at = yield* now
+        // Another process may have been quicker; then its session is the conversation's.
+        const { session_id } = yield* conversations.modify(conversation.user_id, conversation.id, (one) =>
+          one.session_id === conversation.session_id
+            ? { ...one, session_id: session.id, removed: [], updated_at: at }
+            : one)
+        return session_id === session.id ? place : yield* conversationLocked
+      }
+    )
+
+    /** Those that were added go before the input, and are no longer waiting once it is accepted. */
+    const withAdded = Effect.fnUntraced(function*({ added, id, user_id }: Conversation, place: Place) {
+      if (added.length === 0 || (place.input !== null && "type" in place.input)) {
+        return place
+      }
+      const told = new Set(added.map((message) =>
+        message.id
+      ))
+      const before = yield* history.moved(place.session, added)
+      const whole: Place = {
+        ...place,
+        history: [...place.history.slice(0, place.known), ...before, ...place.history.slice(place.known)],
+        known: place.known + added.length,
+        done: Effect.ignore(conversations.modify(user_id, id, (one) => ({
+          ...one,
+          added: one.added.filter((message) =>
+            !told.has(message.id)
+          )
+        })))
+      }
+      return whole
+    })
+
+    return {
+      sessionOf,
+      heldIn,
+      in: Effect.fnUntraced(function*(request: Request, id: string) {
+        const conversation = yield* Effect.mapError(
+          conversations.get(request.owner, id),
+          () => NotFound.of("Conversation", id)
+        )
+        const session = yield* sessionOf(conversation)
+        if (request.said.approvals.length > 0) {
+          const place = yield* places.answering(request)
+          return place.session.id === session?.id ? place : yield* needsApproval
+        }
+        const stays = session !== undefined && conversation.removed.length === 0 && fits(session, request)
+        const place = yield* stays ? inSame(request, session) : moved(request, conversation, session)
+        return yield* withAdded(conversation, place)
+      })
+    }
+  })
+export type InConversation = Effect.Effect.Success<ReturnType<typeof make>>
