@@ -104,7 +104,9 @@ const AgentData = Schema.Struct({
   fallback_chat_model_configs: Schema.optionalWith(FallbackModelConfigs, { default: () => [] }),
   /** The model of sessions that a channel makes; the others name their own. */
   chat_model_config: Schema.optionalWith(Schema.NullOr(ChatModelConfig), { default: () => null }),
-  channels: Schema.optionalWith(AgentChannels, { default: () => "all" as const })
+  channels: Schema.optionalWith(AgentChannels, { default: () => "all" as const }),
+  /** The name of the code that answers in the place of a model: an agent of the server's own program. */
+  code: Schema.optionalWith(Schema.String, { exact: true })
 }).annotations({ identifier: "AgentData" })
 
 /** Who an agent is. The model and the state of an exchange belong to the session. */

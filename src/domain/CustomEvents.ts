@@ -75,6 +75,9 @@ const ToolResultOffloaded = custom("tool_result_offloaded", {
   ...Offloaded.fields
 })
 
+/** What an agent of the server's own program remembers in the session from here on. */
+const AgentState = custom("agent_state", { ...reply, state: Schema.Unknown })
+
 /** The event that tells how the permissions of a session, and its plan, are now. */
 export const stateUpdated = ({ permission_context, tasks_context = noTodos }: {
   readonly permission_context: PermissionContext
@@ -107,7 +110,8 @@ export const Custom = Schema.Union(
   TaskOutput,
   TaskEnded,
   ContextCompacted,
-  ToolResultOffloaded
+  ToolResultOffloaded,
+  AgentState
 )
   .annotations({ identifier: "CUSTOM" })
 export type Custom = typeof Custom.Type

@@ -10,6 +10,8 @@ import { options, read } from "../serve/Options.ts"
 export interface Extensions extends Host.Extensions {
   /** Protocols beside those that Stoa speaks, made with `make` of `http/channels/Channel.ts`. */
   readonly channels?: ReadonlyArray<Channel>
+  /** Paths of the program's own, made with `make` of `http/channels/Endpoints.ts`. */
+  readonly endpoints?: ReadonlyArray<Channel>
 }
 
 export const serve = (extensions: Extensions) =>

@@ -15,6 +15,8 @@ import type { Auth } from "../../services/Auth.ts"
 import type { DirectCalls } from "../../services/DirectCalls.ts"
 import type { Idempotency } from "../../services/Idempotency.ts"
 import type { Models } from "../../services/Models.ts"
+import type { OwnAgents } from "../../services/OwnAgents.ts"
+import type { OwnTasks } from "../../services/OwnTasks.ts"
 import type { SessionHub } from "../../services/SessionHub.ts"
 import type { SessionKeys } from "../../services/SessionKeys.ts"
 import type { Storage } from "../../services/Storage.ts"
@@ -31,6 +33,8 @@ export type Services =
   | DirectCalls
   | Idempotency
   | Models
+  | OwnAgents
+  | OwnTasks
   | SessionHub
   | SessionKeys
   | Sse

@@ -9,6 +9,7 @@ import { Idempotency } from "../../services/Idempotency.ts"
 import { Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { now, timestampOf } from "../../services/Now.ts"
+import { OwnAgents } from "../../services/OwnAgents.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
 import { Toolbox } from "../../services/Toolbox.ts"
@@ -25,6 +26,7 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
     const { agents, sessions } = yield* Storage
     const hub = yield* SessionHub
     const models = yield* Models
+    const own = yield* OwnAgents
     const workspaces = yield* Workspace
     const { knows, namesOf } = yield* Toolbox
 
@@ -67,6 +69,7 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
         "list",
         Effect.fnUntraced(function*({ urlParams }) {
           const { user_id } = yield* CurrentPrincipal
+          yield* own.ensure(user_id)
           const { items, ...rest } = yield* agents.list(user_id, urlParams)
           return { agents: items.map(viewOf), ...rest }
         })
