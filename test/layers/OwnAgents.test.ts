@@ -1,11 +1,16 @@
 /** Agents that are code: what they say, how they are stopped, what they remember, and what becomes of them after a crash. */
 import { assert, layer } from "@effect/vitest"
-import { Effect, Schema, Stream } from "effect"
+import { Effect, Layer, Schema, Stream } from "effect"
 import { setTimeout as sleep } from "node:timers/promises"
+import { textOf } from "../../src/domain/Message.ts"
 import { maxState } from "../../src/layers/AgentRunner/Code.ts"
+import * as Host from "../../src/layers/Host.ts"
 import * as Agent from "../../src/layers/OwnAgents/Agent.ts"
 import type { Said, Turn } from "../../src/services/OwnAgents.ts"
-import { Code, make as makeCode } from "../support/code.ts"
+import { RunOwner } from "../../src/services/RunOwner.ts"
+import { SessionHub } from "../../src/services/SessionHub.ts"
+import { Code, made, make as makeCode } from "../support/code.ts"
+import { type Live, live } from "../support/live.ts"
 
 const counting = { state: Schema.Struct({ n: Schema.Int }), initial: () => ({ n: 0 }) }
 
@@ -194,6 +199,58 @@ layer(makeCode(agents), { excludeTestServices: true })("An agent that is code", 
       const reply = yield* live.reply(yield* live.sendAll([forged, { ...forged, role: "user" as const }]))
       assert.strictEqual(reply.text, "1")
     }))
+
+  it.scoped("is begun anew after a crash where it says so, with what it had said; else it ends, and so does one that is gone", () =>
+    Effect.gen(function*() {
+      const inHost = ({ does }: { readonly does: Live["do"] }, name: string) =>
+        does(Effect.provide(Effect.flatMap(Code, ({ session }) => session(name)), Layer.effect(Code, made)))
+      const resumes = Agent.make({
+        name: "resumes",
+        resumes: true,
+        ...counting,
+        run: async function*(turn) {
+          turn.state = { n: turn.state.n + 1 }
+          turn.save()
+          yield `attempt ${turn.attempt} after '${textOf(turn.said.content)}'. `
+          if (turn.attempt === 1) await sleep(60_000, undefined, { signal: turn.signal })
+          yield `n is ${turn.state.n}`
+        }
+      })
+      const engine = { agents: [resumes, Agent.make({ name: "endless", ...counting, run: endless })] }
+      const first = yield* live({ engine })
+      const started = yield* Effect.forEach(["resumes", "endless"], (name) =>
+        Effect.gen(function*() {
+          const one = yield* inHost({ does: first.do }, name)
+          const accepted = yield* one.send("go")
+          yield* one.until(name === "resumes" ? "attempt" : "on")
+          return { session: one.session, accepted }
+        }))
+      yield* first.kill
+      const ends = (host: Live, { accepted, session }: (typeof started)[number]) =>
+        host.do(Effect.flatMap(SessionHub, ({ reply }) => reply(session, accepted.run_id, accepted.seq)))
+      const second = yield* live({ engine })
+      yield* second.do(Effect.flatMap(RunOwner, ({ recover }) => recover))
+      const resumed = yield* ends(second, started[0]!)
+      assert.strictEqual(textOf(resumed.content), "attempt 1 after ''. attempt 2 after 'attempt 1 after ''. '. n is 2")
+      assert.deepInclude(resumed, { finished_reason: "completed", metadata: { agent_state: { n: 2 } } })
+      const cut = yield* ends(second, started[1]!)
+      assert.deepInclude(cut, { finished_reason: "interrupted", metadata: {} })
+      // A server without the agent.
+      const third = yield* live()
+      const { session } = started[0]!
+      const gone = yield* third.do(Effect.flatMap(SessionHub, ({ reply, send }) =>
+        Effect.flatMap(
+          send(session.user_id, {
+            agent_id: session.agent_id,
+            session_id: session.id,
+            input: { role: "user", name: "user", content: "again", metadata: {} },
+            on_busy: "enqueue",
+            tools: []
+          }),
+          ({ run_id, seq }) => reply(session, run_id, seq)
+        )))
+      assert.deepInclude(gone.error, { code: "agent_gone" })
+    }).pipe(Effect.provide(Host.memory)))
 
   it.scoped("needs no model, and is refused what only a model could be given", () =>
     Effect.gen(function*() {

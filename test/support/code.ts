@@ -15,7 +15,7 @@ import { eventually } from "./live.ts"
 
 let owners = 0
 
-const made = Effect.gen(function*() {
+export const made = Effect.gen(function*() {
   const hub = yield* SessionHub
   const own = yield* OwnAgents
   const newId = yield* NewId

@@ -1,7 +1,9 @@
 /** AgentApp's protocol: its objects, its keys, its stops and its runs in the background. */
+import SwaggerParser from "@apidevtools/swagger-parser"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { storyteller } from "../../../examples/own-agent/Storyteller.ts"
+import { squares } from "../../../examples/own-endpoint/Squares.ts"
 import { Objects } from "../../../src/http/channels/agentapp/Objects.ts"
 import { hostWith, objectsOf, says, textsOf } from "../../support/agentapp.ts"
 import { eventually } from "../../support/live.ts"
@@ -11,7 +13,9 @@ import * as TestHost from "../../support/TestHost.ts"
 
 const { TestHost: Host } = TestHost
 
-layer(hostWith({ agents: [storyteller], settings: { agentapp: { agent: "Ada" } } }), { excludeTestServices: true })(
+layer(hostWith({ agents: [storyteller], tasks: [squares], settings: { agentapp: { agent: "Ada" } } }), {
+  excludeTestServices: true
+})(
   "AgentApp's clients",
   (it) => {
     const world = Effect.gen(function*() {
@@ -156,6 +160,16 @@ layer(hostWith({ agents: [storyteller], settings: { agentapp: { agent: "Ada" } }
         assert.deepInclude(unnamed, { status: 422 })
       }))
 
+    it.scoped("repeat a request with a key, and get the same stream, also of one that named no session", () =>
+      Effect.gen(function*() {
+        const { call, process, user } = yield* world
+        const key = { "idempotency-key": "again" }
+        const first = yield* process(says("say once"), key)
+        assert.strictEqual((yield* process(says("say once"), key)).text, first.text)
+        assert.deepInclude(yield* process(says("say twice"), key), { status: 422 })
+        assert.strictEqual((yield* call("GET", "/process/task", { user })).json.total, 1)
+      }))
+
     it.scoped("stop a run by leaving, lose nothing by it, and have the session at once", () =>
       Effect.gen(function*() {
         const { call, process, user, watch } = yield* world
@@ -274,6 +288,22 @@ layer(hostWith({ agents: [storyteller], settings: { agentapp: { agent: "Ada" } }
         const other = yield* process(says("say x", { model: "qwen-max", temperature: 0.5 }))
         assert.include(other.headers["stoa-warnings"], "none of your agents")
         assert.include(other.headers["stoa-warnings"], "temperature")
+      }))
+
+    it.effect("find the documents of the protocol, and of the tasks that the program brings", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const own = yield* call("GET", "/docs/agentapp.json")
+        assert.sameMembers(Object.keys(own.json.paths), [
+          "/",
+          "/process",
+          "/stop",
+          "/process/task",
+          "/process/task/{task_id}"
+        ])
+        const tasks = yield* call("GET", "/docs/tasks.json")
+        assert.sameMembers(Object.keys(tasks.json.paths), ["/squares", "/squares/{task_id}"])
+        for (const { json } of [own, tasks]) yield* Effect.promise(() => SwaggerParser.validate(structuredClone(json)))
       }))
 
     it.effect("get the same bytes when a run is told again", () =>

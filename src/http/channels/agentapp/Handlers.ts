@@ -14,7 +14,7 @@ import { Storage } from "../../../services/Storage.ts"
 import { detailOf, type Problem } from "../../middleware/Problems.ts"
 import type { Options } from "../Channel.ts"
 import type { api, TaskState } from "./Api.ts"
-import { keyIn, sessionIn } from "./Key.ts"
+import { keyIn } from "./Key.ts"
 import { Objects } from "./Objects.ts"
 import * as Process from "./Process.ts"
 
@@ -96,9 +96,9 @@ export const layer = (api: Api, options: Options) => {
     Effect.gen(function*() {
       const hub = yield* SessionHub
       const keys = yield* SessionKeys
-      const { runs, sessionKeys, sessions } = yield* Storage
+      const { runs, sessions } = yield* Storage
       const newId = yield* NewId
-      const { process, submit, told } = yield* Process.make(options)
+      const { nameOf, process, submit, told } = yield* Process.make(options)
       const of = { channel: options.name }
 
       const keyOf = (ids: Parameters<typeof keyIn>[0], headers: Parameters<typeof keyIn>[1]) =>
@@ -117,9 +117,7 @@ export const layer = (api: Api, options: Options) => {
       const resultOf = Effect.fnUntraced(function*(run: Run) {
         if (run.status !== "ended" || run.first_seq === null) return null
         const session = yield* sessions.get(run.user_id, run.session_id)
-        const one = { limit: 1, cursor: undefined }
-        const { items: [row] } = yield* Effect.orDie(sessionKeys.list(run.user_id, one, { session_id: session.id }))
-        const session_id = sessionIn(row?.key ?? session.id)
+        const session_id = yield* nameOf(session)
         const encoder = new Objects({ id: `response_${run.id}`, session_id, run_id: run.id })
         const accepted = { session_id: session.id, run_id: run.id, seq: run.first_seq - 1 }
         return yield* told({ session, accepted, encoder, isKept: true }).pipe(

@@ -9,6 +9,8 @@ export interface Key {
   readonly session_id: string
   /** As the protocol names what runs there. */
   readonly shown: string
+  /** The client has named none: nobody had it before. */
+  readonly isFresh: boolean
 }
 
 interface Ids {
@@ -36,7 +38,12 @@ export const keyIn = (
   const session = named ?? fresh()
   return Either.map(
     keyOf(session, user === undefined ? {} : { [userHeader]: user }, true),
-    (key) => ({ key: key!, session_id: session, shown: `${user ?? session}:${session}` })
+    (key) => ({
+      key: key!,
+      session_id: session,
+      shown: `${user ?? session}:${session}`,
+      isFresh: named === undefined
+    })
   )
 }
 

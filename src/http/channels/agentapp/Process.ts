@@ -19,7 +19,7 @@ import type { Failure } from "../Failures.ts"
 import * as Follow from "../Follow.ts"
 import * as Sessions from "../Sessions.ts"
 import { read, stored } from "./Asked.ts"
-import type { Key } from "./Key.ts"
+import { type Key, sessionIn } from "./Key.ts"
 import { Objects } from "./Objects.ts"
 import { type AgentRequest, idleIn } from "./Requests.ts"
 import * as Target from "./Target.ts"
@@ -47,12 +47,19 @@ const idOf = ({ id }: AgentRequest, { run_id }: Accepted) => id == null || id ==
 export const make = (options: Options) =>
   Effect.gen(function*() {
     const hub = yield* SessionHub
-    const { sessions } = yield* Storage
+    const { sessionKeys, sessions } = yield* Storage
     const { once } = yield* Idempotency
     const follow = yield* Follow.make
     const newId = yield* NewId
     const own = yield* Sessions.make(options)
     const target = yield* Target.make(options)
+
+    /** As the client calls the session: by the key that leads to it. */
+    const nameOf = ({ id, user_id }: Session) =>
+      Effect.map(
+        Effect.orDie(sessionKeys.list(user_id, { limit: 1, cursor: undefined }, { session_id: id })),
+        ({ items: [row] }) => sessionIn(row?.key ?? id)
+      )
 
     /** Messages whose files are stored in the session. */
     const taken = (session: Session, input: ReadonlyArray<InputMessage>) =>
@@ -74,7 +81,13 @@ export const make = (options: Options) =>
       const asked = yield* read(payload)
       const agent = yield* target(owner, payload.model)
       return yield* once(
-        { owner, key: idempotencyKey, request: path, body: { ...payload, key: key.key }, answer: Accepted },
+        {
+          owner,
+          key: idempotencyKey,
+          request: path,
+          body: { ...payload, key: key.isFresh ? null : key.key },
+          answer: Accepted
+        },
         Effect.fnUntraced(function*({ claim }) {
           const { isNew, session } = yield* own.of(owner, agent, key.key, {})
           const at = yield* now
@@ -115,7 +128,8 @@ export const make = (options: Options) =>
         const session = yield* sessions.get(request.owner, accepted.session_id)
         const encoder = new Objects({
           id: idOf(request.payload, accepted),
-          session_id: request.key.session_id,
+          // A request that comes again gets the session of the first one.
+          session_id: request.key.isFresh ? yield* nameOf(session) : request.key.session_id,
           run_id: accepted.run_id
         })
         return { session, accepted, encoder, policy, isKept: request.idempotencyKey !== undefined }
@@ -162,6 +176,7 @@ export const make = (options: Options) =>
           ),
       /** Starts it, and leaves it. */
       submit: (request: Request) => Effect.ensuring(accept(request, true), Body.release),
-      told
+      told,
+      nameOf
     }
   })
