@@ -48,7 +48,7 @@ const kinds = {
     name: "never",
     run: ({ x }, { attempt }) => {
       failing(x, attempt)
-      return Effect.fail(new Error("a secret"))
+      return Effect.fail("a secret")
     }
   }),
   impossible: Task.make({

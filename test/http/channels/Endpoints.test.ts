@@ -40,7 +40,7 @@ const api = HttpApi.make("streams").add(
 const streams: Record<string, () => Stream.Stream<unknown, unknown>> = {
   fine: () => Stream.make(1, "two", { three: 3 }),
   known: () => Stream.concat(Stream.make(1), Stream.fail(NotFound.of("Thing", "x"))),
-  broken: () => Stream.concat(Stream.make(1), Stream.fail(new Error("a secret"))),
+  broken: () => Stream.concat(Stream.make(1), Stream.fail("a secret")),
   defect: () => Stream.concat(Stream.make(1), Stream.die(new Error("a secret"))),
   endless: () =>
     Stream.concat(Stream.make(1), Stream.never).pipe(Stream.ensuring(Effect.sync(() => left.push("endless"))))
