@@ -7,6 +7,7 @@ import { Schema } from "effect"
 import { TaskStatus } from "./BackgroundTask.ts"
 import { event, reply, run } from "./EventBase.ts"
 import { CredentialId, MessageId, TaskId, ToolCallId } from "./Ids.ts"
+import { JsonValue } from "./Json.ts"
 import { Message, Offloaded } from "./Message.ts"
 import { PermissionContext } from "./Permission.ts"
 import { ErrorType } from "./RunError.ts"
@@ -76,7 +77,7 @@ const ToolResultOffloaded = custom("tool_result_offloaded", {
 })
 
 /** What an agent of the server's own program remembers in the session from here on. */
-const AgentState = custom("agent_state", { ...reply, state: Schema.Unknown })
+const AgentState = custom("agent_state", { ...reply, state: JsonValue })
 
 /** The event that tells how the permissions of a session, and its plan, are now. */
 export const stateUpdated = ({ permission_context, tasks_context = noTodos }: {

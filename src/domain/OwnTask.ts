@@ -1,6 +1,7 @@
 /** Work of the server's own program that a client hands in and asks about later. */
 import { Schema } from "effect"
 import { TaskId, Timestamp, UserId } from "./Ids.ts"
+import { JsonValue } from "./Json.ts"
 
 /** Longest input and longest result, in characters of JSON. */
 export const maxTaskInput = 256 * 1024
@@ -21,9 +22,9 @@ export const OwnTask = Schema.Struct({
   name: Schema.String,
   status: OwnTaskStatus,
   /** As it came, in JSON. */
-  input: Schema.Unknown,
+  input: JsonValue,
   /** What it brought, once it is finished. */
-  result: Schema.Unknown,
+  result: JsonValue,
   /** Why the last attempt failed, in words. */
   error: Schema.NullOr(Schema.String),
   /** How often it was begun. */

@@ -29,7 +29,7 @@ const Submitted = Schema.Struct({
 const Status = Schema.Struct({
   task_id: fields.id,
   status: fields.status,
-  result: Schema.Unknown,
+  result: fields.result,
   error: fields.error,
   attempts: fields.attempts,
   submitted_at: fields.created_at,
