@@ -125,6 +125,8 @@ const AgentData = Schema.Struct({
   /** The model of sessions that a channel makes; the others name their own. */
   chat_model_config: Schema.optionalWith(Schema.NullOr(ChatModelConfig), { default: () => null }),
   channels: Schema.optionalWith(AgentChannels, { default: () => "all" as const }),
+  /** The name of the code that answers in the place of a model: an agent of the server's own program. */
+  code: Schema.optionalWith(Schema.String, { exact: true }),
   ...described
 }).annotations({ identifier: "AgentData" })
 

@@ -7,6 +7,7 @@ import { Schema } from "effect"
 import { TaskStatus } from "./BackgroundTask.ts"
 import { event, reply, run } from "./EventBase.ts"
 import { CredentialId, MessageId, TaskId, ToolCallId } from "./Ids.ts"
+import { JsonValue } from "./Json.ts"
 import { Message, Offloaded } from "./Message.ts"
 import { PermissionContext } from "./Permission.ts"
 import { ErrorType } from "./RunError.ts"
@@ -75,6 +76,9 @@ const ToolResultOffloaded = custom("tool_result_offloaded", {
   ...Offloaded.fields
 })
 
+/** What an agent of the server's own program remembers in the session from here on. */
+const AgentState = custom("agent_state", { ...reply, state: JsonValue })
+
 /** The event that tells how the permissions of a session, and its plan, are now. */
 export const stateUpdated = ({ permission_context, tasks_context = noTodos }: {
   readonly permission_context: PermissionContext
@@ -107,7 +111,8 @@ export const Custom = Schema.Union(
   TaskOutput,
   TaskEnded,
   ContextCompacted,
-  ToolResultOffloaded
+  ToolResultOffloaded,
+  AgentState
 )
   .annotations({ identifier: "CUSTOM" })
 export type Custom = typeof Custom.Type

@@ -54,6 +54,10 @@ export class Draft {
     return this.fields.id
   }
 
+  get metadata(): Message["metadata"] {
+    return this.fields.metadata
+  }
+
   get usage(): Message["usage"] {
     return this.fields.usage
   }

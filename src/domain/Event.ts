@@ -192,6 +192,7 @@ const changes: { readonly [K in Kind]: boolean } = {
   "CUSTOM task_ended": false,
   "CUSTOM context_compacted": true,
   "CUSTOM tool_result_offloaded": false,
+  "CUSTOM agent_state": false,
   REPLY_START: true,
   REPLY_END: true,
   USER_CONFIRM_RESULT: true,

@@ -89,17 +89,35 @@ const appendData = (
 
 const setState = (state: ToolCallBlock["state"]) => (call: ToolCallBlock): ToolCallBlock => ({ ...call, state })
 
+/** The member of a reply's metadata that holds what its agent remembers, where that is code. */
+const stateField = "agent_state"
+
+const withState = (metadata: JsonObject, state: unknown): JsonObject => ({ ...metadata, [stateField]: state })
+
+/**
+ * What the agent remembers: as the reply in the making says, or the newest of those before it that does. Messages that
+ * a client has sent, and whose metadata are its own, have never been ended.
+ */
+export const agentStateIn = (before: ReadonlyArray<Message>, reply: Message): unknown =>
+  (stateField in reply.metadata
+    ? reply
+    : before.findLast(({ finished_reason, metadata }) => finished_reason !== undefined && stateField in metadata))
+    ?.metadata[stateField]
+
 /** The reply that an event belongs to; most say it. */
 export const replyIdOf = (event: AgentEvent): string | undefined =>
   "reply_id" in event
     ? event.reply_id
-    : event.type === "CUSTOM" && event.name === "tool_result_offloaded"
+    : event.type === "CUSTOM" && (event.name === "tool_result_offloaded" || event.name === "agent_state")
     ? event.value.reply_id
     : undefined
 
 /** The draft after one more event. */
 export const append = (draft: Draft, event: AgentEvent): Draft => {
   if (event.type === "CUSTOM") {
+    if (event.name === "agent_state" && event.value.reply_id === draft.id) {
+      return draft.with({ metadata: withState(draft.metadata, event.value.state) })
+    }
     if (event.name !== "tool_result_offloaded" || event.value.reply_id !== draft.id) return draft
     const { characters, path, shown, tool_call_id } = event.value
     return draft.change("tool_result", tool_call_id, (result): ToolResultBlock => ({

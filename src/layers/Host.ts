@@ -20,6 +20,8 @@ import type { Mcp } from "../services/Mcp.ts"
 import type { Models } from "../services/Models.ts"
 import type { Notifier } from "../services/Notifier.ts"
 import { Outbound } from "../services/Outbound.ts"
+import type { OwnAgent, OwnAgents } from "../services/OwnAgents.ts"
+import type { OwnTaskKind, OwnTasks } from "../services/OwnTasks.ts"
 import type { Peers } from "../services/Peers.ts"
 import type { Rooms } from "../services/Rooms.ts"
 import type { Rotation } from "../services/Rotation.ts"
@@ -39,7 +41,7 @@ import type { Toolbox } from "../services/Toolbox.ts"
 import type { Vault } from "../services/Vault.ts"
 import { Waker } from "../services/Waker.ts"
 import type { Workspace } from "../services/Workspace.ts"
-import * as AgentRunnerLoop from "./AgentRunner/Loop.ts"
+import * as AgentRunnerChosen from "./AgentRunner/Chosen.ts"
 import * as ApiKeysStored from "./ApiKeys/Stored.ts"
 import * as AuthComposite from "./Auth/Composite.ts"
 import * as BackgroundTasksLocal from "./BackgroundTasks/Local.ts"
@@ -71,6 +73,8 @@ import * as Noticed from "./Notifier/Noticed.ts"
 import * as Noticing from "./Notifier/Noticing.ts"
 import * as Wanting from "./Notifier/Wanting.ts"
 import * as OutboundGuarded from "./Outbound/Guarded.ts"
+import * as OwnAgentsStored from "./OwnAgents/Stored.ts"
+import * as OwnTasksWorking from "./OwnTasks/Working.ts"
 import * as PeersMemory from "./Peers/Memory.ts"
 import * as PeersPg from "./Peers/Pg.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
@@ -125,6 +129,8 @@ export type Host =
   | Hubs
   | Workspace
   | AgentRunner
+  | OwnAgents
+  | OwnTasks
   | Rooms
   | RunOwner
   | BackgroundTasks
@@ -224,7 +230,7 @@ const mailer = ({ mail_from, smtp_url }: Settings): Layer.Layer<Mailer> =>
 
 export interface EngineOptions extends
   Partial<
-    & AgentRunnerLoop.Limits
+    & AgentRunnerChosen.Limits
     & SchedulesStored.Options
     & SessionHubLocal.Options
     & SessionKeysStored.Options
@@ -236,6 +242,8 @@ export interface EngineOptions extends
   readonly trusted: boolean
   /** Tools beside the built-in ones. */
   readonly tools?: Extensions["tools"]
+  readonly agents?: Extensions["agents"]
+  readonly tasks?: Extensions["tasks"]
   /** In memory without it. */
   readonly workspace?: Layer.Layer<Workspace>
   /** How tools reach the web; without it they do not. */
@@ -289,6 +297,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
         RunHistoryStored.layer,
         SessionArchiveStored.layer,
         waking,
+        OwnTasksWorking.layerWith(options.tasks ?? [], JobsWorking.make),
         SessionKeysStored.layerWith({ ...defaults, ...options })
       ),
       SessionHubLocal.layerWith({ ...defaults, ...options })
@@ -296,7 +305,8 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Upkeep.layer({ ...defaults, ...options })
   ).pipe(
     Layer.provideMerge(RunOwnerLocal.layer),
-    Layer.provideMerge(AgentRunnerLoop.layer({ ...defaults, ...options })),
+    Layer.provideMerge(AgentRunnerChosen.layer({ ...defaults, ...options })),
+    Layer.provideMerge(OwnAgentsStored.layerWith(options.agents ?? [])),
     Layer.provideMerge(
       ToolboxWithSkills.layer(ToolboxWithMcp.layer(
         ToolboxBuiltIn.layerWith<RequestedTools.Needed | Vault | Models | Scope.Scope>([
@@ -325,6 +335,10 @@ export interface Extensions {
   readonly providers?: ReadonlyArray<Provider>
   /** Tools of all agents, made with `define` of `layers/Toolbox/BuiltInTool.ts`. */
   readonly tools?: ReadonlyArray<ToolSource<Storage | Vault | Models | Workspace | Scope.Scope>>
+  /** Agents that are code, made with `make` of `layers/OwnAgents/Agent.ts`. Each owner has them. */
+  readonly agents?: ReadonlyArray<OwnAgent>
+  /** Work that clients hand in and ask about later, made with `make` of `layers/OwnTasks/Task.ts`. */
+  readonly tasks?: ReadonlyArray<OwnTaskKind>
 }
 
 const withModels = <A, E, R, M>(
@@ -392,6 +406,8 @@ export const layer = (settings: Settings, extensions: Extensions = {}) => {
       ...settings,
       trusted: trustsUserHeader(settings),
       tools: extensions.tools,
+      agents: extensions.agents,
+      tasks: extensions.tasks,
       workspace: workspaces(settings),
       outbound,
       mailer: mailer(settings)

@@ -21,6 +21,8 @@ export class SessionKeys extends Context.Tag("stoa/services/SessionKeys")<Sessio
     key: KeyOf & { readonly idle?: Duration.Duration | undefined },
     make: Effect.Effect<Session, E, R>
   ) => Effect.Effect<{ readonly session: Session; readonly isNew: boolean }, E | NotFound, R>
+  /** The session that the key stands for now; undefined when it has none. Nothing is made or noted. */
+  readonly find: (key: KeyOf) => Effect.Effect<Session | undefined>
   /** Makes a session for a single request. It is removed when it is older than `channel_retain_hours`. */
   readonly once: (channel: string, session: Session) => Effect.Effect<Session, NotFound>
   /** Makes a session that stays until somebody removes it. */

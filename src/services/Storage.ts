@@ -11,6 +11,7 @@ import { Job } from "../domain/Job.ts"
 import { McpServer } from "../domain/McpServer.ts"
 import { Delivery, Notification } from "../domain/Notification.ts"
 import * as Older from "../domain/Older.ts"
+import { OwnTask } from "../domain/OwnTask.ts"
 import type { Page, PageRequest } from "../domain/Page.ts"
 import { Conversation, StoredResponse } from "../domain/Response.ts"
 import type { Run } from "../domain/Run.ts"
@@ -125,12 +126,16 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly deliveries: Collection<Delivery, "notification_id" | "status">
   /** Begun and told by `EventLog.append`, ended through `TaskStore`. `untold` is `yes` or `no`. */
   readonly backgroundTasks: Collection<BackgroundTask, "session_id" | "status" | "untold">
+  /** Tasks of the kinds that the server's own program brings. */
+  readonly ownTasks: Collection<OwnTask, "name" | "status">
   /** Written with what they claim: in a transaction, or by `EventLog.append`. */
   readonly claims: Collection<Claim, never>
   /** Removes at most `limit` claims that are older, and answers how many it removed. */
   readonly forgetClaims: (before: Timestamp, limit: number) => Effect.Effect<number>
   /** The same for deliveries. */
   readonly forgetDeliveries: (before: Timestamp, limit: number) => Effect.Effect<number>
+  /** The same for tasks of the program's own kinds. */
+  readonly forgetOwnTasks: (before: Timestamp, limit: number) => Effect.Effect<number>
   /** Runs `effect` in a transaction: all its writes happen, or none. Transactions can be nested. */
   readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }>() {}
@@ -224,6 +229,7 @@ export const tables = {
     columns: ["session_id", "run_id", "status", "process", "untold"],
     references: [{ column: "session_id", table: "sessions" }]
   },
+  own_tasks: { name: "own_tasks", columns: ["name", "status"], references: [] },
   /** Written by `EventLog.append`, summed by `Ledger`; refers to nothing, so that it stays. */
   usage: { name: "usage", columns: [], references: [] }
 } as const satisfies Record<string, Table>
@@ -433,8 +439,15 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         schema: BackgroundTask,
         columns: columnsOfTask
       }),
+      ownTasks: makeCollection(driver, undefined, {
+        noun: "Task",
+        table: tables.own_tasks,
+        schema: OwnTask,
+        columns: ({ name, status }) => ({ name, status })
+      }),
       forgetClaims: (before, limit) => driver.removeBefore(tables.claims, before, limit),
       forgetDeliveries: (before, limit) => driver.removeBefore(tables.deliveries, before, limit),
+      forgetOwnTasks: (before, limit) => driver.removeBefore(tables.own_tasks, before, limit),
       transaction: (effect) =>
         Effect.flatMap(InTransaction, (outer) => {
           // An inner transaction ends with the outer one.

@@ -63,6 +63,24 @@ describe("Two built servers on one PostgreSQL", () => {
       assert.deepInclude(watching.frames.at(-1)!.event, { type: "REPLY_END", finished_reason: "interrupted" })
       assert.deepStrictEqual(sameAs(sent.frames, watching.frames), sent.frames)
       isGapless(watching.frames, 0)
+
+      // The same by AgentApp's protocol.
+      const { agent_id, credential_id } = talk
+      const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script" }
+      await onA.must("PATCH", `/agent/${agent_id}`, { chat_model_config })
+      const keys = { session_id: "s", user_id: "u" }
+      const run = (script: string) => ({
+        method: "POST",
+        headers: onA.headers,
+        body: JSON.stringify({ ...keys, model: `agent/${agent_id}`, input: [{ role: "user", content: script }] })
+      })
+      const processing = await fetch(`${a.url}/process`, run("say begun\nsleep 60000"))
+      const second = await fetch(`${b.url}/process`, run("say x"))
+      assert.strictEqual(second.status, 409)
+      assert.include(await second.text(), "Task u:s is already in RUNNING state.")
+      assert.deepInclude(await onB.must("POST", "/stop", keys), { status: "success", state: "STOPPED" })
+      assert.include((await processing.text()).split("\n\n").at(-2), "\"status\":\"canceled\"")
+      assert.include(await (await fetch(`${b.url}/process`, run("say x"))).text(), "\"status\":\"completed\"")
     }), patience(90_000))
 
   it("end the streams of an API key on one when it is revoked on the other", () =>

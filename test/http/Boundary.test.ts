@@ -285,7 +285,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
     it.effect("answers an unknown path with 404, for known and unknown callers alike", () =>
       Effect.gen(function*() {
         const { call } = yield* Host
-        for (const path of ["/", "/nope", "/agents", "/agent/x/y", "/AGENT", "//agent"]) {
+        for (const path of ["/nope", "/agents", "/agent/x/y", "/AGENT", "//agent"]) {
           isProblem(yield* call("GET", path, { user: "ada" }), 404, "no_such_path")
           isProblem(yield* call("POST", path, { body: {} }), 404, "no_such_path")
         }

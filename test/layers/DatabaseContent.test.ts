@@ -128,6 +128,7 @@ describe("A database that refuses what is said in a run", () => {
 const beforeRunFilters = `
   drop table skills, skill_pieces, skill_bundles;
   drop table background_tasks;
+  drop table own_tasks;
   drop table session_keys;
   drop table stored_completions;
   drop table responses, conversations;

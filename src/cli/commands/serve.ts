@@ -13,6 +13,8 @@ export interface Extensions extends Host.Extensions {
   readonly channels?: ReadonlyArray<Channel>
   /** Code around the runs of channels, made with `make` of `http/channels/Hook.ts`. */
   readonly hooks?: ReadonlyArray<Hook>
+  /** Paths of the program's own, made with `make` of `http/channels/Endpoints.ts`. */
+  readonly endpoints?: ReadonlyArray<Channel>
 }
 
 export const serve = (extensions: Extensions) =>

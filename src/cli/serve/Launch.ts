@@ -8,6 +8,7 @@ import { all as ownChannels } from "../../http/channels/All.ts"
 import type { Channel, Mounted } from "../../http/channels/Channel.ts"
 import type { Hook } from "../../http/channels/Hook.ts"
 import * as Mounts from "../../http/channels/Mounts.ts"
+import * as Tasks from "../../http/channels/tasks/Tasks.ts"
 import * as Connections from "../../http/Connections.ts"
 import { admitsOrigin } from "../../http/middleware/Hosts.ts"
 import * as Server from "../../http/Server.ts"
@@ -17,6 +18,7 @@ import { BackgroundTasks } from "../../services/BackgroundTasks.ts"
 import { DirectCalls } from "../../services/DirectCalls.ts"
 import { Fatal, type StorageEnded } from "../../services/Fatal.ts"
 import { Jobs } from "../../services/Jobs.ts"
+import { OwnTasks } from "../../services/OwnTasks.ts"
 import { Readiness } from "../../services/Readiness.ts"
 import { Rooms } from "../../services/Rooms.ts"
 import { RunOwner } from "../../services/RunOwner.ts"
@@ -58,6 +60,7 @@ const run = (
     const jobs = yield* Jobs
     const tasks = yield* BackgroundTasks
     const waker = yield* Waker
+    const ownTasks = yield* OwnTasks
     const readiness = yield* Readiness
     const { address } = yield* HttpServer.HttpServer
     const port = address._tag === "TcpAddress" ? address.port : settings.port
@@ -87,26 +90,42 @@ const run = (
     yield* Effect.forkScoped(scheduler.run)
     yield* Effect.forkScoped(jobs.run)
     yield* Effect.forkScoped(waker.run)
+    yield* Effect.forkScoped(ownTasks.run)
     yield* readiness.set(true)
     yield* announce(settings, urlOf(settings, port), key)
     return yield* Deferred.await(ended)
   }).pipe(Effect.scoped)
 
-/** The channels that the settings ask for. */
-const channelsOf = (settings: Settings, { channels = [], hooks = [] }: Extensions) =>
-  Either.mapLeft(
-    Mounts.mount([...ownChannels, ...channels], Server.nativeRoutes, {
+/** A sentence where two agents, or two kinds of tasks, have the same name. */
+const namedTwice = ({ agents = [], tasks = [] }: Extensions) => {
+  for (const [noun, all] of [["agents", agents], ["kinds of tasks", tasks]] as const) {
+    const names = all.map(({ name }) => name)
+    const twice = names.find((name, i) => names.indexOf(name) !== i)
+    if (twice !== undefined) return `There are two ${noun} called ${twice}: each needs a name of its own.`
+  }
+  return undefined
+}
+
+/** The channels that the settings ask for, and the paths of the program's own. */
+const channelsOf = (settings: Settings, extensions: Extensions) => {
+  const twice = namedTwice(extensions)
+  if (twice !== undefined) return Either.left(new CannotListen({ message: twice }))
+  const { channels = [], endpoints = [], hooks = [], tasks = [] } = extensions
+  return Either.mapLeft(
+    Mounts.mount([...ownChannels, ...Tasks.channels(tasks), ...endpoints, ...channels], Server.nativeRoutes, {
       settings: settings.channels,
       trusted: settings.trust_user_header,
       hooks
     }),
     (message) => new CannotListen({ message })
   )
+}
 
 interface Extensions extends Host.Extensions {
   readonly channels?: ReadonlyArray<Channel>
   /** Code of the operator's around the runs of channels. */
   readonly hooks?: ReadonlyArray<Hook>
+  readonly endpoints?: ReadonlyArray<Channel>
 }
 
 /** Serves until it is interrupted. */

@@ -287,6 +287,9 @@ export const fields: Readonly<Record<string, string>> = {
   working_directories: "Folders in which files may be changed, by their paths.",
   workspace_id: "The workspace that the session works in.",
 
+  "AgentData.code":
+    "The code of the server's own program that answers in the place of a model. Agents that users make have none.",
+  "CUSTOM_agent_state.value.state": "All that it remembers, as JSON of its own form.",
   "CUSTOM_context_compacted.value.blocks": "How many blocks of that message it stands for; null for all.",
   "CUSTOM_context_compacted.value.reason":
     "Why: the context had become too long, a model has refused it, or somebody has asked for it.",
@@ -470,7 +473,7 @@ export const fields: Readonly<Record<string, string>> = {
   delivered_at: "When the receiver took it; null when it did not.",
   "DeliveryRecord.text": "What it says.",
   "Job.kind":
-    "What is to be done: `notice` looks who is told of something, `delivery` sends one message, `task` tells an agent what a background task has brought, `session_title` makes a session's title.",
+    "What is to be done: `notice` looks who is told of something, `delivery` sends one message, `task` tells an agent what a background task has brought, `session_title` makes a session's title, `own_task.<name>` does a task of the server's own program.",
   "Job.status": "`pending` is to be done or tried again; `done` is over; `dead` was given up.",
   "Job.error": "Why the last attempt failed; null when it did not.",
   "BackgroundTask.status":

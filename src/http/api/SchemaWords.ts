@@ -36,6 +36,7 @@ export const schemas: Readonly<Record<string, string>> = {
   CredentialUse: "A place where a credential is named.",
   CompactionAccepted: "A run that will summarise the context: follow it from `seq` on.",
   CUSTOM: "An event of this server's own: `name` tells which one it is. Pass over names that you do not know.",
+  CUSTOM_agent_state: "What an agent that is code remembers in the session from here on.",
   CUSTOM_context_compacted:
     "From here on models are given the summary in the place of the messages up to and with `up_to`. The transcript keeps them.",
   CUSTOM_model_switched: "A model failed before it said anything, and a fallback is asked.",

@@ -16,6 +16,8 @@ import type { DirectCalls } from "../../services/DirectCalls.ts"
 import type { Idempotency } from "../../services/Idempotency.ts"
 import type { Ledger } from "../../services/Ledger.ts"
 import type { Models } from "../../services/Models.ts"
+import type { OwnAgents } from "../../services/OwnAgents.ts"
+import type { OwnTasks } from "../../services/OwnTasks.ts"
 import type { Readiness } from "../../services/Readiness.ts"
 import type { SessionArchive } from "../../services/SessionArchive.ts"
 import type { SessionHub } from "../../services/SessionHub.ts"
@@ -41,6 +43,8 @@ export type Services =
   | Models
   | Readiness
   | SessionArchive
+  | OwnAgents
+  | OwnTasks
   | SessionHub
   | SessionKeys
   | Sse

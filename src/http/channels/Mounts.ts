@@ -84,7 +84,9 @@ export const respondAt = (channels: ReadonlyArray<Mounted>): (url: string) => Re
   return (url) => {
     const path = url.split("?", 1)[0]!
     const found = Option.fromNullable(
-      own.find(({ methodsAt }) => methodsAt(url).length > 0) ?? own.find(({ mount }) => isBelow(path, mount))
+      // What is no path is nobody's: the router takes its first character for the slash.
+      (url.startsWith("/") ? own.find(({ methodsAt }) => methodsAt(url).length > 0) : undefined) ??
+        own.find(({ mount }) => isBelow(path, mount))
     )
     return Option.match(found, { onNone: () => respond, onSome: (channel) => channel.respond })
   }

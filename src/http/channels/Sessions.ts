@@ -43,10 +43,10 @@ export const make = ({ idleHours, name: channel }: Options) =>
 
     const madeFor = (owner: UserId, agent: Agent, parameters: JsonObject) =>
       Effect.gen(function*() {
-        const config = agent.data.chat_model_config
-        if (config === null) return yield* noModel(agent)
+        const { chat_model_config: config, code } = agent.data
+        if (config === null && code === undefined) return yield* noModel(agent)
         const millis = yield* Clock.currentTimeMillis
-        const chat_model_config = { ...config, parameters: { ...config.parameters, ...parameters } }
+        const chat_model_config = config && { ...config, parameters: { ...config.parameters, ...parameters } }
         const draft = { agent_id: agent.id, chat_model_config }
         return newSession(draft, owner, timestampOf(millis), () => newId.record(millis))
       })

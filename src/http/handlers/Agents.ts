@@ -2,6 +2,7 @@ import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Effect } from "effect"
 import { viewOf } from "../../domain/Agent.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
+import { OwnAgents } from "../../services/OwnAgents.ts"
 import { Storage } from "../../services/Storage.ts"
 import { agentForm } from "../AgentForm.ts"
 import { Api } from "../Api.ts"
@@ -12,12 +13,14 @@ export const layer = HttpApiBuilder.group(Api, "agents", (handlers) =>
   Effect.gen(function*() {
     const { agents } = yield* Storage
     const records = yield* AgentRecords.make
+    const own = yield* OwnAgents
 
     return handlers
       .handle(
         "list",
         Effect.fnUntraced(function*({ urlParams }) {
           const { user_id } = yield* CurrentPrincipal
+          yield* own.ensure(user_id)
           const { items, ...rest } = yield* agents.list(user_id, urlParams)
           return { agents: items.map(viewOf), ...rest }
         })

@@ -59,6 +59,39 @@ export const tooLarge = (excess: string): Reply.Ending => ({
   }
 })
 
+/** An agent of the program that a crash has cut off, and that is not to be begun anew. */
+export const interrupted: Reply.Ending = { finished_reason: "interrupted", error: null }
+
+const internal = (code: string, message: string): Reply.Ending => ({
+  finished_reason: "error",
+  error: { type: "internal", code, message, retryable: false }
+})
+
+export const codeFailed = (message: string): Reply.Ending => internal("agent_failed", message)
+
+export const stateTooLarge = (characters: number): Reply.Ending =>
+  internal("state_too_large", `The agent's state has more than ${characters} characters; the one before it is kept.`)
+
+export const codeGone = (name: string): Reply.Ending => ({
+  finished_reason: "error",
+  error: {
+    type: "setup",
+    code: "agent_gone",
+    message: `The agent '${name}' is code that this server does not have.`,
+    retryable: false
+  }
+})
+
+export const noCompaction: Reply.Ending = {
+  finished_reason: "error",
+  error: {
+    type: "setup",
+    code: "invalid_request",
+    message: "The agent is code, which is given no context that could be compacted.",
+    retryable: false
+  }
+}
+
 export const notSummarised: Reply.Ending = {
   finished_reason: "error",
   error: {

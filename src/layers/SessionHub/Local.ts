@@ -30,6 +30,20 @@ const noModel = (session: Session) =>
     detail: `Session '${session.id}' has no model. Set its chat_model_config by PATCH /sessions/${session.id}.`
   })
 
+/** What only a model could be given. */
+const ofCode = ({ output_schema, tool_choice, tools }: ChatRequest): Effect.Effect<void, Invalid> => {
+  const path = tools.length > 0
+    ? "tools"
+    : tool_choice !== undefined
+    ? "tool_choice"
+    : output_schema !== undefined
+    ? "output_schema"
+    : undefined
+  if (path === undefined) return Effect.void
+  const message = "The agent is code, which takes none"
+  return new Invalid({ code: "agent_is_code", detail: `${path}: ${message}.`, errors: [{ path, message }] })
+}
+
 /** A model cannot tell two tools of one name apart, and providers refuse them. */
 const sameName = (name: string, request: ChatRequest) => {
   const place = request.tools.findIndex((tool) => tool.name === name)
@@ -151,9 +165,11 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
       // Files are stored before the log can name them. What is stored and then not named is removed by the upkeep.
       const request = yield* takeFiles(user_id, given)
       const agent = yield* storage.agents.get(user_id, session.agent_id)
+      const isCode = agent.data.code !== undefined
       const config = session.config.chat_model_config
-      if (config === null) return yield* noModel(session)
-      yield* models.check(user_id, config)
+      if (isCode) yield* ofCode(request)
+      else if (config === null) return yield* noModel(session)
+      else yield* models.check(user_id, config)
       const millis = yield* Clock.currentTimeMillis
       const claimOf: ClaimOf | undefined = claim && ((place) => claim({ session_id: session.id, ...place }))
       const named = InputFiles.hashesIn(request.input)
@@ -165,7 +181,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
       if (isAnswer(request.input)) {
         return yield* Effect.zipLeft(again(answerIn(session, request.input, claimOf)), keep)
       }
-      const tools = yield* toolbox.list({ session, agent })
+      const tools = isCode ? [] : yield* toolbox.list({ session, agent })
       const [twice] = namedTwice([...tools, ...agent.data.client_tools, ...request.tools])
       if (twice !== undefined) return yield* sameName(twice, request)
       const created_at = timestampOf(millis)

@@ -150,6 +150,11 @@ export const make = Effect.fnUntraced(function*({ channel_retain_hours }: Option
         })
       return attempt(maxTries)
     },
+    find: (key) =>
+      sessionKeys.get(key.owner, idOf(key)).pipe(
+        Effect.flatMap(({ session_id }) => sessions.get(key.owner, session_id)),
+        Effect.catchTag("NotFound", () => Effect.succeed(undefined))
+      ),
     once: (channel, session) =>
       Effect.catchTag(
         insert(session, rowOf(newId.record(Date.parse(session.created_at)), channel, null, session)),

@@ -19,7 +19,8 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 export const checkFrames = (frames: string): void => {
   for (const line of frames.split("\n")) {
     const event: unknown = line.startsWith("data: {") ? JSON.parse(line.slice(6)) : undefined
-    if (isObject(event) && "type" in event) collect(complaintsAbout(event))
+    // The objects of other protocols say which ones they are.
+    if (isObject(event) && "type" in event && !("object" in event)) collect(complaintsAbout(event))
   }
 }
 

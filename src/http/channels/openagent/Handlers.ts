@@ -3,6 +3,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect, Layer } from "effect"
 import { isPublished } from "../../../domain/Channel.ts"
 import { CurrentPrincipal } from "../../../domain/Principal.ts"
+import { OwnAgents } from "../../../services/OwnAgents.ts"
 import { Readiness } from "../../../services/Readiness.ts"
 import { Storage } from "../../../services/Storage.ts"
 import * as AgentRecords from "../../handlers/AgentRecords.ts"
@@ -23,6 +24,7 @@ export const layer = (mounted: typeof api, options: Options) => {
   const agents = HttpApiBuilder.group(mounted, "agents", (handlers) =>
     Effect.gen(function*() {
       const storage = yield* Storage
+      const own = yield* OwnAgents
       const stored = yield* AgentRecords.make
       const { draft, mine, patch, shown } = yield* records
 
@@ -44,6 +46,7 @@ export const layer = (mounted: typeof api, options: Options) => {
           "list",
           Effect.fnUntraced(function*({ urlParams }) {
             const user_id = yield* owner
+            yield* own.ensure(user_id)
             const { items, next_cursor } = yield* storage.agents.list(user_id, urlParams)
             const published = items.filter(({ data }) => isPublished(data.channels, options.name))
             return { agents: yield* shown(user_id, published), next_cursor }

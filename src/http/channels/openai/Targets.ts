@@ -10,6 +10,7 @@ import type { Credential } from "../../../domain/Credential.ts"
 import { Invalid, NotFound } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import { Models } from "../../../services/Models.ts"
+import { OwnAgents } from "../../../services/OwnAgents.ts"
 import { Storage } from "../../../services/Storage.ts"
 import { everything } from "../../handlers/Everything.ts"
 import type { Options } from "../Channel.ts"
@@ -56,6 +57,7 @@ export const make = ({ agent: standing, mount, name: channel }: Pick<Options, "a
   Effect.gen(function*() {
     const { agents, credentials } = yield* Storage
     const models = yield* Models
+    const own = yield* OwnAgents
     const lists = `GET ${mount}/models lists what there is.`
 
     const notFound = (model: string) =>
@@ -66,15 +68,18 @@ export const make = ({ agent: standing, mount, name: channel }: Pick<Options, "a
 
     /** What tells the published agents apart: their prompts are long, and all of them together need not be in memory. */
     const agentsOf = (owner: UserId) =>
-      Effect.orDie(everything((page) =>
-        Effect.map(agents.list(owner, page), ({ items, next_cursor, total }) => ({
-          items: items.filter(({ data }) => isPublished(data.channels, channel)).map((
-            { created_at, data: { chat_model_config, name }, id }
-          ) => ({ created_at, id, name, answers: chat_model_config !== null })),
-          next_cursor,
-          total
-        }))
-      ))
+      Effect.zipRight(
+        own.ensure(owner),
+        Effect.orDie(everything((page) =>
+          Effect.map(agents.list(owner, page), ({ items, next_cursor, total }) => ({
+            items: items.filter(({ data }) => isPublished(data.channels, channel)).map((
+              { created_at, data: { chat_model_config, code, name }, id }
+            ) => ({ created_at, id, name, answers: chat_model_config !== null || code !== undefined })),
+            next_cursor,
+            total
+          }))
+        ))
+      )
 
     const credentialsOf = (owner: UserId) => Effect.orDie(everything((page) => credentials.list(owner, page)))
 

@@ -16,6 +16,7 @@ import { skills } from "./0016_skills.ts"
 import { context } from "./0017_context.ts"
 import { channels } from "./0018_channels.ts"
 import { responses } from "./0019_responses.ts"
+import { ownTasks } from "./0021_own_tasks.ts"
 import { storedCompletions } from "./0022_stored_completions.ts"
 
 /** Every step, for `Migrations.migrate`. */
@@ -37,5 +38,6 @@ export const all: Migrations = {
   "0017_context": context,
   "0018_channels": channels,
   "0019_responses": responses,
+  "0021_own_tasks": ownTasks,
   "0022_stored_completions": storedCompletions
 }

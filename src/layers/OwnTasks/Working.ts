@@ -1,0 +1,229 @@
+/** Does the tasks of the program's own kinds: a row for each, and a job that does it. */
+import { Clock, Data, Duration, Effect, Either, Layer, ParseResult, Predicate, Schema } from "effect"
+import { Invalid, LimitReached, NotFound } from "../../domain/Errors.ts"
+import { TaskId } from "../../domain/Ids.ts"
+import { type Job, newJob } from "../../domain/Job.ts"
+import { maxPendingTasks, maxTaskInput, maxTaskResult, type OwnTask } from "../../domain/OwnTask.ts"
+import { done, type JobHandler, type Jobs, type Outcome } from "../../services/Jobs.ts"
+import { JobStore } from "../../services/JobStore.ts"
+import { NewId } from "../../services/NewId.ts"
+import { now, timestampOf } from "../../services/Now.ts"
+import { type OwnTaskKind, OwnTasks, TaskFailed } from "../../services/OwnTasks.ts"
+import { Storage } from "../../services/Storage.ts"
+import { supervise } from "../Supervise.ts"
+
+/** Tasks are kept for a week. */
+const kept = Duration.days(7)
+const pruneEvery = Duration.minutes(10)
+const pruneBatch = 500
+
+/** Most pieces of a result that comes in pieces. */
+const maxPieces = 10_000
+
+const jobKindOf = ({ name }: OwnTaskKind) => `own_task.${name}`
+
+const Payload = Schema.Struct({ task_id: TaskId })
+const decodePayload = Schema.decodeUnknownOption(Payload)
+
+const tooMuch = new TaskFailed({
+  message: `The result has more than ${maxTaskResult} characters of JSON, or ${maxPieces} pieces.`,
+  again: false
+})
+const broken = "The task failed; the cause is in the server's log."
+
+/** The result as JSON, which is what will be stored. */
+const resultOf = async (value: unknown): Promise<unknown> => {
+  const settled: unknown = await value
+  let result = settled
+  if (Predicate.isObject(settled) && Symbol.asyncIterator in settled) {
+    const pieces: Array<unknown> = []
+    for await (const piece of settled as AsyncIterable<unknown>) {
+      if (pieces.push(piece) > maxPieces) throw tooMuch
+    }
+    result = pieces
+  }
+  const json = JSON.stringify(result) ?? "null"
+  if (json.length > maxTaskResult) throw tooMuch
+  return JSON.parse(json)
+}
+
+const isEffect = (value: unknown): value is Effect.Effect<unknown, unknown> => Effect.isEffect(value)
+
+/** What code of the program failed with, whatever it is. */
+class Broke extends Data.TaggedError("Broke")<{ readonly cause: unknown }> {}
+
+const broke = (cause: unknown) => new Broke({ cause })
+
+const attemptOf = (kind: OwnTaskKind, task: OwnTask, attempt: number): Effect.Effect<unknown, Broke> =>
+  Effect.suspend(() => {
+    const controller = new AbortController()
+    const { id: task_id, user_id: owner } = task
+    return Schema.decodeUnknown(kind.input)(task.input).pipe(
+      Effect.mapError(() =>
+        broke(new TaskFailed({ message: "The input does not fit this version of the task.", again: false }))
+      ),
+      Effect.flatMap((input) =>
+        Effect.try({
+          try: () => kind.run(input, { owner, task_id, attempt, signal: controller.signal }),
+          catch: broke
+        })
+      ),
+      // @effect-diagnostics-next-line anyUnknownInErrorContext:off -- what a program's own effect fails with is its own
+      Effect.flatMap((value) => isEffect(value) ? Effect.mapError(value, broke) : Effect.succeed(value)),
+      Effect.flatMap((value) => Effect.tryPromise({ try: () => resultOf(value), catch: broke })),
+      Effect.onInterrupt(() => Effect.sync(() => controller.abort()))
+    )
+  })
+
+export const handlers = (kinds: ReadonlyArray<OwnTaskKind>) =>
+  Effect.map(Storage, ({ ownTasks }) => {
+    const change = (job: Job, id: TaskId, fields: (task: OwnTask) => Partial<OwnTask>) =>
+      Effect.ignore(
+        ownTasks.modify(job.user_id, id, (task) => ({ ...task, updated_at: job.updated_at, ...fields(task) }))
+      )
+
+    const handlerOf = (kind: OwnTaskKind): JobHandler => {
+      /** What a failed attempt leaves; `job` says whether there will be another. */
+      const failed = (id: TaskId, error: string) => (job: Job) =>
+        change(job, id, () => ({
+          error,
+          ...(job.status === "dead" ? { status: "error", ended_at: job.updated_at } : { status: "pending" })
+        }))
+
+      return {
+        kind: jobKindOf(kind),
+        timeout: kind.timeout,
+        pauses: kind.pauses,
+        work: Effect.fnUntraced(function*(job) {
+          const named = decodePayload(job.payload)
+          if (named._tag === "None") return { result: "dead", error: "Its payload cannot be read." }
+          const id = named.value.task_id
+          const at = yield* now
+          const task = yield* Effect.option(ownTasks.get(job.user_id, id))
+          // It is done, or its owner is gone. One that was given up is done once more when somebody asks for it.
+          if (task._tag === "None" || task.value.status === "finished") return done
+          yield* Effect.ignore(ownTasks.modify(job.user_id, id, (task) => ({
+            ...task,
+            status: "running",
+            attempts: job.attempts,
+            started_at: task.started_at ?? at,
+            ended_at: null,
+            updated_at: at
+          })))
+          return yield* attemptOf(kind, task.value, job.attempts).pipe(
+            Effect.map((result): Outcome => ({
+              ...done,
+              write: (job) =>
+                change(job, id, () => ({ status: "finished", result, error: null, ended_at: job.updated_at }))
+            })),
+            Effect.catchAll(({ cause: error }) => {
+              const told = error instanceof TaskFailed ? error.message : broken
+              const outcome: Outcome = {
+                result: error instanceof TaskFailed && error.again === false ? "dead" : "again",
+                error: told,
+                write: failed(id, told)
+              }
+              return error instanceof TaskFailed
+                ? Effect.succeed(outcome)
+                : Effect.as(Effect.logWarning(`The task ${kind.name} failed`, error), outcome)
+            })
+          )
+        }),
+        unended: (job) => {
+          const named = decodePayload(job.payload)
+          return named._tag === "None" ? Effect.void : failed(named.value.task_id, job.error ?? broken)(job)
+        }
+      }
+    }
+
+    return kinds.map(handlerOf)
+  })
+
+export const make = Effect.fnUntraced(function*(kinds: ReadonlyArray<OwnTaskKind>, jobs: typeof Jobs.Service) {
+  const storage = yield* Storage
+  const store = yield* JobStore
+  const newId = yield* NewId
+  const { ownTasks } = storage
+
+  const pruning = Effect.flatMap(Clock.currentTimeMillis, (millis) =>
+    Effect.repeat(
+      storage.forgetOwnTasks(timestampOf(millis - Duration.toMillis(kept)), pruneBatch),
+      { while: (removed) => removed === pruneBatch }
+    )).pipe(
+      Effect.catchAllCause((cause) => Effect.logDebug("Old tasks cannot be removed now", cause)),
+      Effect.delay(pruneEvery),
+      Effect.forever
+    )
+
+  /** How many of the owner's tasks have this status. */
+  const count = (owner: OwnTask["user_id"], status: OwnTask["status"]) =>
+    Effect.map(Effect.orDie(ownTasks.list(owner, { limit: 1, cursor: undefined }, { status })), ({ total }) => total)
+
+  return OwnTasks.of({
+    submit: Effect.fnUntraced(function*(owner, kind, given, keep) {
+      const decoded = Schema.decodeUnknownEither(kind.input, { errors: "all" })(given)
+      if (Either.isLeft(decoded)) {
+        const errors = ParseResult.ArrayFormatter.formatErrorSync(decoded.left).slice(0, 20).map(({ path }) => ({
+          path: path.join(".").slice(0, 200),
+          message: "is not valid"
+        }))
+        return yield* new Invalid({ detail: "The input does not fit the task's schema.", errors })
+      }
+      const json = JSON.stringify(given) ?? "null"
+      if (json.length > maxTaskInput) {
+        return yield* new Invalid({ detail: `The input has more than ${maxTaskInput} characters of JSON.` })
+      }
+      const task = yield* keep(Effect.gen(function*() {
+        if ((yield* count(owner, "pending")) + (yield* count(owner, "running")) >= maxPendingTasks) {
+          return yield* new LimitReached({
+            code: "too_many_tasks",
+            detail: `${maxPendingTasks} tasks wait already. Wait until some are done.`,
+            retry_after: 5
+          })
+        }
+        const millis = yield* Clock.currentTimeMillis
+        const at = timestampOf(millis)
+        const task: OwnTask = {
+          id: TaskId.make(newId.record(millis)),
+          user_id: owner,
+          created_at: at,
+          updated_at: at,
+          name: kind.name,
+          status: "pending",
+          input: JSON.parse(json),
+          result: null,
+          error: null,
+          attempts: 0,
+          started_at: null,
+          ended_at: null
+        }
+        // Together: there is no task that nothing does, and no job without its task.
+        return yield* storage.transaction(Effect.gen(function*() {
+          yield* Effect.orDie(ownTasks.insert(task))
+          yield* store.add([newJob(`${task.id}.own`, owner, jobKindOf(kind), { task_id: task.id }, at)])
+          return task
+        }))
+      }))
+      yield* jobs.wake
+      return task
+    }),
+    get: (owner, { name }, id) =>
+      Effect.flatMap(
+        Effect.mapError(ownTasks.get(owner, id), () => NotFound.of("Task", id.slice(0, 128))),
+        (task) => task.name === name ? Effect.succeed(task) : NotFound.of("Task", id.slice(0, 128))
+      ),
+    list: (owner, { name }, page) => ownTasks.list(owner, page, { name }, "newest"),
+    // Nothing is looked for where the program brings no tasks.
+    run: kinds.length === 0 ? Effect.never : Effect.gen(function*() {
+      yield* Effect.forkScoped(supervise("Removal of old tasks", pruning))
+      return yield* jobs.run
+    }).pipe(Effect.scoped)
+  })
+})
+
+/** `working` makes the loop that does jobs of these kinds. */
+export const layerWith = <R>(
+  kinds: ReadonlyArray<OwnTaskKind>,
+  working: (handlers: ReadonlyArray<JobHandler>) => Effect.Effect<typeof Jobs.Service, never, R>
+): Layer.Layer<OwnTasks, never, JobStore | Storage | R> =>
+  Layer.effect(OwnTasks, Effect.flatMap(Effect.flatMap(handlers(kinds), working), (jobs) => make(kinds, jobs)))
