@@ -106,6 +106,7 @@ import * as VaultAesGcm from "./Vault/AesGcm.ts"
 import * as VaultChecked from "./Vault/Checked.ts"
 import * as VaultSqlCheck from "./Vault/SqlCheck.ts"
 import * as WorkspaceBubblewrap from "./Workspace/Bubblewrap.ts"
+import * as WorkspaceDocker from "./Workspace/Docker.ts"
 import * as WorkspaceLocal from "./Workspace/Local.ts"
 import * as WorkspaceMemory from "./Workspace/Memory.ts"
 import * as WorkspaceOnlyFiles from "./Workspace/OnlyFiles.ts"
@@ -197,6 +198,13 @@ export const workspaceInMemory = WorkspaceMemory.layer({
   idle: Duration.seconds(defaults.workspace_idle_seconds)
 })
 
+const dockerOf = (settings: Settings) => ({
+  address: settings.docker_host,
+  engineDir: settings.docker_dir,
+  image: settings.docker_image,
+  network: settings.docker_network
+})
+
 /** The workspaces that the settings ask for; where the sandbox does not work, they have files only. */
 const workspaces = (settings: Settings): Layer.Layer<Workspace> => {
   const options = {
@@ -208,6 +216,11 @@ const workspaces = (settings: Settings): Layer.Layer<Workspace> => {
   switch (settings.workspace) {
     case "local":
       return WorkspaceLocal.layer(options)
+    case "docker":
+      return Layer.catchAll(
+        WorkspaceDocker.layer({ ...options, ...dockerOf(settings) }),
+        ({ message }) => WorkspaceOnlyFiles.layer({ ...options, why: message })
+      )
     case "files":
       return WorkspaceOnlyFiles.layer({ ...options, why: "STOA_WORKSPACE is files" })
     default:
@@ -325,6 +338,8 @@ export interface Extensions {
   readonly providers?: ReadonlyArray<Provider>
   /** Tools of all agents, made with `define` of `layers/Toolbox/BuiltInTool.ts`. */
   readonly tools?: ReadonlyArray<ToolSource<Storage | Vault | Models | Workspace | Scope.Scope>>
+  /** The place of workspaces, instead of the one that the settings name. */
+  readonly workspaces?: (settings: Settings) => Layer.Layer<Workspace>
 }
 
 const withModels = <A, E, R, M>(
@@ -392,7 +407,7 @@ export const layer = (settings: Settings, extensions: Extensions = {}) => {
       ...settings,
       trusted: trustsUserHeader(settings),
       tools: extensions.tools,
-      workspace: workspaces(settings),
+      workspace: (extensions.workspaces ?? workspaces)(settings),
       outbound,
       mailer: mailer(settings)
     }

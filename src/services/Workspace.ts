@@ -100,7 +100,7 @@ export interface WorkspaceOf {
 }
 
 export interface WorkspaceKind {
-  readonly name: "memory" | "local" | "bubblewrap" | "files"
+  readonly name: string
   /** Whether programs can be run. */
   readonly runs: boolean
   /** What an operator should know about it, in a sentence. */
