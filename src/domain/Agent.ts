@@ -35,7 +35,7 @@ const ContextConfig = Schema.Struct({
     required: ["task_overview", "current_state", "important_discoveries", "next_steps", "context_to_preserve"]
   }),
   tool_result_limit: withDefault(Schema.Int.pipe(Schema.positive()), 3000),
-  /** Most pictures that a model is shown at once; null is as many as there are. Nothing uses it yet. */
+  /** Most pictures that a model is shown at once; null is as many as there are. */
   max_image_num: withDefault(Schema.NullOr(Schema.NonNegativeInt), null)
 }).annotations({ identifier: "ContextConfig" })
 

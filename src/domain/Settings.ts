@@ -116,9 +116,23 @@ const scheduleMinSeconds = Schema.Number.pipe(Schema.between(0.1, 60)).annotatio
   description: "seconds from 0.1 to 60"
 })
 
-const workspace = Schema.Literal("auto", "bubblewrap", "local", "files").annotations({
-  description: "one of auto, bubblewrap, local and files"
+const workspace = Schema.Literal("auto", "bubblewrap", "docker", "local", "files").annotations({
+  description: "one of auto, bubblewrap, docker, local and files"
 })
+
+const dockerHost = Schema.String.pipe(
+  Schema.pattern(/^(unix:\/\/\/[^\s?#]{1,200}|(tcp|http):\/\/([\w.-]{1,253}|\[[0-9a-fA-F:]{2,45}\])(:\d{1,5})?\/?)$/)
+).annotations({ description: "unix:// and the path of a socket, or tcp://host:port" })
+
+const dockerImage = Schema.String.pipe(
+  Schema.pattern(/^[a-z0-9][a-zA-Z0-9._/:@-]{0,254}$/)
+).annotations({ description: "the name of an image, such as debian:stable-slim" })
+
+const dockerNetwork = Schema.String.pipe(
+  Schema.pattern(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/),
+  // In these a container would have the host's network, or another container's.
+  Schema.filter((name) => name !== "host" && name !== "container")
+).annotations({ description: "none, or the name of a network of the engine, not host" })
 
 const workspaceIsolation = Isolation.annotations({ description: "one of agent, user and session" })
 
@@ -200,6 +214,12 @@ export const Settings = Schema.Struct({
   workspace_isolation: Schema.optionalWith(workspaceIsolation, { exact: true, default: () => "agent" as const }),
   /** Where workspaces are kept; `workspaces` in the data folder without it. */
   workspace_dir: Schema.optionalWith(folder, { exact: true }),
+  /** The container engine of `docker`, the image of its containers, and their network. */
+  docker_host: Schema.optionalWith(dockerHost, { exact: true, default: () => "unix:///var/run/docker.sock" }),
+  docker_image: Schema.optionalWith(dockerImage, { exact: true, default: () => "debian:stable-slim" }),
+  docker_network: Schema.optionalWith(dockerNetwork, { exact: true, default: () => "none" }),
+  /** The folder of the workspaces as the engine sees it, where it has another path there. */
+  docker_dir: Schema.optionalWith(folder, { exact: true }),
   /** How much one workspace may have, and one command that runs in it. */
   workspace_max_mb: Schema.optionalWith(workspaceMegabytes, { exact: true, default: () => 1_024 }),
   workspace_max_files: Schema.optionalWith(workspaceFiles, { exact: true, default: () => 50_000 }),

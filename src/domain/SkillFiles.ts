@@ -4,6 +4,7 @@
  */
 import { Either } from "effect"
 import { Invalid } from "./Errors.ts"
+import { hasHidden } from "./Text.ts"
 
 const mebibyte = 1024 * 1024
 
@@ -62,7 +63,7 @@ const encoder = new TextEncoder()
 const problemOf = (path: string, names: ReadonlyArray<string>): string | undefined => {
   if (!path.isWellFormed()) return "a name is no Unicode text"
   if (encoder.encode(path).length > maxPath) return `a path is longer than ${maxPath} bytes`
-  if (/[\x00-\x1f\x7f-\x9f\u2028\u2029]/.test(path)) return "a name has characters that no name may have"
+  if (hasHidden(path)) return "a name has characters that no name may have"
   if (path.includes("\\")) return "a name has a backslash in it"
   if (path.startsWith("/") || /^[A-Za-z]:/.test(path)) return "a path is absolute"
   if (names.includes("") || names.includes(".") || names.includes("..")) return "a path is not a plain one: a/b/c"

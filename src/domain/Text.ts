@@ -27,3 +27,9 @@ const visible = /[^\p{White_Space}\p{Default_Ignorable_Code_Point}\x1c-\x1f]/u
 
 /** Whether a text shows nothing. */
 export const isBlank = (text: string): boolean => !visible.test(text)
+
+/**
+ * Whether a text has characters that nobody sees or that turn what stands around them: controls, ends of lines, marks of
+ * direction. Those that join letters are part of some languages' words.
+ */
+export const hasHidden = (text: string): boolean => /[\p{Cc}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/u.test(text)

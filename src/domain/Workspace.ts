@@ -7,6 +7,7 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import { Either, Schema } from "effect"
 import { Gone, type LimitReached, NotFound, problem, TooLarge } from "./Errors.ts"
 import { AgentId, Timestamp, WorkspaceId } from "./Ids.ts"
+import { hasHidden } from "./Text.ts"
 
 /** Who shares a workspace: all sessions of an agent, all of a user, or those that name the same `workspace_id`. */
 export const Isolation = Schema.Literal("agent", "user", "session")
@@ -81,6 +82,9 @@ export const isGone = (): Gone => new Gone({ code: "workspace_deleted", detail: 
 
 export const full = (why: string): WorkspaceFull => new WorkspaceFull({ detail: why })
 
+export const noRoomFor = (room: number): string =>
+  `There is room for ${Math.max(0, room)} bytes more in the workspace: delete what is not needed.`
+
 export const tooLong = (path: string, size: number): TooLarge =>
   new TooLarge({
     code: "file_too_large",
@@ -135,7 +139,7 @@ export const namesOf = (
 }
 
 /** Names that a client or a model may give to something new: they can be shown in one line. */
-export const isPlain = (name: string): boolean => !/[\x00-\x1f\x7f]/.test(name) && name.isWellFormed()
+export const isPlain = (name: string): boolean => !hasHidden(name) && name.isWellFormed()
 
 export const pathOf = (root: string, names: ReadonlyArray<string>): string => [root, ...names].join("/")
 

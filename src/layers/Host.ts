@@ -110,6 +110,7 @@ import * as VaultAesGcm from "./Vault/AesGcm.ts"
 import * as VaultChecked from "./Vault/Checked.ts"
 import * as VaultSqlCheck from "./Vault/SqlCheck.ts"
 import * as WorkspaceBubblewrap from "./Workspace/Bubblewrap.ts"
+import * as WorkspaceDocker from "./Workspace/Docker.ts"
 import * as WorkspaceLocal from "./Workspace/Local.ts"
 import * as WorkspaceMemory from "./Workspace/Memory.ts"
 import * as WorkspaceOnlyFiles from "./Workspace/OnlyFiles.ts"
@@ -203,6 +204,13 @@ export const workspaceInMemory = WorkspaceMemory.layer({
   idle: Duration.seconds(defaults.workspace_idle_seconds)
 })
 
+const dockerOf = (settings: Settings) => ({
+  address: settings.docker_host,
+  engineDir: settings.docker_dir,
+  image: settings.docker_image,
+  network: settings.docker_network
+})
+
 /** The workspaces that the settings ask for; where the sandbox does not work, they have files only. */
 const workspaces = (settings: Settings): Layer.Layer<Workspace> => {
   const options = {
@@ -214,6 +222,11 @@ const workspaces = (settings: Settings): Layer.Layer<Workspace> => {
   switch (settings.workspace) {
     case "local":
       return WorkspaceLocal.layer(options)
+    case "docker":
+      return Layer.catchAll(
+        WorkspaceDocker.layer({ ...options, ...dockerOf(settings) }),
+        ({ message }) => WorkspaceOnlyFiles.layer({ ...options, why: message })
+      )
     case "files":
       return WorkspaceOnlyFiles.layer({ ...options, why: "STOA_WORKSPACE is files" })
     default:
@@ -339,6 +352,8 @@ export interface Extensions {
   readonly agents?: ReadonlyArray<OwnAgent>
   /** Work that clients hand in and ask about later, made with `make` of `layers/OwnTasks/Task.ts`. */
   readonly tasks?: ReadonlyArray<OwnTaskKind>
+  /** The place of workspaces, instead of the one that the settings name. */
+  readonly workspaces?: (settings: Settings) => Layer.Layer<Workspace>
 }
 
 const withModels = <A, E, R, M>(
@@ -408,7 +423,7 @@ export const layer = (settings: Settings, extensions: Extensions = {}) => {
       tools: extensions.tools,
       agents: extensions.agents,
       tasks: extensions.tasks,
-      workspace: workspaces(settings),
+      workspace: (extensions.workspaces ?? workspaces)(settings),
       outbound,
       mailer: mailer(settings)
     }

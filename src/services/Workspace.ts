@@ -11,6 +11,14 @@ export interface OpenFile {
   readonly read: (offset: number, length: number) => Effect.Effect<Uint8Array, FileError>
 }
 
+/** A file that is to stand in a new folder. */
+export interface NewFile<E> {
+  /** Below the folder: `a/b/c`. */
+  readonly path: string
+  /** Small files cost less in one piece. */
+  readonly bytes: Stream.Stream<Uint8Array, E> | Effect.Effect<Uint8Array, E>
+}
+
 export interface Listing {
   /** By name. */
   readonly entries: ReadonlyArray<Entry>
@@ -69,6 +77,11 @@ export interface OpenWorkspace {
    * file after. Resolves to its size. `failed` errors of the stream are the caller's own.
    */
   readonly write: <E>(path: string, bytes: Stream.Stream<Uint8Array, E>) => Effect.Effect<number, FileError | E>
+  /**
+   * Puts a folder with all its files at a path; what stood there goes. Readers see the folder before, none for a moment,
+   * or the whole one, and never a part of it. It costs less than to write each file by itself.
+   */
+  readonly writeFolder: <E>(path: string, files: ReadonlyArray<NewFile<E>>) => Effect.Effect<void, FileError | E>
   /** Changes a file of at most `maxWhole` bytes; nobody else who writes through this service comes in between. */
   readonly modify: <E>(
     path: string,
@@ -87,7 +100,7 @@ export interface WorkspaceOf {
 }
 
 export interface WorkspaceKind {
-  readonly name: "memory" | "local" | "bubblewrap" | "files"
+  readonly name: string
   /** Whether programs can be run. */
   readonly runs: boolean
   /** What an operator should know about it, in a sentence. */

@@ -149,7 +149,9 @@ describe("A large file", () => {
 
 describe("A file of the history", () => {
   /** What a model is given for a message with these blocks. */
-  const given = (...content: ReadonlyArray<DataBlock>) =>
+  const given = (...content: ReadonlyArray<DataBlock>) => givenAtMost(null, ...content)
+
+  const givenAtMost = (most: number | null, ...content: ReadonlyArray<DataBlock>) =>
     Effect.gen(function*() {
       const withFiles = yield* FilesIn.make({ max_files_mb: 20 })
       const message: Message = {
@@ -162,7 +164,7 @@ describe("A file of the history", () => {
         finished_at: null,
         usage: noUsage
       }
-      return yield* withFiles("ada" as UserId, [message], ([message]) => Effect.succeed(message!.content))
+      return yield* withFiles("ada" as UserId, [message], ([message]) => Effect.succeed(message!.content), most)
     }).pipe(Effect.provide(FilesMemory.layer.pipe(Layer.provide(Memory.layer))))
 
   const good = picture(png().toString("base64"))
@@ -183,6 +185,23 @@ describe("A file of the history", () => {
         assert.strictEqual(second, good)
       }))
   }
+
+  it.effect("that is a picture is shown only while it is one of the newest that the agent wants", () =>
+    Effect.gen(function*() {
+      const pictures = [1, 2, 3].map(() => picture(png().toString("base64")))
+      const sound: DataBlock = {
+        ...good,
+        source: { type: "url", url: "https://a.example/a.mp3", media_type: "audio/mpeg" }
+      }
+      const kinds = (most: number | null) =>
+        Effect.map(
+          givenAtMost(most, sound, ...pictures),
+          (content) => content.map((block) => block.type === "text" ? block.text.includes("newest") : block)
+        )
+      assert.deepStrictEqual(yield* kinds(2), [sound, true, pictures[1]!, pictures[2]!])
+      assert.deepStrictEqual(yield* kinds(0), [sound, true, true, true])
+      for (const most of [3, null]) assert.deepStrictEqual(yield* kinds(most), [sound, ...pictures])
+    }))
 
   it.effect("that is a data: URL goes out as base64, and another URL as it is", () =>
     Effect.gen(function*() {

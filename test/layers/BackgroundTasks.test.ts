@@ -1,15 +1,20 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
+import { newJob } from "../../src/domain/Job.ts"
 import { textOf } from "../../src/domain/Message.ts"
+import * as Waking from "../../src/layers/BackgroundTasks/Waking.ts"
 import * as Host from "../../src/layers/Host.ts"
-import { BackgroundTasks } from "../../src/services/BackgroundTasks.ts"
+import { BackgroundTasks, taskJobKind } from "../../src/services/BackgroundTasks.ts"
+import { now } from "../../src/services/Now.ts"
+import { Storage } from "../../src/services/Storage.ts"
+import { TaskStore } from "../../src/services/TaskStore.ts"
 import { call, isIdle, reply, taskProcess, tasksContract, toldTimes } from "../contracts/TasksContract.ts"
 import { conversation, say } from "../support/hub.ts"
-import { eventually } from "../support/live.ts"
+import { eventually, live } from "../support/live.ts"
 import { patience } from "../support/Patience.ts"
 import { bus } from "../support/peers.ts"
 import { freshDatabase } from "../support/Postgres.ts"
-import { isWoken, runsOf, slowTool, tasksOf, toldIn } from "../support/tasks.ts"
+import { isWoken, leftTask, runsOf, slowTool, tasksOf, toldIn } from "../support/tasks.ts"
 
 tasksContract("Memory", Host.memory)
 
@@ -81,5 +86,39 @@ layer(Host.memory, { timeout: patience(30_000), excludeTestServices: true })("Ta
       yield* there.do(isIdle(session))
       assert.deepStrictEqual((yield* tasksOf(session)).map(({ status }) => status), ["lost"])
       assert.lengthOf(yield* toldIn(session), 1)
+    }))
+})
+
+layer(Host.memory, { timeout: patience(30_000), excludeTestServices: true })("A task whose waking was lost", (it) => {
+  it.scoped("is woken for again: the run that took the first one was killed before it told", () =>
+    Effect.gen(function*() {
+      const host = yield* live()
+      const session = yield* host.do(conversation())
+      const task = yield* leftTask(session)
+      const at = yield* now
+      yield* host.do(Effect.flatMap(TaskStore, ({ end }) => end({ ...task, status: "lost", ended_at: at })))
+      const wake = (attempts: number) =>
+        host.do(Effect.flatMap(Waking.handler, ({ work }) =>
+          work({
+            ...newJob(`task.${task.id}`, task.user_id, taskJobKind, { task_id: task.id, session_id: session.id }, at),
+            attempts
+          })))
+      // An earlier attempt was taken into a run that is over, and has told nothing.
+      const { claims } = yield* Storage
+      yield* claims.insert({
+        id: `task ${task.id}`,
+        user_id: task.user_id,
+        created_at: at,
+        updated_at: at,
+        digest: "",
+        answer: "{}",
+        is_sealed: false
+      })
+      assert.strictEqual((yield* wake(2)).result, "again")
+      yield* toldTimes(session, 1)
+      yield* host.do(isIdle(session))
+      assert.strictEqual((yield* wake(3)).result, "done")
+      assert.lengthOf(yield* toldIn(session), 1)
+      assert.lengthOf(yield* runsOf(session), 1)
     }))
 })

@@ -165,9 +165,12 @@ const workspace = (settings: Settings) =>
         )
       }
       if (settings.workspace === "files") return ok("tools", "Agents have files and run nothing (STOA_WORKSPACE=files)")
+      if (problem === undefined && settings.workspace === "docker") {
+        return ok("tools", `Agents' programs run in containers of '${settings.docker_image}'`)
+      }
       if (problem === undefined) return ok("tools", "Agents' programs run in a bubblewrap sandbox, without network")
-      return settings.workspace === "bubblewrap"
-        ? fail("tools", problem, "The server does not start with STOA_WORKSPACE=bubblewrap.")
+      return settings.workspace === "bubblewrap" || settings.workspace === "docker"
+        ? fail("tools", problem, `The server does not start with STOA_WORKSPACE=${settings.workspace}.`)
         : warn("tools", `Agents have files and run nothing: ${problem}`, "See docs/workspaces.md.")
     })
   )

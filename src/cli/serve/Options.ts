@@ -69,7 +69,7 @@ export const options = {
     text(
       "workspace",
       "KIND",
-      "What agents' programs run in: auto, bubblewrap, local (no sandbox) or files (none run)",
+      "What agents' programs run in: auto, bubblewrap, docker, local (no sandbox) or files (none run)",
       "auto"
     )
   ),
@@ -78,6 +78,14 @@ export const options = {
   ),
   workspace_dir: Options.optional(
     text("workspace_dir", "FOLDER", "Folder of the workspaces", "workspaces in the data folder")
+  ),
+  docker_host: Options.optional(
+    text("docker_host", "ADDRESS", "Socket or address of the container engine", "unix:///var/run/docker.sock")
+  ),
+  docker_image: Options.optional(text("docker_image", "IMAGE", "Image of the containers", "debian:stable-slim")),
+  docker_network: Options.optional(text("docker_network", "NETWORK", "Network of the containers", "none")),
+  docker_dir: Options.optional(
+    text("docker_dir", "FOLDER", "Folder of the workspaces as the container engine sees it")
   ),
   workspace_max_mb: number("workspace_max_mb", "MEGABYTES", "How much the files of one workspace may have", 1024),
   workspace_max_files: number("workspace_max_files", "COUNT", "How many files one workspace may have", 50_000),
@@ -196,6 +204,10 @@ export const read = Effect.fnUntraced(function*(flags: Flags) {
         flags.workspace_isolation
       ) as SettingsSource.Flags["workspace_isolation"],
       workspace_dir: Option.getOrUndefined(flags.workspace_dir),
+      docker_host: Option.getOrUndefined(flags.docker_host),
+      docker_image: Option.getOrUndefined(flags.docker_image),
+      docker_network: Option.getOrUndefined(flags.docker_network),
+      docker_dir: Option.getOrUndefined(flags.docker_dir),
       workspace_max_mb: Option.getOrUndefined(flags.workspace_max_mb),
       workspace_max_files: Option.getOrUndefined(flags.workspace_max_files),
       workspace_processes: Option.getOrUndefined(flags.workspace_processes),

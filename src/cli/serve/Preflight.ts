@@ -56,11 +56,11 @@ const workspace = Effect.fnUntraced(function*(settings: Settings) {
       "Agents' programs would run as root without a sandbox (STOA_WORKSPACE=local): run stoa as a user of its own."
     )
   }
-  if (workspace === "bubblewrap") {
+  if (workspace === "bubblewrap" || workspace === "docker") {
     const problem = yield* problemOf(settings)
     if (problem !== undefined) {
       return yield* refuse(
-        `${problem}. Without STOA_WORKSPACE=bubblewrap the server starts, and agents have files but run nothing.`
+        `${problem}. Without STOA_WORKSPACE=${workspace} the server starts, and agents have files but run nothing.`
       )
     }
   }

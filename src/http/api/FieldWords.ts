@@ -139,7 +139,7 @@ export const fields: Readonly<Record<string, string>> = {
   lateness_ms: "Milliseconds from `due_at` to `sent_at`.",
   local: "The same on the zone's wall clock, with its offset.",
   max_fires: "How often it fires by the clock before it ends; null for no limit.",
-  max_image_num: "The most pictures that the model is shown; null for as many as there are. Nothing uses it yet.",
+  max_image_num: "The most pictures that the model is shown, the newest; null for as many as there are.",
   max_input_tokens: "The longest text, in tokens.",
   max_inputs: "The most texts that the provider takes at once; null when it is not known.",
   max_iters: "The most rounds of a model call and its tool calls before the run gives up.",

@@ -14,6 +14,7 @@ import { Files, wholeOf } from "../../services/Files.ts"
 import * as HeavyWork from "../../services/HeavyWork.ts"
 import { ModelFailed } from "../../services/Models.ts"
 import { dataIn, note, type Piece, replaced } from "./FileBlocks.ts"
+import { newest } from "./Pictures.ts"
 import { readable } from "./ReadableFiles.ts"
 
 /** Characters of base64 that a call may have in stored files, when the operator allows no larger requests. */
@@ -157,9 +158,10 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
   return <A, E, R>(
     owner: UserId,
     given: ReadonlyArray<Message>,
-    call: (messages: ReadonlyArray<Message>) => Effect.Effect<A, E, R>
+    call: (messages: ReadonlyArray<Message>) => Effect.Effect<A, E, R>,
+    maxPictures: number | null = null
   ): Effect.Effect<A, E | ModelFailed, R> => {
-    const messages = given.map(readable)
+    const messages = newest(given.map(readable), maxPictures)
     if (messages.every((message) => storedIn(message).length === 0)) return call(messages)
     return Effect.flatMap(plan(owner, messages), (planned): Effect.Effect<A, E | ModelFailed, R> => {
       const whole = Effect.flatMap(Effect.forEach(messages, (message) => inPlace(owner, message, planned)), call)

@@ -176,7 +176,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
             if (stored !== undefined) return stored
           }
           return out.behind()
-        })).pipe(
+        }), agent.data.context_config.max_image_num).pipe(
           Effect.zipRight(outlet.settled),
           // Nothing that still waits for its file may come out behind the end of the call.
           Effect.onError((cause) => Cause.isInterrupted(cause) ? outlet.stop : outlet.settled),

@@ -40,6 +40,7 @@ export const handler = Effect.gen(function*() {
   const hub = yield* SessionHub
 
   const again = (error: string): Outcome => ({ result: "again", error })
+  const notYet = again("It is not told yet.")
 
   const waking: JobHandler = {
     kind: taskJobKind,
@@ -53,9 +54,14 @@ export const handler = Effect.gen(function*() {
       // Its session is gone, it is told already, or somebody has stopped the session: then it is told by the next run.
       if (task === undefined || session === undefined || !isUntold(task)) return done
       if (yield* store.isQuiet(task.id)) return done
-      if (attempts <= patient && (yield* hub.status(session)) === "running") return again("A run goes on.")
-      const claimId = `task ${task.id}`
-      if (Option.isSome(yield* Effect.option(storage.claims.host.get(claimId)))) return done
+      const status = yield* hub.status(session)
+      if (attempts <= patient && status === "running") return again("A run goes on.")
+      // An input that was taken may not have told it: its run may have been killed between two of the steps that tell. So
+      // only what is told is done; it is asked for again where nothing is left that could tell.
+      const wasSent = Option.isSome(yield* Effect.option(storage.claims.host.get(`task ${task.id}`)))
+      const isLast = attempts > pauses.length
+      if (wasSent && (isLast || status !== "idle")) return isLast ? done : notYet
+      const claimId = wasSent ? `task ${task.id} ${attempts}` : `task ${task.id}`
       const request: ChatRequest = {
         agent_id: session.agent_id,
         session_id: session.id,
@@ -74,7 +80,8 @@ export const handler = Effect.gen(function*() {
         is_sealed: false
       })
       return yield* hub.send(owner, request, claimOf, { source: "task", source_id: task.id }).pipe(
-        Effect.as(done),
+        // What waits for a person may wait for long. It is told by the run that goes on then.
+        Effect.as(isLast ? done : notYet),
         // What its owner has to mend first, such as a model that is missing: it is told when somebody talks to the session.
         Effect.catchTags({
           NotFound: () => Effect.succeed(done),

@@ -8,16 +8,20 @@ import { createHash } from "node:crypto"
 import { type Invalid, LimitReached, NotFound } from "../../domain/Errors.ts"
 import { SkillBundleId, type Timestamp, type UserId } from "../../domain/Ids.ts"
 import type { Skill, SkillBundle } from "../../domain/Skill.ts"
-import { mainFile, planOf, skillRefused } from "../../domain/SkillFiles.ts"
+import { planOf, skillRefused } from "../../domain/SkillFiles.ts"
 import * as Base64 from "../../services/Base64.ts"
 import { NewId } from "../../services/NewId.ts"
+import { nextTurn } from "../../services/NextTurn.ts"
 import { timestampOf } from "../../services/Now.ts"
 import { Storage } from "../../services/Storage.ts"
 import { supervise } from "../Supervise.ts"
 import * as FrontMatter from "./FrontMatter.ts"
-import type { Source } from "./Source.ts"
+import type { Bytes, Source } from "./Source.ts"
 
 const pieceBytes = 256 * 1024
+
+/** Files that are taken in one turn of the event loop. */
+const filesAtOnce = 50
 
 /** Pieces that one who reads a whole bundle has in memory. */
 const keptPieces = 4
@@ -97,7 +101,19 @@ export const make = Effect.gen(function*() {
           return known
         })
       )
-    return (path: string) => find(bundle, path, piece, Infinity)
+    let end = 0
+    const places = new Map(bundle.files.map(({ path, size }) => [path, { from: end, to: end += size }]))
+    return (path: string): Bytes<NotFound> => {
+      const { from, to } = places.get(path) ?? { from: 0, to: Infinity }
+      if (to - from > pieceBytes) return find(bundle, path, piece, Infinity)
+      const [first, last] = [Math.floor(from / pieceBytes), Math.floor(Math.max(from, to - 1) / pieceBytes)]
+      const part = (n: number) =>
+        Effect.map(piece(n), (bytes) => bytes.subarray(Math.max(0, from - n * pieceBytes), to - n * pieceBytes))
+      if (from === to) return Effect.succeed(Buffer.alloc(0))
+      return first === last
+        ? part(first)
+        : Effect.zipWith(part(first), part(last), (one, other) => Buffer.concat([one, other]))
+    }
   }
 
   const whole = (stream: Stream.Stream<Uint8Array, NotFound>): Effect.Effect<Buffer, NotFound> =>
@@ -155,9 +171,11 @@ export const make = Effect.gen(function*() {
       /** The file's bytes, as many as were told. */
       const checked = ({ from, path, size }: typeof plan[number]) => {
         const other = skillRefused("a file has another size than was told", path)
+        const file = bytes(from)
+        if (Effect.isEffect(file)) return Effect.filterOrFail(file, ({ length }) => length === size, () => other)
         let seen = 0
         return Stream.concat(
-          Stream.mapEffect(bytes(from), (piece) => {
+          Stream.mapEffect(file, (piece) => {
             seen += piece.length
             return seen > size ? other : Effect.succeed(piece)
           }),
@@ -166,7 +184,10 @@ export const make = Effect.gen(function*() {
       }
 
       // It is read first: without it the others need not be read.
-      const first = Buffer.concat(Chunk.toReadonlyArray(yield* Stream.runCollect(checked(plan[0]!))))
+      const given = checked(plan[0]!)
+      const first = Effect.isEffect(given)
+        ? Buffer.from(yield* given)
+        : Buffer.concat(Chunk.toReadonlyArray(yield* Stream.runCollect(given)))
       const main = yield* FrontMatter.mainOf(first)
       yield* allows(main, sum)
 
@@ -181,13 +202,15 @@ export const make = Effect.gen(function*() {
       yield* Effect.gen(function*() {
         yield* Effect.orDie(skillBundles.insert(bundle))
         const { end, take } = writer(bundle, at)
-        for (const one of plan) {
+        const add = (piece: Uint8Array) => {
+          digest.update(piece)
+          return take(piece)
+        }
+        for (const [i, one] of plan.entries()) {
+          if (i % filesAtOnce === filesAtOnce - 1) yield* nextTurn
           digest.update(JSON.stringify([one.path, one.size]))
-          const stream = one.path === mainFile ? Stream.succeed(first) : checked(one)
-          yield* Stream.runForEach(stream, (piece) => {
-            digest.update(piece)
-            return take(piece)
-          })
+          const file = i === 0 ? Effect.succeed(first) : checked(one)
+          yield* Effect.isEffect(file) ? Effect.flatMap(file, add) : Stream.runForEach(file, add)
         }
         yield* end
       }).pipe(Effect.onError(() => discard(bundle)))
@@ -201,8 +224,11 @@ export const make = Effect.gen(function*() {
       return {
         brought: found.files,
         packed: undefined,
-        bytes: (place) =>
-          Stream.mapError(read(found.files[place]!.path), () => skillRefused("it was removed while it was copied"))
+        bytes: (place) => {
+          const bytes = read(found.files[place]!.path)
+          const gone = () => skillRefused("it was removed while it was copied")
+          return Effect.isEffect(bytes) ? Effect.mapError(bytes, gone) : Stream.mapError(bytes, gone)
+        }
       }
     })
 

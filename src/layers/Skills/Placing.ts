@@ -11,9 +11,6 @@ import type { FileError } from "../../domain/Workspace.ts"
 import { type OpenWorkspace, readUpTo } from "../../services/Workspace.ts"
 import type * as Bundles from "./Bundles.ts"
 
-/** Files that are written at the same time. */
-const concurrency = 8
-
 const listFile = "skills/.skills"
 const maxList = 64 * 1024
 
@@ -38,22 +35,28 @@ const streamOf = (bytes: Uint8Array) => Stream.succeed(bytes)
 const clear = (workspace: OpenWorkspace, name: string): Effect.Effect<void, FileError> =>
   Effect.catchTag(workspace.remove(skillFolder(name)), "NotFound", () => Effect.void)
 
-/** Called for one owner at a time. */
+type Placed = Pick<Skill, "digest" | "name">
+
+const stands = (before: Readonly<Record<string, string>>, workspace: OpenWorkspace, { digest, name }: Placed) =>
+  Object.hasOwn(before, name) && before[name] === digest ? isThere(workspace, { name }) : Effect.succeed(false)
+
+/** Whether it stands in the workspace already. */
+export const isPlaced = (workspace: OpenWorkspace, skill: Placed): Effect.Effect<boolean> =>
+  Effect.flatMap(standing(workspace), (before) => stands(before, workspace, skill))
+
+/** Called for one workspace at a time. */
 export const place = Effect.fnUntraced(function*(
   workspace: OpenWorkspace,
-  { digest, name }: Pick<Skill, "digest" | "name">,
+  { digest, name }: Placed,
   bundle: SkillBundle,
   { reader }: Pick<Effect.Effect.Success<typeof Bundles.make>, "reader">
 ) {
   const before = yield* standing(workspace)
-  if (Object.hasOwn(before, name) && before[name] === digest && (yield* isThere(workspace, { name }))) return
+  if (yield* stands(before, workspace, { digest, name })) return
+  // Together they may be more than the workspace may have.
   yield* clear(workspace, name)
   const read = reader(bundle)
-  yield* Effect.forEach(
-    bundle.files,
-    ({ path }) => workspace.write(`${skillFolder(name)}/${path}`, read(path)),
-    { concurrency, discard: true }
-  )
+  yield* workspace.writeFolder(skillFolder(name), bundle.files.map(({ path }) => ({ path, bytes: read(path) })))
   // Last: what is listed stands there whole.
   yield* list(workspace, { ...before, [name]: digest })
 }) satisfies (...args: never) => Effect.Effect<void, FileError | NotFound>

@@ -12,7 +12,6 @@ import { type OpenWorkspace, Workspace, type WorkspaceOf } from "../../services/
 import * as Adding from "./Adding.ts"
 import * as Bundles from "./Bundles.ts"
 import * as FrontMatter from "./FrontMatter.ts"
-import * as InLine from "./InLine.ts"
 import * as Placing from "./Placing.ts"
 import * as Records from "./Records.ts"
 import type { Source } from "./Source.ts"
@@ -46,8 +45,8 @@ export const make = Effect.gen(function*() {
   const records = yield* Records.make
   const bundles = yield* Bundles.make
   const workspaces = yield* Workspace
-  const inLine = InLine.make()
-  const { addTo, open } = Adding.make(records, bundles)
+  const { addTo, inPlace, open } = Adding.make(records, bundles)
+  const lineOf = (owner: UserId, of: WorkspaceOf) => inPlace(Adding.placeOf(owner, workspaces.keyOf(owner, of)))
 
   /** Adds a skill to a workspace that is open. */
   const addToWorkspace = Effect.fnUntraced(function*(
@@ -77,7 +76,7 @@ export const make = Effect.gen(function*() {
       const opened = yield* open(asker, source)
       const workspace = yield* workspaces.open(asker.user_id, of)
       yield* addToWorkspace(asker.user_id, of, workspace, opened)
-    }).pipe(Effect.scoped, inLine(asker.user_id))
+    }).pipe(Effect.scoped)
   )
 
   const copy = Effect.fnUntraced(function*(owner: UserId, of: WorkspaceOf, id: string) {
@@ -94,7 +93,6 @@ export const make = Effect.gen(function*() {
       const results = yield* Effect.forEach(new Set(ids), (id) =>
         copy(owner, of, id).pipe(
           Effect.scoped,
-          inLine(owner),
           Effect.match({
             onSuccess: ({ name }) => ({ id, name, why: undefined }),
             onFailure: ({ detail }) => ({ id, name: undefined, why: detail })
@@ -118,7 +116,7 @@ export const make = Effect.gen(function*() {
         const opened = yield* open(asker, source)
         const skill = yield* addTo({ ...options, owner: asker.user_id, workspace: "" }, opened, () => Effect.void)
         return viewOf(skill, asker.user_id)
-      }).pipe(Effect.scoped, inLine(asker.user_id))
+      }).pipe(Effect.scoped)
   )
 
   const ofWorkspace = (owner: UserId, of: WorkspaceOf) => records.ofWorkspace(owner, () => workspaces.keyOf(owner, of))
@@ -133,18 +131,25 @@ export const make = Effect.gen(function*() {
       yield* Effect.ignore(
         Effect.flatMap(workspaces.open(owner, of), (workspace) => Placing.take(workspace, skill.name))
       )
-    }).pipe(Effect.scoped, inLine(owner))
+    }).pipe(Effect.scoped, lineOf(owner, of))
   )
 
+  /** Where the files of a skill stand. Where there is no room for them they do not, and can be read all the same. */
   const placed = (owner: UserId, of: WorkspaceOf, skill: Skill, bundle: SkillBundle) =>
-    Effect.flatMap(
-      workspaces.open(owner, of),
-      (workspace) =>
-        Effect.as(Placing.place(workspace, skill, bundle, bundles), `${workspace.root}/${skillFolder(skill.name)}`)
-    ).pipe(
-      Effect.scoped,
-      inLine(owner)
-    )
+    Effect.flatMap(workspaces.open(owner, of), (workspace) =>
+      Placing.isPlaced(workspace, skill).pipe(
+        // Only what has to be written waits for its turn.
+        Effect.flatMap((isPlaced) =>
+          isPlaced ? Effect.void : lineOf(owner, of)(Placing.place(workspace, skill, bundle, bundles))
+        ),
+        Effect.as(`${workspace.root}/${skillFolder(skill.name)}`)
+      )).pipe(
+        Effect.scoped,
+        Effect.catchTags({
+          WorkspaceFull: () => Effect.succeed(undefined),
+          LimitReached: () => Effect.succeed(undefined)
+        })
+      )
 
   const read = Effect.fn("Skills.read")(function*(
     owner: UserId,

@@ -3,7 +3,7 @@
  * itself is checked here before anything is unpacked, and each file is unpacked as a stream.
  */
 import { Effect, Stream } from "effect"
-import { crc32 } from "node:zlib"
+import { crc32, inflateRawSync } from "node:zlib"
 import * as yauzl from "yauzl"
 import type { Invalid } from "../../domain/Errors.ts"
 import { maxPackedBytes, maxSkillFiles, skillRefused } from "../../domain/SkillFiles.ts"
@@ -25,6 +25,9 @@ const folder = 0o040000
 
 const stored = 0
 const deflated = 8
+
+/** Files of at most so many bytes are unpacked at once: streams cost more than all else of them. */
+const small = 64 * 1024
 
 /** What of an entry is known to be wrong. */
 const problemOf = (entry: yauzl.Entry): Invalid | undefined => {
@@ -60,6 +63,31 @@ const entriesOf = Effect.fnUntraced(function*(zip: yauzl.ZipFile) {
   }
 })
 
+/** What stands before the bytes of a file: a mark, and how long its name and what else is told of it are. */
+const localHeader = { mark: 0x04034b50, bytes: 30, name: 26, extra: 28 }
+
+/** Undefined where it is broken, or has another size than is told. */
+const wholeOf = (buffer: Buffer, entry: yauzl.Entry): Effect.Effect<Uint8Array> | undefined => {
+  const { compressedSize, compressionMethod, relativeOffsetOfLocalHeader: at, uncompressedSize } = entry
+  if (at + localHeader.bytes > buffer.length || buffer.readUInt32LE(at) !== localHeader.mark) return undefined
+  const from = at + localHeader.bytes + buffer.readUInt16LE(at + localHeader.name) +
+    buffer.readUInt16LE(at + localHeader.extra)
+  const packed = buffer.subarray(from, from + compressedSize)
+  const bytes = compressionMethod === stored ? packed : inflated(packed, uncompressedSize)
+  return packed.length === compressedSize && bytes?.length === uncompressedSize && crc32(bytes) === entry.crc32
+    ? Effect.succeed(bytes)
+    : undefined
+}
+
+const inflated = (packed: Buffer, size: number): Buffer | undefined => {
+  try {
+    // The library wants room for one byte.
+    return inflateRawSync(packed, { maxOutputLength: Math.max(1, size) })
+  } catch {
+    return undefined
+  }
+}
+
 export const open = Effect.fnUntraced(function*(bytes: Uint8Array) {
   if (bytes.length > maxPackedBytes) return yield* skillRefused(`the archive has more than ${maxPackedBytes} bytes`)
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -76,6 +104,9 @@ export const open = Effect.fnUntraced(function*(bytes: Uint8Array) {
     bytes: (place: number) => {
       const entry = entries[place]!
       const broken = skillRefused("a file of the archive is broken", entry.fileName)
+      if (Math.max(entry.uncompressedSize, entry.compressedSize) <= small) {
+        return Effect.suspend(() => wholeOf(buffer, entry) ?? broken)
+      }
       return Stream.unwrap(
         Effect.map(
           Effect.tryPromise({ try: () => zip.openReadStreamPromise(entry), catch: () => broken }),

@@ -18,6 +18,11 @@ export interface Usage {
   readonly files: number
 }
 
+export interface StagedFile<E> {
+  readonly names: Names
+  readonly bytes: Stream.Stream<Uint8Array, E> | Effect.Effect<Uint8Array, E>
+}
+
 /** Bytes that are written, but that nobody can see yet. */
 export interface Staged {
   readonly size: number
@@ -34,6 +39,11 @@ export interface Place {
   /** Takes bytes in, at most `room` of them. They are dropped when the scope closes before they have a place. */
   readonly stage: <E>(
     bytes: Stream.Stream<Uint8Array, E>,
+    room: number
+  ) => Effect.Effect<Staged, FileError | E, Scope.Scope>
+  /** The same for a folder. Nothing else has these names, and none leads through a file. */
+  readonly stageFolder: <E>(
+    files: ReadonlyArray<StagedFile<E>>,
     room: number
   ) => Effect.Effect<Staged, FileError | E, Scope.Scope>
   readonly remove: (names: Names) => Effect.Effect<void, FileError>

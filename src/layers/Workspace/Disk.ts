@@ -3,7 +3,7 @@
  *
  *   owners/<hash of owner>/<key>/files      what the agent sees
  *   owners/<hash of owner>/<key>/meta.json  whose it is
- *   staging/                                files that are being written
+ *   staging/                                files and folders that are being written
  *   trash/                                  what is being removed
  *
  * All on one file system, because they are moved from one to the other.
@@ -19,6 +19,7 @@ import {
   type EntryKind,
   full,
   isPlain,
+  noRoomFor,
   pathOf,
   refused,
   type WorkspaceKey,
@@ -28,6 +29,7 @@ import { timestampOf } from "../../services/Now.ts"
 import { pieceBytes } from "../../services/Workspace.ts"
 import type { Backend, Names, Place } from "./Backend.ts"
 import { at, codeOf, type Folder, inFolder, io, itself, openChild, openFile, openFolder } from "./Confined.ts"
+import * as NewFolder from "./NewFolder.ts"
 import * as Trash from "./Trash.ts"
 
 /** How old a file in `staging` is before it is one that a killed server has left, in milliseconds. */
@@ -212,9 +214,7 @@ const placeAt = (host: string, root: string, user: number | undefined, { staging
         yield* Stream.runForEach(bytes, (piece) => {
           size += piece.length
           return size > room
-            ? Effect.fail(
-              full(`There is room for ${Math.max(0, room)} bytes more in the workspace: delete what is not needed.`)
-            )
+            ? Effect.fail(full(noRoomFor(room)))
             : Effect.asVoid(io("", () => handle.writeFile(piece)))
         })
         return {
@@ -234,6 +234,7 @@ const placeAt = (host: string, root: string, user: number | undefined, { staging
               }))
         }
       }),
+    stageFolder: (files, room) => NewFolder.stage({ files, room, staging, trash, user, at: of }),
     remove,
     usage: (most) =>
       io(root, async () => {
@@ -279,7 +280,7 @@ export const make = Effect.fnUntraced(function*({ dir, root, userOf = () => unde
       for (const name of await fs.readdir(staging)) {
         const path = join(staging, name)
         const info = await fs.lstat(path).catch(() => undefined)
-        if (info !== undefined && now - info.mtimeMs > staleAfter) await fs.rm(path, { force: true })
+        if (info !== undefined && now - info.mtimeMs > staleAfter) await fs.rm(path, { recursive: true, force: true })
       }
     })
     yield* emptying

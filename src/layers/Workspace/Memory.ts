@@ -7,6 +7,7 @@ import {
   type FileError,
   full,
   isPlain,
+  noRoomFor,
   noSuchPath,
   pathOf,
   refused,
@@ -14,7 +15,7 @@ import {
   type WorkspaceRecord
 } from "../../domain/Workspace.ts"
 import { Workspace } from "../../services/Workspace.ts"
-import type { Backend, Names, Place } from "./Backend.ts"
+import type { Backend, Names, Place, StagedFile } from "./Backend.ts"
 import * as Shared from "./Shared.ts"
 
 const root = "/workspace"
@@ -101,7 +102,7 @@ const placeOf = (top: () => Folder | undefined): Place => {
         size += piece.length
         pieces.push(piece)
         return size > room
-          ? full(`There is room for ${Math.max(0, room)} bytes more in the workspace: delete what is not needed.`)
+          ? full(noRoomFor(room))
           : Effect.void
       })
       const now = yield* Clock.currentTimeMillis
@@ -114,6 +115,35 @@ const placeOf = (top: () => Folder | undefined): Place => {
           const folder = yield* folderFor(names.slice(0, -1), true)
           if (isFolder(folder.get(name))) return yield* refused(pathOf(root, names), "is a folder")
           folder.set(name, { bytes: Buffer.concat(pieces), modified: now / 1000 })
+        })
+      }
+    }),
+    stageFolder: Effect.fnUntraced(function*<E>(files: ReadonlyArray<StagedFile<E>>, room: number) {
+      const whole: Folder = new Map()
+      const modified = (yield* Clock.currentTimeMillis) / 1000
+      let size = 0
+      for (const { bytes, names } of files) {
+        const pieces: Array<Uint8Array> = []
+        yield* Stream.runForEach(Effect.isEffect(bytes) ? Stream.fromEffect(bytes) : bytes, (piece) => {
+          size += piece.length
+          pieces.push(piece)
+          return size > room ? full(noRoomFor(room)) : Effect.void
+        })
+        let folder = whole
+        for (const name of names.slice(0, -1)) {
+          const next = folder.get(name) ?? new Map()
+          folder.set(name, next)
+          if (isFolder(next)) folder = next
+        }
+        folder.set(names.at(-1)!, { bytes: Buffer.concat(pieces), modified })
+      }
+      return {
+        size,
+        place: Effect.fnUntraced(function*(names: Names) {
+          const name = names.at(-1)
+          if (name === undefined) return yield* refused(root, "is the workspace itself")
+          const folder = yield* folderFor(names.slice(0, -1), true)
+          folder.set(name, whole)
         })
       }
     }),

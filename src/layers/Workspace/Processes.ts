@@ -14,7 +14,7 @@ import { codeOf } from "./Confined.ts"
 import * as Watch from "./Watch.ts"
 
 /** Most bytes that a program prints, unless it says another number. */
-const maxOutput = 64 * 1024 * 1024
+export const maxOutput = 64 * 1024 * 1024
 
 /** How often what is on the disk is counted; longer where counting takes long. */
 const countEvery = Duration.seconds(2)
@@ -171,7 +171,7 @@ export const begin = Effect.fnUntraced(function*(launch: Launch, { before, comma
 })
 
 /** Ends a program that writes more than the workspace may have. One that was full before may clean up. */
-const countFiles = (
+export const countFiles = (
   place: Spawning["place"],
   before: Spawning["before"],
   limits: WorkspaceLimits,

@@ -12,6 +12,7 @@ import {
   full,
   isGone,
   type Isolation,
+  isPlain,
   maxWhole,
   namesOf,
   NoProcesses,
@@ -231,6 +232,25 @@ export const make = Effect.fnUntraced(function*(backend: Backend, { idle, isolat
           })))
           return staged.size
         }))),
+      writeFolder: (path, files) =>
+        alive(Effect.scoped(Effect.gen(function*() {
+          const target = yield* names(path)
+          const placed = yield* Effect.forEach(files, ({ bytes, path }) =>
+            Effect.map(newNames(path), (names) => ({ bytes, names })))
+          const entries = entriesOf(placed)
+          const fits = (usage: Usage) =>
+            checkFiles({ ...usage, files: usage.files + entries })
+          const before = yield* state.lock.withPermits(1)(measured)
+          yield* fits(before)
+          const staged = yield* place.stageFolder(placed, limits.bytes - before.bytes)
+          yield* state.lock.withPermits(1)(alive(Effect.gen(function*() {
+            const usage = yield* measured
+            yield* fits(usage)
+            if (usage.bytes + staged.size > limits.bytes) return yield* noRoom
+            yield* staged.place(target)
+            yield* forget
+          })))
+        }))),
       modify: (path, change) =>
         alive(
           state.lock.withPermits(1)(Effect.scoped(Effect.gen(function*() {
@@ -344,6 +364,22 @@ export const make = Effect.fnUntraced(function*(backend: Backend, { idle, isolat
     })
   })
 })
+
+/** The names of a file in a new folder. */
+const newNames = (path: string) =>
+  Effect.filterOrFail(
+    namesOf("", [], path.startsWith("/") ? "" : path),
+    (names) => names.length > 0 && names.every(isPlain),
+    () => refused(path, "is no name that a file may have")
+  )
+
+/** Files and folders that there will be, the outermost folder counted in. */
+const entriesOf = (files: ReadonlyArray<{ readonly names: Names }>): number => {
+  const folders = new Set(
+    files.flatMap(({ names }) => names.slice(0, -1).map((_, i) => names.slice(0, i + 1).join("/")))
+  )
+  return files.length + folders.size + 1
+}
 
 const wholeOf = (place: Place, names: Names, path: string) =>
   Effect.scoped(Effect.gen(function*() {
