@@ -192,6 +192,8 @@ const changes: { readonly [K in Kind]: boolean } = {
   "CUSTOM task_ended": false,
   "CUSTOM context_compacted": true,
   "CUSTOM tool_result_offloaded": false,
+  "CUSTOM elicitation_requested": false,
+  "CUSTOM elicitation_ended": false,
   REPLY_START: true,
   REPLY_END: true,
   USER_CONFIRM_RESULT: true,

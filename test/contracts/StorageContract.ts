@@ -13,10 +13,12 @@ import { type Collection, type Owned, Storage } from "../../src/services/Storage
 import {
   agentOf,
   credentialOf,
+  elicitationOf,
   freshId,
   freshOwner,
   keyOf,
   later,
+  mcpAuthorizationOf,
   mcpServerOf,
   messageOf,
   pageOf,
@@ -81,7 +83,9 @@ const oneOfEach = Effect.gen(function*() {
     key: "mine",
     session_id: session.id
   })
+  const elicitation = yield* storage.elicitations.insert(elicitationOf(session))
   const server = yield* storage.mcpServers.insert(mcpServerOf(owner))
+  const authorization = yield* storage.mcpAuthorizations.insert(mcpAuthorizationOf(server))
   const bundle = yield* storage.skillBundles.insert(skillBundleOf(owner))
   const piece = yield* storage.skillPieces.insert(skillPieceOf(bundle))
   const skill = yield* storage.skills.insert(skillOf(bundle))
@@ -104,10 +108,12 @@ const oneOfEach = Effect.gen(function*() {
   return [
     check("Run", storage.runs, run),
     check("Session key", storage.sessionKeys, sessionKey),
+    check("Elicitation", storage.elicitations, elicitation),
     check("Session", storage.sessions, session),
     check("Agent", storage.agents, agent),
     check("Credential", storage.credentials, credential),
     check("Key", storage.keys, key),
+    check("MCP authorization", storage.mcpAuthorizations, authorization),
     check("MCP server", storage.mcpServers, server),
     check("Skill", storage.skills, skill),
     check("Piece", storage.skillPieces, piece),

@@ -15,6 +15,7 @@ import { tasks } from "./0015_tasks.ts"
 import { skills } from "./0016_skills.ts"
 import { context } from "./0017_context.ts"
 import { channels } from "./0018_channels.ts"
+import { mcpQuestions } from "./0024_mcp_questions.ts"
 
 /** Every step, for `Migrations.migrate`. */
 export const all: Migrations = {
@@ -33,5 +34,6 @@ export const all: Migrations = {
   "0015_tasks": tasks,
   "0016_skills": skills,
   "0017_context": context,
-  "0018_channels": channels
+  "0018_channels": channels,
+  "0024_mcp_questions": mcpQuestions
 }
