@@ -3,7 +3,7 @@
  * address that the person opens. The schema of a form is the server's: it is read within bounds, and only what is known of
  * it is shown.
  */
-import type { Option} from "effect";
+import type { Option } from "effect"
 import { Either, Schema } from "effect"
 import { ElicitationId, SessionId, Timestamp, ToolCallId, UserId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"

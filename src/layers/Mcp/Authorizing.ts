@@ -4,7 +4,7 @@ import { NotFound } from "../../domain/Errors.ts"
 import type { McpServerId, UserId } from "../../domain/Ids.ts"
 import type { McpAuthorizationReturn } from "../../domain/McpAuthorization.ts"
 import type { McpSecrets, McpServer } from "../../domain/McpServer.ts"
-import type { McpFailed } from "../../services/Mcp.ts";
+import type { McpFailed } from "../../services/Mcp.ts"
 import { type McpCallback } from "../../services/Mcp.ts"
 import { failedWith } from "./Client.ts"
 import type { Connect } from "./Connect.ts"

@@ -11,7 +11,7 @@ import type {
 } from "@modelcontextprotocol/client"
 import { Duration, Effect, Option, Runtime } from "effect"
 import { maxOfCall, requestOf } from "../../domain/Elicitation.ts"
-import type { McpFailed } from "../../services/Mcp.ts";
+import type { McpFailed } from "../../services/Mcp.ts"
 import { type McpAsker } from "../../services/Mcp.ts"
 import { monotonic, monotonicMillis } from "../../services/Now.ts"
 import type { Sdk } from "./Client.ts"

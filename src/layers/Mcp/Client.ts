@@ -19,6 +19,7 @@ import { monotonicMillis } from "../../services/Now.ts"
 import { OutboundRefused } from "../../services/Outbound.ts"
 import * as Calls from "./Calls.ts"
 import { definitionsOf } from "./Definitions.ts"
+import { areHeadersGood } from "./ParamHeaders.ts"
 import type { Answer, Veil } from "./Results.ts"
 
 /** Longest time to connect and to list the tools. */
@@ -212,7 +213,9 @@ export const make = Effect.fnUntraced(function*(
           options(signal)
         )
       )
-      found.push(...tools)
+      // On other ways to a server there are no headers.
+      const hasHeaders = !isProgram && client.getProtocolEra() === "modern"
+      found.push(...tools.filter(({ inputSchema }) => !hasHeaders || areHeadersGood(inputSchema)))
       if (nextCursor === undefined || nextCursor === at) break
       cursor = nextCursor
     }

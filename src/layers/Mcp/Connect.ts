@@ -77,7 +77,13 @@ export const make = Effect.fnUntraced(function*(logins: Logins) {
           ? veilOf(hidden)
           : (text: string) => veilOf([...hidden, ...tokens.secrets()])(text)
         const longest = Duration.toMillis(timeoutOf(server)) * maxProgress + Duration.toMillis(grace)
-        const { farewell, transport } = Http.make(sdk, outbound, { url: address, headers, longest, tokens })
+        const { farewell, transport } = Http.make(sdk, outbound, {
+          url: address,
+          headers,
+          longest,
+          listens: server.is_stateful,
+          tokens
+        })
         return yield* Client.make({
           sdk,
           transport,

@@ -25,6 +25,8 @@ export interface Address {
   /** Longest time for one request, in milliseconds, until its answer has come whole. */
   readonly longest: number
   readonly tokens?: Tokens | undefined
+  /** Whether the server may say something of its own: some ask people in this way. */
+  readonly listens: boolean
 }
 
 class TooMuch extends Error {
@@ -119,15 +121,15 @@ type Sdk = Pick<typeof Official, "StreamableHTTPClientTransport" | "extractWWWAu
 export const make = (
   sdk: Sdk,
   outbound: typeof Outbound.Service,
-  { headers, longest, tokens, url }: Address
+  { headers, listens, longest, tokens, url }: Address
 ): { readonly transport: Transport; readonly farewell: () => Promise<void> } => {
   const fetch = tokens === undefined ? outbound.fetch : authorized(sdk, tokens, outbound.fetch)
   let open = 0
   let resumed = 0
   const guarded = async (input: string | URL, init: RequestInit = {}): Promise<Response> => {
     const isResumed = new Headers(init.headers).has("last-event-id")
-    // A stream that says what nobody asked for is not opened; one that broke is taken up again.
-    if (init.method === "GET" && !isResumed) return new Response(null, { status: 405 })
+    // A server that keeps no state has nothing to say without being asked. A stream that broke is taken up again.
+    if (init.method === "GET" && !isResumed && !listens) return new Response(null, { status: 405 })
     if (open >= maxOpen) throw new TooMuch("Too many requests to it are open.")
     const limit = AbortSignal.timeout(longest)
     const signal = init.signal == null ? limit : AbortSignal.any([init.signal, limit])
