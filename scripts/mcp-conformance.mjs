@@ -73,7 +73,7 @@ try {
       entry,
       "client",
       "--command",
-      `${process.execPath} ${join(import.meta.dirname, "mcp-conformance/client.mjs")}`,
+      `${process.execPath} ${join(import.meta.dirname, "mcp-conformance-client.mjs")}`,
       "--timeout",
       "120000",
       "-o",
