@@ -9,6 +9,7 @@ import { appendEvent, openReply } from "../domain/Transcript.ts"
 import * as Asking from "./Asking.ts"
 import type { Connection } from "./Connection.ts"
 import { CtrlC } from "./CtrlC.ts"
+import * as Elicitations from "./Elicitations.ts"
 import { sentenceOf } from "./Ending.ts"
 import { exitCodes, Failed, failed, Refused, Stopped, Unreachable } from "./Failed.ts"
 import { follow, type Followed, isPassing, pauseBefore } from "./Follow.ts"
@@ -158,6 +159,7 @@ export const turn = Effect.fn("Chat.turn")(
     const input = { role: "user", name: "user", content: text, metadata: {} } as const
     const accepted = yield* post(connection, turn, input)
     const { close, tell } = yield* teller(isQuiet)
+    const questions = yield* Elicitations.make(connection, session, consent, ask)
     const isOurs = belongsTo(accepted.run_id)
     let reply: Message | undefined
     let end: End | undefined
@@ -184,6 +186,10 @@ export const turn = Effect.fn("Chat.turn")(
         if (!isMine) return false
         if (format === "ndjson") yield* screen.out(`${JSON.stringify(json)}\n`)
         else if (format === "text") yield* tell(value)
+        if (value.type === "CUSTOM" && value.name === "elicitation_requested") yield* questions.begin(value.value)
+        if (value.type === "CUSTOM" && value.name === "elicitation_ended") {
+          yield* questions.end(value.value.elicitation_id)
+        }
         if (value.type === "REPLY_START" && value.run_id === accepted.run_id) reply = openReply(value)
         else if (reply !== undefined) reply = appendEvent(reply, value)
         if (!isEnd(value, accepted)) return false

@@ -86,6 +86,10 @@ const noteOn = (event: Custom): string | undefined => {
       return `(task ${event.value.task_id} of ${event.value.tool_name} ${
         event.value.status === "lost" ? "is lost" : `has ended: ${event.value.status}`
       })`
+    case "elicitation_requested":
+      return `(${event.value.tool_name} asks: ${event.value.message})`
+    case "elicitation_ended":
+      return event.value.outcome === "timeout" ? "(nobody has answered)" : undefined
     default:
       return undefined
   }

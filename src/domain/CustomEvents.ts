@@ -5,8 +5,9 @@
  */
 import { Schema } from "effect"
 import { TaskStatus } from "./BackgroundTask.ts"
+import { ElicitationOutcome, ElicitationQuestion } from "./Elicitation.ts"
 import { event, reply, run } from "./EventBase.ts"
-import { CredentialId, MessageId, TaskId, ToolCallId } from "./Ids.ts"
+import { CredentialId, ElicitationId, MessageId, TaskId, ToolCallId } from "./Ids.ts"
 import { JsonValue } from "./Json.ts"
 import { Message, Offloaded } from "./Message.ts"
 import { PermissionContext } from "./Permission.ts"
@@ -100,6 +101,16 @@ const TaskOutput = custom("task_output", { ...ofTask, delta: Schema.String })
 /** It has come to an end. What it has brought is told in a hint of the next reply, unless it was cancelled. */
 const TaskEnded = custom("task_ended", { ...ofTask, tool_name: Schema.String, status: TaskStatus })
 
+/** A tool's server asks a person something while the call is under way, and waits for the answer. */
+const ElicitationRequested = custom("elicitation_requested", ElicitationQuestion.fields)
+
+/** It does not wait any more. What was answered is between the person and the server. */
+const ElicitationEnded = custom("elicitation_ended", {
+  elicitation_id: ElicitationId,
+  tool_call_id: ToolCallId,
+  outcome: ElicitationOutcome
+})
+
 export const Custom = Schema.Union(
   RunQueued,
   UserMessage,
@@ -112,7 +123,9 @@ export const Custom = Schema.Union(
   TaskEnded,
   ContextCompacted,
   ToolResultOffloaded,
-  AgentState
+  AgentState,
+  ElicitationRequested,
+  ElicitationEnded
 )
   .annotations({ identifier: "CUSTOM" })
 export type Custom = typeof Custom.Type

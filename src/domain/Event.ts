@@ -193,6 +193,8 @@ const changes: { readonly [K in Kind]: boolean } = {
   "CUSTOM context_compacted": true,
   "CUSTOM tool_result_offloaded": false,
   "CUSTOM agent_state": false,
+  "CUSTOM elicitation_requested": false,
+  "CUSTOM elicitation_ended": false,
   REPLY_START: true,
   REPLY_END: true,
   USER_CONFIRM_RESULT: true,

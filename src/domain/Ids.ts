@@ -35,6 +35,9 @@ export type WorkspaceId = typeof WorkspaceId.Type
 export const McpServerId = token.pipe(Schema.brand("McpServerId"))
 export type McpServerId = typeof McpServerId.Type
 
+export const ElicitationId = token.pipe(Schema.brand("ElicitationId"))
+export type ElicitationId = typeof ElicitationId.Type
+
 export const SkillId = token.pipe(Schema.brand("SkillId"))
 export type SkillId = typeof SkillId.Type
 

@@ -7,6 +7,7 @@ import { Schema } from "effect"
 import { problem } from "./Errors.ts"
 import { McpServerId, Timestamp, UserId } from "./Ids.ts"
 import { LibraryCard } from "./LibraryCard.ts"
+import { McpAuthorizationStatus } from "./McpAuthorization.ts"
 import { McpToolChange, McpToolDefinition } from "./McpTool.ts"
 
 /** Most servers of one workspace and of one library, and most that run as programs in one workspace. */
@@ -41,13 +42,22 @@ const line = (max: number) =>
 
 const timeout = Schema.Number.pipe(Schema.greaterThan(0), Schema.lessThanOrEqualTo(maxTimeout))
 
+/** A client that is known to the server's authorization server already. */
+const oauthClient = {
+  client_id: Schema.String,
+  /** What is asked for; null is what the server says. */
+  scope: Schema.NullOr(Schema.String),
+  grant_type: Schema.Literal("authorization_code", "client_credentials")
+}
+
 /** How to reach a server, as it is stored: names of headers and variables, whose values are sealed, with the whole address. */
 const StoredHttp = Schema.Struct({
   type: Schema.Literal("http_mcp"),
   /** The address without its query, which may hold secrets. */
   origin: Schema.String,
   headers: Schema.Array(Schema.String),
-  timeout: Schema.NullOr(Schema.Number)
+  timeout: Schema.NullOr(Schema.Number),
+  oauth: Schema.optional(Schema.Struct(oauthClient))
 })
 
 const StoredStdio = Schema.Struct({
@@ -65,6 +75,7 @@ export type StoredMcpConfig = typeof StoredMcpConfig.Type
 export const McpSecrets = Schema.Struct({
   url: Schema.optional(Schema.String),
   headers: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.String })),
+  client_secret: Schema.optional(Schema.String),
   env: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.String }))
 })
 export type McpSecrets = typeof McpSecrets.Type
@@ -98,6 +109,8 @@ export const McpServer = Schema.Struct({
   approved: Schema.Array(McpToolDefinition),
   /** The tools as the server has offered them last, where that is not what was approved. */
   offered: Schema.NullOr(Schema.Array(McpToolDefinition)),
+  /** It has never listed its tools, since it waits for an authorization: those of the first list are approved. */
+  unseen: Schema.optional(Schema.Boolean),
   card: LibraryCard
 })
 export interface McpServer extends Schema.Schema.Type<typeof McpServer> {}
@@ -120,6 +133,13 @@ const few = <A, I>(schema: Schema.Schema<Readonly<Record<string, A>>, Readonly<R
 
 const maybe = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(Schema.NullOr(schema), { default: () => null })
 
+const OAuthInput = Schema.Struct({
+  client_id: line(512).pipe(Schema.minLength(1)),
+  client_secret: maybe(line(maxValue)),
+  scope: maybe(line(1_024)),
+  grant_type: Schema.optionalWith(oauthClient.grant_type, { default: () => "authorization_code" as const })
+}).annotations({ identifier: "McpOAuthClient" })
+
 const HttpInput = Schema.Struct({
   type: Schema.Literal("http_mcp"),
   url: Schema.String.pipe(
@@ -130,7 +150,8 @@ const HttpInput = Schema.Struct({
     })
   ),
   headers: maybe(few(Schema.Record({ key: headerName, value: headerValue }))),
-  timeout: maybe(timeout)
+  timeout: maybe(timeout),
+  oauth: maybe(OAuthInput)
 }).annotations({ identifier: "HttpMcpConfig" })
 
 const isHttp = (url: string) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
@@ -210,7 +231,8 @@ const McpConfigView = Schema.Union(
     type: Schema.Literal("http_mcp"),
     url: Schema.String,
     headers: Values,
-    timeout: Schema.NullOr(Schema.Number)
+    timeout: Schema.NullOr(Schema.Number),
+    oauth: Schema.optional(Schema.Struct({ ...oauthClient, client_secret: Schema.NullOr(Schema.String) }))
   }),
   Schema.Struct({
     type: Schema.Literal("stdio_mcp"),
@@ -226,7 +248,14 @@ const veiled = (names: ReadonlyArray<string>) =>
 
 export const configView = (config: StoredMcpConfig): typeof McpConfigView.Type =>
   config.type === "http_mcp"
-    ? { type: config.type, url: config.origin, headers: veiled(config.headers), timeout: config.timeout }
+    ? {
+      type: config.type,
+      url: config.origin,
+      headers: veiled(config.headers),
+      timeout: config.timeout,
+      // Clients of the Agent Service do not know it.
+      ...(config.oauth !== undefined && { oauth: { ...config.oauth, client_secret: masked } })
+    }
     : {
       type: config.type,
       command: config.command,
@@ -259,6 +288,8 @@ export const WorkspaceMcpServer = Schema.Struct({
   is_healthy: Schema.Boolean,
   /** Why it could not be reached or used. */
   error: Schema.NullOr(Schema.String),
+  /** Null where it lets us in without, or was never asked. */
+  authorization: Schema.NullOr(McpAuthorizationStatus),
   /** The tools that agents have. */
   tools: Schema.Array(McpToolView),
   /** What it offers that is not what was approved: agents do not have it. */
@@ -276,12 +307,18 @@ export const McpLibraryServer = Schema.Struct({
   shared: Schema.Boolean,
   /** Whether the asker may change it: what an admin shares belongs to the admin. */
   editable: Schema.Boolean,
+  /** The asker's own authorization. */
+  authorization: Schema.NullOr(McpAuthorizationStatus),
   mcp_config: Schema.NullOr(McpConfigView)
 }).annotations({ identifier: "McpLibraryServer" })
 export type McpLibraryServer = typeof McpLibraryServer.Type
 
 /** To others than its owner a shared server does not say how it is reached. */
-export const libraryView = (server: McpServer, owner: UserId): McpLibraryServer => ({
+export const libraryView = (
+  server: McpServer,
+  owner: UserId,
+  authorization: McpAuthorizationStatus | null
+): McpLibraryServer => ({
   id: server.id,
   name: server.name,
   is_stateful: server.is_stateful,
@@ -289,6 +326,7 @@ export const libraryView = (server: McpServer, owner: UserId): McpLibraryServer 
   ...server.card,
   shared: server.shared,
   editable: server.user_id === owner,
+  authorization,
   mcp_config: server.user_id !== owner || server.config === null ? null : configView(server.config)
 })
 

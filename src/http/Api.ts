@@ -8,6 +8,7 @@ import { BackgroundTasksApi } from "./api/BackgroundTasks.ts"
 import { ChatApi } from "./api/Chat.ts"
 import { CredentialsApi } from "./api/Credentials.ts"
 import * as Document from "./api/Document.ts"
+import { ElicitationsApi } from "./api/Elicitations.ts"
 import { EmbeddingsApi } from "./api/Embeddings.ts"
 import { FilesApi } from "./api/Files.ts"
 import { HealthApi } from "./api/Health.ts"
@@ -44,6 +45,7 @@ const native = HttpApi.make("stoa")
   .add(ChatApi)
   .add(RunsApi)
   .add(BackgroundTasksApi)
+  .add(ElicitationsApi)
   .add(SchedulesApi)
   .add(NotificationsApi)
   .add(UsageApi)

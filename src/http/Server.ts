@@ -17,6 +17,7 @@ import * as Agents from "./handlers/Agents.ts"
 import * as BackgroundTasks from "./handlers/BackgroundTasks.ts"
 import * as Chat from "./handlers/Chat.ts"
 import * as Credentials from "./handlers/Credentials.ts"
+import * as Elicitations from "./handlers/Elicitations.ts"
 import * as Embeddings from "./handlers/Embeddings.ts"
 import * as Files from "./handlers/Files.ts"
 import * as Health from "./handlers/Health.ts"
@@ -35,6 +36,7 @@ import * as Skills from "./handlers/Skills.ts"
 import * as Usage from "./handlers/Usage.ts"
 import * as Vault from "./handlers/Vault.ts"
 import * as Workspaces from "./handlers/Workspaces.ts"
+import * as McpPages from "./McpPages.ts"
 import * as Authentication from "./middleware/Authentication.ts"
 import * as Boundary from "./middleware/Boundary.ts"
 import { wholeCardIds } from "./middleware/CardIds.ts"
@@ -69,6 +71,7 @@ const handlers = Layer.mergeAll(
   Notifications.layer,
   Jobs.layer,
   BackgroundTasks.layer,
+  Elicitations.layer,
   Sessions.layer,
   SessionKeys.layer,
   Usage.layer,
@@ -81,7 +84,11 @@ const handlers = Layer.mergeAll(
 )
 
 /** The paths that no channel can have. */
-export const nativeRoutes = [...routesOf(Api), ...Documents.paths.map((path) => ({ method: "GET", path }))]
+export const nativeRoutes = [
+  ...routesOf(Api),
+  ...McpPages.routes,
+  ...Documents.paths.map((path) => ({ method: "GET", path }))
+]
 
 const takesFiles = ({ annotations }: Described) =>
   Option.isSome(Context.getOption(annotations as Context.Context<TakesFiles>, TakesFiles))
@@ -123,6 +130,7 @@ export const layer = (options: Options) => {
       ...options,
       routes: [
         ...described,
+        ...McpPages.routes,
         ...[...Documents.paths, ...channelDocuments.paths].map((path) => ({ method: "GET", path }))
       ],
       respondAt: respondAt(channels),
@@ -139,7 +147,7 @@ export const layer = (options: Options) => {
     return connections === undefined ? served : Layer.merge(served, Layer.scopedDiscard(tellOfBounds(connections)))
   }).pipe(
     Layer.unwrapEffect,
-    Layer.provide(Layer.mergeAll(answering, Documents.layer, channelDocuments.layer)),
+    Layer.provide(Layer.mergeAll(answering, McpPages.layer, Documents.layer, channelDocuments.layer)),
     Layer.provide(HttpLayerRouter.layer),
     Layer.provide(Layer.succeed(HttpLayerRouter.RouterConfig, routerConfig)),
     HttpMiddleware.withTracerDisabledWhen(() => true)

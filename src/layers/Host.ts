@@ -7,6 +7,7 @@ import type { ApiKeys } from "../services/ApiKeys.ts"
 import type { Auth } from "../services/Auth.ts"
 import type { BackgroundTasks } from "../services/BackgroundTasks.ts"
 import type { DirectCalls } from "../services/DirectCalls.ts"
+import type { Elicitations } from "../services/Elicitations.ts"
 import type { EventLog } from "../services/EventLog.ts"
 import type { Files } from "../services/Files.ts"
 import type { Hubs } from "../services/Hubs.ts"
@@ -49,6 +50,7 @@ import * as BackgroundTasksMemory from "./BackgroundTasks/Memory.ts"
 import * as BackgroundTasksSql from "./BackgroundTasks/Sql.ts"
 import * as BackgroundTasksWaking from "./BackgroundTasks/Waking.ts"
 import * as DirectCallsLedgered from "./DirectCalls/Ledgered.ts"
+import * as ElicitationsStored from "./Elicitations/Stored.ts"
 import * as EventLogMemory from "./EventLog/Memory.ts"
 import * as EventLogSql from "./EventLog/Sql.ts"
 import * as FilesMemory from "./Files/Memory.ts"
@@ -125,6 +127,7 @@ export type Host =
   | Auth
   | Models
   | Toolbox
+  | Elicitations
   | Mcp
   | Skills
   | Hubs
@@ -329,7 +332,12 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
       )).pipe(
         Layer.provideMerge(HubsConfigured.layer(options.hubs ?? [])),
         Layer.provideMerge(
-          Layer.mergeAll(McpStored.layer, SchedulesStored.layerWith({ ...defaults, ...options }), SkillsStored.layer)
+          Layer.mergeAll(
+            ElicitationsStored.layer,
+            McpStored.layer,
+            SchedulesStored.layerWith({ ...defaults, ...options }),
+            SkillsStored.layer
+          )
         ),
         Layer.provide(options.outbound ?? unreachable)
       )

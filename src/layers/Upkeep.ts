@@ -92,12 +92,22 @@ const removeDeliveries = Effect.gen(function*() {
   while ((yield* forgetDeliveries(before, deliveryBatch)) === deliveryBatch) yield* Effect.sleep(pruneGap)
 })
 
+/** How long a question to a person is kept, whose tool has ended long before. */
+const keepElicitations = Duration.days(1)
+
+const removeElicitations = Effect.gen(function*() {
+  const { forgetElicitations } = yield* Storage
+  const before = yield* ago(keepElicitations)
+  while ((yield* forgetElicitations(before, deliveryBatch)) === deliveryBatch) yield* Effect.sleep(pruneGap)
+})
+
 export const layer = (
   { parked_hours, retain_days }: Limits = defaults
 ): Layer.Layer<never, never, EventLog | Files | Rooms | RunOwner | Storage> =>
   Layer.mergeAll(
     Layer.scopedDiscard(Effect.forkScoped(sweeping("Removal of files", removeFiles()))),
     Layer.scopedDiscard(Effect.forkScoped(sweeping("Removal of old deliveries", removeDeliveries))),
+    Layer.scopedDiscard(Effect.forkScoped(sweeping("Removal of old questions", removeElicitations))),
     parked_hours === 0
       ? Layer.empty
       : Layer.scopedDiscard(Effect.forkScoped(sweeping("Expiry of parked runs", expire(Duration.hours(parked_hours))))),

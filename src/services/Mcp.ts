@@ -1,8 +1,10 @@
 import { Context, Data, type Effect } from "effect"
+import type { ElicitationAnswer, ElicitationRequest } from "../domain/Elicitation.ts"
 import type { Conflict, Forbidden, Invalid, LimitReached, NotFound } from "../domain/Errors.ts"
-import type { McpServerId, UserId } from "../domain/Ids.ts"
+import type { McpServerId, SessionId, UserId } from "../domain/Ids.ts"
 import type { JsonObject } from "../domain/Json.ts"
 import type { LibraryCard } from "../domain/LibraryCard.ts"
+import type { McpAuthorizationReturn, McpAuthorizationStart } from "../domain/McpAuthorization.ts"
 import type {
   McpLibraryDraft,
   McpLibraryPatch,
@@ -24,13 +26,35 @@ export interface McpTool {
 }
 
 /** Why a server did not do what it was asked for. One that has `forgotten` the connection has not begun. */
-export type McpProblem = "connection" | "forgotten" | "auth" | "timeout" | "config" | "protocol" | "changed"
+export type McpProblem =
+  | "connection"
+  | "forgotten"
+  | "auth"
+  | "authorization"
+  | "timeout"
+  | "config"
+  | "protocol"
+  | "changed"
 
 /** `message` is a sentence of ours for a person or a model. It holds no secret and nothing of what an address leads to. */
 export class McpFailed extends Data.TaggedError("McpFailed")<{
   readonly problem: McpProblem
   readonly message: string
 }> {}
+
+/** Who is asked when a server wants to know something while a call is under way. */
+export interface McpAsker {
+  /** Questions of calls of one session may be asked in any of them. */
+  readonly session: SessionId
+  readonly ask: (request: ElicitationRequest) => Effect.Effect<ElicitationAnswer>
+}
+
+/** Where browsers and authorization servers find this server. */
+export interface McpCallback {
+  readonly redirect: string
+  /** Of the document that describes this client. */
+  readonly metadata: string
+}
 
 /** MCP servers: those of workspaces, with their tools, and those of the tenant's library. */
 export class Mcp extends Context.Tag("stoa/services/Mcp")<Mcp, {
@@ -45,7 +69,9 @@ export class Mcp extends Context.Tag("stoa/services/Mcp")<Mcp, {
     of: WorkspaceOf,
     name: string,
     input: JsonObject,
-    emit: (part: ToolPart) => void
+    emit: (part: ToolPart) => void,
+    /** Without it the server is told that nobody answers. */
+    asker?: McpAsker
   ) => Effect.Effect<"success" | "error" | undefined, McpFailed>
 
   /** The servers of a workspace, by name. */
@@ -77,6 +103,27 @@ export class Mcp extends Context.Tag("stoa/services/Mcp")<Mcp, {
     name: string,
     digests: Readonly<Record<string, string>>
   ) => Effect.Effect<WorkspaceMcpServer, NotFound>
+
+  /** Begins an authorization with a server at an address: a person opens the address that this answers with. */
+  readonly authorize: (
+    owner: UserId,
+    of: WorkspaceOf,
+    name: string,
+    callback: McpCallback
+  ) => Effect.Effect<McpAuthorizationStart, McpFailed | NotFound>
+  readonly authorizeInLibrary: (
+    owner: UserId,
+    id: McpServerId,
+    callback: McpCallback
+  ) => Effect.Effect<McpAuthorizationStart, McpFailed | NotFound>
+  /** Whose attempt it is, and with which server; undefined when it is over. */
+  readonly attemptOf: (
+    state: string
+  ) => Effect.Effect<{ readonly owner: UserId; readonly server: string } | undefined>
+  /** Ends it, once, and looks at the tools of a server that has waited for it. Answers with the server's name. */
+  readonly finishAuthorization: (back: McpAuthorizationReturn) => Effect.Effect<string, McpFailed>
+  /** What authorization servers read that know this client by its address. */
+  readonly clientDocument: (callback: McpCallback) => JsonObject
 
   /** The tenant's servers and those that admins share, by name. */
   readonly library: (owner: UserId) => Effect.Effect<ReadonlyArray<McpLibraryServer>>

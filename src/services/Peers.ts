@@ -14,6 +14,8 @@ export type Notice =
   | { readonly type: "forget"; readonly session: SessionId }
   /** A task of the session is to be stopped; its row says which. */
   | { readonly type: "tasks"; readonly session: SessionId }
+  /** A question of a tool of the session is answered; its row says how. */
+  | { readonly type: "answered"; readonly session: SessionId }
   /** The owner has notifications from now on. */
   | { readonly type: "notified"; readonly owner: UserId }
 

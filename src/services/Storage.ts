@@ -4,10 +4,12 @@ import { ApiKey } from "../domain/ApiKey.ts"
 import { BackgroundTask, isUntold } from "../domain/BackgroundTask.ts"
 import { Claim } from "../domain/Claim.ts"
 import { Credential } from "../domain/Credential.ts"
+import { Elicitation } from "../domain/Elicitation.ts"
 import type { Conflict, Malformed, NotFound } from "../domain/Errors.ts"
 import { Fire } from "../domain/Fire.ts"
 import type { Timestamp, UserId } from "../domain/Ids.ts"
 import { Job } from "../domain/Job.ts"
+import { McpAuthorization } from "../domain/McpAuthorization.ts"
 import { McpServer } from "../domain/McpServer.ts"
 import { Delivery, Notification } from "../domain/Notification.ts"
 import * as Older from "../domain/Older.ts"
@@ -111,6 +113,8 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly keys: Collection<ApiKey, never>
   /** `workspace` is a `WorkspaceKey`, or empty for the library; `shared` is `yes` or empty. */
   readonly mcpServers: Collection<McpServer, "workspace" | "name" | "shared">
+  /** It goes with its server. `state` is the keyed hash of an attempt, or empty. */
+  readonly mcpAuthorizations: Collection<McpAuthorization, "server_id" | "state">
   /** `workspace` is a `WorkspaceKey`, or empty for the library; `shared` is `yes` or empty. It goes with its bundle. */
   readonly skills: Collection<Skill, "workspace" | "shared" | "bundle">
   /** `state` is `whole`, or `open` while pieces are being written. */
@@ -128,6 +132,10 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly backgroundTasks: Collection<BackgroundTask, "session_id" | "status" | "untold">
   /** Tasks of the kinds that the server's own program brings. */
   readonly ownTasks: Collection<OwnTask, "name" | "status">
+  /** `status` is `open` while a call waits for the answer. */
+  readonly elicitations: Collection<Elicitation, "session_id" | "status">
+  /** Removes at most `limit` elicitations that are older, and answers how many it removed. */
+  readonly forgetElicitations: (before: Timestamp, limit: number) => Effect.Effect<number>
   /** Written with what they claim: in a transaction, or by `EventLog.append`. */
   readonly claims: Collection<Claim, never>
   /** Removes at most `limit` claims that are older, and answers how many it removed. */
@@ -193,6 +201,11 @@ export const tables = {
   conversations: { name: "conversations", columns: ["session_id"], references: [] },
   keys: { name: "keys", columns: [], references: [] },
   mcp_servers: { name: "mcp_servers", columns: ["workspace", "name", "shared"], references: [] },
+  mcp_authorizations: {
+    name: "mcp_authorizations",
+    columns: ["server_id", "state"],
+    references: [{ column: "server_id", table: "mcp_servers" }]
+  },
   skill_bundles: { name: "skill_bundles", columns: ["state"], references: [] },
   skills: {
     name: "skills",
@@ -230,6 +243,11 @@ export const tables = {
     references: [{ column: "session_id", table: "sessions" }]
   },
   own_tasks: { name: "own_tasks", columns: ["name", "status"], references: [] },
+  elicitations: {
+    name: "elicitations",
+    columns: ["session_id", "status"],
+    references: [{ column: "session_id", table: "sessions" }]
+  },
   /** Written by `EventLog.append`, summed by `Ledger`; refers to nothing, so that it stays. */
   usage: { name: "usage", columns: [], references: [] }
 } as const satisfies Record<string, Table>
@@ -379,6 +397,13 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         schema: McpServer,
         columns: ({ name, shared, workspace }) => ({ name, workspace, shared: shared ? "yes" : "" })
       }),
+      // Another process may have renewed the tokens just now.
+      mcpAuthorizations: makeCollection(driver, undefined, {
+        noun: "MCP authorization",
+        table: tables.mcp_authorizations,
+        schema: McpAuthorization,
+        columns: ({ server_id, state }) => ({ server_id, state })
+      }),
       skills: makeCollection(driver, undefined, {
         noun: "Skill",
         table: tables.skills,
@@ -445,6 +470,13 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         schema: OwnTask,
         columns: ({ name, status }) => ({ name, status })
       }),
+      elicitations: makeCollection(driver, undefined, {
+        noun: "Elicitation",
+        table: tables.elicitations,
+        schema: Elicitation,
+        columns: ({ question, status }) => ({ session_id: question.session_id, status })
+      }),
+      forgetElicitations: (before, limit) => driver.removeBefore(tables.elicitations, before, limit),
       forgetClaims: (before, limit) => driver.removeBefore(tables.claims, before, limit),
       forgetDeliveries: (before, limit) => driver.removeBefore(tables.deliveries, before, limit),
       forgetOwnTasks: (before, limit) => driver.removeBefore(tables.own_tasks, before, limit),

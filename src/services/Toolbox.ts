@@ -1,5 +1,6 @@
 import { Context, type Effect } from "effect"
 import type { Agent, AgentTools } from "../domain/Agent.ts"
+import type { EventDraft } from "../domain/Event.ts"
 import type { ToolCallBlock } from "../domain/Message.ts"
 import type { Session } from "../domain/Session.ts"
 import type { ToolSpec } from "./Models.ts"
@@ -16,6 +17,8 @@ export type ToolPart =
   | { readonly type: "data"; readonly block: string; readonly media_type: string; readonly data: string }
   /** The call has changed the session's state, which is stored already: no output, but told to those who watch. */
   | { readonly type: "state"; readonly state: Session["state"] }
+  /** Something that those who watch are told beside the output. */
+  | { readonly type: "event"; readonly event: EventDraft }
 
 export interface Tool extends ToolSpec {
   readonly effect: ToolEffect

@@ -20,6 +20,7 @@ const inLibrary = {
   version: null,
   shared: false,
   editable: true,
+  authorization: "needs_authorization",
   mcp_config: { type: "http_mcp", url: "https://a.example/mcp", headers: { Authorization: "********" }, timeout: null }
 }
 
@@ -35,6 +36,7 @@ const inWorkspace = {
   library_id: null,
   is_healthy: true,
   error: null,
+  authorization: null,
   tools: [{ name: "other", description: "" }],
   changes: [{
     name: "echo",
@@ -56,6 +58,12 @@ const server = fakeServer((request, line) => {
       return json(null, 201)
     case "POST /workspace/mcp/notes/approve?session_id=s1":
       return json({ ...inWorkspace, changes: [] })
+    case "POST /mcp/m1/authorize":
+      return json({
+        authorization: "authorized",
+        authorization_url: "https://login.example/authorize?state=\u001b[2Jx",
+        expires_at: "2026-01-01T00:00:00.000Z"
+      })
     case "DELETE /mcp/m1":
       return empty(204)
     default:
@@ -112,6 +120,14 @@ describe("stoa mcp", () => {
       assert.include(err, "- Says it.")
       assert.include(err, "+ Sends")
       assert.notInclude(err, "\u001b")
+    }))
+
+  it.scopedLive("shows the address where a person authorizes a server, with nothing that steers a terminal", () =>
+    Effect.gen(function*() {
+      const { lines, url } = yield* server
+      const { code, out } = yield* stoa({}, "mcp", "login", "notes", "--url", url)
+      assert.deepStrictEqual([code, out], [0, "https://login.example/authorize?state=[2Jx\n"])
+      assert.include(lines(), "POST /mcp/m1/authorize")
     }))
 
   it.scopedLive("removes a server of the library, by its id or its name, when that is confirmed", () =>

@@ -14,10 +14,12 @@ import {
   agentOf,
   conversationOf,
   credentialOf,
+  elicitationOf,
   freshId,
   freshOwner,
   keyOf,
   later,
+  mcpAuthorizationOf,
   mcpServerOf,
   messageOf,
   pageOf,
@@ -95,7 +97,9 @@ const oneOfEach = Effect.gen(function*() {
   })
   const response = yield* storage.responses.insert(responseOf(run))
   const conversation = yield* storage.conversations.insert(conversationOf(session))
+  const elicitation = yield* storage.elicitations.insert(elicitationOf(session))
   const server = yield* storage.mcpServers.insert(mcpServerOf(owner))
+  const authorization = yield* storage.mcpAuthorizations.insert(mcpAuthorizationOf(server))
   const bundle = yield* storage.skillBundles.insert(skillBundleOf(owner))
   const piece = yield* storage.skillPieces.insert(skillPieceOf(bundle))
   const skill = yield* storage.skills.insert(skillOf(bundle))
@@ -121,10 +125,12 @@ const oneOfEach = Effect.gen(function*() {
     check("Run", storage.runs, run),
     check("Session key", storage.sessionKeys, sessionKey),
     check("Stored completion", storage.completions, completion),
+    check("Elicitation", storage.elicitations, elicitation),
     check("Session", storage.sessions, session),
     check("Agent", storage.agents, agent),
     check("Credential", storage.credentials, credential),
     check("Key", storage.keys, key),
+    check("MCP authorization", storage.mcpAuthorizations, authorization),
     check("MCP server", storage.mcpServers, server),
     check("Skill", storage.skills, skill),
     check("Piece", storage.skillPieces, piece),

@@ -57,7 +57,8 @@ layer(TestHost.layer({ host }), { timeout: patience(60_000), excludeTestServices
         name: "notes",
         is_stateful: false,
         mcp_config: { type: "http_mcp", url, headers: { Authorization: "********" }, timeout: null },
-        is_healthy: true
+        is_healthy: true,
+        authorization: null
       })
       assert.deepStrictEqual(tools[0], { name: "echo", description: "Says the text again." })
       assert.deepStrictEqual([changes, disable_tools, enable_tools, error, execution_timeout, library_id], [
@@ -159,6 +160,7 @@ layer(TestHost.layer({ host }), { timeout: patience(60_000), excludeTestServices
         version: null,
         shared: false,
         editable: true,
+        authorization: null,
         mcp_config: { type: "http_mcp", url, headers: { Authorization: "********" }, timeout: null }
       }])
       assert.deepStrictEqual((yield* call("GET", "/mcp", { user: "nobody" })).json, [])

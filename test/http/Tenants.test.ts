@@ -7,7 +7,7 @@ import type { Job } from "../../src/domain/Job.ts"
 import { ApiKeys } from "../../src/services/ApiKeys.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { type Endpoint, endpoints, fill } from "../support/endpoints.ts"
-import { mcpServerOf } from "../support/fixtures.ts"
+import { elicitationOf, mcpServerOf } from "../support/fixtures.ts"
 import { block, png } from "../support/pictures.ts"
 import { leftTask } from "../support/tasks.ts"
 import * as TestHost from "../support/TestHost.ts"
@@ -76,8 +76,11 @@ const adasWorld = Effect.gen(function*() {
   yield* call("PUT", file, { user, text: "a secret", headers: { "content-type": "text/plain" } })
   const { workspaces } = (yield* call("GET", "/workspaces", { user })).json
   const workspace_key = workspaces[0].id
-  const { mcpServers } = yield* Storage
+  const { elicitations, mcpServers } = yield* Storage
   const owner = user as UserId
+  const { id: elicitation_id } = yield* elicitations.insert(
+    elicitationOf({ id: SessionId.make(session_id), user_id: owner })
+  )
   const { id: mcp_id } = yield* mcpServers.insert(mcpServerOf(owner))
   const { name: mcp_name } = yield* mcpServers.insert(mcpServerOf(owner, { workspace: workspace_key }))
   const upload = { user, body: skillZip("secret"), headers: { "content-type": "application/zip" } }
@@ -100,6 +103,7 @@ const adasWorld = Effect.gen(function*() {
     workspace_key,
     mcp_id,
     mcp_name,
+    elicitation_id,
     skill_id,
     skill_name: "secret",
     ...model
@@ -126,6 +130,7 @@ const seenBy = Effect.fnUntraced(function*(user: string) {
       `/sessions/${id}/messages`,
       `/sessions/${id}/runs`,
       `/background-tasks/${id}?status=all`,
+      `/sessions/${id}/elicitations`,
       `/workspace/mcp?session_id=${id}`,
       `/workspace/skill?session_id=${id}`
     ])
@@ -324,7 +329,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("Tenants", (it) => {
         const { key } = yield* issue({ user_id: "ada" as UserId, name: "", scopes: [scope], expires_at: null })
         for (const endpoint of endpoints.filter(({ isBehindAuthentication }) => isBehindAuthentication)) {
           const answer = yield* say(endpoint, fill(endpoint, ids), { headers: { authorization: `Bearer ${key}` } })
-          if (answer.status !== 403) (neededBy[endpoint.name] ??= []).push(scope)
+          // Some bodies need more than their endpoint.
+          if (answer.json?.code !== "scope_missing") (neededBy[endpoint.name] ??= []).push(scope)
         }
       }
       for (const { group, method, name, scope } of endpoints) {

@@ -126,6 +126,7 @@ describe("A database that refuses what is said in a run", () => {
 
 /** What the database was before lists of runs could be narrowed. */
 const beforeRunFilters = `
+  drop table mcp_authorizations, elicitations;
   drop table skills, skill_pieces, skill_bundles;
   drop table background_tasks;
   drop table own_tasks;

@@ -4,11 +4,13 @@ import { randomBytes } from "node:crypto"
 import { type Agent, AgentDraft } from "../../src/domain/Agent.ts"
 import type { ApiKey } from "../../src/domain/ApiKey.ts"
 import type { Credential } from "../../src/domain/Credential.ts"
+import type { Elicitation } from "../../src/domain/Elicitation.ts"
 import { frame } from "../../src/domain/Event.ts"
 import type {
   AgentId,
   BlockId,
   CredentialId,
+  ElicitationId,
   KeyId,
   McpServerId,
   MessageId,
@@ -17,10 +19,12 @@ import type {
   SkillBundleId,
   SkillId,
   Timestamp,
+  ToolCallId,
   UserId,
   WorkspaceId
 } from "../../src/domain/Ids.ts"
 import { noCard } from "../../src/domain/LibraryCard.ts"
+import type { McpAuthorization } from "../../src/domain/McpAuthorization.ts"
 import type { McpServer } from "../../src/domain/McpServer.ts"
 import type { Message } from "../../src/domain/Message.ts"
 import { permissionContext } from "../../src/domain/Permission.ts"
@@ -175,6 +179,44 @@ export const keyOf = (owner: UserId, changes: Partial<ApiKey> = {}): ApiKey => (
   hash: "9Zm0",
   ...changes
 })
+
+export const mcpAuthorizationOf = ({ id, user_id }: McpServer): McpAuthorization => ({
+  id: freshId(),
+  user_id,
+  created_at: time,
+  updated_at: time,
+  server_id: id,
+  status: "authorized",
+  state: "",
+  expires_at: null,
+  scope: null,
+  lease: null,
+  sealed: null
+})
+
+export const elicitationOf = ({ id: session_id, user_id }: Pick<Session, "id" | "user_id">): Elicitation => {
+  const id = freshId() as ElicitationId
+  return {
+    id,
+    user_id,
+    created_at: time,
+    updated_at: time,
+    question: {
+      elicitation_id: id,
+      session_id,
+      tool_call_id: "call" as ToolCallId,
+      tool_name: "mcp__notes__ask",
+      mode: "url",
+      message: "A secret question",
+      requested_schema: null,
+      url: "https://example.com/",
+      expires_at: later
+    },
+    process: "gone",
+    status: "open",
+    sealed: null
+  }
+}
 
 export const mcpServerOf = (owner: UserId, changes: Partial<McpServer> = {}): McpServer => ({
   id: freshId() as McpServerId,

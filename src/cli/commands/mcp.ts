@@ -1,6 +1,7 @@
 import { Args, Command, Options } from "@effect/cli"
 import { Effect, Option, Stream } from "effect"
 import { SessionId } from "../../domain/Ids.ts"
+import { attemptMillis } from "../../domain/McpAuthorization.ts"
 import {
   McpConfigInput,
   McpLibraryDraft,
@@ -14,7 +15,7 @@ import { failed, misused } from "../Failed.ts"
 import { confirm, decode, optionalText, yes } from "../Inputs.ts"
 import { named } from "../Named.ts"
 import { type Column, output, printAll, printRecord } from "../Output.ts"
-import { Screen } from "../Screen.ts"
+import { harmless, Screen } from "../Screen.ts"
 
 const whereOf = (config: McpLibraryServer["mcp_config"]) =>
   config === null
@@ -52,6 +53,7 @@ const workspaceDetails: ReadonlyArray<Column<WorkspaceMcpServer>> = [
   ["reached by", ({ mcp_config }) => whereOf(mcp_config)],
   ["healthy", ({ is_healthy }) => is_healthy],
   ["error", ({ error }) => error],
+  ["authorization", ({ authorization }) => authorization],
   ["tools", ({ tools }) => tools.map(({ name }) => name).join(", ")],
   ["to approve", ({ changes }) => changes.map(({ change, name }) => `${name} (${change})`).join(", ")]
 ]
@@ -248,6 +250,41 @@ const approve = Command.make(
     })
 ).pipe(Command.withDescription("See what has changed of a server's tools, and approve it"))
 
+/** How often it is looked whether a person has allowed it. */
+const lookEvery = "2 seconds"
+
+const login = Command.make("login", { server: nameOrId, session, ...common }, (options) =>
+  Effect.gen(function*() {
+    const connected = yield* connect(options)
+    const { api } = connected
+    const { server } = options
+    const screen = yield* Screen
+    const urlParams = Option.isSome(options.session) ? yield* sessionOf(options.session.value) : undefined
+    const begun = urlParams === undefined
+      ? yield* api.mcpServers.authorizeInLibrary({ path: { mcp_id: (yield* inLibrary(connected, server)).id } })
+      : yield* api.mcpServers.authorize({ path: workspacePath(server), urlParams })
+    if (begun.authorization_url !== null) {
+      yield* screen.err(`Open this address in a browser:\n`)
+      yield* screen.out(`${harmless(begun.authorization_url)}\n`)
+    }
+    const status = Effect.map(
+      urlParams === undefined
+        ? Effect.map(inLibrary(connected, server), ({ authorization }) => authorization)
+        : Effect.map(inWorkspace(connected, urlParams, server), ({ authorization }) => authorization),
+      (authorization) => authorization === "authorized"
+    )
+    // Whoever is authorized already cannot be seen to be it again.
+    if (begun.authorization !== "authorized") {
+      yield* Effect.repeat(Effect.delay(status, lookEvery), { until: (done) => done }).pipe(
+        Effect.timeoutFail({
+          duration: attemptMillis,
+          onTimeout: () => failed("Nobody has allowed it in time. Begin again.")
+        })
+      )
+      yield* screen.err("It is authorized.\n")
+    }
+  })).pipe(Command.withDescription("Authorize an MCP server that wants OAuth, in a browser"))
+
 const remove = Command.make(
   "remove",
   { server: nameOrId, session, ...yes, ...connection },
@@ -269,5 +306,5 @@ const remove = Command.make(
 
 export const mcp = Command.make("mcp").pipe(
   Command.withDescription("Servers that lend tools to agents"),
-  Command.withSubcommands([list, show, add, use, test, refresh, approve, remove])
+  Command.withSubcommands([list, show, add, use, test, refresh, approve, login, remove])
 )

@@ -4,6 +4,7 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
 import { AgentId, McpServerId, SessionId } from "../../domain/Ids.ts"
+import { McpAuthorizationStart } from "../../domain/McpAuthorization.ts"
 import {
   McpLibraryDraft,
   McpLibraryPatch,
@@ -47,6 +48,11 @@ const Approval = Schema.Struct({
     Schema.filter((tools) => Object.keys(tools).length <= maxTools || `Expected at most ${maxTools} tools`)
   )
 }).annotations({ identifier: "McpApproval" })
+
+const beginning =
+  "For a server at an address that wants OAuth. A person opens `authorization_url` in a browser, allows it there, and "
+  + "comes back to a page of this server. The address is good for ten minutes and for one time; beginning again ends the "
+  + "attempt before it. It is null where the client has credentials of its own, and nobody needs to allow anything."
 
 export class McpServersApi extends HttpApiGroup.make("mcpServers")
   .add(
@@ -127,6 +133,17 @@ export class McpServersApi extends HttpApiGroup.make("mcpServers")
       }))
   )
   .add(
+    HttpApiEndpoint.post("authorize")`/workspace/mcp/${name}/authorize`.setUrlParams(of)
+      .addSuccess(McpAuthorizationStart)
+      .addError(Problem.NotFound)
+      .addError(Problem.McpServerFailed)
+      .annotateContext(operation({
+        scope: "write",
+        summary: "Begin an authorization with an MCP server of a workspace",
+        description: beginning
+      }))
+  )
+  .add(
     HttpApiEndpoint.get("library", "/mcp")
       .addSuccess(Schema.Array(McpLibraryServer))
       .annotateContext(operation({
@@ -188,6 +205,17 @@ export class McpServersApi extends HttpApiGroup.make("mcpServers")
         description:
           "It is connected anew and asked for its tools. One that runs as a program is run in the workspace of the session "
           + "that is named."
+      }))
+  )
+  .add(
+    HttpApiEndpoint.post("authorizeInLibrary")`/mcp/${id}/authorize`
+      .addSuccess(McpAuthorizationStart)
+      .addError(Problem.NotFound)
+      .addError(Problem.McpServerFailed)
+      .annotateContext(operation({
+        scope: "write",
+        summary: "Begin an authorization with an MCP server of the library",
+        description: `${beginning} Each tenant has its own authorization with a server that an admin shares.`
       }))
   )
   .middleware(Authentication)

@@ -48,6 +48,7 @@ export const parameters: Readonly<Record<string, string>> = {
   delivery_id: "The message's id.",
   job_id: "The job's id.",
   task_id: "The task's id.",
+  elicitation_id: "The question's id.",
   mcp_id: "The id of a server of the library.",
   mcp_name: "The server's name in the workspace.",
   hub_id: "The hub's id.",

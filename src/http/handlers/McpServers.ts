@@ -4,6 +4,7 @@ import { McpServerFailed } from "../../domain/McpServer.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
 import { Mcp, type McpFailed } from "../../services/Mcp.ts"
 import { Api } from "../Api.ts"
+import { callback } from "../McpPages.ts"
 import { asker } from "./Asker.ts"
 import * as MySession from "./MySession.ts"
 
@@ -38,6 +39,30 @@ export const layer = HttpApiBuilder.group(Api, "mcpServers", (handlers) =>
       .handle("approve", ({ path, payload, urlParams }) =>
         Effect.flatMap(placeOf(urlParams), ({ of, owner }) =>
           mcp.approve(owner, of, path.mcp_name, payload.tools)))
+      .handle(
+        "authorize",
+        Effect.fnUntraced(function*({ path, urlParams }) {
+          const { of, owner } = yield* placeOf(urlParams)
+          return yield* Effect.catchTag(
+            mcp.authorize(owner, of, path.mcp_name, yield* callback),
+            "McpFailed",
+            (failure) =>
+              told(failure)
+          )
+        })
+      )
+      .handle(
+        "authorizeInLibrary",
+        Effect.fnUntraced(function*({ path }) {
+          const { user_id } = yield* CurrentPrincipal
+          return yield* Effect.catchTag(
+            mcp.authorizeInLibrary(user_id, path.mcp_id, yield* callback),
+            "McpFailed",
+            (failure) =>
+              told(failure)
+          )
+        })
+      )
       .handle("library", () =>
         Effect.flatMap(CurrentPrincipal, ({ user_id }) =>
           mcp.library(user_id)))

@@ -271,6 +271,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
         if (part.type === "text") {
           out.emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: part.delta })
         } else if (part.type === "state") out.emit(stateUpdated(part.state))
+        else if (part.type === "event") out.emit(part.event)
         else Moving.collect(made, part)
       },
       made,

@@ -48,6 +48,7 @@ export interface Called {
 }
 
 export const make = ({ filesOut, limits, newId, tasks }: Options) => {
+  const { tool_seconds } = limits
   const taskOf = ({ agent, run, session }: ReplyRequest, call: ToolCallBlock, millis: number): BackgroundTask => {
     const at = timestampOf(millis)
     return {
@@ -75,6 +76,7 @@ export const make = ({ filesOut, limits, newId, tasks }: Options) => {
     const output = bounded((part) => {
       if (part.type === "text") text += part.delta
       else if (part.type === "state") drafts.push(stateUpdated(part.state))
+      else if (part.type === "event") drafts.push(part.event)
       else collect(made, part)
     }, { left: maxTaskOutput })
 
@@ -123,13 +125,23 @@ export const make = ({ filesOut, limits, newId, tasks }: Options) => {
     }
   }
 
+  /** How many more questions to people a part of the output leaves open. */
+  const askingBy = (part: ToolPart): number => {
+    if (part.type !== "event" || part.event.type !== "CUSTOM") return 0
+    return part.event.name === "elicitation_requested" ? 1 : part.event.name === "elicitation_ended" ? -1 : 0
+  }
+
   const moving = (request: ReplyRequest, out: Out, called: Called, after: number) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         const { budget, call, emit, made, run } = called
         const clock = yield* Effect.clock
         const output = bounded(emit, budget)
-        let take = output.take
+        let asking = 0
+        let take = (part: ToolPart) => {
+          asking += askingBy(part)
+          output.take(part)
+        }
         const fiber = yield* tasks.begin(Effect.suspend(() => run((part) => take(part))))
         /** A call that does not stop when it is interrupted is abandoned. */
         const wait = (seconds: number) =>
@@ -139,7 +151,11 @@ export const make = ({ filesOut, limits, newId, tasks }: Options) => {
               return Fiber.interruptFork(fiber)
             })
           )
-        const inTime = yield* wait(after)
+        let inTime = yield* wait(after)
+        // A call that waits for a person is not slow: the answer belongs to this turn, as long as a turn may take.
+        for (let more = 0; Option.isNone(inTime) && asking > 0 && after + more < tool_seconds; more++) {
+          inTime = yield* wait(1)
+        }
         if (Option.isSome(inTime)) return yield* conclude(output, inTime.value)
         // From here on nothing may come in between: who sees the call's end finds its task.
         if (tasks.hasRoom({ id: request.session.id, user_id: request.session.user_id })) {

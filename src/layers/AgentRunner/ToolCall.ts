@@ -45,7 +45,7 @@ export const bounded = (emit: Emit, budget: Budget) => {
   return {
     take: (part: ToolPart) => {
       if (closed) return
-      if (part.type === "state") return emit(part)
+      if (part.type === "state" || part.type === "event") return emit(part)
       const size = part.type === "text" ? part.delta.length : part.data.length
       // A part of a file is useless; and output after a cut would not fit what is before it.
       const cut = came > kept

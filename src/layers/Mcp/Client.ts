@@ -10,13 +10,16 @@ import type {
 } from "@modelcontextprotocol/client"
 import type * as Official from "@modelcontextprotocol/client"
 import { Data, Duration, Effect, Predicate, type Scope } from "effect"
+import { pathToFileURL } from "node:url"
 import type { JsonObject } from "../../domain/Json.ts"
 import { isObject } from "../../domain/JsonSchema.ts"
 import { maxMcpTools, type McpToolDefinition } from "../../domain/McpTool.ts"
-import { McpFailed, type McpProblem } from "../../services/Mcp.ts"
+import { type McpAsker, McpFailed, type McpProblem } from "../../services/Mcp.ts"
 import { monotonicMillis } from "../../services/Now.ts"
 import { OutboundRefused } from "../../services/Outbound.ts"
+import * as Calls from "./Calls.ts"
 import { definitionsOf } from "./Definitions.ts"
+import { areHeadersGood } from "./ParamHeaders.ts"
 import type { Answer, Veil } from "./Results.ts"
 
 /** Longest time to connect and to list the tools. */
@@ -49,7 +52,8 @@ export interface Connection {
   readonly call: (
     name: string,
     input: JsonObject,
-    timeout: Duration.Duration
+    timeout: Duration.Duration,
+    asker?: McpAsker
   ) => Effect.Effect<Answer, McpFailed>
   /** Takes out of a text what only the server may know. */
   readonly veil: Veil
@@ -62,6 +66,7 @@ const sentences: Readonly<Record<McpProblem, string>> = {
   connection: "The server cannot be reached.",
   forgotten: "The server has forgotten the connection.",
   auth: "The server does not accept these credentials.",
+  authorization: "The server needs a person's authorization: begin one, and open its address in a browser.",
   timeout: "The server did not answer in time.",
   config: "The server's address may not be reached from here.",
   protocol: "The server's answer could not be understood.",
@@ -87,6 +92,10 @@ export interface Options {
   readonly sdk: Sdk
   readonly transport: Transport
   readonly isProgram: boolean
+  /** The folder of the workspace that a program works in. */
+  readonly root?: string
+  /** Its credentials are tokens that a person has allowed. */
+  readonly hasTokens?: boolean
   /** Tells the server that the connection ends. */
   readonly farewell?: () => Promise<void>
   readonly veil: Veil
@@ -131,7 +140,7 @@ const listOfTools: StandardSchemaV1<ListOfTools, ListOfTools> = {
 }
 
 export const make = Effect.fnUntraced(function*(
-  { ended, farewell, isProgram, mode, sdk, transport, veil }: Options
+  { ended, farewell, hasTokens = false, isProgram, mode, root, sdk, transport, veil }: Options
 ): Effect.fn.Return<Connection, McpFailed, Scope.Scope> {
   let isClosed = false
   let isConnected = false
@@ -139,16 +148,19 @@ export const make = Effect.fnUntraced(function*(
 
   const failureOf = ({ cause }: Thrown): McpFailed => {
     const all = chain(cause)
+    const own = all.find((one) => one instanceof McpFailed)
+    if (own !== undefined) return own
+    const refused = failedWith(hasTokens ? "authorization" : "auth")
     const refusal = all.find((one) => one instanceof OutboundRefused)
     if (refusal?.code === "address_not_allowed") return failedWith("config")
     if (refusal?.code === "redirect_not_followed") return failedWith("connection", "It redirects to another address.")
     const http = all.find((one) => sdk.SdkHttpError.isInstance(one))
     if (http !== undefined) {
-      if (http.status === 401 || http.status === 403) return failedWith("auth")
+      if (http.status === 401 || http.status === 403) return refused
       const status = `It answered with the status ${http.status}.`
       return failedWith(http.status === 404 && isConnected ? "forgotten" : "connection", status)
     }
-    if (all.some((one) => sdk.UnauthorizedError.isInstance(one))) return failedWith("auth")
+    if (all.some((one) => sdk.UnauthorizedError.isInstance(one))) return refused
     const protocol = all.find((one) => sdk.ProtocolError.isInstance(one))
     if (protocol !== undefined) {
       const words = veil(protocol.message.toWellFormed().replaceAll("\0", "\ufffd")).slice(0, maxWords)
@@ -169,7 +181,7 @@ export const make = Effect.fnUntraced(function*(
     Effect.mapError(Effect.tryPromise({ try: ask, catch: (cause) => new Thrown({ cause }) }), failureOf)
 
   const client: Client = new sdk.Client({ name: "stoa", version: "0.1.0" }, {
-    capabilities: {},
+    capabilities: { elicitation: { form: {}, url: {} }, ...(root !== undefined && { roots: {} }) },
     jsonSchemaValidator: unchecked,
     versionNegotiation: { mode, probe: { timeoutMs: isProgram ? probeTimeout : handshakeTimeout } }
   })
@@ -181,6 +193,11 @@ export const make = Effect.fnUntraced(function*(
   client.setNotificationHandler("notifications/tools/list_changed", () => {
     isStale = true
   })
+
+  if (root !== undefined) {
+    client.setRequestHandler("roots/list", () => ({ roots: [{ uri: pathToFileURL(root).href, name: "workspace" }] }))
+  }
+  const calls = yield* Calls.make(sdk, client, failedWith("timeout"))
 
   const options = (signal: AbortSignal): RequestOptions => ({ signal, timeout: handshakeTimeout })
 
@@ -196,7 +213,9 @@ export const make = Effect.fnUntraced(function*(
           options(signal)
         )
       )
-      found.push(...tools)
+      // On other ways to a server there are no headers.
+      const hasHeaders = !isProgram && client.getProtocolEra() === "modern"
+      found.push(...tools.filter(({ inputSchema }) => !hasHeaders || areHeadersGood(inputSchema)))
       if (nextCursor === undefined || nextCursor === at) break
       cursor = nextCursor
     }
@@ -229,22 +248,10 @@ export const make = Effect.fnUntraced(function*(
     tools,
     veil,
     isClosed: () => isClosed,
-    call: (name, input, timeout) =>
-      asked((signal) => {
-        const toolDefinition = known.raw.get(name)
-        const millis = Duration.toMillis(timeout)
-        return client.callTool({ name, arguments: input }, {
-          signal,
-          timeout: millis,
-          maxTotalTimeout: millis * maxProgress,
-          // A server that tells how far it is may take longer.
-          resetTimeoutOnProgress: true,
-          onprogress: () => {},
-          ...(toolDefinition !== undefined && { toolDefinition })
-        })
-      })
+    call: (name, input, timeout, asker) => {
+      const toolDefinition = known.raw.get(name)
+      const options = toolDefinition === undefined ? {} : { toolDefinition }
+      return calls({ name, arguments: input }, { asker, options, timeout }, asked)
+    }
   }
 })
-
-/** How many times its timeout a call may take while the server tells that it gets on. */
-export const maxProgress = 5

@@ -1,21 +1,24 @@
 /** From a stored server to a connection: opens its secrets, chooses how to speak, and asks which protocol it knows. */
 import { Duration, Effect, ExecutionStrategy, Exit, Schema, Scope } from "effect"
+import { elicitationMillis } from "../../domain/Elicitation.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import { McpSecrets, type McpServer, type StoredMcpConfig } from "../../domain/McpServer.ts"
 import { McpFailed } from "../../services/Mcp.ts"
 import { Outbound } from "../../services/Outbound.ts"
 import { Vault } from "../../services/Vault.ts"
 import { Workspace, type WorkspaceOf } from "../../services/Workspace.ts"
+import { maxProgress } from "./Calls.ts"
 import * as Client from "./Client.ts"
 import * as Http from "./Http.ts"
+import type { Logins } from "./Logins.ts"
 import { veilOf } from "./Results.ts"
 import * as Stdio from "./Stdio.ts"
 
 /** Usual and longest time for one call. */
 const usualTimeout = Duration.seconds(60)
 
-/** How much longer a request over HTTP may stay open than the longest call. */
-const grace = Duration.seconds(10)
+/** How much longer a request over HTTP may stay open than the longest call: people may be asked something meanwhile. */
+const grace = Duration.millis(2 * elicitationMillis)
 
 const Secrets = Schema.parseJson(McpSecrets)
 
@@ -38,7 +41,7 @@ export const timeoutOf = ({ config, execution_timeout }: McpServer): Duration.Du
   return seconds === null ? usualTimeout : Duration.seconds(seconds)
 }
 
-export const make = Effect.gen(function*() {
+export const make = Effect.fnUntraced(function*(logins: Logins) {
   const outbound = yield* Outbound
   const vault = yield* Vault
   const workspaces = yield* Workspace
@@ -54,23 +57,43 @@ export const make = Effect.gen(function*() {
   const speak = (
     server: McpServer,
     config: StoredMcpConfig,
-    { env = {}, headers = {}, url }: McpSecrets,
+    secrets: McpSecrets,
     owner: UserId,
     of: WorkspaceOf | undefined,
     mode: "auto" | "legacy"
   ): Effect.Effect<Client.Connection, McpFailed, Scope.Scope> =>
     Effect.gen(function*() {
+      const { client_secret = "", env = {}, headers = {}, url } = secrets
       const sdk = yield* Client.load
       const query = url !== undefined && URL.canParse(url) ? [...new URL(url).searchParams.values()] : []
       // Behind the scheme of a header stands the secret itself.
       const ofHeaders = Object.values(headers).flatMap((value) => [value, value.slice(value.indexOf(" ") + 1)])
-      const veil = veilOf([...ofHeaders, ...query, ...Object.values(env)])
+      const hidden = [...ofHeaders, ...query, ...Object.values(env), client_secret]
       if (config.type === "http_mcp") {
         const address = url ?? config.origin
         if (outbound.forbids(address)) return yield* Client.failedWith("config")
-        const longest = Duration.toMillis(timeoutOf(server)) * Client.maxProgress + Duration.toMillis(grace)
-        const { farewell, transport } = Http.make(sdk, outbound, { url: address, headers, longest })
-        return yield* Client.make({ sdk, transport, farewell, isProgram: false, veil, ended: () => undefined, mode })
+        const tokens = yield* logins.tokens(owner, server, secrets)
+        const veil = tokens === undefined
+          ? veilOf(hidden)
+          : (text: string) => veilOf([...hidden, ...tokens.secrets()])(text)
+        const longest = Duration.toMillis(timeoutOf(server)) * maxProgress + Duration.toMillis(grace)
+        const { farewell, transport } = Http.make(sdk, outbound, {
+          url: address,
+          headers,
+          longest,
+          listens: server.is_stateful,
+          tokens
+        })
+        return yield* Client.make({
+          sdk,
+          transport,
+          farewell,
+          isProgram: false,
+          hasTokens: tokens !== undefined,
+          veil,
+          ended: () => undefined,
+          mode
+        })
       }
       if (of === undefined) {
         return yield* new McpFailed({
@@ -89,7 +112,15 @@ export const make = Effect.gen(function*() {
         }),
         toFailure
       )
-      return yield* Client.make({ sdk, transport, isProgram: true, veil, ended, mode })
+      return yield* Client.make({
+        sdk,
+        transport,
+        isProgram: true,
+        root: workspace.root,
+        veil: veilOf(hidden),
+        ended,
+        mode
+      })
     })
 
   /** What an attempt has opened is closed when it fails. */
@@ -128,3 +159,5 @@ export const make = Effect.gen(function*() {
     }))
   return { open, secretsOf }
 })
+
+export type Connect = Effect.Effect.Success<ReturnType<typeof make>>

@@ -3,6 +3,7 @@ import type * as Official from "@modelcontextprotocol/client"
 import type { Transport } from "@modelcontextprotocol/client"
 import type { Outbound } from "../../services/Outbound.ts"
 import { maxMessage, messageBound, perTurn } from "./Bounds.ts"
+import { authorized, type Tokens } from "./Tokens.ts"
 
 /** Requests of one connection that are open at once. A server could make the client answer it for ever. */
 const maxOpen = 32
@@ -23,6 +24,9 @@ export interface Address {
   readonly headers: Readonly<Record<string, string>>
   /** Longest time for one request, in milliseconds, until its answer has come whole. */
   readonly longest: number
+  readonly tokens?: Tokens | undefined
+  /** Whether the server may say something of its own: some ask people in this way. */
+  readonly listens: boolean
 }
 
 class TooMuch extends Error {
@@ -112,19 +116,20 @@ const bounded = (response: Response, ended: () => void): Response => {
   return new Response(inPieces, { status, statusText, headers })
 }
 
-type Sdk = Pick<typeof Official, "StreamableHTTPClientTransport">
+type Sdk = Pick<typeof Official, "StreamableHTTPClientTransport" | "extractWWWAuthenticateParams">
 
 export const make = (
-  { StreamableHTTPClientTransport }: Sdk,
-  { fetch }: typeof Outbound.Service,
-  { headers, longest, url }: Address
+  sdk: Sdk,
+  outbound: typeof Outbound.Service,
+  { headers, listens, longest, tokens, url }: Address
 ): { readonly transport: Transport; readonly farewell: () => Promise<void> } => {
+  const fetch = tokens === undefined ? outbound.fetch : authorized(sdk, tokens, outbound.fetch)
   let open = 0
   let resumed = 0
   const guarded = async (input: string | URL, init: RequestInit = {}): Promise<Response> => {
     const isResumed = new Headers(init.headers).has("last-event-id")
-    // A stream that says what nobody asked for is not opened; one that broke is taken up again.
-    if (init.method === "GET" && !isResumed) return new Response(null, { status: 405 })
+    // A server that keeps no state has nothing to say without being asked. A stream that broke is taken up again.
+    if (init.method === "GET" && !isResumed && !listens) return new Response(null, { status: 405 })
     if (open >= maxOpen) throw new TooMuch("Too many requests to it are open.")
     const limit = AbortSignal.timeout(longest)
     const signal = init.signal == null ? limit : AbortSignal.any([init.signal, limit])
@@ -144,7 +149,7 @@ export const make = (
       throw error
     }
   }
-  const transport = new StreamableHTTPClientTransport(new URL(url), {
+  const transport = new sdk.StreamableHTTPClientTransport(new URL(url), {
     fetch: guarded,
     requestInit: { headers },
     reconnectionOptions: {

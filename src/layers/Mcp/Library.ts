@@ -22,6 +22,7 @@ import { timestampOf } from "../../services/Now.ts"
 import { Vault } from "../../services/Vault.ts"
 import type { WorkspaceOf } from "../../services/Workspace.ts"
 import * as Connect from "./Connect.ts"
+import type { Logins } from "./Logins.ts"
 import type * as Records from "./Records.ts"
 
 export const onlyAdmins = new Forbidden({
@@ -35,10 +36,14 @@ export const partsOf = (
   config: McpConfigInput
 ): { readonly config: StoredMcpConfig; readonly secrets: McpSecrets } => {
   if (config.type === "http_mcp") {
-    const { headers, timeout, type, url } = config
+    const { headers, oauth, timeout, type, url } = config
+    const known = { type, origin: originOf(url), headers: Object.keys(headers ?? {}), timeout }
+    const secrets = { url, headers: headers ?? {} }
+    if (oauth === null) return { config: known, secrets }
+    const { client_secret, ...client } = oauth
     return {
-      config: { type, origin: originOf(url), headers: Object.keys(headers ?? {}), timeout },
-      secrets: { url, headers: headers ?? {} }
+      config: { ...known, oauth: client },
+      secrets: client_secret === null ? secrets : { ...secrets, client_secret }
     }
   }
   const { args, command, cwd, env, type } = config
@@ -55,6 +60,7 @@ const errorCodes: Readonly<Record<McpProblem, NonNullable<McpServerTest["error_c
   connection: "connection_error",
   forgotten: "connection_error",
   auth: "auth_error",
+  authorization: "auth_error",
   timeout: "timeout",
   config: "config_error",
   protocol: "connection_error",
@@ -71,12 +77,19 @@ const failedTest = ({ message, problem }: McpFailed): McpServerTest => ({
 
 export const make = Effect.fnUntraced(function*(
   records: Effect.Effect.Success<typeof Records.make>,
-  connect: Effect.Effect.Success<typeof Connect.make>
+  connect: Connect.Connect,
+  logins: Logins
 ) {
   const vault = yield* Vault
   const newId = yield* NewId
   // Two who add a server of one name at once do it one after the other.
   const mutex = Effect.unsafeMakeSemaphore(1)
+
+  const viewOf = (server: McpServer, owner: UserId) =>
+    Effect.map(
+      server.config?.type === "http_mcp" ? logins.status(owner, server.id) : Effect.succeed(null),
+      (authorization) => libraryView(server, owner, authorization)
+    )
 
   const addToLibrary = Effect.fn("Mcp.addToLibrary")(function*(
     { isAdmin, user_id }: Asker,
@@ -108,7 +121,7 @@ export const make = Effect.fnUntraced(function*(
       offered: null,
       card: { ...noCard, ...from, author, description, display_name, icon_url, tags, url, version }
     }
-    return libraryView(yield* Effect.orDie(records.insert(server)), user_id)
+    return yield* viewOf(yield* Effect.orDie(records.insert(server)), user_id)
   }, mutex.withPermits(1))
 
   /** The secrets with other values. Names that the server does not have are refused. */
@@ -149,7 +162,7 @@ export const make = Effect.fnUntraced(function*(
       ...(name != null && { name }),
       ...(enabled != null && { enabled })
     }))
-    return libraryView(changed, user_id)
+    return yield* viewOf(changed, user_id)
   }, mutex.withPermits(1))
 
   /** A server of the library that the owner may change. */
@@ -178,10 +191,12 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     library: (owner: UserId) =>
-      Effect.map(records.library(owner), (servers) => servers.map((server) => libraryView(server, owner))),
+      Effect.flatMap(records.library(owner), Effect.forEach((server) => viewOf(server, owner))),
     addToLibrary,
     changeInLibrary,
-    removeFromLibrary: (owner: UserId, id: McpServerId) => Effect.zipRight(mine(owner, id), records.remove(owner, id)),
+    removeFromLibrary: (owner: UserId, id: McpServerId) =>
+      // Its tokens are told to be over while they are still known.
+      mine(owner, id).pipe(Effect.zipRight(logins.forget(owner, id)), Effect.zipRight(records.remove(owner, id))),
     test
   }
 })

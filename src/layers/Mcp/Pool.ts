@@ -71,7 +71,8 @@ export const make = Effect.gen(function*() {
   const fail = (key: string, failure: McpFailed) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       const count = (failures.get(key)?.count ?? 0) + 1
-      const pause = Math.min(longestPause, firstPause * 2 ** (count - 1))
+      // Nobody is asked before a person has allowed it, and then at once.
+      const pause = failure.problem === "authorization" ? 0 : Math.min(longestPause, firstPause * 2 ** (count - 1))
       failures.delete(key)
       failures.set(key, { count, until: now + pause, failure })
       if (failures.size > maxRemembered) failures.delete(failures.keys().next().value!)

@@ -23,6 +23,9 @@ const maxTools = 128
 /** Most servers that all admins share. */
 const maxShared = 256
 
+/** Most servers of workspaces that follow an authorization at once. The others follow with their next call. */
+const maxStanding = 256
+
 /** A server of a workspace, and the one whose configuration it has: itself, or one of a library. */
 export interface Placed {
   readonly server: McpServer
@@ -145,6 +148,17 @@ export const make = Effect.map(Storage, ({ mcpServers }) => {
       ),
     mine: (owner: UserId) => all(owner, "", maxServersOfLibrary),
     inLibrary,
+    place,
+    /** Any server, for whoever knows already that it may be used. */
+    byId: (id: McpServerId): Effect.Effect<McpServer | undefined> =>
+      Effect.orElseSucceed(mcpServers.host.get(id), () => undefined),
+    /** The owner's servers of workspaces that are reached as this one is: itself, or those that stand for it. */
+    standingFor: (owner: UserId, id: McpServerId): Effect.Effect<ReadonlyArray<McpServer>> =>
+      Effect.map(
+        mcpServers.holding(owner, JSON.stringify(id), maxStanding),
+        (servers) =>
+          servers.filter((server) => server.workspace !== "" && (server.id === id || server.library_id === id))
+      ),
     get: (owner: UserId, id: McpServerId): Effect.Effect<McpServer, NotFound> => mcpServers.get(owner, id),
     /** Fails when there is one of its id. */
     insert: (server: McpServer) => Effect.ensuring(mcpServers.insert(server), changed),

@@ -15,7 +15,7 @@ import {
 import { approve, changesOf, type McpToolDefinition } from "../../domain/McpTool.ts"
 import type { Asker } from "../../domain/Principal.ts"
 import type { WorkspaceKey } from "../../domain/Workspace.ts"
-import { Mcp, McpFailed, type McpTool } from "../../services/Mcp.ts"
+import { Mcp, type McpAsker, McpFailed, type McpTool } from "../../services/Mcp.ts"
 import { NewId } from "../../services/NewId.ts"
 import { timestampOf } from "../../services/Now.ts"
 import type { Outbound } from "../../services/Outbound.ts"
@@ -23,9 +23,11 @@ import type { Storage } from "../../services/Storage.ts"
 import type { ToolPart } from "../../services/Toolbox.ts"
 import { Vault } from "../../services/Vault.ts"
 import { Workspace, type WorkspaceOf } from "../../services/Workspace.ts"
+import * as Authorizing from "./Authorizing.ts"
 import { type Connection, failedWith } from "./Client.ts"
 import * as Connect from "./Connect.ts"
 import * as Library from "./Library.ts"
+import * as Logins from "./Logins.ts"
 import * as Pool from "./Pool.ts"
 import * as Records from "./Records.ts"
 import { tell } from "./Results.ts"
@@ -43,18 +45,19 @@ const isSame = (a: ReadonlyArray<McpToolDefinition>, b: ReadonlyArray<McpToolDef
 
 export const make = Effect.gen(function*() {
   const records = yield* Records.make
-  const connect = yield* Connect.make
+  const logins = yield* Logins.make
+  const connect = yield* Connect.make(logins)
   const pool = yield* Pool.make
   const vault = yield* Vault
   const workspaces = yield* Workspace
   const newId = yield* NewId
-  const library = yield* Library.make(records, connect)
+  const library = yield* Library.make(records, connect, logins)
 
   const ofWorkspace = (owner: UserId, of: WorkspaceOf) => records.ofWorkspace(owner, () => workspaces.keyOf(owner, of))
 
   const connected = (
     placed: Records.Placed,
-    of: WorkspaceOf,
+    of: WorkspaceOf | undefined,
     options?: { readonly now: boolean }
   ): Effect.Effect<Connection, McpFailed, Scope.Scope> => {
     const { server, source } = placed
@@ -68,14 +71,18 @@ export const make = Effect.gen(function*() {
     tools: ReadonlyArray<McpToolDefinition>
   ): Effect.Effect<McpServer> => {
     const offered = isSame(server.approved, tools) ? null : tools
-    const isKnown = server.offered === null ? offered === null : offered !== null && isSame(server.offered, offered)
+    const isKnown = server.unseen === true
+      ? false
+      : server.offered === null
+      ? offered === null
+      : offered !== null && isSame(server.offered, offered)
     return isKnown
       ? Effect.succeed(server)
       // What was approved may have changed meanwhile.
-      : records.modify(server.user_id, server.id, (now) => ({
-        ...now,
-        offered: isSame(now.approved, tools) ? null : tools
-      })).pipe(Effect.orElseSucceed(() => server))
+      : records.modify(server.user_id, server.id, ({ unseen, ...now }) =>
+        unseen === true
+          ? { ...now, approved: tools, offered: null }
+          : { ...now, offered: isSame(now.approved, tools) ? null : tools }).pipe(Effect.orElseSucceed(() => server))
   }
 
   /** A connection that has ended is none: the next call makes another, after a pause when that goes on. */
@@ -87,11 +94,21 @@ export const make = Effect.gen(function*() {
       )
       : Effect.void
 
+  /** Looks at the tools of a server that has been authorized just now. */
+  const see = (placed: Records.Placed) =>
+    Effect.ignore(
+      Effect.scoped(Effect.flatMap(connected(placed, undefined, { now: true }), ({ tools }) => tools)).pipe(
+        Effect.flatMap((tools) => note(placed.server, tools))
+      )
+    )
+  const authorizing = Authorizing.make(records, connect, logins, see)
+
   const callOnce = (
     { definition, placed }: Records.Offer,
     of: WorkspaceOf,
     input: JsonObject,
-    emit: (part: ToolPart) => void
+    emit: (part: ToolPart) => void,
+    asker: McpAsker | undefined
   ) =>
     Effect.scoped(Effect.gen(function*() {
       const connection = yield* connected(placed, of)
@@ -107,7 +124,8 @@ export const make = Effect.gen(function*() {
               : "It is disabled until a person approves it again."
           )
         }
-        return yield* connection.call(definition.name, input, Connect.timeoutOf(placed.source ?? placed.server))
+        const timeout = Connect.timeoutOf(placed.source ?? placed.server)
+        return yield* connection.call(definition.name, input, timeout, asker)
       })
       const answer = yield* Effect.catchAll(
         ask,
@@ -119,9 +137,13 @@ export const make = Effect.gen(function*() {
       return tell(answer, connection.veil, newId.short, emit)
     }))
 
-  const viewOf = (placed: Records.Placed): WorkspaceMcpServer => {
+  const viewOf = Effect.fnUntraced(function*(placed: Records.Placed): Effect.fn.Return<WorkspaceMcpServer> {
     const { server, source } = placed
-    const failure = source === undefined ? notInLibrary : pool.failureOf(keyOf(placed))?.message
+    const authorization = source?.config?.type === "http_mcp" ? yield* logins.status(server.user_id, source.id) : null
+    const waiting = server.unseen === true || authorization === "needs_authorization"
+      ? failedWith("authorization").message
+      : undefined
+    const failure = source === undefined ? notInLibrary : pool.failureOf(keyOf(placed))?.message ?? waiting
     const isOwn = source !== undefined && source.user_id === server.user_id
     return {
       name: server.name,
@@ -134,10 +156,11 @@ export const make = Effect.gen(function*() {
       library_id: server.library_id,
       is_healthy: failure === undefined,
       error: failure ?? null,
+      authorization,
       tools: Records.toolsOf(placed).map(({ description, name }) => ({ name, description })),
       changes: server.offered === null ? [] : changesOf(server.approved, server.offered)
     }
-  }
+  })
 
   const find = (owner: UserId, of: WorkspaceOf, name: string) =>
     Effect.flatMap(
@@ -185,6 +208,12 @@ export const make = Effect.gen(function*() {
       yield* records.insert({ ...server, approved })
     })).pipe(
       Effect.tapError(() => Effect.zipRight(pool.drop(keyOf(placed)), pool.forget(keyOf(placed)))),
+      Effect.catchTag("McpFailed", (failure) =>
+        Effect.if(authorizing.isWanted(source, failure), {
+          onTrue: () =>
+            Effect.zipRight(records.insert({ ...server, unseen: true }), logins.note(server.user_id, source)),
+          onFalse: () => Effect.fail(failure)
+        })),
       // A server belongs to nothing that could be gone.
       Effect.catchTags({ Conflict: () => taken(server.name), NotFound: (error) => Effect.die(error) })
     )
@@ -259,8 +288,9 @@ export const make = Effect.gen(function*() {
   )
 
   const take = (placed: Records.Placed) =>
-    records.remove(placed.server.user_id, placed.server.id).pipe(
-      Effect.ignore,
+    // The tokens of a server of a library stay with that.
+    logins.forget(placed.server.user_id, placed.server.id).pipe(
+      Effect.zipRight(Effect.ignore(records.remove(placed.server.user_id, placed.server.id))),
       Effect.zipRight(pool.drop(keyOf(placed))),
       Effect.zipRight(pool.forget(keyOf(placed)))
     )
@@ -280,15 +310,18 @@ export const make = Effect.gen(function*() {
             parameters
           }))
       ),
-    call: Effect.fn("Mcp.call")(function*(owner, of, name, input, emit) {
+    call: Effect.fn("Mcp.call")(function*(owner, of, name, input, emit, asker) {
       const offer = (yield* ofWorkspace(owner, of)).tools.get(name)
       if (offer === undefined) return undefined
-      const first = yield* callOnce(offer, of, input, emit)
+      const first = yield* callOnce(offer, of, input, emit, asker)
       // The server had forgotten the connection, so it has not done anything.
-      return first ?? (yield* callOnce(offer, of, input, emit)) ?? (yield* failedWith("connection"))
+      return first ?? (yield* callOnce(offer, of, input, emit, asker)) ?? (yield* failedWith("connection"))
     }),
     servers: (owner, of) =>
-      Effect.map(records.fresh(owner, workspaces.keyOf(owner, of)), ({ servers }) => servers.map(viewOf)),
+      Effect.flatMap(
+        records.fresh(owner, workspaces.keyOf(owner, of)),
+        ({ servers }) => Effect.forEach(servers, viewOf)
+      ),
     add,
     addFromLibrary,
     remove: (owner, of, name) => Effect.ignore(Effect.flatMap(find(owner, of, name), take)),
@@ -302,7 +335,7 @@ export const make = Effect.gen(function*() {
         Effect.flatMap((tools) => note(placed.server, tools)),
         Effect.orElseSucceed(() => placed.server)
       )
-      return viewOf({ ...placed, server })
+      return yield* viewOf({ ...placed, server })
     }),
     approve: Effect.fn("Mcp.approve")(function*(owner, of, name, digests) {
       const placed = yield* find(owner, of, name)
@@ -311,8 +344,12 @@ export const make = Effect.gen(function*() {
         const approved = approve(now.approved, now.offered, digests)
         return { ...now, approved, offered: isSame(approved, now.offered) ? null : now.offered }
       })
-      return viewOf({ server, source: placed.source === placed.server ? server : placed.source })
+      return yield* viewOf({ server, source: placed.source === placed.server ? server : placed.source })
     }),
+    authorize: Effect.fn("Mcp.authorize")(function*(owner, of, name, callback) {
+      return yield* authorizing.begin(owner, (yield* find(owner, of, name)).source, callback)
+    }),
+    ...authorizing.verbs,
     ...library
   })
 })

@@ -56,6 +56,7 @@ const textOf = (notice: Notice): string => {
     case "pages":
     case "forget":
     case "tasks":
+    case "answered":
       return `${notice.type} ${notice.session}`
     case "input":
       return `input ${notice.session} ${notice.driver}`
@@ -77,6 +78,7 @@ const noticeOf = (text: string): Notice | undefined => {
     case "pages":
     case "forget":
     case "tasks":
+    case "answered":
       return { type, session }
     case "input":
       return { type, session, driver: second! }

@@ -148,7 +148,8 @@ export const make = (parts: Parts, parked: Parked, { takeUp, takeUpById }: Recov
   /** Serves the request of another process to the one that drives the session. */
   const receive = (received: Received) => {
     if (!("session" in received)) return
-    if (received.type === "pages" || received.type === "forget" || received.type === "tasks") return
+    if (received.type === "pages" || received.type === "forget") return
+    if (received.type === "tasks" || received.type === "answered") return
     const { session } = received
     if (received.type === "input") {
       if (received.driver === peers.self) background(takeUpById(session))

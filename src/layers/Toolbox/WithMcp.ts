@@ -3,6 +3,7 @@ import { type Context, Effect, Layer } from "effect"
 import type { AgentTools } from "../../domain/Agent.ts"
 import { isObject } from "../../domain/JsonSchema.ts"
 import { argumentsIn } from "../../domain/permission/Arguments.ts"
+import { Elicitations } from "../../services/Elicitations.ts"
 import { Mcp, type McpTool } from "../../services/Mcp.ts"
 import { type Tool, Toolbox, type ToolCaller } from "../../services/Toolbox.ts"
 
@@ -18,7 +19,11 @@ const has = (choice: AgentTools, name: string): boolean =>
 /** What a server says about the effect of its own tools is not believed: somebody is asked before they run. */
 const toolOf = (tool: McpTool): Tool => ({ ...tool, effect: "write", idempotent: false })
 
-const make = (own: Context.Tag.Service<Toolbox>, mcp: Context.Tag.Service<Mcp>) => {
+const make = (
+  own: Context.Tag.Service<Toolbox>,
+  mcp: Context.Tag.Service<Mcp>,
+  elicitations: Context.Tag.Service<Elicitations>
+) => {
   const toolsOf = ({ agent, session }: ToolCaller): Effect.Effect<ReadonlyArray<McpTool>> => {
     const choice = agent.data.tools
     if (choice === "none" || (typeof choice !== "string" && !choice.some((name) => name.startsWith(prefix)))) {
@@ -62,7 +67,15 @@ const make = (own: Context.Tag.Service<Toolbox>, mcp: Context.Tag.Service<Mcp>) 
       }
       const of = { agent_id: agent.id, workspace_id: session.config.workspace_id }
       const state = yield* Effect.catchAll(
-        mcp.call(session.user_id, of, call.name, input, emit),
+        mcp.call(session.user_id, of, call.name, input, emit, {
+          session: session.id,
+          ask: (request) =>
+            elicitations.ask(
+              { owner: session.user_id, session: session.id, tool_call_id: call.id, tool_name: call.name },
+              request,
+              (event) => emit({ type: "event", event })
+            )
+        }),
         ({ message }) =>
           Effect.sync(() => {
             emit({ type: "text", delta: message })
@@ -78,5 +91,7 @@ const make = (own: Context.Tag.Service<Toolbox>, mcp: Context.Tag.Service<Mcp>) 
 const none: Effect.Effect<ReadonlyArray<McpTool>> = Effect.succeed([])
 
 /** Adds them to the toolbox of a layer. */
-export const layer = <E, R>(own: Layer.Layer<Toolbox, E, R>): Layer.Layer<Toolbox, E, R | Mcp> =>
-  Layer.effect(Toolbox, Effect.zipWith(Toolbox, Mcp, make)).pipe(Layer.provide(own))
+export const layer = <E, R>(own: Layer.Layer<Toolbox, E, R>): Layer.Layer<Toolbox, E, R | Elicitations | Mcp> =>
+  Layer.effect(Toolbox, Effect.map(Effect.all([Toolbox, Mcp, Elicitations]), (all) => make(...all))).pipe(
+    Layer.provide(own)
+  )

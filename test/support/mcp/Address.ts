@@ -39,7 +39,10 @@ export const atAddress = (mode = "good", secret?: string) =>
         heard.push(message.method ?? "answer")
         if (message.method === "initialize") known = true
         else if (!known && message.method !== "server/discover") return refuse(404)
-        if (message.id === undefined || message.method === undefined) return response.writeHead(202).end()
+        if (message.id === undefined || message.method === undefined) {
+          response.writeHead(202).end()
+          return handle(message, { raw: () => {}, say: () => {}, die: () => {} })
+        }
         let isPlain = false
         const begin = (type: string) => {
           if (!response.headersSent) response.writeHead(200, { "content-type": type, "mcp-session-id": session })

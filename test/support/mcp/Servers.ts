@@ -47,7 +47,7 @@ export const addressOf = (
   url: string,
   headers: Readonly<Record<string, string>> | null = null,
   more: Partial<McpServerDraft> = {}
-): McpServerDraft => draftOf(name, { type: "http_mcp", url, headers, timeout: null }, more)
+): McpServerDraft => draftOf(name, { type: "http_mcp", url, headers, timeout: null, oauth: null }, more)
 
 /** The server of the tests in a mode, by each transport. */
 export const transports = {

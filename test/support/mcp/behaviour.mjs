@@ -25,8 +25,22 @@ export const names = [
   "dies",
   "deep",
   "wide",
-  "large"
+  "large",
+  "ask",
+  "ask_url",
+  "ask_badly",
+  "ask_much"
 ]
+
+const form = {
+  type: "object",
+  properties: {
+    name: { type: "string", title: "Your name", maxLength: 20 },
+    age: { type: "integer", minimum: 0, default: 30 },
+    colour: { type: "string", enum: ["red", "blue"] }
+  },
+  required: ["name"]
+}
 
 /** `env` is what the server was given in secret. `say` sends a message, `raw` bytes; `die` ends the server. */
 export const server = ({ env = {}, mode = "good" }) => {
@@ -81,6 +95,15 @@ export const server = ({ env = {}, mode = "good" }) => {
       say(notes, more)
     }
     more()
+  }
+
+  const waiting = new Map()
+  let questions = 0
+  /** Asks the person at the client, and calls back with what comes. */
+  const ask = (say, params, then) => {
+    const id = `q${++questions}`
+    waiting.set(id, then)
+    say({ jsonrpc: "2.0", id, method: "elicitation/create", params })
   }
 
   const onCall = (request, { die, raw, say }) => {
@@ -156,6 +179,30 @@ export const server = ({ env = {}, mode = "good" }) => {
         return raw(`{"jsonrpc":"2.0","id":${JSON.stringify(request.id)},"result":{"content":[${
           Array.from({ length: 300_000 }, () => "{}").join(",")
         }]}}\n`)
+      case "ask":
+        return ask(say, { mode: "form", message: "Who are you?", requestedSchema: form }, (said) => answer(text(JSON.stringify(said))))
+      case "ask_url":
+        return ask(
+          say,
+          { mode: "url", message: "Open it.", url: "https://example.com/consent", elicitationId: "e1" },
+          (said) => answer(text(JSON.stringify(said)))
+        )
+      case "ask_badly":
+        return ask(
+          say,
+          { mode: "form", message: "Deep?", requestedSchema: { type: "object", properties: { a: { type: "object" } } } },
+          (said) => answer(text(JSON.stringify(said)))
+        )
+      case "ask_much": {
+        const all = []
+        for (let n = 0; n < 100; n++) {
+          ask(say, { mode: "form", message: `Question ${n}?`, requestedSchema: form }, (said) => {
+            all.push(said.action)
+            if (all.length === 100) answer(text(JSON.stringify(all)))
+          })
+        }
+        return
+      }
       case "large":
         return answer({ content: Array.from({ length: 4_900 }, () => ({ type: "text", text: "x".repeat(1_500) })) })
       default:
@@ -188,6 +235,11 @@ export const server = ({ env = {}, mode = "good" }) => {
   }
 
   const handle = (message, out) => {
+    if (message.method === undefined) {
+      const then = waiting.get(message.id)
+      waiting.delete(message.id)
+      return then?.(message.result ?? { error: message.error?.code })
+    }
     if (message.method === "initialize") return onStart(message, out)
     if (message.method === "tools/list") return onList(message, out)
     if (message.method === "tools/call") return onCall(message, out)

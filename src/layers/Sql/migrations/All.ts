@@ -18,6 +18,7 @@ import { channels } from "./0018_channels.ts"
 import { responses } from "./0019_responses.ts"
 import { ownTasks } from "./0021_own_tasks.ts"
 import { storedCompletions } from "./0022_stored_completions.ts"
+import { mcpQuestions } from "./0024_mcp_questions.ts"
 
 /** Every step, for `Migrations.migrate`. */
 export const all: Migrations = {
@@ -39,5 +40,6 @@ export const all: Migrations = {
   "0018_channels": channels,
   "0019_responses": responses,
   "0021_own_tasks": ownTasks,
-  "0022_stored_completions": storedCompletions
+  "0022_stored_completions": storedCompletions,
+  "0024_mcp_questions": mcpQuestions
 }

@@ -1,0 +1,84 @@
+/** Authorizations with servers at addresses, as people begin and end them. */
+import { Effect } from "effect"
+import { NotFound } from "../../domain/Errors.ts"
+import type { McpServerId, UserId } from "../../domain/Ids.ts"
+import type { McpAuthorizationReturn } from "../../domain/McpAuthorization.ts"
+import type { McpSecrets, McpServer } from "../../domain/McpServer.ts"
+import type { McpFailed } from "../../services/Mcp.ts"
+import { type McpCallback } from "../../services/Mcp.ts"
+import { failedWith } from "./Client.ts"
+import type { Connect } from "./Connect.ts"
+import type { Logins } from "./Logins.ts"
+import { documentOf } from "./OAuth.ts"
+import type * as Records from "./Records.ts"
+
+/** Servers that are looked at together after an authorization. */
+const concurrency = 4
+
+export const make = (
+  records: Effect.Effect.Success<typeof Records.make>,
+  connect: Connect,
+  logins: Logins,
+  see: (placed: Records.Placed) => Effect.Effect<void>
+) => {
+  /** Servers that have waited for it have their tools now. */
+  const seeAll = Effect.fnUntraced(function*(owner: UserId, id: McpServerId) {
+    const standing = yield* records.standingFor(owner, id)
+    yield* Effect.forEach(standing, (server) => Effect.flatMap(records.place(server), see), {
+      concurrency,
+      discard: true
+    })
+  })
+
+  const begin = Effect.fnUntraced(function*(owner: UserId, source: McpServer | undefined, callback: McpCallback) {
+    if (source === undefined) return yield* failedWith("config")
+    const begun = yield* logins.begin(owner, source, yield* connect.secretsOf(source), callback)
+    if (begun.authorization_url === null) yield* seeAll(owner, source.id)
+    return begun
+  })
+
+  /** Whether a server that refused us waits for an authorization, and not for another header. */
+  const isWanted = Effect.fnUntraced(function*({ config, ...server }: McpServer, { problem }: McpFailed) {
+    if (problem === "authorization") return true
+    if (problem !== "auth" || config?.type !== "http_mcp") return false
+    if (config.oauth !== undefined) return true
+    if (config.headers.some((name) => name.toLowerCase() === "authorization")) return false
+    const { url } = yield* Effect.orElseSucceed(connect.secretsOf({ config, ...server }), (): McpSecrets => ({}))
+    return yield* logins.isOffered(url ?? config.origin)
+  })
+
+  const finishAuthorization = Effect.fn("Mcp.finishAuthorization")(function*(back: McpAuthorizationReturn) {
+    let name = ""
+    const { server_id, user_id } = yield* logins.finish(back, (row) =>
+      Effect.gen(function*() {
+        const server = yield* records.byId(row.server_id)
+        if (server?.config?.type !== "http_mcp") return undefined
+        name = server.name
+        const secrets = yield* connect.secretsOf(server)
+        return { config: server.config, secrets, url: secrets.url ?? server.config.origin }
+      }))
+    yield* seeAll(user_id, server_id)
+    return name
+  })
+
+  return {
+    begin,
+    isWanted,
+    verbs: {
+      authorizeInLibrary: Effect.fn("Mcp.authorizeInLibrary")(
+        function*(owner: UserId, id: McpServerId, callback: McpCallback) {
+          const server = yield* records.inLibrary(owner, id)
+          if (server === undefined) return yield* NotFound.of("MCP server", id)
+          return yield* begin(owner, server, callback)
+        }
+      ),
+      attemptOf: Effect.fnUntraced(function*(state: string) {
+        const row = yield* logins.find(state)
+        const server = row === undefined ? undefined : yield* records.byId(row.server_id)
+        return row === undefined || server === undefined ? undefined : { owner: row.user_id, server: server.name }
+      }),
+      finishAuthorization,
+      clientDocument: documentOf
+    }
+  }
+}
