@@ -167,7 +167,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The newest web UI, below
   it.effect("leaves out a structured output that its classes could not read", () =>
     Effect.gen(function*() {
       const { say, status, transcript } = yield* chatting
-      yield* say("json [1]", { output_schema: { type: "array", items: { type: "integer" } } })
+      yield* say("json [1]", { output_schema: { anyOf: [{ type: "array", items: { type: "integer" } }] } })
       yield* say("json {\"a\":1}", { output_schema: { type: "object" } })
       yield* eventually("all is said", status, (now) => now.status === "idle")
       const { messages } = yield* transcript

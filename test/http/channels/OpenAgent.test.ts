@@ -507,6 +507,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of the Open Age
         "/models",
         "/models/{id}",
         "/chat/completions",
+        "/chat/completions/{completion_id}",
+        "/chat/completions/{completion_id}/messages",
         "/completions",
         "/embeddings"
       ])
