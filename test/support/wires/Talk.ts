@@ -25,7 +25,7 @@ import { Vault } from "../../../src/services/Vault.ts"
 import { credentialOf } from "../fixtures.ts"
 import * as FakeProvider from "./FakeProvider.ts"
 import * as Messages from "./Messages.ts"
-import type { Subject } from "./Subject.ts"
+import { type Subject, vectors } from "./Subject.ts"
 import type { Asked, Json, Received } from "./Wire.ts"
 
 const owner = "ada" as UserId
@@ -173,7 +173,7 @@ export const open = Effect.fnUntraced(function*(subject: Subject, limits: Bounds
     isKnown: Effect.isSuccess(models.card(subject.type, subject.model)),
     check,
     embed: (input, dimensions) => {
-      const model = subject.embedding ?? subject.model
+      const model = subject.embedding ?? vectors
       const config = { type: subject.type, credential_id, model, ...(dimensions !== undefined && { dimensions }) }
       return models.embed({ owner, config, input }).pipe(
         Effect.catchTags({ NotFound: Effect.die, Invalid: Effect.die }),
