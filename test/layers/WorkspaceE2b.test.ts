@@ -1,6 +1,8 @@
 /** Workspaces in sandboxes on another machine, on a service for tests. */
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Redacted, Stream } from "effect"
+import { execFileSync } from "node:child_process"
+import { rmSync } from "node:fs"
 import * as OutboundGuarded from "../../src/layers/Outbound/Guarded.ts"
 import * as E2b from "../../src/layers/Workspace/E2b.ts"
 import { Workspace } from "../../src/services/Workspace.ts"
@@ -15,7 +17,7 @@ type Fake = Effect.Effect.Success<typeof fakeService>
 
 const outbound = OutboundGuarded.layer({ hosts: [], loopback: true, isUnbounded: true })
 
-const serviceOf = ({ url }: Pick<Fake, "url">, more: Partial<E2b.Service> = {}): E2b.Service => ({
+const serviceOf = ({ url }: Pick<Fake, "url">, more: Partial<E2b.ServiceOptions> = {}): E2b.ServiceOptions => ({
   apiKey: Redacted.make(apiKey),
   apiUrl: url,
   domain: "e2b.test",
@@ -62,7 +64,7 @@ describe.skipIf(!isSandboxed)("A service of sandboxes", () => {
     })
 
   it("that is away, refuses the key or lacks the template is said at the start, and never with the key", async () => {
-    const why = (more: (service: Fake) => Partial<E2b.Service>) =>
+    const why = (more: (service: Fake) => Partial<E2b.ServiceOptions>) =>
       Effect.runPromise(Effect.scoped(Effect.gen(function*() {
         const service = yield* fakeService
         const { message } = yield* Effect.flip(
@@ -163,7 +165,7 @@ describe.skipIf(!isSandboxed)("A service of sandboxes", () => {
         Effect.scoped(Effect.gen(function*() {
           const w = yield* fresh(owner, of)
           yield* put(w, "f", "kept")
-          assert.strictEqual((yield* sh(w, "sleep 2.5; echo awake")).out, "awake\n")
+          assert.strictEqual((yield* sh(w, "sleep 1.8; echo awake")).out, "awake\n")
         })),
         layerOf(service, dir, { awake })
       )
@@ -172,6 +174,9 @@ describe.skipIf(!isSandboxed)("A service of sandboxes", () => {
       assert.notInclude(JSON.stringify(sandbox!.metadata), owner)
       assert.notInclude(JSON.stringify(sandbox!.metadata), of.agent_id)
       yield* Effect.sleep("1200 millis")
+      // All that is left to find it by is what it was marked with.
+      const marked = execFileSync("find", [dir, "-name", "sandbox"], { encoding: "utf8" }).trim()
+      rmSync(marked)
       yield* Effect.provide(
         Effect.scoped(Effect.gen(function*() {
           const w = yield* fresh(owner, of)
@@ -259,4 +264,43 @@ describe.skipIf(!isSandboxed)("A service of sandboxes", () => {
     },
     patience(30_000)
   )
+
+  it(
+    "that hangs is given up in time, and one that knows only the first version of the list is asked that way",
+    async () => {
+      await onService((service) =>
+        Effect.gen(function*() {
+          const owner = freshOwner()
+          const w = yield* fresh(owner)
+          assert.match(
+            yield* failing(service, "hang", "/v2/sandboxes", put(w, "f", "x")),
+            /^sandboxes_unavailable: .*no answer in time/
+          )
+          service.state.fault = (_, path) =>
+            path === "/v2/sandboxes" ? { status: 404, message: "not found" } : undefined
+          yield* put(w, "f", "kept")
+          yield* Effect.promise(() => service.pause(service.sandboxes()[0]!))
+          assert.strictEqual(yield* text(w, "f"), "kept")
+          assert.lengthOf(service.sandboxes(), 1)
+          yield* Effect.flatMap(
+            Workspace,
+            ({ list, remove }) => Effect.flatMap(list(owner), ([record]) => remove(owner, record!.id))
+          )
+          assert.deepStrictEqual(service.sandboxes(), [])
+        }).pipe(Effect.scoped), { answerIn: Duration.millis(patience(300)) })
+    },
+    patience(30_000)
+  )
+
+  it("in which nothing new can be begun still ends a program that takes too long", async () => {
+    await onService((service) =>
+      Effect.gen(function*() {
+        const w = yield* fresh()
+        const program = yield* w.spawn({ argv: ["sleep", "1000"], timeout: 500 })
+        service.state.fault = (_, path) => path.endsWith("/Start") ? { status: 500, message: "no" } : undefined
+        assert.strictEqual((yield* program.exit).ended, "timeout")
+        assert.include(service.asked, "POST /process.Process/SendSignal")
+      }).pipe(Effect.scoped)
+    )
+  }, patience(30_000))
 })

@@ -17,16 +17,17 @@ import { type ClientOptions, type E2bFailed, make as clientOf } from "./e2b/Clie
 import * as Files from "./e2b/Files.ts"
 import * as Programs from "./e2b/Programs.ts"
 import * as Sandboxes from "./e2b/Sandboxes.ts"
+import * as Service from "./e2b/Service.ts"
 import * as Remote from "./Remote.ts"
 import * as Shared from "./Shared.ts"
 
-export interface Service extends ClientOptions {
+export interface ServiceOptions extends ClientOptions {
   readonly template: string
   /** Whether programs may reach the internet. */
   readonly internet: boolean
 }
 
-export interface Options extends Shared.Options, Service {
+export interface Options extends Shared.Options, ServiceOptions {
   /** Where the records are. */
   readonly dir: string
   /** How long a sandbox is awake after its last use, when not as long as a workspace is kept in memory. */
@@ -38,7 +39,7 @@ export const noKey = "STOA_E2B_API_KEY is missing"
 const plain = (url: string) => url.replace(/\/+$/, "")
 
 /** The service that the settings name; undefined without a key. */
-export const serviceOf = (settings: Settings): Service | undefined =>
+export const serviceOf = (settings: Settings): ServiceOptions | undefined =>
   settings.e2b_api_key === undefined ? undefined : {
     apiKey: settings.e2b_api_key,
     apiUrl: plain(settings.e2b_api_url ?? `https://api.${settings.e2b_domain}`),
@@ -49,7 +50,7 @@ export const serviceOf = (settings: Settings): Service | undefined =>
   }
 
 /** What may be reached of it. What the operator names may be inside; a sandbox's own address only where `outbound_hosts` has it. */
-export const reach = ({ host, outbound_hosts }: Settings, { apiUrl, sandboxUrl }: Service) => ({
+export const reach = ({ host, outbound_hosts }: Settings, { apiUrl, sandboxUrl }: ServiceOptions) => ({
   hosts: [
     ...outbound_hosts,
     ...[apiUrl, sandboxUrl ?? apiUrl].map((text) => {
@@ -87,15 +88,22 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const disk = yield* Disk.make({ dir, root: Sandboxes.root })
   const mark = (owner: UserId, key: WorkspaceKey) => join(disk.folderOf(owner, key), "sandbox")
   const get = (owner: UserId, key: WorkspaceKey) => disk.recordIn(Disk.hashOf(owner), key)
+  const last = (owner: UserId, key: WorkspaceKey) =>
+    Effect.promise(async () => {
+      const id = await fs.readFile(mark(owner, key), "utf8").catch(() => "")
+      return /^[A-Za-z0-9_-]{1,128}$/.test(id) ? id : undefined
+    })
   const sandboxes = yield* Sandboxes.make(client, {
     get,
     ofHash: disk.recordIn,
-    had: (owner, key) => Effect.promise(() => fs.access(mark(owner, key)).then(() => true, () => false)),
-    setHad: (owner, key, had) =>
+    last,
+    setLast: (owner, key, id) =>
       // Its folder may be gone by now, and the workspace with it.
       Effect.promise(async () => {
         const path = mark(owner, key)
-        await (had ? fs.writeFile(path, "", { mode: 0o600 }) : fs.rm(path, { force: true })).catch(() => {})
+        await (id === undefined ? fs.rm(path, { force: true }) : fs.writeFile(path, id, { mode: 0o600 })).catch(
+          () => {}
+        )
       })
   }, {
     template: options.template,
@@ -103,14 +111,15 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     place: yield* placeOf(dir),
     awake: options.awake ?? Duration.clamp(options.idle, { minimum: leastAwake, maximum: mostAwake })
   })
-  const place = (owner: UserId, key: WorkspaceKey) => Files.make(client, sandboxes, owner, key)
+  const place = (owner: UserId, key: WorkspaceKey, isQuiet = false) =>
+    Files.make(client, sandboxes, owner, key, isQuiet)
 
   const spawn: Exclude<Backend["spawn"], undefined> = (owner, key, spawning) =>
     Effect.gen(function*() {
+      yield* sandboxes.runs(key)
       const carrier = yield* sandboxes.within(owner, key, (held) =>
         Effect.gen(function*() {
           held.isEmpty = false
-          yield* Effect.acquireRelease(Effect.sync(() => held.running++), () => Effect.sync(() => held.running--))
           return yield* Programs.begin(client, held.sandbox, {
             cwd: pathOf(Sandboxes.root, spawning.cwd),
             argv: spawning.command.argv,
@@ -119,7 +128,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
             cpuSeconds: spawning.limits.cpuSeconds
           })
         }))
-      return yield* Remote.begin(carrier, spawning)
+      // What only counts must not be the one who hears that all is lost.
+      return yield* Remote.begin(carrier, { ...spawning, place: place(owner, key, true) })
     }).pipe(
       Effect.catchTag("E2bFailed", (error): Effect.Effect<never, WorkspaceError> =>
         Effect.fail(Sandboxes.unavailable(error)))
@@ -135,21 +145,21 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     },
     prepare: (owner, record) => Effect.as(disk.prepare(owner, record), place(owner, record.id)),
     records: disk.records,
-    place,
+    place: (owner, key) => place(owner, key, true),
     // The record first: whatever comes then, the sandbox belongs to nobody, and is ended now or later.
     destroy: (owner, key) =>
-      Effect.flatMap(get(owner, key), (record) =>
-        Effect.zipRight(
-          disk.destroy(owner, key),
-          record === undefined ? Effect.void : sandboxes.end(owner, record)
-        )),
+      Effect.gen(function*() {
+        const [record, sandbox] = [yield* get(owner, key), yield* last(owner, key)]
+        yield* disk.destroy(owner, key)
+        if (record !== undefined) yield* sandboxes.end(owner, record, sandbox)
+      }),
     spawn
   }, options)
 })
 
 const no = (message: string) => new NoSandbox({ message })
 
-const reasonOf = ({ message, status }: E2bFailed, { template }: Service): string =>
+const reasonOf = ({ message, status }: E2bFailed, { template }: ServiceOptions): string =>
   status === 401 || status === 403
     ? "The service of the sandboxes refuses the key in STOA_E2B_API_KEY"
     : status === 404
@@ -159,11 +169,11 @@ const reasonOf = ({ message, status }: E2bFailed, { template }: Service): string
 const trialScript = "command -v find awk tr kill >/dev/null && mkdir -p \"$1\" && echo inside"
 
 /** Whether programs can be run in a sandbox, found out by running one. */
-export const probe = (service: Service): Effect.Effect<void, NoSandbox, Outbound> =>
+export const probe = (service: ServiceOptions): Effect.Effect<void, NoSandbox, Outbound> =>
   Effect.gen(function*() {
     const client = clientOf(yield* Outbound, service)
     const { code, out } = yield* Effect.acquireUseRelease(
-      Sandboxes.trial(client, service.template),
+      Service.trial(client, service.template),
       (sandbox) => client.patiently(Programs.run(client, sandbox, trialScript, [Sandboxes.root])),
       ({ id }) => Effect.ignore(client.patiently(client.api("DELETE", `/sandboxes/${id}`)))
     )

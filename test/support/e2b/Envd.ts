@@ -18,6 +18,10 @@ const asked = {
     process: Selector,
     input: Schema.Struct({ stdin: Schema.StringFromBase64.pipe(Schema.encodedSchema) })
   }),
+  "process.Process/SendSignal": Schema.Struct({
+    process: Selector,
+    signal: Schema.Literal("SIGNAL_SIGKILL", "SIGNAL_SIGTERM")
+  }),
   "process.Process/CloseStdin": Schema.Struct({ process: Selector })
 }
 
@@ -155,6 +159,17 @@ const calls: Readonly<Record<string, (sandbox: Fake, body: never) => Promise<obj
     const socket = programs.get(process.pid)
     if (socket === undefined) throw new Refused("not_found", `process with pid ${process.pid} not found`)
     await new Promise<void>((resolve) => socket.write(Buffer.from(input.stdin, "base64"), () => resolve()))
+    return {}
+  },
+  "process.Process/SendSignal": async (sandbox, { process }: { process: { pid: number } }) => {
+    if (!sandbox.programs.has(process.pid)) {
+      throw new Refused("not_found", `process with pid ${process.pid} not found`)
+    }
+    const { socket } = await run(sandbox, { cmd: "/bin/sh", args: ["-c", `kill -9 ${process.pid}`], cwd: "/" })
+    await new Promise<void>((resolve) => {
+      socket.resume()
+      socket.once("close", () => resolve())
+    })
     return {}
   },
   "process.Process/CloseStdin": async ({ programs }, { process }: { process: { pid: number } }) => {

@@ -122,6 +122,14 @@ export const fakeService = Effect.acquireRelease(
           if (from + limit < found.length) response.setHeader("x-next-token", String(from + limit))
           return json(response, 200, found.slice(from, from + limit).map(shown))
         }
+        // The first version knows nothing of those that sleep.
+        case "GET /sandboxes": {
+          const wanted = [...new URLSearchParams(url.searchParams.get("metadata") ?? "")]
+          const found = [...sandboxes.values()].filter(({ metadata, state }) =>
+            state === "running" && wanted.every(([name, value]) => metadata[name] === value)
+          )
+          return json(response, 200, found.map(shown))
+        }
         case "POST /sandboxes": {
           const made = await bodyOf(request, Create)
           if (Either.isLeft(made)) return json(response, 400, { code: 400, message: made.left })

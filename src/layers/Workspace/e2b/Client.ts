@@ -13,7 +13,7 @@ const envdPort = 49983
 const user = "user"
 
 /** Longest time for one answer, and for a file to be taken. */
-const answerIn = Duration.seconds(30)
+const answerTime = Duration.seconds(30)
 const uploadIn = Duration.minutes(10)
 
 /** How often what may be repeated is, and most milliseconds that a service may ask to wait in between. */
@@ -43,6 +43,8 @@ export interface ClientOptions {
   readonly domain: string
   /** One address that leads to all sandboxes by a header, instead of an address for each. */
   readonly sandboxUrl?: string | undefined
+  /** Longest time for one answer. */
+  readonly answerIn?: Duration.Duration
 }
 
 export interface Sandbox {
@@ -77,9 +79,13 @@ const causeOf = (error: unknown): string => {
 }
 
 /** Failures that another try may mend. */
-const passes = ({ status }: E2bFailed) => status === 0 || status === 429 || status >= 500
+const passes = ({ message, status }: E2bFailed) =>
+  status === 0
+    ? !/\((response_too_large|address_not_allowed|redirect_not_followed)\)/.test(message)
+    : status === 429 || status >= 500
 
-export const make = ({ fetch }: typeof Outbound.Service, { apiKey, apiUrl, domain, sandboxUrl }: ClientOptions) => {
+export const make = ({ fetch }: typeof Outbound.Service, options: ClientOptions) => {
+  const { answerIn = answerTime, apiKey, apiUrl, domain, sandboxUrl } = options
   const baseOf = (sandbox: Sandbox) => sandboxUrl ?? `https://${envdPort}-${sandbox.id}.${sandbox.domain ?? domain}`
 
   const headersOf = (sandbox: Sandbox): Record<string, string> => ({

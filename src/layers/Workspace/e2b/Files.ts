@@ -1,5 +1,5 @@
 /** The files of a workspace in its sandbox. Bytes come into a folder beside it, and are moved to their place when all are there. */
-import { Deferred, Duration, Effect, Fiber, Stream } from "effect"
+import { Duration, Effect, type Stream } from "effect"
 import { randomUUID } from "node:crypto"
 import type { UserId } from "../../../domain/Ids.ts"
 import {
@@ -8,7 +8,6 @@ import {
   type FileError,
   full,
   isPlain,
-  noRoomFor,
   noSuchPath,
   pathOf,
   refused,
@@ -19,12 +18,10 @@ import type { Names, Place, StagedFile, Usage } from "../Backend.ts"
 import { type Client, E2bFailed, type Sandbox } from "./Client.ts"
 import * as Programs from "./Programs.ts"
 import { home, root, type Sandboxes, unavailable } from "./Sandboxes.ts"
+import * as Upload from "./Upload.ts"
 
 /** Beside the workspace, so that what comes is moved and not copied. */
 const staging = `${home}/.stoa`
-
-/** What is no longer than this goes in one piece, and once more where the sandbox slept. */
-const maxInOne = 1024 * 1024
 
 /** Longest time to remove a folder. */
 const removeIn = Duration.minutes(2)
@@ -78,17 +75,31 @@ const failureOf = (path: string, error: E2bFailed): FileError => {
   return code === "invalid_argument" ? refused(path, "cannot be used") : unavailable(error)
 }
 
-const quoted = (text: string) => text.replaceAll(/["\\]/g, "\\$&")
+const counted = (client: Client, sandbox: Sandbox, most: number) =>
+  Effect.flatMap(
+    client.patiently(Programs.run(client, sandbox, countScript, [root, String(most)])),
+    ({ out }): Effect.Effect<Usage, E2bFailed> => {
+      const [, files, bytes] = /^(\d{1,9}) (\d{1,16})$/.exec(out) ?? []
+      return files === undefined
+        ? Effect.fail(new E2bFailed({ status: 0, code: undefined, message: "The sandbox cannot count its files" }))
+        : Effect.succeed({ files: Number(files), bytes: Number(bytes) })
+    }
+  )
 
 const placeOf = (
   client: Client,
   sandboxes: Sandboxes,
   owner: UserId,
-  key: WorkspaceKey
+  key: WorkspaceKey,
+  isQuiet: boolean
 ): Place => {
-  const at = <A>(path: string, work: (sandbox: Sandbox) => Effect.Effect<A, E2bFailed>): Effect.Effect<A, FileError> =>
+  const at = <A>(
+    path: string,
+    work: (sandbox: Sandbox) => Effect.Effect<A, E2bFailed>,
+    quietly = isQuiet
+  ): Effect.Effect<A, FileError> =>
     Effect.catchTag(
-      sandboxes.within(owner, key, ({ sandbox }) => work(sandbox)),
+      sandboxes.within(owner, key, ({ sandbox }) => work(sandbox), quietly),
       "E2bFailed",
       (error) => Effect.fail(failureOf(path, error))
     )
@@ -113,7 +124,10 @@ const placeOf = (
     })
 
   const move = (source: string, destination: string) => ask(destination, "Move", { source, destination })
-  const discard = (path: string) => Effect.ignore(Effect.interruptible(ask(path, "Remove", { path }, removeIn)))
+  const discard = (path: string) =>
+    Effect.ignore(Effect.interruptible(
+      at(path, (sandbox) => client.rpc(sandbox, "filesystem.Filesystem/Remove", { path }, removeIn), true)
+    ))
   const touched = Effect.catchTag(
     sandboxes.within(owner, key, (held) =>
       Effect.sync(() => {
@@ -122,54 +136,6 @@ const placeOf = (
     "E2bFailed",
     (error) => Effect.fail(unavailable(error))
   )
-
-  /** Sends a form of files as it comes. Short ones go in one piece, which can be sent again. */
-  const upload = <E>(path: string | undefined, boundary: string, form: Stream.Stream<Uint8Array, E>) =>
-    Effect.scoped(Effect.gen(function*() {
-      const held: Array<Uint8Array> = []
-      let size = 0
-      const failed = yield* Deferred.make<never, FileError>()
-      let sending: { writer: WritableStreamDefaultWriter<Uint8Array>; fiber: Fiber.Fiber<void, FileError> } | undefined
-      const write = (bytes: Uint8Array) =>
-        Effect.raceFirst(
-          Effect.ignore(Effect.tryPromise(async () => sending?.writer.write(bytes))),
-          Deferred.await(failed)
-        )
-      const open = Effect.gen(function*() {
-        const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
-        const work = at("", (sandbox) => client.upload(sandbox, path, boundary, readable))
-        const fiber = yield* Effect.forkScoped(Effect.tapError(work, (error) => Deferred.fail(failed, error)))
-        sending = { writer: writable.getWriter(), fiber }
-      })
-      yield* Stream.runForEach(form, (piece) =>
-        Effect.gen(function*() {
-          if (sending !== undefined) return yield* write(piece)
-          held.push(piece)
-          size += piece.length
-          if (size <= maxInOne) return
-          yield* open
-          yield* write(Buffer.concat(held))
-        }))
-      if (sending === undefined) {
-        const body = new Uint8Array(Buffer.concat(held))
-        return yield* at("", (sandbox) => client.patiently(client.upload(sandbox, path, boundary, body)))
-      }
-      const { fiber, writer } = sending
-      yield* Effect.forkScoped(Effect.ignore(Effect.tryPromise(() => writer.close())))
-      yield* Fiber.join(fiber)
-    }))
-
-  const counted = <E>(bytes: Stream.Stream<Uint8Array, E>, sum: { size: number }, room: number) =>
-    Stream.mapEffect(bytes, (piece): Effect.Effect<Uint8Array, FileError> => {
-      sum.size += piece.length
-      return sum.size > room ? Effect.fail(full(noRoomFor(room))) : Effect.succeed(piece)
-    })
-
-  const part = <E>(boundary: string, name: string, bytes: Stream.Stream<Uint8Array, E>) =>
-    Stream.make(Buffer.from(
-      `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${quoted(name)}"\r\n`
-        + "Content-Type: application/octet-stream\r\n\r\n"
-    )).pipe(Stream.concat(bytes), Stream.concat(Stream.make(Buffer.from("\r\n"))))
 
   const staged = Effect.acquireRelease(
     Effect.sync(() => ({ path: `${staging}/${randomUUID()}`, isThere: false })),
@@ -237,15 +203,10 @@ const placeOf = (
     stage: <E>(bytes: Stream.Stream<Uint8Array, E>, room: number) =>
       Effect.gen(function*() {
         const one = yield* staged
-        const [boundary, sum] = [`stoa-${randomUUID()}`, { size: 0 }]
         one.isThere = true
-        const form = Stream.concat(
-          part(boundary, "file", counted(bytes, sum, room)),
-          Stream.make(Buffer.from(`--${boundary}--\r\n`))
-        )
-        yield* upload(one.path, boundary, form)
+        const size = yield* Upload.send(client, at, one.path, [{ path: "file", bytes }], room)
         return {
-          size: sum.size,
+          size,
           place: (names: Names) =>
             Effect.gen(function*() {
               const path = pathOf(root, names)
@@ -272,23 +233,12 @@ const placeOf = (
     stageFolder: <E>(files: ReadonlyArray<StagedFile<E>>, room: number) =>
       Effect.gen(function*() {
         const one = yield* staged
-        const [boundary, sum] = [`stoa-${randomUUID()}`, { size: 0 }]
         one.isThere = true
-        const parts = Stream.flatMap(
-          Stream.fromIterable(files),
-          ({ bytes, names }) =>
-            part(
-              boundary,
-              [one.path, ...names].join("/"),
-              counted(Effect.isEffect(bytes) ? Stream.fromEffect(bytes) : bytes, sum, room)
-            )
-        )
+        const paths = files.map(({ bytes, names }) => ({ path: [one.path, ...names].join("/"), bytes }))
         yield* ask(one.path, "MakeDir", { path: one.path })
-        if (files.length > 0) {
-          yield* upload(undefined, boundary, Stream.concat(parts, Stream.make(Buffer.from(`--${boundary}--\r\n`))))
-        }
+        const size = files.length === 0 ? 0 : yield* Upload.send(client, at, undefined, paths, room)
         return {
-          size: sum.size,
+          size,
           place: (names: Names) =>
             Effect.gen(function*() {
               const path = pathOf(root, names)
@@ -310,23 +260,13 @@ const placeOf = (
         yield* ask(path, "Remove", { path }, removeIn)
       }),
     usage: (most) =>
-      Effect.catchAll(
-        sandboxes.within(owner, key, ({ isEmpty, sandbox }) =>
-          isEmpty
-            ? Effect.succeed<Usage>({ files: 0, bytes: 0 })
-            : Effect.flatMap(
-              client.patiently(Programs.run(client, sandbox, countScript, [root, String(most)])),
-              ({ out }) => {
-                const [, files, bytes] = /^(\d{1,9}) (\d{1,16})$/.exec(out) ?? []
-                return files === undefined
-                  ? Effect.fail(
-                    new E2bFailed({ status: 0, code: undefined, message: "The sandbox cannot count its files" })
-                  )
-                  : Effect.succeed<Usage>({ files: Number(files), bytes: Number(bytes) })
-              }
-            )),
-        (error) => Effect.fail(error._tag === "E2bFailed" ? unavailable(error) : error)
-      )
+      sandboxes.within(
+        owner,
+        key,
+        ({ isEmpty, sandbox }) =>
+          isEmpty ? Effect.succeed<Usage>({ files: 0, bytes: 0 }) : counted(client, sandbox, most),
+        isQuiet
+      ).pipe(Effect.mapError((error) => error._tag === "E2bFailed" ? unavailable(error) : error))
   }
 }
 

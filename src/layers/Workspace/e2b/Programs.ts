@@ -19,6 +19,10 @@ const silence = Duration.seconds(90)
 const beginsIn = Duration.seconds(30)
 const ownIn = Duration.seconds(20)
 
+/** How long it may take to end one with all that it has begun, and then to end it alone. */
+const killIn = Duration.seconds(5)
+const signalIn = Duration.seconds(2)
+
 /** How long a program that takes too long may live on, where nobody is there any more to end it. */
 const grace = Duration.seconds(30)
 
@@ -181,10 +185,10 @@ export const begin = Effect.fnUntraced(function*(client: Client, sandbox: Sandbo
   const own = [machine, ...self.split(":"), randomUUID()].join("_")
   const over = yield* Deferred.make<Exit>()
 
-  const kill: Effect.Effect<void> = killMarked(client, sandbox, own).pipe(
+  const killAll = killMarked(client, sandbox, own).pipe(
     Effect.interruptible,
-    Effect.flatMap(({ code }) => code === 0 ? Effect.void : Effect.logDebug("Programs of a sandbox go on")),
-    Effect.catchAll(({ message }) => Effect.logDebug(message))
+    Effect.timeoutFail({ duration: killIn, onTimeout: () => cut("it could not be ended in time") }),
+    Effect.flatMap(({ code }) => code === 0 ? Effect.void : cut("not all of it could be ended"))
   )
   // The program may have begun although nobody has heard of it.
   const { next, pid } = yield* Effect.onError(
@@ -200,8 +204,20 @@ export const begin = Effect.fnUntraced(function*(client: Client, sandbox: Sandbo
       },
       within === undefined ? undefined : Duration.sum(within, grace)
     ),
-    () => kill
+    () => Effect.ignore(killAll)
   )
+  const kill: Effect.Effect<void> = Effect.catchAll(killAll, ({ message }) =>
+    Effect.zipRight(
+      Effect.logDebug(message),
+      Effect.ignore(Effect.interruptible(
+        client.rpc(
+          sandbox,
+          "process.Process/SendSignal",
+          { process: { pid }, signal: "SIGNAL_SIGKILL" },
+          signalIn
+        )
+      ))
+    ))
 
   const out = { stdout: new PassThrough({ highWaterMark }), stderr: new PassThrough({ highWaterMark }) }
   const end = Effect.sync(() => {

@@ -2,14 +2,15 @@
  * The sandbox of each workspace: found by what it was marked with, woken when it sleeps, made when there is none. It sleeps
  * by itself when nobody has used it for a while, also when this server is gone, and its files stay.
  */
-import { Clock, Duration, Effect, Redacted, Schedule, Schema } from "effect"
+import { Clock, Duration, Effect } from "effect"
 import { Gone, LimitReached } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import { type FileError, isGone, type WorkspaceKey, type WorkspaceRecord } from "../../../domain/Workspace.ts"
 import { supervise } from "../../Supervise.ts"
 import { hashOf } from "../Disk.ts"
-import { type Client, E2bFailed, type Sandbox } from "./Client.ts"
+import type { Client, E2bFailed, Sandbox } from "./Client.ts"
 import * as Programs from "./Programs.ts"
+import * as Service from "./Service.ts"
 
 export const home = "/home/user"
 export const root = `${home}/workspace`
@@ -20,10 +21,6 @@ const sweepEvery = Duration.minutes(10)
 /** Longest time to end the sandbox of a removed workspace; after it, the next sweep does. */
 const killIn = Duration.seconds(5)
 
-/** Most sandboxes in one answer, and most answers that are read. */
-const pageSize = 100
-const maxPages = 50
-
 /** What sandboxes are marked with. Nothing of it says who somebody is. */
 const labels = (place: string, owner: UserId, { created_at, id }: WorkspaceRecord) => ({
   stoa_place: place,
@@ -31,22 +28,6 @@ const labels = (place: string, owner: UserId, { created_at, id }: WorkspaceRecor
   stoa_workspace: id,
   stoa_made: hashOf(created_at)
 })
-
-const Id = Schema.String.pipe(Schema.pattern(/^[A-Za-z0-9_-]{1,128}$/))
-const Name = Schema.String.pipe(Schema.pattern(/^[A-Za-z0-9.-]{1,253}(:\d{1,5})?$/))
-const Made = Schema.Struct({
-  sandboxID: Id,
-  domain: Schema.optional(Schema.NullOr(Schema.Union(Name, Schema.Literal("")))),
-  envdAccessToken: Schema.optional(Schema.NullOr(Schema.String))
-})
-const Listed = Schema.Struct({
-  sandboxID: Id,
-  startedAt: Schema.optionalWith(Schema.String, { default: () => "" }),
-  metadata: Schema.optional(Schema.NullOr(Schema.Record({ key: Schema.String, value: Schema.String })))
-})
-
-const strange = () =>
-  new E2bFailed({ status: 0, code: undefined, message: "The service of the sandboxes answers with something else" })
 
 /** What it is for who works with the workspace. */
 export const unavailable = ({ after, message, status }: E2bFailed): LimitReached =>
@@ -74,52 +55,23 @@ export interface Records {
   readonly get: (owner: UserId, key: WorkspaceKey) => Effect.Effect<WorkspaceRecord | undefined>
   /** The records of the owner whose hash this is. */
   readonly ofHash: (owner: string, key: string) => Effect.Effect<WorkspaceRecord | undefined>
-  /** Whether a workspace has had a sandbox, so that one that is gone is told. */
-  readonly had: (owner: UserId, key: WorkspaceKey) => Effect.Effect<boolean>
-  readonly setHad: (owner: UserId, key: WorkspaceKey, had: boolean) => Effect.Effect<void>
+  /** The sandbox that a workspace had last, so that one that is gone is told. */
+  readonly last: (owner: UserId, key: WorkspaceKey) => Effect.Effect<string | undefined>
+  readonly setLast: (owner: UserId, key: WorkspaceKey, id: string | undefined) => Effect.Effect<void>
 }
 
-export interface Options {
-  readonly template: string
+export interface Options extends Omit<Service.Options, "timeout"> {
   /** Names those who share the records. */
   readonly place: string
   /** How long a sandbox is awake after its last use. */
   readonly awake: Duration.Duration
-  readonly internet: boolean
 }
-
-const decoded = <A, I>(schema: Schema.Schema<A, I>, body: unknown) =>
-  Effect.mapError(Schema.decodeUnknown(schema)(body), strange)
-
-const sandboxOf = (body: unknown) =>
-  Effect.map(decoded(Made, body), ({ domain, envdAccessToken, sandboxID }): Sandbox => ({
-    id: sandboxID,
-    domain: domain === null || domain === "" ? undefined : domain,
-    token: typeof envdAccessToken === "string" ? Redacted.make(envdAccessToken) : undefined
-  }))
-
-/** A sandbox for a minute, for who only wants to know whether there can be one. */
-export const trial = (client: Client, template: string) =>
-  Effect.flatMap(
-    client.patiently(
-      client.api("POST", "/sandboxes", {
-        templateID: template,
-        timeout: 60,
-        metadata: {},
-        secure: true,
-        allow_internet_access: false
-      })
-    ),
-    ({ body }) => sandboxOf(body)
-  )
 
 /** A sandbox that is awake, as far as is known. */
 export interface Held {
   readonly sandbox: Sandbox
   /** Milliseconds since 1970. */
   until: number
-  /** Programs that run in it. */
-  running: number
   /** It was made just now, and nothing is in it. */
   isEmpty: boolean
 }
@@ -129,10 +81,13 @@ const isAway = ({ code, status }: E2bFailed) =>
   status === 502 || (status === 404 && code !== "not_found") || code === "unavailable"
 
 export const make = Effect.fnUntraced(function*(client: Client, records: Records, options: Options) {
-  const { internet, place, template } = options
+  const { place } = options
   const awake = Duration.toMillis(options.awake)
-  const timeout = Math.ceil(awake / 1000)
+  const service = Service.make(client, { ...options, timeout: Math.ceil(awake / 1000) })
+  const { connect, create, kill, list } = service
   const all = new Map<WorkspaceKey, Held>()
+  /** Programs that run, by their workspace: its sandbox may be another one meanwhile. */
+  const running = new Map<WorkspaceKey, number>()
   const locks = new Map<WorkspaceKey, { readonly lock: Effect.Semaphore; users: number }>()
 
   const locked = <A, E>(key: WorkspaceKey, work: Effect.Effect<A, E>): Effect.Effect<A, E> =>
@@ -147,67 +102,27 @@ export const make = Effect.fnUntraced(function*(client: Client, records: Records
       (one) => Effect.sync(() => --one.users === 0 && locks.delete(key))
     )
 
-  /** Those with these marks, the oldest first. */
-  const list = (marks: Readonly<Record<string, string>>) =>
-    Effect.gen(function*() {
-      const metadata = new URLSearchParams(marks).toString()
-      const found: Array<typeof Listed.Type> = []
-      let nextToken: string | null = null
-      for (let page = 0; page < maxPages; page++) {
-        const query = new URLSearchParams({
-          metadata,
-          state: "running,paused",
-          limit: String(pageSize),
-          ...nextToken !== null && { nextToken }
-        })
-        const { body, headers } = yield* client.patiently(client.api("GET", `/v2/sandboxes?${query}`))
-        found.push(...(yield* decoded(Schema.Array(Listed), body)))
-        nextToken = headers.get("x-next-token")
-        if (nextToken === null || nextToken === "") break
-      }
-      return found.filter(({ metadata }) => Object.entries(marks).every(([name, value]) => metadata?.[name] === value))
-        .toSorted((a, b) => a.startedAt.localeCompare(b.startedAt) || a.sandboxID.localeCompare(b.sandboxID))
-    })
+  const found = Effect.fnUntraced(function*(marks: Service.Marks, last: string | undefined) {
+    const sandbox = last === undefined ? undefined : yield* connect(last)
+    if (sandbox !== undefined) return sandbox
+    for (const { sandboxID } of yield* list(marks)) {
+      const sandbox = sandboxID === last ? undefined : yield* connect(sandboxID)
+      if (sandbox !== undefined) return sandbox
+    }
+    return undefined
+  })
 
-  const notFound = ({ status }: E2bFailed) => status === 404
-
-  const kill = (id: string) =>
-    client.patiently(client.api("DELETE", `/sandboxes/${id}`)).pipe(
-      Effect.catchIf(notFound, () => Effect.void),
-      Effect.asVoid
-    )
-
-  /** Wakes it where it sleeps; undefined where it has ended. */
-  const connect = (id: string) =>
-    client.patiently(client.api("POST", `/sandboxes/${id}/connect`, { timeout })).pipe(
-      Effect.flatMap(({ body }) => sandboxOf(body)),
-      Effect.catchIf(notFound, () => Effect.succeed(undefined))
-    )
-
-  const create = (marks: Readonly<Record<string, string>>) =>
-    client.api("POST", "/sandboxes", {
-      templateID: template,
-      timeout,
-      metadata: marks,
-      secure: true,
-      autoPause: true,
-      allow_internet_access: internet
-    }).pipe(
-      // Whether others have come through is not known: a sandbox that was made is found by its marks the next time.
-      Effect.retry({ while: ({ status }) => status === 429, times: 2, schedule: Schedule.exponential("200 millis") }),
-      Effect.flatMap(({ body }) => sandboxOf(body))
-    )
-
-  const find = Effect.fnUntraced(function*(owner: UserId, key: WorkspaceKey) {
+  /** Who asks quietly neither makes a sandbox nor hears that one is lost: that is told to who works there. */
+  const find = Effect.fnUntraced(function*(owner: UserId, key: WorkspaceKey, isQuiet: boolean) {
     const record = yield* records.get(owner, key)
     if (record === undefined) return yield* isGone()
     const marks = labels(place, owner, record)
-    for (const { sandboxID } of yield* list(marks)) {
-      const sandbox = yield* connect(sandboxID)
-      if (sandbox !== undefined) return { sandbox, isEmpty: false }
-    }
-    if (yield* records.had(owner, key)) {
-      yield* records.setHad(owner, key, false)
+    const last = yield* records.last(owner, key)
+    const sandbox = yield* found(marks, last)
+    if (sandbox !== undefined) return { sandbox, isEmpty: false }
+    if (isQuiet) return yield* last === undefined ? isGone() : lost()
+    if (last !== undefined) {
+      yield* records.setLast(owner, key, undefined)
       return yield* lost()
     }
     const made = yield* create(marks)
@@ -222,35 +137,29 @@ export const make = Effect.fnUntraced(function*(client: Client, records: Records
   })
 
   const extend = (held: Held) =>
-    Effect.zipRight(
-      client.patiently(client.api("POST", `/sandboxes/${held.sandbox.id}/timeout`, { timeout })),
+    Effect.flatMap(service.extend(held.sandbox.id), (isAwake) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
-        held.until = now + awake
-      })
-    )
+        if (isAwake) held.until = now + awake
+        return isAwake
+      }))
 
   /** The sandbox, awake for a while. */
-  const use = (owner: UserId, key: WorkspaceKey): Effect.Effect<Held, FileError> =>
+  const use = (owner: UserId, key: WorkspaceKey, isQuiet: boolean): Effect.Effect<Held, FileError> =>
     locked(
       key,
       Effect.gen(function*() {
         const now = yield* Clock.currentTimeMillis
         const known = all.get(key)
         if (known !== undefined && known.until - now > awake / 2) return known
-        if (known !== undefined && known.until > now) {
-          const isThere = yield* Effect.as(extend(known), true).pipe(
-            Effect.catchIf(notFound, () => Effect.succeed(false))
-          )
-          if (isThere) return known
-        }
+        if (known !== undefined && known.until > now && (yield* extend(known))) return known
         all.delete(key)
-        const { isEmpty, sandbox } = yield* find(owner, key)
+        const { isEmpty, sandbox } = yield* find(owner, key, isQuiet)
         const made = client.rpc(sandbox, "filesystem.Filesystem/MakeDir", { path: root })
         yield* Effect.catchIf(client.patiently(made), ({ code }) => code === "already_exists", () => Effect.void)
         // What it has been running for another process of this server that was killed.
         if (known === undefined && !isEmpty) yield* Programs.endLeft(client, sandbox)
-        yield* records.setHad(owner, key, true)
-        const held: Held = { sandbox, until: now + awake, running: known?.running ?? 0, isEmpty }
+        yield* records.setLast(owner, key, sandbox.id)
+        const held: Held = { sandbox, until: now + awake, isEmpty }
         all.set(key, held)
         return held
       }).pipe(Effect.catchTag("E2bFailed", (error) => Effect.fail(unavailable(error))))
@@ -260,31 +169,45 @@ export const make = Effect.fnUntraced(function*(client: Client, records: Records
   const within = <A, R>(
     owner: UserId,
     key: WorkspaceKey,
-    work: (held: Held) => Effect.Effect<A, E2bFailed, R>
+    work: (held: Held) => Effect.Effect<A, E2bFailed, R>,
+    isQuiet = false
   ): Effect.Effect<A, E2bFailed | FileError, R> =>
-    Effect.flatMap(use(owner, key), (held) =>
+    Effect.flatMap(use(owner, key, isQuiet), (held) =>
       Effect.catchIf(
         work(held),
         isAway,
         () => {
           if (all.get(key) === held) all.delete(key)
-          return Effect.flatMap(use(owner, key), work)
+          return Effect.flatMap(use(owner, key, isQuiet), work)
         }
       ))
 
+  /** While the scope is open a program runs there. */
+  const runs = (key: WorkspaceKey) => {
+    const count = (by: number) =>
+      Effect.sync(() => {
+        const left = (running.get(key) ?? 0) + by
+        if (left > 0) running.set(key, left)
+        else running.delete(key)
+      })
+    return Effect.acquireRelease(count(1), () => count(-1))
+  }
+
   /** Ends the sandbox of a workspace whose record is gone, so that none is made any more. */
-  const end = (owner: UserId, record: WorkspaceRecord) =>
+  const end = (owner: UserId, record: WorkspaceRecord, last: string | undefined) =>
     locked(
       record.id,
       Effect.suspend(() => {
         all.delete(record.id)
-        return Effect.flatMap(
-          list(labels(place, owner, record)),
-          (found) => Effect.forEach(found, ({ sandboxID }) => kill(sandboxID), { discard: true })
-        )
+        return Effect.flatMap(list(labels(place, owner, record)), (found) =>
+          Effect.forEach(
+            new Set([...found.map(({ sandboxID }) => sandboxID), ...last === undefined ? [] : [last]]),
+            kill,
+            { discard: true }
+          ))
       })
     ).pipe(
-      Effect.timeoutFail({ duration: killIn, onTimeout: strange }),
+      Effect.timeoutFail({ duration: killIn, onTimeout: Service.strange }),
       Effect.catchAll(({ message }) => Effect.logDebug(`A sandbox is ended later. ${message}`))
     )
 
@@ -300,9 +223,9 @@ export const make = Effect.fnUntraced(function*(client: Client, records: Records
   const beat = Effect.gen(function*() {
     const now = yield* Clock.currentTimeMillis
     for (const [key, held] of all) {
-      if (held.running > 0 && held.until - now < awake / 2) {
+      if (running.has(key) && held.until - now < awake / 2) {
         yield* Effect.catchAll(extend(held), ({ message }) => Effect.logDebug(message))
-      } else if (held.running === 0 && held.until < now) all.delete(key)
+      } else if (!running.has(key) && held.until < now) all.delete(key)
     }
   })
   yield* Effect.forkScoped(
@@ -312,7 +235,7 @@ export const make = Effect.fnUntraced(function*(client: Client, records: Records
     supervise("Sandboxes in use", Effect.forever(Effect.delay(beat, Duration.millis(Math.min(60_000, awake / 4)))))
   )
 
-  return { end, within }
+  return { end, runs, within }
 })
 
 export type Sandboxes = Effect.Effect.Success<ReturnType<typeof make>>
