@@ -2,7 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Redacted, Stream } from "effect"
 import { execFileSync } from "node:child_process"
+import { createHash } from "node:crypto"
 import { rmSync } from "node:fs"
+import { hostname } from "node:os"
 import * as OutboundGuarded from "../../src/layers/Outbound/Guarded.ts"
 import * as E2b from "../../src/layers/Workspace/E2b.ts"
 import { Workspace } from "../../src/services/Workspace.ts"
@@ -302,5 +304,38 @@ describe.skipIf(!isSandboxed)("A service of sandboxes", () => {
         assert.include(service.asked, "POST /process.Process/SendSignal")
       }).pipe(Effect.scoped)
     )
+  }, patience(30_000))
+
+  it("in which a killed server has left a program running runs it no longer when that server is back", async () => {
+    await Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+      const service = yield* fakeService
+      const dir = yield* temporary
+      const [owner, of] = [freshOwner(), someOf()]
+      const mark = (host: string) => `${createHash("sha256").update(host).digest("hex").slice(0, 32)}_999999_1_x`
+      const size = (file: string) =>
+        Effect.scoped(Effect.map(Effect.flatMap(fresh(owner, of), (w) => w.stat(file)), ({ size }) => size))
+      yield* Effect.provide(
+        Effect.scoped(Effect.flatMap(fresh(owner, of), (w) =>
+          sh(
+            w,
+            [hostname(), "elsewhere"].map((host, i) =>
+              `STOA_WORKSPACE_PROCESS=${
+                mark(host)
+              } setsid sh -c 'while :; do echo x >> t${i}; sleep 0.05; done' >/dev/null 2>&1 &`
+            ).join("\n") + "\nsleep 0.2"
+          ))),
+        layerOf(service, dir)
+      )
+      yield* Effect.provide(
+        Effect.gen(function*() {
+          const before = [yield* size("t0"), yield* size("t1")]
+          yield* Effect.sleep("300 millis")
+          assert.strictEqual(yield* size("t0"), before[0])
+          // Another machine's server may be there.
+          assert.isAbove(yield* size("t1"), before[1]!)
+        }),
+        layerOf(service, dir)
+      )
+    })))
   }, patience(30_000))
 })
