@@ -83,7 +83,7 @@ describe.skipIf(!isSandboxed)("A service of sandboxes", () => {
     assert.match(
       await why((service) => {
         service.state.fault = (_, path) =>
-          path.endsWith("/Start") ? { status: 500, message: `no ${apiKey}`.replace("e2b_", "") } : undefined
+          path.endsWith("/Start") ? { status: 500, message: `no ${apiKey}` } : undefined
         return {}
       }),
       /says 500/
@@ -102,7 +102,7 @@ describe.skipIf(!isSandboxed)("A service of sandboxes", () => {
         Effect.gen(function*() {
           const w = yield* fresh()
           assert.match(
-            yield* failing(service, { status: 500, message: "boom" }, "/sandboxes", put(w, "f", "x")),
+            yield* failing(service, { status: 500, message: `boom ${apiKey}` }, "/sandboxes", put(w, "f", "x")),
             /^sandboxes_unavailable: .*says 500: boom/
           )
           assert.match(

@@ -171,6 +171,9 @@ export const fakeService = Effect.acquireRelease(
       return json(response, 404, { code: 404, message: "not found" })
     }
 
+    const clock = setInterval(() => {
+      for (const one of sandboxes.values()) void settle(one)
+    }, 100)
     const server = createServer((request, response) => {
       response.on("error", () => {})
       request.on("error", () => {})
@@ -209,6 +212,7 @@ export const fakeService = Effect.acquireRelease(
         for (const socket of sockets) socket.destroy()
       },
       close: async () => {
+        clearInterval(clock)
         server.close()
         for (const socket of sockets) socket.destroy()
         for (const one of sandboxes.values()) await kill(one)
