@@ -33,7 +33,7 @@ export const variableOf = (name: SettingName) => `STOA_${name.toUpperCase()}`
 const flagOf = (name: SettingName) => `--${name.replaceAll("_", "-")}`
 
 /** Settings that may be given as a file: `STOA_VAULT_KEY_FILE`. */
-const secrets = ["database_url", "smtp_url", "vault_key"] as const satisfies ReadonlyArray<SettingName>
+const secrets = ["database_url", "e2b_api_key", "smtp_url", "vault_key"] as const satisfies ReadonlyArray<SettingName>
 
 const fileVariableOf = (name: SettingName) => `${variableOf(name)}_FILE`
 
@@ -41,6 +41,7 @@ const fileVariableOf = (name: SettingName) => `${variableOf(name)}_FILE`
 export const withoutOption: ReadonlyArray<readonly [variable: string, description: string]> = [
   [variableOf("channels"), "Channels by name, as JSON: {\"chat_completions\": {\"mount\": \"/v1\"}}"],
   [variableOf("database_url"), "A PostgreSQL to use instead of the embedded database"],
+  [variableOf("e2b_api_key"), "The key of the service of sandboxes (STOA_WORKSPACE=e2b)"],
   [variableOf("smtp_url"), "A mail server for notifications: smtps://user:password@host"],
   [variableOf("vault_key"), "The vault's keys, newest first (default: a key file in the data folder)"],
   ...secrets.map((name) => [fileVariableOf(name), `The same from a file`] as const)
@@ -91,6 +92,7 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   session_title_models: listOf,
   session_titles: (text) => truths.get(text.toLowerCase()) ?? text,
   hubs: listOf,
+  e2b_internet: (text) => truths.get(text.toLowerCase()) ?? text,
   trust_user_header: (text) => truths.get(text.toLowerCase()) ?? text,
   log_requests: (text) => truths.get(text.toLowerCase()) ?? text,
   accept_new_vault_key: (text) => truths.get(text.toLowerCase()) ?? text

@@ -116,8 +116,8 @@ const scheduleMinSeconds = Schema.Number.pipe(Schema.between(0.1, 60)).annotatio
   description: "seconds from 0.1 to 60"
 })
 
-const workspace = Schema.Literal("auto", "bubblewrap", "docker", "local", "files").annotations({
-  description: "one of auto, bubblewrap, docker, local and files"
+const workspace = Schema.Literal("auto", "bubblewrap", "docker", "e2b", "local", "files").annotations({
+  description: "one of auto, bubblewrap, docker, e2b, local and files"
 })
 
 const dockerHost = Schema.String.pipe(
@@ -133,6 +133,25 @@ const dockerNetwork = Schema.String.pipe(
   // In these a container would have the host's network, or another container's.
   Schema.filter((name) => name !== "host" && name !== "container")
 ).annotations({ description: "none, or the name of a network of the engine, not host" })
+
+const e2bApiKey = Schema.Redacted(Schema.String.pipe(Schema.pattern(/^[\x21-\x7e]{1,512}$/))).annotations({
+  description: "a key of the service, such as e2b_…"
+})
+
+const e2bDomain = Schema.String.pipe(Schema.pattern(/^[a-z0-9.-]{1,253}(:\d{1,5})?$/)).annotations({
+  description: "a domain such as e2b.app"
+})
+
+const e2bUrl = Schema.String.pipe(
+  Schema.pattern(/^https?:\/\/([a-z0-9._-]{1,253}|\[[0-9a-f:]{2,45}\])(:\d{1,5})?(\/[\w./-]{0,200})?$/)
+)
+  .annotations({ description: "an address such as https://api.e2b.app" })
+
+const e2bTemplate = Schema.String.pipe(Schema.pattern(/^[a-zA-Z0-9][a-zA-Z0-9_./:-]{0,127}$/)).annotations({
+  description: "the name or id of a template"
+})
+
+const e2bInternet = Schema.Boolean.annotations({ description: "true or false" })
 
 const workspaceIsolation = Isolation.annotations({ description: "one of agent, user and session" })
 
@@ -220,6 +239,14 @@ export const Settings = Schema.Struct({
   docker_network: Schema.optionalWith(dockerNetwork, { exact: true, default: () => "none" }),
   /** The folder of the workspaces as the engine sees it, where it has another path there. */
   docker_dir: Schema.optionalWith(folder, { exact: true }),
+  /** The service of the sandboxes of `e2b`; its addresses are `api.` of the domain and one below it for each sandbox. */
+  e2b_api_key: Schema.optionalWith(e2bApiKey, { exact: true }),
+  e2b_domain: Schema.optionalWith(e2bDomain, { exact: true, default: () => "e2b.app" }),
+  e2b_api_url: Schema.optionalWith(e2bUrl, { exact: true }),
+  /** One address for all sandboxes, which are told apart by a header. */
+  e2b_sandbox_url: Schema.optionalWith(e2bUrl, { exact: true }),
+  e2b_template: Schema.optionalWith(e2bTemplate, { exact: true, default: () => "base" }),
+  e2b_internet: Schema.optionalWith(e2bInternet, { exact: true, default: () => false }),
   /** How much one workspace may have, and one command that runs in it. */
   workspace_max_mb: Schema.optionalWith(workspaceMegabytes, { exact: true, default: () => 1_024 }),
   workspace_max_files: Schema.optionalWith(workspaceFiles, { exact: true, default: () => 50_000 }),

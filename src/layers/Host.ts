@@ -113,6 +113,7 @@ import * as VaultChecked from "./Vault/Checked.ts"
 import * as VaultSqlCheck from "./Vault/SqlCheck.ts"
 import * as WorkspaceBubblewrap from "./Workspace/Bubblewrap.ts"
 import * as WorkspaceDocker from "./Workspace/Docker.ts"
+import * as WorkspaceE2b from "./Workspace/E2b.ts"
 import * as WorkspaceLocal from "./Workspace/Local.ts"
 import * as WorkspaceMemory from "./Workspace/Memory.ts"
 import * as WorkspaceOnlyFiles from "./Workspace/OnlyFiles.ts"
@@ -230,6 +231,15 @@ const workspaces = (settings: Settings): Layer.Layer<Workspace> => {
         WorkspaceDocker.layer({ ...options, ...dockerOf(settings) }),
         ({ message }) => WorkspaceOnlyFiles.layer({ ...options, why: message })
       )
+    case "e2b": {
+      const service = WorkspaceE2b.serviceOf(settings)
+      return service === undefined
+        ? WorkspaceOnlyFiles.layer({ ...options, why: WorkspaceE2b.noKey })
+        : Layer.provide(
+          WorkspaceE2b.layer({ ...options, ...service }),
+          OutboundGuarded.layer(WorkspaceE2b.reach(settings, service))
+        )
+    }
     case "files":
       return WorkspaceOnlyFiles.layer({ ...options, why: "STOA_WORKSPACE is files" })
     default:

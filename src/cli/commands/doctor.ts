@@ -168,8 +168,11 @@ const workspace = (settings: Settings) =>
       if (problem === undefined && settings.workspace === "docker") {
         return ok("tools", `Agents' programs run in containers of '${settings.docker_image}'`)
       }
+      if (problem === undefined && settings.workspace === "e2b") {
+        return ok("tools", `Agents' files and programs are in sandboxes of '${settings.e2b_template}'`)
+      }
       if (problem === undefined) return ok("tools", "Agents' programs run in a bubblewrap sandbox, without network")
-      return settings.workspace === "bubblewrap" || settings.workspace === "docker"
+      return settings.workspace !== "auto"
         ? fail("tools", problem, `The server does not start with STOA_WORKSPACE=${settings.workspace}.`)
         : warn("tools", `Agents have files and run nothing: ${problem}`, "See docs/workspaces.md.")
     })

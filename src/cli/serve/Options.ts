@@ -69,7 +69,7 @@ export const options = {
     text(
       "workspace",
       "KIND",
-      "What agents' programs run in: auto, bubblewrap, docker, local (no sandbox) or files (none run)",
+      "What agents' programs run in: auto, bubblewrap, docker, e2b, local (no sandbox) or files (none run)",
       "auto"
     )
   ),
@@ -87,6 +87,11 @@ export const options = {
   docker_dir: Options.optional(
     text("docker_dir", "FOLDER", "Folder of the workspaces as the container engine sees it")
   ),
+  e2b_domain: Options.optional(text("e2b_domain", "DOMAIN", "Domain of the service of sandboxes", "e2b.app")),
+  e2b_api_url: Options.optional(text("e2b_api_url", "URL", "Address of its API", "https://api.<domain>")),
+  e2b_sandbox_url: Options.optional(text("e2b_sandbox_url", "URL", "One address that leads to all sandboxes")),
+  e2b_template: Options.optional(text("e2b_template", "TEMPLATE", "What sandboxes are made from", "base")),
+  e2b_internet: on("e2b_internet", "Let programs in sandboxes reach the internet"),
   workspace_max_mb: number("workspace_max_mb", "MEGABYTES", "How much the files of one workspace may have", 1024),
   workspace_max_files: number("workspace_max_files", "COUNT", "How many files one workspace may have", 50_000),
   workspace_processes: number("workspace_processes", "COUNT", "How many processes one command may have", 128),
@@ -208,6 +213,11 @@ export const read = Effect.fnUntraced(function*(flags: Flags) {
       docker_image: Option.getOrUndefined(flags.docker_image),
       docker_network: Option.getOrUndefined(flags.docker_network),
       docker_dir: Option.getOrUndefined(flags.docker_dir),
+      e2b_domain: Option.getOrUndefined(flags.e2b_domain),
+      e2b_api_url: Option.getOrUndefined(flags.e2b_api_url),
+      e2b_sandbox_url: Option.getOrUndefined(flags.e2b_sandbox_url),
+      e2b_template: Option.getOrUndefined(flags.e2b_template),
+      e2b_internet: Option.getOrUndefined(flags.e2b_internet),
       workspace_max_mb: Option.getOrUndefined(flags.workspace_max_mb),
       workspace_max_files: Option.getOrUndefined(flags.workspace_max_files),
       workspace_processes: Option.getOrUndefined(flags.workspace_processes),

@@ -56,7 +56,7 @@ const workspace = Effect.fnUntraced(function*(settings: Settings) {
       "Agents' programs would run as root without a sandbox (STOA_WORKSPACE=local): run stoa as a user of its own."
     )
   }
-  if (workspace === "bubblewrap" || workspace === "docker") {
+  if (workspace === "bubblewrap" || workspace === "docker" || workspace === "e2b") {
     const problem = yield* problemOf(settings)
     if (problem !== undefined) {
       return yield* refuse(

@@ -5,7 +5,7 @@ import { OutboundRefused } from "../../services/Outbound.ts"
 const maxBytes = 10 * 1024 * 1024
 
 /** Streams are read piece by piece, and the connection bounds their size. */
-const streams = /^(text\/event-stream|application\/x-ndjson|application\/vnd\.amazon\.eventstream)\b/i
+const streams = /^(text\/event-stream|application\/(x-ndjson|vnd\.amazon\.eventstream|connect\+json))\b/i
 
 const tooLarge = () => new OutboundRefused({ code: "response_too_large" })
 

@@ -42,6 +42,8 @@ export interface GuardedOptions {
   readonly own?: () => ReadonlySet<string>
   /** Longest time for the look-up, the connection and TLS together, in milliseconds. */
   readonly connectTimeout?: number
+  /** Streams may be of any length: what comes is taken piece by piece, from a service that the operator has chosen. */
+  readonly isUnbounded?: boolean
 }
 
 const refused = () => new OutboundRefused({ code: "address_not_allowed" })
@@ -113,7 +115,7 @@ const guardOf = (
 type Send = (url: string, init: Omit<RequestInit, "dispatcher"> & { readonly dispatcher: Agent }) => Promise<Response>
 
 /** Loads undici's fetch and an agent, which takes 60 ms and 19 MB, so not before the first request. */
-const load = async ({ connect }: Guard) => {
+const load = async ({ connect }: Guard, maxResponseSize: number) => {
   const { Agent, buildConnector, fetch } = await import("undici")
   const dispatcher = new Agent({
     connect: connect(buildConnector),
@@ -121,7 +123,7 @@ const load = async ({ connect }: Guard) => {
     bodyTimeout: silence,
     keepAliveTimeout: keepAlive,
     maxHeaderSize: maxHeaders,
-    maxResponseSize: maxAnswer
+    maxResponseSize
   })
   // undici has types of its own, but it takes and returns what the global fetch does.
   return { dispatcher, send: fetch as unknown as Send }
@@ -139,7 +141,7 @@ export const make = (options: GuardedOptions) =>
       if (input instanceof Request) throw new TypeError("A request is given by its address.")
       const url = String(input)
       if (guard.forbids(url)) throw failed(refused())
-      const { dispatcher, send } = await (loading ??= load(guard))
+      const { dispatcher, send } = await (loading ??= load(guard, options.isUnbounded === true ? -1 : maxAnswer))
       const headers = new Headers(init.headers)
       // Compressed answers are not asked for: they could be small on the wire and large here. The size of others is counted after decompression.
       headers.set("accept-encoding", "identity")

@@ -9,7 +9,7 @@
  * All on one file system, because they are moved from one to the other.
  */
 // oxlint-disable no-await-in-loop -- files are walked one after the other, within few descriptors
-import { Clock, Effect, Schema, type Scope, Stream } from "effect"
+import { Clock, Effect, Option, Schema, type Scope, Stream } from "effect"
 import { createHash, randomUUID } from "node:crypto"
 import { constants, promises as fs } from "node:fs"
 import { dirname, join } from "node:path"
@@ -41,7 +41,8 @@ const block = 512
 /** Most workspaces of an owner that are listed. */
 const maxListed = 1_000
 
-const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32)
+export const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32)
+const isHash = /^[0-9a-f]{32}$/
 
 interface Info {
   isFile(): boolean
@@ -307,6 +308,12 @@ export const make = Effect.fnUntraced(function*({ dir, root, userOf = () => unde
       })
       return place(owner, record.id)
     }),
+    /** The record of a workspace by the hash of its owner, as the folders are named. */
+    recordIn: (owner: string, key: string) =>
+      isHash.test(owner) && isHash.test(key)
+        ? Effect.map(readMeta(join(owners, owner, key)), Option.getOrUndefined)
+        : Effect.succeed(undefined),
+    folderOf,
     records: Effect.fnUntraced(function*(owner: UserId) {
       const folder = join(owners, hashOf(owner))
       const keys = yield* Effect.promise(() => fs.readdir(folder).catch(() => []))
@@ -328,5 +335,10 @@ export const make = Effect.fnUntraced(function*({ dir, root, userOf = () => unde
       })
       yield* emptyLater
     })
-  } satisfies Omit<Backend, "kind" | "spawn"> & { dir: string; filesOf: typeof filesOf }
+  } satisfies Omit<Backend, "kind" | "spawn"> & {
+    dir: string
+    filesOf: typeof filesOf
+    folderOf: typeof folderOf
+    recordIn: (owner: string, key: string) => Effect.Effect<WorkspaceRecord | undefined>
+  }
 })

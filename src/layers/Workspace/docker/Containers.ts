@@ -52,7 +52,7 @@ const leaveTimeout = Duration.seconds(5)
 const labelOf = { place: "stoa.place", host: "stoa.host", process: "stoa.process", workspace: "stoa.workspace" }
 
 /** A process of this machine, now and not one that gets its number later. */
-const nameOf = (pid: number): string => {
+export const nameOf = (pid: number): string => {
   try {
     return `${pid}:${readFileSync(`/proc/${pid}/stat`, "utf8").split(")").at(-1)!.trim().split(" ")[19]}`
   } catch {

@@ -10,10 +10,10 @@ import type { Container } from "./Containers.ts"
 import { type Engine, EngineFailed } from "./Engine.ts"
 import { demultiplexed } from "./Frames.ts"
 
-const mark = "STOA_WORKSPACE_PROCESS"
+export const mark = "STOA_WORKSPACE_PROCESS"
 
 /** Ends all processes with the mark that it is given, until there are none. */
-const killScript = `for i in 1 2 3 4 5; do n=0
+export const killScript = `for i in 1 2 3 4 5; do n=0
 for p in /proc/[0-9]*; do case " $(tr '\\0' ' ' 2>/dev/null < $p/environ) " in
 *" $1 "*) kill -9 \${p#/proc/} 2>/dev/null && n=1;; esac; done
 [ $n = 0 ] && exit 0; done; exit 1`
