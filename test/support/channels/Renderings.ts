@@ -2,8 +2,8 @@
  * How each channel writes a run, and how what it writes is read again. A channel that
  * is added has one entry here: its encoder, made anew for each rendering, and a reader of its frames.
  */
+import { ProviderFailed } from "../../../src/domain/Errors.ts"
 import type { Encoder, Policy } from "../../../src/http/channels/Channel.ts"
-import type { Failure } from "../../../src/http/channels/Failures.ts"
 import { Completion, whole } from "../../../src/http/channels/openai/Completion.ts"
 import { ofRun } from "../../../src/http/channels/openai/Encode.ts"
 import { Rendering as ResponseRendering } from "../../../src/http/channels/responses/Encode.ts"
@@ -152,7 +152,10 @@ const responses: Rendering = {
       tells_encrypted: false
     })
     return {
-      encoder: { step: (event) => rendering.step(event), failed: (problem) => rendering.cut(problem as Failure) },
+      encoder: {
+        step: (event) => rendering.step(event),
+        failed: ({ code, detail }) => rendering.cut(new ProviderFailed({ code, detail }))
+      },
       answer: () => rendering.response()
     }
   },
