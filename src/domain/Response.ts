@@ -58,6 +58,8 @@ export const Conversation = Schema.Struct({
   /** What was added and no model has been told yet; it comes after all that the session holds. */
   added: Schema.Array(Message),
   /** Ids of items that were removed; the next answer is given in a session without them. */
-  removed: Schema.Array(Schema.String)
+  removed: Schema.Array(Schema.String),
+  /** Who begins an answer in it now, and until when nobody else does. */
+  lease: Schema.optional(Schema.Struct({ by: Schema.String, until: Timestamp }))
 })
 export interface Conversation extends Schema.Schema.Type<typeof Conversation> {}

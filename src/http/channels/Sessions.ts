@@ -23,23 +23,23 @@ const otherAgents = new Invalid({
   detail: "Another agent answers in the session of this key. Use another key."
 })
 
+/** Clients send parameters that nobody has chosen, so what is not let through is left out and named. */
+export const letting = Effect.map(Hooks, ({ channel, options }) => (parameters: JsonObject) => {
+  const denied = Object.keys(parameters).filter((name) => !isLet(options, name))
+  if (denied.length === 0) return Effect.succeed(parameters)
+  const left = Object.fromEntries(Object.entries(parameters).filter(([name]) => !denied.includes(name)))
+  return Effect.as(
+    warn(denied.map((name) => `${quoted(name)} has no effect: the operator lets no request of ${channel} say it.`)),
+    left
+  )
+})
+
 export const make = ({ idleHours, name: channel }: Options) =>
   Effect.gen(function*() {
     const keys = yield* SessionKeys
     const newId = yield* NewId
     const idle = idleHours === 0 ? undefined : Duration.hours(idleHours)
-    const { options } = yield* Hooks
-
-    /** Clients send parameters that nobody has chosen, so what is not let through is left out and named. */
-    const letThrough = (parameters: JsonObject) => {
-      const denied = Object.keys(parameters).filter((name) => !isLet(options, name))
-      if (denied.length === 0) return Effect.succeed(parameters)
-      const left = Object.fromEntries(Object.entries(parameters).filter(([name]) => !denied.includes(name)))
-      return Effect.as(
-        warn(denied.map((name) => `${quoted(name)} has no effect: the operator lets no request of ${channel} say it.`)),
-        left
-      )
-    }
+    const letThrough = yield* letting
 
     const madeFor = (owner: UserId, agent: Agent, parameters: JsonObject) =>
       Effect.gen(function*() {

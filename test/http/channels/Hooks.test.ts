@@ -3,6 +3,7 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Either, Layer } from "effect"
 import { createHmac } from "node:crypto"
 import { APIError } from "openai"
+import type { ResponseStreamEvent } from "openai/resources/responses/responses"
 import { letters } from "../../../examples/own-channel/Letters.ts"
 import { manners } from "../../../examples/own-hook/Manners.ts"
 import { Invalid } from "../../../src/domain/Errors.ts"
@@ -14,6 +15,7 @@ import { eventually } from "../../support/live.ts"
 import { asked, refused, tenant } from "../../support/openai.ts"
 import { patience } from "../../support/Patience.ts"
 import { type Receiver, receiver } from "../../support/Receiver.ts"
+import { problemsOf } from "../../support/responses.ts"
 import * as TestHost from "../../support/TestHost.ts"
 
 const { TestHost: Host } = TestHost
@@ -132,6 +134,45 @@ layer(hooked, { excludeTestServices: true })("A hook", (it) => {
       const log = yield* call("GET", `/sessions/${id}/messages?limit=10`, { user })
       assert.include(log.text, "a secret word")
       assert.include(log.text, "UP-DROP")
+    }))
+
+  it.effect("changes a response in the same way, also for who comes back for it", () =>
+    Effect.gen(function*() {
+      const { client } = yield* tenant()
+      const body = { model: "agent/Ada", input: "think my secret thought\nsay a secret word\nsay UP-DROP\nsay here" }
+      const made = yield* asked(() => client.responses.create(body))
+      assert.strictEqual(made.output_text, "a **** wordUP-DROPhere")
+      assert.notInclude(words(made.output), "secret")
+      assert.strictEqual((yield* asked(() => client.responses.retrieve(made.id))).output_text, made.output_text)
+      const told = (ask: () => PromiseLike<AsyncIterable<ResponseStreamEvent>>) =>
+        asked(async () => {
+          const events: Array<ResponseStreamEvent> = []
+          for await (const event of await ask()) events.push(event)
+          return events
+        })
+      const events = yield* told(() => client.responses.create({ ...body, stream: true }))
+      assert.deepStrictEqual(problemsOf(events), [])
+      const last = events.at(-1)!
+      if (last.type !== "response.completed") throw new Error(last.type)
+      const { id, output } = last.response
+      assert.deepStrictEqual(
+        output.flatMap((item) => item.type === "message" ? [words(item.content)] : []).map((text) =>
+          /"text":"([^"]*)"/.exec(text)![1]
+        ),
+        ["a **** word", "", "here"]
+      )
+      const again = yield* told(() => client.responses.retrieve(id, { stream: true }))
+      assert.deepStrictEqual(again, events)
+      for (const word of ["OUT-THROW", "OUT-HANG"]) {
+        const error = yield* refused(() => client.responses.create({ model: "agent/Ada", input: `say ${word}` }))
+        assert.match(String(error.code), /^hook_(failed|timeout)$/)
+        assert.notInclude(error.message, "secret")
+      }
+      const ended = yield* refused(async () => {
+        const body = { model: "agent/Ada", input: "say UP-THROW", stream: true as const }
+        for await (const _ of await client.responses.create(body));
+      })
+      assert.strictEqual(ended.code, "hook_failed")
     }))
 
   it.effect("that throws, dies, hangs or floods fails its own request in a bounded time, and never says why", () =>
@@ -262,7 +303,9 @@ layer(TestHost.layer({ channels: Either.getOrThrow(channelsWith([manners])) }), 
   }
 )
 
-const few = Either.getOrThrow(channelsWith([], { chat_completions: { options: ["temperature"] } }))
+const few = Either.getOrThrow(
+  channelsWith([], { chat_completions: { options: ["temperature"] }, responses: { options: ["temperature"] } })
+)
 
 layer(TestHost.layer({ channels: few }), { excludeTestServices: true })("Options of a request", (it) => {
   it.effect("that the operator does not let through are refused where they change what is asked, and named where not", () =>
@@ -290,6 +333,12 @@ layer(TestHost.layer({ channels: few }), { excludeTestServices: true })("Options
       assert.include(headers["stoa-warnings"], "'seed' has no effect")
       // It reaches the model, which does not know it.
       assert.deepInclude(yield* ask({ temperature: 0.5 }), { status: 400, param: "temperature" })
+      const response = yield* call("POST", "/v1/responses", {
+        headers: { authorization: `Bearer ${key}` },
+        body: { model: "agent/Ada", input: "say x", max_output_tokens: 1 }
+      })
+      assert.strictEqual(response.status, 200, response.text)
+      assert.include(response.headers["stoa-warnings"], "'max_tokens' has no effect")
       // A model by itself is no agent: there is nothing to protect.
       const raw = yield* refused(() =>
         client.chat.completions.create({ model: "Demo/demo-script", messages: say("say x"), max_tokens: 5 })

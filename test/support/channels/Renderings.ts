@@ -2,9 +2,12 @@
  * How each channel writes a run, and how what it writes is read again. A channel that
  * is added has one entry here: its encoder, made anew for each rendering, and a reader of its frames.
  */
+import { ProviderFailed } from "../../../src/domain/Errors.ts"
 import type { Encoder, Policy } from "../../../src/http/channels/Channel.ts"
 import { Completion, whole } from "../../../src/http/channels/openai/Completion.ts"
 import { ofRun } from "../../../src/http/channels/openai/Encode.ts"
+import { Rendering as ResponseRendering } from "../../../src/http/channels/responses/Encode.ts"
+import { problemsOf } from "../responses.ts"
 import { run_id, type Said, session } from "./Logs.ts"
 
 /** Members that the channel does not show are left out. */
@@ -105,4 +108,64 @@ const chatCompletions: Rendering = {
   }
 }
 
-export const renderings: ReadonlyArray<Rendering> = [chatCompletions]
+const responseStatuses: Readonly<Record<string, Said["status"]>> = {
+  completed: "completed",
+  failed: "failed",
+  max_output_tokens: "truncated",
+  content_filter: "filtered"
+}
+
+const readItems = (items: ReadonlyArray<ReturnType<typeof JSON.parse>>) => {
+  const of = (type: string) => items.filter((item) => item.type === type)
+  return {
+    text: of("message").map(({ content }) => content[0].text).join("\n\n"),
+    thoughts: of("reasoning").map(({ summary }) => summary[0].text).join("\n\n"),
+    calls: of("function_call").map(({ arguments: input, name }) => ({ name, input })),
+    results: of("mcp_call").map(({ output }) => output)
+  }
+}
+
+const readResponse = ({ incomplete_details, output, status, usage }: ReturnType<typeof JSON.parse>): Read => {
+  const said = responseStatuses[incomplete_details?.reason ?? status]
+  if (said === undefined) throw new Error(`What does ${status} mean?`)
+  const read = readItems(output)
+  return {
+    ...read,
+    // What a run used that has failed is told here, and nowhere else.
+    usage: said === "failed" ? undefined : { input: usage.input_tokens, output: usage.output_tokens },
+    status: read.calls.length > 0 ? "calls" : said
+  }
+}
+
+const responses: Rendering = {
+  name: "responses",
+  policy: { leaving: "cancels", approval: "shown", end },
+  make: () => {
+    const rendering = new ResponseRendering({
+      id: `resp_${run_id}`,
+      created_at: 1_769_851_800,
+      model: "agent/Ada",
+      echo: {},
+      home: session.id,
+      client_tools: [],
+      is_structured: false,
+      tells_encrypted: false
+    })
+    return {
+      encoder: {
+        step: (event) => rendering.step(event),
+        failed: ({ code, detail }) => rendering.cut(new ProviderFailed({ code, detail }))
+      },
+      answer: () => rendering.response()
+    }
+  },
+  readStream: (text) => {
+    const frames = dataOf(text.replaceAll(/^event: .*\n/gm, ""), end)
+    const problems = problemsOf(frames)
+    if (problems.length > 0) throw new Error(problems.join("\n"))
+    return readResponse(frames.at(-1).response)
+  },
+  readAnswer: readResponse
+}
+
+export const renderings: ReadonlyArray<Rendering> = [chatCompletions, responses]

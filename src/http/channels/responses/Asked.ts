@@ -1,5 +1,6 @@
 /** What a request asks for, in our words: read once, and refused where it asks for what cannot be served. */
 import { Either, ParseResult, Schema } from "effect"
+import { isHeld } from "../../../domain/AnswerObject.ts"
 import type { Invalid } from "../../../domain/Errors.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
 import { OutputSchema } from "../../../domain/OutputSchema.ts"
@@ -96,6 +97,15 @@ const outputOf = ({ text }: Pick<ResponseRequest, "text">): Either.Either<Asked[
   const format = text?.format
   if (format == null || format.type === "text") return Either.right(undefined)
   if (!("schema" in format)) return Either.right({ schema: { type: "object" } })
+  if (isHeld(format.schema)) {
+    return Either.left(
+      refuse(
+        "invalid",
+        "text.format.schema",
+        "Expected a plain object at the root: put the answer into one of its properties"
+      )
+    )
+  }
   return Either.mapBoth(decodeOutput(format.schema), {
     onLeft: (error) => {
       const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)

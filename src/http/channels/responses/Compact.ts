@@ -25,7 +25,7 @@ export const make = (options: Options, watch: Watch, { following, places, read, 
       const { agent, config } = yield* targetOf(owner, asked)
       const said = yield* read(owner, asked)
       const before = asked.previous === undefined ? undefined : yield* following.find(owner, asked.previous)
-      const held = before === undefined ? [] : yield* history.upTo(before.session, before.run.reply_id)
+      const held = before === undefined ? [] : yield* history.upTo(before.session, before.run)
       if (held.length + said.turns.length === 0) return yield* nothingSaid
       const millis = yield* Clock.currentTimeMillis
       const created_at = Math.floor(millis / 1000)

@@ -186,6 +186,9 @@ export const make = (channel: string, conversing: InConversation) =>
         const conversation = yield* mine(owner, id)
         yield* find(conversation, item)
         if (conversation.removed.length >= maxRemoved) return yield* full
+        const session = yield* conversing.sessionOf(conversation)
+        // Without the item it is a session of its own: one that could not begin would never be answered in again.
+        if (session !== undefined) yield* conversing.heldIn(conversation, session)
         const home = homeOf(id)
         const at = yield* now
         return viewOf(

@@ -2,7 +2,7 @@
  * Gives an answer: finds out who answers and where, begins the run, and remembers the response that comes of it. The response
  * is a part of that run, so that nothing of what it says is stored twice.
  */
-import { Clock, Effect, Schema } from "effect"
+import { Cause, Clock, Effect, Option, Schema } from "effect"
 import type { Agent } from "../../../domain/Agent.ts"
 import { Accepted, type ChatRequest } from "../../../domain/Chat.ts"
 import type { UserId } from "../../../domain/Ids.ts"
@@ -19,11 +19,12 @@ import { quoted, warn } from "../../Warnings.ts"
 import type { Options } from "../Channel.ts"
 import { refuse } from "../openai/Refused.ts"
 import * as Targets from "../openai/Targets.ts"
-import { noModel } from "../Sessions.ts"
+import { letting, noModel } from "../Sessions.ts"
 import type { Asked } from "./Asked.ts"
 import * as Following from "./Following.ts"
 import * as InConversation from "./InConversation.ts"
 import { homeOf } from "./ItemIds.ts"
+import * as Leases from "./Leases.ts"
 import * as Locks from "./Locks.ts"
 import * as Places from "./Place.ts"
 import * as RawModels from "./RawModels.ts"
@@ -54,6 +55,10 @@ interface Target {
   readonly config: ChatModelConfig
 }
 
+/** Nothing of it is stored; of one that storage did not answer, nobody knows. */
+const isRefusal = (cause: Cause.Cause<{ readonly _tag: string }>): boolean =>
+  Option.exists(Cause.failureOption(cause), ({ _tag }) => _tag !== "Unavailable")
+
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 export interface Given extends Watched {
@@ -71,8 +76,10 @@ export const make = (options: Options) =>
     const refer = yield* Referring.make
     const places = yield* Places.make(options)
     const following = yield* Following.make(places)
-    const conversing = yield* InConversation.make(places)
+    const conversing = yield* InConversation.make(places, options.name)
     const locked = Locks.make()
+    const leased = yield* Leases.make
+    const letThrough = yield* letting
 
     /** Who answers, with the model and its parameters. */
     const targetOf = Effect.fnUntraced(function*(owner: UserId, { isLimited, model, parameters }: Asked) {
@@ -88,7 +95,7 @@ export const make = (options: Options) =>
       if (isLimited) {
         return yield* refuse("unsupported_parameter", "tool_choice", "The tools of an agent itself cannot be left out")
       }
-      const own = { ...config, parameters: { ...config.parameters, ...parameters } }
+      const own = { ...config, parameters: { ...config.parameters, ...yield* letThrough(parameters) } }
       return { agent, config: own } satisfies Target as Target
     })
 
@@ -132,7 +139,9 @@ export const make = (options: Options) =>
           known
         })
         return hub.send(owner, request, claim && ((accepted) => claim(begunBy(accepted))), origin).pipe(
-          Effect.onError(() => place.undo),
+          Effect.onError((cause) =>
+            Effect.zipRight(place.undo, place.isNew && isRefusal(cause) ? places.drop(session) : Effect.void)
+          ),
           Effect.zipLeft(place.done),
           Effect.map(begunBy)
         )
@@ -146,7 +155,10 @@ export const make = (options: Options) =>
         { owner, key: idempotencyKey, request: "POST responses", body, answer: Begun },
         ({ claim }) => {
           const beginning = Effect.flatten(restore(begin(request, claim)))
-          return conversation === undefined ? beginning : locked(`${owner}\n${conversation}`)(beginning)
+          // The lock first: of this process's requests only one looks again and again.
+          return conversation === undefined
+            ? beginning
+            : locked(`${owner}\n${conversation}`)(leased(owner, conversation)(beginning))
         }
       )
     }

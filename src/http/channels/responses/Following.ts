@@ -83,7 +83,7 @@ export const make = (places: Places) =>
     /** All that was said up to the end of the response. */
     const snapshot = Effect.fnUntraced(function*(before: Before) {
       const { isLast, run, session } = before
-      const messages = yield* history.upTo(session, run.reply_id)
+      const messages = yield* history.upTo(session, run)
       const last = messages.at(-1)
       if (isLast || last?.id !== run.reply_id) return messages
       const then = yield* replyThen(before)

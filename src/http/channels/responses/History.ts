@@ -5,6 +5,7 @@ import { Invalid } from "../../../domain/Errors.ts"
 import type { BlockId, MessageId, Timestamp } from "../../../domain/Ids.ts"
 import { charactersIn, type InputMessage, type Message } from "../../../domain/Message.ts"
 import { maxMessages } from "../../../domain/Page.ts"
+import type { Run } from "../../../domain/Run.ts"
 import type { Session } from "../../../domain/Session.ts"
 import { NewId } from "../../../services/NewId.ts"
 import { now } from "../../../services/Now.ts"
@@ -17,9 +18,10 @@ const maxCharacters = 8 * 1024 * 1024
 
 const tooLong = new Invalid({
   code: "context_length_exceeded",
-  detail: "What was said before is too long to begin another answer with. Go on from the newest response, use a "
-    + "conversation, or make it shorter by POST responses/compact.",
-  errors: [{ path: "previous_response_id", message: "Expected an exchange that is shorter" }]
+  detail:
+    `What was said before is too long to begin a session with: more than ${maxHistory} messages, or ${maxCharacters} `
+    + "characters. Go on from the newest response, or in the conversation as it is, with the same model and parameters; "
+    + "or make it shorter by POST responses/compact."
 })
 
 const charactersOf = ({ content }: Message) => content.reduce((sum, block) => sum + charactersIn(block), 0)
@@ -78,8 +80,8 @@ export const make = Effect.gen(function*() {
   })
 
   return {
-    /** All messages up to and with this one, or to the end. The one that is in the making is none of them. */
-    upTo: Effect.fnUntraced(function*(session: Session, last: MessageId | undefined) {
+    /** All messages up to the end of this run, or to the end. The one that is in the making is none of the latter. */
+    upTo: Effect.fnUntraced(function*(session: Session, run: Pick<Run, "created_at" | "reply_id"> | undefined) {
       const pages: Array<ReadonlyArray<Message>> = []
       let count = 0
       let characters = 0
@@ -94,10 +96,11 @@ export const make = Effect.gen(function*() {
         more = page.has_more && oldest !== undefined
       }
       const all = pages.toReversed().flat()
-      // A run that was ended before it began has no reply.
-      const end = last === undefined ? 0 : all.findIndex(({ id }) => id === last) + 1
-      return all.slice(0, end === 0 ? all.length : end).filter(({ finished_at, role }) =>
-        last !== undefined || role !== "assistant" || finished_at !== null
+      const end = run === undefined ? 0 : all.findIndex(({ id }) => id === run.reply_id) + 1
+      if (end > 0) return all.slice(0, end)
+      // A run that was ended before it began has no reply; what others have said since is no part of it.
+      return all.filter(({ created_at, finished_at, role }) =>
+        (role !== "assistant" || finished_at !== null) && (run === undefined || created_at <= run.created_at)
       )
     }),
 

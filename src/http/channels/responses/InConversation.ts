@@ -9,12 +9,12 @@ import type { Conversation } from "../../../domain/Response.ts"
 import type { Session } from "../../../domain/Session.ts"
 import { now } from "../../../services/Now.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
-import { SessionKeys } from "../../../services/SessionKeys.ts"
 import { Storage } from "../../../services/Storage.ts"
 import * as History from "./History.ts"
 import { homeOf, itemId } from "./ItemIds.ts"
 import { asks, fits, type Place, type Places, plain, type Request } from "./Place.ts"
-import { conversationLocked, needsApproval, noCall, nothingSaid, onlyOutputs } from "./Refusals.ts"
+import { conversationLocked, needsApproval, noCall, nothingSaid, onlyOutputs, otherAgent } from "./Refusals.ts"
+import { releasing } from "./Stored.ts"
 import * as Waiting from "./Waiting.ts"
 
 /** A message without the items that were taken out; undefined when nothing is left. */
@@ -39,11 +39,26 @@ const without = (home: string, message: Message, removed: ReadonlySet<string>): 
   return content.length === 0 ? undefined : { ...message, content }
 }
 
-export const make = (places: Places) =>
+/** Files that tools and models have made stay where they are: the session that they were made in has to stay as well. */
+const hasOwnFiles = ({ content, role }: Message): boolean =>
+  role !== "user" && content.some((block) =>
+    block.type === "data" ||
+    (block.type === "tool_result" && typeof block.output !== "string" &&
+      block.output.some(({ type }) => type === "data"))
+  )
+
+/** The input is accepted by then, whatever becomes of this. */
+const afterwards = <E>(effect: Effect.Effect<unknown, E>): Effect.Effect<void> =>
+  Effect.catchAllCause(
+    Effect.asVoid(effect),
+    (cause) => Effect.logWarning("What an answer has changed in its conversation could not be noted", cause)
+  )
+
+export const make = (places: Places, channel: string) =>
   Effect.gen(function*() {
     const { conversations, sessions } = yield* Storage
     const hub = yield* SessionHub
-    const keys = yield* SessionKeys
+    const release = yield* releasing(channel)
     const history = yield* History.make
     const waiting = yield* Waiting.make
 
@@ -58,9 +73,8 @@ export const make = (places: Places) =>
       return (yield* history.upTo(session, undefined)).flatMap((message) => without(homeOf(id), message, gone) ?? [])
     })
 
-    const inSame = Effect.fnUntraced(function*(request: Request, session: Session) {
+    const inSame = Effect.fnUntraced(function*(request: Request, session: Session, status: Waiting.Status | undefined) {
       const { results, turns } = request.said
-      const status = yield* hub.waitsFor(session)
       if (status === "awaiting_permission") return yield* needsApproval
       if (status === "awaiting_external_result") {
         const run = yield* waiting.runIn(session, status)
@@ -83,15 +97,19 @@ export const make = (places: Places) =>
         if (!asks(request.said.turns)) return yield* nothingSaid
         if (before !== undefined && (yield* hub.status(before)) !== "idle") return yield* conversationLocked
         const held = before === undefined ? [] : yield* heldIn(conversation, before)
-        const session = yield* keys.kept(yield* places.draft(request))
-        const place = yield* places.begun(request, session, held)
+        const place = yield* places.inMade(request, held, true)
         const at = yield* now
-        // Another process may have been quicker; then its session is the conversation's.
-        const { session_id } = yield* conversations.modify(conversation.user_id, conversation.id, (one) =>
-          one.session_id === conversation.session_id
-            ? { ...one, session_id: session.id, removed: [], updated_at: at }
-            : one)
-        return session_id === session.id ? place : yield* conversationLocked
+        const told = new Set(conversation.removed)
+        // Not before it is accepted: one that is refused would leave the conversation empty.
+        const moving = conversations.modify(conversation.user_id, conversation.id, (one) => ({
+          ...one,
+          session_id: place.session.id,
+          removed: one.removed.filter((item) => !told.has(item)),
+          updated_at: at
+        }))
+        const left = before === undefined || held.some(hasOwnFiles) ? Effect.void : release(before)
+        const done = afterwards(Effect.zipRight(moving, left))
+        return { ...place, done } satisfies Place as Place
       }
     )
 
@@ -100,20 +118,19 @@ export const make = (places: Places) =>
       if (added.length === 0 || (place.input !== null && "type" in place.input)) {
         return place
       }
-      const told = new Set(added.map((message) =>
-        message.id
-      ))
+      const told = new Set(added.map((message) => message.id))
       const before = yield* history.moved(place.session, added)
       const whole: Place = {
         ...place,
         history: [...place.history.slice(0, place.known), ...before, ...place.history.slice(place.known)],
         known: place.known + added.length,
-        done: Effect.ignore(conversations.modify(user_id, id, (one) => ({
-          ...one,
-          added: one.added.filter((message) =>
-            !told.has(message.id)
-          )
-        })))
+        done: Effect.zipRight(
+          place.done,
+          afterwards(conversations.modify(user_id, id, (one) => ({
+            ...one,
+            added: one.added.filter((message) => !told.has(message.id))
+          })))
+        )
       }
       return whole
     })
@@ -131,9 +148,16 @@ export const make = (places: Places) =>
           const place = yield* places.answering(request)
           return place.session.id === session?.id ? place : yield* needsApproval
         }
-        const stays = session !== undefined && conversation.removed.length === 0 && fits(session, request)
-        const place = yield* stays ? inSame(request, session) : moved(request, conversation, session)
-        return yield* withAdded(conversation, place)
+        // A run that waits goes on where it is; what is different is for the answer after it.
+        const status = session && (yield* hub.waitsFor(session))
+        if (status !== undefined && session?.agent_id !== request.agent.id) return yield* otherAgent
+        const stays = session !== undefined &&
+          (status !== undefined || (conversation.removed.length === 0 && fits(session, request)))
+        const place = yield* stays ? inSame(request, session, status) : moved(request, conversation, session)
+        return yield* Effect.onError(
+          withAdded(conversation, place),
+          () => place.isNew ? places.drop(place.session) : Effect.void
+        )
       })
     }
   })

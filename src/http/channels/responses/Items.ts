@@ -1,5 +1,6 @@
 /** Items as the protocol writes them: those of answers, and those of requests when they are listed. */
 import type { JsonObject } from "../../../domain/Json.ts"
+import * as JsonScan from "../../../domain/JsonScan.ts"
 import type { Annotation, ContentBlock, Message, ToolOutput } from "../../../domain/Message.ts"
 import { textOf } from "../../../domain/Message.ts"
 import { itemId } from "./ItemIds.ts"
@@ -40,10 +41,16 @@ export const encryptedOf = (provider_metadata: JsonObject | undefined): string |
     ? undefined
     : prefix + Buffer.from(JSON.stringify(provider_metadata)).toString("base64url")
 
+/** Deepest, and most openings and commas: what is deeper could not be written again. */
+const maxDepth = 32
+const maxMarks = 1_000
+
 export const readEncrypted = (text: string): JsonObject | undefined => {
   if (!text.startsWith(prefix)) return undefined
+  const bytes = Buffer.from(text.slice(prefix.length), "base64url")
+  if (JsonScan.make(maxDepth, maxMarks).take(bytes) !== undefined) return undefined
   try {
-    const value: unknown = JSON.parse(Buffer.from(text.slice(prefix.length), "base64url").toString())
+    const value: unknown = JSON.parse(bytes.toString())
     return typeof value === "object" && value !== null && !Array.isArray(value) ? value as JsonObject : undefined
   } catch {
     return undefined

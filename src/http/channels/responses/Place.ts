@@ -2,7 +2,6 @@
 import { Effect, Option } from "effect"
 import type { Agent } from "../../../domain/Agent.ts"
 import type { ChatInput } from "../../../domain/Chat.ts"
-import { Invalid } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import type { Message } from "../../../domain/Message.ts"
 import type { ChatModelConfig } from "../../../domain/Model.ts"
@@ -16,7 +15,7 @@ import type { Asked } from "./Asked.ts"
 import * as History from "./History.ts"
 import { sessionAt } from "./ItemIds.ts"
 import type { Said, Turn } from "./Reading.ts"
-import { noApproval, noCall, nothingSaid, onlyApprovals } from "./Refusals.ts"
+import { noApproval, noCall, nothingSaid, onlyApprovals, otherAgent } from "./Refusals.ts"
 import * as Waiting from "./Waiting.ts"
 
 export interface Place {
@@ -28,6 +27,8 @@ export interface Place {
   /** For when the input was not taken after all, and for when it was. */
   readonly undo: Effect.Effect<void>
   readonly done: Effect.Effect<void>
+  /** The session was made for this request, and holds nothing else. */
+  readonly isNew: boolean
 }
 
 export interface Request {
@@ -50,7 +51,7 @@ export const asks = (turns: ReadonlyArray<Turn>): boolean => {
 export const fits = ({ agent_id, config }: Session, { agent, config: wanted }: Request): boolean =>
   agent_id === agent.id && JSON.stringify(config.chat_model_config) === JSON.stringify(wanted)
 
-export const plain = { undo: Effect.void, done: Effect.void, known: 0 }
+export const plain = { undo: Effect.void, done: Effect.void, known: 0, isNew: false }
 
 export const make = ({ name: channel }: Options) =>
   Effect.gen(function*() {
@@ -79,25 +80,35 @@ export const make = ({ name: channel }: Options) =>
       return place
     })
 
-    const inNew = (request: Request, before: ReadonlyArray<Message>) =>
-      Effect.flatMap(draft(request), (made) =>
-        Effect.flatMap(
-          request.asked.stores ? keys.kept(made) : keys.once(channel, made),
-          (session) =>
-            begun(request, session, before)
-        ))
+    /** Nothing was said in a session that was made for a request: it goes. */
+    const drop = (session: Session) =>
+      Effect.catchAllCause(
+        keys.discard(channel, session),
+        (cause) =>
+          Effect.logDebug("A session in which nothing was said could not be removed", cause)
+      )
+
+    /** A session of its own that begins with what was said before; whatever keeps its run from being accepted, it does not stay. */
+    const inMade = Effect.fnUntraced(function*(request: Request, before: ReadonlyArray<Message>, stays: boolean) {
+      const made = yield* draft(request)
+      const session = yield* stays ? keys.kept(made) : keys.once(channel, made)
+      const place = yield* Effect.onError(begun(request, session, before), () => drop(session))
+      return { ...place, isNew: true } satisfies Place as Place
+    })
 
     return {
       draft,
       begun,
-      inNew,
+      drop,
+      inMade,
+      inNew: (request: Request, before: ReadonlyArray<Message>) => inMade(request, before, request.asked.stores),
 
       /** The request holds all that there is. */
       alone: Effect.fnUntraced(function*(request: Request) {
         const [result] = request.said.results
         if (result !== undefined) return yield* noCall(result.at, result.call)
         if (!asks(request.said.turns)) return yield* nothingSaid
-        return yield* inNew(request, [])
+        return yield* inMade(request, [], request.asked.stores)
       }),
 
       /** Somebody says whether a tool may be used; the id of the question says in which session. */
@@ -107,12 +118,7 @@ export const make = ({ name: channel }: Options) =>
         const { home } = approvals.at(-1)!
         const session = Option.getOrUndefined(yield* at(owner, home))
         if (session === undefined) return yield* noApproval
-        if (session.agent_id !== agent.id) {
-          return yield* new Invalid({
-            code: "session_of_another_agent",
-            detail: "Another agent has asked for this approval: name it as the model."
-          })
-        }
+        if (session.agent_id !== agent.id) return yield* otherAgent
         const run = yield* waiting.runIn(session, "awaiting_permission")
         if (run === undefined) return yield* noApproval
         const input = yield* waiting.withApprovals(

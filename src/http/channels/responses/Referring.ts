@@ -39,14 +39,21 @@ export const make = Effect.gen(function*() {
   /** Looks from the newest message back, until all are found. */
   const findIn = Effect.fnUntraced(function*(session: Session, wanted: Map<string, { kind: string; id: string }>) {
     const found = new Map<string, Found>()
-    for (let before: Message["id"] | undefined, more = true; more && wanted.size > 0;) {
+    // A session may be long, and many of its items wanted: each message is only asked for what it has.
+    const byId = new Map<string, Array<readonly [item: string, kind: string]>>()
+    for (const [item, { id, kind }] of wanted) {
+      const same = byId.get(id)
+      if (same === undefined) byId.set(id, [[item, kind]])
+      else same.push([item, kind])
+    }
+    for (let before: Message["id"] | undefined, more = true; more && found.size < wanted.size;) {
       const page = yield* Effect.orDie(hub.newest(session, { before, limit: maxMessages }))
       for (const message of page.messages) {
-        for (const [item, { id, kind }] of wanted) {
-          const part = partOf(message, kind, id)
-          if (part === undefined) continue
-          found.set(item, part)
-          wanted.delete(item)
+        for (const id of new Set<string>([message.id, ...message.content.map((block) => block.id)])) {
+          for (const [item, kind] of byId.get(id) ?? []) {
+            const part = partOf(message, kind, id)
+            if (part !== undefined && !found.has(item)) found.set(item, part)
+          }
         }
       }
       const [oldest] = page.messages

@@ -1,4 +1,4 @@
-import { Conflict, type Invalid } from "../../../domain/Errors.ts"
+import { Conflict, Invalid } from "../../../domain/Errors.ts"
 import { refuse } from "../openai/Refused.ts"
 
 export const previousNotFound = (id: string): Invalid =>
@@ -49,6 +49,11 @@ export const nothingSaid: Invalid = refuse(
   "input",
   "Expected a message of the user's at the end, or the output of a tool"
 )
+
+export const otherAgent: Invalid = new Invalid({
+  code: "session_of_another_agent",
+  detail: "Another agent has asked for this, and waits for it: name it as the model."
+})
 
 export const conversationLocked: Conflict = new Conflict({
   code: "conversation_locked",

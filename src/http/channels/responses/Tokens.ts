@@ -17,7 +17,7 @@ export const make = ({ conversing, following, read, targetOf }: Create) =>
     const before = Effect.fnUntraced(function*(owner: UserId, { conversation, previous }: Asked.Asked) {
       if (previous !== undefined) {
         const { run, session } = yield* following.find(owner, previous)
-        return yield* history.upTo(session, run.reply_id)
+        return yield* history.upTo(session, run)
       }
       if (conversation === undefined) return []
       const found = yield* conversations.get(owner, conversation)

@@ -15,7 +15,7 @@ import { noApproval, noCall, noOutput } from "./Refusals.ts"
 /** Runs of a session that wait at the same time; there is one. */
 const fewRuns = { limit: 5, cursor: undefined }
 
-type Status = "awaiting_permission" | "awaiting_external_result"
+export type Status = "awaiting_permission" | "awaiting_external_result"
 
 const idOf = ({ call }: Result) => storedCallId(call)
 
