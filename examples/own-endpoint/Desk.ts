@@ -43,5 +43,5 @@ export const desk = Endpoints.make({
               return { owner: user_id, agents: total }
             })
           )
-          .handle("countdown", ({ payload }) => Effect.succeed(Endpoints.stream(countdown(payload.from))))))
+          .handle("countdown", ({ payload }) => Endpoints.stream(countdown(payload.from)))))
 })

@@ -1,5 +1,5 @@
 import { Context, Data, type Effect, type Stream } from "effect"
-import type { RunId, SessionId, UserId } from "../domain/Ids.ts"
+import type { AgentId, RunId, SessionId, UserId } from "../domain/Ids.ts"
 import type { Message } from "../domain/Message.ts"
 
 /** What an agent says. A string is text. Calls of tools are those that the agent runs itself. */
@@ -63,8 +63,8 @@ export interface OwnAgent {
 /** The agents that the server's program brings. Every owner has a record of each, which says how it is talked to. */
 export class OwnAgents extends Context.Tag("stoa/services/OwnAgents")<OwnAgents, {
   readonly get: (code: string) => OwnAgent | undefined
-  /** The name of the only one, where there is only one. */
-  readonly only: string | undefined
+  /** The owner's record of the only one, where there is only one: whatever the owner calls it, and others. */
+  readonly only: (owner: UserId) => AgentId | undefined
   /** Makes the owner's records that are not there. Costs nothing where the program brings no agents. */
   readonly ensure: (owner: UserId) => Effect.Effect<void>
 }>() {}

@@ -60,6 +60,33 @@ const kinds = {
     }
   }),
   huge: Task.make({ ...soon, name: "huge", run: () => "x".repeat(maxTaskResult + 1) }),
+  odd: Task.make({
+    ...soon,
+    name: "odd",
+    run: ({ x }, { attempt }) => {
+      failing(x, attempt)
+      if (attempt === 1) throw new Task.TaskFailed({ message: `a\0b\ud800${"c".repeat(8_192)}` })
+      return ["a\0b\ud800", { "\0": 1, "__proto__": 2 }]
+    }
+  }),
+  flood: Task.make({
+    ...soon,
+    name: "flood",
+    run: async function*({ x }) {
+      attempts.set(x, [])
+      for (let i = 1;; i++) {
+        failing(x, i)
+        yield "x".repeat(256 * 1024)
+      }
+    }
+  }),
+  deaf: Task.make({
+    ...soon,
+    name: "deaf",
+    timeout: "20 millis",
+    pauses: [],
+    run: () => Effect.uninterruptible(Effect.sleep("10 minutes"))
+  }),
   endless: Task.make({
     ...soon,
     name: "endless",
@@ -125,6 +152,16 @@ export const ownTasksContract = <E>(name: string, backend: Layer.Layer<Host.Memo
           assert.deepStrictEqual(attempts.get(Number(x)), [...tried])
         }
         assert.include((yield* done(tasks, owner, kinds.huge)).error, "The result has more than")
+        const odd = own()
+        const done1 = yield* done(tasks, owner, kinds.odd, odd)
+        assert.deepInclude(done1, { status: "finished" })
+        assert.strictEqual(JSON.stringify(done1.result).includes("a\\u0000b"), true, JSON.stringify(done1.result))
+        assert.deepStrictEqual(attempts.get(Number(odd)), [1, 2])
+        const x = own()
+        assert.include((yield* done(tasks, owner, kinds.flood, x)).error, "The result has more than")
+        // Not all of what it could have said was held before it was too much.
+        assert.strictEqual(attempts.get(Number(x))!.length, 4)
+        assert.deepInclude(yield* done(tasks, owner, kinds.deaf), { status: "error", error: "It took too long." })
         assert.deepInclude(yield* done(tasks, owner, kinds.endless), { status: "error", error: "It took too long." })
       }))
 

@@ -617,6 +617,8 @@ layer(TestHost.layer(), { excludeTestServices: true })("A server that is not rea
       }
       assert.strictEqual((yield* call("GET", "/agent", { user: "ada" })).status, 200)
       assert.strictEqual((yield* call("POST", "/sessions/x/interrupt", { user: "ada" })).status, 404)
+      assert.strictEqual((yield* call("POST", "/runs/x/cancel", { user: "ada" })).status, 404)
+      assert.strictEqual((yield* call("POST", "/stop", { user: "ada", body: { session_id: "x" } })).status, 200)
       const ready = yield* call("GET", "/readiness")
       assert.deepInclude(ready, { status: 503, json: { status: "not_ready" } })
       assert.strictEqual(ready.headers["retry-after"], "5")

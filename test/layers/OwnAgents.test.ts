@@ -10,7 +10,8 @@ import type { Said, Turn } from "../../src/services/OwnAgents.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
 import { Code, made, make as makeCode } from "../support/code.ts"
-import { type Live, live } from "../support/live.ts"
+import { eventually, type Live, live } from "../support/live.ts"
+import { patience } from "../support/Patience.ts"
 
 const counting = { state: Schema.Struct({ n: Schema.Int }), initial: () => ({ n: 0 }) }
 
@@ -69,6 +70,27 @@ const agents = [
       turn.state = { n: 7 }
       yield "late"
     }
+  }),
+  ...["effect", "stream"].map((kind) =>
+    says(`deaf ${kind}`, (turn) => {
+      const deaf = Effect.zipRight(
+        Effect.uninterruptible(Effect.sleep("1800 millis")),
+        Effect.sync(() => {
+          turn.state = { n: 7 }
+          turn.save()
+          return "late"
+        })
+      ).pipe(Effect.uninterruptible)
+      return kind === "effect" ? deaf : Stream.concat(Stream.make("begun"), Stream.fromEffect(deaf))
+    })
+  ),
+  says("lingers", (turn) => {
+    setTimeout(() => {
+      turn.state = { n: 99 }
+      turn.save()
+      late = "saved"
+    }, 50)
+    return "done"
   }),
   Agent.make({
     name: "hoards",
@@ -182,6 +204,30 @@ layer(makeCode(agents), { excludeTestServices: true })("An agent that is code", 
       assert.deepStrictEqual(reply.metadata["agent_state"], { n: 0 })
     }))
 
+  it.scoped("that cannot be interrupted is left behind as well, and nothing of it comes into the log behind its run", () =>
+    Effect.gen(function*() {
+      const { session, stop } = yield* Code
+      const { liveEdge } = yield* SessionHub
+      yield* Effect.forEach(["effect", "stream"], (kind) =>
+        Effect.gen(function*() {
+          const live = yield* session(`deaf ${kind}`)
+          const begun = yield* live.send("go")
+          yield* kind === "stream" ? live.until("begun") : Effect.sleep("100 millis")
+          const before = performance.now()
+          yield* stop(live.session)
+          assert.isBelow(performance.now() - before, patience(1_700), kind)
+          assert.deepInclude(yield* live.reply(begun), { finished_reason: "interrupted" })
+          const end = yield* liveEdge(live.session)
+          yield* Effect.sleep("1000 millis")
+          assert.strictEqual(yield* liveEdge(live.session), end, kind)
+        }), { concurrency: 2 })
+      const live = yield* session("lingers")
+      yield* live.reply(yield* live.send("go"))
+      const end = yield* liveEdge(live.session)
+      yield* eventually("it has saved", Effect.sync(() => late), (late) => late === "saved")
+      assert.strictEqual(yield* liveEdge(live.session), end)
+    }))
+
   it.scoped("keeps no state beyond its bound, and the one before it stays", () =>
     Effect.gen(function*() {
       const [first, second, third] = yield* say("hoards", "a little", "much", "a")
@@ -251,6 +297,11 @@ layer(makeCode(agents), { excludeTestServices: true })("An agent that is code", 
         )))
       assert.deepInclude(gone.error, { code: "agent_gone" })
     }).pipe(Effect.provide(Host.memory)))
+
+  it("has a name that records can have", () => {
+    assert.throws(() => says("", () => "x"), /cannot be called/)
+    assert.throws(() => says("x".repeat(257), () => "x"), /cannot be called/)
+  })
 
   it.scoped("needs no model, and is refused what only a model could be given", () =>
     Effect.gen(function*() {

@@ -12,12 +12,13 @@ import * as TestHost from "./TestHost.ts"
 interface Extensions extends Pick<Host.Extensions, "agents" | "tasks"> {
   readonly endpoints?: ReadonlyArray<Channel>
   readonly settings?: Mounts.Chosen["settings"]
+  readonly trusted?: boolean
 }
 
 /** Its tasks are done while it lives. */
-export const hostWith = ({ agents, endpoints = [], settings = {}, tasks = [] }: Extensions) => {
+export const hostWith = ({ agents, endpoints = [], settings = {}, tasks = [], trusted = false }: Extensions) => {
   const channels = Either.getOrThrow(
-    Mounts.mount([...all, ...Tasks.channels(tasks), ...endpoints], Server.nativeRoutes, { settings, trusted: false })
+    Mounts.mount([...all, ...Tasks.channels(tasks), ...endpoints], Server.nativeRoutes, { settings, trusted })
   )
   const working = Layer.scopedDiscard(Effect.flatMap(OwnTasks, ({ run }) => Effect.forkScoped(run)))
   return Layer.provideMerge(

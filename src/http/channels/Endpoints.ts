@@ -5,10 +5,13 @@
 import * as HttpApi from "@effect/platform/HttpApi"
 import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import { Cause, Context, Data, Duration, Effect, JSONSchema, Predicate, Schedule, Stream } from "effect"
+import { Cause, Context, Data, Duration, Effect, JSONSchema, Option, Predicate, Schedule, Stream } from "effect"
+import { CurrentPrincipal } from "../../domain/Principal.ts"
+import { Authentication } from "../api/Authentication.ts"
 import { RequiredScope } from "../api/Operation.ts"
 import { Problem } from "../api/Problem.ts"
 import { detailOf, isProblem, respond } from "../middleware/Problems.ts"
+import { Sse } from "../Sse.ts"
 import * as Channel from "./Channel.ts"
 
 export interface Definition<Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E>
@@ -26,7 +29,8 @@ const unguarded = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.A
     onGroup: () => {},
     onEndpoint: ({ endpoint, mergedAnnotations, middleware }) => {
       const scope = Context.getOption(mergedAnnotations as Context.Context<RequiredScope>, RequiredScope)
-      const isSafe = scope._tag === "Some" && (scope.value === null) === (middleware.size === 0)
+      const isSafe = scope._tag === "Some" &&
+        (scope.value === null) !== [...middleware].some(({ key }) => key === Authentication.key)
       if (!isSafe) found ??= `${endpoint.method} ${endpoint.path}`
     }
   })
@@ -63,6 +67,30 @@ const encoder = new TextEncoder()
 
 const frame = (value: unknown) => `data: ${JSON.stringify(value) ?? "null"}\n\n`
 
+/** How long an iterator may take to come to its end when its reader has left. */
+const grace = Duration.seconds(1)
+
+/** An iterator that waits for something hears of its end only when that has come: it is told, and then left alone. */
+const iterated = <A>(items: AsyncIterable<A>): Stream.Stream<A, unknown> =>
+  Stream.unwrapScoped(Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => items[Symbol.asyncIterator]()),
+      (iterator) =>
+        Effect.promise(async () => {
+          await iterator.return?.()
+        }).pipe(
+          Effect.interruptible,
+          Effect.timeoutOption(grace),
+          Effect.catchAllCause((cause) => Effect.logWarning("A stream of the program could not be ended", cause))
+        )
+    ),
+    (iterator) =>
+      Stream.repeatEffectOption(Effect.flatMap(
+        Effect.tryPromise({ try: async () => iterator.next(), catch: Option.some }),
+        ({ done, value }) => done === true ? Effect.fail(Option.none()) : Effect.succeed(value as A)
+      ))
+  ))
+
 const failureOf = (error: unknown) => ({
   error: error instanceof StreamFailed
     ? error.message
@@ -73,38 +101,52 @@ const failureOf = (error: unknown) => ({
   message: "Error in streaming generator"
 })
 
+const gone = Effect.flatMap(
+  Sse,
+  ({ whileValid }) =>
+    Effect.map(Effect.serviceOption(CurrentPrincipal), (principal) =>
+      Option.match(principal, {
+        // Nobody had to say who asks.
+        onNone: () => Effect.never,
+        onSome: (principal) =>
+          Effect.ignore(Effect.provideService(whileValid(Effect.never), CurrentPrincipal, principal))
+      }))
+)
+
 /**
  * A stream, or an async iterable, as server-sent events: each item is one frame of JSON. An error becomes a last frame
- * `{error, error_type, message}`. Who leaves ends the stream.
+ * `{error, error_type, message}`. Who leaves ends the stream, and so does a key that is no longer valid.
  */
 export const stream = <A>(
   items: Stream.Stream<A, unknown> | AsyncIterable<A>
-): HttpServerResponse.HttpServerResponse => {
-  const source: Stream.Stream<A, unknown> = Predicate.hasProperty(items, Stream.StreamTypeId)
-    ? items as Stream.Stream<A, unknown>
-    : Stream.fromAsyncIterable(items as AsyncIterable<A>, (error) => error)
-  const frames = Stream.map(source, frame).pipe(
-    Stream.catchAllCause((cause) =>
-      Cause.isInterruptedOnly(cause)
-        ? Stream.empty
-        : Stream.fromEffect(
-          Effect.as(Effect.logWarning("A stream of the program failed", cause), frame(failureOf(Cause.squash(cause))))
-        )
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, Sse> =>
+  Effect.map(gone, (gone) => {
+    const source: Stream.Stream<A, unknown> = Predicate.hasProperty(items, Stream.StreamTypeId)
+      ? items as Stream.Stream<A, unknown>
+      : iterated(items as AsyncIterable<A>)
+    const frames = Stream.map(source, frame).pipe(
+      Stream.catchAllCause((cause) =>
+        Cause.isInterruptedOnly(cause)
+          ? Stream.empty
+          : Stream.fromEffect(
+            Effect.as(Effect.logWarning("A stream of the program failed", cause), frame(failureOf(Cause.squash(cause))))
+          )
+      )
     )
-  )
-  const beats = Stream.fromSchedule(Schedule.spaced(heartbeat)).pipe(Stream.as(": heartbeat\n\n"))
-  return HttpServerResponse.stream(
-    Stream.make(": ok\n\n").pipe(
-      Stream.concat(Stream.merge(frames, beats, { haltStrategy: "left" })),
-      Stream.map((text) => encoder.encode(text))
-    ),
-    {
-      contentType: "text/event-stream",
-      headers: { "cache-control": "no-cache", "x-accel-buffering": "no" }
-    }
-  )
-}
+    const beats = Stream.fromSchedule(Schedule.spaced(heartbeat)).pipe(Stream.as(": heartbeat\n\n"))
+    return HttpServerResponse.stream(
+      Stream.make(": ok\n\n").pipe(
+        Stream.concat(Stream.merge(frames, beats, { haltStrategy: "left" })),
+        Stream.interruptWhen(gone),
+        Stream.map((text) => encoder.encode(text))
+      ),
+      {
+        contentType: "text/event-stream",
+        headers: { "cache-control": "no-cache", "x-accel-buffering": "no" }
+      }
+    )
+  })
 
-export { Authentication } from "../api/Authentication.ts"
+export { Authentication }
 export { EventStream } from "../api/EventStream.ts"
 export { operation } from "../api/Operation.ts"

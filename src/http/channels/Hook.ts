@@ -4,7 +4,7 @@
  * server's process, for every channel or for those that it names. One that does not
  * answer in time, or breaks, fails its own request and nothing else.
  */
-import type { Duration, Effect } from "effect"
+import { Duration, type Effect } from "effect"
 import type { ChatRequest } from "../../domain/Chat.ts"
 import type { Invalid, LimitReached } from "../../domain/Errors.ts"
 import type { AgentEvent } from "../../domain/Event.ts"
@@ -74,5 +74,6 @@ export interface Hook {
   readonly update?: (event: AgentEvent, about: OfRun) => Effect.Effect<AgentEvent | undefined, Refusal>
 }
 
-/** A hook for `extensions`. */
-export const make = (hook: Hook): Hook => hook
+/** A hook for `extensions`. It throws where the `patience` is none: no request should find that out. */
+export const make = ({ patience, ...hook }: Hook): Hook =>
+  patience === undefined ? hook : { ...hook, patience: Duration.decode(patience) }

@@ -66,6 +66,25 @@ const complain = (hook: Hook, what: string, cause?: Cause.Cause<unknown>) =>
 export const malformed = (hook: Hook, what: string): Effect.Effect<never, Unavailable> =>
   Effect.zipRight(complain(hook, `A hook has answered with ${what}`), Effect.fail(failed))
 
+/** What is told where a hook's answer has ended something, and broke what had to read it. */
+export const problemOf = (cause: Cause.Cause<Problem>): Effect.Effect<Problem> => {
+  const failure = Cause.failureOption(cause)
+  return failure._tag === "Some"
+    ? Effect.succeed(failure.value)
+    : Effect.as(Effect.logError("What a hook has answered could not be read", cause), failed)
+}
+
+/** Its answer is read within this: what breaks here is the answer. */
+const reading = <A>(hook: Hook, read: Effect.Effect<A, Problem>): Effect.Effect<A, Problem> =>
+  Effect.catchAllDefect(
+    read,
+    (defect) =>
+      Effect.zipRight(
+        complain(hook, "A hook has answered with what cannot be read", Cause.die(defect)),
+        Effect.fail(failed)
+      )
+  )
+
 /** What the hook answers, or a failure that may be shown: after `wait` it is left alone, and whatever it breaks with is one. */
 export const asking = <A>(
   hook: Hook,
@@ -134,20 +153,27 @@ const problemIn = ({ input, instructions, output_schema, tool_choice, tools }: A
 
 /** The request after all run hooks, each of which sees what the one before has made of it. */
 const changed = (hooks: ReadonlyArray<Hook>, sent: Sent): Effect.Effect<Sent, Problem> =>
-  Effect.reduce(hooks, sent, (before, hook) =>
-    hook.run === undefined ? Effect.succeed(before) : Effect.flatMap(
-      asking(hook, patience.whole, () => hook.run!(before)),
-      (change) => {
-        if (change === undefined) return Effect.succeed(before)
-        if (typeof change !== "object" || change === null) return malformed(hook, "no object")
-        const { input, instructions, output_schema, tool_choice, tools } = change
-        const asked = { input, instructions, output_schema, tool_choice, tools }
-        const wrong = problemIn(asked)
-        if (wrong !== undefined) return malformed(hook, wrong)
-        const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined))
-        return Effect.succeed<Sent>({ ...before, ...given })
-      }
-    ))
+  Effect.reduce(
+    hooks,
+    sent,
+    (before, hook) =>
+      hook.run === undefined ? Effect.succeed(before) : reading(
+        hook,
+        Effect.flatMap(
+          asking(hook, patience.whole, () => hook.run!(before)),
+          (change) => {
+            if (change === undefined) return Effect.succeed(before)
+            if (typeof change !== "object" || change === null) return malformed(hook, "no object")
+            const { input, instructions, output_schema, tool_choice, tools } = change
+            const asked = { input, instructions, output_schema, tool_choice, tools }
+            const wrong = problemIn(asked)
+            if (wrong !== undefined) return malformed(hook, wrong)
+            const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined))
+            return Effect.succeed<Sent>({ ...before, ...given })
+          }
+        )
+      )
+  )
 
 const sameParts = (before: ReadonlyArray<Part>, after: ReadonlyArray<Part>): boolean => {
   const types = new Map(before.map(({ id, type }) => [`${type} ${id}`, true]))
@@ -163,19 +189,30 @@ export const replied = (
   reply: Reply,
   about: OfRun
 ): Effect.Effect<Reply, Problem> =>
-  Effect.reduce(hooks, reply, (before, hook) =>
-    hook.response === undefined ? Effect.succeed(before) : Effect.flatMap(
-      asking(hook, patience.whole, () => hook.response!(before, about)),
-      (after) => {
-        if (typeof after !== "object" || after === null || !Array.isArray(after.parts)) {
-          return malformed(hook, "no reply")
-        }
-        if (!sameParts(before.parts, after.parts)) return malformed(hook, "parts that the reply did not have")
-        return after.parts.reduce((sum, { text }) => sum + text.length, 0) > maxReply
-          ? malformed(hook, "a reply that is too long")
-          : Effect.succeed(after)
-      }
-    ))
+  Effect.reduce(
+    hooks,
+    reply,
+    (before, hook) =>
+      hook.response === undefined ? Effect.succeed(before) : reading(
+        hook,
+        Effect.flatMap(
+          asking(hook, patience.whole, () => hook.response!(before, about)),
+          (after) => {
+            if (typeof after !== "object" || after === null || !Array.isArray(after.parts)) {
+              return malformed(hook, "no reply")
+            }
+            if (!sameParts(before.parts, after.parts)) return malformed(hook, "parts that the reply did not have")
+            const output: string | undefined = after.structured_output === undefined
+              ? ""
+              : JSON.stringify(after.structured_output)
+            if (output === undefined) return malformed(hook, "a structured output that is no JSON")
+            return after.parts.reduce((sum, { text }) => sum + text.length, output.length) > maxReply
+              ? malformed(hook, "a reply that is too long")
+              : Effect.succeed(after)
+          }
+        )
+      )
+  )
 
 const partsOf = ({ content }: Message): ReadonlyArray<Part> =>
   content.flatMap((block): ReadonlyArray<Part> => {

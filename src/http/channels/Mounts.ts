@@ -17,6 +17,8 @@ export interface Chosen {
 /** Routes that are the same for the router, whatever their parameters are called. */
 const shapeOf = (method: string, path: string) => `${method} ${path.replaceAll(/:[^/]+/g, ":")}`
 
+const isBelow = (path: string, mount: string) => mount !== "" && (path === mount || path.startsWith(`${mount}/`))
+
 /** The channels that are on, at their places; or a sentence that says why that cannot be. */
 export const mount = (
   channels: ReadonlyArray<Channel>,
@@ -65,10 +67,20 @@ export const mount = (
       owners.set(shape, name)
     }
   }
+  for (const { forward, mount, name } of mounted) {
+    for (const other of mounted) {
+      const taken = other.routes.find(({ method, path }) =>
+        other.name !== name && isBelow(path, mount) && forward?.(method, path) !== undefined
+      )
+      if (taken !== undefined) {
+        return Either.left(
+          `channels: ${name} and ${other.name} would both answer ${taken.method} ${taken.path}. Give ${other.name} another mount, or switch it off.`
+        )
+      }
+    }
+  }
   return Either.right(mounted)
 }
-
-const isBelow = (path: string, mount: string) => mount !== "" && (path === mount || path.startsWith(`${mount}/`))
 
 /** Where it is told what there is at a URL's place: the documents of the channels that are mounted above it, or ours. */
 export const documentsAt = (channels: ReadonlyArray<Pick<Mounted, "mount" | "name">>) => (url: string): string => {

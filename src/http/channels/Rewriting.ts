@@ -1,6 +1,6 @@
 /** A run whose words are changed before a channel's encoder reads them: whole, for response hooks, or event by event. */
-import { Effect, type Scope } from "effect"
-import { type AgentEvent, endsStream } from "../../domain/Event.ts"
+import { Cause, Effect, Schema, type Scope } from "effect"
+import { AgentEvent, endsStream } from "../../domain/Event.ts"
 import { eventsOf } from "../../domain/Frames.ts"
 import type { RunId } from "../../domain/Ids.ts"
 import type { Session } from "../../domain/Session.ts"
@@ -96,15 +96,19 @@ interface Target extends Sink {
   readonly fail: (problem: Hooks.Problem) => void
 }
 
-/** What is wrong with an event in the place of another. */
-const problemIn = (before: AgentEvent, after: unknown): string | undefined => {
+const isEvent = Schema.is(Schema.typeSchema(AgentEvent))
+
+/** What an event is, which no hook may change: an event that becomes an end would end the stream before its run. */
+const kindOf = (event: object): string => `${String(Reflect.get(event, "type"))} ${String(Reflect.get(event, "name"))}`
+
+/** What is wrong with what a hook puts in the place of an event; `kind` is what that was when the hook was given it. */
+const problemIn = (before: AgentEvent, after: unknown, kind: string): string | undefined => {
   if (typeof after !== "object" || after === null) return "no event"
-  const type: unknown = Reflect.get(after, "type")
-  if (type !== before.type) return "an event of another type"
-  if (!("delta" in before)) return undefined
+  if (kindOf(after) !== kind) return "an event of another type"
   const delta: unknown = Reflect.get(after, "delta")
-  if (typeof delta !== "string") return "a piece that is no text"
-  return delta.length > maxDelta ? "a piece that is too long" : undefined
+  if (typeof delta === "string" && delta.length > maxDelta) return "a piece that is too long"
+  // What it leaves as it is may be of a newer version.
+  return after === before || isEvent(after) ? undefined : "an event that is none"
 }
 
 const decoder = new TextDecoder()
@@ -175,7 +179,11 @@ class Updating implements Sink {
       })
     }
   }).pipe(
-    Effect.catchAll((problem) => Effect.sync(() => this.#target.fail(problem))),
+    Effect.catchAllCause((cause) =>
+      Cause.isInterruptedOnly(cause)
+        ? Effect.failCause(cause as Cause.Cause<never>)
+        : Effect.flatMap(Hooks.problemOf(cause), (problem) => Effect.sync(() => this.#target.fail(problem)))
+    ),
     // Who waits for more to be written waits no longer.
     Effect.ensuring(Effect.sync(() => {
       this.#bytes = 0
@@ -191,15 +199,18 @@ class Updating implements Sink {
       Effect.reduce(
         this.#hooks,
         event as AgentEvent | undefined,
-        (before, hook) =>
-          before === undefined ? Effect.succeed(before) : Effect.flatMap(
+        (before, hook) => {
+          if (before === undefined) return Effect.succeed(before)
+          const kind = kindOf(before)
+          return Effect.flatMap(
             Hooks.asking(hook, Hooks.patience.update, () => hook.update!(before, this.#about)),
             (after) => {
               if (after === undefined) return Effect.succeed(after)
-              const wrong = problemIn(before, after)
+              const wrong = problemIn(before, after, kind)
               return wrong === undefined ? Effect.succeed(after) : Hooks.malformed(hook, wrong)
             }
           )
+        }
       ),
       (passed) => {
         if (passed !== undefined) this.#target.feed(passed)

@@ -68,7 +68,7 @@ const bodyless = new Set(["GET", "HEAD", "OPTIONS"])
 
 /** Whether a request brings work, and so is refused while the server drains. One that stops a run brings none. */
 const bringsWork = (request: Request) =>
-  !bodyless.has(request.method) && !/\/interrupt\/?$/.test(RequestLog.pathOf(request))
+  !bodyless.has(request.method) && !/\/(?:interrupt|stop|cancel)\/?$/.test(RequestLog.pathOf(request))
 
 const isClientGone = (cause: Cause.Cause<unknown>) =>
   HashSet.has(Cause.interruptors(cause), HttpServerError.clientAbortFiberId)

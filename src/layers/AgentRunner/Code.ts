@@ -19,6 +19,9 @@ import { Broke, broke, hear } from "./Saying.ts"
 /** Longest state of a session, in characters of JSON. */
 export const maxState = 64 * 1024
 
+/** Longest sentence of an agent that cannot answer, in characters. */
+const maxTold = 4_096
+
 /** Ends the run from inside of what takes the agent's words. */
 class Ended extends Error {
   readonly ending: Reply.Ending
@@ -73,6 +76,8 @@ const lengthOf = (part: ModelPart): number => {
     case "thinking":
     case "tool_call_delta":
       return part.delta.length
+    case "tool_call_start":
+      return part.id.length + part.name.length
     case "data":
       return part.data.length
     case "tool_result":
@@ -122,7 +127,10 @@ export const make = Effect.fnUntraced(function*({ run_seconds }: Pick<Settings, 
 
   const stateIn = ({ context }: ReplyRequest, out: Out) => agentStateIn(context, out.reply().message)
 
-  /** Keeps the state with what was said so far. Throws what ends the run where it cannot be kept. */
+  /**
+   * Keeps the state with what was said so far. Throws what ends the run where it cannot be kept. Never called behind the
+   * run's end: what follows there in the log belongs to other runs.
+   */
   const save = (agent: OwnAgent, out: Out, state: unknown): void => {
     const encoded = agent.written(state)
     if (encoded === undefined) return
@@ -138,7 +146,7 @@ export const make = Effect.fnUntraced(function*({ run_seconds }: Pick<Settings, 
 
   const endingOf = (error: unknown, agent: OwnAgent): Effect.Effect<Reply.Outcome> => {
     if (error instanceof Ended) return Effect.succeed(error.ending)
-    if (error instanceof AgentFailed) return Effect.succeed(codeFailed(error.message))
+    if (error instanceof AgentFailed) return Effect.succeed(codeFailed(String(error.message).slice(0, maxTold)))
     return Effect.as(
       Effect.logWarning("An agent of the program failed", error).pipe(Effect.annotateLogs({ agent: agent.name })),
       codeFailed("The agent failed; the cause is in the server's log.")
@@ -148,10 +156,14 @@ export const make = Effect.fnUntraced(function*({ run_seconds }: Pick<Settings, 
   const turnOf = (
     { context, run }: ReplyRequest,
     out: Out,
-    { agent, signal, state }: { readonly agent: OwnAgent; readonly signal: AbortSignal; readonly state: unknown }
+    { keep, signal, state }: {
+      readonly keep: (state: unknown) => void
+      readonly signal: AbortSignal
+      readonly state: unknown
+    }
   ): Turn<unknown> => {
     const own = new Set(run.input.map(({ id }) => id))
-    return {
+    const turn: Turn<unknown> = {
       owner: run.user_id,
       session_id: run.session_id,
       run_id: run.id,
@@ -163,19 +175,25 @@ export const make = Effect.fnUntraced(function*({ run_seconds }: Pick<Settings, 
       said: out.reply().message,
       signal,
       state,
-      save() {
-        save(agent, out, this.state)
-      }
+      save: () => keep(turn.state)
     }
+    return turn
   }
 
-  const answer = Effect.fnUntraced(function*(request: ReplyRequest, out: Out, agent: OwnAgent) {
+  /** `isOver` says that the run has come to its end, although its code may not have heard it. */
+  const saying = Effect.fnUntraced(function*(request: ReplyRequest, out: Out, agent: OwnAgent, isOver: () => boolean) {
     const { session } = request
     const controller = new AbortController()
     const outlet = filesOut.outlet(session)
-    const { take } = mouth(out, outlet)
+    const mouthpiece = mouth(out, outlet)
+    const take = (said: Said) => isOver() ? undefined : mouthpiece.take(said)
     const turn = yield* Effect.try({
-      try: () => turnOf(request, out, { agent, signal: controller.signal, state: agent.read(stateIn(request, out)) }),
+      try: () =>
+        turnOf(request, out, {
+          keep: (state) => isOver() ? undefined : save(agent, out, state),
+          signal: controller.signal,
+          state: agent.read(stateIn(request, out))
+        }),
       catch: broke
     })
     const keep = Effect.try({ try: () => save(agent, out, turn.state), catch: broke })
@@ -198,6 +216,12 @@ export const make = Effect.fnUntraced(function*({ run_seconds }: Pick<Settings, 
     yield* out.durable
     yield* filesOut.keep(session.id, made)
   })
+
+  const answer = (request: ReplyRequest, out: Out, agent: OwnAgent) =>
+    Effect.suspend(() => {
+      let isOver = false
+      return Effect.ensuring(saying(request, out, agent, () => isOver), Effect.sync(() => isOver = true))
+    })
 
   const run = Effect.fnUntraced(function*(request: ReplyRequest, out: Out) {
     const agent = agents.get(request.agent.data.code ?? "")

@@ -1,10 +1,8 @@
 /** Hears what code says, in whatever way it says it: at once, piece by piece, or later; as a promise, a stream or an effect. */
-import { Data, Duration, Effect, Exit, Predicate, Stream } from "effect"
+import { Data, Effect, Exit, Predicate, Stream } from "effect"
 import { nextTurn } from "../../services/NextTurn.ts"
 import type { Said, Saying } from "../../services/OwnAgents.ts"
-
-/** How long code may take to come to its end after it was told to stop, in which it can put its state in order. */
-const grace = Duration.seconds(1)
+import { grace, leaving } from "../Leaving.ts"
 
 /** So many pieces may come in one turn of the event loop: code that never waits must not keep others from theirs. */
 const inOneTurn = 64
@@ -33,6 +31,7 @@ export const hear = (saying: Saying, take: Take, controller: AbortController): E
   let pieces = 0
 
   const takeOne = async (piece: Said): Promise<void> => {
+    if (controller.signal.aborted) return
     await take(piece)
     if (++pieces % inOneTurn === 0) await Effect.runPromise(nextTurn)
   }
@@ -69,11 +68,12 @@ export const hear = (saying: Saying, take: Take, controller: AbortController): E
       (piece) => Effect.tryPromise({ try: () => takeOne(piece), catch: broke })
     )
 
-  if (isStream(saying)) return streamed(saying)
+  const stop = Effect.sync(() => controller.abort())
+  if (isStream(saying)) return leaving(streamed(saying), stop)
   if (!Effect.isEffect(saying)) return promised(saying)
   return Effect.flatMap(
     // @effect-diagnostics-next-line anyUnknownInErrorContext:off -- what a program's own effect fails with is its own
-    Effect.mapError(saying, broke),
-    (value: unknown) => isStream(value) ? streamed(value) : promised(value)
+    leaving(Effect.mapError(saying, broke), stop),
+    (value: unknown) => isStream(value) ? leaving(streamed(value), stop) : promised(value)
   )
 }

@@ -1,5 +1,6 @@
 /** Defines an agent in code, for `agents` of a program's extensions. */
-import { Schema } from "effect"
+import { Either, Schema } from "effect"
+import { AgentDraft } from "../../domain/Agent.ts"
 import type { OwnAgent, Saying, Turn } from "../../services/OwnAgents.ts"
 
 interface Common {
@@ -21,6 +22,8 @@ interface Stateful<State, I> extends Common {
   readonly run: (turn: Turn<State>) => Saying
 }
 
+const record = Schema.decodeUnknownEither(AgentDraft)
+
 /** Without a schema any JSON can be remembered. */
 const anything: { readonly state: Schema.Schema<unknown>; readonly initial: () => unknown } = {
   state: Schema.Unknown,
@@ -34,6 +37,10 @@ interface Make {
 
 export const make: Make = (definition: Common & { readonly run: (turn: Turn<never>) => Saying }): OwnAgent => {
   const { description = "", name, resumes = false, run } = definition
+  // Every owner gets a record of it: what no record could hold would break all lists of agents.
+  if (Either.isLeft(record({ name, system_prompt: description }))) {
+    throw new TypeError(`An agent cannot be called '${String(name).slice(0, 256)}', or its description is too long.`)
+  }
   const { initial, state } = { ...anything, ...definition as Partial<typeof anything> }
   const decode = Schema.decodeUnknownSync(state)
   return {

@@ -35,7 +35,7 @@ export const make = (agents: ReadonlyArray<OwnAgent>) =>
 
     return OwnAgents.of({
       get: (code) => byName.get(code),
-      only: agents.length === 1 ? agents[0]!.name : undefined,
+      only: (owner) => agents.length === 1 ? idOf(owner, agents[0]!.name) : undefined,
       ensure: (owner) =>
         agents.length === 0
           ? Effect.void

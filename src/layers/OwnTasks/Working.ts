@@ -10,12 +10,16 @@ import { NewId } from "../../services/NewId.ts"
 import { now, timestampOf } from "../../services/Now.ts"
 import { type OwnTaskKind, OwnTasks, TaskFailed } from "../../services/OwnTasks.ts"
 import { Storage } from "../../services/Storage.ts"
+import { leaving } from "../Leaving.ts"
 import { supervise } from "../Supervise.ts"
 
 /** Tasks are kept for a week. */
 const kept = Duration.days(7)
 const pruneEvery = Duration.minutes(10)
 const pruneBatch = 500
+
+/** Longest sentence of a task that cannot be done, in characters. */
+const maxTold = 4_096
 
 /** Most pieces of a result that comes in pieces. */
 const maxPieces = 10_000
@@ -31,20 +35,27 @@ const tooMuch = new TaskFailed({
 })
 const broken = "The task failed; the cause is in the server's log."
 
+const jsonOf = (value: unknown): string => JSON.stringify(value) ?? "null"
+
 /** The result as JSON, which is what will be stored. */
-const resultOf = async (value: unknown): Promise<unknown> => {
+const resultOf = async (value: unknown, signal: AbortSignal): Promise<unknown> => {
   const settled: unknown = await value
-  let result = settled
-  if (Predicate.isObject(settled) && Symbol.asyncIterator in settled) {
-    const pieces: Array<unknown> = []
-    for await (const piece of settled as AsyncIterable<unknown>) {
-      if (pieces.push(piece) > maxPieces) throw tooMuch
-    }
-    result = pieces
+  if (!(Predicate.isObject(settled) && Symbol.asyncIterator in settled)) {
+    const json = jsonOf(settled)
+    if (json.length > maxTaskResult) throw tooMuch
+    return JSON.parse(json)
   }
-  const json = JSON.stringify(result) ?? "null"
-  if (json.length > maxTaskResult) throw tooMuch
-  return JSON.parse(json)
+  const pieces: Array<string> = []
+  let characters = 0
+  for await (const piece of settled as AsyncIterable<unknown>) {
+    // Nobody waits for it any more, and the iterator is told by the break.
+    if (signal.aborted) break
+    const json = jsonOf(piece)
+    characters += json.length + 1
+    // Before there is too much to hold: pieces may come for as long as an attempt may take.
+    if (pieces.push(json) > maxPieces || characters > maxTaskResult) throw tooMuch
+  }
+  return JSON.parse(`[${pieces.join(",")}]`)
 }
 
 const isEffect = (value: unknown): value is Effect.Effect<unknown, unknown> => Effect.isEffect(value)
@@ -57,6 +68,7 @@ const broke = (cause: unknown) => new Broke({ cause })
 const attemptOf = (kind: OwnTaskKind, task: OwnTask, attempt: number): Effect.Effect<unknown, Broke> =>
   Effect.suspend(() => {
     const controller = new AbortController()
+    const stop = Effect.sync(() => controller.abort())
     const { id: task_id, user_id: owner } = task
     return Schema.decodeUnknown(kind.input)(task.input).pipe(
       Effect.mapError(() =>
@@ -69,9 +81,9 @@ const attemptOf = (kind: OwnTaskKind, task: OwnTask, attempt: number): Effect.Ef
         })
       ),
       // @effect-diagnostics-next-line anyUnknownInErrorContext:off -- what a program's own effect fails with is its own
-      Effect.flatMap((value) => isEffect(value) ? Effect.mapError(value, broke) : Effect.succeed(value)),
-      Effect.flatMap((value) => Effect.tryPromise({ try: () => resultOf(value), catch: broke })),
-      Effect.onInterrupt(() => Effect.sync(() => controller.abort()))
+      Effect.flatMap((value) => isEffect(value) ? leaving(Effect.mapError(value, broke), stop) : Effect.succeed(value)),
+      Effect.flatMap((value) => Effect.tryPromise({ try: () => resultOf(value, controller.signal), catch: broke })),
+      Effect.onInterrupt(() => stop)
     )
   })
 
@@ -102,14 +114,16 @@ export const handlers = (kinds: ReadonlyArray<OwnTaskKind>) =>
           const task = yield* Effect.option(ownTasks.get(job.user_id, id))
           // It is done, or its owner is gone. One that was given up is done once more when somebody asks for it.
           if (task._tag === "None" || task.value.status === "finished") return done
-          yield* Effect.ignore(ownTasks.modify(job.user_id, id, (task) => ({
-            ...task,
-            status: "running",
-            attempts: job.attempts,
-            started_at: task.started_at ?? at,
-            ended_at: null,
-            updated_at: at
-          })))
+          yield* Effect.ignore(ownTasks.modify(job.user_id, id, (task) =>
+            // Another process has done it meanwhile: this one was away for longer than its lease.
+            task.status === "finished" ? task : {
+              ...task,
+              status: "running",
+              attempts: job.attempts,
+              started_at: task.started_at ?? at,
+              ended_at: null,
+              updated_at: at
+            }))
           return yield* attemptOf(kind, task.value, job.attempts).pipe(
             Effect.map((result): Outcome => ({
               ...done,
@@ -117,7 +131,7 @@ export const handlers = (kinds: ReadonlyArray<OwnTaskKind>) =>
                 change(job, id, () => ({ status: "finished", result, error: null, ended_at: job.updated_at }))
             })),
             Effect.catchAll(({ cause: error }) => {
-              const told = error instanceof TaskFailed ? error.message : broken
+              const told = error instanceof TaskFailed ? String(error.message).slice(0, maxTold) : broken
               const outcome: Outcome = {
                 result: error instanceof TaskFailed && error.again === false ? "dead" : "again",
                 error: told,

@@ -5,6 +5,7 @@ import { Effect } from "effect"
 import { storyteller } from "../../../examples/own-agent/Storyteller.ts"
 import { squares } from "../../../examples/own-endpoint/Squares.ts"
 import { Objects } from "../../../src/http/channels/agentapp/Objects.ts"
+import * as Agent from "../../../src/layers/OwnAgents/Agent.ts"
 import { hostWith, objectsOf, says, textsOf } from "../../support/agentapp.ts"
 import { eventually } from "../../support/live.ts"
 import { tenant } from "../../support/openai.ts"
@@ -331,6 +332,42 @@ layer(hostWith({ agents: [storyteller], tasks: [squares], settings: { agentapp: 
           "message completed",
           "response completed"
         ])
+      }))
+  }
+)
+
+const echo = Agent.make({
+  name: "echo",
+  run: ({ history, text }) => text === "how much was said?" ? String(history.length) : text
+})
+
+layer(hostWith({ agents: [echo], trusted: true }), { excludeTestServices: true })(
+  "AgentApp's clients of a program with one agent, behind a proxy that is trusted",
+  (it) => {
+    it.effect("are answered by it, whatever their owner calls agents, and are who the proxy says", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const { user } = yield* tenant()
+        yield* call("POST", "/agent", { user, body: { name: "echo" } })
+        const asked = { user, headers: { "x-agent-chat-isolation-key": "chat" } }
+        const { json } = yield* call("POST", "/process", { ...asked, body: says("hi", { stream: false }) })
+        assert.deepInclude(json, { status: "completed", session_id: "chat" })
+        assert.strictEqual(json.output[0].content[0].text, "hi")
+        const stopped = yield* call("POST", "/stop", { ...asked, body: {} })
+        assert.deepInclude(stopped.json, { state: "FINISHED" })
+        assert.deepInclude(yield* call("POST", "/stop", { user, body: {} }), { status: 422 })
+        const as = (name: string, text: string) =>
+          Effect.map(
+            call("POST", "/process", {
+              user,
+              headers: { "x-agent-user-isolation-key": name },
+              body: says(text, { stream: false, session_id: "s", user_id: "bob" })
+            }),
+            ({ json }) => json.output[0].content[0].text
+          )
+        assert.strictEqual(yield* as("alice", "I am Bob"), "I am Bob")
+        assert.strictEqual(yield* as("bob", "how much was said?"), "0")
+        assert.strictEqual(yield* as("bob", "how much was said?"), "2")
       }))
   }
 )

@@ -83,6 +83,12 @@ describe("Channels and their places", () => {
       errors: { statusOf: (status) => status, schema: {} }
     })
     assert.match(refusal([sick]), /sick and the native API would both answer GET \/health/)
+    // What is forwarded to the native API is answered as well.
+    assert.match(
+      refusal([...all, sick], { sick: { mount: "/agent-service" } }),
+      /agent_service and sick would both answer GET \/agent-service\/health/
+    )
+    assert.strictEqual(refusal([...all, one], { one: { mount: "/agent-service" } }), "")
   })
 })
 

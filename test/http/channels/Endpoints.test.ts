@@ -1,11 +1,13 @@
 /** Paths of a program's own: nothing is open that nobody has said to be, and a stream's errors are told. */
-import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup } from "@effect/platform"
+import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware } from "@effect/platform"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Schema, Stream } from "effect"
-import { NotFound } from "../../../src/domain/Errors.ts"
-import type { Scope } from "../../../src/domain/Principal.ts"
+import { NotFound, Unauthenticated } from "../../../src/domain/Errors.ts"
+import { CurrentPrincipal, type Scope } from "../../../src/domain/Principal.ts"
 import * as Endpoints from "../../../src/http/channels/Endpoints.ts"
+import { Sse } from "../../../src/http/Sse.ts"
 import { hostWith, objectsOf } from "../../support/agentapp.ts"
+import { eventually } from "../../support/live.ts"
 import * as TestHost from "../../support/TestHost.ts"
 
 const { TestHost: Host } = TestHost
@@ -14,8 +16,11 @@ const endpoint = HttpApiEndpoint.get("go", "/go").addSuccess(Schema.String)
 
 const annotated = (scope: Scope | null) => endpoint.annotateContext(Endpoints.operation({ scope, summary: "Go" }))
 
+/** One that says nothing of who asks. */
+class Other extends HttpApiMiddleware.Tag<Other>()("stoa/test/http/channels/Endpoints/Other") {}
+
 /** Its handlers are never reached. */
-const attempt = (group: HttpApiGroup.HttpApiGroup<"own", typeof endpoint, never>) => () =>
+const attempt = <E, R>(group: HttpApiGroup.HttpApiGroup<"own", typeof endpoint, E, R>) => () =>
   Endpoints.make({ name: "own", mount: "/own", api: HttpApi.make("own").add(group), handlers: () => assert.fail() })
 
 describe("Paths of a program's own", () => {
@@ -23,6 +28,10 @@ describe("Paths of a program's own", () => {
     const own = HttpApiGroup.make("own")
     assert.throws(attempt(own.add(endpoint)), /GET \/go of own must say which scope it needs/)
     assert.throws(attempt(own.add(annotated("read"))), /must say which scope/)
+    assert.throws(attempt(own.add(annotated("read")).middleware(Other)), /must say which scope/)
+    assert.throws(attempt(own.add(annotated(null)).middleware(Endpoints.Authentication)), /must say which scope/)
+    assert.doesNotThrow(attempt(own.add(annotated(null)).middleware(Other)))
+    assert.doesNotThrow(attempt(own.add(annotated("read")).middleware(Endpoints.Authentication)))
     assert.doesNotThrow(attempt(own.add(annotated(null))))
   })
 })
@@ -37,7 +46,13 @@ const api = HttpApi.make("streams").add(
   ).middleware(Endpoints.Authentication)
 )
 
-const streams: Record<string, () => Stream.Stream<unknown, unknown>> = {
+const waiting = async function*() {
+  yield 1
+  await new Promise(() => {})
+}
+
+const streams: Record<string, () => Stream.Stream<unknown, unknown> | AsyncIterable<unknown>> = {
+  waiting,
   fine: () => Stream.make(1, "two", { three: 3 }),
   known: () => Stream.concat(Stream.make(1), Stream.fail(NotFound.of("Thing", "x"))),
   broken: () => Stream.concat(Stream.make(1), Stream.fail("a secret")),
@@ -54,7 +69,12 @@ const channel = Endpoints.make({
     HttpApiBuilder.group(
       api,
       "streams",
-      (handlers) => handlers.handle("stream", ({ path }) => Effect.sync(() => Endpoints.stream(streams[path.kind]!())))
+      (handlers) =>
+        handlers.handle("stream", ({ path }) =>
+          Effect.zipRight(
+            Effect.addFinalizer(() => Effect.sync(() => left.push(`request ${path.kind}`))),
+            Endpoints.stream(streams[path.kind]!())
+          ))
     )
 })
 
@@ -80,5 +100,45 @@ layer(hostWith({ endpoints: [channel] }), { excludeTestServices: true })("A stre
       yield* watching.until((text) => text.includes("data: 1"))
       watching.leave()
       yield* Effect.repeat(Effect.sleep("10 millis"), { until: () => left.length > 0 })
+    }))
+
+  it.scoped("does not wait for an iterator that does not hear that its reader has left", () =>
+    Effect.gen(function*() {
+      const { watch } = yield* Host
+      const watching = yield* watch("GET", "/streams/waiting", { user: "ada" })
+      yield* watching.until((text) => text.includes("data: 1"))
+      watching.leave()
+      yield* eventually(
+        "the request is over",
+        Effect.sync(() => left),
+        (left) => left.includes("request waiting")
+      )
+    }))
+
+  it.effect("ends when the key of its reader is no longer valid", () =>
+    Effect.gen(function*() {
+      const revoked = yield* Effect.makeLatch(false)
+      const principal = { user_id: "ada" } as typeof CurrentPrincipal.Service
+      const seen: Array<unknown> = []
+      const { body } = yield* Endpoints.stream(Stream.concat(Stream.make(1), Stream.never)).pipe(
+        Effect.provideService(CurrentPrincipal, principal),
+        Effect.provideService(Sse, {
+          respond: () => Effect.die("It is not asked"),
+          whileValid: () =>
+            Effect.flatMap(CurrentPrincipal, (asked) => {
+              seen.push(asked)
+              return Effect.zipRight(revoked.await, Effect.fail(new Unauthenticated({ detail: "Revoked." })))
+            })
+        })
+      )
+      const text = body._tag === "Stream"
+        ? yield* body.stream.pipe(
+          Stream.tap(() => revoked.open),
+          Stream.decodeText(),
+          Stream.mkString
+        )
+        : ""
+      assert.isTrue(text.startsWith(": ok"))
+      assert.deepStrictEqual(seen, [principal])
     }))
 })

@@ -7,6 +7,7 @@ import type { ResponseStreamEvent } from "openai/resources/responses/responses"
 import { letters } from "../../../examples/own-channel/Letters.ts"
 import { manners } from "../../../examples/own-hook/Manners.ts"
 import { Invalid } from "../../../src/domain/Errors.ts"
+import type { AgentEvent } from "../../../src/domain/Event.ts"
 import { all } from "../../../src/http/channels/All.ts"
 import * as Hook from "../../../src/http/channels/Hook.ts"
 import * as Mounts from "../../../src/http/channels/Mounts.ts"
@@ -40,6 +41,13 @@ const naughty = Hook.make({
     if (text.includes("RUN-FLOOD")) {
       return Effect.succeed({ input: { role: "user", name: "user", metadata: {}, content: "x".repeat(2 ** 21) } })
     }
+    if (text.includes("RUN-TRAP")) {
+      return Effect.succeed({
+        get tools(): never {
+          throw new Error("secret reason")
+        }
+      })
+    }
     if (text.includes("RUN-WRONG")) return Effect.succeed({ tools: [{ name: 7 }] } as unknown as Hook.Change)
     seen.push(sent)
     return Effect.void
@@ -52,17 +60,25 @@ const naughty = Hook.make({
       const [part] = reply.parts
       return Effect.succeed({ parts: [part!, part!] })
     }
+    if (text.includes("OUT-NO-JSON")) return Effect.succeed({ ...reply, structured_output: 1n })
     return Effect.succeed({
       ...reply,
       parts: reply.parts.map((part) => ({ ...part, text: part.text.replaceAll("secret", "****") }))
     })
   },
   update: (event) => {
+    // What no hook may say: an end that is none, in place of an event of the same type.
+    if (event.type === "CUSTOM" && words(event).includes("UP-END")) {
+      return Effect.succeed({ type: "CUSTOM", name: "run_parked" } as unknown as AgentEvent)
+    }
     if (event.type !== "TEXT_BLOCK_DELTA") return Effect.succeed(event)
     updates.push(event.delta)
     if (event.delta.includes("UP-HANG")) return Effect.never
     if (event.delta.includes("UP-THROW")) throw new Error("secret reason")
     if (event.delta.includes("UP-FLOOD")) return Effect.succeed({ ...event, delta: "x".repeat(2 ** 21) })
+    if (event.delta.includes("UP-GARBAGE")) {
+      return Effect.succeed({ type: event.type, delta: "x" } as unknown as AgentEvent)
+    }
     if (event.delta.includes("UP-DROP")) return Effect.succeed(undefined)
     return Effect.succeed({ ...event, delta: event.delta.replaceAll("secret", "****") })
   }
@@ -187,6 +203,10 @@ layer(hooked, { excludeTestServices: true })("A hook", (it) => {
         ["RUN-STUBBORN", "hook_timeout", "whole"],
         ["RUN-FLOOD", "hook_failed", "whole"],
         ["RUN-WRONG", "hook_failed", "whole"],
+        ["RUN-TRAP", "hook_failed", "whole"],
+        ["OUT-NO-JSON", "hook_failed", "whole"],
+        ["UP-GARBAGE", "hook_failed", "stream"],
+        ["UP-END", "hook_failed", "stream"],
         ["OUT-THROW", "hook_failed", "whole"],
         ["OUT-HANG", "hook_timeout", "whole"],
         ["OUT-STRANGE", "hook_failed", "whole"],
@@ -218,7 +238,7 @@ layer(hooked, { excludeTestServices: true })("A hook", (it) => {
         ({ json }) => json.runs.every(({ status }: { status: string }) => status === "ended")
       )
       const { total } = (yield* call("GET", "/runs", { user })).json
-      assert.strictEqual(total, 6)
+      assert.strictEqual(total, 9)
     }))
 
   it.effect("that fails in the middle of a stream ends it with an error that the client reads", () =>
@@ -353,6 +373,7 @@ describe("A hook for a channel that there is not", () => {
       onLeft: (why) => why,
       onRight: () => ""
     })
+    assert.throws(() => Hook.make({ name: "hasty", patience: "soon" as "1 second" }))
     assert.match(why, /The hook lost is for the channel telegram, which there is not\. There are: chat_completions/)
   })
 })

@@ -3,7 +3,10 @@
  * is added has one entry here: its encoder, made anew for each rendering, and a reader of its frames.
  */
 import { ProviderFailed } from "../../../src/domain/Errors.ts"
+import { endsStream } from "../../../src/domain/Event.ts"
+import { Objects } from "../../../src/http/channels/agentapp/Objects.ts"
 import type { Encoder, Policy } from "../../../src/http/channels/Channel.ts"
+import { Run } from "../../../src/http/channels/openagent/Encode.ts"
 import { Completion, whole } from "../../../src/http/channels/openai/Completion.ts"
 import { ofRun } from "../../../src/http/channels/openai/Encode.ts"
 import { Rendering as ResponseRendering } from "../../../src/http/channels/responses/Encode.ts"
@@ -168,4 +171,118 @@ const responses: Rendering = {
   readAnswer: readResponse
 }
 
-export const renderings: ReadonlyArray<Rendering> = [chatCompletions, responses]
+// What comes of JSON has no types.
+type Json = ReturnType<typeof JSON.parse>
+
+/** What the ledger says of each of the runs. */
+const cost = { input_tokens: 30, output_tokens: 9, microdollars: 0, unpriced_calls: 2 }
+
+const openAgentFinishes: Readonly<Record<string, Said["status"]>> = {
+  stop: "completed",
+  length: "truncated",
+  content_filter: "filtered",
+  tool_request: "calls"
+}
+
+const requestedIn = (message: Json | undefined): Said["calls"] =>
+  (message?.tool_calls ?? []).map(({ function: fn }: Json) => ({ name: fn.name, input: fn.arguments }))
+
+const openAgent: Rendering = {
+  name: "open_agent",
+  policy: { leaving: "cancels", approval: "refused", end: "" },
+  make: () => {
+    const head = { run_id, session_id: session.id, agent_id: session.agent_id, model: "Demo/demo-script" }
+    const run = new Run({ ...head, asked: new Map(), clientTools: new Set(["time"]) })
+    return {
+      // Its last frames are asked for where the run's events alone do not say them.
+      encoder: {
+        step: (event) => run.step(event) + (endsStream(event) ? run.closing(cost, undefined) : ""),
+        failed: (problem) => run.closing(cost, problem)
+      },
+      answer: () => run.answer(cost)
+    }
+  },
+  readStream: (text) => {
+    const frames = dataOf(text, "")
+    const named = (name: string) => frames.filter(({ event, type }) => event === name && type === name)
+    const [{ finish_reason, status } = { finish_reason: "tool_request", status: "halted" }] = named("RunCompleted")
+    const [summary] = named("CostSummary")
+    return {
+      text: named("RunResponse").map(({ content }) => content).join(""),
+      thoughts: named("RunResponse").map(({ reasoning_content = "" }) => reasoning_content).join(""),
+      calls: named("ToolCallStarted").flatMap(({ messages = [] }) => requestedIn(messages[0])),
+      results: named("ToolCallCompleted").flatMap(({ tools }) => tools.map(({ content }: Json) => content)),
+      usage: status === "failed"
+        ? undefined
+        : { input: summary.cost.input_tokens, output: summary.cost.output_tokens },
+      status: status === "failed" ? "failed" : openAgentFinishes[finish_reason]!
+    }
+  },
+  readAnswer: (answer) => {
+    const { finish_reason, message, usage } = answer as Json
+    return {
+      text: message.content,
+      thoughts: message.reasoning_content ?? "",
+      calls: requestedIn(message),
+      usage: { input: usage.input_tokens, output: usage.output_tokens },
+      status: openAgentFinishes[finish_reason]!
+    }
+  }
+}
+
+const incompletes: Readonly<Record<string, Said["status"]>> = {
+  max_output_tokens: "truncated",
+  content_filter: "filtered",
+  external_execution: "calls"
+}
+
+/** What a response of AgentApp's says. Its clients see the calls of all tools, those without an output are the client's own. */
+const readAgentApp = ({ incomplete_details, output, status, usage }: Json): Read => {
+  const dataIn = (kind: string): ReadonlyArray<Json> =>
+    output.filter(({ type }: Json) => type === kind).map(({ content: [part] }: Json) => part.data)
+  const wordsIn = (kind: string): ReadonlyArray<string> =>
+    output.filter(({ type }: Json) => type === kind).map(({ content: [part] }: Json) => part.text)
+  const outputs = dataIn("plugin_call_output")
+  const answered = new Set(outputs.map(({ call_id }) => call_id))
+  const hasFailed = status === "failed"
+  return {
+    text: wordsIn("message").join("\n\n"),
+    thoughts: wordsIn("reasoning").join(""),
+    calls: dataIn("plugin_call").filter(({ call_id }) => !answered.has(call_id))
+      .map(({ arguments: input, name }) => ({ name, input })),
+    results: outputs.map(({ output }) => output),
+    usage: hasFailed ? undefined : { input: usage.input_tokens, output: usage.output_tokens },
+    status: status === "incomplete" ? incompletes[incomplete_details.reason]! : status
+  }
+}
+
+const agentApp: Rendering = {
+  name: "agentapp",
+  policy: { leaving: "cancels", approval: "refused", end: "" },
+  make: () => {
+    const encoder = new Objects({ id: `response_${run_id}`, session_id: "a-conversation", run_id })
+    return { encoder, answer: () => encoder.response }
+  },
+  readStream: (text) => {
+    const frames = dataOf(text, "")
+    const whole = frames.at(-1)
+    /** What came piece by piece, by its message. */
+    const pieces = new Map<string, string>()
+    for (const [i, { delta, msg_id, sequence_number, text }] of frames.entries()) {
+      if (sequence_number !== i) throw new Error(`Frame ${i} has the number ${sequence_number}`)
+      if (delta === true) pieces.set(msg_id, `${pieces.get(msg_id) ?? ""}${text}`)
+    }
+    const output = whole.output.map((message: Json) =>
+      pieces.has(message.id) ? { ...message, content: [{ type: "text", text: pieces.get(message.id) }] } : message
+    )
+    return readAgentApp({ ...whole, output })
+  },
+  readAnswer: readAgentApp
+}
+
+export const renderings: ReadonlyArray<Rendering> = [
+  agentApp,
+  chatCompletions,
+  openAgent,
+  responses
+]

@@ -172,10 +172,10 @@ export const layer = (api: Api, options: Options) => {
           "stop",
           Effect.fnUntraced(function*({ headers, payload }) {
             const { user_id: owner } = yield* CurrentPrincipal
-            if (payload.session_id == null && headers["x-session-id"] === undefined) {
+            const { isFresh, key } = yield* keyOf(payload, headers)
+            if (isFresh) {
               return yield* noSession
             }
-            const { key } = yield* keyOf(payload, headers)
             const session = yield* keys.find({ owner, ...of, key })
             const answer = (state: TaskState) => ({ status: "success" as const, message: sentences[state], state })
             if (session === undefined) {

@@ -33,7 +33,8 @@ export const keyIn = (
   headers: Headers,
   { fresh, trusted }: { readonly fresh: () => string; readonly trusted: boolean }
 ): Either.Either<Key, Malformed> => {
-  const user = user_id ?? (trusted ? headers[userHeader] : undefined)
+  // Before the body, which anybody can write: behind such a proxy nobody is another user by saying so.
+  const user = (trusted ? headers[userHeader] : undefined) ?? user_id ?? undefined
   const named = session_id ?? headers["x-session-id"] ?? (trusted ? headers["x-agent-chat-isolation-key"] : undefined)
   const session = named ?? fresh()
   return Either.map(

@@ -7,6 +7,7 @@ import { addUsage, noUsage, type Usage } from "../../../domain/Usage.ts"
 import type { Problem } from "../../middleware/Problems.ts"
 import type { Encoder } from "../Channel.ts"
 import { errorOf } from "./Errors.ts"
+import { type Content, fileOf, type Lack, lackOf } from "./Shapes.ts"
 
 export interface Head {
   /** The id of the response: the request's own, or one that is made of the run's. */
@@ -18,8 +19,6 @@ export interface Head {
 
 type Status = "created" | "in_progress" | "completed" | "canceled" | "failed" | "incomplete"
 
-type Content = Readonly<Record<string, unknown>> & { readonly type: string }
-
 interface OpenMessage {
   readonly id: string
   readonly type: string
@@ -30,21 +29,6 @@ interface OpenMessage {
 const seconds = (time: string) => Math.floor(Date.parse(time) / 1000)
 
 const usageOf = (usage: Usage) => ({ ...usage, total_tokens: usage.input_tokens + usage.output_tokens })
-
-const addressOf = (media_type: string, { data, url }: { readonly data?: string; readonly url?: string }) =>
-  url ?? `data:${media_type};base64,${data ?? ""}`
-
-/** A file, by what it is. */
-const fileOf = (media_type: string, source: { readonly data?: string; readonly url?: string }): Content => {
-  if (media_type.startsWith("image/")) return { type: "image", image_url: addressOf(media_type, source) }
-  if (media_type.startsWith("audio/")) {
-    return { type: "audio", data: addressOf(media_type, source), format: media_type.slice("audio/".length) }
-  }
-  if (media_type.startsWith("video/")) return { type: "video", video_url: addressOf(media_type, source) }
-  return source.url === undefined
-    ? { type: "file", file_data: addressOf(media_type, source) }
-    : { type: "file", file_url: source.url }
-}
 
 export class Objects implements Encoder {
   readonly #head: Head
@@ -61,6 +45,8 @@ export class Objects implements Encoder {
   /** The names of the tools that were called, by the ids of the calls. */
   readonly #names = new Map<string, string>()
   #last: object | undefined
+  /** Why the answer is not all that there could be. */
+  #lacks: Lack | undefined
 
   constructor(head: Head) {
     this.#head = head
@@ -109,6 +95,7 @@ export class Objects implements Encoder {
       object: "response",
       status,
       error,
+      incomplete_details: this.#lacks === undefined ? null : { reason: this.#lacks },
       id: this.#head.id,
       created_at: this.#created,
       completed_at: isOver ? this.#at : null,
@@ -242,17 +229,14 @@ export class Objects implements Encoder {
         this.#usage = addUsage(this.#usage, event)
         return
       case "REPLY_END":
-        return this.#end(
-          event.finished_reason === "exceed_max_iters" || event.stop_reason === "max_tokens"
-            ? "incomplete"
-            : event.finished_reason === "interrupted"
-            ? "canceled"
-            : "completed",
-          null
-        )
+        if (event.finished_reason === "interrupted") return this.#end("canceled", null)
+        this.#lacks = lackOf(event)
+        return this.#end(this.#lacks === undefined ? "completed" : "incomplete", null)
       case "CUSTOM":
+        if (event.name !== "run_parked") return
         // The run waits for somebody who answers elsewhere.
-        if (event.name === "run_parked") this.#end("incomplete", null)
+        this.#lacks = event.value.waiting_for
+        return this.#end("incomplete", null)
     }
   }
 }

@@ -56,7 +56,7 @@ export const make = ({ agent: standing, name: channel }: Options) =>
     })
 
     const find = Effect.fnUntraced(function*(owner: UserId, model: string | null | undefined) {
-      const fallback = standing ?? own.only
+      const fallback = standing ?? own.only(owner)
       const name = model == null || model === "" ? undefined : model
       if (name?.startsWith(prefix) === true) {
         return (yield* called(owner, name.slice(prefix.length))) ?? (yield* NotFound.of("Agent", name.slice(0, 256)))
@@ -74,7 +74,7 @@ export const make = ({ agent: standing, name: channel }: Options) =>
       }
       // AgentApp's clients name a model of the agent's here.
       if (name !== undefined) {
-        yield* warn([`${quoted(name)} is none of your agents: ${quoted(fallback)} answers.`])
+        yield* warn([`${quoted(name)} is none of your agents: ${quoted(answering.data.name)} answers.`])
       }
       return answering
     })
