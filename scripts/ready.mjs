@@ -75,7 +75,11 @@ const buildLocked = async (quiet) => {
   }
   for (const [file, from] of Object.entries(vendored)) fs.copyFileSync(at(from), at(file))
   // What no source stands for any more goes, so that dist is always what src says.
-  const kept = new Set(sources.flatMap((file) => isSource(file) ? [built(file), `${built(file)}.map`] : [built(file)]))
+  const kept = new Set(
+    sources.flatMap((file) =>
+      isSource(file) ? [built(file), `${built(file)}.map`, built(file).replace(/js$/, "d.ts")] : [built(file)]
+    )
+  )
   for (const file of files("dist")) if (!kept.has(file) && !(file in vendored) && file !== snapshot) fs.rmSync(at(file))
   if (!(await pack())) return { code: 1, output: "The empty database could not be packed.\n" }
   if (fs.existsSync(at("dist/cli/main.js"))) fs.chmodSync(at("dist/cli/main.js"), 0o755)

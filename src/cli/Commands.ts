@@ -14,7 +14,6 @@ import { models } from "./commands/models.ts"
 import { notifications } from "./commands/notifications.ts"
 import { runs } from "./commands/runs.ts"
 import { schedules } from "./commands/schedules.ts"
-import type { Extensions } from "./commands/serve.ts"
 import { sessions } from "./commands/sessions.ts"
 import { skills } from "./commands/skills.ts"
 import { tasks } from "./commands/tasks.ts"
@@ -23,6 +22,7 @@ import { usage } from "./commands/usage.ts"
 import { vault } from "./commands/vault.ts"
 import { version } from "./commands/version.ts"
 import { workspaces } from "./commands/workspaces.ts"
+import type { Extensions } from "./serve/Extensions.ts"
 
 const stoa = Command.make("stoa").pipe(Command.withDescription("the open server where agents live"))
 

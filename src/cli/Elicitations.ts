@@ -1,14 +1,7 @@
 /** Asks the person at the terminal what the server of a tool wants to know, and sends the answer. */
 import { Effect, Either, Fiber, FiberMap, Option } from "effect"
-import {
-  choicesOf,
-  contentOf,
-  type ElicitationAnswer,
-  type ElicitationField,
-  type ElicitationForm,
-  type ElicitationQuestion,
-  formOf
-} from "../domain/Elicitation.ts"
+import { type ElicitationAnswer, type ElicitationQuestion, formOf } from "../domain/Elicitation.ts"
+import { choicesOf, contentOf, type ElicitationField, type ElicitationForm } from "../domain/ElicitationForm.ts"
 import type { SessionId } from "../domain/Ids.ts"
 import type { JsonObject } from "../domain/Json.ts"
 import type { Ask, Consent } from "./Asking.ts"

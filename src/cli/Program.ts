@@ -7,10 +7,12 @@ import { makeRunMain } from "@effect/platform/Runtime"
 import { Effect, Exit, Layer } from "effect"
 import * as App from "./App.ts"
 import { withoutServer, withServer } from "./Commands.ts"
-import type { Extensions } from "./commands/serve.ts"
 import { CtrlC } from "./CtrlC.ts"
 import { exitCodes } from "./Failed.ts"
 import * as Screen from "./Screen.ts"
+import type { Extensions } from "./serve/Extensions.ts"
+
+export type { Extensions }
 
 /** The handlers of Ctrl-C; the last one gets it. */
 const takers: Array<() => void> = []

@@ -39,7 +39,7 @@ export const reset = Command.make(
     name: Args.text({ name: "session-key" }).pipe(
       Args.withDescription("The key that the client names its conversation by")
     ),
-    of: optionalText("of", "USER", "Whose key it is, where a proxy parts the users of one account"),
+    of: optionalText("of", "USER", "The user of the key, as `stoa sessions keys` shows it"),
     ...common
   },
   (options) =>
@@ -53,7 +53,9 @@ export const reset = Command.make(
       const done = yield* api.sessionKeys.reset({ headers: {}, payload })
       const words = done.was_used
         ? "The next use of the key makes a new session. The old one stays.\n"
-        : "No session has this key.\n"
+        : Option.isSome(options.of)
+        ? "No session has this key of this user.\n"
+        : "No session has this key. `stoa sessions keys` lists those that have; one with a user needs --of USER.\n"
       yield* print(options.output, done, words)
     })
 ).pipe(Command.withDescription("Let a client's key begin a new session with its next use"))

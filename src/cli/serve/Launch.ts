@@ -5,8 +5,7 @@ import { Deferred, Duration, Effect, Either, Layer, Schedule } from "effect"
 import type { Server as NodeServer } from "node:http"
 import { isLoopback, refusal, type Settings, trustsUserHeader } from "../../domain/Settings.ts"
 import { all as ownChannels } from "../../http/channels/All.ts"
-import type { Channel, Mounted } from "../../http/channels/Channel.ts"
-import type { Hook } from "../../http/channels/Hook.ts"
+import type { Mounted } from "../../http/channels/Channel.ts"
 import * as Mounts from "../../http/channels/Mounts.ts"
 import * as Tasks from "../../http/channels/tasks/Tasks.ts"
 import * as Connections from "../../http/Connections.ts"
@@ -25,6 +24,7 @@ import { RunOwner } from "../../services/RunOwner.ts"
 import { Scheduler } from "../../services/Scheduler.ts"
 import { Waker } from "../../services/Waker.ts"
 import { announce } from "./Banner.ts"
+import type { Extensions } from "./Extensions.ts"
 import { firstKey, firstSession } from "./FirstStart.ts"
 import * as LastResort from "./LastResort.ts"
 import { CannotListen, cannotListen, probe, urlOf } from "./Listening.ts"
@@ -119,13 +119,6 @@ const channelsOf = (settings: Settings, extensions: Extensions) => {
     }),
     (message) => new CannotListen({ message })
   )
-}
-
-interface Extensions extends Host.Extensions {
-  readonly channels?: ReadonlyArray<Channel>
-  /** Code of the operator's around the runs of channels. */
-  readonly hooks?: ReadonlyArray<Hook>
-  readonly endpoints?: ReadonlyArray<Channel>
 }
 
 /** Serves until it is interrupted. */

@@ -6,7 +6,8 @@ import { isLoopback, type Settings } from "../../domain/Settings.ts"
 import { problemOf } from "./Sandbox.ts"
 
 /** `message` says what is missing, and with which option another one is named. */
-class CannotStart extends Data.TaggedError("CannotStart")<{ readonly message: string }> {}
+/** @public The types of the package name it. */
+export class CannotStart extends Data.TaggedError("CannotStart")<{ readonly message: string }> {}
 
 const refuse = (message: string) => new CannotStart({ message })
 

@@ -3,6 +3,8 @@
  * of our own code. A client that is made of the API gets the errors themselves
  * back, told apart by their status.
  */
+import type * as HttpApi from "@effect/platform/HttpApi"
+import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import { Schema } from "effect"
 import * as Credential from "../../domain/Credential.ts"
@@ -47,6 +49,25 @@ export const PathRefused = travelling(Workspaces.PathRefused)
 export const WorkspaceFull = travelling(Workspaces.WorkspaceFull)
 export const NoProcesses = travelling(Workspaces.NoProcesses)
 export const Unavailable = travelling(Errors.Unavailable)
+
+/** Adds all that a request to a channel with agents and models may fail with. */
+export const ofChannel = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R>(
+  api: HttpApi.HttpApi<Id, Groups, E, R>
+) =>
+  api
+    .addError(Malformed)
+    .addError(Unauthenticated)
+    .addError(Forbidden)
+    .addError(NotFound)
+    .addError(Conflict)
+    .addError(Gone)
+    .addError(TooLarge)
+    .addError(UnsupportedContent)
+    .addError(Invalid)
+    .addError(LimitReached)
+    .addError(Internal)
+    .addError(ProviderFailed)
+    .addError(Unavailable)
 
 /** All of them as the document shows them. */
 export const Problem = Schema.Struct({

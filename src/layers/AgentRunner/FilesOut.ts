@@ -6,7 +6,7 @@ import type { Session } from "../../domain/Session.ts"
 import * as Base64 from "../../services/Base64.ts"
 import { Files } from "../../services/Files.ts"
 
-interface Made {
+export interface Made {
   readonly media_type: string
   /** Base64. */
   readonly data: string

@@ -1,54 +1,28 @@
 /** Rounds of a model call and the tool calls that it asked for, until the model asks for none. */
-import { Cause, Duration, Effect, Layer } from "effect"
-import type { Agent } from "../../domain/Agent.ts"
+import { Duration, Effect, Layer } from "effect"
 import { needsHistory } from "../../domain/Context.ts"
-import { stateUpdated } from "../../domain/CustomEvents.ts"
-import type { FileHash } from "../../domain/File.ts"
 import type { BlockId } from "../../domain/Ids.ts"
-import type { ContentBlock, DataBlock, TextBlock, ToolCallBlock } from "../../domain/Message.ts"
-import { type ChatModelConfig, fallbacksIn } from "../../domain/Model.ts"
-import type { PermissionRule } from "../../domain/Permission.ts"
-import { decide } from "../../domain/permission/Decide.ts"
+import type { ContentBlock, DataBlock, TextBlock } from "../../domain/Message.ts"
 import * as Reply from "../../domain/Reply.ts"
-import type { Run } from "../../domain/Run.ts"
-import type { Session } from "../../domain/Session.ts"
 import { defaults, type Settings } from "../../domain/Settings.ts"
 import { isWithheld } from "../../domain/Stop.ts"
-import { noUsage } from "../../domain/Usage.ts"
 import { AgentRunner, type Out, type ReplyRequest } from "../../services/AgentRunner.ts"
 import { BackgroundTasks } from "../../services/BackgroundTasks.ts"
 import type { Files } from "../../services/Files.ts"
-import { type ModelFailed, type ModelPart, Models } from "../../services/Models.ts"
+import type { Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
-import { nextTurn } from "../../services/NextTurn.ts"
-import { type Tool, Toolbox, type WorkingFolder } from "../../services/Toolbox.ts"
+import { type Tool, Toolbox } from "../../services/Toolbox.ts"
 import type { Workspace } from "../../services/Workspace.ts"
-import * as Blocks from "./Blocks.ts"
 import * as Compaction from "./Compaction.ts"
 import * as CompactRun from "./CompactRun.ts"
 import { exceeded, failed, notOfSchema, timedOut, tooExpensive, tooLarge } from "./Endings.ts"
-import * as FilesIn from "./FilesIn.ts"
 import * as FilesOut from "./FilesOut.ts"
-import * as Meter from "./Meter.ts"
-import * as Moving from "./Moving.ts"
+import * as ModelCall from "./ModelCall.ts"
+import type * as Moving from "./Moving.ts"
 import * as Offload from "./Offload.ts"
 import * as Output from "./Output.ts"
 import * as TaskResults from "./TaskResults.ts"
-import type * as ToolCall from "./ToolCall.ts"
-
-/** Tool calls of one round that run at the same time. */
-const toolConcurrency = 8
-
-/** Arguments of more characters than these are judged in a turn of their own. */
-const longInput = 1024
-
-/** A call that may run, and the folder that it was decided on for. */
-interface Ready {
-  readonly call: ToolCallBlock
-  readonly folder: WorkingFolder | undefined
-}
-
-type Finish = Extract<ModelPart, { readonly type: "finish" }>
+import * as ToolRound from "./ToolRound.ts"
 
 /** Times that a model is told what is wrong with its answer. */
 const maxCorrections = 2
@@ -60,32 +34,9 @@ const isCorrection = (block: ContentBlock) => block.type === "hint" && block.sou
 /** Answers of one reply that may be cut in the middle of a tool call; the model is told so after each but the last. */
 const maxCuts = 2
 
-/** The agent's prompt, what its tools add to it, which is the same in each run, and what the run's sender adds. */
-const systemOf = ({ data }: Agent, { instructions }: Run, tools: ReadonlyArray<Tool>) => {
-  let prompt = data.system_prompt
-  for (const tool of tools) if (tool.instructions !== undefined) prompt = `${prompt}\n\n${tool.instructions}`
-  return instructions === undefined || instructions === "" ? prompt : `${prompt}\n\n${instructions}`
-}
-
-/** A model that had to call a tool in every round would never end. */
-const choiceOf = ({ tool_choice }: Run, { rounds }: Reply.Reply) =>
-  tool_choice === undefined || (rounds > 0 && tool_choice !== "none") ? {} : { tool_choice }
-
 export type Limits = Moving.Limits & Pick<Settings, "max_files_mb" | "run_seconds">
 
 const isSaid = (block: ContentBlock): block is TextBlock | DataBlock => block.type === "text" || block.type === "data"
-
-const noteOn = (meter: ReturnType<typeof Meter.make>, cause: Cause.Cause<ModelFailed>) => {
-  const failure = Cause.failureOption(cause)
-  if (failure._tag === "Some") meter.failed(failure.value.type)
-  else if (!Cause.isInterruptedOnly(cause)) meter.failed("internal")
-}
-
-/** The session's setting, or else the agent's. */
-const fallbacksOf = ({ config }: Session, { data }: Agent): ReadonlyArray<ChatModelConfig> =>
-  config.fallback_chat_model_config === null
-    ? data.fallback_chat_model_configs
-    : fallbacksIn("", config.fallback_chat_model_config).map(({ config }) => config)
 
 /** Whether the reply's last word is the model's, and not what it was told since. */
 const isAnswered = ({ message }: Reply.Reply): boolean => {
@@ -97,15 +48,14 @@ const repeatable = (tools: ReadonlyArray<Tool>, name: string) =>
   tools.some((tool) => tool.name === name && (tool.idempotent || tool.effect === "none" || tool.effect === "read"))
 
 export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...limits }: Limits) {
-  const models = yield* Models
-  const withFiles = yield* FilesIn.make({ max_files_mb })
   const filesOut = yield* FilesOut.make
   const toolbox = yield* Toolbox
   const newId = yield* NewId
   const tasks = yield* BackgroundTasks
-  const callTool = Moving.make({ limits, tasks, filesOut, newId })
   const results = TaskResults.make({ tasks, newId })
   const compaction = yield* Compaction.make
+  const callModel = yield* ModelCall.make({ max_files_mb }, filesOut, compaction)
+  const runTools = yield* ToolRound.make(limits, filesOut)
   const compactRun = CompactRun.make(compaction, () => newId.short() as BlockId)
   const offload = yield* Offload.make
 
@@ -127,95 +77,6 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
     }
   }
 
-  /** Answers whether the model has answered; it has not when it refused the context as too long and can be given less. */
-  const callModel = Effect.fnUntraced(
-    function*(request: ReplyRequest, out: Out, given: Compaction.Given, tools: ReadonlyArray<Tool>) {
-      const { agent, run, session } = request
-      const config = session.config.chat_model_config
-      const { message } = out.reply()
-      const reply_id = message.id
-      if (config === null) {
-        return yield* Effect.die(new Error("A run was started in a session without a model"))
-      }
-      const fallbacks = fallbacksOf(session, agent)
-      const clock = yield* Effect.clock
-      const meter = Meter.make({ out, reply_id, clock })
-      meter.begin(config)
-      const blocks = Blocks.make({
-        reply_id,
-        emit: out.emit,
-        newBlock: () => newId.short() as BlockId,
-        isTaken: (id) => message.content.some((block) => block.type === "tool_call" && block.id === id)
-      })
-      let finish: Finish = { type: "finish", reason: "other", usage: noUsage }
-      const outlet = filesOut.outlet(session)
-      const messages = Compaction.messagesFor(request, given, message)
-      const isAnswered = yield* withFiles(session.user_id, messages, (messages) =>
-        models.stream({
-          owner: session.user_id,
-          config,
-          fallbacks,
-          system: systemOf(agent, run, tools),
-          messages,
-          tools: [...tools, ...agent.data.client_tools, ...run.tools],
-          ...choiceOf(run, out.reply()),
-          ...(run.output_schema !== undefined && { output: { schema: run.output_schema } })
-        }, (part) => {
-          if (part.type === "retry") return void meter.retry()
-          if (part.type === "switch") return void meter.switch(part)
-          if (part.type === "charged") return void meter.charged(part)
-          meter.come()
-          if (part.type === "finish") finish = part
-          else if (part.type === "data") {
-            return outlet.writeFiles([FilesOut.typed(part)], (placed) => placed.forEach(blocks.take)) ?? out.behind()
-          } else if (part.type === "tool_result") {
-            const files = part.files.map(FilesOut.typed)
-            return outlet.writeFiles(files, (files) => blocks.take({ ...part, files })) ?? out.behind()
-          } else {
-            const stored = outlet.write(() => blocks.take(part))
-            if (stored !== undefined) return stored
-          }
-          return out.behind()
-        }), agent.data.context_config.max_image_num).pipe(
-          Effect.zipRight(outlet.settled),
-          // Nothing that still waits for its file may come out behind the end of the call.
-          Effect.onError((cause) => Cause.isInterrupted(cause) ? outlet.stop : outlet.settled),
-          Effect.tapErrorCause((cause) => Effect.sync(() => noteOn(meter, cause))),
-          Effect.tapError(({ message, retryable, type }) =>
-            Effect.logWarning("A model call failed").pipe(
-              Effect.annotateLogs({
-                error: message,
-                error_type: type,
-                retryable,
-                provider: config.type,
-                model: config.model,
-                tenant: run.user_id,
-                session_id: run.session_id,
-                run_id: run.id
-              })
-            )
-          ),
-          Effect.as(true),
-          Effect.catchIf(
-            ({ type }) => type === "context_length" && !meter.hasCome() && compaction.canShorten(request, out, given),
-            () => Effect.succeed(false)
-          )
-        )
-      if (!isAnswered) {
-        meter.broke()
-        return false
-      }
-      const made = yield* outlet.settled
-      meter.finish(finish)
-      if (made.length > 0) {
-        // The files are kept once the log names them.
-        yield* out.durable
-        yield* filesOut.keep(session.id, made)
-      }
-      return true
-    }
-  )
-
   /** The tools, and the one that finds what the model is not shown any more, since there is something of that. */
   const withHistory = Effect.fnUntraced(
     function*(request: ReplyRequest, out: Out, given: Compaction.Given, tools: ReadonlyArray<Tool>) {
@@ -236,8 +97,8 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
       const before = Reply.excessOf(out.reply().message)
       if (before !== undefined) return tooLarge(before)
       yield* offload(request, out, listed)
-      const system = systemOf(request.agent, request.run, listed)
-      const fallbacks = fallbacksOf(request.session, request.agent)
+      const system = ModelCall.systemOf(request.agent, request.run, listed)
+      const fallbacks = ModelCall.fallbacksOf(request.session, request.agent)
       yield* compaction.ifLong(request, out, given, system, listed, fallbacks)
       // After the wait for a summary: what was said meanwhile is told at once, and so is what tasks have brought.
       steer(out)
@@ -250,128 +111,6 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
       }
     }
   )
-
-  const runTool = Effect.fnUntraced(function*(
-    request: ReplyRequest,
-    out: Out,
-    { call, folder }: Ready,
-    budget: ToolCall.Budget,
-    background: Tool["background"]
-  ) {
-    const { agent, session } = request
-    const reply_id = out.reply().message.id
-    const tool_call_id = call.id
-    out.emit({ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name: call.name })
-    yield* out.durable
-    const made: Moving.Made = new Map()
-    const state = yield* callTool(request, out, {
-      call,
-      run: (emit) => toolbox.call({ session, agent, folder }, call, emit),
-      emit: (part) => {
-        if (part.type === "text") {
-          out.emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: part.delta })
-        } else if (part.type === "state") out.emit(stateUpdated(part.state))
-        else if (part.type === "event") out.emit(part.event)
-        else Moving.collect(made, part)
-      },
-      made,
-      budget,
-      background
-    })
-    if (state === undefined) return
-    const kept: Array<FileHash> = []
-    for (const [block, file] of made) {
-      const source = FilesOut.isSmall(file) ? undefined : yield* filesOut.store(session, file)
-      if (source !== undefined && "hash" in source) kept.push(source.hash)
-      out.emit({
-        type: "TOOL_RESULT_DATA_DELTA",
-        reply_id,
-        tool_call_id,
-        block_id: block as BlockId,
-        media_type: file.media_type,
-        ...source?.type === "url" ? { url: source.url } : { data: file.data }
-      })
-    }
-    out.emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state })
-    if (kept.length > 0) {
-      yield* out.durable
-      yield* filesOut.keep(session.id, kept)
-    }
-  })
-
-  const deny = (out: Out, { id: tool_call_id, name: tool_call_name }: ToolCallBlock, why: string) => {
-    const reply_id = out.reply().message.id
-    out.emit({ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name })
-    out.emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: why })
-    out.emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state: "denied" })
-  }
-
-  const ask = (out: Out, call: ToolCallBlock, suggested_rules: ReadonlyArray<PermissionRule>) =>
-    out.emit({
-      type: "REQUIRE_USER_CONFIRM",
-      reply_id: out.reply().message.id,
-      tool_calls: [{ ...call, state: "asking", suggested_rules }]
-    })
-
-  const submit = (out: Out, calls: ReadonlyArray<ToolCallBlock>) => {
-    if (calls.length === 0) return
-    const reply_id = out.reply().message.id
-    for (const { id: tool_call_id, name: tool_call_name } of calls) {
-      out.emit({ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name })
-    }
-    out.emit({
-      type: "REQUIRE_EXTERNAL_EXECUTION",
-      reply_id,
-      tool_calls: calls.map((call) => ({ ...call, state: "submitted" }))
-    })
-  }
-
-  /** Runs the calls that may run, asks about those that need it, and says what is waited for then. */
-  const runTools = Effect.fnUntraced(function*(request: ReplyRequest, out: Out, tools: ReadonlyArray<Tool>) {
-    const { permission_context } = request.session.state
-    const external = new Map(
-      [...request.agent.data.client_tools, ...request.run.tools].map((tool) => [tool.name, tool])
-    )
-    // Before anything else: nobody is asked about such a call, and no client gets it.
-    for (const draft of Reply.refuseCalls(out.reply())) out.emit(draft)
-    const run: Array<Ready> = []
-    const outside: Array<ToolCallBlock> = []
-    for (const call of Reply.unanswered(out.reply().message)) {
-      if (call.state === "submitted") continue
-      if (call.state === "finished") {
-        deny(out, call, "The user did not allow this call.")
-        continue
-      }
-      const effect = external.get(call.name)?.effect ?? (yield* toolbox.effectOf(request, call))
-      // A long command takes a while to judge, and there may be many. Nothing is decided before the wait and acted on behind it.
-      if (call.input.length > longInput) yield* nextTurn
-      // The call is run in the folder that it is decided on for, whatever other calls change meanwhile.
-      const folder = external.has(call.name) ? undefined : yield* toolbox.folderOf(request, call)
-      const verdict = decide(
-        permission_context,
-        { name: call.name, input: call.input, effect, own: !external.has(call.name) },
-        { confirmed: call.state === "allowed", ...folder }
-      )
-      // Permission was asked for already; but a rule that came with another answer may allow the call now.
-      if (call.state === "asking" && verdict.decision !== "allow") continue
-      if (verdict.decision === "deny") deny(out, call, verdict.why)
-      else if (verdict.decision === "ask") ask(out, call, verdict.suggested_rules)
-      else if (external.has(call.name)) outside.push(call)
-      else run.push({ call, folder })
-    }
-    submit(out, outside)
-    const budget = { left: Reply.roomIn(out.reply().message) }
-    const timeOf = (name: string) => tools.find((tool) => tool.name === name)?.background
-    yield* Effect.forEach(run, (ready) => runTool(request, out, ready, budget, timeOf(ready.call.name)), {
-      concurrency: toolConcurrency,
-      discard: true
-    })
-    yield* out.durable
-    const [first] = Reply.awaited(out.reply().message)
-    return first === undefined
-      ? undefined
-      : { waiting_for: first.state === "asking" ? "user_confirmation" as const : "external_execution" as const }
-  })
 
   /**
    * Brings a reply that a crash cut off to where a round can begin. A model call
@@ -444,7 +183,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
 
   const run = Effect.fnUntraced(function*(request: ReplyRequest, out: Out) {
     if (request.run.compact === true) {
-      return yield* compactRun(request, out, fallbacksOf(request.session, request.agent))
+      return yield* compactRun(request, out, ModelCall.fallbacksOf(request.session, request.agent))
     }
     const listed = yield* toolbox.list(request)
     const given = Compaction.begin(request)

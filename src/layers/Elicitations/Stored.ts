@@ -8,7 +8,6 @@
  */
 import { Clock, Deferred, Effect, Either, FiberSet, Layer, Option, Schema } from "effect"
 import {
-  contentOf,
   type Elicitation,
   ElicitationAnswer,
   elicitationMillis,
@@ -18,6 +17,7 @@ import {
   formOf,
   maxOpenOfSession
 } from "../../domain/Elicitation.ts"
+import { contentOf } from "../../domain/ElicitationForm.ts"
 import { Conflict, Invalid, NotFound } from "../../domain/Errors.ts"
 import { ElicitationId, type SessionId } from "../../domain/Ids.ts"
 import { type AskingCall, Elicitations } from "../../services/Elicitations.ts"

@@ -23,7 +23,7 @@ const maxPending = 1024 * 1024
 /** An event's size beside its text, in characters. */
 const eventSize = 256
 
-interface PendingEvent {
+export interface PendingEvent {
   readonly run: RunId | null
   readonly seq: Seq
   readonly event: AgentEvent

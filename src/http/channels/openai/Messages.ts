@@ -13,7 +13,7 @@ import * as Base64 from "../../../services/Base64.ts"
 import { refuse } from "./Refused.ts"
 import type { ChatMessage, UserPart } from "./Requests.ts"
 
-interface Call {
+export interface Call {
   readonly id: string
   readonly name: string
   readonly input: string

@@ -42,8 +42,8 @@ type Tools = Pick<ResponseRequest, "tools" | "tool_choice">
 
 const hosted = (type: string) =>
   type === "mcp"
-    ? "MCP servers are the agent's: give them to it by POST /mcp_servers, and they are used here"
-    : "This tool is hosted elsewhere and is not there; an agent has tools of its own"
+    ? "MCP servers are the agent's: add them to its workspace by POST /workspace/mcp, and they are used here"
+    : "Tools that OpenAI hosts are not served: agents have tools of their own"
 
 const toolsOf = ({ tools: all }: Tools): Either.Either<ReadonlyArray<ClientTool>, Invalid> => {
   const tools = all ?? []

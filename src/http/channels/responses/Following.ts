@@ -26,7 +26,7 @@ const isWaiting = ({ status }: Run) => status === "awaiting_external_result" || 
 const decoder = new TextDecoder()
 
 /** What is known of the response before. */
-interface Before {
+export interface Before {
   readonly record: StoredResponse
   readonly session: Session
   readonly run: Run

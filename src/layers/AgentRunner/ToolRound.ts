@@ -1,0 +1,159 @@
+/** The tool calls that a model asked for: which may run, which are asked about, and which somebody else runs. */
+import { Effect } from "effect"
+import { stateUpdated } from "../../domain/CustomEvents.ts"
+import type { FileHash } from "../../domain/File.ts"
+import type { BlockId } from "../../domain/Ids.ts"
+import type { ToolCallBlock } from "../../domain/Message.ts"
+import type { PermissionRule } from "../../domain/Permission.ts"
+import { decide } from "../../domain/permission/Decide.ts"
+import * as Reply from "../../domain/Reply.ts"
+import type { Out, ReplyRequest } from "../../services/AgentRunner.ts"
+import { BackgroundTasks } from "../../services/BackgroundTasks.ts"
+import { NewId } from "../../services/NewId.ts"
+import { nextTurn } from "../../services/NextTurn.ts"
+import { type Tool, Toolbox, type WorkingFolder } from "../../services/Toolbox.ts"
+import * as FilesOut from "./FilesOut.ts"
+import * as Moving from "./Moving.ts"
+import type * as ToolCall from "./ToolCall.ts"
+
+/** Tool calls of one round that run at the same time. */
+const toolConcurrency = 8
+
+/** Arguments of more characters than these are judged in a turn of their own. */
+const longInput = 1024
+
+/** A call that may run, and the folder that it was decided on for. */
+interface Ready {
+  readonly call: ToolCallBlock
+  readonly folder: WorkingFolder | undefined
+}
+
+export const make = Effect.fnUntraced(function*(
+  limits: Moving.Limits,
+  filesOut: Effect.Effect.Success<typeof FilesOut.make>
+) {
+  const toolbox = yield* Toolbox
+  const callTool = Moving.make({ limits, tasks: yield* BackgroundTasks, filesOut, newId: yield* NewId })
+
+  const runTool = Effect.fnUntraced(function*(
+    request: ReplyRequest,
+    out: Out,
+    { call, folder }: Ready,
+    budget: ToolCall.Budget,
+    background: Tool["background"]
+  ) {
+    const { agent, session } = request
+    const reply_id = out.reply().message.id
+    const tool_call_id = call.id
+    out.emit({ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name: call.name })
+    yield* out.durable
+    const made: Moving.Made = new Map()
+    const state = yield* callTool(request, out, {
+      call,
+      run: (emit) => toolbox.call({ session, agent, folder }, call, emit),
+      emit: (part) => {
+        if (part.type === "text") {
+          out.emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: part.delta })
+        } else if (part.type === "state") out.emit(stateUpdated(part.state))
+        else if (part.type === "event") out.emit(part.event)
+        else Moving.collect(made, part)
+      },
+      made,
+      budget,
+      background
+    })
+    if (state === undefined) return
+    const kept: Array<FileHash> = []
+    for (const [block, file] of made) {
+      const source = FilesOut.isSmall(file) ? undefined : yield* filesOut.store(session, file)
+      if (source !== undefined && "hash" in source) kept.push(source.hash)
+      out.emit({
+        type: "TOOL_RESULT_DATA_DELTA",
+        reply_id,
+        tool_call_id,
+        block_id: block as BlockId,
+        media_type: file.media_type,
+        ...source?.type === "url" ? { url: source.url } : { data: file.data }
+      })
+    }
+    out.emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state })
+    if (kept.length > 0) {
+      yield* out.durable
+      yield* filesOut.keep(session.id, kept)
+    }
+  })
+
+  const deny = (out: Out, { id: tool_call_id, name: tool_call_name }: ToolCallBlock, why: string) => {
+    const reply_id = out.reply().message.id
+    out.emit({ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name })
+    out.emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: why })
+    out.emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state: "denied" })
+  }
+
+  const ask = (out: Out, call: ToolCallBlock, suggested_rules: ReadonlyArray<PermissionRule>) =>
+    out.emit({
+      type: "REQUIRE_USER_CONFIRM",
+      reply_id: out.reply().message.id,
+      tool_calls: [{ ...call, state: "asking", suggested_rules }]
+    })
+
+  const submit = (out: Out, calls: ReadonlyArray<ToolCallBlock>) => {
+    if (calls.length === 0) return
+    const reply_id = out.reply().message.id
+    for (const { id: tool_call_id, name: tool_call_name } of calls) {
+      out.emit({ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name })
+    }
+    out.emit({
+      type: "REQUIRE_EXTERNAL_EXECUTION",
+      reply_id,
+      tool_calls: calls.map((call) => ({ ...call, state: "submitted" }))
+    })
+  }
+
+  /** Runs the calls that may run, asks about those that need it, and says what is waited for then. */
+  return Effect.fnUntraced(function*(request: ReplyRequest, out: Out, tools: ReadonlyArray<Tool>) {
+    const { permission_context } = request.session.state
+    const external = new Map(
+      [...request.agent.data.client_tools, ...request.run.tools].map((tool) => [tool.name, tool])
+    )
+    // Before anything else: nobody is asked about such a call, and no client gets it.
+    for (const draft of Reply.refuseCalls(out.reply())) out.emit(draft)
+    const run: Array<Ready> = []
+    const outside: Array<ToolCallBlock> = []
+    for (const call of Reply.unanswered(out.reply().message)) {
+      if (call.state === "submitted") continue
+      if (call.state === "finished") {
+        deny(out, call, "The user did not allow this call.")
+        continue
+      }
+      const effect = external.get(call.name)?.effect ?? (yield* toolbox.effectOf(request, call))
+      // A long command takes a while to judge, and there may be many. Nothing is decided before the wait and acted on behind it.
+      if (call.input.length > longInput) yield* nextTurn
+      // The call is run in the folder that it is decided on for, whatever other calls change meanwhile.
+      const folder = external.has(call.name) ? undefined : yield* toolbox.folderOf(request, call)
+      const verdict = decide(
+        permission_context,
+        { name: call.name, input: call.input, effect, own: !external.has(call.name) },
+        { confirmed: call.state === "allowed", ...folder }
+      )
+      // Permission was asked for already; but a rule that came with another answer may allow the call now.
+      if (call.state === "asking" && verdict.decision !== "allow") continue
+      if (verdict.decision === "deny") deny(out, call, verdict.why)
+      else if (verdict.decision === "ask") ask(out, call, verdict.suggested_rules)
+      else if (external.has(call.name)) outside.push(call)
+      else run.push({ call, folder })
+    }
+    submit(out, outside)
+    const budget = { left: Reply.roomIn(out.reply().message) }
+    const timeOf = (name: string) => tools.find((tool) => tool.name === name)?.background
+    yield* Effect.forEach(run, (ready) => runTool(request, out, ready, budget, timeOf(ready.call.name)), {
+      concurrency: toolConcurrency,
+      discard: true
+    })
+    yield* out.durable
+    const [first] = Reply.awaited(out.reply().message)
+    return first === undefined
+      ? undefined
+      : { waiting_for: first.state === "asking" ? "user_confirmation" as const : "external_execution" as const }
+  })
+})
