@@ -23,6 +23,7 @@ import { bare } from "../Bare.ts"
 import { type Described, routesOf } from "../middleware/Methods.ts"
 import type { Problem, Respond } from "../middleware/Problems.ts"
 import type { Sse } from "../Sse.ts"
+import type { WebSockets } from "../WebSockets.ts"
 
 /** What a channel's handlers may ask for. */
 export type Services =
@@ -35,6 +36,7 @@ export type Services =
   | SessionKeys
   | Sse
   | Storage
+  | WebSockets
 
 /** What the operator has chosen for one channel. */
 export interface Options {

@@ -1,6 +1,7 @@
 import { type Channel, make } from "../Channel.ts"
 import { respond, schema, statusOf } from "../openai/Errors.ts"
 import { api } from "./Api.ts"
+import { filePlaces } from "./FilePlaces.ts"
 import { layer } from "./Handlers.ts"
 
 /** OpenAI's Responses API, with conversations. */
@@ -12,7 +13,5 @@ export const responses: Channel = make({
   handlers: layer,
   respond,
   errors: { statusOf, schema },
-  filePlaces: [
-    /^(?:input|items)\.\d+\.(?:content|output)\.\d+\.(?:image_url|file_data|input_audio\.data)$/
-  ]
+  filePlaces
 })

@@ -129,17 +129,22 @@ export const make = Effect.gen(function*() {
       return feed
     })
 
+  const through = (watched: Watched, out: Out | undefined) =>
+    Effect.scoped(Effect.gen(function*() {
+      const feed = yield* attach(watched, out)
+      yield* Deferred.await(feed.over)
+      return feed
+    }))
+
   /** Waits until the response has come to its end; what it came to is in the rendering. */
   const whole = (watched: Watched) =>
-    Effect.scoped(Effect.gen(function*() {
-      const feed = yield* attach(watched, undefined)
-      yield* Deferred.await(feed.over)
-      return feed.problem === undefined ? feed.rendering : yield* feed.problem
-    }))
+    Effect.flatMap(through(watched, undefined), ({ problem, rendering }) => problem ?? Effect.succeed(rendering))
 
   return {
     attach,
     whole,
+    /** Waits until the response has come to its end, while it is written. */
+    through,
     /** Answers the request with the response as a stream. */
     stream: (watched: Watched, startingAfter?: number) =>
       sse.respond((out) => Effect.asVoid(attach(watched, bytes(out), startingAfter))),
