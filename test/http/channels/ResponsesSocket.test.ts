@@ -2,7 +2,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { once } from "node:events"
-import { connect } from "node:net"
+import { connect, type Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { ResponsesWS } from "openai/resources/responses/ws"
 import type { UserId } from "../../../src/domain/Ids.ts"
@@ -339,6 +339,25 @@ layer(TestHost.layer(), { excludeTestServices: true })("A WebSocket of the Respo
       }),
     60_000
   )
+
+  it.scoped("is closed when it is not read, and the answer is stopped", () =>
+    Effect.gen(function*() {
+      const { talker, user } = yield* speaking
+      const { _socket: wire } = talker.socket as unknown as { readonly _socket: Socket }
+      wire.pause()
+      const big = `repeat 1500 ${"word".repeat(500)} `
+      for (let i = 0; i < 6; i++) talker.send(create({ input: big, store: false }))
+      const { items } = yield* eventually(
+        "a run was stopped",
+        runsOf(user),
+        ({ items }) => items.some(({ finished_reason }) => finished_reason === "interrupted")
+      )
+      assert.isBelow(items.length, 6)
+      yield* Effect.promise(async () => {
+        wire.resume()
+        assert.include([1006, 1008], (await talker.closed)[0])
+      })
+    }), 60_000)
 
   it.scoped("is closed when the server stops, after the answer that is being given", () =>
     Effect.gen(function*() {

@@ -55,9 +55,7 @@ const outOf = (peer: Peer): Out => ({
   write: (frames) => peer.send(eventsIn(frames)),
   unread: () => peer.unread(),
   drained: peer.drained,
-  end: (comment) => {
-    if (comment === "lagging") peer.close(closing.refused, "not read")
-  }
+  end: () => {}
 })
 
 /** The response before, in the words of a message that may be wrong otherwise. */
@@ -95,6 +93,9 @@ export const make = (create: Create, watch: Watch) =>
               Effect.map(watch.through(given, out), ({ problem, rendering }) => {
                 // A stream that is only cut says nothing; a connection goes on, and has to say why no more comes.
                 if (problem !== undefined && given.isKept) peer.send([failed(problem)])
+                if (problem?.code === "lagging") {
+                  peer.close(closing.refused, "not read")
+                }
                 return { given, problem: problem ?? rendering.problem }
               }))
             const isLost = problem !== undefined && asked.previous === unstored?.id
