@@ -43,6 +43,15 @@ export const handshakeOf = (request: HttpServerRequest.HttpServerRequest): Hands
 export const make = () => {
   let takes: Takes = () => false
 
+  /** Node asks from inside of its parser, where whatever is thrown would end the process. */
+  const isTaken: Takes = (url) => {
+    try {
+      return takes(url)
+    } catch {
+      return false
+    }
+  }
+
   /**
    * Node sets `upgrade` when the client asks for one, again when somebody listens for them, and reads it to decide. It is
    * set by Node's constructor already, before this class could have fields of its own.
@@ -54,7 +63,7 @@ export const make = () => {
     get upgrade(): boolean {
       if (this.asks !== true) return false
       if (this.method === "CONNECT") return true
-      this.decided ??= takes(this.url ?? "") && isHandshake(this)
+      this.decided ??= isHandshake(this) && isTaken(this.url ?? "")
       return this.decided
     }
 

@@ -1,11 +1,14 @@
 /** The Responses API over a WebSocket: what its clients get, and what they can do to it. */
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Either } from "effect"
 import { once } from "node:events"
 import { connect, type Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { ResponsesWS } from "openai/resources/responses/ws"
 import type { UserId } from "../../../src/domain/Ids.ts"
+import { all } from "../../../src/http/channels/All.ts"
+import * as Mounts from "../../../src/http/channels/Mounts.ts"
+import * as Server from "../../../src/http/Server.ts"
 import { ApiKeys } from "../../../src/services/ApiKeys.ts"
 import { Storage } from "../../../src/services/Storage.ts"
 import { eventually } from "../../support/live.ts"
@@ -375,5 +378,44 @@ layer(TestHost.layer(), { excludeTestServices: true })("A WebSocket of the Respo
       const late = yield* Effect.promise(() => talk(at, { headers }).then(() => "open", ({ message }) => message))
       assert.strictEqual(late, "503")
       yield* setReady(true)
+    }))
+})
+
+layer(TestHost.layer({ loopback: false, corsOrigins: ["https://good.example"] }), { excludeTestServices: true })(
+  "A WebSocket of a server that is not on loopback",
+  (it) => {
+    it.scoped("is opened by pages that the server names and by its own, and by no others", () =>
+      Effect.gen(function*() {
+        const { at, headers } = yield* speaking
+        const opened = (origin: string) =>
+          Effect.promise(() =>
+            talk(at, { headers, origin }).then(({ socket }) => (socket.terminate(), "open"), ({ message }) => message)
+          )
+        assert.strictEqual(yield* opened("https://evil.example"), "403")
+        assert.strictEqual(yield* opened("null"), "403")
+        assert.strictEqual(yield* opened("https://good.example"), "open")
+        assert.strictEqual(yield* opened(at.slice(0, -"/v1/responses".length)), "open")
+      }))
+  }
+)
+
+layer(
+  TestHost.layer({
+    channels: Either.getOrThrow(
+      Mounts.mount(all, Server.nativeRoutes, { settings: { responses: { mount: "/oai" } }, trusted: false })
+    )
+  }),
+  { excludeTestServices: true }
+)("A WebSocket of a channel that is mounted elsewhere", (it) => {
+  it.scoped("is opened there, and nowhere else", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Host
+      const headers = { "x-user-id": "ada" }
+      const { socket } = yield* talking(`${url}/oai/responses`, { headers })
+      assert.strictEqual(socket.readyState, socket.OPEN)
+      const usual = yield* Effect.promise(() =>
+        talk(`${url}/v1/responses`, { headers }).then(() => "open", ({ message }) => message)
+      )
+      assert.strictEqual(usual, "404")
     }))
 })

@@ -98,31 +98,35 @@ export const make = (create: Create, watch: Watch) =>
                 }
                 return { given, problem: problem ?? rendering.problem }
               }))
-            const isLost = problem !== undefined && asked.previous === unstored?.id
             if (problem === undefined) {
               unstored = asked.stores ? undefined : given.record
-            } else if (isLost) {
+            } else if (asked.previous === unstored?.id) {
               unstored = undefined
             }
           })
 
           const turn = (bytes: Uint8Array) => {
-            let message: unknown
-            return Effect.flatMap(read(bytes), (value) =>
-              answer(message = value)).pipe(
-                Effect.catchAllCause((cause) => {
-                  if (previousIn(message) === unstored?.id) unstored = undefined
-                  const error: unknown = Cause.squash(cause)
-                  if (isProblem(error)) return Effect.sync(() => peer.send([failed(error)]))
-                  const isInterrupted = Cause.isInterruptedOnly(cause)
-                  const told = Effect.sync(() => peer.send([failed(isInterrupted ? cutShort : internal)]))
-                  return isInterrupted
-                    ? told
-                    : Effect.zipRight(Effect.logError("A request on a WebSocket broke", cause), told)
-                }),
-                // Its warnings have no header to go out with, and are not the next one's.
-                Effect.provideService(ResponseHeaders, {})
+            let previous: unknown
+            const answered = Effect.flatMap(read(bytes), (message) => {
+              previous = previousIn(message)
+              return answer(message)
+            })
+            const told = (cause: Cause.Cause<unknown>) => {
+              if (previous === unstored?.id) {
+                unstored = undefined
+              }
+              const error: unknown = Cause.squash(cause)
+              const isInterrupted = Cause.isInterruptedOnly(cause)
+              const problem = isProblem(error) ? error : isInterrupted ? cutShort : internal
+              const tell = Effect.sync(() =>
+                peer.send([failed(problem)])
               )
+              return problem === internal
+                ? Effect.zipRight(Effect.logError("A request on a WebSocket broke", cause), tell)
+                : tell
+            }
+            // Its warnings have no header to go out with, and are not the next one's.
+            return Effect.catchAllCause(answered, told).pipe(Effect.provideService(ResponseHeaders, {}))
           }
           return Effect.forever(Effect.flatMap(peer.next, turn))
         })
