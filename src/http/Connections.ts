@@ -9,6 +9,7 @@ import type { Socket } from "node:net"
 import { capacityOf, descriptorLimit } from "./Descriptors.ts"
 import { makeSweep } from "./Unread.ts"
 import { type AdmitsOrigin, answerBusy, answerUnreadable } from "./Unreadable.ts"
+import * as Upgrades from "./Upgrades.ts"
 
 export interface Options {
   /** Most connections at once; the process's descriptors may allow fewer. Undefined: as many as they allow. */
@@ -34,6 +35,8 @@ export interface Connections {
   readonly node: Server
   /** What has happened since the start. */
   readonly counts: () => Counts
+  /** Which URLs may be asked for WebSockets; none before. */
+  readonly takeUpgrades: (takes: Upgrades.Takes) => void
 }
 
 /**
@@ -79,8 +82,10 @@ export const createServer = (options: Options): Connections => {
   const admits = options.admitsOrigin ?? (() => false)
   const capacity = capacityOf(options.maxConnections, descriptorLimit())
   const maxWaiting = Math.max(fewestWaiting, Math.floor(capacity * waitingShare))
+  const upgrades = Upgrades.make()
   const node = createNodeServer({
     ...nodeOptions,
+    IncomingMessage: upgrades.Request,
     keepAliveTimeout: (options.keepAliveSeconds ?? usualKeepAlive) * 1000
   })
   const open = new Set<Socket>()
@@ -160,11 +165,7 @@ export const createServer = (options: Options): Connections => {
   node.on("clientError", answerUnreadable(admits))
   // A connection that cannot be accepted, for want of descriptors say, is an event of the server; unheard, it would end the process.
   node.on("error", () => refused++)
-  // The platform's server listens for upgrades. Nothing is spoken here but HTTP/1.1, and a listener would take the socket away from
-  // Node, with the owner of its errors. Without one Node answers such a request as if it had not asked. The listener is not there yet.
-  node.on("newListener", (event: string, listener: () => void) => {
-    if (event === "upgrade" || event === "connect") process.nextTick(() => node.off(event, listener))
-  })
+  upgrades.listen(node)
 
   node.on("connection", (socket) => {
     // Node takes its own listener away from a socket with a broken request or another protocol.
@@ -192,5 +193,9 @@ export const createServer = (options: Options): Connections => {
   })
   node.on("close", () => clearInterval(timer))
 
-  return { node, counts: () => ({ capacity, open: open.size, refused, cut: cuts }) }
+  return {
+    node,
+    counts: () => ({ capacity, open: open.size, refused, cut: cuts }),
+    takeUpgrades: upgrades.take
+  }
 }

@@ -5,7 +5,7 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import { Context, Effect, Layer, Option, Schedule } from "effect"
 import { defaultFilesMegabytes } from "../domain/File.ts"
 import { Api } from "./Api.ts"
-import { TakesBytes, TakesFiles } from "./api/Operation.ts"
+import { OpensSocket, TakesBytes, TakesFiles } from "./api/Operation.ts"
 import { bare } from "./Bare.ts"
 import type { Mounted } from "./channels/Channel.ts"
 import { forwarded } from "./channels/Forward.ts"
@@ -41,8 +41,9 @@ import * as Authentication from "./middleware/Authentication.ts"
 import * as Boundary from "./middleware/Boundary.ts"
 import { wholeCardIds } from "./middleware/CardIds.ts"
 import type { Admission } from "./middleware/Hosts.ts"
-import { type Described, routerConfig, routesOf } from "./middleware/Methods.ts"
+import { type Described, methodsOf, routerConfig, routesOf } from "./middleware/Methods.ts"
 import { Sse } from "./Sse.ts"
+import { WebSockets } from "./WebSockets.ts"
 
 export interface Options extends Admission {
   /** Whether there is a line in the log for each request. Off without it. */
@@ -93,6 +94,9 @@ export const nativeRoutes = [
 const takesFiles = ({ annotations }: Described) =>
   Option.isSome(Context.getOption(annotations as Context.Context<TakesFiles>, TakesFiles))
 
+const opensSocket = ({ annotations }: Described) =>
+  Option.isSome(Context.getOption(annotations as Context.Context<OpensSocket>, OpensSocket))
+
 const bytesOf = (route: Described) => {
   const most = Option.getOrUndefined(Context.getOption(route.annotations as Context.Context<TakesBytes>, TakesBytes))
   return most === undefined ? [] : [{ ...route, most }]
@@ -123,7 +127,10 @@ export const layer = (options: Options) => {
   const answering = Layer.mergeAll(
     Layer.provide(HttpLayerRouter.addHttpApi(bare(Api)), handlers),
     ...channels.map(({ layer }) => layer)
-  ).pipe(Layer.provide([Authentication.layer(described), Sse.layer]))
+  ).pipe(
+    Layer.provide(WebSockets.layer),
+    Layer.provide([Authentication.layer(described), Sse.layer])
+  )
   return Effect.gen(function*() {
     const router = yield* HttpLayerRouter.HttpRouter
     const boundary = yield* Boundary.make({
@@ -144,6 +151,8 @@ export const layer = (options: Options) => {
     // @effect-diagnostics-next-line anyUnknownInErrorContext:off
     const served = HttpServer.serve(forwarded(channels)(wholeCardIds(boundary(router.asHttpEffect()))))
     const { connections } = options
+    const socketsAt = methodsOf(described.filter(opensSocket))
+    connections?.takeUpgrades((url) => socketsAt(url).length > 0)
     return connections === undefined ? served : Layer.merge(served, Layer.scopedDiscard(tellOfBounds(connections)))
   }).pipe(
     Layer.unwrapEffect,

@@ -63,6 +63,24 @@ const attacks: Readonly<Record<string, ReadonlyArray<string | Buffer>>> = {
   "an upgrade without credentials": [get("/agent", ...upgrade)],
   "an upgrade with a body": [post("/agent", ...upgrade, "Content-Length: 5"), "{}"],
   "an upgrade to nothing": [get("/nope", "Connection: Upgrade", "Upgrade: h2c"), Buffer.alloc(100_000)],
+  "a handshake": [get("/v1/responses", "X-User-ID: ada", ...upgrade)],
+  "a handshake of nobody": [get("/v1/responses", ...upgrade)],
+  "a handshake from a refused origin": [
+    get("/v1/responses", "X-User-ID: ada", "Origin: https://evil.example", ...upgrade)
+  ],
+  "a handshake and noise": [get("/v1/responses", "X-User-ID: ada", ...upgrade), Buffer.alloc(100_000, 0xff)],
+  "a handshake and half a message": [
+    get("/v1/responses", "X-User-ID: ada", ...upgrade),
+    Buffer.from("818500000000", "hex")
+  ],
+  "a handshake with a name that is none": [
+    get("/v1/responses", "X-User-ID: ada", "Sec-WebSocket-Protocol: ,,", ...upgrade)
+  ],
+  "handshakes to broken paths": [
+    get("/v1/responses%zz", ...upgrade),
+    get("http://[/v1/responses", ...upgrade),
+    get("*", ...upgrade)
+  ],
   "the preface of HTTP/2": ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
   "a tunnel": ["CONNECT example.com:443 HTTP/1.1\r\nHost: localhost\r\n\r\n", clientHello],
   "a body on demand": [post("/agent", "X-User-ID: ada", "Expect: 100-continue", "Content-Length: 100000")],

@@ -187,12 +187,17 @@ export class TestHost
 {}
 
 /** A free port on loopback; closing it waits for nobody. */
-export const socket = Layer.unwrapEffect(Effect.sync(() => {
-  const admitsOrigin = Hosts.admitsOrigin({ loopback: true, corsOrigins: [], allowedHosts: [] })
-  const { node } = Connections.createServer({ maxConnections: undefined, admitsOrigin })
+const socketOf = ({ node }: Connections.Connections) => {
   const cut = Layer.scopedDiscard(Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections())))
   return Layer.provideMerge(cut, NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1" }))
-}))
+}
+
+export const socket = Layer.unwrapEffect(
+  Effect.sync(() => {
+    const admitsOrigin = Hosts.admitsOrigin({ loopback: true, corsOrigins: [], allowedHosts: [] })
+    return socketOf(Connections.createServer({ maxConnections: undefined, admitsOrigin }))
+  })
+)
 
 /** Ready from the start. */
 export const readiness = Layer.provideMerge(
@@ -212,10 +217,15 @@ export interface TestHostOptions extends Partial<Server.Options> {
 }
 
 export const layer = ({ host = Host.layerMemory, ...options }: TestHostOptions = {}) =>
-  talkTo.pipe(
-    Layer.provideMerge(Server.layer({ loopback: true, corsOrigins: [], allowedHosts: [], channels, ...options })),
-    Layer.provideMerge(Layer.mergeAll(host, readiness, socket))
-  )
+  Layer.unwrapEffect(Effect.sync(() => {
+    const connections = options.connections ?? Connections.createServer({ maxConnections: undefined })
+    return talkTo.pipe(
+      Layer.provideMerge(
+        Server.layer({ loopback: true, corsOrigins: [], allowedHosts: [], channels, ...options, connections })
+      ),
+      Layer.provideMerge(Layer.mergeAll(host, readiness, socketOf(connections)))
+    )
+  }))
 
 /** What has been logged, as text. */
 export class Logged extends Context.Tag("stoa/test/support/Logged")<Logged, ReadonlyArray<string>>() {}

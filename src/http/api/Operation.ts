@@ -21,6 +21,9 @@ export class TakesBytes extends Context.Tag("stoa/http/api/Operation/TakesBytes"
 /** A header that may hold the API key in the place of `Authorization`, where a protocol has that. */
 export class KeyHeader extends Context.Tag("stoa/http/api/Operation/KeyHeader")<KeyHeader, string>() {}
 
+/** A GET that opens a WebSocket. */
+export class OpensSocket extends Context.Tag("stoa/http/api/Operation/OpensSocket")<OpensSocket, true>() {}
+
 export interface Operation {
   readonly scope: Scope | null
   /** A few words, as in a table of contents. */
@@ -29,16 +32,18 @@ export interface Operation {
   readonly example?: object
   readonly takesFiles?: true
   readonly takesBytes?: true | number
+  readonly opensSocket?: true
 }
 
 /** For `annotateContext` of an endpoint. */
 export const operation = (
-  { description, example, scope, summary, takesBytes, takesFiles }: Operation
+  { description, example, opensSocket, scope, summary, takesBytes, takesFiles }: Operation
 ): Context.Context<RequiredScope> => {
   const scoped = Context.make(RequiredScope, scope).pipe(Context.add(OpenApi.Summary, summary))
   const said = takesFiles === undefined ? scoped : Context.add(scoped, TakesFiles, takesFiles)
   const read = takesBytes === undefined ? said : Context.add(said, TakesBytes, takesBytes)
-  const described = description === undefined ? read : Context.add(read, OpenApi.Description, description)
+  const opened = opensSocket === undefined ? read : Context.add(read, OpensSocket, opensSocket)
+  const described = description === undefined ? opened : Context.add(opened, OpenApi.Description, description)
   return example === undefined ? described : Context.add(described, ExampleBody, example)
 }
 

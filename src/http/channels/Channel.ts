@@ -30,6 +30,7 @@ import { bare } from "../Bare.ts"
 import { type Described, routesOf } from "../middleware/Methods.ts"
 import type { Problem, Respond } from "../middleware/Problems.ts"
 import type { Sse } from "../Sse.ts"
+import type { WebSockets } from "../WebSockets.ts"
 import type { Hook } from "./Hook.ts"
 import { layerAround, type Let } from "./Hooks.ts"
 
@@ -51,6 +52,7 @@ export type Services =
   | Storage
   | Toolbox
   | Workspace
+  | WebSockets
 
 /** What the operator has chosen for one channel. */
 export interface Options {

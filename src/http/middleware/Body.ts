@@ -37,8 +37,8 @@ const malformed = (detail: string, code = "malformed_json") => new Malformed({ c
 const hasContent = ({ headers }: HttpServerRequest.HttpServerRequest) =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0
 
-const notJson = malformed("The body is not JSON in UTF-8.")
-const tooDense = new Invalid({
+export const notJson = malformed("The body is not JSON in UTF-8.")
+export const tooDense = new Invalid({
   code: "too_many_members",
   detail: "The body has too many keys, items and escaped characters."
 })

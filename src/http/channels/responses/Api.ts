@@ -2,6 +2,7 @@
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
 import { wholeNumber } from "../../../domain/Page.ts"
@@ -81,6 +82,18 @@ class ResponsesApi extends HttpApiGroup.make("responses")
           "`previous_response_id` goes on from another response, which stays as it is; `conversation` adds to "
           + "a conversation. Leaving stops the answer, unless it is in the background or in a conversation.",
         example: { model: "agent/assistant", input: "Hello!" }
+      }))
+  )
+  .add(
+    HttpApiEndpoint.get("connect", "/responses").addSuccess(HttpApiSchema.Empty(101))
+      .annotateContext(operation({
+        scope: "chat",
+        opensSocket: true,
+        summary: "Ask over a WebSocket",
+        description:
+          "Messages are JSON: `{type: \"response.create\", …}` with the fields of `POST /responses` is answered with "
+          + "the events of its stream, one response after the other. Closing the socket stops the answer, unless it is in a "
+          + "conversation."
       }))
   )
   .add(

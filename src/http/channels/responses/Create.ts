@@ -48,6 +48,8 @@ export interface Request {
   readonly idempotencyKey: string | undefined
   /** What a repeated request is compared by. */
   readonly body: unknown
+  /** A response that is stored nowhere, and can be gone on from where it was given. */
+  readonly unstored?: StoredResponse | undefined
 }
 
 interface Target {
@@ -63,6 +65,7 @@ type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, 
 
 export interface Given extends Watched {
   readonly background: boolean
+  readonly record: StoredResponse
 }
 
 export const make = (options: Options) =>
@@ -113,13 +116,13 @@ export const make = (options: Options) =>
       return said.approvals.length > 0 ? places.answering(request) : places.alone(request)
     }
 
-    const begin = ({ asked, owner }: Request, claim: Once<Begun>["claim"]) =>
+    const begin = ({ asked, owner, unstored }: Request, claim: Once<Begun>["claim"]) =>
       Effect.gen(function*() {
         const { agent, config } = yield* targetOf(owner, asked)
         const said = yield* read(owner, asked)
         const millis = yield* Clock.currentTimeMillis
         const id = `resp_${newId.record(millis)}`
-        const place = yield* placeOf({ owner, agent, config, asked, said, id })
+        const place = yield* placeOf({ owner, agent, config, asked, said, id, unstored })
         const { history, input, known, session } = place
         const request: ChatRequest = {
           agent_id: agent.id,
@@ -179,14 +182,13 @@ export const make = (options: Options) =>
       return { session, head }
     })
 
-    /** Written before the first byte goes out; with a key also by a later try, if this one does not come to it. */
-    const remember = (
+    const recordOf = (
       request: Request,
       begun: Begun,
       { head, session }: Effect.Effect.Success<ReturnType<typeof headOf>>
-    ) => {
+    ): StoredResponse => {
       const at = timestampOf(begun.created_at * 1000)
-      const record: StoredResponse = {
+      return {
         id: begun.response_id,
         user_id: request.owner,
         created_at: at,
@@ -201,19 +203,24 @@ export const make = (options: Options) =>
         next: null,
         head
       }
-      return Effect.catchTag(Effect.asVoid(responses.insert(record)), "Conflict", () => Effect.void)
     }
+
+    /** Written before the first byte goes out; with a key also by a later try, if this one does not come to it. */
+    const remember = (record: StoredResponse) =>
+      Effect.catchTag(Effect.asVoid(responses.insert(record)), "Conflict", () => Effect.void)
 
     const given = Effect.fnUntraced(function*(request: Request, begun: Begun) {
       yield* note({ session_id: begun.session_id, run_id: begun.run_id })
       const made = yield* headOf(request, begun)
       const { asked, idempotencyKey } = request
-      if (asked.stores) yield* remember(request, begun, made)
+      const record = recordOf(request, begun, made)
+      if (asked.stores) yield* remember(record)
       const result: Given = {
         ...made,
         run_id: begun.run_id,
         after: begun.seq,
         background: asked.background,
+        record,
         isKept: asked.background || asked.conversation !== undefined || idempotencyKey !== undefined
       }
       return result

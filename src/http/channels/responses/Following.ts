@@ -32,6 +32,8 @@ export interface Before {
   readonly run: Run
   /** The run has not gone on since. */
   readonly isLast: boolean
+  /** It is stored nowhere, and nobody else can go on from it. */
+  readonly isOwn: boolean
 }
 
 export const make = (places: Places) =>
@@ -41,16 +43,17 @@ export const make = (places: Places) =>
     const history = yield* History.make
     const waiting = yield* Waiting.make
 
-    const find = (owner: UserId, id: string) =>
+    const find = (owner: UserId, id: string, unstored?: StoredResponse) =>
       Effect.gen(function*() {
-        const record = yield* responses.get(owner, id)
+        const isOwn = unstored?.id === id && unstored.user_id === owner
+        const record = isOwn ? unstored : yield* responses.get(owner, id)
         const session = yield* sessions.get(owner, record.session_id)
         const run = yield* runs.get(owner, record.run_id)
         const { items: [newest] } = yield* Effect.orDie(
           responses.list(owner, newestOnly, { run_id: run.id }, "newest")
         )
-        const isLast = record.next === null && newest?.id === record.id
-        return { record, session, run, isLast } satisfies Before as Before
+        const isLast = record.next === null && newest?.id === (isOwn ? undefined : record.id)
+        return { record, session, run, isLast, isOwn } satisfies Before as Before
       }).pipe(Effect.mapError(() => previousNotFound(id)))
 
     /** The reply as it was at the end of this response, from the log: its run has gone on since. */
@@ -113,24 +116,25 @@ export const make = (places: Places) =>
       )
 
     /** Of those that follow a response at once, one may go on in its session. The database decides which. */
-    const take = (record: StoredResponse, id: string) =>
-      Effect.flatMap(now, (at) =>
+    const take = ({ isOwn, record }: Before, id: string) =>
+      isOwn ? Effect.succeed(true) : Effect.flatMap(now, (at) =>
         Effect.map(
-          responses.modify(record.user_id, record.id, (one) =>
-            one.next === null ? { ...one, next: id, updated_at: at } : one),
-          ({ next }) =>
-            next === id
+          responses.modify(
+            record.user_id,
+            record.id,
+            (one) => one.next === null ? { ...one, next: id, updated_at: at } : one
+          ),
+          ({ next }) => next === id
         ))
 
-    const giveBack = (record: StoredResponse, id: string) =>
-      Effect.ignore(
-        responses.modify(record.user_id, record.id, (one) =>
-          one.next === id ? { ...one, next: null } : one)
+    const giveBack = ({ isOwn, record }: Before, id: string) =>
+      isOwn ? Effect.void : Effect.ignore(
+        responses.modify(record.user_id, record.id, (one) => one.next === id ? { ...one, next: null } : one)
       )
 
     const goOn = Effect.fnUntraced(function*(request: Request, before: Before) {
-      const { record, run, session } = before
-      const undo = giveBack(record, request.id)
+      const { run, session } = before
+      const undo = giveBack(before, request.id)
       const { results, turns } = request.said
       if (isWaiting(run)) {
         const input = yield* Effect.onError(waiting.withResults(session, run, results), () => undo)
@@ -150,23 +154,23 @@ export const make = (places: Places) =>
       find,
       after: Effect.fnUntraced(function*(request: Request, previous: string) {
         const { asked, owner, said } = request
-        const before = yield* find(owner, previous)
-        const { isLast, record, run, session } = before
+        const before = yield* find(owner, previous, request.unstored)
+        const { isLast, isOwn, record, run, session } = before
         if (said.approvals.length > 0) {
           const place = yield* places.answering(request)
-          if (!isLast || place.session.id !== session.id || !(yield* take(record, request.id))) {
+          if (!isLast || place.session.id !== session.id || !(yield* take(before, request.id))) {
             return yield* needsApproval
           }
-          return { ...place, undo: giveBack(record, request.id) }
+          return { ...place, undo: giveBack(before, request.id) }
         }
         if (isLast && run.status !== "ended" && !isWaiting(run)) return yield* notFinished
         if (isLast && run.status === "awaiting_permission") return yield* needsApproval
         const waits = isLast && run.status === "awaiting_external_result"
-        const mayGoOn = isLast && record.conversation === null && asked.stores && fits(session, request) &&
+        const mayGoOn = isLast && record.conversation === null && asked.stores !== isOwn && fits(session, request) &&
           (waits ? said.turns.length === 0 && said.results.length > 0 : said.results.length === 0 && asks(said.turns))
         if (
           !mayGoOn || !(yield* isUntouched(before)) ||
-          !(yield* Effect.orElseSucceed(take(record, request.id), () => false))
+          !(yield* Effect.orElseSucceed(take(before, request.id), () => false))
         ) {
           return yield* branch(request, before)
         }

@@ -14,6 +14,7 @@ import * as Conversations from "./Conversations.ts"
 import * as Create from "./Create.ts"
 import { pageOf } from "./Lists.ts"
 import { idleIn } from "./Requests.ts"
+import * as Socket from "./Socket.ts"
 import * as Stored from "./Stored.ts"
 import * as Tokens from "./Tokens.ts"
 import * as Watch from "./Watch.ts"
@@ -40,6 +41,7 @@ export const layer = (api: Api, options: Options) => {
       const stored = yield* Stored.make(options.name, watch)
       const tokens = yield* Tokens.make(create)
       const compact = yield* Compact.make(options, watch, create)
+      const socket = yield* Socket.make(create, watch)
 
       return handlers
         .handle(
@@ -63,6 +65,7 @@ export const layer = (api: Api, options: Options) => {
             })
           })
         )
+        .handle("connect", () => Effect.flatMap(me, socket))
         .handle("compact", ({ payload }) => Effect.map(Effect.flatMap(me, (owner) => compact(owner, payload)), json))
         .handle("tokens", ({ payload }) => Effect.flatMap(me, (owner) => tokens(owner, payload)))
         .handle(

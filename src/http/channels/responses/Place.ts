@@ -6,6 +6,7 @@ import type { UserId } from "../../../domain/Ids.ts"
 import type { Message } from "../../../domain/Message.ts"
 import type { ChatModelConfig } from "../../../domain/Model.ts"
 import { newSession } from "../../../domain/NewSession.ts"
+import type { StoredResponse } from "../../../domain/Response.ts"
 import type { Session } from "../../../domain/Session.ts"
 import { NewId } from "../../../services/NewId.ts"
 import { now } from "../../../services/Now.ts"
@@ -39,6 +40,8 @@ export interface Request {
   readonly said: Said
   /** The id that the response is to have. */
   readonly id: string
+  /** A response that can be gone on from by nobody but who asks, and is stored nowhere. */
+  readonly unstored?: StoredResponse | undefined
 }
 
 /** Whether there is something to answer: words of the user's, or what a tool has brought. */

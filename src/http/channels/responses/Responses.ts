@@ -1,6 +1,7 @@
 import { type Channel, make } from "../Channel.ts"
 import { respond, schema, statusOf } from "../openai/Errors.ts"
 import { api } from "./Api.ts"
+import { filePlaces } from "./FilePlaces.ts"
 import { layer } from "./Handlers.ts"
 
 /** OpenAI's Responses API, with conversations. */
@@ -14,7 +15,5 @@ export const responses: Channel = make({
   errors: { statusOf, schema },
   // Its clients bring instructions and tools with every request, and talk to agents of their own account.
   options: "all",
-  filePlaces: [
-    /^(?:input|items)\.\d+\.(?:content|output)\.\d+\.(?:image_url|file_data|input_audio\.data)$/
-  ]
+  filePlaces
 })

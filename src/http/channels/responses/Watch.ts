@@ -182,6 +182,13 @@ export const make = Effect.gen(function*() {
     }))
 
   return {
+    /** Waits until the response has come to its end, while it is written. */
+    through: (watched: Watched, out: Out) =>
+      Effect.scoped(Effect.gen(function*() {
+        const feed = yield* attach(watched, out)
+        yield* Deferred.await(feed.over)
+        return feed
+      })),
     /** Answers the request with the response as a stream. */
     stream: (watched: Watched, startingAfter?: number) =>
       sse.respond((out) => Effect.asVoid(attach(watched, bytes(out), startingAfter))),
