@@ -1,23 +1,24 @@
 /** Authorizations with servers at addresses, as people begin and end them. */
 import { Effect } from "effect"
-import { NotFound } from "../../../domain/Errors.ts"
-import type { McpServerId, UserId } from "../../../domain/Ids.ts"
-import type { McpAuthorizationReturn } from "../../../domain/McpAuthorization.ts"
-import type { McpSecrets, McpServer } from "../../../domain/McpServer.ts"
-import type { McpCallback, McpFailed } from "../../../services/Mcp.ts"
-import { failedWith } from "../Client.ts"
-import type { Connect } from "../Connect.ts"
-import type * as Records from "../Records.ts"
-import { askedOf, type Authorizations } from "./Authorizations.ts"
+import { NotFound } from "../../domain/Errors.ts"
+import type { McpServerId, UserId } from "../../domain/Ids.ts"
+import type { McpAuthorizationReturn } from "../../domain/McpAuthorization.ts"
+import type { McpSecrets, McpServer } from "../../domain/McpServer.ts"
+import type { McpFailed } from "../../services/Mcp.ts"
+import { type McpCallback } from "../../services/Mcp.ts"
+import { failedWith } from "./Client.ts"
+import type { Connect } from "./Connect.ts"
+import type { Logins } from "./Logins.ts"
 import { documentOf } from "./OAuth.ts"
+import type * as Records from "./Records.ts"
 
 /** Servers that are looked at together after an authorization. */
 const concurrency = 4
 
 export const make = (
-  records: Records.Records,
+  records: Effect.Effect.Success<typeof Records.make>,
   connect: Connect,
-  authorizations: Authorizations,
+  logins: Logins,
   see: (placed: Records.Placed) => Effect.Effect<void>
 ) => {
   /** Servers that have waited for it have their tools now. */
@@ -31,7 +32,7 @@ export const make = (
 
   const begin = Effect.fnUntraced(function*(owner: UserId, source: McpServer | undefined, callback: McpCallback) {
     if (source === undefined) return yield* failedWith("config")
-    const begun = yield* authorizations.begin(owner, source, yield* connect.secretsOf(source), callback)
+    const begun = yield* logins.begin(owner, source, yield* connect.secretsOf(source), callback)
     if (begun.authorization_url === null) yield* seeAll(owner, source.id)
     return begun
   })
@@ -43,17 +44,18 @@ export const make = (
     if (config.oauth !== undefined) return true
     if (config.headers.some((name) => name.toLowerCase() === "authorization")) return false
     const { url } = yield* Effect.orElseSucceed(connect.secretsOf({ config, ...server }), (): McpSecrets => ({}))
-    return yield* authorizations.isOffered(url ?? config.origin)
+    return yield* logins.isOffered(url ?? config.origin)
   })
 
   const finishAuthorization = Effect.fn("Mcp.finishAuthorization")(function*(back: McpAuthorizationReturn) {
     let name = ""
-    const { server_id, user_id } = yield* authorizations.finish(back, (row) =>
+    const { server_id, user_id } = yield* logins.finish(back, (row) =>
       Effect.gen(function*() {
         const server = yield* records.byId(row.server_id)
         if (server?.config?.type !== "http_mcp") return undefined
         name = server.name
-        return askedOf(server, yield* connect.secretsOf(server))
+        const secrets = yield* connect.secretsOf(server)
+        return { config: server.config, secrets, url: secrets.url ?? server.config.origin }
       }))
     yield* seeAll(user_id, server_id)
     return name
@@ -71,7 +73,7 @@ export const make = (
         }
       ),
       attemptOf: Effect.fnUntraced(function*(state: string) {
-        const row = yield* authorizations.find(state)
+        const row = yield* logins.find(state)
         const server = row === undefined ? undefined : yield* records.byId(row.server_id)
         return row === undefined || server === undefined ? undefined : { owner: row.user_id, server: server.name }
       }),
@@ -80,5 +82,3 @@ export const make = (
     }
   }
 }
-
-export type Authorizing = ReturnType<typeof make>
