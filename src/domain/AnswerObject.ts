@@ -24,8 +24,10 @@ export const isHeld = (schema: JsonObject): boolean => {
   return (type !== undefined && type !== "object") || notAtRoot.some((keyword) => keyword in schema)
 }
 
+/** A place that is no path from the root, such as that of an anchor, moves with what it names. */
 const moved = (reference: unknown): unknown =>
-  typeof reference !== "string" || definitions.some((name) => reference.startsWith(`#/${name}/`))
+  typeof reference !== "string" || !/^#(\/|$)/.test(reference) ||
+    definitions.some((name) => reference.startsWith(`#/${name}/`))
     ? reference
     : reference.replace(/^#/, `#/properties/${property}`)
 

@@ -427,5 +427,11 @@ export const parkingContract = <E>(name: string, storage: Layer.Layer<Host.Memor
         const own = yield* say(session, "say own", "steer")
         assert.strictEqual(textOf((yield* hub.reply(session, own.run_id, own.seq)).content), "own")
         assert.notStrictEqual(late.run_id, own.run_id)
+        // Who asks again, as with a key, gets the same, whatever has been and is being said since.
+        const other = yield* say(session, "sleep 500\nsay other")
+        const again = yield* hub.reply(session, steering.run_id, steering.seq)
+        assert.strictEqual(again.id, reply.id)
+        assert.strictEqual(yield* hub.status(session), "running")
+        yield* hub.cancel(session, other.run_id)
       }))
   })

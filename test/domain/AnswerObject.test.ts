@@ -34,6 +34,17 @@ describe("The object that holds an answer", () => {
     assert.strictEqual(holding(schema), made, "the same for the same schema")
   })
 
+  it("leaves references to anchors, and moves those to the root", () => {
+    const schema = {
+      anyOf: [{ $ref: "#node" }, { $ref: "#" }, { $ref: "#/$defs/a" }],
+      $defs: { a: { $anchor: "node" } }
+    }
+    const { properties } = holding(schema)
+    assert.deepStrictEqual(properties, {
+      value: { anyOf: [{ $ref: "#node" }, { $ref: "#/properties/value" }, { $ref: "#/$defs/a" }] }
+    })
+  })
+
   it("is taken away from an answer, or is the answer", () => {
     assert.deepStrictEqual(heldIn({ type: "array" }, { value: [1] }), [[1], { value: [1] }])
     assert.deepStrictEqual(heldIn({ type: "array" }, [1]), [[1]])

@@ -1,6 +1,6 @@
 /** MCP servers that let in by OAuth: a person allows it once, and agents use it from then on. */
-import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { assert, layer, vi } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
 import { oauthServer } from "../support/mcp/OAuthServer.ts"
 import { host } from "../support/mcp/Servers.ts"
 import { patience } from "../support/Patience.ts"
@@ -146,6 +146,88 @@ layer(TestHost.layer({ host }), { timeout: patience(60_000), excludeTestServices
       assert.deepInclude(yield* server, { authorization: "needs_authorization" })
       yield* login
       assert.include((yield* chat(echo)).text, "hello")
+    }))
+
+  it.scoped("keeps what is renewed while a person begins anew, and what is begun while it is renewed", () =>
+    Effect.gen(function*() {
+      const { about, begin, call, chat, login, server, visit } = yield* someone
+      const { answer, describeIn, expire, url } = yield* oauthServer()
+      yield* about("POST", "", { body: draft(url) })
+      yield* login
+      describeIn(500)
+      const beginning = yield* Effect.fork(begin)
+      yield* Effect.sleep("100 millis")
+      expire()
+      assert.include((yield* chat(echo)).text, "hello")
+      yield* Fiber.join(beginning)
+      // The refresh token of before was good for one time.
+      expire()
+      assert.include((yield* chat(echo)).text, "hello")
+      describeIn(0)
+      expire()
+      answer(200, 400)
+      const renewing = yield* Effect.fork(chat(echo))
+      yield* Effect.sleep("150 millis")
+      const back = yield* visit(yield* begin)
+      assert.include((yield* Fiber.join(renewing)).text, "hello")
+      answer(200)
+      assert.strictEqual((yield* call("POST", back)).status, 200)
+      assert.deepInclude(yield* server, { authorization: "authorized" })
+    }))
+
+  it.scoped("is authorized although the person leaves before the page has come", () =>
+    Effect.gen(function*() {
+      const { url: door } = yield* Door
+      const { about, begin, chat, server, visit } = yield* someone
+      const { answer, url } = yield* oauthServer()
+      yield* about("POST", "", { body: draft(url) })
+      const back = yield* visit(yield* begin)
+      answer(200, 300)
+      yield* Effect.promise(() =>
+        fetch(`${door}${back}`, { method: "POST", signal: AbortSignal.timeout(100) }).then(
+          () => assert.fail("It was not left."),
+          () => undefined
+        )
+      )
+      yield* Effect.repeat(Effect.delay(server, "50 millis"), {
+        until: ({ authorization }) => authorization === "authorized"
+      }).pipe(Effect.timeout(patience(5_000)))
+      assert.include((yield* chat(echo)).text, "hello")
+    }))
+
+  it.scoped("is given up only by a refusal of the authorization server's own, whose words nobody sees", () =>
+    Effect.gen(function*() {
+      const { about, begin, call, chat, login, server, visit } = yield* someone
+      const { answer, expire, url } = yield* oauthServer()
+      yield* about("POST", "", { body: draft(url) })
+      yield* login
+      expire()
+      for (const [status, error] of [[429, "slow_down"], [403, "forbidden"], [502, "invalid_grant"]] as const) {
+        answer(status, 0, error)
+        assert.include((yield* chat(echo)).text, "cannot be reached")
+        assert.deepInclude(yield* server, { authorization: "authorized" })
+      }
+      answer(200, 0, "bad_refresh_token")
+      assert.include((yield* chat(echo)).text, "needs a person's authorization")
+      assert.deepInclude(yield* server, { authorization: "needs_authorization" })
+      const printed = vi.spyOn(console, "warn").mockImplementation(() => {})
+      answer(200, 0, "invalid_grant")
+      const refused = yield* call("POST", yield* visit(yield* begin))
+      assert.strictEqual(refused.status, 400)
+      assert.notInclude(JSON.stringify([refused.text, printed.mock.calls]), "SECRET")
+      printed.mockRestore()
+    }))
+
+  it.scoped("uses tokens whose end is not known, or comes soon, more than once", () =>
+    Effect.gen(function*() {
+      for (const expiresIn of [0, 20, 1e308]) {
+        const { about, chat, login } = yield* someone
+        const { heard, url } = yield* oauthServer({ expiresIn })
+        yield* about("POST", "", { body: draft(url) })
+        yield* login
+        assert.include((yield* chat(`${echo}\nthen\n${echo}`)).text, "hello")
+        assert.deepStrictEqual(heard.filter((one) => one.startsWith("token")), ["token authorization_code"])
+      }
     }))
 
   it.scoped("asks for more when a tool needs more than was allowed", () =>

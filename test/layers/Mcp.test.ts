@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Schedule, type Scope } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import type { UserId } from "../../src/domain/Ids.ts"
+import type { SessionId, UserId } from "../../src/domain/Ids.ts"
 import type { McpLibraryDraft, McpServerDraft } from "../../src/domain/McpServer.ts"
 import { Mcp } from "../../src/services/Mcp.ts"
 import { Storage } from "../../src/services/Storage.ts"
@@ -230,6 +230,31 @@ describe("A server's secrets", () => {
         const stored = yield* mcpServers.list(owner, { limit: 10 })
         assert.strictEqual(stored.total, 2)
         for (const text of [JSON.stringify(shown), JSON.stringify(stored)]) assert.notInclude(text, secret)
+      })
+  )
+
+  live(
+    "are in no question that it asks a person, and in nothing that it says of its tools",
+    () =>
+      Effect.gen(function*() {
+        const { add, of, owner, servers } = yield* place()
+        const { url } = yield* atAddress("good", secret)
+        yield* add(addressOf("web", url, { Authorization: `Bearer ${secret}` }))
+        const { call, tools } = yield* Mcp
+        const asked: Array<unknown> = []
+        const asker = {
+          session: "s" as SessionId,
+          ask: (request: unknown) => {
+            asked.push(request)
+            return Effect.succeed({ action: "accept" as const, content: {} })
+          }
+        }
+        assert.strictEqual(yield* call(owner, of, "mcp__web__ask_secret", {}, () => {}, asker), "success")
+        assert.include(JSON.stringify(asked), "I know ********.")
+        const told = (yield* tools(owner, of)).find(({ name }) => name === "mcp__web__tells")
+        assert.deepInclude(told, { description: "I know ********." })
+        assert.include(JSON.stringify(told), "It is ********.")
+        for (const text of [asked, told, yield* servers]) assert.notInclude(JSON.stringify(text), secret)
       })
   )
 

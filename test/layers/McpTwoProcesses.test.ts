@@ -1,6 +1,6 @@
 /** Authorizations and questions of MCP servers where two processes share one PostgreSQL. */
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Redacted } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Redacted, Scope } from "effect"
 import * as Host from "../../src/layers/Host.ts"
 import * as OutboundGuarded from "../../src/layers/Outbound/Guarded.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
@@ -62,6 +62,34 @@ layer(database, { timeout: patience(60_000), excludeTestServices: true })("Two p
       const both = yield* Effect.all([a, b, a, b].map((one) => one.do(called)), { concurrency: "unbounded" })
       assert.deepStrictEqual(both, ["success", "success", "success", "success"])
       assert.strictEqual(heard.filter((one) => one === "token refresh_token").length, 1)
+    }))
+
+  it.scoped("leave no refresh token behind that is used already, when one of them ends while it renews", () =>
+    Effect.gen(function*() {
+      const ending = yield* Scope.make()
+      const [a, b] = [yield* Scope.extend(process, ending), yield* process]
+      const { answer, expire, heard, url } = yield* oauthServer()
+      const session = yield* a.do(conversation("demo-script", { mode: "bypass" }))
+      const owner = session.user_id
+      const of = { agent_id: session.agent_id, workspace_id: session.config.workspace_id }
+      yield* a.do(Effect.flatMap(Mcp, ({ add }) => add({ user_id: owner, isAdmin: false }, of, addressOf("web", url))))
+      const begun = yield* a.do(Effect.flatMap(Mcp, ({ authorize }) => authorize(owner, of, "web", callback)))
+      const back = yield* Effect.promise(async () => {
+        const { headers } = await fetch(begun.authorization_url!, { redirect: "manual" })
+        return new URL(headers.get("location")!).searchParams
+      })
+      const [state, code, iss] = ["state", "code", "iss"].map((name) => back.get(name)!)
+      yield* a.do(Effect.flatMap(Mcp, ({ finishAuthorization }) => finishAuthorization({ state: state!, code, iss })))
+      const called = Effect.flatMap(Mcp, ({ call }) => call(owner, of, "mcp__web__echo", { text: "x" }, () => {}))
+      assert.strictEqual(yield* a.do(called), "success")
+      expire()
+      answer(200, 400)
+      yield* Effect.fork(a.do(called))
+      yield* Effect.repeat(Effect.delay(Effect.sync(() => heard.includes("token refresh_token")), "20 millis"), {
+        until: (isRenewing) => isRenewing
+      })
+      yield* Scope.close(ending, Exit.void)
+      assert.strictEqual(yield* b.do(called), "success")
     }))
 
   it.scoped("answer each other's questions, and know which process does not wait any more", () =>

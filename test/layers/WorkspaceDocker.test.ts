@@ -1,6 +1,6 @@
 /** Workspaces whose programs run in containers, on an engine for tests. */
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Stream } from "effect"
+import { Duration, Effect, Fiber, Layer, Stream } from "effect"
 import { createHash } from "node:crypto"
 import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { hostname, tmpdir } from "node:os"
@@ -107,6 +107,10 @@ describe.skipIf(!isSandboxed)("A container engine", () => {
           /^WorkspaceFull: .*disk/
         )
         assert.match(yield* failing("cut", "create"), /^NoProcesses: .*does not answer/)
+        assert.match(yield* failing("open", "create"), /^NoProcesses: .*does not answer/)
+        engine.say(
+          "{\"Action\":{\"toString\":1},\"Actor\":{\"ID\":{\"toString\":1},\"Attributes\":{\"exitCode\":{\"valueOf\":1}}}}\nnull\n[]\n{"
+        )
         assert.match(
           yield* failing({ status: 404, message: "No such image: x" }, "create"),
           /^NoProcesses: .*No such image/
@@ -162,6 +166,31 @@ describe.skipIf(!isSandboxed)("A container engine", () => {
         assert.strictEqual(Buffer.concat([...heard]).toString(), "still here")
         assert.strictEqual((yield* other.exit).code, 0)
         assert.lengthOf(engine.containers(), 1)
+      }).pipe(Effect.scoped)
+    )
+  }, patience(30_000))
+
+  it("leaves no container of a workspace that is removed while it is made", async () => {
+    await onEngine((engine) =>
+      Effect.gen(function*() {
+        const owner = freshOwner()
+        const w = yield* fresh(owner)
+        let go = () => {}
+        const gate = new Promise<undefined>((resolve) => go = () => resolve(undefined))
+        const isMaking = new Promise<void>((resolve) => {
+          engine.state.fault = (_, path) => {
+            if (!path.endsWith("/start")) return undefined
+            engine.state.fault = undefined
+            resolve()
+            return gate
+          }
+        })
+        const first = yield* Effect.fork(Effect.flip(sh(w, "true")))
+        yield* Effect.promise(() => isMaking)
+        yield* Effect.flatMap(Workspace, ({ remove }) => remove(owner, w.id))
+        go()
+        assert.strictEqual((yield* Fiber.join(first))._tag, "Gone")
+        yield* eventually("containers", Effect.sync(() => engine.containers().length), (count) => count === 0)
       }).pipe(Effect.scoped)
     )
   }, patience(30_000))

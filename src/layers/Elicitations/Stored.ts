@@ -103,16 +103,20 @@ export const make = Effect.gen(function*() {
         status: "open",
         sealed: null
       }
-      const end = (outcome: ElicitationOutcome) =>
+      let isTold = false
+      const end = (outcome: ElicitationOutcome) => {
+        if (!isTold) return
         emit({
           type: "CUSTOM",
           name: "elicitation_ended",
           value: { elicitation_id: id, tool_call_id: call.tool_call_id, outcome }
         })
+      }
       return yield* Effect.gen(function*() {
         const stored = yield* Effect.either(elicitations.insert(row))
         // The session has gone.
         if (Either.isLeft(stored)) return cancelled
+        isTold = true
         emit({ type: "CUSTOM", name: "elicitation_requested", value: question })
         const given = yield* Effect.timeoutOption(Deferred.await(answer), elicitationMillis)
         end(given._tag === "Some" ? given.value.action : "timeout")

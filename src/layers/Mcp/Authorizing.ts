@@ -12,8 +12,9 @@ import type { Logins } from "./Logins.ts"
 import { documentOf } from "./OAuth.ts"
 import type * as Records from "./Records.ts"
 
-/** Servers that are looked at together after an authorization. */
+/** Servers that are looked at together after an authorization, and longest time for all. The others follow with their next call. */
 const concurrency = 4
+const lookTimeout = "20 seconds"
 
 export const make = (
   records: Effect.Effect.Success<typeof Records.make>,
@@ -27,7 +28,7 @@ export const make = (
     yield* Effect.forEach(standing, (server) => Effect.flatMap(records.place(server), see), {
       concurrency,
       discard: true
-    })
+    }).pipe(Effect.timeoutOption(lookTimeout))
   })
 
   const begin = Effect.fnUntraced(function*(owner: UserId, source: McpServer | undefined, callback: McpCallback) {

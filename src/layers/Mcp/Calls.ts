@@ -15,6 +15,7 @@ import type { McpFailed } from "../../services/Mcp.ts"
 import { type McpAsker } from "../../services/Mcp.ts"
 import { monotonic, monotonicMillis } from "../../services/Now.ts"
 import type { Sdk } from "./Client.ts"
+import { type Veil, veiledIn } from "./Results.ts"
 
 /** How many times a server may answer a call with a question instead of a result, and questions of one such answer. */
 const maxRounds = 16
@@ -47,7 +48,7 @@ type Params = CallToolRequestParams
 
 const cancelled: ElicitResult = { action: "cancel" }
 
-export const make = Effect.fnUntraced(function*(sdk: Sdk, client: Client, timedOut: McpFailed) {
+export const make = Effect.fnUntraced(function*(sdk: Sdk, client: Client, veil: Veil, timedOut: McpFailed) {
   const runtime = yield* Effect.runtime<never>()
   const clock = yield* Effect.clock
   const calls = new Set<Call>()
@@ -59,7 +60,7 @@ export const make = Effect.fnUntraced(function*(sdk: Sdk, client: Client, timedO
   }
 
   const ask = async (params: unknown, call: Call | undefined, signal: AbortSignal): Promise<ElicitResult> => {
-    const request = requestOf(params)
+    const request = requestOf(veiledIn(params, veil))
     if (Option.isNone(request)) {
       throw new sdk.ProtocolError(
         sdk.ProtocolErrorCode.InvalidParams,

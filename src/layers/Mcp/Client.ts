@@ -20,7 +20,7 @@ import { OutboundRefused } from "../../services/Outbound.ts"
 import * as Calls from "./Calls.ts"
 import { definitionsOf } from "./Definitions.ts"
 import { areHeadersGood } from "./ParamHeaders.ts"
-import type { Answer, Veil } from "./Results.ts"
+import { type Answer, type Veil, veiledIn } from "./Results.ts"
 
 /** Longest time to connect and to list the tools. */
 export const connectTimeout = Duration.seconds(15)
@@ -197,7 +197,7 @@ export const make = Effect.fnUntraced(function*(
   if (root !== undefined) {
     client.setRequestHandler("roots/list", () => ({ roots: [{ uri: pathToFileURL(root).href, name: "workspace" }] }))
   }
-  const calls = yield* Calls.make(sdk, client, failedWith("timeout"))
+  const calls = yield* Calls.make(sdk, client, veil, failedWith("timeout"))
 
   const options = (signal: AbortSignal): RequestOptions => ({ signal, timeout: handshakeTimeout })
 
@@ -220,7 +220,12 @@ export const make = Effect.fnUntraced(function*(
       cursor = nextCursor
     }
     const raw = new Map(found.map((tool) => [tool.name, tool]))
-    return { raw, definitions: definitionsOf(found), at: yield* monotonicMillis }
+    const shown = found.map(({ description, inputSchema, name }) => ({
+      name,
+      description: description && veil(description),
+      inputSchema: veiledIn(inputSchema, veil)
+    }))
+    return { raw, definitions: definitionsOf(shown), at: yield* monotonicMillis }
   })
 
   const leave = Effect.tryPromise(() => farewell?.() ?? Promise.resolve()).pipe(Effect.timeout(farewellTimeout))

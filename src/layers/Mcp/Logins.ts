@@ -7,7 +7,7 @@
  *
  * Whoever waits for a lease takes what the other got. A lease of a process that is gone ends by itself.
  */
-import { Clock, Deferred, Effect, Exit, Runtime, Schema } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, FiberSet, Runtime, Schema, Scope } from "effect"
 import { createHash } from "node:crypto"
 import type { UserId } from "../../domain/Ids.ts"
 import {
@@ -32,8 +32,17 @@ const leaseMillis = 30_000
 const lookEvery = "200 millis"
 const maxLooks = 200
 
-/** Tokens are renewed so long before they are over, in milliseconds. */
+/** Tokens are renewed so long before they are over, in milliseconds; short ones at half of their time. */
 const early = 30_000
+
+/** Seconds beyond which a time means nothing. */
+const longestLife = 1e10
+
+/** How often a row is read again that others have changed meanwhile. */
+const maxTries = 16
+
+/** How long the end of the process waits for tokens that are on their way. */
+const leaveTimeout = "3 seconds"
 
 /** Longest time for all the requests of one step, and for telling that tokens are not used any more. */
 const stepTimeout = "25 seconds"
@@ -59,6 +68,14 @@ const asked = (server: McpServer, secrets: McpSecrets): OAuth.Asked | undefined 
     ? { config: server.config, secrets, url: secrets.url ?? server.config.origin }
     : undefined
 
+/** Whether the tokens need not be renewed yet. */
+const isGood = ({ granted, until }: Known, millis: number): boolean =>
+  until === undefined || until - Math.min(early, (granted?.tokens.expires_in ?? Infinity) * 500) > millis
+
+/** When tokens are over that have come now. Some servers say with a zero that they do not know it. */
+const until = ({ tokens: { expires_in = 0 } }: OAuth.Granted, millis: number) =>
+  expires_in > 0 && expires_in < longestLife ? millis + expires_in * 1_000 : undefined
+
 /** Scopes of both, once each. */
 const union = (...scopes: ReadonlyArray<string | null | undefined>): string | null => {
   const all = [...new Set(scopes.flatMap((scope) => scope?.split(" ") ?? []))].filter((one) => one !== "")
@@ -70,9 +87,19 @@ export const make = Effect.gen(function*() {
   const vault = yield* Vault
   const outbound = yield* Outbound
   const scope = yield* Effect.scope
+  /** What who leaves must not cut off: a code, and many a refresh token, works only one time. */
+  const own = yield* Scope.make()
+  const going = yield* Scope.extend(FiberSet.make<McpAuthorization | string | undefined, McpFailed>(), own)
   const runtime = yield* Effect.runtime<never>()
   /** Renewals of this process, by row: who comes meanwhile waits for the same one. */
   const renewals = new Map<string, Deferred.Deferred<string | undefined, McpFailed>>()
+
+  yield* Effect.addFinalizer(() =>
+    Effect.zipRight(
+      Effect.timeoutOption(Effect.interruptible(FiberSet.awaitEmpty(going)), leaveTimeout),
+      Scope.close(own, Exit.void)
+    )
+  )
 
   const sdk = Client.load
   const flows = Effect.map(sdk, (sdk) => OAuth.make(sdk, outbound))
@@ -106,6 +133,31 @@ export const make = Effect.gen(function*() {
       Effect.orElseSucceed(() => undefined)
     )
 
+  /**
+   * Changes a row together with what is sealed in it. People begin while tokens are renewed: whatever one of them changes
+   * meanwhile is read again and kept. Undefined when the row is gone, or `f` does not want it any more.
+   */
+  const change = Effect.fnUntraced(function*(
+    owner: UserId,
+    server: string,
+    f: (known: Known, row: McpAuthorization) => readonly [Known, Partial<McpAuthorization>] | undefined
+  ): Effect.fn.Return<McpAuthorization | undefined, McpFailed> {
+    for (let tries = 0; tries < maxTries; tries++) {
+      const row = yield* get(owner, server)
+      const wanted = row && f(yield* open(row), row)
+      if (row === undefined || wanted === undefined) return undefined
+      const [known, fields] = wanted
+      const sealed = yield* seal(row, known)
+      let isSame = false
+      const written = yield* modify(row, (now) => {
+        isSame = now.sealed === row.sealed && now.state === row.state && now.lease?.by === row.lease?.by
+        return isSame ? { ...now, ...fields, sealed } : now
+      })
+      if (written === undefined || isSame) return written
+    }
+    return yield* failed("The authorization was changed by others at the same time. Try again.")
+  })
+
   /** One step with the authorization server. What it says is not repeated, but for the code of its refusal. */
   const step = <A>(doing: () => Promise<A>): Effect.Effect<A, McpFailed | "over"> =>
     Effect.flatMap(sdk, (sdk) =>
@@ -129,9 +181,6 @@ export const make = Effect.gen(function*() {
   const stepOrRefused = <A>(doing: () => Promise<A>): Effect.Effect<A, McpFailed> =>
     Effect.mapError(step(doing), (error) => error === "over" ? refused : error)
 
-  const until = ({ tokens }: OAuth.Granted, millis: number) =>
-    tokens.expires_in === undefined ? undefined : millis + tokens.expires_in * 1_000
-
   const row = Effect.fnUntraced(function*(owner: UserId, server: McpServer) {
     const found = yield* get(owner, server.id)
     if (found !== undefined) return found
@@ -151,22 +200,23 @@ export const make = Effect.gen(function*() {
     }
     // Another request may have made it meanwhile.
     yield* Effect.catchTag(rows.insert(fresh), "Conflict", () => Effect.void)
-    return fresh
+    return (yield* get(owner, server.id)) ?? fresh
   })
 
+  /** Undefined when the server has gone meanwhile, or is another one of its name: tokens are told to nobody else. */
   const grant = Effect.fnUntraced(function*(row: McpAuthorization, granted: OAuth.Granted) {
     const millis = yield* Clock.currentTimeMillis
-    const sealed = yield* seal(row, { granted, until: until(granted, millis) })
-    yield* modify(row, (now) => ({
-      ...now,
-      status: "authorized",
-      state: "",
-      expires_at: null,
-      // Who renews at this moment brings older tokens, and finds no lease.
-      lease: null,
-      scope: union(granted.tokens.scope),
-      sealed
-    }))
+    return yield* change(
+      row.user_id,
+      row.server_id,
+      ({ attempt }, now) =>
+        now.created_at !== row.created_at ? undefined : [
+          // An attempt that was begun meanwhile goes on.
+          { granted, until: until(granted, millis), ...(now.state !== "" && { attempt }) },
+          // Who renews at this moment brings older tokens, and finds no lease.
+          { status: "authorized", lease: null, scope: union(granted.tokens.scope) }
+        ]
+    )
   })
 
   const begin = Effect.fnUntraced(function*(
@@ -180,17 +230,25 @@ export const make = Effect.gen(function*() {
     const flow = yield* flows
     const mine = yield* Effect.catchTag(row(owner, server), "NotFound", () => Client.failedWith("config"))
     if (of.config.oauth?.grant_type === "client_credentials") {
-      yield* grant(mine, yield* stepOrRefused(() => flow.obtain(of)))
+      const done = yield* grant(mine, yield* stepOrRefused(() => flow.obtain(of)))
+      if (done === undefined) return yield* Client.failedWith("config")
       return { authorization: "authorized", authorization_url: null, expires_at: null }
     }
     const known = yield* open(mine)
     const state = Buffer.from(globalThis.crypto.getRandomValues(new Uint8Array(32))).toString("base64url")
     const wanted = { scope: mine.scope ?? undefined, before: known.attempt }
     const { attempt, url } = yield* stepOrRefused(() => flow.begin(of, callback, state, wanted))
-    const sealed = yield* seal(mine, { ...known, attempt })
     const expires_at = timestampOf((yield* Clock.currentTimeMillis) + attemptMillis)
     // The attempt before it is over with that. Tokens that there are stay good until there are others.
-    const now = yield* modify(mine, (now) => ({ ...now, state: vault.mac(`mcp ${state}`), expires_at, sealed }))
+    const now = yield* change(
+      owner,
+      server.id,
+      (known, { created_at }) =>
+        created_at !== mine.created_at ? undefined : [
+          { ...known, attempt },
+          { state: vault.mac(`mcp ${state}`), expires_at }
+        ]
+    )
     if (now === undefined) return yield* Client.failedWith("config")
     return { authorization: now.status, authorization_url: url, expires_at }
   })
@@ -205,8 +263,7 @@ export const make = Effect.gen(function*() {
 
   const over = failed("This authorization is over, was used already, or was begun anew. Begin it again.")
 
-  /** Ends an attempt, once. It goes on when whoever brought it leaves: its code works only one time. */
-  const finish = Effect.fnUntraced(function*(
+  const ending = Effect.fnUntraced(function*(
     { code, error, iss, state }: McpAuthorizationReturn,
     asker: (row: McpAuthorization) => Effect.Effect<OAuth.Asked | undefined, McpFailed>
   ): Effect.fn.Return<McpAuthorization, McpFailed> {
@@ -223,16 +280,20 @@ export const make = Effect.gen(function*() {
     const of = yield* asker(taken)
     if (attempt === undefined || of === undefined) return yield* over
     const flow = yield* flows
-    yield* grant(taken, yield* stepOrRefused(() => flow.finish(of, attempt, { code, iss })))
-    return taken
+    const done = yield* grant(taken, yield* stepOrRefused(() => flow.finish(of, attempt, { code, iss })))
+    return done ?? (yield* over)
   })
 
-  /** A person has to allow it again: it is over, or more is wanted. */
-  const need = (row: McpAuthorization, sealed: string | null, wanted: string | null) =>
-    modify(row, (now) =>
-      now.sealed === row.sealed || now.lease?.by === row.lease?.by ?
-        { ...now, status: "needs_authorization", lease: null, sealed, scope: union(now.scope, wanted) } :
-        now)
+  /** Ends an attempt, once. It goes on when whoever brought it leaves: its code works only one time. */
+  const finish = (...back: Parameters<typeof ending>): Effect.Effect<McpAuthorization, McpFailed> =>
+    Effect.flatMap(FiberSet.run(going, Effect.interruptible(ending(...back))), Fiber.join)
+
+  /** A person has to allow it again, unless there are other tokens by now. */
+  const lapse = (owner: UserId, server: string, token: string) =>
+    change(owner, server, ({ attempt, granted }) =>
+      granted?.tokens.access_token === token
+        ? [{ attempt }, { status: "needs_authorization", lease: null }]
+        : undefined)
 
   const renew = Effect.fnUntraced(function*(
     owner: UserId,
@@ -244,18 +305,18 @@ export const make = Effect.gen(function*() {
     for (let looks = 0; looks < maxLooks; looks++) {
       const found = yield* get(owner, server.id)
       if (found === undefined) return undefined
-      const { granted, until: end } = yield* open(found)
+      const known = yield* open(found)
+      const { granted, until: end } = known
       if (granted === undefined) return undefined
       const millis = yield* Clock.currentTimeMillis
       const { access_token, refresh_token } = granted.tokens
-      const isGood = end === undefined || end - early > millis
       // Somebody else has renewed them.
-      if (access_token !== used && isGood) return access_token
+      if (access_token !== used && isGood(known, millis)) return access_token
       const isOwn = of.config.oauth?.grant_type === "client_credentials"
       if (refresh_token === undefined && !isOwn) {
         // They may be good for a while, if that is all that is known.
         if (access_token !== used && (end === undefined || end > millis)) return access_token
-        yield* need(found, null, null)
+        yield* lapse(owner, server.id, access_token)
         return undefined
       }
       const free = (lease: McpAuthorization["lease"]) => lease === null || lease.until <= timestampOf(millis)
@@ -271,12 +332,14 @@ export const make = Effect.gen(function*() {
       const fresh = yield* Effect.either(step(() => isOwn ? flow.obtain(of) : flow.refresh(granted)))
       if (fresh._tag === "Right") {
         const at = yield* Clock.currentTimeMillis
-        const sealed = yield* seal(held, { granted: fresh.right, until: until(fresh.right, at) })
-        yield* modify(held, (now) => now.lease?.by === me ? { ...now, lease: null, sealed } : now)
+        yield* change(owner, server.id, (known, { lease }) =>
+          lease?.by === me
+            ? [{ ...known, granted: fresh.right, until: until(fresh.right, at) }, { lease: null }]
+            : undefined)
         return fresh.right.tokens.access_token
       }
       if (fresh.left === "over") {
-        yield* need(held, null, null)
+        yield* lapse(owner, server.id, access_token)
         return undefined
       }
       yield* modify(held, (now) => now.lease?.by === me ? { ...now, lease: null } : now)
@@ -301,7 +364,8 @@ export const make = Effect.gen(function*() {
               renewals.delete(key)
               return Deferred.done(fresh, exit)
             }),
-            Effect.forkIn(scope),
+            Effect.interruptible,
+            (renewing) => FiberSet.run(going, renewing),
             Effect.zipRight(Deferred.await(fresh))
           )
         }))
@@ -324,34 +388,37 @@ export const make = Effect.gen(function*() {
     const of = asked(server, secrets)
     const found = of === undefined ? undefined : yield* get(owner, server.id)
     if (of === undefined || found === undefined) return undefined
-    const { granted, until: end } = yield* open(found)
-    if (granted === undefined) return yield* Client.failedWith("authorization")
+    let known = yield* open(found)
+    if (known.granted === undefined) return yield* Client.failedWith("authorization")
     const clock = yield* Effect.clock
-    let known = { token: granted.tokens.access_token, until: end }
-    const secret = new Set([known.token])
+    let token = known.granted.tokens.access_token
+    const secret = new Set([token])
     const fresh = (used: string | undefined) =>
       promised(
-        Effect.tap(renewed(owner, server, of, used), (token) =>
-          Effect.map(get(owner, server.id), (row) => row).pipe(
+        Effect.tap(renewed(owner, server, of, used), (fresh) =>
+          get(owner, server.id).pipe(
             Effect.flatMap((row) => row === undefined ? Effect.succeed<Known>({}) : open(row)),
             Effect.map((now) => {
-              if (token === undefined) return
-              known = { token, until: now.until }
+              if (fresh === undefined) return
+              token = fresh
+              known = now
               secret.add(token)
               if (secret.size > 8) secret.delete(secret.values().next().value!)
             })
           ))
       )
     return {
-      current: () =>
-        known.until === undefined || known.until - early > clock.unsafeCurrentTimeMillis()
-          ? Promise.resolve(known.token)
-          : fresh(undefined),
+      current: () => isGood(known, clock.unsafeCurrentTimeMillis()) ? Promise.resolve(token) : fresh(undefined),
       renew: fresh,
       widen: (scope) =>
         promised(
           Effect.flatMap(get(owner, server.id), (row) =>
-            row === undefined ? Effect.void : Effect.asVoid(need(row, row.sealed, scope ?? null)))
+            // Tokens that are renewed at this moment stay what they are.
+            row === undefined ? Effect.void : Effect.asVoid(modify(row, (now) => ({
+              ...now,
+              status: "needs_authorization",
+              scope: union(now.scope, scope)
+            }))))
         ),
       secrets: () => [...secret]
     }

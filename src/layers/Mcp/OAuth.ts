@@ -52,6 +52,12 @@ const errorOf = (text: string): string => {
   }
 }
 
+/** Some refuse with a status that says that they do not. */
+const isRefusal = (text: string): boolean => text.includes("\"error\"") && errorOf(text) !== "{}"
+
+/** Other refusals may be those of somebody between, or pass: nothing is given up because of what they say. */
+const isFinal = (status: number) => status === 400 || status === 401
+
 const isEmpty = (status: number) => status === 204 || status === 205 || status === 304
 
 const read = async ({ body }: Response): Promise<string> => {
@@ -78,7 +84,8 @@ export const fetchOf = ({ fetch }: typeof Outbound.Service): typeof globalThis.f
     const value = headers.get(name)
     if (value !== null) kept.set(name, value)
   }
-  return new Response(isEmpty(status) ? null : ok ? text : errorOf(text), { status, headers: kept })
+  const told = ok ? isRefusal(text) ? errorOf(text) : text : isFinal(status) ? errorOf(text) : "{}"
+  return new Response(isEmpty(status) ? null : told, { status, headers: kept })
 }
 
 /** A client that the tenant has registered. */

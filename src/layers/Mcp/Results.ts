@@ -46,6 +46,14 @@ export const veilOf = (secrets: ReadonlyArray<string>): Veil => {
   return (text) => hidden.reduce((shown, secret) => shown.replaceAll(secret, "********"), text)
 }
 
+/** The same value with veiled texts; names of fields stay. Its depth is bounded by whoever parsed it. */
+export const veiledIn = (value: unknown, veil: Veil): unknown => {
+  if (typeof value === "string") return veil(value)
+  if (Array.isArray(value)) return value.map((one) => veiledIn(one, veil))
+  if (typeof value !== "object" || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, veiledIn(one, veil)]))
+}
+
 /** Tells an answer piece by piece. `newBlock` names a file among the parts. */
 export const tell = (
   { content, isError, structuredContent }: Answer,

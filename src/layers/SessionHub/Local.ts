@@ -61,6 +61,9 @@ const sameName = (name: string, request: ChatRequest) => {
 /** How many messages are read at a time to find one. */
 const olderMessages = 200
 
+/** How many, and bytes of them, where it is one of the newest. */
+const newest = { limit: 16, bytes: 1024 * 1024 }
+
 /** A sink that ignores all frames and only learns when the stream ends, and why. */
 const listener = (ended: Deferred.Deferred<string | undefined>): Sink => ({
   write: () => {},
@@ -316,12 +319,14 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
         const own = yield* replyOf(stored)
         if (own !== undefined) return own
         if (stored.finished_reason !== "completed") return neverBegun(stored)
-        // An input that steered has no reply of its own: it went into another one, whose end is awaited.
+        // An input that steered has no reply of its own: it went into the one that was being made then, whose end is awaited.
+        const end = stored.last_seq ?? 0
         const other = yield* running(session)
-        const into = other === undefined
-          ? room.context().findLast(({ role }) => role === "assistant")
-          : yield* replyOf(yield* untilOver(session, other.id, after))
-        return into ?? neverBegun(stored)
+        if (other !== undefined && other.first_seq !== null && other.first_seq < end) {
+          return (yield* replyOf(yield* untilOver(session, other.id, after))) ?? neverBegun(stored)
+        }
+        const { messages } = yield* log.older(session.id, end, newest)
+        return messages.findLast(({ message }) => message.role === "assistant")?.message ?? neverBegun(stored)
       }).pipe(Effect.scoped),
     interrupt: (session, queue) => withTasks(session, owner.interrupt(session, queue)),
     cancel: (session, run) => withTasks(session, owner.cancel(session, run), run),

@@ -40,6 +40,9 @@ const failureOf = ({ message }: EngineFailed): Effect.Effect<never, WorkspaceErr
     ? Effect.fail(full("The disk of the container engine is full."))
     : Effect.fail(new NoProcesses({ detail: `Nothing can be run now. ${message}.` }))
 
+/** What an engine says may be of any kind, and not all of it can be made a text. */
+const wordOf = (value: unknown): string => typeof value === "string" || typeof value === "number" ? `${value}` : ""
+
 interface Info {
   readonly cpus: number
   readonly isRootless: boolean
@@ -49,7 +52,7 @@ const infoOf = (body: unknown): Info & { readonly lacks: string | undefined } =>
   const { MemoryLimit, NCPU, PidsLimit, SecurityOptions } = (body ?? {}) as Readonly<Record<string, unknown>>
   return {
     cpus: typeof NCPU === "number" ? NCPU : 1,
-    isRootless: Array.isArray(SecurityOptions) && SecurityOptions.some((option) => String(option).includes("rootless")),
+    isRootless: Array.isArray(SecurityOptions) && SecurityOptions.some((option) => wordOf(option).includes("rootless")),
     lacks: MemoryLimit === false ? "memory" : PidsLimit === false ? "processes" : undefined
   }
 }
@@ -93,14 +96,14 @@ export const make = Effect.fnUntraced(
       const { Action, Actor } = (line ?? {}) as { readonly Action?: unknown; readonly Actor?: unknown }
       const { Attributes, ID } = (Actor ?? {}) as {
         readonly ID?: unknown
-        readonly Attributes?: Record<string, string>
+        readonly Attributes?: Record<string, unknown>
       }
-      const container = containers.byId(String(ID))
+      const container = containers.byId(wordOf(ID))
       if (Action === "oom" && container !== undefined) container.isShort = true
-      const code = Number(Attributes?.exitCode)
-      if (String(Action).startsWith("exec_die") && Number.isInteger(code)) {
-        const exec = execs.get(String(Attributes?.execID))
-        if (exec !== undefined) Effect.runFork(exec.ended(code))
+      const code = Number.parseInt(wordOf(Attributes?.["exitCode"]), 10)
+      const exec = execs.get(wordOf(Attributes?.["execID"]))
+      if (wordOf(Action).startsWith("exec_die") && Number.isInteger(code) && exec !== undefined) {
+        Effect.runFork(exec.ended(code))
       }
     }
     const filters = encodeURIComponent(

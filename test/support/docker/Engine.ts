@@ -91,7 +91,9 @@ interface Exec {
 }
 
 /** What becomes of a request instead of what it asks for. */
-export type Fault = { readonly status: number; readonly message: string } | "hang" | "cut"
+export type Fault = { readonly status: number; readonly message: string } | "hang" | "cut" | "open"
+
+type Faults = (method: string, path: string) => Fault | undefined | Promise<Fault | undefined>
 
 const system = ["/bin", "/sbin", "/lib", "/lib64"].flatMap((path) => {
   try {
@@ -135,7 +137,7 @@ export const fakeEngine = Effect.acquireRelease(
     const followers = new Set<ServerResponse>()
     const images = new Set(["debian:stable-slim"])
     const state = {
-      fault: undefined as ((method: string, path: string) => Fault | undefined) | undefined,
+      fault: undefined as Faults | undefined,
       info: {
         NCPU: 2,
         MemoryLimit: true,
@@ -221,9 +223,10 @@ export const fakeEngine = Effect.acquireRelease(
       const path = url.pathname
       const route = `${request.method} ${path.replace(/^\/(containers|exec)\/[0-9a-f]{64}/, "/$1/ID")}`
       asked.push(route)
-      const fault = state.fault?.(request.method!, path)
+      const fault = await state.fault?.(request.method!, path)
       if (fault === "hang") return undefined
       if (fault === "cut") return request.socket.destroy()
+      if (fault === "open") return open(request.socket)
       if (fault !== undefined) return json(response, fault.status, { message: fault.message })
       const container = containers.get(idOf(path))
       const isOfOne = path.startsWith("/containers/") && !["/containers/create", "/containers/json"].includes(path)
@@ -338,9 +341,9 @@ export const fakeEngine = Effect.acquireRelease(
       socket.on("error", () => {})
       const url = new URL(request.url ?? "/", "http://docker")
       asked.push(`${request.method} ${url.pathname.replace(/[0-9a-f]{64}/, "ID")}`)
-      const fault = state.fault?.(request.method!, url.pathname)
+      const fault = await state.fault?.(request.method!, url.pathname)
       if (fault === "hang") return undefined
-      if (fault === "cut") return socket.destroy()
+      if (fault === "cut" || fault === "open") return socket.destroy()
       if (fault !== undefined) return refuse(socket, fault.status, fault.message)
       const attached = /^\/containers\/([0-9a-f]{64})\/attach$/.exec(url.pathname)
       if (attached !== null) {
@@ -416,6 +419,10 @@ export const fakeEngine = Effect.acquireRelease(
       /** Cuts the connections of programs that run. */
       cut: () => {
         for (const { socket } of execs.values()) socket?.destroy()
+      },
+      /** Tells those who listen for events what is none. */
+      say: (text: string) => {
+        for (const follower of followers) follower.write(`${text}\n`)
       },
       oom: (id: string) => tell("oom", containers.get(id)!),
       close: () => {

@@ -32,7 +32,9 @@ export const oauthServer = (options: OAuthOptions = {}) =>
     const asked: Array<URLSearchParams> = []
     let issued = 0
     let tokenStatus = 200
+    let refusal = "server_error"
     let slow = 0
+    let slowToDescribe = 0
 
     const json = (response: ServerResponse, status: number, body: object) =>
       response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body))
@@ -55,8 +57,8 @@ export const oauthServer = (options: OAuthOptions = {}) =>
       const params = new URLSearchParams(await bodyOf(request))
       heard.push(`token ${params.get("grant_type")}`)
       if (slow > 0) await new Promise((resolve) => setTimeout(resolve, slow))
-      if (tokenStatus !== 200) {
-        return json(response, tokenStatus, { error: "server_error", error_description: "SECRET" })
+      if (tokenStatus !== 200 || refusal !== "server_error") {
+        return json(response, tokenStatus, { error: refusal, error_description: "SECRET" })
       }
       switch (params.get("grant_type")) {
         case "authorization_code": {
@@ -114,7 +116,10 @@ export const oauthServer = (options: OAuthOptions = {}) =>
       const url = new URL(request.url ?? "/", base)
       switch (url.pathname) {
         case "/.well-known/oauth-protected-resource/mcp":
-          return json(response, 200, { resource: `${base}/mcp`, authorization_servers: [base] })
+          return void setTimeout(
+            () => json(response, 200, { resource: `${base}/mcp`, authorization_servers: [base] }),
+            slowToDescribe
+          )
         case "/.well-known/oauth-authorization-server":
           return json(response, 200, {
             issuer: base,
@@ -185,9 +190,14 @@ export const oauthServer = (options: OAuthOptions = {}) =>
         refresh.clear()
       },
       /** How its tokens are asked for from now on. */
-      answer: (status: number, millis = 0) => {
+      answer: (status: number, millis = 0, error = "server_error") => {
         tokenStatus = status
         slow = millis
+        refusal = error
+      },
+      /** How long it takes to say where one logs in. */
+      describeIn: (millis: number) => {
+        slowToDescribe = millis
       },
       secrets: () => [...access.keys(), ...refresh.keys()]
     }

@@ -29,6 +29,7 @@ export const names = [
   "ask",
   "ask_url",
   "ask_badly",
+  "ask_secret",
   "ask_much"
 ]
 
@@ -46,8 +47,14 @@ const form = {
 export const server = ({ env = {}, mode = "good" }) => {
   let echo = "Says the text again."
   const calls = []
+  const secrets = Object.values(env).join(" and ")
   const list = () =>
     names.map((name) => ({ name, description: name === "echo" ? echo : `The tool ${name}.`, inputSchema: schema }))
+      .concat(secrets === "" ? [] : [{
+        name: "tells",
+        description: `I know ${secrets}.`,
+        inputSchema: { ...schema, description: `It is ${secrets}.` }
+      }])
 
   const onStart = (request, { die, raw, say }) => {
     switch (mode) {
@@ -114,7 +121,7 @@ export const server = ({ env = {}, mode = "good" }) => {
       case "echo":
         return answer(text(`${given.text ?? ""}`))
       case "secret":
-        return answer(text(`I know ${Object.values(env).join(" and ")}.`))
+        return answer(text(`I know ${secrets}.`))
       case "picture":
         return answer({ content: [{ type: "image", data: pixel, mimeType: "image/png" }] })
       case "resource":
@@ -185,6 +192,16 @@ export const server = ({ env = {}, mode = "good" }) => {
         return ask(
           say,
           { mode: "url", message: "Open it.", url: "https://example.com/consent", elicitationId: "e1" },
+          (said) => answer(text(JSON.stringify(said)))
+        )
+      case "ask_secret":
+        return ask(
+          say,
+          {
+            mode: "form",
+            message: `I know ${secrets}.`,
+            requestedSchema: { type: "object", properties: { a: { type: "string", title: secrets, default: secrets } } }
+          },
           (said) => answer(text(JSON.stringify(said)))
         )
       case "ask_badly":

@@ -11,7 +11,15 @@ import { hostname } from "node:os"
 import type { WorkspaceKey, WorkspaceLimits } from "../../../domain/Workspace.ts"
 import { supervise } from "../../Supervise.ts"
 import { environment, root } from "../Sandbox.ts"
-import type { Engine, EngineFailed } from "./Engine.ts"
+import { type Engine, EngineFailed } from "./Engine.ts"
+
+/** Those who wait for the container of a workspace, one after the other. */
+interface Line {
+  readonly turn: Effect.Semaphore
+  users: number
+  /** The workspace has gone meanwhile. */
+  isOver: boolean
+}
 
 export interface Options {
   readonly image: string
@@ -46,6 +54,8 @@ const maxCpus = 2
 /** Processes of a container that are the container's own. */
 const ownProcesses = 2
 
+const removed = new EngineFailed({ status: 0, message: "The workspace was removed meanwhile" })
+
 /** Longest time for the containers to be gone at the end of the server. */
 const leaveTimeout = Duration.seconds(5)
 
@@ -69,7 +79,7 @@ export const make = Effect.fnUntraced(function*(
   cpus: number
 ) {
   const containers = new Map<WorkspaceKey, Container>()
-  const locks = new Map<WorkspaceKey, Effect.Semaphore>()
+  const lines = new Map<WorkspaceKey, Line>()
   const self = nameOf(process.pid)
 
   const discard = (id: string) => Effect.ignore(engine.call("DELETE", `/containers/${id}?force=1&v=1`))
@@ -157,7 +167,6 @@ export const make = Effect.fnUntraced(function*(
           Deferred.unsafeDone(container.over, Effect.void)
         })
         yield* Effect.onError(engine.call("POST", `/containers/${id}/start`), () => Effect.sync(() => input.destroy()))
-        containers.set(key, container)
         return container
       }).pipe(Effect.onError(() => discard(id)))
     }).pipe(
@@ -168,13 +177,34 @@ export const make = Effect.fnUntraced(function*(
   const remove = (container: Container) =>
     Effect.ensuring(discard(container.id), Effect.sync(() => container.input.destroy()))
 
+  /** Ends this one, if it is there still. */
+  const endThis = (key: WorkspaceKey, container: Container) =>
+    Effect.suspend(() => {
+      if (containers.get(key) === container) containers.delete(key)
+      return remove(container)
+    })
+
+  const inLine = <A, E>(key: WorkspaceKey, work: (line: Line) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        const line = lines.get(key) ?? { turn: Effect.unsafeMakeSemaphore(1), users: 0, isOver: false }
+        line.users++
+        lines.set(key, line)
+        return line
+      }),
+      (line) => line.turn.withPermits(1)(Effect.suspend(() => work(line))),
+      (line) =>
+        Effect.sync(() => {
+          if (--line.users === 0 && lines.get(key) === line) lines.delete(key)
+        })
+    )
+
   const evict = Effect.gen(function*() {
     const now = yield* Clock.currentTimeMillis
     for (const [key, container] of containers) {
       if (container.users > 0 || now - container.idleSince < Duration.toMillis(idle)) continue
       // Out of the map before anything waits: who comes now gets another one.
       containers.delete(key)
-      locks.delete(key)
       yield* remove(container)
     }
   })
@@ -196,13 +226,18 @@ export const make = Effect.fnUntraced(function*(
     /** The container of a workspace, which stays while the scope is open. `files` is the folder as the engine sees it. */
     use: (key: WorkspaceKey, files: string, user: string) =>
       Effect.acquireRelease(
-        Effect.suspend(() => {
-          const lock = locks.get(key) ?? Effect.unsafeMakeSemaphore(1)
-          locks.set(key, lock)
-          return lock.withPermits(1)(Effect.suspend(() => {
-            const known = containers.get(key)
-            return known === undefined ? create(key, files, user) : Effect.succeed(known)
-          })).pipe(Effect.tap((container) => Effect.sync(() => void container.users++)))
+        inLine(key, (line): Effect.Effect<Container, EngineFailed> => {
+          // What is there now may be of a workspace that was made after it.
+          if (line.isOver) return removed
+          const known = containers.get(key)
+          const used = (container: Container): Effect.Effect<Container, EngineFailed> => {
+            if (line.isOver) return Effect.zipRight(remove(container), removed)
+            // It may have ended already.
+            if (!container.input.destroyed) containers.set(key, container)
+            container.users++
+            return Effect.succeed(container)
+          }
+          return known === undefined ? Effect.flatMap(create(key, files, user), used) : used(known)
         }),
         (container) =>
           Effect.map(Clock.currentTimeMillis, (now) => {
@@ -210,21 +245,16 @@ export const make = Effect.fnUntraced(function*(
             container.idleSince = now
           })
       ),
-    /** Ends the container of a workspace with all that runs in it. */
+    /** Ends the container of a workspace with all that runs in it. Who waits for it gets none. */
     end: (key: WorkspaceKey) =>
       Effect.suspend(() => {
+        const line = lines.get(key)
+        if (line !== undefined) line.isOver = true
+        lines.delete(key)
         const container = containers.get(key)
-        locks.delete(key)
-        if (container === undefined) return Effect.void
-        containers.delete(key)
-        return remove(container)
+        return container === undefined ? Effect.void : endThis(key, container)
       }),
-    /** Ends this one, if it is there still. */
-    endThis: (key: WorkspaceKey, container: Container) =>
-      Effect.suspend(() => {
-        if (containers.get(key) === container) containers.delete(key)
-        return remove(container)
-      }),
+    endThis,
     /** How many processes it has beside its own; undefined when it is gone. */
     strays: ({ id }: Container) =>
       engine.call("GET", `/containers/${id}/top`).pipe(

@@ -114,6 +114,12 @@ export const make = (address: string): Engine => {
     return () => clearTimeout(timer)
   }
 
+  /** It opens a connection where an answer was asked for. */
+  const unasked = (fail: (error: EngineFailed) => void) => (_: IncomingMessage, socket: Socket) => {
+    socket.destroy()
+    fail(away("its answer is none"))
+  }
+
   return {
     address,
     call: (method, path, body) =>
@@ -123,6 +129,7 @@ export const make = (address: string): Engine => {
         const asked = begin(method, path, body, {}, fail)
         const inTime = timed(asked, fail)
         asked.on("close", inTime)
+        asked.on("upgrade", unasked(fail))
         asked.on("response", (answer) =>
           textOf(answer, (text) => {
             const status = answer.statusCode ?? 0
@@ -160,6 +167,7 @@ export const make = (address: string): Engine => {
         const fail = (error: EngineFailed) => resume(Effect.fail(error))
         if (dial === undefined) return fail(away("this is no address of one"))
         const asked = begin("GET", path, undefined, {}, fail)
+        asked.on("upgrade", unasked(fail))
         asked.on("response", (answer) => {
           if ((answer.statusCode ?? 0) >= 400) {
             return textOf(answer, (text) => fail(refusal(answer.statusCode ?? 0, text ?? "")))
