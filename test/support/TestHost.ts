@@ -218,7 +218,9 @@ export interface TestHostOptions extends Partial<Server.Options> {
 
 export const layer = ({ host = Host.layerMemory, ...options }: TestHostOptions = {}) =>
   Layer.unwrapEffect(Effect.sync(() => {
-    const connections = options.connections ?? Connections.createServer({ maxConnections: undefined })
+    const { allowedHosts = [], corsOrigins = [], loopback = true } = options
+    const admitsOrigin = Hosts.admitsOrigin({ loopback, corsOrigins, allowedHosts })
+    const connections = options.connections ?? Connections.createServer({ maxConnections: undefined, admitsOrigin })
     return talkTo.pipe(
       Layer.provideMerge(
         Server.layer({ loopback: true, corsOrigins: [], allowedHosts: [], channels, ...options, connections })

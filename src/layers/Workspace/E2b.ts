@@ -36,7 +36,7 @@ export interface Options extends Shared.Options, ServiceOptions {
 
 export const noKey = "STOA_E2B_API_KEY is missing"
 
-const plain = (url: string) => url.replace(/\/+$/, "")
+const plain = (url: string): string => url.endsWith("/") ? plain(url.slice(0, -1)) : url
 
 /** The service that the settings name; undefined without a key. */
 export const serviceOf = (settings: Settings): ServiceOptions | undefined =>
