@@ -33,7 +33,7 @@ export const ElicitationRequest = Schema.Union(
     url: Schema.String.pipe(
       Schema.maxLength(maxUrl),
       Schema.filter((url) => (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) || "Expected an address")
-    )
+    ).annotations({ arbitrary: () => (fc) => fc.webUrl() })
   })
 )
 export type ElicitationRequest = typeof ElicitationRequest.Type
