@@ -12,7 +12,7 @@ import { fakeEngine, type Fault } from "../support/docker/Engine.ts"
 import { freshOwner } from "../support/fixtures.ts"
 import { eventually } from "../support/live.ts"
 import { patience } from "../support/Patience.ts"
-import { fresh, isSandboxed, options, sh, temporary } from "../support/workspaces.ts"
+import { fresh, isSandboxed, options, sh, someOf, temporary } from "../support/workspaces.ts"
 
 if (isSandboxed) {
   workspaceContract(
@@ -170,11 +170,12 @@ describe.skipIf(!isSandboxed)("A container engine", () => {
     )
   }, patience(30_000))
 
-  it("leaves no container of a workspace that is removed while it is made", async () => {
+  it("leaves no container of a workspace that is removed while it is made, nor of one that is made again", async () => {
     await onEngine((engine) =>
       Effect.gen(function*() {
         const owner = freshOwner()
-        const w = yield* fresh(owner)
+        const of = someOf()
+        const w = yield* fresh(owner, of)
         let go = () => {}
         const gate = new Promise<undefined>((resolve) => go = () => resolve(undefined))
         const isMaking = new Promise<void>((resolve) => {
@@ -188,11 +189,11 @@ describe.skipIf(!isSandboxed)("A container engine", () => {
         const first = yield* Effect.fork(Effect.flip(sh(w, "true")))
         yield* Effect.promise(() => isMaking)
         yield* Effect.flatMap(Workspace, ({ remove }) => remove(owner, w.id))
+        yield* Effect.scoped(Effect.flatMap(fresh(owner, of), (again) => sh(again, "true")))
         go()
         assert.strictEqual((yield* Fiber.join(first))._tag, "Gone")
         yield* eventually("containers", Effect.sync(() => engine.containers().length), (count) => count === 0)
-      }).pipe(Effect.scoped)
-    )
+      }).pipe(Effect.scoped), { idle: Duration.millis(300) })
   }, patience(30_000))
 
   it(
