@@ -40,7 +40,15 @@ const handshakes = new WeakMap<object, Handshake>()
 export const handshakeOf = (request: HttpServerRequest.HttpServerRequest): Handshake | undefined =>
   handshakes.get(requestOf(request))
 
-export const make = () => {
+export interface Upgrades {
+  /** The class of a server's requests. */
+  readonly Request: typeof IncomingMessage
+  readonly listen: (node: Server) => void
+  /** Which URLs may be asked for a WebSocket. */
+  readonly take: (wanted: Takes) => void
+}
+
+export const make = (): Upgrades => {
   let takes: Takes = () => false
 
   /** Node asks from inside of its parser, where whatever is thrown would end the process. */
@@ -103,7 +111,6 @@ export const make = () => {
   return {
     Request,
     listen,
-    /** Which URLs may be asked for one. */
     take: (wanted: Takes) => {
       takes = wanted
     }
