@@ -290,13 +290,17 @@ layer(TestHost.layer({ host: Layer.provideMerge(counting, Host.layerMemory) }), 
             body: body(text)
           }))
         const one = yield* asking("/chat", revoked, "sleep 600000")
-        const two = yield* asking("/chat/reply", revoked, "say two")
-        const three = yield* asking("/chat/reply", other, "say three")
         const waiting = Effect.map(
           call("GET", `/sessions/${session_id}/runs`, { user }),
           ({ json }) => (json.runs as ReadonlyArray<unknown>).length
         )
-        yield* Effect.repeat(Effect.delay(waiting, "10 millis"), { until: (count) => count === 3 })
+        const until = (wanted: number) =>
+          Effect.repeat(Effect.delay(waiting, "10 millis"), { until: (count) => count === wanted })
+        // The one that never ends comes first: the others wait behind it.
+        yield* until(1)
+        const two = yield* asking("/chat/reply", revoked, "say two")
+        const three = yield* asking("/chat/reply", other, "say three")
+        yield* until(3)
         const headers = { authorization: `Bearer ${admin.key}` }
         assert.strictEqual((yield* call("DELETE", `/keys/${revoked.id}`, { headers })).status, 200)
         for (const fiber of [one, two]) {
