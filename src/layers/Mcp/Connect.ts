@@ -10,7 +10,7 @@ import { Workspace, type WorkspaceOf } from "../../services/Workspace.ts"
 import { maxProgress } from "./Calls.ts"
 import * as Client from "./Client.ts"
 import * as Http from "./Http.ts"
-import type { Logins } from "./Logins.ts"
+import type { Authorizations } from "./oauth/Authorizations.ts"
 import { veilOf } from "./Results.ts"
 import * as Stdio from "./Stdio.ts"
 
@@ -41,7 +41,7 @@ export const timeoutOf = ({ config, execution_timeout }: McpServer): Duration.Du
   return seconds === null ? usualTimeout : Duration.seconds(seconds)
 }
 
-export const make = Effect.fnUntraced(function*(logins: Logins) {
+export const make = Effect.fnUntraced(function*(authorizations: Authorizations) {
   const outbound = yield* Outbound
   const vault = yield* Vault
   const workspaces = yield* Workspace
@@ -72,7 +72,7 @@ export const make = Effect.fnUntraced(function*(logins: Logins) {
       if (config.type === "http_mcp") {
         const address = url ?? config.origin
         if (outbound.forbids(address)) return yield* Client.failedWith("config")
-        const tokens = yield* logins.tokens(owner, server, secrets)
+        const tokens = yield* authorizations.tokens(owner, server, secrets)
         const veil = tokens === undefined
           ? veilOf(hidden)
           : (text: string) => veilOf([...hidden, ...tokens.secrets()])(text)

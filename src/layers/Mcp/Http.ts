@@ -3,7 +3,7 @@ import type * as Official from "@modelcontextprotocol/client"
 import type { Transport } from "@modelcontextprotocol/client"
 import type { Outbound } from "../../services/Outbound.ts"
 import { maxMessage, messageBound, perTurn } from "./Bounds.ts"
-import { authorized, type Tokens } from "./Tokens.ts"
+import { authorized, type Tokens } from "./oauth/Tokens.ts"
 
 /** Requests of one connection that are open at once. A server could make the client answer it for ever. */
 const maxOpen = 32

@@ -22,7 +22,7 @@ import { timestampOf } from "../../services/Now.ts"
 import { Vault } from "../../services/Vault.ts"
 import type { WorkspaceOf } from "../../services/Workspace.ts"
 import * as Connect from "./Connect.ts"
-import type { Logins } from "./Logins.ts"
+import type { Authorizations } from "./oauth/Authorizations.ts"
 import type * as Records from "./Records.ts"
 
 export const onlyAdmins = new Forbidden({
@@ -76,9 +76,9 @@ const failedTest = ({ message, problem }: McpFailed): McpServerTest => ({
 })
 
 export const make = Effect.fnUntraced(function*(
-  records: Effect.Effect.Success<typeof Records.make>,
+  records: Records.Records,
   connect: Connect.Connect,
-  logins: Logins
+  authorizations: Authorizations
 ) {
   const vault = yield* Vault
   const newId = yield* NewId
@@ -87,7 +87,7 @@ export const make = Effect.fnUntraced(function*(
 
   const viewOf = (server: McpServer, owner: UserId) =>
     Effect.map(
-      server.config?.type === "http_mcp" ? logins.status(owner, server.id) : Effect.succeed(null),
+      server.config?.type === "http_mcp" ? authorizations.status(owner, server.id) : Effect.succeed(null),
       (authorization) => libraryView(server, owner, authorization)
     )
 
@@ -196,7 +196,10 @@ export const make = Effect.fnUntraced(function*(
     changeInLibrary,
     removeFromLibrary: (owner: UserId, id: McpServerId) =>
       // Its tokens are told to be over while they are still known.
-      mine(owner, id).pipe(Effect.zipRight(logins.forget(owner, id)), Effect.zipRight(records.remove(owner, id))),
+      mine(owner, id).pipe(
+        Effect.zipRight(authorizations.forget(owner, id)),
+        Effect.zipRight(records.remove(owner, id))
+      ),
     test
   }
 })

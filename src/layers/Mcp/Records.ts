@@ -168,6 +168,8 @@ export const make = Effect.map(Storage, ({ mcpServers }) => {
   }
 })
 
+export type Records = Effect.Effect.Success<typeof make>
+
 /** The id of a server of a workspace. Each name has one, so that two who add a server at once cannot both do it. */
 export const idOf = (owner: UserId, key: WorkspaceKey, name: string): McpServerId =>
   McpServerId.make(createHash("sha256").update(JSON.stringify([owner, key, name])).digest("hex").slice(0, 32))

@@ -1,25 +1,24 @@
 /** Authorizations with servers at addresses, as people begin and end them. */
 import { Effect } from "effect"
-import { NotFound } from "../../domain/Errors.ts"
-import type { McpServerId, UserId } from "../../domain/Ids.ts"
-import type { McpAuthorizationReturn } from "../../domain/McpAuthorization.ts"
-import type { McpSecrets, McpServer } from "../../domain/McpServer.ts"
-import type { McpFailed } from "../../services/Mcp.ts"
-import { type McpCallback } from "../../services/Mcp.ts"
-import { failedWith } from "./Client.ts"
-import type { Connect } from "./Connect.ts"
-import type { Logins } from "./Logins.ts"
+import { NotFound } from "../../../domain/Errors.ts"
+import type { McpServerId, UserId } from "../../../domain/Ids.ts"
+import type { McpAuthorizationReturn } from "../../../domain/McpAuthorization.ts"
+import type { McpSecrets, McpServer } from "../../../domain/McpServer.ts"
+import type { McpCallback, McpFailed } from "../../../services/Mcp.ts"
+import { failedWith } from "../Client.ts"
+import type { Connect } from "../Connect.ts"
+import type * as Records from "../Records.ts"
+import { askedOf, type Authorizations } from "./Authorizations.ts"
 import { documentOf } from "./OAuth.ts"
-import type * as Records from "./Records.ts"
 
 /** Servers that are looked at together after an authorization, and longest time for all. The others follow with their next call. */
 const concurrency = 4
 const lookTimeout = "20 seconds"
 
 export const make = (
-  records: Effect.Effect.Success<typeof Records.make>,
+  records: Records.Records,
   connect: Connect,
-  logins: Logins,
+  authorizations: Authorizations,
   see: (placed: Records.Placed) => Effect.Effect<void>
 ) => {
   /** Servers that have waited for it have their tools now. */
@@ -33,7 +32,7 @@ export const make = (
 
   const begin = Effect.fnUntraced(function*(owner: UserId, source: McpServer | undefined, callback: McpCallback) {
     if (source === undefined) return yield* failedWith("config")
-    const begun = yield* logins.begin(owner, source, yield* connect.secretsOf(source), callback)
+    const begun = yield* authorizations.begin(owner, source, yield* connect.secretsOf(source), callback)
     if (begun.authorization_url === null) yield* seeAll(owner, source.id)
     return begun
   })
@@ -45,18 +44,17 @@ export const make = (
     if (config.oauth !== undefined) return true
     if (config.headers.some((name) => name.toLowerCase() === "authorization")) return false
     const { url } = yield* Effect.orElseSucceed(connect.secretsOf({ config, ...server }), (): McpSecrets => ({}))
-    return yield* logins.isOffered(url ?? config.origin)
+    return yield* authorizations.isOffered(url ?? config.origin)
   })
 
   const finishAuthorization = Effect.fn("Mcp.finishAuthorization")(function*(back: McpAuthorizationReturn) {
     let name = ""
-    const { server_id, user_id } = yield* logins.finish(back, (row) =>
+    const { server_id, user_id } = yield* authorizations.finish(back, (row) =>
       Effect.gen(function*() {
         const server = yield* records.byId(row.server_id)
         if (server?.config?.type !== "http_mcp") return undefined
         name = server.name
-        const secrets = yield* connect.secretsOf(server)
-        return { config: server.config, secrets, url: secrets.url ?? server.config.origin }
+        return askedOf(server, yield* connect.secretsOf(server))
       }))
     yield* seeAll(user_id, server_id)
     return name
@@ -74,7 +72,7 @@ export const make = (
         }
       ),
       attemptOf: Effect.fnUntraced(function*(state: string) {
-        const row = yield* logins.find(state)
+        const row = yield* authorizations.find(state)
         const server = row === undefined ? undefined : yield* records.byId(row.server_id)
         return row === undefined || server === undefined ? undefined : { owner: row.user_id, server: server.name }
       }),
@@ -83,3 +81,5 @@ export const make = (
     }
   }
 }
+
+export type Authorizing = ReturnType<typeof make>
