@@ -5,31 +5,18 @@ import type { UserId } from "../../src/domain/Ids.ts"
 import { ApiKeys } from "../../src/services/ApiKeys.ts"
 import { atAddress } from "../support/mcp/Address.ts"
 import { host, programOf } from "../support/mcp/Servers.ts"
+import { tenant } from "../support/mcp/Tenant.ts"
 import { patience } from "../support/Patience.ts"
 import * as TestHost from "../support/TestHost.ts"
 
 const { TestHost: Door } = TestHost
 
-let users = 0
-
 /** A user with a session that has the server of the tests, and what goes on in it. */
 const someone = Effect.gen(function*() {
   const { call } = yield* Door
-  const user = `asked-${users++}`
-  const { agent_id } = (yield* call("POST", "/agent", { user, body: { name: "A" } })).json
-  const { credential_id } =
-    (yield* call("POST", "/credential", { user, body: { data: { type: "demo_credential" } } })).json
-  const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script" }
-  const { session_id } = (yield* call("POST", "/sessions", { user, body: { agent_id, chat_model_config } })).json
-  yield* call("PATCH", `/sessions/${session_id}`, { user, body: { permission_mode: "bypass" } })
+  const { agent_id, chat, session_id, user } = yield* tenant
   const add = (body: object, headers: Readonly<Record<string, string>> = {}) =>
     call("POST", `/workspace/mcp?session_id=${session_id}`, { user, body, headers })
-  const chat = (text: string) =>
-    call("POST", "/chat", {
-      user,
-      headers: { accept: "application/json" },
-      body: { agent_id, session_id, input: { content: text } }
-    })
   const path = `/sessions/${session_id}/elicitations`
   const open = Effect.map(call("GET", path, { user }), ({ json }) => json.elicitations)
   const asked = Effect.repeat(Effect.delay(open, "20 millis"), { until: (all): boolean => all.length > 0 }).pipe(

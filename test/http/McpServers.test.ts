@@ -5,31 +5,18 @@ import type { UserId } from "../../src/domain/Ids.ts"
 import { ApiKeys } from "../../src/services/ApiKeys.ts"
 import { atAddress } from "../support/mcp/Address.ts"
 import { host, programOf } from "../support/mcp/Servers.ts"
+import { tenant } from "../support/mcp/Tenant.ts"
 import { patience } from "../support/Patience.ts"
 import * as TestHost from "../support/TestHost.ts"
 
 const { TestHost: Door } = TestHost
 
-let users = 0
-
 /** A user with a session, and calls about its workspace. */
 const someone = Effect.gen(function*() {
   const { call } = yield* Door
-  const user = `mcp-${users++}`
-  const { agent_id } = (yield* call("POST", "/agent", { user, body: { name: "A" } })).json
-  const { credential_id } =
-    (yield* call("POST", "/credential", { user, body: { data: { type: "demo_credential" } } })).json
-  const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script" }
-  const { session_id } = (yield* call("POST", "/sessions", { user, body: { agent_id, chat_model_config } })).json
-  yield* call("PATCH", `/sessions/${session_id}`, { user, body: { permission_mode: "bypass" } })
+  const { agent_id, chat, session_id, user } = yield* tenant
   const about = (method: string, path = "", more: TestHost.Call = {}) =>
     call(method, `/workspace/mcp${path}?agent_id=${agent_id}&session_id=${session_id}`, { user, ...more })
-  const chat = (text: string) =>
-    call("POST", "/chat", {
-      user,
-      headers: { accept: "application/json" },
-      body: { agent_id, session_id, input: { content: text } }
-    })
   return { user, agent_id, session_id, about, chat }
 })
 

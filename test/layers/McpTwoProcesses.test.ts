@@ -29,27 +29,35 @@ const process = Effect.gen(function*() {
   return { do: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provide(effect, host) }
 })
 
+type Process = Effect.Effect.Success<typeof process>
+
 const two = Effect.all([process, process])
 
 const database = Layer.effect(Database, Effect.promise(() => freshDatabase()))
 const callback = { redirect: "http://127.0.0.1:1/mcp/authorize/callback", metadata: "http://127.0.0.1:1/client.json" }
+
+/** Somebody who has begun to authorize the server at one process and has come back to another. */
+const authorized = Effect.fnUntraced(function*(at: Process, back: Process, url: string) {
+  const session = yield* at.do(conversation("demo-script", { mode: "bypass" }))
+  const owner = session.user_id
+  const of = { agent_id: session.agent_id, workspace_id: session.config.workspace_id }
+  yield* at.do(Effect.flatMap(Mcp, ({ add }) => add({ user_id: owner, isAdmin: false }, of, addressOf("web", url))))
+  const begun = yield* at.do(Effect.flatMap(Mcp, ({ authorize }) => authorize(owner, of, "web", callback)))
+  const found = yield* Effect.promise(async () => {
+    const { headers } = await fetch(begun.authorization_url!, { redirect: "manual" })
+    return new URL(headers.get("location")!).searchParams
+  })
+  const [state, code, iss] = ["state", "code", "iss"].map((name) => found.get(name)!)
+  yield* back.do(Effect.flatMap(Mcp, ({ finishAuthorization }) => finishAuthorization({ state: state!, code, iss })))
+  return { of, owner }
+})
 
 layer(database, { timeout: patience(60_000), excludeTestServices: true })("Two processes", (it) => {
   it.scoped("renew tokens once for both, and a person who was at one has authorized both", () =>
     Effect.gen(function*() {
       const [a, b] = yield* two
       const { expire, answer, heard, url } = yield* oauthServer()
-      const session = yield* a.do(conversation("demo-script", { mode: "bypass" }))
-      const owner = session.user_id
-      const of = { agent_id: session.agent_id, workspace_id: session.config.workspace_id }
-      yield* a.do(Effect.flatMap(Mcp, ({ add }) => add({ user_id: owner, isAdmin: false }, of, addressOf("web", url))))
-      const begun = yield* a.do(Effect.flatMap(Mcp, ({ authorize }) => authorize(owner, of, "web", callback)))
-      const back = yield* Effect.promise(async () => {
-        const { headers } = await fetch(begun.authorization_url!, { redirect: "manual" })
-        return new URL(headers.get("location")!).searchParams
-      })
-      const [state, code, iss] = ["state", "code", "iss"].map((name) => back.get(name)!)
-      yield* b.do(Effect.flatMap(Mcp, ({ finishAuthorization }) => finishAuthorization({ state: state!, code, iss })))
+      const { of, owner } = yield* authorized(a, b, url)
       // What another process has changed is seen within seconds.
       const called = Effect.flatMap(Mcp, ({ call }) =>
         Effect.repeat(
@@ -69,17 +77,7 @@ layer(database, { timeout: patience(60_000), excludeTestServices: true })("Two p
       const ending = yield* Scope.make()
       const [a, b] = [yield* Scope.extend(process, ending), yield* process]
       const { answer, expire, heard, url } = yield* oauthServer()
-      const session = yield* a.do(conversation("demo-script", { mode: "bypass" }))
-      const owner = session.user_id
-      const of = { agent_id: session.agent_id, workspace_id: session.config.workspace_id }
-      yield* a.do(Effect.flatMap(Mcp, ({ add }) => add({ user_id: owner, isAdmin: false }, of, addressOf("web", url))))
-      const begun = yield* a.do(Effect.flatMap(Mcp, ({ authorize }) => authorize(owner, of, "web", callback)))
-      const back = yield* Effect.promise(async () => {
-        const { headers } = await fetch(begun.authorization_url!, { redirect: "manual" })
-        return new URL(headers.get("location")!).searchParams
-      })
-      const [state, code, iss] = ["state", "code", "iss"].map((name) => back.get(name)!)
-      yield* a.do(Effect.flatMap(Mcp, ({ finishAuthorization }) => finishAuthorization({ state: state!, code, iss })))
+      const { of, owner } = yield* authorized(a, a, url)
       const called = Effect.flatMap(Mcp, ({ call }) => call(owner, of, "mcp__web__echo", { text: "x" }, () => {}))
       assert.strictEqual(yield* a.do(called), "success")
       expire()

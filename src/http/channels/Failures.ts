@@ -1,12 +1,5 @@
 /** What went wrong with a run, as the errors that every answer can tell of. */
-import {
-  type Conflict,
-  Internal,
-  Invalid,
-  LimitReached,
-  ProviderFailed,
-  type Unavailable
-} from "../../domain/Errors.ts"
+import { type Conflict, Internal, Invalid, LimitReached, ProviderFailed, Unavailable } from "../../domain/Errors.ts"
 import type { AgentEvent } from "../../domain/Event.ts"
 import type { RunError } from "../../domain/RunError.ts"
 
@@ -35,3 +28,13 @@ export const problemOf = (event: AgentEvent): Failure | undefined => {
   if (event.error !== null && event.finished_reason === "error") return ofError(event.error)
   return event.finished_reason === "interrupted" ? stopped : undefined
 }
+
+/** The stream was ended before its run: by the server, or because the client did not read. */
+export const cutShort = (comment: string | undefined) =>
+  new Unavailable({
+    code: comment === "lagging" ? "lagging" : "interrupted",
+    detail: comment === "lagging"
+      ? "The stream was ended because it was not read."
+      : "The server ended the stream before its run: it is stopping, or another process goes on with the run.",
+    retry_after: 2
+  })

@@ -5,7 +5,7 @@
  */
 import { Deferred, Effect, FiberId, Option, type Scope } from "effect"
 import type { Accepted } from "../../domain/Chat.ts"
-import { Conflict, type Gone, type Malformed, Unavailable } from "../../domain/Errors.ts"
+import { Conflict, type Gone, type Malformed } from "../../domain/Errors.ts"
 import { type AgentEvent, endsStream } from "../../domain/Event.ts"
 import { eventsOf } from "../../domain/Frames.ts"
 import type { Session } from "../../domain/Session.ts"
@@ -13,7 +13,7 @@ import type { Sink } from "../../services/Rooms.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Sse } from "../Sse.ts"
 import type { Encoder, Policy } from "./Channel.ts"
-import { type Failure, problemOf } from "./Failures.ts"
+import { cutShort, type Failure, problemOf } from "./Failures.ts"
 import * as Rewriting from "./Rewriting.ts"
 
 /** How long a failure may still be told by the status of the answer; then the stream begins, so that its client hears something. */
@@ -21,16 +21,6 @@ const patience = "10 seconds"
 
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
-
-/** The stream was ended before its run: by the server, or because the client did not read. */
-const cutShort = (comment: string | undefined) =>
-  new Unavailable({
-    code: comment === "lagging" ? "lagging" : "interrupted",
-    detail: comment === "lagging"
-      ? "The stream was ended because it was not read."
-      : "The server ended the stream before its run: it is stopping, or another process goes on with the run.",
-    retry_after: 2
-  })
 
 const approvalRefused = new Conflict({
   code: "approval_required",

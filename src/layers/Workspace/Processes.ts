@@ -2,15 +2,15 @@
  * Programs of workspaces as processes of this machine. Each is the leader of a process group
  * that ends as a whole: when its scope closes, when it ends itself, or when it passes a bound.
  */
-import * as NodeStream from "@effect/platform-node/NodeStream"
-import { Deferred, Duration, Effect, Stream } from "effect"
+import { Deferred, Duration, Effect } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
-import type { Readable, Writable } from "node:stream"
+import type { Writable } from "node:stream"
 import { LimitReached } from "../../domain/Errors.ts"
 import { NoProcesses, type WorkspaceLimits } from "../../domain/Workspace.ts"
 import type { Ended, Exit } from "../../services/Workspace.ts"
 import type { Begun, Spawning } from "./Backend.ts"
 import { codeOf } from "./Confined.ts"
+import * as Printed from "./Printed.ts"
 import * as Watch from "./Watch.ts"
 
 /** Most bytes that a program prints, unless it says another number. */
@@ -134,18 +134,11 @@ export const begin = Effect.fnUntraced(function*(launch: Launch, { before, comma
     })
 
   const scope = yield* Effect.scope
-  const most = command.maxOutput ?? maxOutput
-  let printed = 0
-  const output = (readable: Readable) =>
-    NodeStream.fromReadable<never, Uint8Array>(() => readable, () => undefined as never, { closeOnDone: false }).pipe(
-      Stream.tap((piece) => {
-        printed += piece.length
-        return printed > most && why === undefined ? Effect.forkIn(end("output"), scope) : Effect.void
-      }),
-      // A broken pipe is the end of the stream.
-      Stream.catchAllCause(() => Stream.empty),
-      Stream.interruptWhenDeferred(cut)
-    )
+  const output = Printed.make({
+    most: command.maxOutput ?? maxOutput,
+    beyond: Effect.suspend(() => why === undefined ? Effect.forkIn(end("output"), scope) : Effect.void),
+    cut
+  })
 
   if (command.timeout !== undefined) {
     yield* Effect.forkScoped(Effect.delay(end("timeout"), command.timeout))

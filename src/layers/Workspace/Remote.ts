@@ -2,11 +2,11 @@
  * Programs that run elsewhere than as processes of this one: in a container, or on another machine. What carries them has
  * to end them and what they leave behind; the bounds are kept here, the same for all.
  */
-import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Deferred, Duration, Effect, Stream } from "effect"
 import type { Readable } from "node:stream"
 import type { Ended, Exit } from "../../services/Workspace.ts"
 import type { Begun, Spawning } from "./Backend.ts"
+import * as Printed from "./Printed.ts"
 import { countFiles, maxOutput } from "./Processes.ts"
 
 /** How long a killed program may take to be gone, and its output to be read. */
@@ -59,19 +59,13 @@ export const begin = Effect.fnUntraced(function*(carrier: Carrier, { before, com
       yield* Deferred.succeed(over, { code: null, signal: "SIGKILL", ended: why })
     })
 
-  const most = command.maxOutput ?? maxOutput
-  let printed = 0
+  const printed = Printed.make({
+    most: command.maxOutput ?? maxOutput,
+    beyond: Effect.suspend(() => why === undefined ? Effect.forkIn(end("output"), scope) : Effect.void),
+    cut
+  })
   const output = (readable: Readable, isRead: Deferred.Deferred<void>) =>
-    NodeStream.fromReadable<never, Uint8Array>(() => readable, () => undefined as never, { closeOnDone: false }).pipe(
-      Stream.tap((piece) => {
-        printed += piece.length
-        return printed > most && why === undefined ? Effect.forkIn(end("output"), scope) : Effect.void
-      }),
-      // A broken connection is the end of the stream.
-      Stream.catchAllCause(() => Stream.empty),
-      Stream.interruptWhenDeferred(cut),
-      Stream.ensuring(Deferred.succeed(isRead, undefined))
-    )
+    Stream.ensuring(printed(readable), Deferred.succeed(isRead, undefined))
 
   if (command.timeout !== undefined) yield* Effect.forkScoped(Effect.delay(end("timeout"), command.timeout))
   yield* Effect.forkScoped(countFiles(place, before, limits, end))

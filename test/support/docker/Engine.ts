@@ -6,12 +6,13 @@
 import { Effect, Either, ParseResult, Schema } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readlinkSync, rmSync } from "node:fs"
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { connect, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import type { Duplex } from "node:stream"
+import { isRoot, system, words } from "../bubblewrap.ts"
 
 const Text = Schema.String
 const Limit = Schema.Struct({
@@ -94,18 +95,6 @@ interface Exec {
 export type Fault = { readonly status: number; readonly message: string } | "hang" | "cut" | "open"
 
 type Faults = (method: string, path: string) => Fault | undefined | Promise<Fault | undefined>
-
-const system = ["/bin", "/sbin", "/lib", "/lib64"].flatMap((path) => {
-  try {
-    return lstatSync(path).isSymbolicLink() ? ["--symlink", readlinkSync(path), path] : ["--ro-bind", path, path]
-  } catch {
-    return []
-  }
-})
-
-const isRoot = process.getuid?.() === 0
-
-const words = (text: string) => text.split(" ")
 
 const sandbox = ({ made, run }: Container) => [
   "--die-with-parent",

@@ -1,19 +1,9 @@
 /** A sandbox of the fake service: a folder that is its home, and a bubblewrap sandbox in which its programs run. */
 import { type ChildProcess, spawn } from "node:child_process"
-import { chmodSync, chownSync, lstatSync, mkdirSync, readlinkSync, rmSync } from "node:fs"
+import { chmodSync, chownSync, mkdirSync, rmSync } from "node:fs"
 import { connect, type Socket } from "node:net"
 import { dirname, join } from "node:path"
-
-const system = ["/bin", "/sbin", "/lib", "/lib64"].flatMap((path) => {
-  try {
-    return lstatSync(path).isSymbolicLink() ? ["--symlink", readlinkSync(path), path] : ["--ro-bind", path, path]
-  } catch {
-    return []
-  }
-})
-
-const isRoot = process.getuid?.() === 0
-const words = (text: string) => text.split(" ")
+import { isRoot, system, words } from "../bubblewrap.ts"
 
 export interface Fake {
   readonly id: string

@@ -1,6 +1,6 @@
 /** A response as its client sees it: a part of a run's events, followed as they come or read again from the log. */
 import { Deferred, Effect, FiberId, type Scope } from "effect"
-import { type Conflict, type Gone, type Malformed, Unavailable } from "../../../domain/Errors.ts"
+import type { Conflict, Gone, Malformed } from "../../../domain/Errors.ts"
 import { type AgentEvent, endsStream } from "../../../domain/Event.ts"
 import { eventsOf } from "../../../domain/Frames.ts"
 import type { RunId } from "../../../domain/Ids.ts"
@@ -10,6 +10,7 @@ import type { Sink } from "../../../services/Rooms.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
 import { Sse } from "../../Sse.ts"
 import type { Encoder } from "../Channel.ts"
+import { cutShort } from "../Failures.ts"
 import type { Problem } from "../Hooks.ts"
 import * as Rewriting from "../Rewriting.ts"
 import { Rendering } from "./Encode.ts"
@@ -33,15 +34,6 @@ const bytes = (out: Sink): Out => ({
   drained: out.drained,
   end: (comment) => out.end(comment)
 })
-
-const cutShort = (comment: string | undefined) =>
-  new Unavailable({
-    code: comment === "lagging" ? "lagging" : "interrupted",
-    detail: comment === "lagging"
-      ? "The stream was ended because it was not read."
-      : "The server ended the stream before its run: it is stopping, or another process goes on with the run.",
-    retry_after: 2
-  })
 
 export interface Watched {
   readonly session: Session
