@@ -29,7 +29,19 @@ const opened = async ({ port }: Door) => {
     /** In a session that is made for the request. */
     once: () => ask(`agent/${agent_id}`, {}),
     /** Without an agent. */
-    model: () => ask(`${credential_id}/demo-script`, {})
+    model: () => ask(`${credential_id}/demo-script`, {}),
+    /** By the Responses API; it is made and kept, with a session of its own. */
+    response: async () => {
+      const text = await Load.read({
+        port,
+        method: "POST",
+        path: "/v1/responses",
+        body: JSON.stringify({ model: `agent/${agent_id}`, stream: true, input: fifty })
+      })
+      if (!text.includes("event: response.completed") || !text.endsWith("data: [DONE]\n\n")) {
+        throw new Error(`The response did not complete: ${text.slice(-1000)}`)
+      }
+    }
   }
 }
 
@@ -41,10 +53,10 @@ const all = (times: number, work: (worker: number) => Promise<unknown>): Promise
 export const channel = (warmUp: (door: Door, plan: Parameters<Row["measure"]>[1]) => Promise<void>): Row => ({
   id: "channel",
   what:
-    "a 50-delta reply as a chat completion against the native one: in a session, on a session of its own, a model alone",
+    "a 50-delta reply as a chat completion against the native one: in a session, on a session of its own, a model alone; and as a response, on a session of its own",
   reach: "≤ 1.5 ×",
   on: ["memory", "pglite", "postgres"],
-  limits: () => ({ session: { most: 1.5 }, once: { most: 1.5 }, model: { most: 1.5 } }),
+  limits: () => ({ session: { most: 1.5 }, once: { most: 1.5 }, model: { most: 1.5 }, response: { most: 1.5 } }),
   measure: async (door, plan) => {
     await warmUp(door, plan)
     const ways = await opened(door)
@@ -52,9 +64,11 @@ export const channel = (warmUp: (door: Door, plan: Parameters<Row["measure"]>[1]
     const native = () => runAll(sessions, fifty, plan.runs)
     /** A session for each run, which is made within what is measured. */
     const fresh = () => all(plan.runs, async () => (await door.open(0)).run(fifty))
-    const [session, once, model] = [ways.session, ways.once, ways.model].map((way) => () => all(plan.runs, way))
+    const [session, once, model, response] = [ways.session, ways.once, ways.model, ways.response].map((way) => () =>
+      all(plan.runs, way)
+    )
     // Each way has its turn in each round, so that whatever else the machine does falls on all of them.
-    const works = [native, fresh, session!, once!, model!]
+    const works = [native, fresh, session!, once!, model!, response!]
     const costs: ReadonlyArray<Array<number>> = works.map(() => [])
     for (let round = 0; round <= plan.rounds; round++) {
       for (const [i, work] of works.entries()) {
@@ -63,13 +77,14 @@ export const channel = (warmUp: (door: Door, plan: Parameters<Row["measure"]>[1]
         if (round > 0) costs[i]!.push(cpu / (workers * plan.runs) / 1000)
       }
     }
-    const [ofNative, ofFresh, ofSession, ofOnce, ofModel] = costs.map(median)
+    const [ofNative, ofFresh, ofSession, ofOnce, ofModel, ofResponse] = costs.map(median)
     return [
       { name: "native", value: ofNative!, unit: "ms" },
       { name: "native, fresh", value: ofFresh!, unit: "ms" },
       { name: "session", value: ofSession! / ofNative!, unit: "×" },
       { name: "once", value: ofOnce! / ofFresh!, unit: "×" },
-      { name: "model", value: ofModel! / ofNative!, unit: "×" }
+      { name: "model", value: ofModel! / ofNative!, unit: "×" },
+      { name: "response", value: ofResponse! / ofFresh!, unit: "×" }
     ]
   }
 })
