@@ -37,6 +37,8 @@ const nothing = () => {}
 export const make = (auth: typeof Auth.Service): Effect.Effect<Revocation, never, Scope.Scope> =>
   Effect.gen(function*() {
     const held = new Map<KeyId, Held>()
+    /** Open while there is a key to ask for: an idle server does nothing. */
+    const watching = yield* Effect.makeLatch(false)
     let now = 0
     let next = 0
 
@@ -51,11 +53,13 @@ export const make = (auth: typeof Auth.Service): Effect.Effect<Revocation, never
       )
 
     const tick = Effect.suspend(() => {
+      // Nothing comes in between the look and the closing.
+      if (held.size === 0) watching.unsafeClose()
       now = (now + 1) % checkSeconds
       const due = [...held.values()].filter(({ slot }) => slot === now)
       return Effect.forEach(due, check, { concurrency: atOnce, discard: true })
     }).pipe(Effect.timeoutOption(roundTimeout))
-    yield* Effect.forkScoped(Effect.schedule(tick, Schedule.fixed("1 second")))
+    yield* Effect.forkScoped(Effect.schedule(Effect.zipRight(watching.await, tick), Schedule.fixed("1 second")))
 
     return {
       watch: (principal, stream) => {
@@ -66,6 +70,7 @@ export const make = (auth: typeof Auth.Service): Effect.Effect<Revocation, never
           key = { principal, streams: new Set(), slot: next }
           next = (next + 1) % checkSeconds
           held.set(key_id, key)
+          watching.unsafeOpen()
         }
         const { streams } = key
         streams.add(stream)
