@@ -45,6 +45,8 @@ const timeout = Schema.Number.pipe(Schema.greaterThan(0), Schema.lessThanOrEqual
 /** A client that is known to the server's authorization server already. */
 const oauthClient = {
   client_id: Schema.String,
+  /** The authorization server that may be told the secret; without it, the one that the server names the first time. */
+  issuer: Schema.optional(Schema.String),
   /** What is asked for; null is what the server says. */
   scope: Schema.NullOr(Schema.String),
   grant_type: Schema.Literal("authorization_code", "client_credentials")
@@ -133,28 +135,31 @@ const few = <A, I>(schema: Schema.Schema<Readonly<Record<string, A>>, Readonly<R
 
 const maybe = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(Schema.NullOr(schema), { default: () => null })
 
+const isHttp = (url: string) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
+
+const address = Schema.String.pipe(
+  Schema.maxLength(maxUrl),
+  Schema.filter((url) => isHttp(url) || "Expected an address that begins with https:// or http://", {
+    // Hardly any text is an address by chance.
+    arbitrary: () => (fc) => fc.webUrl()
+  })
+)
+
 const OAuthInput = Schema.Struct({
   client_id: line(512).pipe(Schema.minLength(1)),
   client_secret: maybe(line(maxValue)),
+  issuer: Schema.optional(address),
   scope: maybe(line(1_024)),
   grant_type: Schema.optionalWith(oauthClient.grant_type, { default: () => "authorization_code" as const })
 }).annotations({ identifier: "McpOAuthClient" })
 
 const HttpInput = Schema.Struct({
   type: Schema.Literal("http_mcp"),
-  url: Schema.String.pipe(
-    Schema.maxLength(maxUrl),
-    Schema.filter((url) => isHttp(url) || "Expected an address that begins with https:// or http://", {
-      // Hardly any text is an address by chance.
-      arbitrary: () => (fc) => fc.webUrl()
-    })
-  ),
+  url: address,
   headers: maybe(few(Schema.Record({ key: headerName, value: headerValue }))),
   timeout: maybe(timeout),
   oauth: maybe(OAuthInput)
 }).annotations({ identifier: "HttpMcpConfig" })
-
-const isHttp = (url: string) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
 
 const StdioInput = Schema.Struct({
   type: Schema.Literal("stdio_mcp"),

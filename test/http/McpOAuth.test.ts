@@ -258,6 +258,28 @@ layer(TestHost.layer({ host }), { timeout: patience(60_000), excludeTestServices
       assert.notInclude(heard, "register")
     }))
 
+  it.scoped("tells a tenant's client and its secret to no other authorization server than the first, or the one that is named", () =>
+    Effect.gen(function*() {
+      const clients = { mine: "client-secret-0123456789" }
+      const oauth = { client_id: "mine", client_secret: clients.mine, grant_type: "client_credentials" }
+      const thief = yield* oauthServer({ clients })
+      const first = yield* someone
+      const { expire, nameAnother, url } = yield* oauthServer({ clients })
+      yield* first.about("POST", "", { body: draft(url, oauth) })
+      yield* first.begin
+      nameAnother(thief.url)
+      expire()
+      assert.include((yield* first.chat(echo)).text, "another authorization server")
+      const again = yield* first.about("POST", "/notes/authorize")
+      assert.include(again.text, "another authorization server")
+      const byPerson = yield* someone
+      const issuer = new URL(url).origin
+      yield* byPerson.about("POST", "", { body: draft(url, { ...oauth, issuer, grant_type: "authorization_code" }) })
+      assert.include((yield* byPerson.about("POST", "/notes/authorize")).text, "another authorization server")
+      assert.deepStrictEqual(thief.heard, [])
+      assert.deepStrictEqual(thief.asked, [])
+    }))
+
   it.scoped("is revoked when its server is removed, and is nobody else's", () =>
     Effect.gen(function*() {
       const { about, call, login } = yield* someone

@@ -6,6 +6,7 @@ import * as OutboundGuarded from "../../src/layers/Outbound/Guarded.ts"
 import * as VaultAesGcm from "../../src/layers/Vault/AesGcm.ts"
 import { Elicitations } from "../../src/services/Elicitations.ts"
 import { Mcp } from "../../src/services/Mcp.ts"
+import { timestampOf } from "../../src/services/Now.ts"
 import { Storage } from "../../src/services/Storage.ts"
 import { modelsAsked } from "../support/asked.ts"
 import { elicitationOf } from "../support/fixtures.ts"
@@ -70,6 +71,27 @@ layer(database, { timeout: patience(60_000), excludeTestServices: true })("Two p
       const both = yield* Effect.all([a, b, a, b].map((one) => one.do(called)), { concurrency: "unbounded" })
       assert.deepStrictEqual(both, ["success", "success", "success", "success"])
       assert.strictEqual(heard.filter((one) => one === "token refresh_token").length, 1)
+    }))
+
+  it.scoped("do not wait for one that was killed while it renewed", () =>
+    Effect.gen(function*() {
+      const [a] = yield* two
+      const { expire, url } = yield* oauthServer()
+      const { of, owner } = yield* authorized(a, a, url)
+      expire()
+      const millis = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+      yield* a.do(Effect.flatMap(Storage, ({ mcpAuthorizations: { host } }) =>
+        Effect.flatMap(host.list({ limit: 10 }), ({ items }) =>
+          Effect.forEach(
+            items.filter(({ user_id }) =>
+              user_id === owner
+            ),
+            ({ id }) =>
+              host.modify(id, (now) => ({ ...now, lease: { by: "1 gone", until: timestampOf(millis + 3_600_000) } }))
+          ))))
+      const called = yield* a.do(Effect.flatMap(Mcp, ({ call }) =>
+        call(owner, of, "mcp__web__echo", { text: "x" }, () => {})))
+      assert.strictEqual(called, "success")
     }))
 
   it.scoped("leave no refresh token behind that is used already, when one of them ends while it renews", () =>

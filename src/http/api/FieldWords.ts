@@ -522,6 +522,8 @@ export const fields: Readonly<Record<string, string>> = {
   oauth: "A client that is known to the server's authorization server already. Without it one is registered.",
   client_id: "The client's id.",
   client_secret: "The client's secret. It is sealed and never shown.",
+  issuer:
+    "The authorization server that is told the secret, as it names itself. Without it, it is the one that the MCP server names the first time.",
   scope: "What is asked for; what the server says when null.",
   grant_type: "`authorization_code`: a person allows it. `client_credentials`: the client is let in by itself.",
   elicitations: "The questions that wait, oldest first.",

@@ -5,6 +5,7 @@ import type { UserId } from "../../domain/Ids.ts"
 import { approve } from "../../domain/McpTool.ts"
 import { Mcp, type McpTool } from "../../services/Mcp.ts"
 import type { Outbound } from "../../services/Outbound.ts"
+import type { Peers } from "../../services/Peers.ts"
 import type { Storage } from "../../services/Storage.ts"
 import type { Vault } from "../../services/Vault.ts"
 import { Workspace, type WorkspaceOf } from "../../services/Workspace.ts"
@@ -105,4 +106,4 @@ export const make = Effect.gen(function*() {
 
 const none: ReadonlyArray<McpTool> = []
 
-export const layer: Layer.Layer<Mcp, never, Outbound | Storage | Vault | Workspace> = Layer.scoped(Mcp, make)
+export const layer: Layer.Layer<Mcp, never, Outbound | Peers | Storage | Vault | Workspace> = Layer.scoped(Mcp, make)

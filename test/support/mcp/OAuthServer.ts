@@ -35,6 +35,7 @@ export const oauthServer = (options: OAuthOptions = {}) =>
     let refusal = "server_error"
     let slow = 0
     let slowToDescribe = 0
+    let elsewhere: string | undefined
 
     const json = (response: ServerResponse, status: number, body: object) =>
       response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body))
@@ -117,7 +118,7 @@ export const oauthServer = (options: OAuthOptions = {}) =>
       switch (url.pathname) {
         case "/.well-known/oauth-protected-resource/mcp":
           return void setTimeout(
-            () => json(response, 200, { resource: `${base}/mcp`, authorization_servers: [base] }),
+            () => json(response, 200, { resource: `${base}/mcp`, authorization_servers: [elsewhere ?? base] }),
             slowToDescribe
           )
         case "/.well-known/oauth-authorization-server":
@@ -198,6 +199,10 @@ export const oauthServer = (options: OAuthOptions = {}) =>
       /** How long it takes to say where one logs in. */
       describeIn: (millis: number) => {
         slowToDescribe = millis
+      },
+      /** It names another authorization server from now on. */
+      nameAnother: (url: string) => {
+        elsewhere = new URL(url).origin
       },
       secrets: () => [...access.keys(), ...refresh.keys()]
     }

@@ -77,14 +77,14 @@ export const make = Effect.gen(function*() {
     const of = askedOf(server, secrets)
     if (of === undefined) return yield* Steps.failed("The server is a program, which needs no authorization.")
     const mine = yield* Effect.catchTag(rows.ensure(owner, server), "NotFound", () => Client.failedWith("config"))
+    const known = yield* rows.open(mine)
     if (of.config.oauth?.grant_type === "client_credentials") {
-      const done = yield* grant(mine, yield* stepOrRefused((flow) => flow.obtain(of)))
+      const done = yield* grant(mine, yield* stepOrRefused((flow) => flow.obtain(of, known.granted)))
       if (done === undefined) return yield* Client.failedWith("config")
       return { authorization: "authorized", authorization_url: null, expires_at: null }
     }
-    const known = yield* rows.open(mine)
     const state = Buffer.from(globalThis.crypto.getRandomValues(new Uint8Array(32))).toString("base64url")
-    const wanted = { scope: mine.scope ?? undefined, before: known.attempt }
+    const wanted = { scope: mine.scope ?? undefined, before: known.attempt, granted: known.granted }
     const { attempt, url } = yield* stepOrRefused((flow) => flow.begin(of, callback, state, wanted))
     const expires_at = timestampOf((yield* Clock.currentTimeMillis) + attemptMillis)
     // The attempt before it is over with that. Tokens that there are stay good until there are others.

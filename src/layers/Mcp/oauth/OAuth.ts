@@ -40,12 +40,22 @@ export interface Asked {
   readonly secrets: McpSecrets
 }
 
-/** A client that the tenant has registered. */
-const registered = ({ config, secrets }: Asked): StoredOAuthClientInformation | undefined =>
-  config.oauth === undefined ? undefined : {
+/**
+ * A client that the tenant has registered. Its secret is for one authorization server: that which the tenant names, else
+ * that which it was used with before. The official client tells it to no other that the MCP server may name one day.
+ */
+const registered = (
+  { config, secrets }: Asked,
+  before: Granted | undefined
+): StoredOAuthClientInformation | undefined => {
+  if (config.oauth === undefined) return undefined
+  const issuer = config.oauth.issuer ?? before?.client.issuer
+  return {
     client_id: config.oauth.client_id,
-    ...(secrets.client_secret !== undefined && { client_secret: secrets.client_secret })
+    ...(secrets.client_secret !== undefined && { client_secret: secrets.client_secret }),
+    ...(issuer !== undefined && { issuer })
   }
+}
 
 const metadataOf = (redirect: string) => ({
   client_name: "Stoa",
@@ -61,14 +71,14 @@ export const documentOf = ({ metadata, redirect }: McpCallback) => ({
   token_endpoint_auth_method: "none"
 })
 
-/** A client that a tenant has named is one of the authorization server that its server names. */
-const stamped =
-  (client: () => StoredOAuthClientInformation | undefined): OAuthClientProvider["clientInformation"] => (context) => {
-    const known = client()
-    return known === undefined || known.issuer !== undefined || context === undefined
-      ? known
-      : { ...known, issuer: context.issuer }
-  }
+/** A client that is bound to no authorization server yet belongs to that which it is asked for first. */
+const boundTo = (
+  client: StoredOAuthClientInformation | undefined,
+  context: { readonly issuer: string } | undefined
+): StoredOAuthClientInformation | undefined =>
+  client === undefined || client.issuer !== undefined || context === undefined
+    ? client
+    : { ...client, issuer: context.issuer }
 
 const unused = () => {
   throw new TypeError("This is not part of the flow.")
@@ -103,10 +113,14 @@ export const make = (sdk: Sdk, outbound: typeof Outbound.Service) => {
       asked: Asked,
       { metadata, redirect }: McpCallback,
       state: string,
-      wanted: { readonly scope: string | undefined; readonly before: Attempt | undefined }
+      wanted: {
+        readonly scope: string | undefined
+        readonly before: Attempt | undefined
+        readonly granted: Granted | undefined
+      }
     ): Promise<{ readonly url: string; readonly attempt: Attempt }> => {
       const challenge = await challengeOf(asked.url)
-      const own = registered(asked)
+      const own = registered(asked, wanted.granted)
       // A client was registered for one place to return to.
       let client = own ?? (wanted.before?.redirect === redirect ? wanted.before.client : undefined)
       let discovery: OAuthDiscoveryState | undefined
@@ -118,10 +132,13 @@ export const make = (sdk: Sdk, outbound: typeof Outbound.Service) => {
         ...(metadata.startsWith("https:") && { clientMetadataUrl: metadata }),
         clientMetadata: metadataOf(redirect),
         state: () => state,
-        clientInformation: stamped(() => client),
-        saveClientInformation: (saved) => {
-          client = saved
-        },
+        clientInformation: (context) => (client = boundTo(client, context)),
+        // Without it nobody registers another client in the place of the tenant's own.
+        ...(own === undefined && {
+          saveClientInformation: (saved) => {
+            client = saved
+          }
+        }),
         // Whoever begins wants other tokens than those that there are.
         tokens: () => undefined,
         saveTokens: unused,
@@ -184,8 +201,8 @@ export const make = (sdk: Sdk, outbound: typeof Outbound.Service) => {
     },
 
     /** Tokens for the client itself, which no person has to allow. */
-    obtain: async (asked: Asked): Promise<Granted> => {
-      const client = registered(asked)
+    obtain: async (asked: Asked, before: Granted | undefined): Promise<Granted> => {
+      let client = registered(asked, before)
       const challenge = await challengeOf(asked.url)
       let tokens: StoredOAuthTokens | undefined
       let discovery: OAuthDiscoveryState | undefined
@@ -193,8 +210,7 @@ export const make = (sdk: Sdk, outbound: typeof Outbound.Service) => {
       await sdk.auth({
         redirectUrl: undefined,
         clientMetadata: { client_name: "Stoa", redirect_uris: [], grant_types: ["client_credentials"] },
-        clientInformation: stamped(() => client),
-        saveClientInformation: () => {},
+        clientInformation: (context) => (client = boundTo(client, context)),
         tokens: () => undefined,
         saveTokens: (saved) => {
           tokens = saved

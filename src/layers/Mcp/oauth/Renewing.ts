@@ -1,6 +1,6 @@
 /**
  * Tokens of connections, renewed by one process for all: it takes the lease of the row and asks. Whoever waits for a lease
- * takes what the other got. A lease of a process that is gone ends by itself.
+ * takes what the other got. A lease ends with its process, and by itself.
  */
 import { Clock, Deferred, Effect, Exit, FiberSet, Runtime } from "effect"
 import type { UserId } from "../../../domain/Ids.ts"
@@ -8,15 +8,17 @@ import type { McpAuthorization } from "../../../domain/McpAuthorization.ts"
 import type { McpServer } from "../../../domain/McpServer.ts"
 import type { McpFailed } from "../../../services/Mcp.ts"
 import { timestampOf } from "../../../services/Now.ts"
+import { Peers } from "../../../services/Peers.ts"
 import * as Client from "../Client.ts"
 import type { Asked } from "./OAuth.ts"
 import { endOf, idOf, isGood, type Known, type Rows, union } from "./Rows.ts"
 import { failed, type Steps } from "./Steps.ts"
 import type { Tokens } from "./Tokens.ts"
 
-/** How long one process may take to get new tokens, in milliseconds, and how often the others look. */
+/** How long one process may take to get new tokens, in milliseconds, and how often the others look: at the row, and at who lives. */
 const leaseMillis = 30_000
 const lookEvery = "200 millis"
+const looksPerRoll = 5
 const maxLooks = 200
 
 /** Tokens of one connection that are kept out of what others are told. */
@@ -29,8 +31,15 @@ export const make = Effect.fnUntraced(function*(
   going: FiberSet.FiberSet<McpAuthorization | string | undefined, McpFailed>
 ) {
   const runtime = yield* Effect.runtime<never>()
+  const peers = yield* Peers
   /** Renewals of this process, by row: who comes meanwhile waits for the same one. */
   const renewals = new Map<string, Deferred.Deferred<string | undefined, McpFailed>>()
+
+  const isLiving = (by: string) =>
+    Effect.map(peers.living, (living) => {
+      const [process = by] = by.split(" ")
+      return process === peers.self || living.has(process)
+    })
 
   /** A person has to allow it again, unless there are other tokens by now. */
   const lapse = (owner: UserId, server: string, token: string) =>
@@ -45,7 +54,9 @@ export const make = Effect.fnUntraced(function*(
     of: Asked,
     used: string | undefined
   ): Effect.fn.Return<string | undefined, McpFailed> {
-    const me = globalThis.crypto.randomUUID()
+    const me = `${peers.self} ${globalThis.crypto.randomUUID()}`
+    let missed: string | undefined
+    let gone: string | undefined
     for (let looks = 0; looks < maxLooks; looks++) {
       const found = yield* rows.get(owner, server.id)
       if (found === undefined) return undefined
@@ -63,16 +74,22 @@ export const make = Effect.fnUntraced(function*(
         yield* lapse(owner, server.id, access_token)
         return undefined
       }
-      const free = (lease: McpAuthorization["lease"]) => lease === null || lease.until <= timestampOf(millis)
+      const free = (lease: McpAuthorization["lease"]) =>
+        lease === null || lease.until <= timestampOf(millis) || lease.by === gone
       const held = yield* rows.modify(found, (now) =>
         free(now.lease) && now.sealed === found.sealed
           ? { ...now, lease: { by: me, until: timestampOf(millis + leaseMillis) } }
           : now)
       if (held?.lease?.by !== me) {
+        if (looks % looksPerRoll === 0 && held?.lease && !(yield* isLiving(held.lease.by))) {
+          // It may only have lost its connection for a moment: who is missed twice is gone.
+          gone = missed
+          missed = held.lease.by
+        }
         yield* Effect.sleep(lookEvery)
         continue
       }
-      const fresh = yield* Effect.either(step((flow) => isOwn ? flow.obtain(of) : flow.refresh(granted)))
+      const fresh = yield* Effect.either(step((flow) => isOwn ? flow.obtain(of, granted) : flow.refresh(granted)))
       if (fresh._tag === "Right") {
         const at = yield* Clock.currentTimeMillis
         yield* rows.change(owner, server.id, (known, { lease }) =>

@@ -12,6 +12,10 @@ export const failed = (message: string): McpFailed => new McpFailed({ problem: "
 
 const refused = failed("The authorization server refused the request.")
 
+const another = failed(
+  "The server names another authorization server than the one that its client belongs to. Name the right one as `issuer`, or add the server anew."
+)
+
 export const make = Effect.gen(function*() {
   const outbound = yield* Outbound
 
@@ -25,6 +29,7 @@ export const make = Effect.gen(function*() {
           const chain = [error, error instanceof Error ? error.cause : undefined]
           const refusal = chain.find((one) => one instanceof OutboundRefused)
           if (refusal?.code === "address_not_allowed") return Client.failedWith("config")
+          if (error instanceof sdk.AuthorizationServerMismatchError) return another
           return error instanceof TypeError || sdk.OAuthError.isInstance(error)
             ? failed("The authorization server cannot be reached, or does not answer as one.")
             : failed("The authorization server's answer does not fit the server, or cannot be understood.")
