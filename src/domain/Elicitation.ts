@@ -4,6 +4,7 @@
  */
 import { type Option, Schema } from "effect"
 import { ElicitationForm } from "./ElicitationForm.ts"
+import { isWebUrl } from "./File.ts"
 import { ElicitationId, SessionId, Timestamp, ToolCallId, UserId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 
@@ -32,7 +33,7 @@ export const ElicitationRequest = Schema.Union(
     message: Schema.String.pipe(Schema.maxLength(maxMessage)),
     url: Schema.String.pipe(
       Schema.maxLength(maxUrl),
-      Schema.filter((url) => (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) || "Expected an address")
+      Schema.filter((url) => isWebUrl(url) || "Expected an address")
     ).annotations({ arbitrary: () => (fc) => fc.webUrl() })
   })
 )

@@ -45,7 +45,7 @@ export const fileAt = (url: string): { readonly session_id: SessionId; readonly 
 /** Longest URL of a file, in characters. */
 export const maxUrl: number = 8 * 1024
 
-/** Whether others can follow the link: providers refuse all others, in that turn and in all later ones. */
+/** Whether it is an address of the web, which others can follow. */
 export const isWebUrl = (url: string): boolean => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
 
 /** Names that some give to media types, and their own. */

@@ -26,7 +26,7 @@ export const McpAuthorization = Schema.Struct({
   expires_at: Schema.NullOr(Timestamp),
   /** What is to be asked for the next time; null is what the server says then. */
   scope: Schema.NullOr(Schema.String),
-  /** The process that asks for new tokens, and until when the others wait for it. */
+  /** Who asks for new tokens, the process first, and until when the others wait for it. */
   lease: Schema.NullOr(Schema.Struct({ by: Schema.String, until: Timestamp })),
   /** Tokens, client and attempt, as sealed JSON. */
   sealed: Schema.NullOr(Schema.String)

@@ -63,6 +63,21 @@ describe("An API key", () => {
       assert.strictEqual(asked.length, before)
     }))
 
+  it.scoped("is asked for again when a stream comes after a time without any", () =>
+    Effect.gen(function*() {
+      const { gone, revocation } = yield* setUp
+      for (const key of ["1", "2"]) {
+        const stream = fakeStream()
+        const stop = revocation.watch(principalOf(key), stream)
+        yield* TestClock.adjust("10 seconds")
+        gone.add(key)
+        yield* TestClock.adjust("4 seconds")
+        assert.isNotEmpty(stream.ended)
+        stop()
+        yield* TestClock.adjust("1 minute")
+      }
+    }))
+
   it.scoped("keeps its streams while nobody can say whether it holds, and loses them when somebody can", () =>
     Effect.gen(function*() {
       const { answer, gone, revocation } = yield* setUp

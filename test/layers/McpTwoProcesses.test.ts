@@ -79,18 +79,15 @@ layer(database, { timeout: patience(60_000), excludeTestServices: true })("Two p
       const { expire, url } = yield* oauthServer()
       const { of, owner } = yield* authorized(a, a, url)
       expire()
-      const millis = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
-      yield* a.do(Effect.flatMap(Storage, ({ mcpAuthorizations: { host } }) =>
-        Effect.flatMap(host.list({ limit: 10 }), ({ items }) =>
-          Effect.forEach(
-            items.filter(({ user_id }) =>
-              user_id === owner
-            ),
-            ({ id }) =>
-              host.modify(id, (now) => ({ ...now, lease: { by: "1 gone", until: timestampOf(millis + 3_600_000) } }))
-          ))))
-      const called = yield* a.do(Effect.flatMap(Mcp, ({ call }) =>
-        call(owner, of, "mcp__web__echo", { text: "x" }, () => {})))
+      const inAnHour = timestampOf((yield* Effect.clockWith((clock) => clock.currentTimeMillis)) + 3_600_000)
+      yield* a.do(Effect.gen(function*() {
+        const { mcpAuthorizations: rows } = yield* Storage
+        const { items: [row] } = yield* rows.list(owner, { limit: 1 })
+        yield* rows.modify(owner, row!.id, (now) => ({ ...now, lease: { by: "1 gone", until: inAnHour } }))
+      }))
+      const called = yield* a.do(
+        Effect.flatMap(Mcp, ({ call }) => call(owner, of, "mcp__web__echo", { text: "x" }, () => {}))
+      )
       assert.strictEqual(called, "success")
     }))
 

@@ -2,8 +2,8 @@ import { Args, Command, Options } from "@effect/cli"
 import { Effect, Option, Stream } from "effect"
 import { SessionId } from "../../domain/Ids.ts"
 import { attemptMillis } from "../../domain/McpAuthorization.ts"
+import { McpConfigInput } from "../../domain/McpConfig.ts"
 import {
-  McpConfigInput,
   McpLibraryDraft,
   type McpLibraryServer,
   McpServerDraft,

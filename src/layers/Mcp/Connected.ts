@@ -3,7 +3,8 @@
  */
 import { Effect, type Scope } from "effect"
 import type { JsonObject } from "../../domain/Json.ts"
-import { configView, type McpServer, type WorkspaceMcpServer } from "../../domain/McpServer.ts"
+import { configView } from "../../domain/McpConfig.ts"
+import type { McpServer, WorkspaceMcpServer } from "../../domain/McpServer.ts"
 import { changesOf, type McpToolDefinition } from "../../domain/McpTool.ts"
 import { type McpAsker, McpFailed } from "../../services/Mcp.ts"
 import { NewId } from "../../services/NewId.ts"

@@ -3,17 +3,14 @@ import { Clock, Effect } from "effect"
 import { Conflict, Forbidden, Invalid, LimitReached, NotFound } from "../../domain/Errors.ts"
 import { McpServerId, type UserId } from "../../domain/Ids.ts"
 import { type LibraryCard, noCard } from "../../domain/LibraryCard.ts"
+import { type McpConfigInput, type McpSecrets, originOf, type StoredMcpConfig } from "../../domain/McpConfig.ts"
 import {
   libraryView,
   maxServersOfLibrary,
-  type McpConfigInput,
   type McpLibraryDraft,
   type McpLibraryPatch,
-  type McpSecrets,
   type McpServer,
-  type McpServerTest,
-  originOf,
-  type StoredMcpConfig
+  type McpServerTest
 } from "../../domain/McpServer.ts"
 import type { Asker } from "../../domain/Principal.ts"
 import type { McpFailed, McpProblem } from "../../services/Mcp.ts"

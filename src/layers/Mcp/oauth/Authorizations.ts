@@ -14,11 +14,13 @@ import {
   type McpAuthorizationStart,
   type McpAuthorizationStatus
 } from "../../../domain/McpAuthorization.ts"
-import type { McpSecrets, McpServer } from "../../../domain/McpServer.ts"
+import type { McpSecrets } from "../../../domain/McpConfig.ts"
+import type { McpServer } from "../../../domain/McpServer.ts"
 import type { McpCallback, McpFailed } from "../../../services/Mcp.ts"
 import { timestampOf } from "../../../services/Now.ts"
 import * as Client from "../Client.ts"
-import type { Asked, Granted } from "./OAuth.ts"
+import type { Granted } from "./OAuth.ts"
+import type { Asked } from "./OAuthClient.ts"
 import * as Renewing from "./Renewing.ts"
 import * as Rows from "./Rows.ts"
 import * as Steps from "./Steps.ts"
@@ -84,7 +86,7 @@ export const make = Effect.gen(function*() {
       return { authorization: "authorized", authorization_url: null, expires_at: null }
     }
     const state = Buffer.from(globalThis.crypto.getRandomValues(new Uint8Array(32))).toString("base64url")
-    const wanted = { scope: mine.scope ?? undefined, before: known.attempt, granted: known.granted }
+    const wanted = { ...known, scope: mine.scope ?? undefined }
     const { attempt, url } = yield* stepOrRefused((flow) => flow.begin(of, callback, state, wanted))
     const expires_at = timestampOf((yield* Clock.currentTimeMillis) + attemptMillis)
     // The attempt before it is over with that. Tokens that there are stay good until there are others.

@@ -3,13 +3,14 @@ import { Effect } from "effect"
 import { NotFound } from "../../../domain/Errors.ts"
 import type { McpServerId, UserId } from "../../../domain/Ids.ts"
 import type { McpAuthorizationReturn } from "../../../domain/McpAuthorization.ts"
-import type { McpSecrets, McpServer } from "../../../domain/McpServer.ts"
+import type { McpSecrets } from "../../../domain/McpConfig.ts"
+import type { McpServer } from "../../../domain/McpServer.ts"
 import type { McpCallback, McpFailed } from "../../../services/Mcp.ts"
 import { failedWith } from "../Client.ts"
 import type { Connect } from "../Connect.ts"
 import type * as Records from "../Records.ts"
 import { askedOf, type Authorizations } from "./Authorizations.ts"
-import { documentOf } from "./OAuth.ts"
+import { documentOf } from "./OAuthClient.ts"
 
 /** Servers that are looked at together after an authorization, and longest time for all. The others follow with their next call. */
 const concurrency = 4

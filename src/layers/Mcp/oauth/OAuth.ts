@@ -1,15 +1,15 @@
-/** OAuth for servers at addresses, by the official client: where to ask, as which client, and for what. It stores nothing. */
+/** OAuth for servers at addresses, by the official client: where to ask, and for what. It stores nothing. */
 import type {
   OAuthClientProvider,
   OAuthDiscoveryState,
   StoredOAuthClientInformation,
   StoredOAuthTokens
 } from "@modelcontextprotocol/client"
-import type { McpSecrets, StoredMcpConfig } from "../../../domain/McpServer.ts"
 import type { McpCallback } from "../../../services/Mcp.ts"
 import type { Outbound } from "../../../services/Outbound.ts"
 import type { Sdk } from "../Client.ts"
 import * as GuardedFetch from "./GuardedFetch.ts"
+import { type Asked, boundTo, metadataOf, registered } from "./OAuthClient.ts"
 
 /** What is known after an authorization, and what is needed to renew it. */
 export interface Granted {
@@ -33,52 +33,6 @@ export interface Challenge {
   readonly resourceMetadataUrl?: URL | undefined
   readonly scope?: string | undefined
 }
-
-export interface Asked {
-  readonly url: string
-  readonly config: Extract<StoredMcpConfig, { readonly type: "http_mcp" }>
-  readonly secrets: McpSecrets
-}
-
-/**
- * A client that the tenant has registered. Its secret is for one authorization server: that which the tenant names, else
- * that which it was used with before. The official client tells it to no other that the MCP server may name one day.
- */
-const registered = (
-  { config, secrets }: Asked,
-  before: Granted | undefined
-): StoredOAuthClientInformation | undefined => {
-  if (config.oauth === undefined) return undefined
-  const issuer = config.oauth.issuer ?? before?.client.issuer
-  return {
-    client_id: config.oauth.client_id,
-    ...(secrets.client_secret !== undefined && { client_secret: secrets.client_secret }),
-    ...(issuer !== undefined && { issuer })
-  }
-}
-
-const metadataOf = (redirect: string) => ({
-  client_name: "Stoa",
-  redirect_uris: [redirect],
-  grant_types: ["authorization_code", "refresh_token"],
-  response_types: ["code"]
-})
-
-/** The document that authorization servers read which know clients by an address. */
-export const documentOf = ({ metadata, redirect }: McpCallback) => ({
-  client_id: metadata,
-  ...metadataOf(redirect),
-  token_endpoint_auth_method: "none"
-})
-
-/** A client that is bound to no authorization server yet belongs to that which it is asked for first. */
-const boundTo = (
-  client: StoredOAuthClientInformation | undefined,
-  context: { readonly issuer: string } | undefined
-): StoredOAuthClientInformation | undefined =>
-  client === undefined || client.issuer !== undefined || context === undefined
-    ? client
-    : { ...client, issuer: context.issuer }
 
 const unused = () => {
   throw new TypeError("This is not part of the flow.")
@@ -115,14 +69,14 @@ export const make = (sdk: Sdk, outbound: typeof Outbound.Service) => {
       state: string,
       wanted: {
         readonly scope: string | undefined
-        readonly before: Attempt | undefined
-        readonly granted: Granted | undefined
+        readonly attempt?: Attempt | undefined
+        readonly granted?: Granted | undefined
       }
     ): Promise<{ readonly url: string; readonly attempt: Attempt }> => {
       const challenge = await challengeOf(asked.url)
-      const own = registered(asked, wanted.granted)
+      const own = registered(asked, wanted.granted?.client)
       // A client was registered for one place to return to.
-      let client = own ?? (wanted.before?.redirect === redirect ? wanted.before.client : undefined)
+      let client = own ?? (wanted.attempt?.redirect === redirect ? wanted.attempt.client : undefined)
       let discovery: OAuthDiscoveryState | undefined
       let resource: string | undefined
       let verifier = ""
@@ -202,7 +156,7 @@ export const make = (sdk: Sdk, outbound: typeof Outbound.Service) => {
 
     /** Tokens for the client itself, which no person has to allow. */
     obtain: async (asked: Asked, before: Granted | undefined): Promise<Granted> => {
-      let client = registered(asked, before)
+      let client = registered(asked, before?.client)
       const challenge = await challengeOf(asked.url)
       let tokens: StoredOAuthTokens | undefined
       let discovery: OAuthDiscoveryState | undefined

@@ -10,16 +10,18 @@ import type { McpFailed } from "../../../services/Mcp.ts"
 import { timestampOf } from "../../../services/Now.ts"
 import { Peers } from "../../../services/Peers.ts"
 import * as Client from "../Client.ts"
-import type { Asked } from "./OAuth.ts"
+import type { Asked } from "./OAuthClient.ts"
 import { endOf, idOf, isGood, type Known, type Rows, union } from "./Rows.ts"
 import { failed, type Steps } from "./Steps.ts"
 import type { Tokens } from "./Tokens.ts"
 
-/** How long one process may take to get new tokens, in milliseconds, and how often the others look: at the row, and at who lives. */
+/** How long one process may take to get new tokens, in milliseconds, and how often the others look. */
 const leaseMillis = 30_000
 const lookEvery = "200 millis"
-const looksPerRoll = 5
 const maxLooks = 200
+
+/** Every so many looks the others ask whether that process still lives. */
+const looksPerQuestion = 5
 
 /** Tokens of one connection that are kept out of what others are told. */
 const maxSecrets = 8
@@ -35,11 +37,11 @@ export const make = Effect.fnUntraced(function*(
   /** Renewals of this process, by row: who comes meanwhile waits for the same one. */
   const renewals = new Map<string, Deferred.Deferred<string | undefined, McpFailed>>()
 
-  const isLiving = (by: string) =>
-    Effect.map(peers.living, (living) => {
-      const [process = by] = by.split(" ")
-      return process === peers.self || living.has(process)
-    })
+  /** A lease names its process first, and then the renewal: one process may have several under way. */
+  const isLiving = (by: string) => {
+    const process = by.split(" ")[0]!
+    return process === peers.self ? Effect.succeed(true) : Effect.map(peers.living, (living) => living.has(process))
+  }
 
   /** A person has to allow it again, unless there are other tokens by now. */
   const lapse = (owner: UserId, server: string, token: string) =>
@@ -81,9 +83,9 @@ export const make = Effect.fnUntraced(function*(
           ? { ...now, lease: { by: me, until: timestampOf(millis + leaseMillis) } }
           : now)
       if (held?.lease?.by !== me) {
-        if (looks % looksPerRoll === 0 && held?.lease && !(yield* isLiving(held.lease.by))) {
+        if (looks % looksPerQuestion === 0 && held?.lease && !(yield* isLiving(held.lease.by))) {
           // It may only have lost its connection for a moment: who is missed twice is gone.
-          gone = missed
+          if (held.lease.by === missed) gone = missed
           missed = held.lease.by
         }
         yield* Effect.sleep(lookEvery)

@@ -13,7 +13,7 @@ export const failed = (message: string): McpFailed => new McpFailed({ problem: "
 const refused = failed("The authorization server refused the request.")
 
 const another = failed(
-  "The server names another authorization server than the one that its client belongs to. Name the right one as `issuer`, or add the server anew."
+  "The server names another authorization server than the one that its client belongs to. Add it anew, and name the right one as `issuer`."
 )
 
 export const make = Effect.gen(function*() {
