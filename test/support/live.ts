@@ -44,7 +44,9 @@ export const live = (options: LiveOptions = {}) =>
     >()
     const log = Context.get(context, EventLog)
     let isKilled = false
-    const append: Append = (batch) => isKilled ? new AppendRefused({ reason: "fenced" }) : log.append(batch)
+    // A flush on its way is waited for: one that landed after the next host has read would fence that host, which has no peer to sweep.
+    const append: Append = (batch) =>
+      isKilled ? new AppendRefused({ reason: "fenced" }) : Effect.uninterruptible(log.append(batch))
     const storage = Context.pick(Storage, EventLog, Files, Ledger, ScheduleStore, JobStore, TaskStore, Tenants)(context)
       .pipe(
         Context.add(EventLog, {
