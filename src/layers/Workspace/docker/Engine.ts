@@ -41,6 +41,21 @@ const dialOf = (address: string): Pick<RequestOptions, "host" | "port" | "socket
   return found === null ? undefined : { host: found[1]!.replace(/^\[|\]$/g, ""), port: Number(found[2] ?? 2375) }
 }
 
+/** Why a connection cannot be made, where its code alone would say it to nobody. */
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such socket: is the engine running?",
+  EACCES: "this user may not open its socket: is it in the engine's group?",
+  ECONNREFUSED: "nobody listens there: is the engine running?",
+  ENOTFOUND: "no machine has this name",
+  ETIMEDOUT: "it cannot be reached",
+  EHOSTUNREACH: "it cannot be reached"
+}
+
+const reasonOf = (error: Error): string => {
+  const code = "code" in error ? String(error.code) : error.message
+  return Object.hasOwn(reasons, code) ? `${code}, ${reasons[code]}` : code
+}
+
 const wordsOf = (text: string): string => {
   try {
     const { message } = JSON.parse(text) as { readonly message?: unknown }
@@ -96,7 +111,7 @@ export const make = (address: string): Engine => {
         ...(bytes !== undefined && { "Content-Type": "application/json", "Content-Length": String(bytes.length) })
       }
     })
-    asked.on("error", (error) => fail(away("code" in error ? String(error.code) : error.message)))
+    asked.on("error", (error) => fail(away(reasonOf(error))))
     asked.end(bytes)
     return asked
   }
