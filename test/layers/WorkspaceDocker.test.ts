@@ -69,7 +69,10 @@ describe.skipIf(!isSandboxed)("A container engine", () => {
       await why(() => ({ address: "unix:///nowhere.sock" })),
       /at unix:\/\/\/nowhere\.sock does not answer \(ENOENT, there is no such socket: is the engine running\?\)/
     )
-    assert.match(await why(() => ({ address: "tcp://127.0.0.1:1" })), /does not answer \(ECONNREFUSED, nobody listens there/)
+    assert.match(
+      await why(() => ({ address: "tcp://127.0.0.1:1" })),
+      /does not answer \(ECONNREFUSED, nobody listens there/
+    )
     assert.match(await why(() => ({ image: "none:such" })), /no image 'none:such': docker pull none:such/)
     assert.match(
       await why((engine) => {
