@@ -136,7 +136,7 @@ export const page = <Plural extends string>(
 const ids = { session_id: "s1", run_id: "r1" }
 const reply = { reply_id: "m1" }
 const event = (type: string, fields: object) => ({ id: `e-${type}`, created_at: at, type, ...fields })
-const custom = <Value extends object>(name: string, value: Value) => ({ ...event("CUSTOM", {}), name, value })
+export const custom = <Value extends object>(name: string, value: Value) => ({ ...event("CUSTOM", {}), name, value })
 
 /** A run of the session `s1`, whose reply is `m0`. */
 export const run = (id: string, status = "running") => ({

@@ -1,9 +1,7 @@
 /** Skills in workspaces on a disk: large ones, full ones, and such as are read while they come. */
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Either, Fiber, type Layer, type Scope, Stream } from "effect"
-import { execFileSync } from "node:child_process"
-import { mkdirSync, mkdtempSync, readdirSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { mkdirSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { isPlain } from "../../src/domain/Workspace.ts"
 import * as Host from "../../src/layers/Host.ts"
@@ -12,6 +10,7 @@ import { Skills } from "../../src/services/Skills.ts"
 import { Workspace } from "../../src/services/Workspace.ts"
 import { freshOwner } from "../support/fixtures.ts"
 import { patience } from "../support/Patience.ts"
+import { mayMount, smallDisk } from "../support/smallDisk.ts"
 import { limits, options, put, someOf, temporary, text } from "../support/workspaces.ts"
 import { skillMd, skillZip, zipOf } from "../support/zips.ts"
 
@@ -37,25 +36,6 @@ const large = (files: number) =>
     { name: "SKILL.md", data: skillMd("large") },
     ...Array.from({ length: files }, (_, i) => ({ name: `d${i % 20}/f${i}`, data: `file ${i}` }))
   ])
-
-/** A disk of a few megabytes, where the tests may make one. */
-const smallDisk = Effect.acquireRelease(
-  Effect.sync(() => {
-    const dir = mkdtempSync(join(tmpdir(), "stoa-small-"))
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", dir], { stdio: "ignore" })
-    return dir
-  }),
-  (dir) =>
-    Effect.sync(() => {
-      execFileSync("umount", ["-l", dir])
-      execFileSync("rmdir", [dir])
-    })
-)
-
-const mayMount = await Effect.runPromise(
-  Effect.scoped(smallDisk).pipe(Effect.as(true), Effect.catchAllCause(() => Effect.succeed(false)))
-)
-if (!mayMount) process.stderr.write("The test of a full disk is left out: it needs the right to mount one.\n")
 
 describe("A skill", () => {
   it("of many small files is never seen in part, and keeps no other skill of its owner waiting", async () => {
