@@ -8,7 +8,7 @@ import type { StoredCompletion } from "../../../domain/StoredCompletion.ts"
 import * as Base64 from "../../../services/Base64.ts"
 import { timestampOf } from "../../../services/Now.ts"
 import { type Order, Storage } from "../../../services/Storage.ts"
-import type { ChatMessage, UserPart } from "./Requests.ts"
+import type { ChatMessage, UserPart } from "./request/Requests.ts"
 
 /** Most answers that are kept for one owner, rows that are read at once, and rows that one page looks at. */
 const maxKept = 10_000

@@ -9,10 +9,10 @@ import type { Session } from "../../../domain/Session.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
 import { SessionKeys } from "../../../services/SessionKeys.ts"
 import { Storage } from "../../../services/Storage.ts"
-import { type Answered, begun, responseOf } from "./Answer.ts"
-import { itemId } from "./ItemIds.ts"
-import { type Item, itemsOf, outputOf } from "./Items.ts"
-import type { Watch, Watched } from "./Watch.ts"
+import { type Answered, begun, responseOf } from "./output/Answer.ts"
+import { itemId } from "./output/ItemIds.ts"
+import { type Item, itemsOf, outputOf } from "./output/Items.ts"
+import type { Watch, Watched } from "./output/Watch.ts"
 
 const newestOnly = { limit: 1, cursor: undefined }
 

@@ -4,10 +4,10 @@ import type { UserId } from "../../../domain/Ids.ts"
 import type { Message } from "../../../domain/Message.ts"
 import { bytesOf, tokensIn, tokensOf } from "../../../domain/Tokens.ts"
 import { Storage } from "../../../services/Storage.ts"
-import * as Asked from "./Asked.ts"
 import type { Create } from "./Create.ts"
-import * as History from "./History.ts"
-import type { TokensRequest } from "./Requests.ts"
+import * as History from "./place/History.ts"
+import * as Asked from "./request/Asked.ts"
+import type { TokensRequest } from "./request/Requests.ts"
 
 export const make = ({ conversing, following, read, targetOf }: Create) =>
   Effect.gen(function*() {

@@ -1,6 +1,6 @@
 /** What OpenAI's clients send. Fields of which we know that they cannot be served are named here, so that they are refused and not left out. */
 import { Schema } from "effect"
-import { JsonObject } from "../../../domain/Json.ts"
+import { JsonObject } from "../../../../domain/Json.ts"
 
 /** Most messages of a request, parts of one, tools, texts that end an answer, answers to one request, and prompts. */
 export const maxMessages = 2_048

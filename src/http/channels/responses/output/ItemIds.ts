@@ -3,9 +3,9 @@
  * item by its id alone, and expect that whoever answers next knows it.
  */
 import { Effect, Option } from "effect"
-import type { UserId } from "../../../domain/Ids.ts"
-import type { Session } from "../../../domain/Session.ts"
-import { Storage } from "../../../services/Storage.ts"
+import type { UserId } from "../../../../domain/Ids.ts"
+import type { Session } from "../../../../domain/Session.ts"
+import { Storage } from "../../../../services/Storage.ts"
 
 export type Kind = "msg" | "rs" | "fc" | "mcp" | "ig" | "mcpr" | "fco" | "mcpa"
 

@@ -1,15 +1,15 @@
 /** What a request asks for, in our words: read once, and refused where it asks for what cannot be served. */
 import { Either, ParseResult, Schema } from "effect"
-import { isHeld } from "../../../domain/AnswerObject.ts"
-import type { Invalid } from "../../../domain/Errors.ts"
-import type { JsonObject } from "../../../domain/Json.ts"
-import { OutputSchema } from "../../../domain/OutputSchema.ts"
-import { type ClientTool, ClientToolsInput } from "../../../domain/Tool.ts"
-import type { ToolChoice } from "../../../services/Models.ts"
+import { isHeld } from "../../../../domain/AnswerObject.ts"
+import type { Invalid } from "../../../../domain/Errors.ts"
+import type { JsonObject } from "../../../../domain/Json.ts"
+import { OutputSchema } from "../../../../domain/OutputSchema.ts"
+import { type ClientTool, ClientToolsInput } from "../../../../domain/Tool.ts"
+import type { ToolChoice } from "../../../../services/Models.ts"
+import type { Keeping } from "../Stored.ts"
 import { type Conversation, read } from "./Messages.ts"
 import { refuse } from "./Refused.ts"
 import { type ChatRequest, type CompletionRequest, maxAnswers, unservedIn } from "./Requests.ts"
-import type { Keeping } from "./Stored.ts"
 
 export interface Asked {
   readonly kind: "chat" | "text"

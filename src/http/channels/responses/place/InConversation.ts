@@ -3,18 +3,18 @@
  * something was taken out of the conversation; it begins with a copy of the rest then.
  */
 import { Effect, Option } from "effect"
-import { NotFound } from "../../../domain/Errors.ts"
-import type { Message } from "../../../domain/Message.ts"
-import type { Conversation } from "../../../domain/Response.ts"
-import type { Session } from "../../../domain/Session.ts"
-import { now } from "../../../services/Now.ts"
-import { SessionHub } from "../../../services/SessionHub.ts"
-import { Storage } from "../../../services/Storage.ts"
+import { NotFound } from "../../../../domain/Errors.ts"
+import type { Message } from "../../../../domain/Message.ts"
+import type { Conversation } from "../../../../domain/Response.ts"
+import type { Session } from "../../../../domain/Session.ts"
+import { now } from "../../../../services/Now.ts"
+import { SessionHub } from "../../../../services/SessionHub.ts"
+import { Storage } from "../../../../services/Storage.ts"
+import { homeOf, itemId } from "../output/ItemIds.ts"
+import { conversationLocked, needsApproval, noCall, nothingSaid, onlyOutputs, otherAgent } from "../Refusals.ts"
+import { releasing } from "../Stored.ts"
 import * as History from "./History.ts"
-import { homeOf, itemId } from "./ItemIds.ts"
 import { asks, fits, type Place, type Places, plain, type Request } from "./Place.ts"
-import { conversationLocked, needsApproval, noCall, nothingSaid, onlyOutputs, otherAgent } from "./Refusals.ts"
-import { releasing } from "./Stored.ts"
 import * as Waiting from "./Waiting.ts"
 
 /** A message without the items that were taken out; undefined when nothing is left. */

@@ -4,10 +4,10 @@
  */
 import { Effect, Schema } from "effect"
 import { createHash } from "node:crypto"
-import { type Agent, AgentDraft } from "../../../domain/Agent.ts"
-import { AgentId, type UserId } from "../../../domain/Ids.ts"
-import { now } from "../../../services/Now.ts"
-import { Storage } from "../../../services/Storage.ts"
+import { type Agent, AgentDraft } from "../../../../domain/Agent.ts"
+import { AgentId, type UserId } from "../../../../domain/Ids.ts"
+import { now } from "../../../../services/Now.ts"
+import { Storage } from "../../../../services/Storage.ts"
 
 const draft = Schema.decodeSync(AgentDraft)({
   name: "Models of the Responses API",

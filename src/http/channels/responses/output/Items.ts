@@ -1,8 +1,8 @@
 /** Items as the protocol writes them: those of answers, and those of requests when they are listed. */
-import type { JsonObject } from "../../../domain/Json.ts"
-import * as JsonScan from "../../../domain/JsonScan.ts"
-import type { Annotation, ContentBlock, Message, ToolOutput } from "../../../domain/Message.ts"
-import { textOf } from "../../../domain/Message.ts"
+import type { JsonObject } from "../../../../domain/Json.ts"
+import * as JsonScan from "../../../../domain/JsonScan.ts"
+import type { Annotation, ContentBlock, Message, ToolOutput } from "../../../../domain/Message.ts"
+import { textOf } from "../../../../domain/Message.ts"
 import { itemId } from "./ItemIds.ts"
 
 export type Item = JsonObject & { readonly id: string; readonly type: string }

@@ -1,16 +1,16 @@
 /** Runs that wait for somebody, and what a request has to say to them. */
 import { Effect } from "effect"
-import type { AnswerInput, ConfirmInput, ExternalInput } from "../../../domain/Chat.ts"
-import type { Invalid } from "../../../domain/Errors.ts"
-import type { ContentBlock, Message, ToolCallBlock, ToolResultBlock } from "../../../domain/Message.ts"
-import { awaited } from "../../../domain/Reply.ts"
-import type { Run } from "../../../domain/Run.ts"
-import type { Session } from "../../../domain/Session.ts"
-import { SessionHub } from "../../../services/SessionHub.ts"
-import { Storage } from "../../../services/Storage.ts"
-import { storedCallId } from "../openai/Encode.ts"
-import type { Approval, Result } from "./Reading.ts"
-import { noApproval, noCall, noOutput } from "./Refusals.ts"
+import type { AnswerInput, ConfirmInput, ExternalInput } from "../../../../domain/Chat.ts"
+import type { Invalid } from "../../../../domain/Errors.ts"
+import type { ContentBlock, Message, ToolCallBlock, ToolResultBlock } from "../../../../domain/Message.ts"
+import { awaited } from "../../../../domain/Reply.ts"
+import type { Run } from "../../../../domain/Run.ts"
+import type { Session } from "../../../../domain/Session.ts"
+import { SessionHub } from "../../../../services/SessionHub.ts"
+import { Storage } from "../../../../services/Storage.ts"
+import { storedCallId } from "../../openai/output/Encode.ts"
+import { noApproval, noCall, noOutput } from "../Refusals.ts"
+import type { Approval, Result } from "../request/Reading.ts"
 
 /** Runs of a session that wait at the same time; there is one. */
 const fewRuns = { limit: 5, cursor: undefined }

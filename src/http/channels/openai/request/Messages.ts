@@ -4,12 +4,12 @@
  * provider would take it.
  */
 import { Either } from "effect"
-import type { Invalid } from "../../../domain/Errors.ts"
-import { maxUrl, mediaTypeOf } from "../../../domain/File.ts"
-import type { BlockId, MessageId, Timestamp, ToolCallId } from "../../../domain/Ids.ts"
-import type { DataSource, InputMessage, Message } from "../../../domain/Message.ts"
-import { isBlank } from "../../../domain/Text.ts"
-import * as Base64 from "../../../services/Base64.ts"
+import type { Invalid } from "../../../../domain/Errors.ts"
+import { maxUrl, mediaTypeOf } from "../../../../domain/File.ts"
+import type { BlockId, MessageId, Timestamp, ToolCallId } from "../../../../domain/Ids.ts"
+import type { DataSource, InputMessage, Message } from "../../../../domain/Message.ts"
+import { isBlank } from "../../../../domain/Text.ts"
+import * as Base64 from "../../../../services/Base64.ts"
 import { refuse } from "./Refused.ts"
 import type { ChatMessage, UserPart } from "./Requests.ts"
 

@@ -1,5 +1,5 @@
 /** Tools that run on the server are shown as calls of an MCP server: it is what clients know best. */
-import type { AgentEvent } from "../../../domain/Event.ts"
+import type { AgentEvent } from "../../../../domain/Event.ts"
 import { itemId } from "./ItemIds.ts"
 import { endOf, serverCallItem } from "./Items.ts"
 import type { Writer } from "./Writer.ts"

@@ -1,9 +1,9 @@
 /** What a request says, as it is read item by item: its turns, and the calls of tools that still want their results. */
-import type { Invalid } from "../../../domain/Errors.ts"
-import type { BlockId, ToolCallId } from "../../../domain/Ids.ts"
-import type { ContentBlock, InputMessage, Message, ToolOutput } from "../../../domain/Message.ts"
-import { storedCallId } from "../openai/Encode.ts"
-import { refuse } from "../openai/Refused.ts"
+import type { Invalid } from "../../../../domain/Errors.ts"
+import type { BlockId, ToolCallId } from "../../../../domain/Ids.ts"
+import type { ContentBlock, InputMessage, Message, ToolOutput } from "../../../../domain/Message.ts"
+import { storedCallId } from "../../openai/output/Encode.ts"
+import { refuse } from "../../openai/request/Refused.ts"
 
 /** One turn of an exchange, with the place at which the request has it. */
 export type Turn =

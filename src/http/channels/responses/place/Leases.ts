@@ -3,13 +3,13 @@
  * what it changes. What a process holds that was killed is free again after a while.
  */
 import { Effect } from "effect"
-import { NotFound } from "../../../domain/Errors.ts"
-import type { UserId } from "../../../domain/Ids.ts"
-import type { Conversation } from "../../../domain/Response.ts"
-import { NewId } from "../../../services/NewId.ts"
-import { now, timestampOf } from "../../../services/Now.ts"
-import { Storage } from "../../../services/Storage.ts"
-import { conversationLocked } from "./Refusals.ts"
+import { NotFound } from "../../../../domain/Errors.ts"
+import type { UserId } from "../../../../domain/Ids.ts"
+import type { Conversation } from "../../../../domain/Response.ts"
+import { NewId } from "../../../../services/NewId.ts"
+import { now, timestampOf } from "../../../../services/Now.ts"
+import { Storage } from "../../../../services/Storage.ts"
+import { conversationLocked } from "../Refusals.ts"
 
 /** How long a lease holds, in milliseconds. To begin an answer takes a small part of that. */
 const life = 15_000

@@ -1,4 +1,4 @@
-import { Invalid } from "../../../domain/Errors.ts"
+import { Invalid } from "../../../../domain/Errors.ts"
 
 /** A field of the request that cannot be served as it is. The message has no full stop. */
 export const refuse = (code: string, path: string, message: string): Invalid =>

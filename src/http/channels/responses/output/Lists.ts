@@ -1,6 +1,6 @@
 /** Pages of items, as the protocol asks for them and answers with them. */
 import { Schema } from "effect"
-import { queryInteger } from "../../../domain/Page.ts"
+import { queryInteger } from "../../../../domain/Page.ts"
 import type { Item } from "./Items.ts"
 
 const many = Schema.optional(Schema.Union(Schema.String, Schema.Array(Schema.String)))

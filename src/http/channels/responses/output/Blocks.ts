@@ -1,6 +1,6 @@
 /** Blocks of text, of thoughts and of pictures, as output items that begin, grow and end. */
-import type { JsonObject } from "../../../domain/Json.ts"
-import type { ResponseHead } from "../../../domain/Response.ts"
+import type { JsonObject } from "../../../../domain/Json.ts"
+import type { ResponseHead } from "../../../../domain/Response.ts"
 import { itemId } from "./ItemIds.ts"
 import * as Items from "./Items.ts"
 import type { Writer } from "./Writer.ts"

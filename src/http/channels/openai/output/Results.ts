@@ -1,14 +1,14 @@
 /** Results of a client's own tools, and the runs that wait for them. */
 import { Effect, Option } from "effect"
-import type { Agent } from "../../../domain/Agent.ts"
-import type { ExternalInput } from "../../../domain/Chat.ts"
-import type { UserId } from "../../../domain/Ids.ts"
-import { awaited } from "../../../domain/Reply.ts"
-import type { Session } from "../../../domain/Session.ts"
-import { SessionHub } from "../../../services/SessionHub.ts"
-import { Storage } from "../../../services/Storage.ts"
+import type { Agent } from "../../../../domain/Agent.ts"
+import type { ExternalInput } from "../../../../domain/Chat.ts"
+import type { UserId } from "../../../../domain/Ids.ts"
+import { awaited } from "../../../../domain/Reply.ts"
+import type { Session } from "../../../../domain/Session.ts"
+import { SessionHub } from "../../../../services/SessionHub.ts"
+import { Storage } from "../../../../services/Storage.ts"
+import type { Turn } from "../request/Messages.ts"
 import { readCallId } from "./Encode.ts"
-import type { Turn } from "./Messages.ts"
 
 /** Runs of a session that wait at the same time; there is one. */
 const fewRuns = { limit: 5, cursor: undefined }

@@ -1,11 +1,11 @@
 /** The encoders: a run's events, and the parts of a model that is asked directly, as an answer of OpenAI's. */
 import { createHash } from "node:crypto"
-import type { AgentEvent } from "../../../domain/Event.ts"
-import type { SessionId } from "../../../domain/Ids.ts"
-import type { ModelPart, StopReason } from "../../../services/Models.ts"
-import type { Encoder } from "../Channel.ts"
+import type { AgentEvent } from "../../../../domain/Event.ts"
+import type { SessionId } from "../../../../domain/Ids.ts"
+import type { ModelPart, StopReason } from "../../../../services/Models.ts"
+import type { Encoder } from "../../Channel.ts"
+import { frameOf } from "../Errors.ts"
 import type { Completion, Finish } from "./Completion.ts"
-import { frameOf } from "./Errors.ts"
 
 /**
  * The id of a call as its client knows it: with the session that waits for the

@@ -1,6 +1,6 @@
 /** The response object: what its request said, what has come of it, and all the keys that strict readers ask for. */
-import type { ResponseHead } from "../../../domain/Response.ts"
-import type { Usage } from "../../../domain/Usage.ts"
+import type { ResponseHead } from "../../../../domain/Response.ts"
+import type { Usage } from "../../../../domain/Usage.ts"
 import type { Item } from "./Items.ts"
 
 export type Status = "queued" | "in_progress" | "completed" | "failed" | "cancelled" | "incomplete"

@@ -1,16 +1,16 @@
 /** What was said before, for a session that begins with it: read from the session that has it, and the words of the request. */
 import { Effect } from "effect"
-import type { ChatRequest } from "../../../domain/Chat.ts"
-import { Invalid } from "../../../domain/Errors.ts"
-import type { BlockId, MessageId, Timestamp } from "../../../domain/Ids.ts"
-import { charactersIn, type InputMessage, type Message } from "../../../domain/Message.ts"
-import { maxMessages } from "../../../domain/Page.ts"
-import type { Run } from "../../../domain/Run.ts"
-import type { Session } from "../../../domain/Session.ts"
-import { NewId } from "../../../services/NewId.ts"
-import { now } from "../../../services/Now.ts"
-import { SessionHub } from "../../../services/SessionHub.ts"
-import type { Turn } from "./Reading.ts"
+import type { ChatRequest } from "../../../../domain/Chat.ts"
+import { Invalid } from "../../../../domain/Errors.ts"
+import type { BlockId, MessageId, Timestamp } from "../../../../domain/Ids.ts"
+import { charactersIn, type InputMessage, type Message } from "../../../../domain/Message.ts"
+import { maxMessages } from "../../../../domain/Page.ts"
+import type { Run } from "../../../../domain/Run.ts"
+import type { Session } from "../../../../domain/Session.ts"
+import { NewId } from "../../../../services/NewId.ts"
+import { now } from "../../../../services/Now.ts"
+import { SessionHub } from "../../../../services/SessionHub.ts"
+import type { Turn } from "../request/Reading.ts"
 
 /** Most messages, and characters, of a history that a new session begins with. */
 const maxHistory = 2_048

@@ -2,13 +2,13 @@
  * The encoder: the events of a run as the protocol's events, and as the response that they come to. It depends on nothing
  * but the head of the response and the events, so that a stored response is rendered again with the same bytes.
  */
-import type { AgentEvent } from "../../../domain/Event.ts"
-import type { ResponseHead } from "../../../domain/Response.ts"
-import { addUsage, noUsage, type Usage } from "../../../domain/Usage.ts"
-import { type Failure, problemOf } from "../Failures.ts"
+import type { AgentEvent } from "../../../../domain/Event.ts"
+import type { ResponseHead } from "../../../../domain/Response.ts"
+import { addUsage, noUsage, type Usage } from "../../../../domain/Usage.ts"
+import { type Failure, problemOf } from "../../Failures.ts"
+import { errorOf, failureOf } from "../Errors.ts"
 import { type Answered, begun, type Progress, responseOf } from "./Answer.ts"
 import { Blocks } from "./Blocks.ts"
-import { errorOf, failureOf } from "./Errors.ts"
 import * as Items from "./Items.ts"
 import { serverCalls } from "./ServerCalls.ts"
 import { Writer } from "./Writer.ts"

@@ -1,6 +1,6 @@
 /** What clients of the Responses API send. Fields that cannot be served are named, so that they are refused and not left out. */
 import { Schema } from "effect"
-import { JsonObject } from "../../../domain/Json.ts"
+import { JsonObject } from "../../../../domain/Json.ts"
 import { InputItem, optional } from "./ItemSchemas.ts"
 
 /** Most items of a request, tools, values to include, and items that are added to a conversation at once. */

@@ -1,12 +1,12 @@
 /** Parts of a message or of a tool's output, in our words. */
 import { Either } from "effect"
-import type { Invalid } from "../../../domain/Errors.ts"
-import { maxUrl } from "../../../domain/File.ts"
-import type { DataSource, InputMessage } from "../../../domain/Message.ts"
-import { isBlank } from "../../../domain/Text.ts"
-import * as Base64 from "../../../services/Base64.ts"
-import { inPlace, pictureAt } from "../openai/Messages.ts"
-import { refuse } from "../openai/Refused.ts"
+import type { Invalid } from "../../../../domain/Errors.ts"
+import { maxUrl } from "../../../../domain/File.ts"
+import type { DataSource, InputMessage } from "../../../../domain/Message.ts"
+import { isBlank } from "../../../../domain/Text.ts"
+import * as Base64 from "../../../../services/Base64.ts"
+import { inPlace, pictureAt } from "../../openai/request/Messages.ts"
+import { refuse } from "../../openai/request/Refused.ts"
 import type { Part } from "./ItemSchemas.ts"
 
 type InputBlock = Exclude<InputMessage["content"], string>[number]
