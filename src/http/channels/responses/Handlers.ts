@@ -102,7 +102,8 @@ export const layer = (api: Api, options: Options) => {
           Effect.fnUntraced(function*({ headers, payload }) {
             const owner = yield* me
             const key = headers["idempotency-key"]
-            return yield* once(
+            let isRepeated = true
+            const made = yield* once(
               {
                 owner,
                 key,
@@ -110,8 +111,14 @@ export const layer = (api: Api, options: Options) => {
                 body: key === undefined ? undefined : comparable(payload),
                 answer: ConversationMade
               },
-              ({ keep }) => keep(own.make(owner, payload.items ?? [], payload.metadata ?? {}))
+              ({ keep }) => {
+                isRepeated = false
+                return keep(own.make(owner, payload.items ?? [], payload.metadata ?? {}))
+              }
             )
+            // One that was deleted since is not there again because its request is.
+            if (isRepeated) yield* own.get(owner, made.id)
+            return made
           })
         )
         .handle("getConversation", ({ path }) => Effect.flatMap(me, (owner) => own.get(owner, path.conversation_id)))

@@ -5,7 +5,7 @@
 import { Deferred, Effect, FiberId } from "effect"
 import { type AgentEvent, endsStream } from "../../../../domain/Event.ts"
 import { eventsOf } from "../../../../domain/Frames.ts"
-import type { UserId } from "../../../../domain/Ids.ts"
+import type { RunId, UserId } from "../../../../domain/Ids.ts"
 import type { Message } from "../../../../domain/Message.ts"
 import * as Reply from "../../../../domain/Reply.ts"
 import type { StoredResponse } from "../../../../domain/Response.ts"
@@ -30,8 +30,12 @@ export interface Before {
   readonly record: StoredResponse
   readonly session: Session
   readonly run: Run
-  /** The run has not gone on since. */
+  /** No other response has gone on from its end. */
   readonly isLast: boolean
+  /** The `seq` of its last event; undefined while it is being made, and when the log does not hold it any more. */
+  readonly end: number | undefined
+  /** Its run was parked at its end, and was answered elsewhere since then. */
+  readonly hasGoneOn: boolean
   /** It is stored nowhere, and nobody else can go on from it. */
   readonly isOwn: boolean
 }
@@ -48,54 +52,68 @@ export const make = (places: Places) =>
         const isOwn = unstored?.id === id && unstored.user_id === owner
         const record = isOwn ? unstored : yield* responses.get(owner, id)
         const session = yield* sessions.get(owner, record.session_id)
+        // First the end: what the run is after it, it is since then.
+        const end = yield* hub.endAfter(session, record.run_id, record.after)
         const run = yield* runs.get(owner, record.run_id)
+        const hasGoneOn = end !== undefined && (run.status === "ended"
+          ? run.last_seq !== end
+          : !isWaiting(run) || (yield* hub.endAfter(session, run.id, end)) !== undefined)
         const { items: [newest] } = yield* Effect.orDie(
           responses.list(owner, newestOnly, { run_id: run.id }, "newest")
         )
         const isLast = record.next === null && newest?.id === (isOwn ? undefined : record.id)
-        return { record, session, run, isLast, isOwn } satisfies Before as Before
+        return { record, session, run, isLast, end, hasGoneOn, isOwn } satisfies Before as Before
       }).pipe(Effect.mapError(() => previousNotFound(id)))
 
-    /** The reply as it was at the end of this response, from the log: its run has gone on since. */
-    const replyThen = ({ record, run, session }: Before) =>
+    /** Gives the events of a run, from a place on to the next end of its stream. */
+    const partOf = (session: Session, only: RunId, after: number, take: (event: AgentEvent, seq: number) => void) =>
       Effect.scoped(Effect.gen(function*() {
-        const events: Array<AgentEvent> = []
         const over = Deferred.unsafeMake<void>(FiberId.none)
-        let isOver = false
-        const finish = () => {
-          isOver = true
-          Deferred.unsafeDone(over, Effect.void)
-        }
-        const first = run.first_seq ?? record.after + 1
         yield* hub.attach(session, {
           write: (frames) => {
-            for (const { event, seq } of eventsOf(decoder.decode(frames))) {
-              if (isOver) return
-              events.push(event)
-              if (endsStream(event) && seq > record.after) finish()
-            }
+            for (const { event, seq } of eventsOf(decoder.decode(frames))) take(event, seq)
           },
           unread: () => 0,
           drained: Effect.void,
-          end: finish
-        }, { after: first - 1, only: run.id })
+          end: () => Deferred.unsafeDone(over, Effect.void)
+        }, { after, only })
         yield* Deferred.await(over)
-        return Reply.ofEvents(events)?.message
       }))
 
-    /** All that was said up to the end of the response. */
-    const snapshot = Effect.fnUntraced(function*(before: Before) {
-      const { isLast, run, session } = before
+    /** The reply as it was at the end of this response, from the log: its run has gone on since. */
+    const replyThen = Effect.fnUntraced(function*({ end, record, run, session }: Before) {
+      const events: Array<AgentEvent> = []
+      // A stream of one run ends where the run was parked, also before this response.
+      for (let at = (run.first_seq ?? record.after + 1) - 1, isOver = false; !isOver;) {
+        const from = at
+        yield* partOf(session, run.id, at, (event, seq) => {
+          if (isOver) return
+          at = seq
+          events.push(event)
+          isOver = seq === end || (endsStream(event) && seq > record.after)
+        })
+        isOver ||= at === from
+      }
+      return Reply.ofEvents(events)?.message
+    })
+
+    /**
+     * All that was said up to the end of the response. Where its run was answered elsewhere and has come to its end, that is
+     * a part of it, unless the request has answers of its own.
+     */
+    const snapshot = Effect.fnUntraced(function*(before: Before, hasResults: boolean) {
+      const { hasGoneOn, isLast, run, session } = before
+      const isAsItWas = isLast && (!hasGoneOn || (run.status === "ended" && !hasResults))
       const messages = yield* history.upTo(session, run)
       const last = messages.at(-1)
-      if (isLast || last?.id !== run.reply_id) return messages
+      if (isAsItWas || last?.id !== run.reply_id) return messages
       const then = yield* replyThen(before)
       return then === undefined ? messages : [...messages.slice(0, -1), then]
     })
 
     const branch = Effect.fnUntraced(function*(request: Request, before: Before) {
       const { results, turns } = request.said
-      const messages = yield* snapshot(before)
+      const messages = yield* snapshot(before, results.length > 0)
       const last = messages.at(-1)
       const waits = last !== undefined && last.role === "assistant" && Reply.awaited(last).length > 0
       if (!waits) {
@@ -155,7 +173,7 @@ export const make = (places: Places) =>
       after: Effect.fnUntraced(function*(request: Request, previous: string) {
         const { asked, owner, said } = request
         const before = yield* find(owner, previous, request.unstored)
-        const { isLast, isOwn, record, run, session } = before
+        const { hasGoneOn, isLast, isOwn, record, run, session } = before
         if (said.approvals.length > 0) {
           const place = yield* places.answering(request)
           if (!isLast || place.session.id !== session.id || !(yield* take(before, request.id))) {
@@ -163,10 +181,12 @@ export const make = (places: Places) =>
           }
           return { ...place, undo: giveBack(before, request.id) }
         }
-        if (isLast && run.status !== "ended" && !isWaiting(run)) return yield* notFinished
-        if (isLast && run.status === "awaiting_permission") return yield* needsApproval
-        const waits = isLast && run.status === "awaiting_external_result"
-        const mayGoOn = isLast && record.conversation === null && asked.stores !== isOwn && fits(session, request) &&
+        // With answers of its own a request goes on from what the run waited for then, whatever it does now.
+        const isThere = isLast && (!hasGoneOn || said.results.length === 0)
+        if (isThere && run.status !== "ended" && !isWaiting(run)) return yield* notFinished
+        if (isThere && run.status === "awaiting_permission") return yield* needsApproval
+        const waits = isThere && run.status === "awaiting_external_result"
+        const mayGoOn = isThere && (!hasGoneOn || run.status === "ended") && record.conversation === null && asked.stores !== isOwn && fits(session, request) &&
           (waits ? said.turns.length === 0 && said.results.length > 0 : said.results.length === 0 && asks(said.turns))
         if (
           !mayGoOn || !(yield* isUntouched(before)) ||
