@@ -1,11 +1,13 @@
 /** Responses whose run goes on without their clients: answered elsewhere, deleted, or cut off where it hurts most. */
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Context, Effect, Layer } from "effect"
+import type { SessionId } from "../../../src/domain/Ids.ts"
+import * as Host from "../../../src/layers/Host.ts"
+import { Storage } from "../../../src/services/Storage.ts"
 import { eventually } from "../../support/live.ts"
 import { asked, refused, tenant } from "../../support/openai.ts"
 import * as TestHost from "../../support/TestHost.ts"
 
-const { TestHost: Host } = TestHost
 
 const model = "agent/Ada"
 
@@ -24,7 +26,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("A response whose run is 
   it.effect("stays as it was at its end, in every status and byte, whatever its run does afterwards", () =>
     Effect.gen(function*() {
       const { agent_id, client, key, user } = yield* tenant()
-      const { call, url } = yield* Host
+      const { call, url } = yield* TestHost.TestHost
       const input = "say one\ncall weather_kiel {}\nthen\ncall weather_lund {}\nthen\nsleep 2000\nresults"
       const { id } = yield* asked(() => client.responses.create({ model, input, tools, background: true }))
       const read = asked(() => client.responses.retrieve(id))
@@ -144,5 +146,88 @@ layer(TestHost.layer(), { excludeTestServices: true })("A response whose run is 
         yield* complete
         assert.deepStrictEqual((yield* asked(() => client.chat.completions.list())).data, [])
       }
+    }))
+})
+
+/** Storage that is cut off where an answer has been accepted, and its conversation is to be moved. */
+const faults = { isCut: false }
+
+const cutOff = Layer.map(Host.memory, (context) => {
+  const storage = Context.get(context, Storage)
+  const { conversations } = storage
+  const modify: typeof conversations.modify = (owner, id, f) =>
+    conversations.modify(owner, id, (before) => {
+      const after = f(before)
+      // What it notes before the answer is accepted is still written.
+      if (faults.isCut && before.moving !== undefined && after.moving === undefined) throw new Error("killed")
+      return after
+    })
+  return Context.add(context, Storage, { ...storage, conversations: { ...conversations, modify } })
+})
+
+layer(TestHost.layer({ host: Host.over(cutOff) }), { excludeTestServices: true })("A conversation", (it) => {
+  it.effect("has moved with its answer, also when nobody came to write that down", () =>
+    Effect.gen(function*() {
+      const { client, user } = yield* tenant()
+      const { conversations, runs } = yield* Storage
+      const { id: conversation } = yield* asked(() =>
+        client.conversations.create({ items: [{ role: "user", content: "earlier" }] })
+      )
+      const items = asked(async () =>
+        (await client.conversations.items.list(conversation, { order: "asc", limit: 100 })).data.map((item) =>
+          item.type === "message" ? item.content.map((part) => "text" in part ? part.text : "").join("") : item.type
+        )
+      )
+      const ask = (input: string, more: object = {}, key = input) =>
+        asked(() =>
+          client.responses.create({ model, conversation, input, ...more }, { headers: { "idempotency-key": key } })
+        )
+      const heads = Effect.map(conversations.get(user, conversation), ({ session_id }) => session_id)
+      faults.isCut = true
+      // The first answer: there was no session before, and something waited.
+      const first = yield* ask("say one")
+      assert.strictEqual(yield* heads, "")
+      assert.deepStrictEqual(yield* items, ["earlier", "say one", "one"])
+      assert.strictEqual((yield* ask("say one")).id, first.id)
+      // Something waits in the session that there is.
+      yield* asked(() => client.conversations.items.create(conversation, { items: [{ role: "user", content: "more" }] }))
+      faults.isCut = false
+      assert.strictEqual(JSON.parse((yield* ask("context")).output_text).messages, 5)
+      faults.isCut = true
+      yield* asked(() => client.conversations.items.create(conversation, { items: [{ role: "user", content: "late" }] }))
+      yield* ask("say two")
+      const all = yield* items
+      assert.deepStrictEqual(all.slice(-3), ["late", "say two", "two"])
+      assert.strictEqual(all.filter((text) => text === "late").length, 1)
+      // Somebody else answers: another session, with a copy.
+      faults.isCut = false
+      yield* ask("say three", { model: "Demo/demo-script" })
+      const before = yield* heads
+      faults.isCut = true
+      yield* ask("say four")
+      assert.strictEqual(yield* heads, before)
+      assert.deepStrictEqual((yield* items).slice(-2), ["say four", "four"])
+      faults.isCut = false
+      yield* ask("say five")
+      assert.notStrictEqual(yield* heads, before)
+      assert.notProperty(yield* conversations.get(user, conversation), "moving")
+      assert.deepStrictEqual((yield* items).slice(-4), ["say four", "four", "say five", "five"])
+      assert.strictEqual((yield* items).length, all.length + 6)
+      assert.strictEqual((yield* Effect.orDie(runs.list(user, { limit: 1, cursor: undefined }))).total, 6)
+    }))
+
+  it.effect("stays where it is when the answer was never accepted that was to move it", () =>
+    Effect.gen(function*() {
+      const { client, user } = yield* tenant()
+      const { conversations } = yield* Storage
+      const { id: conversation } = yield* asked(() => client.conversations.create())
+      const ask = (input: string) => asked(() => client.responses.create({ model, conversation, input }))
+      yield* ask("say one")
+      const moving = { session_id: "nowhere" as SessionId, added: [], removed: [] }
+      const { session_id } = yield* conversations.modify(user, conversation, (one) => ({ ...one, moving }))
+      assert.strictEqual(JSON.parse((yield* ask("context")).output_text).messages, 3)
+      const after = yield* conversations.get(user, conversation)
+      assert.notProperty(after, "moving")
+      assert.strictEqual(after.session_id, session_id)
     }))
 })

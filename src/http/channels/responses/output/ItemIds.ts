@@ -6,6 +6,7 @@ import { Effect, Option } from "effect"
 import type { UserId } from "../../../../domain/Ids.ts"
 import type { Session } from "../../../../domain/Session.ts"
 import { Storage } from "../../../../services/Storage.ts"
+import * as Heads from "../place/Heads.ts"
 
 export type Kind = "msg" | "rs" | "fc" | "mcp" | "ig" | "mcpr" | "fco" | "mcpa"
 
@@ -26,12 +27,12 @@ export const conversationPrefix = "conv_"
 export const homeOf = (conversation: string): string => conversation.slice(conversationPrefix.length)
 
 /** The session at home there, if it is the owner's. */
-export const sessionAt = Effect.map(Storage, ({ conversations, sessions }) => (owner: UserId, home: string) => {
+export const sessionAt = Effect.map(Effect.all([Storage, Heads.make]), ([{ sessions }, heads]) => (owner: UserId, home: string) => {
   const direct: Effect.Effect<Option.Option<Session>> = Effect.option(sessions.get(owner, home))
   return Effect.flatMap(direct, (found) =>
     Option.isSome(found) ? Effect.succeed(found) : Effect.option(
       Effect.flatMap(
-        conversations.get(owner, `${conversationPrefix}${home}`),
+        heads.get(owner, `${conversationPrefix}${home}`),
         ({ session_id }) => sessions.get(owner, session_id)
       )
     ))

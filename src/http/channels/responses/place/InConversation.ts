@@ -2,17 +2,16 @@
  * An answer in a conversation: in its session, one after the other. The session changes when another agent answers, or when
  * something was taken out of the conversation; it begins with a copy of the rest then.
  */
-import { Effect, Option } from "effect"
+import { Effect } from "effect"
 import { NotFound } from "../../../../domain/Errors.ts"
 import type { Message } from "../../../../domain/Message.ts"
 import type { Conversation } from "../../../../domain/Response.ts"
 import type { Session } from "../../../../domain/Session.ts"
-import { now } from "../../../../services/Now.ts"
 import { SessionHub } from "../../../../services/SessionHub.ts"
-import { Storage } from "../../../../services/Storage.ts"
 import { homeOf, itemId } from "../output/ItemIds.ts"
 import { conversationLocked, needsApproval, noCall, nothingSaid, onlyOutputs, otherAgent } from "../Refusals.ts"
 import { releasing } from "../Stored.ts"
+import * as Heads from "./Heads.ts"
 import * as History from "./History.ts"
 import { asks, fits, type Place, type Places, plain, type Request } from "./Place.ts"
 import * as Waiting from "./Waiting.ts"
@@ -56,16 +55,11 @@ const afterwards = <E>(effect: Effect.Effect<unknown, E>): Effect.Effect<void> =
 
 export const make = (places: Places, channel: string) =>
   Effect.gen(function*() {
-    const { conversations, sessions } = yield* Storage
+    const heads = yield* Heads.make
     const hub = yield* SessionHub
     const release = yield* releasing(channel)
     const history = yield* History.make
     const waiting = yield* Waiting.make
-
-    const sessionOf = ({ session_id, user_id }: Conversation): Effect.Effect<Session | undefined> =>
-      session_id === ""
-        ? Effect.succeed(undefined)
-        : Effect.map(Effect.option(sessions.get(user_id, session_id)), Option.getOrUndefined)
 
     /** What the conversation holds beside what was added: all that was said and not taken out. */
     const heldIn = Effect.fnUntraced(function*({ id, removed }: Conversation, session: Session) {
@@ -98,52 +92,37 @@ export const make = (places: Places, channel: string) =>
         if (before !== undefined && (yield* hub.status(before)) !== "idle") return yield* conversationLocked
         const held = before === undefined ? [] : yield* heldIn(conversation, before)
         const place = yield* places.inMade(request, held, true)
-        const at = yield* now
-        const told = new Set(conversation.removed)
-        // Not before it is accepted: one that is refused would leave the conversation empty.
-        const moving = conversations.modify(conversation.user_id, conversation.id, (one) => ({
-          ...one,
-          session_id: place.session.id,
-          removed: one.removed.filter((item) => !told.has(item)),
-          updated_at: at
-        }))
-        const left = before === undefined || held.some(hasOwnFiles) ? Effect.void : release(before)
-        const done = afterwards(Effect.zipRight(moving, left))
+        const isFree = before !== undefined && !held.some(hasOwnFiles)
+        const done = isFree ? afterwards(release(before)) : Effect.void
         return { ...place, done } satisfies Place as Place
       }
     )
 
     /** Those that were added go before the input, and are no longer waiting once it is accepted. */
-    const withAdded = Effect.fnUntraced(function*({ added, id, user_id }: Conversation, place: Place) {
-      if (added.length === 0 || (place.input !== null && "type" in place.input)) {
-        return place
-      }
-      const told = new Set(added.map((message) => message.id))
-      const before = yield* history.moved(place.session, added)
+    const withAdded = Effect.fnUntraced(function*(conversation: Conversation, place: Place) {
+      const isAnswer = place.input !== null && "type" in place.input
+      const added = isAnswer ? [] : conversation.added
+      const before = added.length === 0 ? [] : yield* history.moved(place.session, added)
+      const move = yield* heads.announce(conversation, place.session, added.map(({ id }) => id))
       const whole: Place = {
         ...place,
         history: [...place.history.slice(0, place.known), ...before, ...place.history.slice(place.known)],
         known: place.known + added.length,
-        done: Effect.zipRight(
-          place.done,
-          afterwards(conversations.modify(user_id, id, (one) => ({
-            ...one,
-            added: one.added.filter((message) => !told.has(message.id))
-          })))
-        )
+        done: Effect.zipRight(afterwards(move), place.done)
       }
       return whole
     })
 
     return {
-      sessionOf,
+      heads,
       heldIn,
       in: Effect.fnUntraced(function*(request: Request, id: string) {
-        const conversation = yield* Effect.mapError(
-          conversations.get(request.owner, id),
+        const { conversation, unused } = yield* Effect.mapError(
+          heads.settle(request.owner, id),
           () => NotFound.of("Conversation", id)
         )
-        const session = yield* sessionOf(conversation)
+        if (unused !== undefined) yield* places.drop(unused)
+        const session = yield* heads.sessionOf(conversation)
         if (request.said.approvals.length > 0) {
           const place = yield* places.answering(request)
           return place.session.id === session?.id ? place : yield* needsApproval
