@@ -3,7 +3,7 @@
  * the log of the session. A response is a part of one run's events, and what its request said of itself.
  */
 import { Schema } from "effect"
-import { AgentId, RunId, SessionId, Timestamp, UserId } from "./Ids.ts"
+import { AgentId, MessageId, RunId, SessionId, Timestamp, UserId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 import { Message } from "./Message.ts"
 
@@ -59,6 +59,12 @@ export const Conversation = Schema.Struct({
   added: Schema.Array(Message),
   /** Ids of items that were removed; the next answer is given in a session without them. */
   removed: Schema.Array(Schema.String),
+  /** Where an answer is about to move it, and what it tells there: it has moved as soon as the run of that is accepted. */
+  moving: Schema.optional(Schema.Struct({
+    session_id: SessionId,
+    added: Schema.Array(MessageId),
+    removed: Schema.Array(Schema.String)
+  })),
   /** Who begins an answer in it now, and until when nobody else does. */
   lease: Schema.optional(Schema.Struct({ by: Schema.String, until: Timestamp }))
 })

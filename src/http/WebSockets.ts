@@ -7,8 +7,9 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Context, Effect, Layer, type Scope } from "effect"
 import { type WebSocket, WebSocketServer } from "ws"
-import { Forbidden, Malformed, Unavailable } from "../domain/Errors.ts"
-import type { CurrentPrincipal } from "../domain/Principal.ts"
+import { Forbidden, LimitReached, Malformed, Unavailable } from "../domain/Errors.ts"
+import type { UserId } from "../domain/Ids.ts"
+import { CurrentPrincipal } from "../domain/Principal.ts"
 import { Readiness } from "../services/Readiness.ts"
 import * as BodyLimits from "./middleware/BodyLimits.ts"
 import * as Hosts from "./middleware/Hosts.ts"
@@ -24,6 +25,9 @@ const goodbyeMillis = 2_000
 /** How long a server that stops waits for that, in milliseconds. */
 const lastMillis = 400
 
+/** Sockets that one owner may have open at this process. */
+const maxPerOwner = 100
+
 /** Pieces that one message may come in. */
 const maxFragments = 1_024
 
@@ -35,6 +39,11 @@ const noHandshake = new Malformed({
 const stopping = new Unavailable({
   detail: "The server is shutting down and opens no WebSockets now. Try again.",
   retry_after: 5
+})
+
+const tooMany = new LimitReached({
+  code: "too_many_connections",
+  detail: `There are ${maxPerOwner} WebSockets of yours open already. Close some, or ask over one of them.`
 })
 
 const originRefused = new Forbidden({
@@ -57,7 +66,7 @@ export class WebSockets extends Context.Tag("stoa/http/WebSockets")<WebSockets, 
     served: Served<R>
   ) => Effect.Effect<
     HttpServerResponse.HttpServerResponse,
-    Forbidden | Malformed | Unavailable,
+    Forbidden | LimitReached | Malformed | Unavailable,
     R | CurrentPrincipal | HttpServerRequest.HttpServerRequest | Scope.Scope
   >
 }>() {
@@ -93,13 +102,19 @@ export class WebSockets extends Context.Tag("stoa/http/WebSockets")<WebSockets, 
       const tick = () => {
         for (const peer of peers) peer.tick()
       }
-      const add = (peer: Peer) => {
+      const counts = new Map<UserId, number>()
+      const countOf = (owner: UserId) => counts.get(owner) ?? 0
+      const add = (owner: UserId, peer: Peer) => {
         peers.add(peer)
+        counts.set(owner, countOf(owner) + 1)
         // @effect-diagnostics-next-line globalTimers:off -- one plain timer for all sockets
         timer ??= setInterval(tick, 1_000).unref()
       }
-      const remove = (peer: Peer) => {
+      const remove = (owner: UserId, peer: Peer) => {
         peers.delete(peer)
+        const left = countOf(owner) - 1
+        if (left > 0) counts.set(owner, left)
+        else counts.delete(owner)
         if (peers.size > 0) return
         clearInterval(timer)
         timer = undefined
@@ -122,14 +137,14 @@ export class WebSockets extends Context.Tag("stoa/http/WebSockets")<WebSockets, 
         )
       )
 
-      const open = ({ detach, head, request, socket }: Handshake, served: Pick<Served<never>, "failed">) => {
+      const open = (owner: UserId, { detach, head, request, socket }: Handshake, served: Pick<Served<never>, "failed">) => {
         let made: WebSocket | undefined
         detach()
         // Without a check of its own, ws answers at once. Where it refuses the handshake it has answered that.
         if (!socket.destroyed) server.handleUpgrade(request, socket, head, (webSocket) => made = webSocket)
         if (made === undefined) return undefined
         const peer = new Peer(made, socket, { isStopping, failed: served.failed })
-        add(peer)
+        add(owner, peer)
         return peer
       }
 
@@ -145,10 +160,12 @@ export class WebSockets extends Context.Tag("stoa/http/WebSockets")<WebSockets, 
           const isAdmitted = origin === undefined || "access-control-allow-origin" in own ||
             Hosts.isSameOrigin(origin, host)
           if (!isAdmitted) return yield* originRefused
+          const { user_id: owner } = yield* CurrentPrincipal
+          if (countOf(owner) >= maxPerOwner) return yield* tooMany
           return yield* Effect.acquireUseRelease(
             Effect.sync(() => {
               headers = own
-              return open(handshake, { failed })
+              return open(owner, handshake, { failed })
             }),
             (peer) =>
               peer === undefined ? gone : sse.whileValid(Effect.raceFirst(serve(peer), peer.closed)).pipe(
@@ -166,7 +183,7 @@ export class WebSockets extends Context.Tag("stoa/http/WebSockets")<WebSockets, 
               Effect.sync(() => {
                 if (peer === undefined) return
                 peer.leave()
-                remove(peer)
+                remove(owner, peer)
               })
           )
         })

@@ -106,6 +106,11 @@ export class EventLog extends Context.Tag("stoa/services/EventLog")<EventLog, {
   readonly read: (session: SessionId, after: number, limit: number) => Effect.Effect<ReadonlyArray<LogPage>>
   /** The same pages as one, but no more than it takes to exceed 256 KiB of frames; undefined when there is none. */
   readonly replay: (session: SessionId, after: number, limit: number) => Effect.Effect<Frames | undefined>
+  /**
+   * The `seq` of the first event after `after` that ends the run's stream: its reply has ended, or it was parked. Undefined
+   * when nothing in the log does.
+   */
+  readonly endAfter: (session: SessionId, run: RunId, after: number) => Effect.Effect<number | undefined>
   /** The first `seq` that is still there and the last that was written; `last` is 0 and `first` 1 in a new session. */
   readonly range: (session: SessionId) => Effect.Effect<{ readonly first: number; readonly last: number }>
   /**

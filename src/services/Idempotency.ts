@@ -36,4 +36,11 @@ export class Idempotency extends Context.Tag("stoa/services/Idempotency")<Idempo
     asked: Asked<A, I>,
     work: (once: Once<A>) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | Malformed | Invalid, R>
+  /**
+   * Remembers that what a request made, by its id, was deleted, for at least as long as any key of that request is known.
+   * To be written in one transaction with the deletion.
+   */
+  readonly withdraw: (owner: UserId, made: string) => Effect.Effect<void>
+  /** Whether it was deleted: a repeated request must not make it again. */
+  readonly isWithdrawn: (owner: UserId, made: string) => Effect.Effect<boolean>
 }>() {}

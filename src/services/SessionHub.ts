@@ -49,6 +49,8 @@ export class SessionHub extends Context.Tag("stoa/services/SessionHub")<SessionH
     sink: Sink,
     subscription: Subscription
   ) => Effect.Effect<void, Malformed | Conflict | Gone, Scope.Scope>
+  /** The `seq` of the next event after `after` that ends the run's stream, in the log; undefined when there is none yet. */
+  readonly endAfter: (session: Session, run: RunId, after: number) => Effect.Effect<number | undefined>
   /** The `seq` before the active run: subscribers without a cursor get frames after it. The head when the session is idle. */
   readonly liveEdge: (session: Session) => Effect.Effect<number>
   /**

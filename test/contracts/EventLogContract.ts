@@ -83,6 +83,29 @@ export const eventLogContract = <E>(
         assert.deepStrictEqual(yield* log.range(session.id), { first: 1, last: 300 })
       }))
 
+    it.effect("knows where a run's stream ends, which may be parked more than once", () =>
+      Effect.gen(function*() {
+        const log = yield* EventLog
+        const session = yield* newSession
+        const [run, other] = [freshId() as RunId, freshId() as RunId]
+        yield* log.append(batch({
+          pages: [
+            pageOf(session, 1, 3, { run_id: run }),
+            pageOf(session, 4, 6, { run_id: run, ends: true }),
+            pageOf(session, 7, 8, { run_id: other, ends: true }),
+            pageOf(session, 9, 12, { run_id: run, ends: true }),
+            pageOf(session, 13, 13, { run_id: run })
+          ]
+        }))
+        for (let after = 0; after <= 14; after++) {
+          const end = after < 6 ? 6 : after < 12 ? 12 : undefined
+          assert.strictEqual(yield* log.endAfter(session.id, run, after), end)
+          assert.strictEqual(yield* log.endAfter(session.id, other, after), after < 8 ? 8 : undefined)
+        }
+        assert.isUndefined(yield* log.endAfter(session.id, freshId() as RunId, 0))
+        assert.isUndefined(yield* log.endAfter((yield* newSession).id, run, 0))
+      }))
+
     it.effect("reads after any cursor, from the middle of a page too, and no more than asked", () =>
       Effect.gen(function*() {
         const log = yield* EventLog

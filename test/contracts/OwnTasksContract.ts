@@ -2,14 +2,17 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
 import { setTimeout as sleep } from "node:timers/promises"
-import type { UserId } from "../../src/domain/Ids.ts"
-import { isOpen, maxTaskInput, maxTaskResult } from "../../src/domain/OwnTask.ts"
+import type { TaskId, Timestamp, UserId } from "../../src/domain/Ids.ts"
+import { type Job, newJob } from "../../src/domain/Job.ts"
+import { isOpen, maxPendingTasks, maxTaskInput, maxTaskResult } from "../../src/domain/OwnTask.ts"
 import type * as Host from "../../src/layers/Host.ts"
 import * as JobsWorking from "../../src/layers/Jobs/Working.ts"
 import * as Task from "../../src/layers/OwnTasks/Task.ts"
 import * as Working from "../../src/layers/OwnTasks/Working.ts"
+import { JobStore } from "../../src/services/JobStore.ts"
 import { type OwnTaskKind, OwnTasks } from "../../src/services/OwnTasks.ts"
-import { freshOwner } from "../support/fixtures.ts"
+import { Storage } from "../../src/services/Storage.ts"
+import { freshId, freshOwner } from "../support/fixtures.ts"
 import { eventually } from "../support/live.ts"
 import { patience } from "../support/Patience.ts"
 import { bus } from "../support/peers.ts"
@@ -189,6 +192,35 @@ export const ownTasksContract = <E>(name: string, backend: Layer.Layer<Host.Memo
         const long = yield* Effect.flip(submit(tasks, owner, kinds.square, "1".repeat(maxTaskInput)))
         assert.deepInclude(long, { _tag: "Invalid" })
         assert.strictEqual((yield* tasks.list(owner, kinds.square, { limit: 1, cursor: undefined })).total, 0)
+      }))
+
+    it.scoped("are a thousand of an owner's at most that wait, beside those that nobody does any more", () =>
+      Effect.gen(function*() {
+        const { tasks } = yield* process()
+        const { jobs, ownTasks, transaction } = yield* Storage
+        const owner = freshOwner()
+        const one = yield* submit(tasks, owner, kinds.square)
+        const copies = Array.from({ length: maxPendingTasks - 1 }, () => ({ ...one, id: freshId() as TaskId }))
+        yield* transaction(
+          Effect.forEach(copies, (copy, i) => ownTasks.insert(i === 0 ? { ...copy, name: "gone" } : copy))
+        )
+        yield* submit(tasks, owner, kinds.square)
+        const full = yield* Effect.flip(submit(tasks, owner, kinds.later))
+        assert.strictEqual(full._tag === "LimitReached" ? full.code : full._tag, "too_many_tasks")
+        yield* submit(tasks, freshOwner(), kinds.later)
+
+        // Their jobs stay for a program that brings them, as long as there is something to do.
+        const { add } = yield* JobStore
+        const left = (kind: string, at: string) => newJob(freshId(), owner, kind, {}, at as Timestamp)
+        const old = left("own_task.gone", "2020-01-01T00:00:00.000Z")
+        const young = left("own_task.gone", "2999-01-01T00:00:00.000Z")
+        const known = left("own_task.square", "2020-01-01T00:00:00.000Z")
+        const other = left("else", "2020-01-01T00:00:00.000Z")
+        yield* add([old, young, known, other])
+        const waiting = yield* Working.forgetStrangers(Object.values(kinds), "2020-01-02T00:00:00.000Z" as Timestamp)
+        assert.isAtLeast(waiting.get("own_task.gone") ?? 0, 1)
+        const isThere = (job: Job) => Effect.isSuccess(jobs.get(owner, job.id))
+        assert.deepStrictEqual(yield* Effect.forEach([old, young, known, other], isThere), [false, true, true, true])
       }))
 
     it.scoped("are done by a process that comes later, when theirs has died in the middle of them", () =>

@@ -69,6 +69,7 @@ export const fakeLog = () => {
     compaction: () => Effect.succeed(undefined),
     placeOf: () => Effect.succeed(undefined),
     recent: (_session, limit) => Effect.sync(() => control.recent.slice(-limit)),
+    endAfter: () => Effect.succeed(undefined),
     countMessages: (_session, last) => Effect.succeed({ count: 0, last }),
     unfinishedSessions: Effect.succeed([]),
     heads: (sessions) =>

@@ -188,6 +188,15 @@ export const make = Effect.map(Tables, (store) =>
           frames: read.map(({ frames }) => frames).join("")
         }
       }),
+    endAfter: (session, run, after) =>
+      store.run(() => {
+        const { pages } = store.log(session)
+        const from = firstBeyond(pages, ({ last_seq }) => last_seq > after)
+        for (let i = from; i < pages.length; i++) {
+          if (pages[i]!.ends && pages[i]!.run_id === run) return pages[i]!.last_seq
+        }
+        return undefined
+      }),
     range: (session) =>
       store.run(() => {
         const { pages } = store.log(session)

@@ -116,6 +116,11 @@ export const make = Effect.map(Prepared, ({ execute }) => {
         rows<(Frames & Formed) | { readonly first_seq: null }>(Statements.replay, [session_id, after, limit]),
         ([frames]) => frames!.first_seq === null ? undefined : today(frames!)
       ),
+    endAfter: (session, run, after) =>
+      Effect.map(
+        rows<{ readonly last_seq: number }>(Statements.endAfter, [session, run, after]),
+        ([page]) => page?.last_seq
+      ),
     range: (session) =>
       Effect.map(
         rows<{ readonly first: number; readonly last: number }>(Statements.range, [session]),

@@ -19,6 +19,7 @@ import {
 } from "effect"
 import type { Claim } from "../../domain/Claim.ts"
 import { Invalid, Malformed, Unavailable } from "../../domain/Errors.ts"
+import type { UserId } from "../../domain/Ids.ts"
 import { type Asked, Idempotency, type Once } from "../../services/Idempotency.ts"
 import { timestampOf } from "../../services/Now.ts"
 import { Storage } from "../../services/Storage.ts"
@@ -158,7 +159,23 @@ export const make = Effect.gen(function*() {
     })
   }
 
+  const withdrawnId = (owner: UserId, made: string) => vault.mac(JSON.stringify(["withdrawn", owner, made]))
+
   return Idempotency.of({
+    withdraw: Effect.fnUntraced(function*(owner, made) {
+      const at = timestampOf(yield* Clock.currentTimeMillis)
+      const claim: Claim = {
+        id: withdrawnId(owner, made),
+        user_id: owner,
+        created_at: at,
+        updated_at: at,
+        digest: "",
+        answer: "",
+        is_sealed: false
+      }
+      yield* Effect.catchTag(Effect.asVoid(storage.claims.insert(claim)), "Conflict", () => Effect.void)
+    }, Effect.orDie),
+    isWithdrawn: (owner, made) => Effect.map(find(withdrawnId(owner, made)), Option.isSome),
     once: (asked, work) => {
       if (asked.key === undefined) return work({ keep: (write) => write, claim: undefined })
       return shape.test(asked.key) ? attempt(asked, work) : Effect.fail(malformed)

@@ -1,7 +1,7 @@
 /** Does the tasks of the program's own kinds: a row for each, and a job that does it. */
 import { Clock, Data, Duration, Effect, Either, Layer, ParseResult, Predicate, Schema } from "effect"
 import { Invalid, LimitReached, NotFound } from "../../domain/Errors.ts"
-import { TaskId } from "../../domain/Ids.ts"
+import { TaskId, type Timestamp } from "../../domain/Ids.ts"
 import { type Job, newJob } from "../../domain/Job.ts"
 import { maxPendingTasks, maxTaskInput, maxTaskResult, type OwnTask } from "../../domain/OwnTask.ts"
 import { done, type JobHandler, type Jobs, type Outcome } from "../../services/Jobs.ts"
@@ -17,6 +17,7 @@ import { supervise } from "../Supervise.ts"
 const kept = Duration.days(7)
 const pruneEvery = Duration.minutes(10)
 const pruneBatch = 500
+const firstPrune = Duration.seconds(30)
 
 /** Longest sentence of a task that cannot be done, in characters. */
 const maxTold = 4_096
@@ -24,7 +25,12 @@ const maxTold = 4_096
 /** Most pieces of a result that comes in pieces. */
 const maxPieces = 10_000
 
-const jobKindOf = ({ name }: OwnTaskKind) => `own_task.${name}`
+const jobPrefix = "own_task."
+const jobKindOf = ({ name }: OwnTaskKind) => jobPrefix + name
+
+/** Most jobs that one look for those of no kind goes through, and how many at a time. */
+const maxLooked = 10_000
+const lookedAtOnce = 200
 
 const Payload = Schema.Struct({ task_id: TaskId })
 const decodePayload = Schema.decodeUnknownOption(Payload)
@@ -153,25 +159,70 @@ export const handlers = (kinds: ReadonlyArray<OwnTaskKind>) =>
     return kinds.map(handlerOf)
   })
 
+/**
+ * Goes through jobs of kinds that the program does not bring. Another process may, of the version before or after; those
+ * whose task is gone are removed. Answers how many wait of each kind.
+ */
+export const forgetStrangers = (kinds: ReadonlyArray<OwnTaskKind>, before: Timestamp) =>
+  Effect.gen(function*() {
+    const { jobs } = yield* Storage
+    const known = new Set(kinds.map(jobKindOf))
+    const waiting = new Map<string, number>()
+    let cursor: string | undefined
+    for (let looked = 0; looked < maxLooked;) {
+      const page = yield* jobs.host.list({ limit: lookedAtOnce, cursor }, { status: "pending" }, "oldest")
+      for (const { created_at, id, kind, user_id } of page.items) {
+        if (!kind.startsWith(jobPrefix) || known.has(kind)) continue
+        if (created_at < before) yield* Effect.ignore(jobs.remove(user_id, id))
+        else waiting.set(kind, (waiting.get(kind) ?? 0) + 1)
+      }
+      looked += page.items.length
+      if (page.next_cursor === null) break
+      cursor = page.next_cursor
+    }
+    return waiting
+  })
+
 export const make = Effect.fnUntraced(function*(kinds: ReadonlyArray<OwnTaskKind>, jobs: typeof Jobs.Service) {
   const storage = yield* Storage
   const store = yield* JobStore
   const newId = yield* NewId
   const { ownTasks } = storage
 
-  const pruning = Effect.flatMap(Clock.currentTimeMillis, (millis) =>
-    Effect.repeat(
-      storage.forgetOwnTasks(timestampOf(millis - Duration.toMillis(kept)), pruneBatch),
-      { while: (removed) => removed === pruneBatch }
-    )).pipe(
-      Effect.catchAllCause((cause) => Effect.logDebug("Old tasks cannot be removed now", cause)),
-      Effect.delay(pruneEvery),
-      Effect.forever
-    )
+  /** Kinds that have been told of: their tasks wait for a program that brings them. */
+  const told = new Set<string>()
 
-  /** How many of the owner's tasks have this status. */
-  const count = (owner: OwnTask["user_id"], status: OwnTask["status"]) =>
-    Effect.map(Effect.orDie(ownTasks.list(owner, { limit: 1, cursor: undefined }, { status })), ({ total }) => total)
+  const tell = (waiting: ReadonlyMap<string, number>) =>
+    Effect.forEach([...waiting], ([kind, count]) => {
+      if (told.has(kind)) return Effect.void
+      told.add(kind)
+      return Effect.logWarning(`${count} tasks wait that this program does not bring: ${kind.slice(jobPrefix.length)}`)
+    }, { discard: true })
+
+  const pruning = Effect.flatMap(Clock.currentTimeMillis, (millis) => {
+    const before = timestampOf(millis - Duration.toMillis(kept))
+    const forgetting = Effect.repeat(storage.forgetOwnTasks(before, pruneBatch), {
+      while: (removed) => removed === pruneBatch
+    })
+    return Effect.zipRight(forgetting, Effect.flatMap(forgetStrangers(kinds, before), tell))
+  }).pipe(
+    Effect.provideService(Storage, storage),
+    Effect.catchAllCause((cause) => Effect.logDebug("Old tasks cannot be removed now", cause))
+  )
+
+  /** How many tasks the owner has with these statuses that somebody does here. What nobody does keeps nobody from handing in. */
+  const open = Effect.fnUntraced(function*(owner: OwnTask["user_id"]) {
+    const count = (where: { readonly status: string; readonly name?: string }) =>
+      Effect.map(Effect.orDie(ownTasks.list(owner, { limit: 1, cursor: undefined }, where)), ({ total }) => total)
+    const statuses = ["pending", "running"] as const
+    const sum = (counts: ReadonlyArray<number>) => counts.reduce((all, one) => all + one, 0)
+    const all = sum(yield* Effect.forEach(statuses, (status) => count({ status })))
+    if (all < maxPendingTasks) return all
+    return sum(
+      yield* Effect.forEach(kinds, ({ name }) =>
+        Effect.map(Effect.forEach(statuses, (status) => count({ status, name })), sum))
+    )
+  })
 
   return OwnTasks.of({
     submit: Effect.fnUntraced(function*(owner, kind, given, keep) {
@@ -188,7 +239,7 @@ export const make = Effect.fnUntraced(function*(kinds: ReadonlyArray<OwnTaskKind
         return yield* new Invalid({ detail: `The input has more than ${maxTaskInput} characters of JSON.` })
       }
       const task = yield* keep(Effect.gen(function*() {
-        if ((yield* count(owner, "pending")) + (yield* count(owner, "running")) >= maxPendingTasks) {
+        if ((yield* open(owner)) >= maxPendingTasks) {
           return yield* new LimitReached({
             code: "too_many_tasks",
             detail: `${maxPendingTasks} tasks wait already. Wait until some are done.`,
@@ -227,10 +278,11 @@ export const make = Effect.fnUntraced(function*(kinds: ReadonlyArray<OwnTaskKind
         (task) => task.name === name ? Effect.succeed(task) : NotFound.of("Task", id.slice(0, 128))
       ),
     list: (owner, { name }, page) => ownTasks.list(owner, page, { name }, "newest"),
-    // Nothing is looked for where the program brings no tasks.
-    run: kinds.length === 0 ? Effect.never : Effect.gen(function*() {
-      yield* Effect.forkScoped(supervise("Removal of old tasks", pruning))
-      return yield* jobs.run
+    run: Effect.gen(function*() {
+      const always = Effect.zipRight(Effect.delay(pruning, firstPrune), Effect.forever(Effect.delay(pruning, pruneEvery)))
+      yield* Effect.forkScoped(supervise("Removal of old tasks", always))
+      // Nothing is done where the program brings no tasks; what was left from another one is still removed.
+      return yield* kinds.length === 0 ? Effect.never : jobs.run
     }).pipe(Effect.scoped)
   })
 })

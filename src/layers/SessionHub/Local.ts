@@ -302,6 +302,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
       }
       yield* room.attach(sink, subscription)
     }),
+    endAfter: (session, run, after) => log.endAfter(session.id, run, after),
     liveEdge: (session) =>
       Effect.scoped(Effect.map(rooms.get(session), (room) => {
         const run = owner.activity(session.id)?.run ?? room.open().find(({ status }) => status === "running")

@@ -2,7 +2,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Duration, Effect } from "effect"
 import type { UserId } from "../../../src/domain/Ids.ts"
-import * as Leases from "../../../src/http/channels/responses/Leases.ts"
+import * as Leases from "../../../src/http/channels/responses/place/Leases.ts"
 import { sweep } from "../../../src/layers/SessionKeys/Stored.ts"
 import { Storage } from "../../../src/services/Storage.ts"
 import { asked, refused, tenant } from "../../support/openai.ts"

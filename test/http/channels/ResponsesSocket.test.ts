@@ -261,6 +261,19 @@ layer(TestHost.layer(), { excludeTestServices: true })("A WebSocket of the Respo
       }
     }))
 
+  it.scoped("is one of a hundred of its owner's at most: the next is refused with a sentence, and nobody else's is", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Host
+      const at = `${url}/v1/responses`
+      const headers = { "x-user-id": "hundred" }
+      const all = yield* Effect.all(Array.from({ length: 100 }, () => talking(at, { headers })), { concurrency: 10 })
+      const next = Effect.promise(() => talk(at, { headers }).then(() => "open", ({ message }) => message))
+      assert.strictEqual(yield* next, "429")
+      yield* talking(at, { headers: { "x-user-id": "somebody-else" } })
+      all[0]!.socket.close()
+      yield* eventually("one may be opened again", next, (status) => status === "open")
+    }))
+
   it.scoped("is closed for binary messages, broken UTF-8, messages that are too large, and in too many pieces", () =>
     Effect.gen(function*() {
       const { at, headers } = yield* speaking
@@ -324,11 +337,13 @@ layer(TestHost.layer(), { excludeTestServices: true })("A WebSocket of the Respo
         const many = yield* Effect.promise(async () => {
           const opened: Array<Awaited<ReturnType<typeof talk>>> = []
           for (let i = 0; i < 10; i++) {
-            opened.push(...await Promise.all(Array.from({ length: 100 }, () => talk(at, { headers }))))
+            // The one that talks is one of its owner's hundred.
+            const [length, own] = i === 0 ? [99, headers] : [100, { "x-user-id": `many-${i}` }]
+            opened.push(...await Promise.all(Array.from({ length }, () => talk(at, { headers: own }))))
           }
           return opened
         })
-        assert.strictEqual(many.length, 1_000)
+        assert.strictEqual(many.length, 999)
         for (const { send } of many.slice(0, 50)) send(create({ input: "say x", store: false }))
         for (const [i, { socket }] of many.entries()) if (i % 2 === 0) socket.terminate()
         yield* Effect.forEach(

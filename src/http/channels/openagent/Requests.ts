@@ -10,7 +10,7 @@ import {
   SystemMessage,
   ToolMessage,
   UserMessage
-} from "../openai/Requests.ts"
+} from "../openai/request/Requests.ts"
 
 /** Characters of a name, of a longer text, and of what is said of a client's machine. */
 const maxName = 256

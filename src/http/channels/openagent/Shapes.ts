@@ -4,7 +4,7 @@ import type { SessionId } from "../../../domain/Ids.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
 import { isObject } from "../../../domain/JsonSchema.ts"
 import type { ToolCallBlock } from "../../../domain/Message.ts"
-import { clientCallId } from "../openai/Encode.ts"
+import { clientCallId } from "../openai/output/Encode.ts"
 import { type Cost, metricsOf } from "./Cost.ts"
 
 export interface Call {

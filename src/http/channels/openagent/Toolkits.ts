@@ -3,7 +3,7 @@ import { Either, ParseResult, Schema } from "effect"
 import type { Agent, Toolkit } from "../../../domain/Agent.ts"
 import type { Invalid } from "../../../domain/Errors.ts"
 import { type ClientTool, ClientToolsInput } from "../../../domain/Tool.ts"
-import { refuse } from "../openai/Refused.ts"
+import { refuse } from "../openai/request/Refused.ts"
 import type { Tools } from "./Requests.ts"
 
 /** A toolkit as it is shown. */

@@ -12,7 +12,7 @@ import { idempotencyKey } from "../../api/IdempotencyKey.ts"
 import { operation } from "../../api/Operation.ts"
 import * as Problem from "../../api/Problem.ts"
 import { keyHeaders } from "../Keys.ts"
-import { ChatRequest, CompletionRequest, EmbeddingRequest, Metadata } from "./Requests.ts"
+import { ChatRequest, CompletionRequest, EmbeddingRequest, Metadata } from "./request/Requests.ts"
 
 const Model = Schema.Struct({
   id: Schema.String,

@@ -7,7 +7,7 @@ import type { UserId } from "../../../domain/Ids.ts"
 import { DirectCalls } from "../../../services/DirectCalls.ts"
 import { asProblem } from "../../handlers/ModelFailures.ts"
 import * as Decoding from "../Decoding.ts"
-import type { EmbeddingRequest } from "./Requests.ts"
+import type { EmbeddingRequest } from "./request/Requests.ts"
 import type { Targets } from "./Targets.ts"
 
 /** How many numbers are written before other requests are served. */

@@ -6,9 +6,10 @@ import type { JsonObject } from "../../../domain/Json.ts"
 import { cursorAfter } from "../../../domain/Page.ts"
 import type { StoredCompletion } from "../../../domain/StoredCompletion.ts"
 import * as Base64 from "../../../services/Base64.ts"
+import { Idempotency } from "../../../services/Idempotency.ts"
 import { timestampOf } from "../../../services/Now.ts"
 import { type Order, Storage } from "../../../services/Storage.ts"
-import type { ChatMessage, UserPart } from "./Requests.ts"
+import type { ChatMessage, UserPart } from "./request/Requests.ts"
 
 /** Most answers that are kept for one owner, rows that are read at once, and rows that one page looks at. */
 const maxKept = 10_000
@@ -63,7 +64,8 @@ const listOf = (data: ReadonlyArray<JsonObject>, has_more: boolean): JsonObject 
 })
 
 export const make = Effect.gen(function*() {
-  const { completions } = yield* Storage
+  const { completions, transaction } = yield* Storage
+  const { isWithdrawn, withdraw } = yield* Idempotency
 
   const get = (owner: UserId, id: string) => Effect.mapError(completions.get(owner, id), () => notFound(id))
 
@@ -90,6 +92,8 @@ export const make = Effect.gen(function*() {
           completion,
           messages: messages.map((message, i) => messageOf(message, `${id}-${i}`))
         })
+        // It was deleted, and its request has come again with its key.
+        if (yield* isWithdrawn(owner, id)) yield* completions.remove(owner, id)
       }).pipe(
         // It is there already: the request came again with its key.
         Effect.catchTag("Conflict", () => Effect.void),
@@ -113,7 +117,7 @@ export const make = Effect.gen(function*() {
         )),
 
     remove: (owner: UserId, id: string) =>
-      Effect.mapBoth(completions.remove(owner, id), {
+      Effect.mapBoth(transaction(Effect.zipRight(withdraw(owner, id), completions.remove(owner, id))), {
         onFailure: () => notFound(id),
         onSuccess: (): JsonObject => ({ object: "chat.completion.deleted", id, deleted: true })
       }),

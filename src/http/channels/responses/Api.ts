@@ -11,7 +11,7 @@ import { EventStream } from "../../api/EventStream.ts"
 import { idempotencyKey } from "../../api/IdempotencyKey.ts"
 import { operation } from "../../api/Operation.ts"
 import * as Problem from "../../api/Problem.ts"
-import { includes, PageQuery } from "./Lists.ts"
+import { includes, PageQuery } from "./output/Lists.ts"
 import {
   CompactRequest,
   ConversationPatch,
@@ -20,7 +20,7 @@ import {
   Metadata,
   ResponseRequest,
   TokensRequest
-} from "./Requests.ts"
+} from "./request/Requests.ts"
 
 const id = Schema.String.pipe(Schema.maxLength(512))
 const ofResponse = Schema.Struct({ response_id: id })

@@ -5,13 +5,13 @@ import { NewId } from "../../../services/NewId.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
 import { SessionKeys } from "../../../services/SessionKeys.ts"
 import type { Options } from "../Channel.ts"
-import * as Asked from "./Asked.ts"
 import type { Create } from "./Create.ts"
-import * as History from "./History.ts"
+import type { Watch } from "./output/Watch.ts"
+import * as History from "./place/History.ts"
 import { nothingSaid } from "./Refusals.ts"
-import type { CompactRequest } from "./Requests.ts"
-import { sealSummary } from "./Said.ts"
-import type { Watch } from "./Watch.ts"
+import * as Asked from "./request/Asked.ts"
+import type { CompactRequest } from "./request/Requests.ts"
+import { sealSummary } from "./request/Said.ts"
 
 export const make = (options: Options, watch: Watch, { following, places, read, targetOf }: Create) =>
   Effect.gen(function*() {

@@ -9,14 +9,14 @@ import { NewId } from "../../../services/NewId.ts"
 import { now } from "../../../services/Now.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
 import { Storage } from "../../../services/Storage.ts"
-import * as History from "./History.ts"
-import type { InConversation } from "./InConversation.ts"
-import { conversationPrefix, homeOf } from "./ItemIds.ts"
-import { type Item, itemsOf } from "./Items.ts"
-import type { InputItem } from "./ItemSchemas.ts"
-import { collecting, type PageQuery } from "./Lists.ts"
+import { conversationPrefix, homeOf } from "./output/ItemIds.ts"
+import { type Item, itemsOf } from "./output/Items.ts"
+import { collecting, type PageQuery } from "./output/Lists.ts"
+import * as History from "./place/History.ts"
+import type { InConversation } from "./place/InConversation.ts"
 import { noCall } from "./Refusals.ts"
-import * as Said from "./Said.ts"
+import type { InputItem } from "./request/ItemSchemas.ts"
+import * as Said from "./request/Said.ts"
 import { releasing } from "./Stored.ts"
 
 /** Most messages, and characters of JSON, that wait in a conversation for the next answer; and items that are taken out meanwhile. */
@@ -41,6 +41,7 @@ type Metadata = Conversation["metadata"]
 export const make = (channel: string, conversing: InConversation) =>
   Effect.gen(function*() {
     const { agents, conversations, responses } = yield* Storage
+    const { heads } = conversing
     const hub = yield* SessionHub
     const newId = yield* NewId
     const history = yield* History.make
@@ -61,7 +62,7 @@ export const make = (channel: string, conversing: InConversation) =>
     })
 
     const mine = (owner: UserId, id: string) =>
-      Effect.mapError(conversations.get(owner, id), () => NotFound.of("Conversation", id))
+      Effect.mapError(heads.get(owner, id), () => NotFound.of("Conversation", id))
 
     const clientTools = Effect.fnUntraced(function*(owner: UserId, agent: string) {
       const found = yield* Effect.option(agents.get(owner, agent))
@@ -82,7 +83,7 @@ export const make = (channel: string, conversing: InConversation) =>
       order: "asc" | "desc",
       take: (items: ReadonlyArray<Item>) => boolean
     ) {
-      const session = yield* conversing.sessionOf(conversation)
+      const session = yield* heads.sessionOf(conversation)
       const home = homeOf(conversation.id)
       const names = session === undefined ? [] : yield* clientTools(conversation.user_id, session.agent_id)
       const known = new Set([...names, ...(yield* toolsAsked(conversation))])
@@ -150,7 +151,7 @@ export const make = (channel: string, conversing: InConversation) =>
 
       remove: Effect.fnUntraced(function*(owner: UserId, id: string) {
         const conversation = yield* mine(owner, id)
-        const session = yield* conversing.sessionOf(conversation)
+        const session = yield* heads.sessionOf(conversation)
         yield* conversations.remove(owner, id)
         if (session !== undefined) yield* release(session)
         return { id, object: "conversation.deleted" as const, deleted: true as const }
@@ -186,7 +187,7 @@ export const make = (channel: string, conversing: InConversation) =>
         const conversation = yield* mine(owner, id)
         yield* find(conversation, item)
         if (conversation.removed.length >= maxRemoved) return yield* full
-        const session = yield* conversing.sessionOf(conversation)
+        const session = yield* heads.sessionOf(conversation)
         // Without the item it is a session of its own: one that could not begin would never be answered in again.
         if (session !== undefined) yield* conversing.heldIn(conversation, session)
         const home = homeOf(id)

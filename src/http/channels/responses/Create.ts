@@ -5,6 +5,7 @@
 import { Cause, Clock, Effect, Option, Schema } from "effect"
 import type { Agent } from "../../../domain/Agent.ts"
 import { Accepted, type ChatRequest } from "../../../domain/Chat.ts"
+import { NotFound } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import type { ChatModelConfig } from "../../../domain/Model.ts"
 import type { ResponseHead, StoredResponse } from "../../../domain/Response.ts"
@@ -17,20 +18,20 @@ import { note } from "../../LogNotes.ts"
 import * as Body from "../../middleware/Body.ts"
 import { quoted, warn } from "../../Warnings.ts"
 import type { Options } from "../Channel.ts"
-import { refuse } from "../openai/Refused.ts"
+import { refuse } from "../openai/request/Refused.ts"
 import * as Targets from "../openai/Targets.ts"
 import { letting, noModel } from "../Sessions.ts"
-import type { Asked } from "./Asked.ts"
-import * as Following from "./Following.ts"
-import * as InConversation from "./InConversation.ts"
-import { homeOf } from "./ItemIds.ts"
-import * as Leases from "./Leases.ts"
-import * as Locks from "./Locks.ts"
-import * as Places from "./Place.ts"
-import * as RawModels from "./RawModels.ts"
-import * as Referring from "./Referring.ts"
-import * as Said from "./Said.ts"
-import type { Watched } from "./Watch.ts"
+import { homeOf } from "./output/ItemIds.ts"
+import type { Watched } from "./output/Watch.ts"
+import * as Following from "./place/Following.ts"
+import * as InConversation from "./place/InConversation.ts"
+import * as Leases from "./place/Leases.ts"
+import * as Locks from "./place/Locks.ts"
+import * as Places from "./place/Place.ts"
+import * as RawModels from "./place/RawModels.ts"
+import type { Asked } from "./request/Asked.ts"
+import * as Referring from "./request/Referring.ts"
+import * as Said from "./request/Said.ts"
 
 /** An accepted request, as its key remembers it. */
 const Begun = Schema.Struct({
@@ -72,7 +73,7 @@ export const make = (options: Options) =>
   Effect.gen(function*() {
     const hub = yield* SessionHub
     const { agents, responses, sessions } = yield* Storage
-    const { once } = yield* Idempotency
+    const { isWithdrawn, once } = yield* Idempotency
     const newId = yield* NewId
     const { find } = yield* Targets.make(options)
     const rawModels = yield* RawModels.make
@@ -154,9 +155,11 @@ export const make = (options: Options) =>
     const accept = (request: Request, restore: Restore) => {
       const { asked, body, idempotencyKey, owner } = request
       const { conversation } = asked
-      return once(
+      let isRepeated = true
+      const begun = once(
         { owner, key: idempotencyKey, request: "POST responses", body, answer: Begun },
         ({ claim }) => {
+          isRepeated = false
           const beginning = Effect.flatten(restore(begin(request, claim)))
           // The lock first: of this process's requests only one looks again and again.
           return conversation === undefined
@@ -164,6 +167,7 @@ export const make = (options: Options) =>
             : locked(`${owner}\n${conversation}`)(leased(owner, conversation)(beginning))
         }
       )
+      return Effect.map(begun, (begun) => ({ begun, isRepeated }))
     }
 
     const headOf = Effect.fnUntraced(function*({ asked, owner }: Request, begun: Begun) {
@@ -205,16 +209,28 @@ export const make = (options: Options) =>
       }
     }
 
-    /** Written before the first byte goes out; with a key also by a later try, if this one does not come to it. */
-    const remember = (record: StoredResponse) =>
-      Effect.catchTag(Effect.asVoid(responses.insert(record)), "Conflict", () => Effect.void)
+    const notDeleted = ({ owner }: Request, { response_id }: Begun) =>
+      Effect.flatMap(isWithdrawn(owner, response_id), (isGone) =>
+        isGone ? Effect.fail(NotFound.of("Response", response_id)) : Effect.void)
 
-    const given = Effect.fnUntraced(function*(request: Request, begun: Begun) {
+    /** Written before the first byte goes out; with a key also by a later try, if this one does not come to it. */
+    const remember = (record: StoredResponse, ifNotDeleted: Effect.Effect<void, NotFound>) =>
+      responses.insert(record).pipe(
+        // Whoever deletes it at the same time has said so by the time that it can be written again.
+        Effect.zipRight(
+          Effect.tapError(ifNotDeleted, () => Effect.ignore(responses.remove(record.user_id, record.id)))
+        ),
+        Effect.catchTag("Conflict", () => Effect.void)
+      )
+
+    const given = Effect.fnUntraced(function*(request: Request, begun: Begun, isRepeated: boolean) {
       yield* note({ session_id: begun.session_id, run_id: begun.run_id })
+      const ifNotDeleted = isRepeated && request.asked.stores ? notDeleted(request, begun) : Effect.void
+      yield* ifNotDeleted
       const made = yield* headOf(request, begun)
       const { asked, idempotencyKey } = request
       const record = recordOf(request, begun, made)
-      if (asked.stores) yield* remember(record)
+      if (asked.stores) yield* remember(record, ifNotDeleted)
       const result: Given = {
         ...made,
         run_id: begun.run_id,
@@ -244,13 +260,13 @@ export const make = (options: Options) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.flatMap(
             Effect.ensuring(accept(request, restore), Body.release),
-            (begun) => {
+            ({ begun, isRepeated }) => {
               const isKept = request.idempotencyKey !== undefined || request.asked.background ||
                 request.asked.conversation !== undefined
               // What cannot be remembered, or is left before it is followed, is answered for nobody.
               const leaving = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
                 isKept ? effect : Effect.onError(effect, () => stop(request, begun))
-              return Effect.flatMap(leaving(given(request, begun)), (result) =>
+              return Effect.flatMap(leaving(given(request, begun, isRepeated)), (result) =>
                 isKept ?
                   restore(follow(result)) :
                   Effect.onInterrupt(restore(follow(result)), () => stop(request, begun)))

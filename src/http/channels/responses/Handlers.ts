@@ -6,18 +6,18 @@ import { Idempotency } from "../../../services/Idempotency.ts"
 import { quoted, warn } from "../../Warnings.ts"
 import type { Options } from "../Channel.ts"
 import { comparable } from "../Comparable.ts"
-import { begun, responseOf } from "./Answer.ts"
 import type { api } from "./Api.ts"
-import * as Asked from "./Asked.ts"
 import * as Compact from "./Compact.ts"
 import * as Conversations from "./Conversations.ts"
 import * as Create from "./Create.ts"
-import { pageOf } from "./Lists.ts"
-import { idleIn } from "./Requests.ts"
+import { begun, responseOf } from "./output/Answer.ts"
+import { pageOf } from "./output/Lists.ts"
+import * as Watch from "./output/Watch.ts"
+import * as Asked from "./request/Asked.ts"
+import { idleIn } from "./request/Requests.ts"
 import * as Socket from "./Socket.ts"
 import * as Stored from "./Stored.ts"
 import * as Tokens from "./Tokens.ts"
-import * as Watch from "./Watch.ts"
 
 type Api = typeof api
 
@@ -102,7 +102,8 @@ export const layer = (api: Api, options: Options) => {
           Effect.fnUntraced(function*({ headers, payload }) {
             const owner = yield* me
             const key = headers["idempotency-key"]
-            return yield* once(
+            let isRepeated = true
+            const made = yield* once(
               {
                 owner,
                 key,
@@ -110,8 +111,14 @@ export const layer = (api: Api, options: Options) => {
                 body: key === undefined ? undefined : comparable(payload),
                 answer: ConversationMade
               },
-              ({ keep }) => keep(own.make(owner, payload.items ?? [], payload.metadata ?? {}))
+              ({ keep }) => {
+                isRepeated = false
+                return keep(own.make(owner, payload.items ?? [], payload.metadata ?? {}))
+              }
             )
+            // One that was deleted since is not there again because its request is.
+            if (isRepeated) yield* own.get(owner, made.id)
+            return made
           })
         )
         .handle("getConversation", ({ path }) => Effect.flatMap(me, (owner) => own.get(owner, path.conversation_id)))

@@ -1,5 +1,5 @@
 import { Conflict, Invalid } from "../../../domain/Errors.ts"
-import { refuse } from "../openai/Refused.ts"
+import { refuse } from "../openai/request/Refused.ts"
 
 export const previousNotFound = (id: string): Invalid =>
   refuse(

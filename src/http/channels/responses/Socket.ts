@@ -14,13 +14,13 @@ import { closing, type Peer } from "../../Peer.ts"
 import { WebSockets } from "../../WebSockets.ts"
 import { decode } from "../Decoding.ts"
 import { statusOf } from "../openai/Errors.ts"
-import { refuse } from "../openai/Refused.ts"
-import * as Asked from "./Asked.ts"
+import { refuse } from "../openai/request/Refused.ts"
 import type { Create } from "./Create.ts"
 import { errorOf } from "./Errors.ts"
 import { filePlaces } from "./FilePlaces.ts"
-import { ResponseRequest } from "./Requests.ts"
-import type { Out, Watch } from "./Watch.ts"
+import type { Out, Watch } from "./output/Watch.ts"
+import * as Asked from "./request/Asked.ts"
+import { ResponseRequest } from "./request/Requests.ts"
 
 const read = JsonMessage.reader(filePlaces)
 

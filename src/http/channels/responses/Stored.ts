@@ -6,13 +6,14 @@ import type { UserId } from "../../../domain/Ids.ts"
 import type { StoredResponse } from "../../../domain/Response.ts"
 import type { Run } from "../../../domain/Run.ts"
 import type { Session } from "../../../domain/Session.ts"
+import { Idempotency } from "../../../services/Idempotency.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
 import { SessionKeys } from "../../../services/SessionKeys.ts"
 import { Storage } from "../../../services/Storage.ts"
-import { type Answered, begun, responseOf } from "./Answer.ts"
-import { itemId } from "./ItemIds.ts"
-import { type Item, itemsOf, outputOf } from "./Items.ts"
-import type { Watch, Watched } from "./Watch.ts"
+import { type Answered, begun, responseOf } from "./output/Answer.ts"
+import { itemId } from "./output/ItemIds.ts"
+import { type Item, itemsOf, outputOf } from "./output/Items.ts"
+import type { Watch, Watched } from "./output/Watch.ts"
 
 const newestOnly = { limit: 1, cursor: undefined }
 
@@ -22,7 +23,7 @@ interface Found {
   readonly record: StoredResponse
   readonly session: Session
   readonly run: Run
-  /** Nothing more comes. */
+  /** Nothing more comes: the run has ended, or was parked, and what it does since then is no part of this response. */
   readonly isOver: boolean
 }
 
@@ -62,17 +63,17 @@ export const releasing = (channel: string) =>
 export const make = (channel: string, watch: Watch) =>
   Effect.gen(function*() {
     const hub = yield* SessionHub
-    const { responses, runs, sessions } = yield* Storage
+    const { withdraw } = yield* Idempotency
+    const { responses, runs, sessions, transaction } = yield* Storage
     const release = yield* releasing(channel)
 
     const find = Effect.fnUntraced(function*(owner: UserId, id: string) {
       const record = yield* responses.get(owner, id)
       const session = yield* sessions.get(owner, record.session_id)
+      const end = yield* hub.endAfter(session, record.run_id, record.after)
       const run = yield* runs.get(owner, record.run_id)
       const isActive = run.status === "queued" || run.status === "running"
-      if (!isActive || record.next !== null) return { record, session, run, isOver: true } satisfies Found as Found
-      const { items: [newest] } = yield* Effect.orDie(responses.list(owner, newestOnly, { run_id: run.id }, "newest"))
-      return { record, session, run, isOver: newest?.id !== id } satisfies Found as Found
+      return { record, session, run, isOver: end !== undefined || !isActive } satisfies Found as Found
     })
 
     const watched = ({ record: { after, head, run_id }, session }: Found): Watched => ({
@@ -124,7 +125,7 @@ export const make = (channel: string, watch: Watch) =>
       remove: Effect.fnUntraced(function*(owner: UserId, id: string) {
         const found = yield* find(owner, id)
         if (!found.isOver) yield* hub.cancel(found.session, found.run.id)
-        yield* responses.remove(owner, id)
+        yield* transaction(Effect.zipRight(withdraw(owner, id), responses.remove(owner, id)))
         yield* release(found.session)
         return { id, object: "response" as const, deleted: true as const }
       }),

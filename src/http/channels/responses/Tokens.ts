@@ -3,15 +3,14 @@ import { Effect } from "effect"
 import type { UserId } from "../../../domain/Ids.ts"
 import type { Message } from "../../../domain/Message.ts"
 import { bytesOf, tokensIn, tokensOf } from "../../../domain/Tokens.ts"
-import { Storage } from "../../../services/Storage.ts"
-import * as Asked from "./Asked.ts"
 import type { Create } from "./Create.ts"
-import * as History from "./History.ts"
-import type { TokensRequest } from "./Requests.ts"
+import * as History from "./place/History.ts"
+import * as Asked from "./request/Asked.ts"
+import type { TokensRequest } from "./request/Requests.ts"
 
 export const make = ({ conversing, following, read, targetOf }: Create) =>
   Effect.gen(function*() {
-    const { conversations } = yield* Storage
+    const { heads } = conversing
     const history = yield* History.make
 
     const before = Effect.fnUntraced(function*(owner: UserId, { conversation, previous }: Asked.Asked) {
@@ -20,8 +19,8 @@ export const make = ({ conversing, following, read, targetOf }: Create) =>
         return yield* history.upTo(session, run)
       }
       if (conversation === undefined) return []
-      const found = yield* conversations.get(owner, conversation)
-      const session = yield* conversing.sessionOf(found)
+      const found = yield* heads.get(owner, conversation)
+      const session = yield* heads.sessionOf(found)
       const held: ReadonlyArray<Message> = session === undefined ? [] : yield* conversing.heldIn(found, session)
       return [...held, ...found.added]
     })

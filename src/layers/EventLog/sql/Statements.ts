@@ -24,6 +24,13 @@ export const replay = `
     min(form) as form
   ${someAfter}`
 
+/** The event that ends a run's stream is the last of its page. */
+export const endAfter = `
+  select last_seq from log_pages
+  where session_id = $1 and run_id = $2 and ends and last_seq > $3 and first_seq >= coalesce(
+    (select max(first_seq) from log_pages where session_id = $1 and first_seq <= $3 + 1), 1)
+  order by first_seq limit 1`
+
 export const range = `
   select coalesce((select min(first_seq) from log_pages where session_id = $1), 1) as first,
     coalesce((select last_seq from log_pages where session_id = $1 order by first_seq desc limit 1), 0) as last`
