@@ -101,6 +101,8 @@ export interface Mounted {
   readonly document: () => object
   /** Writes a failure in the form of the protocol, whatever it is. */
   readonly respond: Respond
+  /** The same by the path, where a protocol has two forms of errors. */
+  readonly respondAt?: (path: string) => Respond
   /** Where in a body a long text is a file: `messages.0.content.1.image_url.url`. */
   readonly filePlaces: ReadonlyArray<RegExp>
   /** Where the native API answers a request in the channel's place; undefined for what the channel itself answers, or nobody. */

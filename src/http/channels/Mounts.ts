@@ -100,6 +100,6 @@ export const respondAt = (channels: ReadonlyArray<Mounted>): (url: string) => Re
       (url.startsWith("/") ? own.find(({ methodsAt }) => methodsAt(url).length > 0) : undefined) ??
         own.find(({ mount }) => isBelow(path, mount))
     )
-    return Option.match(found, { onNone: () => respond, onSome: (channel) => channel.respond })
+    return Option.match(found, { onNone: () => respond, onSome: (channel) => channel.respondAt?.(path) ?? channel.respond })
   }
 }
