@@ -16,7 +16,10 @@ export type Transport = (typeof transports)[number]
 /** A client of the agent of a card; its key goes with every request. */
 export const clientOf = (url: string, key: string, transport: Transport): Promise<Client> => {
   const fetchImpl: typeof fetch = (input, init) =>
-    fetch(input, { ...init, headers: { ...Object.fromEntries(new Headers(init?.headers)), authorization: `Bearer ${key}` } })
+    fetch(input, {
+      ...init,
+      headers: { ...Object.fromEntries(new Headers(init?.headers)), authorization: `Bearer ${key}` }
+    })
   const options = ClientFactoryOptions.createFrom(ClientFactoryOptions.default, {
     transports: [
       transport === "JSONRPC" ? new JsonRpcTransportFactory({ fetchImpl }) : new RestTransportFactory({ fetchImpl })

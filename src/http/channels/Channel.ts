@@ -10,6 +10,7 @@ import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Layer } from "effect"
+import type { CardChoice } from "../../domain/Channel.ts"
 import type { AgentEvent } from "../../domain/Event.ts"
 import type { Auth } from "../../services/Auth.ts"
 import type { DirectCalls } from "../../services/DirectCalls.ts"
@@ -67,6 +68,8 @@ export interface Options {
   readonly trusted: boolean
   /** Which options of a request reach an agent, where the operator has said it. */
   readonly options?: Let | undefined
+  /** What its card says, if it has one. */
+  readonly card?: CardChoice | undefined
   readonly hooks?: ReadonlyArray<Hook> | undefined
 }
 

@@ -1,7 +1,17 @@
 /** Agents elsewhere talk to agents here: A2A's own client over both transports. */
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { answering, clientOf, refusal, saying, stateOf, streamed, taskIn, textOf, transports } from "../../support/a2a.ts"
+import {
+  answering,
+  clientOf,
+  refusal,
+  saying,
+  stateOf,
+  streamed,
+  taskIn,
+  textOf,
+  transports
+} from "../../support/a2a.ts"
 import { asked, tenant } from "../../support/openai.ts"
 import * as TestHost from "../../support/TestHost.ts"
 
@@ -122,7 +132,9 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of A2A", (it) =
         const second = yield* refusal(() => client.sendMessage(saying("say x", { contextId: task.contextId })))
         assert.include(second.name, "UnsupportedOperationError")
         const approved = taskIn(
-          yield* asked(() => client.sendMessage(answering(task, { approvals: [{ id: data.calls[0].id, approved: true }] })))
+          yield* asked(() =>
+            client.sendMessage(answering(task, { approvals: [{ id: data.calls[0].id, approved: true }] }))
+          )
         )
         assert.strictEqual(approved.id, task.id)
         assert.strictEqual(stateOf(approved), "TASK_STATE_INPUT_REQUIRED")
@@ -142,10 +154,15 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of A2A", (it) =
       assert.notInclude(open.text, "Friday")
       assert.isNotEmpty(open.headers.etag)
       assert.deepInclude(open.json.capabilities, { streaming: true, extendedAgentCard: true })
-      const same = yield* call("GET", "/.well-known/agent-card.json", { headers: { "if-none-match": open.headers.etag! } })
+      const same = yield* call("GET", "/.well-known/agent-card.json", {
+        headers: { "if-none-match": open.headers.etag! }
+      })
       assert.strictEqual(same.status, 304)
       const extended = yield* rest("GET", "/extendedAgentCard")
-      assert.deepStrictEqual(extended.json.skills.map(({ description, id }: { description: string; id: string }) => [id, description]), [[agent_id, "Helps"]])
+      assert.deepStrictEqual(
+        extended.json.skills.map(({ description, id }: { description: string; id: string }) => [id, description]),
+        [[agent_id, "Helps"]]
+      )
       for (const transport of transports) {
         const client = yield* asked(() => clientOf(`${url}/a2a/agents/${agent_id}/`, key, transport))
         const task = taskIn(yield* asked(() => client.sendMessage(saying("say Here"))))
@@ -197,14 +214,22 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of A2A", (it) =
         assert.strictEqual(said.json.error.code, said.status)
         assert.isString(said.json.error.status)
       }
-      const broken = yield* call("POST", "/a2a", { user, headers: { ...version, "content-type": "application/json" }, text: "{" })
+      const broken = yield* call("POST", "/a2a", {
+        user,
+        headers: { ...version, "content-type": "application/json" },
+        text: "{"
+      })
       assert.strictEqual(broken.json?.error.code, -32700, broken.text)
       const batch = yield* call("POST", "/a2a", { user, headers: version, body: [{ jsonrpc: "2.0" }] })
       assert.strictEqual(batch.json.error.code, -32600, batch.text)
       const none = yield* call("POST", "/a2a", { user, headers: version, body: { method: "GetTask" } })
       assert.deepInclude(none.json, { id: null })
       assert.strictEqual(none.json.error.code, -32600)
-      const xml = yield* call("POST", "/a2a/message:send", { user, headers: { ...version, "content-type": "text/xml" }, text: "<a/>" })
+      const xml = yield* call("POST", "/a2a/message:send", {
+        user,
+        headers: { ...version, "content-type": "text/xml" },
+        text: "<a/>"
+      })
       assert.strictEqual(xml.json.error.details[0].reason, "CONTENT_TYPE_NOT_SUPPORTED", xml.text)
       const own = yield* call("POST", "/a2a/message:send", {
         user,
@@ -236,7 +261,9 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of A2A", (it) =
       const { runs } = (yield* call("GET", "/runs", { user })).json
       const foreign = runs.find(({ source_id }: { source_id: string }) => source_id !== "a2a")
       assert.strictEqual((yield* rpc("GetTask", { id: foreign.id })).json.error.code, -32001)
-      assert.deepStrictEqual((yield* rpc("ListTasks", {})).json.result.tasks.map(({ id }: { id: string }) => id), [task.id])
+      assert.deepStrictEqual((yield* rpc("ListTasks", {})).json.result.tasks.map(({ id }: { id: string }) => id), [
+        task.id
+      ])
     }))
 
   it.effect("gets one task for a message that comes twice with one key, and a failed one as a task", () =>

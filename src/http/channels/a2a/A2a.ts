@@ -17,7 +17,12 @@ const own = make({
 
 /** The card has its place at the root, whatever the mount. */
 const root = (mount: string) =>
-  make({ ...common, mount: "", api: wellKnown, handlers: (mounted) => wellKnownLayer(mount)(mounted) })
+  make({
+    ...common,
+    mount: "",
+    api: wellKnown,
+    handlers: (mounted, options) => wellKnownLayer(mounted, mount, options)
+  })
 
 interface Document {
   readonly paths: object

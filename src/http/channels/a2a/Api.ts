@@ -103,7 +103,9 @@ const groupOf = <const Name extends string>(name: Name, prefix: "" | "/agents/:a
         .setPath(ofTask).setHeaders(headers)
         .setUrlParams(Schema.Struct({ ...version, historyLength: Schema.optional(wholeNumber(0, 1000)) }))
         .addSuccess(Task).addSuccess(EventStream)
-        .annotateContext(operation({ scope: "read", summary: "Read a task; with `:subscribe` after its id, follow it" }))
+        .annotateContext(
+          operation({ scope: "read", summary: "Read a task; with `:subscribe` after its id, follow it" })
+        )
     )
     .add(
       HttpApiEndpoint.post("act", `${prefix}/tasks/:task`)
@@ -141,7 +143,10 @@ export const api = Problem.ofChannel(
 )
   .annotate(OpenApi.Title, "Stoa: A2A")
   .annotate(OpenApi.Version, "1.0")
-  .annotate(OpenApi.Description, "Agents for other agents: tasks over JSON-RPC and over REST, and cards that describe them.")
+  .annotate(
+    OpenApi.Description,
+    "Agents for other agents: tasks over JSON-RPC and over REST, and cards that describe them."
+  )
 
 class WellKnownApi extends HttpApiGroup.make("well_known").add(
   HttpApiEndpoint.get("card", cardPath).addSuccess(Card)

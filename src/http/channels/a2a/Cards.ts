@@ -4,6 +4,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect } from "effect"
 import { createHash } from "node:crypto"
 import type { Agent } from "../../../domain/Agent.ts"
+import type { CardChoice } from "../../../domain/Channel.ts"
 import { json } from "./Parts.ts"
 import { outputModes } from "./Reading.ts"
 import { protocolVersion } from "./Versions.ts"
@@ -48,8 +49,9 @@ const conversation: Skill = {
   tags: ["agent", "chat"]
 }
 
+const ownVersion = "1.0.0"
+
 const common = (url: string) => ({
-  version: "1.0.0",
   supportedInterfaces: ["JSONRPC", "HTTP+JSON"].map((protocolBinding) => ({ url, protocolBinding, protocolVersion })),
   capabilities: { streaming: true, pushNotifications: false, extendedAgentCard: true },
   securitySchemes: {
@@ -60,23 +62,30 @@ const common = (url: string) => ({
   defaultOutputModes: outputModes
 })
 
-/** What everybody may know: no agent, because those belong to somebody. */
-export const ofServer = (url: string) => ({
-  name: "Stoa",
-  description: "Agents that answer over A2A. Who asks is known by an API key.",
+/** What everybody may know: no agent, because those belong to somebody; and what the operator has it say. */
+export const ofServer = (url: string, card: CardChoice = {}) => ({
   ...common(url),
-  skills: [conversation]
+  name: card.name ?? "Stoa",
+  description: card.description ?? "Agents that answer over A2A. Who asks is known by an API key.",
+  version: card.version ?? ownVersion,
+  ...(card.documentation_url !== undefined && { documentationUrl: card.documentation_url }),
+  ...(card.icon_url !== undefined && { iconUrl: card.icon_url }),
+  ...(card.organization !== undefined && {
+    provider: { organization: card.organization, url: card.organization_url ?? "" }
+  }),
+  skills: card.skills ?? [conversation]
 })
 
 /** The same for an owner, with the agents that are published here. */
-export const ofOwner = (url: string, agents: ReadonlyArray<Agent>) => ({
-  ...ofServer(url),
-  skills: agents.length === 0 ? [conversation] : agents.map(skillOf)
+export const ofOwner = (url: string, agents: ReadonlyArray<Agent>, card: CardChoice = {}) => ({
+  ...ofServer(url, card),
+  ...(agents.length > 0 && { skills: agents.map(skillOf) })
 })
 
 export const ofAgent = (url: string, agent: Agent) => ({
   name: agent.data.name,
   description: describedAs(agent),
+  version: ownVersion,
   ...common(url),
   skills: [skillOf(agent)]
 })

@@ -2,14 +2,14 @@ import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect, Layer } from "effect"
 import { NotFound } from "../../../domain/Errors.ts"
-import { CurrentPrincipal } from "../../../domain/Principal.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
+import { CurrentPrincipal } from "../../../domain/Principal.ts"
 import type { Options } from "../Channel.ts"
 import { decode } from "../Decoding.ts"
 import type { api, wellKnown } from "./Api.ts"
 import * as Cards from "./Cards.ts"
-import { mediaType } from "./Errors.ts"
 import type { Write } from "./Encode.ts"
+import { mediaType } from "./Errors.ts"
 import { ListRequest, type SendRequest } from "./Requests.ts"
 import * as Rpc from "./Rpc.ts"
 import * as Target from "./Target.ts"
@@ -69,15 +69,20 @@ const handling = (options: Options) =>
 
     const cardOf = ({ agent, base, owner }: Tasks.Asking) =>
       agent === undefined
-        ? Effect.map(target.published(owner), (agents) => Cards.ofOwner(`${base}${options.mount}`, agents))
+        ? Effect.map(
+          target.published(owner),
+          (agents) => Cards.ofOwner(`${base}${options.mount}`, agents, options.card)
+        )
         : Effect.succeed(Cards.ofAgent(`${base}${options.mount}/agents/${agent.id}`, agent))
 
     const verified = (said: Said) => Effect.tap(callerOf(said), () => checked(said))
 
     return {
       call: (said: Said & { readonly payload: JsonObject }) =>
-        Effect.flatMap(callerOf(said), (caller) =>
-          rpc({ caller, checked: checked(said), card: cardOf(caller) }, said.payload)),
+        Effect.flatMap(
+          callerOf(said),
+          (caller) => rpc({ caller, checked: checked(said), card: cardOf(caller) }, said.payload)
+        ),
 
       say: Effect.fnUntraced(
         function*(said: Said & { readonly path: { readonly operation: string }; readonly payload: SendRequest }) {
@@ -94,21 +99,26 @@ const handling = (options: Options) =>
       list: Effect.fnUntraced(function*(said: Said & { readonly urlParams: Query }) {
         const caller = yield* verified(said)
         const { "A2A-Version": _, includeArtifacts, ...rest } = said.urlParams
-        const asked = { ...rest, ...(includeArtifacts !== undefined && { includeArtifacts: includeArtifacts === "true" }) }
+        const asked = {
+          ...rest,
+          ...(includeArtifacts !== undefined && { includeArtifacts: includeArtifacts === "true" })
+        }
         return plain(yield* tasks.list(caller, yield* decode(ListRequest, asked)))
       }),
 
       /** Whose id it is comes before all that is said of versions: who asks for what is not theirs hears nothing else. */
-      get: Effect.fnUntraced(function*(said: OfTask & { readonly urlParams: { readonly historyLength?: number | undefined } }) {
-        const caller = yield* callerOf(said)
-        const { task } = said.path
-        const followed = idBefore(subscribing, task)
-        yield* tasks.known(caller, followed ?? task)
-        yield* checked(said)
-        return followed === undefined
-          ? plain(yield* tasks.get(caller, task, said.urlParams.historyLength))
-          : yield* tasks.subscribe(caller, followed, write)
-      }),
+      get: Effect.fnUntraced(
+        function*(said: OfTask & { readonly urlParams: { readonly historyLength?: number | undefined } }) {
+          const caller = yield* callerOf(said)
+          const { task } = said.path
+          const followed = idBefore(subscribing, task)
+          yield* tasks.known(caller, followed ?? task)
+          yield* checked(said)
+          return followed === undefined
+            ? plain(yield* tasks.get(caller, task, said.urlParams.historyLength))
+            : yield* tasks.subscribe(caller, followed, write)
+        }
+      ),
 
       act: Effect.fnUntraced(function*(said: OfTask) {
         const caller = yield* callerOf(said)
@@ -124,8 +134,7 @@ const handling = (options: Options) =>
           : yield* tasks.subscribe(caller, id, write)
       }),
 
-      extended: (said: Said) =>
-        Effect.map(Effect.flatMap(verified(said), cardOf), plain),
+      extended: (said: Said) => Effect.map(Effect.flatMap(verified(said), cardOf), plain),
 
       card: (said: Said) =>
         Effect.flatMap(Effect.flatMap(callerOf(said), cardOf), (card) => Cards.answer(card, "private"))
@@ -135,34 +144,55 @@ const handling = (options: Options) =>
 export const layer = (mounted: typeof api, options: Options) => {
   const own = handling(options)
 
-  const standing = HttpApiBuilder.group(mounted, "standing", (handlers) =>
-    Effect.map(own, ({ act, call, extended, get, list, say }) =>
-      handlers
-        .handle("call", call)
-        .handle("say", say)
-        .handle("list", list)
-        .handle("get", get)
-        .handle("act", act)
-        .handle("extended", extended)))
+  const standing = HttpApiBuilder.group(
+    mounted,
+    "standing",
+    (handlers) =>
+      Effect.map(own, ({ act, call, extended, get, list, say }) =>
+        handlers
+          .handle("call", call)
+          .handle("say", say)
+          .handle("list", list)
+          .handle("get", get)
+          .handle("act", act)
+          .handle("extended", extended))
+  )
 
-  const agent = HttpApiBuilder.group(mounted, "agent", (handlers) =>
-    Effect.map(own, ({ act, call, extended, get, list, say }) =>
-      handlers
-        .handle("call", call)
-        .handle("say", say)
-        .handle("list", list)
-        .handle("get", get)
-        .handle("act", act)
-        .handle("extended", extended)))
+  const agent = HttpApiBuilder.group(
+    mounted,
+    "agent",
+    (handlers) =>
+      Effect.map(own, ({ act, call, extended, get, list, say }) =>
+        handlers
+          .handle("call", call)
+          .handle("say", say)
+          .handle("list", list)
+          .handle("get", get)
+          .handle("act", act)
+          .handle("extended", extended))
+  )
 
-  const cards = HttpApiBuilder.group(mounted, "cards", (handlers) =>
-    Effect.map(own, ({ card }) => handlers.handle("ofAgent", ({ path }) => card({ path, headers: {}, urlParams: {} }))))
+  const cards = HttpApiBuilder.group(
+    mounted,
+    "cards",
+    (handlers) =>
+      Effect.map(
+        own,
+        ({ card }) => handlers.handle("ofAgent", ({ path }) => card({ path, headers: {}, urlParams: {} }))
+      )
+  )
 
   return Layer.mergeAll(standing, agent, cards)
 }
 
 /** The card at the root, which says where the rest is. */
-export const wellKnownLayer = (mount: string) => (mounted: typeof wellKnown) =>
-  HttpApiBuilder.group(mounted, "well_known", (handlers) =>
-    handlers.handle("card", () =>
-      Effect.flatMap(Cards.baseOf, (base) => Cards.answer(Cards.ofServer(`${base}${mount}`), "public"))))
+export const wellKnownLayer = (mounted: typeof wellKnown, mount: string, { card }: Pick<Options, "card">) =>
+  HttpApiBuilder.group(
+    mounted,
+    "well_known",
+    (handlers) =>
+      handlers.handle(
+        "card",
+        () => Effect.flatMap(Cards.baseOf, (base) => Cards.answer(Cards.ofServer(`${base}${mount}`, card), "public"))
+      )
+  )

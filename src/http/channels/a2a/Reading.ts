@@ -12,7 +12,8 @@ import type { Message as Sent, Part, SendRequest } from "./Requests.ts"
 
 type InputBlock = Exclude<InputMessage["content"], string>[number]
 
-const isMediaType = (text: string) => /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9*][a-z0-9!#$&^_.+-]{0,126}(?:;[ -~]{0,200})?$/i.test(text)
+const isMediaType = (text: string) =>
+  /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9*][a-z0-9!#$&^_.+-]{0,126}(?:;[ -~]{0,200})?$/i.test(text)
 
 const unnamedFile = (at: string) =>
   Either.left(noContent(`${at}: A file needs its media type, such as image/png.`, `${at}.mediaType`))
@@ -36,13 +37,21 @@ const blockOf = (part: Part, at: string): Either.Either<InputBlock, Invalid> => 
 }
 
 /** The message as an input. Its own id, its context and its metadata stay with it. */
-export const inputOf = ({ messageId, metadata, parts }: Sent, contextId: string): Either.Either<InputMessage, Invalid> =>
+export const inputOf = (
+  { messageId, metadata, parts }: Sent,
+  contextId: string
+): Either.Either<InputMessage, Invalid> =>
   Either.gen(function*() {
     const content = yield* Either.all(parts.map((part, i) => blockOf(part, `message.parts.${i}`)))
     if (content.every((block) => block.type === "text" && isBlank(block.text))) {
       return yield* Either.left(wrong("message.parts", "Expected a text that is not blank, data, or a file"))
     }
-    return { name: "user", role: "user", content, metadata: { ...metadata, [messageIdKey]: messageId, [contextIdKey]: contextId } }
+    return {
+      name: "user",
+      role: "user",
+      content,
+      metadata: { ...metadata, [messageIdKey]: messageId, [contextIdKey]: contextId }
+    }
   })
 
 /** What an agent answers with, whatever its client would rather have. */
@@ -97,7 +106,10 @@ const stranger = Either.left(
 const approvals = (
   { parts }: Sent,
   calls: ReadonlyArray<ToolCallBlock>
-): Either.Either<ReadonlyArray<{ readonly confirmed: boolean; readonly tool_call: { readonly id: ToolCallBlock["id"] } }>, Invalid> => {
+): Either.Either<
+  ReadonlyArray<{ readonly confirmed: boolean; readonly tool_call: { readonly id: ToolCallBlock["id"] } }>,
+  Invalid
+> => {
   const said = parts.flatMap((part) => "data" in part && isApprovals(part.data) ? part.data.approvals : [])
   if (said.length > 0) {
     const found = said.map(({ approved, id }) => ({ confirmed: approved, call: calls.find((call) => call.id === id) }))
@@ -119,7 +131,10 @@ const outputOf = (value: unknown): ToolOutput => typeof value === "string" ? val
 const results = (
   { parts }: Sent,
   calls: ReadonlyArray<ToolCallBlock>
-): Either.Either<ReadonlyArray<{ readonly id: ToolCallBlock["id"]; readonly output: ToolOutput; readonly state: "success" }>, Invalid> => {
+): Either.Either<
+  ReadonlyArray<{ readonly id: ToolCallBlock["id"]; readonly output: ToolOutput; readonly state: "success" }>,
+  Invalid
+> => {
   const said = parts.flatMap((part) => "data" in part && isResults(part.data) ? part.data.results : [])
   const [only] = calls
   if (said.length === 0) {

@@ -3,10 +3,9 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect, Schema } from "effect"
 import { Invalid } from "../../../domain/Errors.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
-import { isProblem } from "../../middleware/Problems.ts"
 import { decode } from "../Decoding.ts"
-import { type RpcId, rpcError } from "./Errors.ts"
 import type { Write } from "./Encode.ts"
+import { rpcError, type RpcId } from "./Errors.ts"
 import { ListRequest, SendRequest, TaskRequest } from "./Requests.ts"
 import type { Asking, Tasks } from "./Tasks.ts"
 
@@ -28,8 +27,7 @@ const noCall = new Invalid({
 
 const noMethod = new Invalid({ code: "method_not_found", detail: "There is no such method." })
 
-const writeFor = (id: RpcId): Write => (update) =>
-  `data: ${JSON.stringify({ jsonrpc: "2.0", id, result: update })}\n\n`
+const writeFor = (id: RpcId): Write => (update) => `data: ${JSON.stringify({ jsonrpc: "2.0", id, result: update })}\n\n`
 
 /** What the methods need of the request, beside their parameters. */
 export interface Context {
@@ -71,7 +69,9 @@ export const make = ({ cancel, get, list, send, stream, subscribe }: Tasks) => {
 
   return (context: Context, body: JsonObject) => {
     const id: RpcId = isId(body.id) ? body.id : null
-    return Effect.catchIf(called(context, body, id), isProblem, (problem) =>
-      Effect.succeed(HttpServerResponse.unsafeJson(rpcError(id, problem))))
+    return Effect.catchAll(
+      called(context, body, id),
+      (problem) => Effect.succeed(HttpServerResponse.unsafeJson(rpcError(id, problem)))
+    )
   }
 }
