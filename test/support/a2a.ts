@@ -1,5 +1,5 @@
 /** A2A's own client against the test host, over both transports, and what it says in few words. */
-import { SendMessageRequest, type StreamResponse, Task, TaskState } from "@a2a-js/sdk"
+import { SendMessageRequest, type StreamResponse, type Task, TaskState } from "@a2a-js/sdk"
 import {
   type Client,
   ClientFactory,

@@ -12,6 +12,7 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import { Layer } from "effect"
 import type { CardChoice } from "../../domain/Channel.ts"
 import type { AgentEvent } from "../../domain/Event.ts"
+import type { A2aPushes } from "../../services/A2aPushes.ts"
 import type { Auth } from "../../services/Auth.ts"
 import type { DirectCalls } from "../../services/DirectCalls.ts"
 import type { Idempotency } from "../../services/Idempotency.ts"
@@ -37,6 +38,7 @@ import { layerAround, type Let } from "./Hooks.ts"
 
 /** What a channel's handlers may ask for. */
 export type Services =
+  | A2aPushes
   | Auth
   | Authentication
   | DirectCalls

@@ -78,6 +78,7 @@ const adasWorld = Effect.gen(function*() {
     agent: agent_id,
     task: sent.json.task.id,
     operation: "message:recall",
+    config: "Adas-receiver",
     agent_id,
     session_id,
     completion_id: completion.id,

@@ -2,6 +2,7 @@
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
 import { JsonObject } from "../../../domain/Json.ts"
@@ -11,7 +12,7 @@ import { EventStream } from "../../api/EventStream.ts"
 import { idempotencyKey } from "../../api/IdempotencyKey.ts"
 import { operation } from "../../api/Operation.ts"
 import * as Problem from "../../api/Problem.ts"
-import { maxPageSize, SendRequest, TaskState } from "./Requests.ts"
+import { maxPageSize, PushConfig, SendRequest, TaskState } from "./Requests.ts"
 
 export const cardPath = "/.well-known/agent-card.json"
 
@@ -30,6 +31,7 @@ const query = Schema.Struct(version)
 const agent = { agent: Schema.optional(text) }
 const ofAgent = Schema.Struct(agent)
 const ofTask = Schema.Struct({ ...agent, task: text })
+const ofPush = Schema.Struct({ ...agent, task: text, config: text })
 
 const Status = Schema.Struct({
   state: TaskState,
@@ -44,6 +46,12 @@ const Task = Schema.Struct({
   history: Schema.optional(Schema.Array(JsonObject)),
   metadata: Schema.optional(JsonObject)
 }).annotations({ identifier: "A2aTask" })
+const Config = Schema.Struct({
+  id: Schema.String,
+  taskId: Schema.String,
+  url: Schema.String,
+  authentication: Schema.optional(Schema.Struct({ scheme: Schema.String }))
+}).annotations({ identifier: "A2aTaskPushNotificationConfig" })
 const Sent = Schema.Struct({ task: Task }).annotations({ identifier: "A2aSendMessageResponse" })
 const TaskList = Schema.Struct({
   tasks: Schema.Array(Task),
@@ -115,6 +123,31 @@ const groupOf = <const Name extends string>(name: Name, prefix: "" | "/agents/:a
           scope: "chat",
           summary: "Stop a task (`:cancel` after its id), or follow it (`:subscribe`)"
         }))
+    )
+    .add(
+      HttpApiEndpoint.post("addPush", `${prefix}/tasks/:task/pushNotificationConfigs`)
+        .setPath(ofTask).setHeaders(headers).setUrlParams(query).setPayload(PushConfig).addSuccess(Config)
+        .annotateContext(operation({
+          scope: "chat",
+          summary: "Have a task's updates sent to an address",
+          example: { url: "https://example.com/hook", token: "a-token" }
+        }))
+    )
+    .add(
+      HttpApiEndpoint.get("listPushes", `${prefix}/tasks/:task/pushNotificationConfigs`)
+        .setPath(ofTask).setHeaders(headers).setUrlParams(query)
+        .addSuccess(Schema.Struct({ configs: Schema.Array(Config), nextPageToken: Schema.String }))
+        .annotateContext(operation({ scope: "read", summary: "List where a task's updates are sent" }))
+    )
+    .add(
+      HttpApiEndpoint.get("getPush", `${prefix}/tasks/:task/pushNotificationConfigs/:config`)
+        .setPath(ofPush).setHeaders(headers).setUrlParams(query).addSuccess(Config)
+        .annotateContext(operation({ scope: "read", summary: "Read one address; its secrets are not shown" }))
+    )
+    .add(
+      HttpApiEndpoint.del("removePush", `${prefix}/tasks/:task/pushNotificationConfigs/:config`)
+        .setPath(ofPush).setHeaders(headers).setUrlParams(query).addSuccess(HttpApiSchema.NoContent)
+        .annotateContext(operation({ scope: "chat", summary: "Send no more updates there" }))
     )
     .add(
       HttpApiEndpoint.get("extended", `${prefix}/extendedAgentCard`)

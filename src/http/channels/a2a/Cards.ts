@@ -53,7 +53,7 @@ const ownVersion = "1.0.0"
 
 const common = (url: string) => ({
   supportedInterfaces: ["JSONRPC", "HTTP+JSON"].map((protocolBinding) => ({ url, protocolBinding, protocolVersion })),
-  capabilities: { streaming: true, pushNotifications: false, extendedAgentCard: true },
+  capabilities: { streaming: true, pushNotifications: true, extendedAgentCard: true },
   securitySchemes: {
     key: { httpAuthSecurityScheme: { scheme: "Bearer", description: "An API key: stoa_…" } }
   },

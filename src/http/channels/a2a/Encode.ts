@@ -2,6 +2,7 @@
  * The encoder: a run's events as updates of its task. The text of the reply is one artifact, which grows; what the run
  * waits for and how it ended are states. Nothing but the events decides what is written.
  */
+import { endedState } from "../../../domain/A2aPush.ts"
 import type { AgentEvent } from "../../../domain/Event.ts"
 import type { ToolCallBlock } from "../../../domain/Message.ts"
 import { addUsage, noUsage, type Usage } from "../../../domain/Usage.ts"
@@ -9,15 +10,7 @@ import type { Problem } from "../../middleware/Problems.ts"
 import type { Encoder } from "../Channel.ts"
 import { between, complaint, filePart, question, structuredPart } from "./Parts.ts"
 import { failureOf, metadataOf } from "./Render.ts"
-import {
-  artifactIdOf,
-  artifactName,
-  endedState,
-  type Head,
-  type Part,
-  type StreamResponse,
-  type TaskStatus
-} from "./Shapes.ts"
+import { artifactIdOf, artifactName, type Head, type Part, type StreamResponse, type TaskStatus } from "./Shapes.ts"
 
 /** How one transport writes one update. */
 export type Write = (update: StreamResponse) => string

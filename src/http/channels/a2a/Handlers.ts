@@ -10,7 +10,7 @@ import type { api, wellKnown } from "./Api.ts"
 import * as Cards from "./Cards.ts"
 import type { Write } from "./Encode.ts"
 import { mediaType } from "./Errors.ts"
-import { ListRequest, type SendRequest } from "./Requests.ts"
+import { ListRequest, type PushConfig, type SendRequest } from "./Requests.ts"
 import * as Rpc from "./Rpc.ts"
 import * as Target from "./Target.ts"
 import * as Tasks from "./Tasks.ts"
@@ -28,6 +28,10 @@ interface Said {
 
 interface OfTask extends Said {
   readonly path: { readonly agent?: string | undefined; readonly task: string }
+}
+
+interface OfPush extends OfTask {
+  readonly path: { readonly agent?: string | undefined; readonly task: string; readonly config: string }
 }
 
 interface Query {
@@ -74,6 +78,15 @@ const handling = (options: Options) =>
           (agents) => Cards.ofOwner(`${base}${options.mount}`, agents, options.card)
         )
         : Effect.succeed(Cards.ofAgent(`${base}${options.mount}/agents/${agent.id}`, agent))
+
+    const { pushes } = tasks
+
+    const ofTask = Effect.fnUntraced(function*(said: OfTask) {
+      const caller = yield* callerOf(said)
+      yield* tasks.known(caller, said.path.task)
+      yield* checked(said)
+      return caller
+    })
 
     const verified = (said: Said) => Effect.tap(callerOf(said), () => checked(said))
 
@@ -134,6 +147,19 @@ const handling = (options: Options) =>
           : yield* tasks.subscribe(caller, id, write)
       }),
 
+      addPush: Effect.fnUntraced(function*(said: OfTask & { readonly payload: PushConfig }) {
+        return plain(yield* pushes.put(yield* ofTask(said), said.path.task, said.payload))
+      }),
+      listPushes: Effect.fnUntraced(function*(said: OfTask) {
+        return plain(yield* pushes.list(yield* ofTask(said), said.path.task))
+      }),
+      getPush: Effect.fnUntraced(function*(said: OfPush) {
+        return plain(yield* pushes.get(yield* ofTask(said), said.path.task, said.path.config))
+      }),
+      removePush: Effect.fnUntraced(function*(said: OfPush) {
+        yield* pushes.remove(yield* ofTask(said), said.path.task, said.path.config)
+      }),
+
       extended: (said: Said) => Effect.map(Effect.flatMap(verified(said), cardOf), plain),
 
       card: (said: Said) =>
@@ -148,13 +174,17 @@ export const layer = (mounted: typeof api, options: Options) => {
     mounted,
     "standing",
     (handlers) =>
-      Effect.map(own, ({ act, call, extended, get, list, say }) =>
+      Effect.map(own, ({ act, addPush, call, extended, get, getPush, list, listPushes, removePush, say }) =>
         handlers
           .handle("call", call)
           .handle("say", say)
           .handle("list", list)
           .handle("get", get)
           .handle("act", act)
+          .handle("addPush", addPush)
+          .handle("listPushes", listPushes)
+          .handle("getPush", getPush)
+          .handle("removePush", removePush)
           .handle("extended", extended))
   )
 
@@ -162,13 +192,17 @@ export const layer = (mounted: typeof api, options: Options) => {
     mounted,
     "agent",
     (handlers) =>
-      Effect.map(own, ({ act, call, extended, get, list, say }) =>
+      Effect.map(own, ({ act, addPush, call, extended, get, getPush, list, listPushes, removePush, say }) =>
         handlers
           .handle("call", call)
           .handle("say", say)
           .handle("list", list)
           .handle("get", get)
           .handle("act", act)
+          .handle("addPush", addPush)
+          .handle("listPushes", listPushes)
+          .handle("getPush", getPush)
+          .handle("removePush", removePush)
           .handle("extended", extended))
   )
 

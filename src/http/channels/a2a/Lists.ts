@@ -1,5 +1,6 @@
 /** Pages of tasks, newest first. */
 import { Effect } from "effect"
+import { taskStateOf } from "../../../domain/A2aPush.ts"
 import type { Run } from "../../../domain/Run.ts"
 import { SessionKeys } from "../../../services/SessionKeys.ts"
 import { Storage } from "../../../services/Storage.ts"
@@ -7,7 +8,7 @@ import type { Options } from "../Channel.ts"
 import { type Caller, headOf, make as finding } from "./Find.ts"
 import { contextOf, taskOf } from "./Render.ts"
 import { defaultPageSize, type ListRequest } from "./Requests.ts"
-import { stateOf, type Task } from "./Shapes.ts"
+import type { Task } from "./Shapes.ts"
 
 const statuses: Readonly<Record<string, Run["status"]>> = {
   TASK_STATE_SUBMITTED: "queued",
@@ -55,7 +56,7 @@ export const make = ({ name: channel }: Options) =>
       // What the columns do not tell apart is looked at here: such a page may hold fewer than it could.
       const after = statusTimestampAfter == null ? undefined : Date.parse(statusTimestampAfter)
       const fits = (run: Run) =>
-        (wanted === undefined || stateOf(run) === wanted) &&
+        (wanted === undefined || taskStateOf(run) === wanted) &&
         (session === undefined || contextOf(run) === contextId) &&
         (after === undefined || Date.parse(run.ended_at ?? run.updated_at) > after)
       const tasks = yield* Effect.forEach(page.items.filter(fits), (run) =>

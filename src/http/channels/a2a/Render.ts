@@ -1,4 +1,5 @@
 /** A run and its reply as a task, at one moment. */
+import { taskStateOf } from "../../../domain/A2aPush.ts"
 import type { Message } from "../../../domain/Message.ts"
 import { awaited } from "../../../domain/Reply.ts"
 import type { Run } from "../../../domain/Run.ts"
@@ -11,7 +12,6 @@ import {
   type Head,
   isTerminal,
   type Part,
-  stateOf,
   type Task,
   type TaskStatus,
   type WireMessage
@@ -47,7 +47,7 @@ export const failureOf = (
 ): string => reason === "exceed_max_iters" ? exceeded : error?.message ?? "The run failed."
 
 const statusOf = (head: Head, run: Run, reply: Message | undefined): TaskStatus => {
-  const state = stateOf(run)
+  const state = taskStateOf(run)
   const status = { state, timestamp: run.ended_at ?? run.updated_at }
   if (state === "TASK_STATE_FAILED") {
     return { ...status, message: complaint(head, failureOf(run.finished_reason, run.error)) }

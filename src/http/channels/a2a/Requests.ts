@@ -1,5 +1,6 @@
 /** What clients send, in the JSON of both transports. Unknown members are ignored, as the protocol has it; null is nothing. */
 import { Schema } from "effect"
+import { PushTarget } from "../../../domain/A2aPush.ts"
 import { JsonObject, JsonValue } from "../../../domain/Json.ts"
 
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optional(Schema.NullOr(schema))
@@ -42,16 +43,21 @@ export type Message = typeof Message.Type
 const maxHistory = 1000
 const length = Schema.Int.pipe(Schema.between(0, maxHistory))
 
-export const PushConfig = Schema.Struct({
-  id: optional(Id),
-  url: Schema.String.pipe(Schema.minLength(1), Schema.maxLength(maxUrl)),
-  token: optional(Schema.String.pipe(Schema.maxLength(1024))),
-  authentication: optional(Schema.Struct({
-    scheme: Schema.String.pipe(Schema.maxLength(64)),
-    credentials: optional(Schema.String.pipe(Schema.maxLength(4096)))
-  }))
-}).annotations({ identifier: "A2aPushNotificationConfig" })
+const pushConfig = {
+  url: PushTarget.fields.url,
+  token: optional(Schema.String),
+  authentication: optional(Schema.Struct({ scheme: Schema.String, credentials: optional(Schema.String) }))
+}
+
+/** Whom to send updates to; without an id it gets one. */
+export const PushConfig = Schema.Struct({ id: optional(Schema.String), ...pushConfig }).annotations({
+  identifier: "A2aPushNotificationConfig"
+})
 export type PushConfig = typeof PushConfig.Type
+
+export const PushRequest = Schema.Struct({ taskId: Id, ...PushConfig.fields })
+export const OnePushRequest = Schema.Struct({ taskId: Id, id: Id })
+export const PushesRequest = Schema.Struct({ taskId: Id })
 
 export const SendRequest = Schema.Struct({
   message: Message,

@@ -6,7 +6,7 @@ import type { JsonObject } from "../../../domain/Json.ts"
 import { decode } from "../Decoding.ts"
 import type { Write } from "./Encode.ts"
 import { rpcError, type RpcId } from "./Errors.ts"
-import { ListRequest, SendRequest, TaskRequest } from "./Requests.ts"
+import { ListRequest, OnePushRequest, PushesRequest, PushRequest, SendRequest, TaskRequest } from "./Requests.ts"
 import type { Asking, Tasks } from "./Tasks.ts"
 
 /** Longest id of a call, and name of a method. */
@@ -37,7 +37,7 @@ export interface Context {
   readonly card: Effect.Effect<object>
 }
 
-export const make = ({ cancel, get, list, send, stream, subscribe }: Tasks) => {
+export const make = ({ cancel, get, list, pushes, send, stream, subscribe }: Tasks) => {
   const resultOf = (result: object, id: RpcId) => HttpServerResponse.unsafeJson({ jsonrpc: "2.0", id, result })
 
   const called = ({ caller, card, checked }: Context, body: JsonObject, id: RpcId) =>
@@ -60,6 +60,21 @@ export const make = ({ cancel, get, list, send, stream, subscribe }: Tasks) => {
           return resultOf(yield* cancel(caller, (yield* decode(TaskRequest, params)).id), id)
         case "SubscribeToTask":
           return yield* subscribe(caller, (yield* decode(TaskRequest, params)).id, writeFor(id))
+        case "CreateTaskPushNotificationConfig": {
+          const { taskId, ...config } = yield* decode(PushRequest, params)
+          return resultOf(yield* pushes.put(caller, taskId, config), id)
+        }
+        case "GetTaskPushNotificationConfig": {
+          const asked = yield* decode(OnePushRequest, params)
+          return resultOf(yield* pushes.get(caller, asked.taskId, asked.id), id)
+        }
+        case "ListTaskPushNotificationConfigs":
+          return resultOf(yield* pushes.list(caller, (yield* decode(PushesRequest, params)).taskId), id)
+        case "DeleteTaskPushNotificationConfig": {
+          const asked = yield* decode(OnePushRequest, params)
+          yield* pushes.remove(caller, asked.taskId, asked.id)
+          return resultOf({}, id)
+        }
         case "GetExtendedAgentCard":
           return resultOf(yield* card, id)
         default:

@@ -1,14 +1,6 @@
 /** What this protocol calls a task, its parts and its updates, as JSON. Members that say nothing are left out, never null. */
-import type { FinishedReason } from "../../../domain/Message.ts"
+import type { TaskState } from "../../../domain/A2aPush.ts"
 import type { Run } from "../../../domain/Run.ts"
-
-export type TaskState =
-  | "TASK_STATE_SUBMITTED"
-  | "TASK_STATE_WORKING"
-  | "TASK_STATE_INPUT_REQUIRED"
-  | "TASK_STATE_COMPLETED"
-  | "TASK_STATE_FAILED"
-  | "TASK_STATE_CANCELED"
 
 /** One of `text`, `raw` (base64), `url` and `data`. */
 export interface Part {
@@ -80,24 +72,5 @@ export interface Head {
 /** The one artifact of a task: what the agent has answered. */
 export const artifactIdOf = (run_id: string): string => `${run_id}-reply`
 export const artifactName = "reply"
-
-/** What an ended run is called. Whoever came to the end of its rounds has no answer. */
-export const endedState = (reason: FinishedReason | null): TaskState => {
-  if (reason === "completed") return "TASK_STATE_COMPLETED"
-  return reason === "interrupted" ? "TASK_STATE_CANCELED" : "TASK_STATE_FAILED"
-}
-
-export const stateOf = ({ finished_reason, status }: Pick<Run, "finished_reason" | "status">): TaskState => {
-  switch (status) {
-    case "queued":
-      return "TASK_STATE_SUBMITTED"
-    case "running":
-      return "TASK_STATE_WORKING"
-    case "ended":
-      return endedState(finished_reason)
-    default:
-      return "TASK_STATE_INPUT_REQUIRED"
-  }
-}
 
 export const isTerminal = ({ status }: Pick<Run, "status">): boolean => status === "ended"

@@ -25,6 +25,7 @@ import { unsupported, wrong } from "./Errors.ts"
 import { Feed } from "./Feed.ts"
 import { type Caller, type Found, headOf, isWaiting, make as finding } from "./Find.ts"
 import * as Lists from "./Lists.ts"
+import * as Pushes from "./Pushes.ts"
 import { answerOf, fitsOutput, inputOf } from "./Reading.ts"
 import { contextOf, taskOf } from "./Render.ts"
 import type { SendRequest } from "./Requests.ts"
@@ -81,6 +82,7 @@ export const make = (options: Options) =>
     const target = yield* Target.make(options)
     const list = yield* Lists.make(options)
     const { find, replyOf } = yield* finding(channel)
+    const pushes = yield* Pushes.make(channel)
     const origin = { source: "channel" as const, source_id: channel }
 
     const chatOf = (agent: Agent["id"], session: Session, input: ChatRequest["input"]): ChatRequest => ({
@@ -124,6 +126,8 @@ export const make = (options: Options) =>
       const { idempotencyKey: key, owner } = caller
       const { message } = request
       yield* fitsOutput(request)
+      const push = request.configuration?.taskPushNotificationConfig ?? undefined
+      if (push !== undefined) yield* pushes.check(push)
       const taskId = message.taskId ?? ""
       const found = taskId === "" ? undefined : yield* find(caller, taskId)
       const contextId = message.contextId ?? ""
@@ -145,6 +149,7 @@ export const make = (options: Options) =>
         })
       )
       yield* note({ session_id: accepted.session_id, run_id: accepted.run_id })
+      if (push !== undefined) yield* pushes.put(caller, accepted.run_id, push)
       const session = found?.session ?? (yield* sessions.get(owner, accepted.session_id))
       const begun: Begun = { accepted, session, before }
       return begun
@@ -173,6 +178,7 @@ export const make = (options: Options) =>
 
     return {
       list,
+      pushes,
       /** Whether the caller has such a task. */
       known: (caller: Caller, id: string) => Effect.asVoid(find(caller, id)),
       get: taskNow,
