@@ -2,6 +2,7 @@
 import { Duration, Effect, Layer, Redacted, type Scope } from "effect"
 import { join } from "node:path"
 import { defaults, isLoopback, type Settings, trustsUserHeader, workspaceLimits } from "../domain/Settings.ts"
+import type { A2aPushes } from "../services/A2aPushes.ts"
 import type { AgentRunner } from "../services/AgentRunner.ts"
 import type { ApiKeys } from "../services/ApiKeys.ts"
 import type { Auth } from "../services/Auth.ts"
@@ -73,6 +74,8 @@ import * as Delivering from "./Notifier/Delivering.ts"
 import * as NotifierLocal from "./Notifier/Local.ts"
 import * as Noticed from "./Notifier/Noticed.ts"
 import * as Noticing from "./Notifier/Noticing.ts"
+import * as Pushes from "./Notifier/Pushes.ts"
+import * as Pushing from "./Notifier/Pushing.ts"
 import * as Wanting from "./Notifier/Wanting.ts"
 import * as OutboundGuarded from "./Outbound/Guarded.ts"
 import * as OwnAgentsStored from "./OwnAgents/Stored.ts"
@@ -149,6 +152,7 @@ export type Host =
   | Scheduler
   | Jobs
   | Notifier
+  | A2aPushes
   | Idempotency
   | Rotation
 
@@ -289,13 +293,19 @@ const unreachable = Layer.succeed(Outbound, {
 /** What is done later, and who is told. It sees the log and the schedules as they are, and the engine sees them with its notices. */
 const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...options }: EngineOptions) =>
   Layer.merge(
-    NotifierLocal.layer,
+    Layer.merge(NotifierLocal.layer, Pushes.layer),
     options.session_titles === true ? Layer.provideMerge(Titled.layer, Noticed.layer) : Noticed.layer
   ).pipe(
     Layer.provideMerge(
       Layer.unwrapEffect(
         Effect.map(
-          Effect.all([Noticing.make, Delivering.make, Titling.make({ ...defaults, ...options })]),
+          Effect.all([
+            Noticing.make,
+            Delivering.make,
+            Pushing.updates,
+            Pushing.pushing,
+            Titling.make({ ...defaults, ...options })
+          ]),
           JobsWorking.layer
         )
       )

@@ -1,4 +1,5 @@
 import { type Clock, Context, type Duration, Effect } from "effect"
+import { A2aPush } from "../domain/A2aPush.ts"
 import { Agent } from "../domain/Agent.ts"
 import { ApiKey } from "../domain/ApiKey.ts"
 import { BackgroundTask, isUntold } from "../domain/BackgroundTask.ts"
@@ -104,6 +105,7 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly sessions: Collection<Session, "agent_id" | "schedule_id">
   /** Written by `SessionKeys`; `kind` is `key`, or `once` for sessions of a single request. A key is never read from a cache. */
   readonly sessionKeys: Collection<SessionKey, "session_id" | "kind">
+  readonly a2aPushes: Collection<A2aPush, "session_id" | "run_id">
   readonly completions: Collection<StoredCompletion, "model">
   readonly responses: Collection<StoredResponse, "session_id" | "run_id">
   /** `session_id` is empty before the first answer. */
@@ -190,6 +192,11 @@ export const tables = {
   session_keys: {
     name: "session_keys",
     columns: ["session_id", "kind"],
+    references: [{ column: "session_id", table: "sessions" }]
+  },
+  a2a_pushes: {
+    name: "a2a_pushes",
+    columns: ["session_id", "run_id"],
     references: [{ column: "session_id", table: "sessions" }]
   },
   stored_completions: { name: "stored_completions", columns: ["model"], references: [] },
@@ -365,6 +372,12 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         table: tables.session_keys,
         schema: SessionKey,
         columns: ({ key, session_id }) => ({ session_id, kind: key === null ? "once" : "key" })
+      }),
+      a2aPushes: makeCollection(driver, undefined, {
+        noun: "Push notification config",
+        table: tables.a2a_pushes,
+        schema: A2aPush,
+        columns: ({ run_id, session_id }) => ({ session_id, run_id })
       }),
       completions: makeCollection(driver, undefined, {
         noun: "Stored completion",

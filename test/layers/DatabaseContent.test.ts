@@ -130,6 +130,7 @@ const beforeRunFilters = `
   drop table skills, skill_pieces, skill_bundles;
   drop table background_tasks;
   drop table own_tasks;
+  drop table a2a_pushes;
   drop table session_keys;
   drop table stored_completions;
   drop table responses, conversations;

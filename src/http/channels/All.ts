@@ -1,3 +1,4 @@
+import { a2a } from "./a2a/A2a.ts"
 import { agentApp } from "./agentapp/AgentApp.ts"
 import { agentService } from "./agentservice/AgentService.ts"
 import type { Channel } from "./Channel.ts"
@@ -6,4 +7,4 @@ import { chatCompletions } from "./openai/OpenAi.ts"
 import { responses } from "./responses/Responses.ts"
 
 /** The channels that Stoa brings. Those of a user's own program come after them. */
-export const all: ReadonlyArray<Channel> = [chatCompletions, responses, openAgent, agentService, agentApp]
+export const all: ReadonlyArray<Channel> = [chatCompletions, responses, openAgent, agentService, agentApp, a2a]

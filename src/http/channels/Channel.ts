@@ -10,7 +10,9 @@ import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Layer } from "effect"
+import type { CardChoice } from "../../domain/Channel.ts"
 import type { AgentEvent } from "../../domain/Event.ts"
+import type { A2aPushes } from "../../services/A2aPushes.ts"
 import type { Auth } from "../../services/Auth.ts"
 import type { DirectCalls } from "../../services/DirectCalls.ts"
 import type { Idempotency } from "../../services/Idempotency.ts"
@@ -36,6 +38,7 @@ import { layerAround, type Let } from "./Hooks.ts"
 
 /** What a channel's handlers may ask for. */
 export type Services =
+  | A2aPushes
   | Auth
   | Authentication
   | DirectCalls
@@ -67,6 +70,8 @@ export interface Options {
   readonly trusted: boolean
   /** Which options of a request reach an agent, where the operator has said it. */
   readonly options?: Let | undefined
+  /** What its card says, if it has one. */
+  readonly card?: CardChoice | undefined
   readonly hooks?: ReadonlyArray<Hook> | undefined
 }
 
@@ -101,6 +106,8 @@ export interface Mounted {
   readonly document: () => object
   /** Writes a failure in the form of the protocol, whatever it is. */
   readonly respond: Respond
+  /** The same by the path, where a protocol has two forms of errors. */
+  readonly respondAt?: (path: string) => Respond
   /** Where in a body a long text is a file: `messages.0.content.1.image_url.url`. */
   readonly filePlaces: ReadonlyArray<RegExp>
   /** Where the native API answers a request in the channel's place; undefined for what the channel itself answers, or nobody. */

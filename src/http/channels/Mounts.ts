@@ -51,6 +51,7 @@ export const mount = (
       idleHours: chosen.idle_hours ?? 0,
       trusted,
       options: chosen.options,
+      card: chosen.card,
       hooks: hooks.filter(({ channels }) => channels?.includes(channel.name) ?? true)
     })]
   })
@@ -100,6 +101,9 @@ export const respondAt = (channels: ReadonlyArray<Mounted>): (url: string) => Re
       (url.startsWith("/") ? own.find(({ methodsAt }) => methodsAt(url).length > 0) : undefined) ??
         own.find(({ mount }) => isBelow(path, mount))
     )
-    return Option.match(found, { onNone: () => respond, onSome: (channel) => channel.respond })
+    return Option.match(found, {
+      onNone: () => respond,
+      onSome: (channel) => channel.respondAt?.(path) ?? channel.respond
+    })
   }
 }

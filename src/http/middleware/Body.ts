@@ -30,7 +30,8 @@ const silence = Duration.seconds(20)
 const largeOfOwner = 2
 const largeOfAll = 8
 
-const json = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i
+/** JSON, also by the name that A2A has for its own. */
+const json = /^application\/(?:a2a\+)?json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i
 
 const malformed = (detail: string, code = "malformed_json") => new Malformed({ code, detail })
 
@@ -98,6 +99,12 @@ const parse = (text: string, longText: Limits["longText"]): Effect.Effect<unknow
   const problem = BodyLimits.excess(value, longText)
   return problem === undefined ? Effect.succeed(value) : Effect.fail(problem)
 }
+
+/** The router knows JSON by one name. */
+const parsedAs = (headers: Headers.Headers): Headers.Headers =>
+  /^application\/a2a\+json/i.test(headers["content-type"] ?? "")
+    ? Headers.set(headers, "content-type", "application/json")
+    : headers
 
 /** Ends the counting of a large body, by its request. */
 const held = new WeakMap<WireRequest, () => void>()
@@ -226,7 +233,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       Object.create(
         request,
         hasContent(request)
-          ? { json: { get: () => readOf(request) } }
+          ? { json: { get: () => readOf(request) }, headers: { value: parsedAs(request.headers) } }
           // Without a body the content type says nothing; left there, it would choose the parser.
           : {
             json: { value: Effect.succeed(null) },

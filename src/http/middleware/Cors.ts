@@ -5,6 +5,8 @@ import * as Warnings from "../Warnings.ts"
 type Headers = Readonly<Record<string, string>>
 
 const allowed = [
+  "a2a-extensions",
+  "a2a-version",
   "accept",
   "authorization",
   "content-type",

@@ -13,6 +13,7 @@ import { JobStore } from "../../services/JobStore.ts"
 import { ScheduleStore } from "../../services/ScheduleStore.ts"
 import { Storage } from "../../services/Storage.ts"
 import { noticeKind } from "./Noticing.ts"
+import { jobOfRun } from "./Pushing.ts"
 import { Wanting } from "./Wanting.ts"
 
 /** A run ends once, and may wait again and again: each time it has another `updated_at`. */
@@ -32,7 +33,7 @@ const noticeOfFire = (fire: Fire): Job =>
 
 const noticed = (wanting: typeof Wanting.Service) => (batch: LogBatch): LogBatch => {
   if (wanting.isEmpty() || batch.runs.length === 0) return batch
-  const jobs = batch.runs.flatMap((run) => wanting.has(run.user_id) ? noticeOfRun(run) : [])
+  const jobs = batch.runs.flatMap((run) => wanting.has(run.user_id) ? [...noticeOfRun(run), ...jobOfRun(run)] : [])
   return jobs.length === 0 ? batch : { ...batch, jobs: [...batch.jobs ?? [], ...jobs] }
 }
 

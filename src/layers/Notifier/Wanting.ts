@@ -1,5 +1,5 @@
 /**
- * Knows in memory who has notifications, so that a run of anybody else costs nothing: asked with each write of the
+ * Knows in memory who has notifications, or tasks whose updates are sent somewhere, so that a run of anybody else costs nothing: asked with each write of the
  * log, it does not wait. Another process's first notification of an owner is known when it tells, or a minute later.
  */
 import { Context, Duration, Effect, Layer } from "effect"
@@ -21,7 +21,7 @@ export class Wanting extends Context.Tag("stoa/layers/Notifier/Wanting")<Wanting
 }>() {}
 
 export const make = Effect.gen(function*() {
-  const { notifications } = yield* Storage
+  const { a2aPushes, notifications } = yield* Storage
   const peers = yield* Peers
   const owners = new Set<UserId>()
 
@@ -29,6 +29,11 @@ export const make = Effect.gen(function*() {
     let after: string | undefined
     do {
       const { items, next } = yield* notifications.host.scan(after, batch)
+      for (const { user_id } of items) owners.add(user_id)
+      after = next
+    } while (after !== undefined)
+    do {
+      const { items, next } = yield* a2aPushes.host.scan(after, batch)
       for (const { user_id } of items) owners.add(user_id)
       after = next
     } while (after !== undefined)

@@ -67,7 +67,18 @@ const adasWorld = Effect.gen(function*() {
   const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script" }
   yield* call("POST", "/agent", { user, body: { name: "Adas own", chat_model_config } })
   const task = yield* made("/process/task", { model: "Adas own", session_id: "mine", input })
+  const message = { messageId: "m", role: "ROLE_USER", parts: [{ text: "say Adas" }] }
+  const sent = yield* call("POST", `/a2a/agents/${agent_id}/message:send`, {
+    user,
+    headers: { "a2a-version": "1.0" },
+    body: { message }
+  })
+  assert.isDefined(sent.json.task, sent.text)
   const ids: Readonly<Record<string, string>> = {
+    agent: agent_id,
+    task: sent.json.task.id,
+    operation: "message:recall",
+    config: "Adas-receiver",
     agent_id,
     session_id,
     completion_id: completion.id,

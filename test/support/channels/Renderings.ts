@@ -3,13 +3,17 @@
  * is added has one entry here: its encoder, made anew for each rendering, and a reader of its frames.
  */
 import { ProviderFailed } from "../../../src/domain/Errors.ts"
-import { endsStream } from "../../../src/domain/Event.ts"
+import { type AgentEvent, endsStream } from "../../../src/domain/Event.ts"
+import * as Reply from "../../../src/domain/Reply.ts"
+import { Updates } from "../../../src/http/channels/a2a/Encode.ts"
+import { taskOf } from "../../../src/http/channels/a2a/Render.ts"
 import { Objects } from "../../../src/http/channels/agentapp/Objects.ts"
 import type { Encoder, Policy } from "../../../src/http/channels/Channel.ts"
 import { Run } from "../../../src/http/channels/openagent/Encode.ts"
 import { Completion, whole } from "../../../src/http/channels/openai/output/Completion.ts"
 import { ofRun } from "../../../src/http/channels/openai/output/Encode.ts"
 import { Rendering as ResponseRendering } from "../../../src/http/channels/responses/output/Encode.ts"
+import { runOf } from "../fixtures.ts"
 import { problemsOf } from "../responses.ts"
 import { run_id, type Said, session } from "./Logs.ts"
 
@@ -280,7 +284,70 @@ const agentApp: Rendering = {
   readAnswer: readAgentApp
 }
 
+const taskStates: Readonly<Record<string, Said["status"]>> = {
+  max_tokens: "truncated",
+  content_filter: "filtered",
+  TASK_STATE_COMPLETED: "completed",
+  TASK_STATE_FAILED: "failed",
+  TASK_STATE_INPUT_REQUIRED: "calls"
+}
+
+/** What A2A says of a task: its words, how it ended or what it waits for, and in its metadata what was used. */
+const readTask = ({ metadata, status }: Json, parts: ReadonlyArray<Json>): Read => ({
+  text: parts.map(({ text }) => text).join(""),
+  calls: (status.message?.parts[1]?.data.calls ?? []).map(({ arguments: input, name }: Json) => ({
+    name,
+    input: JSON.stringify(input)
+  })),
+  usage: metadata?.usage && { input: metadata.usage.input_tokens, output: metadata.usage.output_tokens },
+  status: taskStates[metadata?.stop_reason] ?? taskStates[status.state]!
+})
+
+const a2a: Rendering = {
+  name: "a2a",
+  policy: { leaving: "goes on", approval: "shown", end: "" },
+  make: () => {
+    const head = { run_id, contextId: "a-context", base: "http://localhost" }
+    const updates = new Updates({ head }, (update) => `data: ${JSON.stringify(update)}\n\n`)
+    const events: Array<AgentEvent> = []
+    return {
+      encoder: {
+        step: (event) => {
+          events.push(event)
+          return updates.step(event)
+        },
+        failed: updates.failed
+      },
+      answer: () => {
+        const reply = Reply.ofEvents(events)?.message
+        const waits = reply?.finished_at === null
+        const run = runOf(session, {
+          id: run_id,
+          input: [],
+          status: waits ? "awaiting_external_result" : "ended",
+          finished_reason: reply?.finished_reason ?? null,
+          usage: reply?.usage ?? null,
+          ...reply?.stop_reason !== undefined && { stop_reason: reply.stop_reason }
+        })
+        return taskOf(head, run, reply)
+      }
+    }
+  },
+  readStream: (text) => {
+    const frames = dataOf(text, "")
+    const parts = frames.flatMap(({ artifactUpdate }, i): ReadonlyArray<Json> => {
+      if (artifactUpdate === undefined) return []
+      const isFirst = frames.findIndex((frame) => "artifactUpdate" in frame) === i
+      if (artifactUpdate.append === isFirst) throw new Error(`Frame ${i} does not go on where the one before ended`)
+      return artifactUpdate.artifact.parts
+    })
+    return readTask(frames.at(-1).statusUpdate, parts)
+  },
+  readAnswer: (task) => readTask(task, (task as Json).artifacts.flatMap(({ parts }: Json) => parts))
+}
+
 export const renderings: ReadonlyArray<Rendering> = [
+  a2a,
   agentApp,
   chatCompletions,
   openAgent,

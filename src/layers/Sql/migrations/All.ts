@@ -19,6 +19,7 @@ import { responses } from "./0019_responses.ts"
 import { ownTasks } from "./0021_own_tasks.ts"
 import { storedCompletions } from "./0022_stored_completions.ts"
 import { mcpQuestions } from "./0024_mcp_questions.ts"
+import { a2aPushes } from "./0030_a2a_pushes.ts"
 
 /** Every step, for `Migrations.migrate`. */
 export const all: Migrations = {
@@ -41,5 +42,6 @@ export const all: Migrations = {
   "0019_responses": responses,
   "0021_own_tasks": ownTasks,
   "0022_stored_completions": storedCompletions,
-  "0024_mcp_questions": mcpQuestions
+  "0024_mcp_questions": mcpQuestions,
+  "0030_a2a_pushes": a2aPushes
 }

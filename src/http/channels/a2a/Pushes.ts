@@ -1,0 +1,63 @@
+/** Receivers of a task's updates, as clients name them. What of them is secret is taken and never given back. */
+import { Effect, Schema } from "effect"
+import { PushName, type PushTarget } from "../../../domain/A2aPush.ts"
+import { A2aPushes, type Receiver } from "../../../services/A2aPushes.ts"
+import { NewId } from "../../../services/NewId.ts"
+import { wrong } from "./Errors.ts"
+import { type Caller, make as finding } from "./Find.ts"
+import { contextOf } from "./Render.ts"
+import type { PushConfig } from "./Requests.ts"
+
+const isName = Schema.is(PushName)
+
+const targetOf = ({ authentication, token, url }: PushConfig): PushTarget => ({
+  url,
+  token: token == null || token === "" ? null : token,
+  scheme: authentication == null || authentication.scheme === "" ? null : authentication.scheme,
+  credentials: authentication?.credentials == null || authentication.credentials === ""
+    ? null
+    : authentication.credentials
+})
+
+const shown = (taskId: string, { name, target: { scheme, url } }: Receiver) => ({
+  id: name,
+  taskId,
+  url,
+  ...(scheme !== null && { authentication: { scheme } })
+})
+
+export const make = (channel: string) =>
+  Effect.gen(function*() {
+    const pushes = yield* A2aPushes
+    const newId = yield* NewId
+    const { find } = yield* finding(channel)
+
+    const put = Effect.fnUntraced(function*(caller: Caller, taskId: string, config: PushConfig) {
+      const { run } = yield* find(caller, taskId)
+      const name = config.id == null || config.id === "" ? newId.short() : config.id
+      if (!isName(name)) return yield* wrong("id", "Expected 1 to 64 printable ASCII characters without blanks")
+      const receiver = { name, target: targetOf(config) }
+      yield* pushes.put(run, contextOf(run), receiver)
+      return shown(run.id, receiver)
+    })
+
+    return {
+      put,
+      /** Before there is a task: whether its updates may be sent there. */
+      check: (config: PushConfig) => pushes.check(targetOf(config)),
+      get: Effect.fnUntraced(function*(caller: Caller, taskId: string, name: string) {
+        const { run } = yield* find(caller, taskId)
+        return shown(run.id, yield* pushes.get(caller.owner, run.id, name))
+      }),
+      list: Effect.fnUntraced(function*(caller: Caller, taskId: string) {
+        const { run } = yield* find(caller, taskId)
+        const all = yield* pushes.list(caller.owner, run.id)
+        return { configs: all.map((one) => shown(run.id, one)), nextPageToken: "" }
+      }),
+      remove: Effect.fnUntraced(function*(caller: Caller, taskId: string, name: string) {
+        const { run } = yield* find(caller, taskId)
+        yield* pushes.remove(caller.owner, run.id, name)
+      })
+    }
+  })
+export type Pushes = Effect.Effect.Success<ReturnType<typeof make>>
