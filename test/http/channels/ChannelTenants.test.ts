@@ -67,6 +67,9 @@ const adasWorld = Effect.gen(function*() {
   const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script" }
   yield* call("POST", "/agent", { user, body: { name: "Adas own", chat_model_config } })
   const task = yield* made("/process/task", { model: "Adas own", session_id: "mine", input })
+  const thread_id = `thread-${agent_id}`
+  const messages = [{ id: "1", role: "user", content: "say Adas" }]
+  yield* call("POST", `/ag-ui/agents/${agent_id}`, { user, body: { threadId: thread_id, runId: "r", messages } })
   const ids: Readonly<Record<string, string>> = {
     agent_id,
     session_id,
@@ -76,6 +79,7 @@ const adasWorld = Effect.gen(function*() {
     item_id: item.id,
     task_id: task.task_id,
     tool_id: `${agent_id}.tools`,
+    thread_id,
     "*": `agent/${agent_id}`
   }
   const seen = Effect.forEach(

@@ -112,8 +112,7 @@ export const make = (options: Options) =>
         // Who sends what is known, and nothing else, asks the same again.
         const words = unknown.length > 0 || !isPlain ? unknown : last.slice(-1)
         const input: ChatInput = words.map(inputOf(request.payload))
-        if (!isBegun && isPlain) {
-          if (words.length === 0) return yield* nothingSaid
+        if (!isBegun && words.length > 0 && resume.every(({ status }) => status === "cancelled")) {
           const history = yield* historyOf(request, session, turns.slice(0, split))
           return { input, history, more: none, isAnswer: false }
         }
