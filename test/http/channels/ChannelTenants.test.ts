@@ -74,6 +74,9 @@ const adasWorld = Effect.gen(function*() {
     body: { message }
   })
   assert.isDefined(sent.json.task, sent.text)
+  const thread_id = `thread-${agent_id}`
+  const messages = [{ id: "1", role: "user", content: "say Adas" }]
+  yield* call("POST", `/ag-ui/agents/${agent_id}`, { user, body: { threadId: thread_id, runId: "r", messages } })
   const ids: Readonly<Record<string, string>> = {
     agent: agent_id,
     task: sent.json.task.id,
@@ -87,6 +90,7 @@ const adasWorld = Effect.gen(function*() {
     item_id: item.id,
     task_id: task.task_id,
     tool_id: `${agent_id}.tools`,
+    thread_id,
     "*": `agent/${agent_id}`
   }
   const seen = Effect.forEach(

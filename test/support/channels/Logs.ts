@@ -35,7 +35,7 @@ export interface Scripted {
 
 const decode = Schema.decodeUnknownSync(AgentEvent)
 
-const eventsOf = (drafts: ReadonlyArray<object>): ReadonlyArray<AgentEvent> =>
+export const eventsOf = (drafts: ReadonlyArray<object>): ReadonlyArray<AgentEvent> =>
   drafts.map((draft, i) =>
     decode({
       id: `event-${i}`,

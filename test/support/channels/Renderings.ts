@@ -8,6 +8,7 @@ import * as Reply from "../../../src/domain/Reply.ts"
 import { Updates } from "../../../src/http/channels/a2a/Encode.ts"
 import { taskOf } from "../../../src/http/channels/a2a/Render.ts"
 import { Objects } from "../../../src/http/channels/agentapp/Objects.ts"
+import { Stream } from "../../../src/http/channels/agui/Encode.ts"
 import type { Encoder, Policy } from "../../../src/http/channels/Channel.ts"
 import { Run } from "../../../src/http/channels/openagent/Encode.ts"
 import { Completion, whole } from "../../../src/http/channels/openai/output/Completion.ts"
@@ -344,11 +345,60 @@ const a2a: Rendering = {
     return readTask(frames.at(-1).statusUpdate, parts)
   },
   readAnswer: (task) => readTask(task, (task as Json).artifacts.flatMap(({ parts }: Json) => parts))
+const agUiLacks: Readonly<Record<string, Said["status"]>> = { max_tokens: "truncated", content_filter: "filtered" }
+
+/** A client puts together what comes in pieces, each under the id of its beginning. */
+const readAgUi = (text: string): Read => {
+  const frames = dataOf(text, "")
+  const piecesOf = (begins: string, piece: string, id: string) =>
+    frames.filter(({ type }) => type === begins).map((begun) =>
+      frames.filter((frame) => frame.type === piece && frame[id] === begun[id]).map(({ delta }) => delta).join("")
+    )
+  const last = frames.at(-1)
+  const pending = new Set<string>(last.outcome?.pendingToolCallIds)
+  const inputs = piecesOf("TOOL_CALL_START", "TOOL_CALL_ARGS", "toolCallId")
+  const calls = frames.filter(({ type }) => type === "TOOL_CALL_START").flatMap(({ toolCallId, toolCallName }, i) =>
+    pending.has(toolCallId) ? [{ name: toolCallName, input: inputs[i]! }] : []
+  )
+  const lack = frames.find(({ name, type }) => type === "CUSTOM" && name === "stoa.incomplete")?.value.reason
+  const [usage] = last.usage ?? []
+  const failed = last.type === "RUN_ERROR"
+  return {
+    text: piecesOf("TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "messageId").join("\n\n"),
+    thoughts: piecesOf("REASONING_START", "REASONING_MESSAGE_CONTENT", "messageId").join(""),
+    calls,
+    results: frames.filter(({ type }) => type === "TOOL_CALL_RESULT").map(({ content }) => content),
+    // What a run used that has failed is told here too.
+    usage: failed ? undefined : { input: usage.inputTokens, output: usage.outputTokens },
+    status: failed ? "failed" : calls.length > 0 ? "calls" : agUiLacks[lack] ?? "completed"
+  }
+}
+
+const agUi: Rendering = {
+  name: "ag_ui",
+  policy: { leaving: "goes on", approval: "shown", end: "" },
+  make: () => {
+    const head = { threadId: "a-thread", runId: "a-run", isOld: false, answered: new Set<string>(), state: undefined }
+    const stream = new Stream(head)
+    let told = ""
+    // There is nothing but the stream.
+    const keep = (frames: string) => {
+      told += frames
+      return frames
+    }
+    return {
+      encoder: { step: (event) => keep(stream.step(event)), failed: (problem) => keep(stream.failed(problem)) },
+      answer: () => told
+    }
+  },
+  readStream: readAgUi,
+  readAnswer: (answer) => readAgUi(answer as string)
 }
 
 export const renderings: ReadonlyArray<Rendering> = [
   a2a,
   agentApp,
+  agUi,
   chatCompletions,
   openAgent,
   responses

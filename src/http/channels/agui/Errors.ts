@@ -1,0 +1,32 @@
+/** Failures before a run, as `{message, code}`: the protocol says only that they have a status, and its clients show the body. */
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import { detailOf, type Respond } from "../../middleware/Problems.ts"
+
+export const respond: Respond = (problem, request_id, headers) =>
+  HttpServerResponse.unsafeJson(
+    { message: detailOf(problem), code: problem.code, errors: problem.errors, request_id },
+    {
+      status: problem.status,
+      headers: {
+        ...headers,
+        ...(problem.retry_after !== undefined && { "retry-after": String(problem.retry_after) }),
+        ...(problem.status === 401 && { "www-authenticate": "Bearer" })
+      }
+    }
+  )
+
+const text = { type: "string" }
+
+export const errors = {
+  statusOf: (status: number): number => status,
+  schema: {
+    type: "object",
+    required: ["message", "code"],
+    properties: {
+      message: text,
+      code: text,
+      request_id: text,
+      errors: { type: "array", items: { type: "object", properties: { path: text, message: text } } }
+    }
+  }
+}
