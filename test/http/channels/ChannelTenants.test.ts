@@ -67,8 +67,17 @@ const adasWorld = Effect.gen(function*() {
   const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script" }
   yield* call("POST", "/agent", { user, body: { name: "Adas own", chat_model_config } })
   const task = yield* made("/process/task", { model: "Adas own", session_id: "mine", input })
+  yield* call("POST", "/ui-messages", {
+    user,
+    body: {
+      id: "adas-chat",
+      agent: "Adas own",
+      messages: [{ id: "1", role: "user", parts: [{ type: "text", text: "say Adas" }] }]
+    }
+  })
   const ids: Readonly<Record<string, string>> = {
     agent_id,
+    chat_id: "adas-chat",
     session_id,
     completion_id: completion.id,
     response_id: response.id,
