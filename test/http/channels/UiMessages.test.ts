@@ -114,7 +114,10 @@ layer(TestHost.layer(), { excludeTestServices: true })("A chat of the AI SDK", (
         const [part] = toolsIn(chat.lastMessage) as Array<{ state: string; approval: { id: string } }>
         assert.strictEqual(part!.state, "approval-requested")
         assert.deepStrictEqual(paid, [])
-        yield* asked(() => Promise.resolve(chat.addToolApprovalResponse({ id: part!.approval.id, approved })))
+        const { id } = part!.approval
+        yield* asked(async () => {
+          await chat.addToolApprovalResponse({ id, approved })
+        })
         yield* until(() => textIn(chat.lastMessage) === "Done" && chat.status === "ready")
         const [after] = toolsIn(chat.lastMessage) as Array<{ state: string }>
         assert.strictEqual(after!.state, approved ? "output-available" : "output-denied")
