@@ -6,6 +6,7 @@ import type { Channel } from "./Channel.ts"
 import { openAgent } from "./openagent/OpenAgent.ts"
 import { chatCompletions } from "./openai/OpenAi.ts"
 import { responses } from "./responses/Responses.ts"
+import { uiMessages } from "./uimessages/UiMessages.ts"
 
 /** The channels that Stoa brings. Those of a user's own program come after them. */
 export const all: ReadonlyArray<Channel> = [
@@ -15,5 +16,6 @@ export const all: ReadonlyArray<Channel> = [
   agentService,
   agentApp,
   a2a,
-  agUi
+  agUi,
+  uiMessages
 ]

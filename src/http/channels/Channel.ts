@@ -143,7 +143,12 @@ export interface Definition<Id extends string, Groups extends HttpApiGroup.HttpA
   ) => Layer.Layer<HttpApiGroup.HttpApiGroup.ToService<Id, Groups>, never, Services>
   readonly respond: Respond
   /** The status of an error by the status that it has inside, and the schema of its body, for the document. */
-  readonly errors: { readonly statusOf: (status: number) => number; readonly schema: object }
+  readonly errors: {
+    readonly statusOf: (status: number) => number
+    readonly schema: object
+    /** Of the body, where it is no JSON. */
+    readonly mediaType?: string
+  }
   readonly filePlaces?: ReadonlyArray<RegExp>
   /**
    * Which options of a request reach an agent unless the operator says otherwise: `instructions`, `output_schema`,
@@ -165,10 +170,10 @@ interface Document {
 /** The derived document with the protocol's own errors in the place of ours. */
 const documented = (
   document: OpenApi.OpenAPISpec,
-  { statusOf, schema }: Definition<string, never, never>["errors"]
+  { mediaType = "application/json", schema, statusOf }: Definition<string, never, never>["errors"]
 ) => {
   const { components, paths, ...rest } = document as unknown as Document
-  const content = { "application/json": { schema: { $ref: "#/components/schemas/ChannelError" } } }
+  const content = { [mediaType]: { schema: { $ref: "#/components/schemas/ChannelError" } } }
   const operation = (given: Operation) => ({
     ...given,
     responses: Object.fromEntries(

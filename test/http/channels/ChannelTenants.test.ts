@@ -77,12 +77,21 @@ const adasWorld = Effect.gen(function*() {
   const thread_id = `thread-${agent_id}`
   const messages = [{ id: "1", role: "user", content: "say Adas" }]
   yield* call("POST", `/ag-ui/agents/${agent_id}`, { user, body: { threadId: thread_id, runId: "r", messages } })
+  yield* call("POST", "/ui-messages", {
+    user,
+    body: {
+      id: "adas-chat",
+      agent: "Adas own",
+      messages: [{ id: "1", role: "user", parts: [{ type: "text", text: "say Adas" }] }]
+    }
+  })
   const ids: Readonly<Record<string, string>> = {
     agent: agent_id,
     task: sent.json.task.id,
     operation: "message:recall",
     config: "Adas-receiver",
     agent_id,
+    chat_id: "adas-chat",
     session_id,
     completion_id: completion.id,
     response_id: response.id,

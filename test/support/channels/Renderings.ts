@@ -15,6 +15,7 @@ import { Completion, whole } from "../../../src/http/channels/openai/output/Comp
 import { ofRun } from "../../../src/http/channels/openai/output/Encode.ts"
 import { Rendering as ResponseRendering } from "../../../src/http/channels/responses/output/Encode.ts"
 import { runOf } from "../fixtures.ts"
+import { Chunks } from "../../../src/http/channels/uimessages/Chunks.ts"
 import { problemsOf } from "../responses.ts"
 import { run_id, type Said, session } from "./Logs.ts"
 
@@ -393,6 +394,58 @@ const agUi: Rendering = {
   },
   readStream: readAgUi,
   readAnswer: (answer) => readAgUi(answer as string)
+const uiFinishes: Readonly<Record<string, Said["status"]>> = {
+  stop: "completed",
+  length: "truncated",
+  "content-filter": "filtered",
+  "tool-calls": "calls"
+}
+
+/** What a stream of chunks says. */
+const readChunks = (chunks: ReadonlyArray<Json>): Read => {
+  const of = (...types: ReadonlyArray<string>) => chunks.filter(({ type }) => types.includes(type))
+  const answered = of("tool-output-available")
+  const isAnswered = (id: string) => answered.some(({ toolCallId }) => toolCallId === id)
+  const [finish] = of("finish")
+  const used = finish?.messageMetadata?.usage
+  const isParked = finish?.finishReason === "tool-calls"
+  return {
+    text: of("text-start").map(({ id }) =>
+      of("text-delta").filter((delta) => delta.id === id).map(({ delta }) => delta).join("")
+    )
+      .join("\n\n"),
+    thoughts: of("reasoning-delta").map(({ delta }) => delta).join(""),
+    calls: of("tool-input-available").filter(({ toolCallId }) => !isAnswered(toolCallId))
+      .map(({ input, toolName: name }) => ({ name, input: JSON.stringify(input) })),
+    results: answered.map(({ output }) => output),
+    // A run that waits has not told yet what it has used.
+    usage: isParked ? { input: 30, output: 9 } : used && { input: used.inputTokens, output: used.outputTokens },
+    status: finish === undefined ? "failed" : uiFinishes[finish.finishReason]!
+  }
+}
+
+const uiMessages: Rendering = {
+  name: "ui_messages",
+  policy: { leaving: "goes on", approval: "shown", end },
+  make: () => {
+    const ids = { session_id: session.id, run_id }
+    const chunks = new Chunks({ ...ids, clientTools: new Set(["time"]) })
+    let told = ""
+    return {
+      encoder: {
+        step: (event) => {
+          const frames = chunks.step(event)
+          told += frames
+          return frames
+        },
+        failed: (problem) => chunks.failed(problem)
+      },
+      // There is no other answer than the stream.
+      answer: () => told
+    }
+  },
+  readStream: (text) => readChunks(dataOf(text, end)),
+  readAnswer: (told) => readChunks(dataOf(told as string, ""))
 }
 
 export const renderings: ReadonlyArray<Rendering> = [
@@ -401,5 +454,6 @@ export const renderings: ReadonlyArray<Rendering> = [
   agUi,
   chatCompletions,
   openAgent,
-  responses
+  responses,
+  uiMessages
 ]
