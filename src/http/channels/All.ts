@@ -1,9 +1,10 @@
 import { agentApp } from "./agentapp/AgentApp.ts"
 import { agentService } from "./agentservice/AgentService.ts"
 import type { Channel } from "./Channel.ts"
+import { gateway } from "./gateway/Gateway.ts"
 import { openAgent } from "./openagent/OpenAgent.ts"
 import { chatCompletions } from "./openai/OpenAi.ts"
 import { responses } from "./responses/Responses.ts"
 
 /** The channels that Stoa brings. Those of a user's own program come after them. */
-export const all: ReadonlyArray<Channel> = [chatCompletions, responses, openAgent, agentService, agentApp]
+export const all: ReadonlyArray<Channel> = [chatCompletions, responses, openAgent, agentService, agentApp, gateway]
