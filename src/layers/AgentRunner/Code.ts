@@ -249,7 +249,6 @@ export const make = Effect.fnUntraced(function*({ run_seconds }: Pick<Settings, 
   })
 
   return AgentRunner.of({
-    run: (request, out) =>
-      inTime(run(request, out), request.run, run_seconds)
+    run: (request, out) => inTime(run(request, out), request.run, run_seconds)
   })
 })

@@ -67,8 +67,25 @@ const adasWorld = Effect.gen(function*() {
   const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script" }
   yield* call("POST", "/agent", { user, body: { name: "Adas own", chat_model_config } })
   const task = yield* made("/process/task", { model: "Adas own", session_id: "mine", input })
+  const { schedule_id } = (yield* call("POST", "/v1/schedules", {
+    user,
+    body: { agent_id: "Adas own", name: "Adas", cron_expr: "0 9 * * *", message: "say Adas" }
+  })).json
+  const server = yield* made("/v1/admin/mcp-servers", {
+    name: "adas",
+    transport: "streamable_http",
+    url: "https://adas.example/mcp"
+  })
+  const { execution_id } = (yield* call("POST", "/v1/agents/Adas%20own/invoke", {
+    user,
+    body: { message: "say Adas" }
+  })).json
   const ids: Readonly<Record<string, string>> = {
     agent_id,
+    schedule_id,
+    execution_id,
+    mcp_id: server.id,
+    skill_id: "f".repeat(32),
     session_id,
     completion_id: completion.id,
     response_id: response.id,
@@ -79,7 +96,7 @@ const adasWorld = Effect.gen(function*() {
     "*": `agent/${agent_id}`
   }
   const seen = Effect.forEach(
-    ["/agent", "/sessions", "/runs", "/credential"],
+    ["/agent", "/sessions", "/runs", "/credential", "/schedule", "/v1/admin/mcp-servers"],
     (path) => Effect.map(call("GET", path, { user }), ({ text }) => text)
   )
   return { ids, user, seen }

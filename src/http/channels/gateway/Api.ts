@@ -116,7 +116,8 @@ class ExecutionsApi extends HttpApiGroup.make("executions")
       .annotateContext(operation({
         scope: "read",
         summary: "Read the tree of executions that one is part of",
-        description: "The root first, then by depth and age; each with what it used, and with what it and all below it did."
+        description:
+          "The root first, then by depth and age; each with what it used, and with what it and all below it did."
       }))
   )
   .add(

@@ -27,13 +27,20 @@ const nothingToReload = new NotFound({
 })
 
 export const layer = (mounted: Api, options: Options) => {
-  const health = HttpApiBuilder.group(mounted, "health", (handlers) =>
-    Effect.map(Effect.all([Readiness, Toolbox]), ([{ isReady }, { all }]) =>
-      handlers.handle("health", () =>
-        Effect.sync(() => ({
-          status: isReady() ? "ok" as const : "degraded" as const,
-          tool_count: all.length
-        })))))
+  const health = HttpApiBuilder.group(
+    mounted,
+    "health",
+    (handlers) =>
+      Effect.map(
+        Effect.all([Readiness, Toolbox]),
+        ([{ isReady }, { all }]) =>
+          handlers.handle("health", () =>
+            Effect.sync(() => ({
+              status: isReady() ? "ok" as const : "degraded" as const,
+              tool_count: all.length
+            })))
+      )
+  )
 
   const agents = HttpApiBuilder.group(
     mounted,
@@ -58,7 +65,8 @@ export const layer = (mounted: Api, options: Options) => {
           .handle("invoke", ({ headers, path, payload }) =>
             Effect.flatMap(owner, (user_id) => invoke(user_id, path.agent_id, headers["idempotency-key"], payload)))
           .handle("chat", ({ headers, path, payload }) =>
-            Effect.flatMap(owner, (user_id) => chat(user_id, path.agent_id, headers["idempotency-key"], payload)))
+            Effect.flatMap(owner, (user_id) =>
+              chat(user_id, path.agent_id, headers["idempotency-key"], payload)))
     ))
 
   const executions = HttpApiBuilder.group(
@@ -81,27 +89,41 @@ export const layer = (mounted: Api, options: Options) => {
             )))
   )
 
-  const sessions = HttpApiBuilder.group(mounted, "sessions", (handlers) =>
-    Effect.map(Conversations.make, ({ get, list, remove }) =>
-      handlers
-        .handle("list", ({ urlParams }) => Effect.flatMap(owner, (user_id) => list(user_id, urlParams)))
-        .handle("get", ({ path }) => Effect.flatMap(owner, (user_id) => get(user_id, path.session_id)))
-        .handle("remove", ({ path }) => Effect.flatMap(owner, (user_id) => remove(user_id, path.session_id)))))
+  const sessions = HttpApiBuilder.group(
+    mounted,
+    "sessions",
+    (handlers) =>
+      Effect.map(Conversations.make, ({ get, list, remove }) =>
+        handlers
+          .handle("list", ({ urlParams }) => Effect.flatMap(owner, (user_id) => list(user_id, urlParams)))
+          .handle("get", ({ path }) => Effect.flatMap(owner, (user_id) => get(user_id, path.session_id)))
+          .handle("remove", ({ path }) => Effect.flatMap(owner, (user_id) => remove(user_id, path.session_id))))
+  )
 
-  const conversations = HttpApiBuilder.group(mounted, "conversations", (handlers) =>
-    Effect.map(Conversations.make, ({ conversations, messages }) =>
-      handlers
-        .handle("list", ({ urlParams }) => Effect.flatMap(owner, (user_id) => conversations(user_id, urlParams)))
-        .handle("messages", ({ path, urlParams }) =>
-          Effect.flatMap(owner, (user_id) => messages(user_id, path.session_id, urlParams)))))
+  const conversations = HttpApiBuilder.group(
+    mounted,
+    "conversations",
+    (handlers) =>
+      Effect.map(Conversations.make, ({ conversations, messages }) =>
+        handlers
+          .handle("list", ({ urlParams }) => Effect.flatMap(owner, (user_id) => conversations(user_id, urlParams)))
+          .handle(
+            "messages",
+            ({ path, urlParams }) => Effect.flatMap(owner, (user_id) => messages(user_id, path.session_id, urlParams))
+          ))
+  )
 
-  const catalog = HttpApiBuilder.group(mounted, "catalog", (handlers) =>
-    Effect.map(Catalog.make(options.name), ({ skill, skills, tool, tools }) =>
-      handlers
-        .handle("tools", () => Effect.flatMap(owner, tools))
-        .handle("tool", ({ path }) => Effect.flatMap(owner, (user_id) => tool(user_id, path.tool_id)))
-        .handle("skills", () => Effect.flatMap(owner, skills))
-        .handle("skill", ({ path }) => Effect.flatMap(owner, (user_id) => skill(user_id, path.skill_id)))))
+  const catalog = HttpApiBuilder.group(
+    mounted,
+    "catalog",
+    (handlers) =>
+      Effect.map(Catalog.make(options.name), ({ skill, skills, tool, tools }) =>
+        handlers
+          .handle("tools", () => Effect.flatMap(owner, tools))
+          .handle("tool", ({ path }) => Effect.flatMap(owner, (user_id) => tool(user_id, path.tool_id)))
+          .handle("skills", () => Effect.flatMap(owner, skills))
+          .handle("skill", ({ path }) => Effect.flatMap(owner, (user_id) => skill(user_id, path.skill_id))))
+  )
 
   const schedules = HttpApiBuilder.group(mounted, "schedules", (handlers) =>
     Effect.map(
@@ -117,21 +139,29 @@ export const layer = (mounted: Api, options: Options) => {
           .handle("trigger", ({ path }) => Effect.flatMap(owner, (user_id) => trigger(user_id, path.schedule_id)))
     ))
 
-  const admin = HttpApiBuilder.group(mounted, "admin", (handlers) =>
-    Effect.map(Effect.all([McpServers.make, Notifications.make]), ([servers, notifications]) =>
-      handlers
-        .handle("notifications", ({ urlParams }) =>
-          Effect.flatMap(owner, (user_id) => notifications(user_id, urlParams)))
-        .handle("servers", () => Effect.flatMap(asker, servers.list))
-        .handle("server", ({ path }) => Effect.flatMap(asker, (asker) => servers.get(asker, path.mcp_id)))
-        .handle("addServer", ({ payload }) => Effect.flatMap(asker, (asker) => servers.add(asker, payload)))
-        .handle("changeServer", ({ path, payload }) =>
-          Effect.flatMap(asker, (asker) => servers.change(asker, path.mcp_id, payload)))
-        .handle("removeServer", ({ path }) => Effect.flatMap(asker, (asker) => servers.remove(asker, path.mcp_id)))
-        .handle("testServer", ({ path }) => Effect.flatMap(asker, (asker) => servers.test(asker, path.mcp_id)))
-        .handle("refreshServer", ({ path }) => Effect.flatMap(asker, (asker) => servers.test(asker, path.mcp_id)))
-        .handle("serverTools", ({ path }) => Effect.flatMap(asker, (asker) => servers.tools(asker, path.mcp_id)))
-        .handle("reload", () => nothingToReload)))
+  const admin = HttpApiBuilder.group(
+    mounted,
+    "admin",
+    (handlers) =>
+      Effect.map(Effect.all([McpServers.make, Notifications.make]), ([servers, notifications]) =>
+        handlers
+          .handle(
+            "notifications",
+            ({ urlParams }) => Effect.flatMap(owner, (user_id) => notifications(user_id, urlParams))
+          )
+          .handle("servers", () => Effect.flatMap(asker, servers.list))
+          .handle("server", ({ path }) => Effect.flatMap(asker, (asker) => servers.get(asker, path.mcp_id)))
+          .handle("addServer", ({ payload }) => Effect.flatMap(asker, (asker) => servers.add(asker, payload)))
+          .handle(
+            "changeServer",
+            ({ path, payload }) => Effect.flatMap(asker, (asker) => servers.change(asker, path.mcp_id, payload))
+          )
+          .handle("removeServer", ({ path }) => Effect.flatMap(asker, (asker) => servers.remove(asker, path.mcp_id)))
+          .handle("testServer", ({ path }) => Effect.flatMap(asker, (asker) => servers.test(asker, path.mcp_id)))
+          .handle("refreshServer", ({ path }) => Effect.flatMap(asker, (asker) => servers.test(asker, path.mcp_id)))
+          .handle("serverTools", ({ path }) => Effect.flatMap(asker, (asker) => servers.tools(asker, path.mcp_id)))
+          .handle("reload", () => nothingToReload))
+  )
 
   return Layer.mergeAll(health, agents, runs, executions, sessions, conversations, catalog, schedules, admin).pipe(
     Layer.provide(Timing.layer)

@@ -117,8 +117,7 @@ export const make = Effect.gen(function*() {
     return found ?? (yield* notFound(id))
   })
 
-  const idOf = (id: string) =>
-    Effect.mapError(Schema.decodeUnknown(McpServerId)(id), () => notFound(id))
+  const idOf = (id: string) => Effect.mapError(Schema.decodeUnknown(McpServerId)(id), () => notFound(id))
 
   const draftOf = Effect.fnUntraced(function*(given: McpServerRequest) {
     const mcp_config = yield* configOf(given)
