@@ -84,3 +84,14 @@ export const Run = Schema.Struct({
   ended_at: Schema.NullOr(Timestamp)
 }).annotations({ identifier: "Run" })
 export interface Run extends Schema.Schema.Type<typeof Run> {}
+
+/** Whether a run has failed for a reason that may pass, and its sender has asked for it to be tried again. */
+export const isToRetry = ({ error, retries, status }: Run): boolean =>
+  status === "ended" && retries !== undefined && error !== null && error.retryable && error.code !== "run_timeout"
+
+/** The claim that its input was sent again, or is not to be: whoever writes it first decides. */
+export const retryClaim = ({ id }: Pick<Run, "id">): string => `retry ${id}`
+
+/** The `source_id` of later runs that have the same input: that of the first, and behind it which that is. */
+export const againOf = ({ id, source_id }: Pick<Run, "id" | "source_id">): string =>
+  source_id !== null && source_id.includes(":") ? source_id : `${source_id ?? ""}:${id}`

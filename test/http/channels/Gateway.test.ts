@@ -5,6 +5,7 @@ import type { AgentId, RunId, SessionId, UserId } from "../../../src/domain/Ids.
 import { Scheduler } from "../../../src/services/Scheduler.ts"
 import { SessionHub } from "../../../src/services/SessionHub.ts"
 import { Storage } from "../../../src/services/Storage.ts"
+import { Waker } from "../../../src/services/Waker.ts"
 import { eventually } from "../../support/live.ts"
 import { tenant } from "../../support/openai.ts"
 import * as TestHost from "../../support/TestHost.ts"
@@ -133,6 +134,36 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of the Agent Ga
       assert.strictEqual(streamed.status, 400)
       assert.strictEqual(streamed.json.error.code, "streaming_not_supported")
     }))
+
+  it.effect("has what fails for a reason that may pass sent again, a few times, and can cancel it in between", () =>
+    Effect.gen(function*() {
+      yield* Effect.forkScoped((yield* Waker).run)
+      const { ask, invoke, user } = yield* client()
+      const { call } = yield* Host
+      const options = { async: true }
+      const failing = (yield* invoke("fail rate_limit", { options })).json.execution_id
+      const stays = (yield* invoke("fail invalid_request", { options })).json.execution_id
+      const look = (id: string) => Effect.map(ask("GET", `/executions/${id}`), ({ json }) => json)
+      const runs = Effect.map(call("GET", "/runs", { user }), ({ json }) => json.runs)
+      yield* eventually(
+        "it is sent again",
+        runs,
+        (all) => all.some(({ retried_from }: { retried_from?: string }) => retried_from === failing)
+      )
+      const stopped = yield* eventually(
+        "its next run has failed as well",
+        look(failing),
+        ({ error, status }) => status === "queued" && error !== null
+      )
+      assert.isNull(stopped.completed_at)
+      assert.strictEqual((yield* ask("POST", `/executions/${failing}/cancel`)).json.status, "cancelled")
+      assert.strictEqual((yield* look(failing)).status, "cancelled")
+      assert.strictEqual((yield* ask("POST", `/executions/${failing}/cancel`)).status, 409)
+      // What would fail again is not tried again.
+      assert.strictEqual((yield* look(stays)).status, "failed")
+      const again = (yield* runs).filter(({ retried_from }: { retried_from?: string }) => retried_from !== undefined)
+      assert.isTrue(again.every(({ source_id }: { source_id: string }) => source_id === `gateway:${failing}`))
+    }).pipe(Effect.scoped))
 
   it.effect("cancels what runs and nothing that has ended", () =>
     Effect.gen(function*() {

@@ -10,6 +10,7 @@ import { Storage } from "../../../services/Storage.ts"
 import type { Policy } from "../Channel.ts"
 import { isFailure } from "../Failures.ts"
 import * as Follow from "../Follow.ts"
+import * as Attempts from "./Attempts.ts"
 import { Turn } from "./Encode.ts"
 import type { Execution, ExecutionStatus, TreeNode } from "./Shapes.ts"
 import * as Usage from "./Usage.ts"
@@ -62,6 +63,7 @@ export const make = Effect.gen(function*() {
   const { agents, runs, sessions } = yield* Storage
   const follow = yield* Follow.make
   const usageOf = yield* Usage.make
+  const attempts = yield* Attempts.make
 
   const mine = (owner: UserId, id: string) => Effect.mapError(runs.get(owner, id), () => notFound(id))
 
@@ -78,12 +80,13 @@ export const make = Effect.gen(function*() {
     return parents
   })
 
-  const shown = Effect.fnUntraced(function*(run: Run, turn?: Turn) {
-    const parents = yield* above(run)
+  const shown = Effect.fnUntraced(function*(first: Run, turn?: Turn, attempt?: Attempts.Attempt) {
+    const { isCancelled, isPending, run } = attempt ?? (yield* attempts.of(first))
+    const parents = yield* above(first)
     const execution: Execution = {
-      execution_id: run.id,
+      execution_id: first.id,
       agent_id: run.agent_id,
-      status: statusOf(run),
+      status: isPending ? "queued" : isCancelled ? "cancelled" : statusOf(run),
       ...sentIn(run),
       result: turn?.result() ?? null,
       error: turn?.error ?? errorOf(run),
@@ -94,10 +97,10 @@ export const make = Effect.gen(function*() {
       delegation_depth: parents.length,
       source: run.source,
       waiting_for: waitingFor(run),
-      retried_from: run.retried_from ?? null,
-      started_at: run.started_at,
-      completed_at: run.ended_at,
-      created_at: run.created_at
+      retried_from: first.retried_from ?? null,
+      started_at: first.started_at,
+      completed_at: isPending ? null : run.ended_at,
+      created_at: first.created_at
     }
     return execution
   })
@@ -198,26 +201,29 @@ export const make = Effect.gen(function*() {
     usageOf,
     turnsIn,
     get: Effect.fnUntraced(function*(owner: UserId, id: string) {
-      const run = yield* mine(owner, id)
-      return yield* shown(run, yield* resultOf(run))
+      const first = yield* mine(owner, id)
+      const attempt = yield* attempts.of(first)
+      return yield* shown(first, attempt.isPending ? undefined : yield* resultOf(attempt.run), attempt)
     }),
     cancel: Effect.fnUntraced(function*(owner: UserId, id: string) {
-      const run = yield* mine(owner, id)
+      const first = yield* mine(owner, id)
+      const before = yield* attempts.of(first)
+      const done = { execution_id: first.id, status: "cancelled" as const }
+      if (before.isPending && (yield* attempts.forbid(before.run))) return done
+      // It may have been sent again just now.
+      const { run } = before.isPending ? yield* attempts.of(first) : before
+      const ended = (what: string, { status }: { readonly status: ExecutionStatus }) =>
+        new Conflict({ code: "invalid_state", detail: `The execution has ended${what}: it is ${status}.` })
       if (run.status === "ended") {
-        return yield* new Conflict({
-          code: "invalid_state",
-          detail: `The execution has ended: it is ${statusOf(run)}.`
-        })
+        return yield* ended("", { status: before.isCancelled ? "cancelled" : statusOf(run) })
       }
       const session = yield* sessions.get(owner, run.session_id)
       // When this returns, its end is durable: its own, if it was quicker than the stop.
       yield* hub.cancel(session, run.id)
-      const ended = yield* mine(owner, id)
-      if (statusOf(ended) === "cancelled") return { execution_id: run.id, status: "cancelled" as const }
-      return yield* new Conflict({
-        code: "invalid_state",
-        detail: `The execution has ended before it could be cancelled: it is ${statusOf(ended)}.`
-      })
+      const now = yield* mine(owner, run.id)
+      return statusOf(now) === "cancelled"
+        ? done
+        : yield* ended(" before it could be cancelled", { status: statusOf(now) })
     })
   }
 })
