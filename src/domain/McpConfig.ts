@@ -118,8 +118,8 @@ const StdioInput = Schema.Struct({
 export const McpConfigInput = Schema.Union(HttpInput, StdioInput)
 export type McpConfigInput = typeof McpConfigInput.Type
 
-/** What stands in an answer in the place of a value. */
-const masked = "********"
+/** What stands in an answer in the place of a value; sent back, it stands for the value that is stored. */
+export const masked = "********"
 
 const Values = Schema.NullOr(Schema.Record({ key: Schema.String, value: Schema.String }))
 

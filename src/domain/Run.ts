@@ -26,9 +26,16 @@ export interface Origin {
   readonly compact?: true
   /** The run whose input is sent again. */
   readonly retried_from?: RunId
+  /** Longest time that the run may work, in milliseconds; the server's own bound holds beside it. */
+  readonly timeout_ms?: number
+  /** How often its input is sent again by the server, when it has failed for a reason that may pass. */
+  readonly retries?: number
   /** What was said before in a conversation that its client keeps itself; it comes before the input. Its files are stored already. */
   readonly history?: ReadonlyArray<Message>
 }
+
+/** Most times that the server sends an input again by itself. */
+const maxRetries = 10
 
 /** A run is what one accepted input started. */
 export const Run = Schema.Struct({
@@ -46,6 +53,10 @@ export const Run = Schema.Struct({
   source_id: Schema.optionalWith(Schema.NullOr(Schema.String), { default: () => null }),
   /** The run whose input this one has got again. */
   retried_from: Schema.optionalWith(RunId, { exact: true }),
+  /** Longest time that it may work, in milliseconds, where its sender has said one. */
+  timeout_ms: Schema.optionalWith(Schema.Int.pipe(Schema.positive()), { exact: true }),
+  /** How often the server still sends its input again, when it fails for a reason that may pass. */
+  retries: Schema.optionalWith(Schema.Int.pipe(Schema.between(0, maxRetries)), { exact: true }),
   /** Added to the agent's system prompt for this run. */
   instructions: Schema.optional(Schema.String),
   /** The run makes a summary of the context, and asks its model nothing else. */
@@ -73,3 +84,14 @@ export const Run = Schema.Struct({
   ended_at: Schema.NullOr(Timestamp)
 }).annotations({ identifier: "Run" })
 export interface Run extends Schema.Schema.Type<typeof Run> {}
+
+/** Whether a run has failed for a reason that may pass, and its sender has asked for it to be tried again. */
+export const isToRetry = ({ error, retries, status }: Run): boolean =>
+  status === "ended" && retries !== undefined && error !== null && error.retryable && error.code !== "run_timeout"
+
+/** The claim that its input was sent again, or is not to be: whoever writes it first decides. */
+export const retryClaim = ({ id }: Pick<Run, "id">): string => `retry ${id}`
+
+/** The `source_id` of later runs that have the same input: that of the first, and behind it which that is. */
+export const againOf = ({ id, source_id }: Pick<Run, "id" | "source_id">): string =>
+  source_id !== null && source_id.includes(":") ? source_id : `${source_id ?? ""}:${id}`

@@ -86,6 +86,8 @@ import * as RoomsLocal from "./Rooms/Local.ts"
 import * as RotationStored from "./Rotation/Stored.ts"
 import * as RunHistoryStored from "./RunHistory/Stored.ts"
 import * as RunOwnerLocal from "./RunOwner/Local.ts"
+import * as Retried from "./RunRetries/Retried.ts"
+import * as Retrying from "./RunRetries/Retrying.ts"
 import * as SchedulerClaimed from "./Scheduler/Claimed.ts"
 import * as SchedulerMemory from "./Scheduler/Memory.ts"
 import * as SchedulerSql from "./Scheduler/Sql.ts"
@@ -290,11 +292,14 @@ const unreachable = Layer.succeed(Outbound, {
   forbids: () => true
 })
 
+/** The log with jobs for what it tells: messages, and inputs that are to be sent again. */
+const noticed = Layer.provideMerge(Retried.layer, Noticed.layer)
+
 /** What is done later, and who is told. It sees the log and the schedules as they are, and the engine sees them with its notices. */
 const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...options }: EngineOptions) =>
   Layer.merge(
     Layer.merge(NotifierLocal.layer, Pushes.layer),
-    options.session_titles === true ? Layer.provideMerge(Titled.layer, Noticed.layer) : Noticed.layer
+    options.session_titles === true ? Layer.provideMerge(Titled.layer, noticed) : noticed
   ).pipe(
     Layer.provideMerge(
       Layer.unwrapEffect(
@@ -315,11 +320,11 @@ const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...option
     Layer.provide(Layer.merge(outbound, mailer))
   )
 
-/** Runs for what tasks have brought. */
+/** Runs for what tasks have brought, and again for inputs whose runs have failed. */
 const waking = Layer.effect(
   Waker,
-  BackgroundTasksWaking.handler.pipe(
-    Effect.flatMap((handler) => JobsWorking.make([handler])),
+  Effect.all([BackgroundTasksWaking.handler, Retrying.handler]).pipe(
+    Effect.flatMap(JobsWorking.make),
     Effect.flatMap(BackgroundTasksWaking.make)
   )
 )

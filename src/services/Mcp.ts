@@ -5,6 +5,7 @@ import type { McpServerId, SessionId, UserId } from "../domain/Ids.ts"
 import type { JsonObject } from "../domain/Json.ts"
 import type { LibraryCard } from "../domain/LibraryCard.ts"
 import type { McpAuthorizationReturn, McpAuthorizationStart } from "../domain/McpAuthorization.ts"
+import type { McpConfigInput } from "../domain/McpConfig.ts"
 import type {
   McpLibraryDraft,
   McpLibraryPatch,
@@ -136,7 +137,12 @@ export class Mcp extends Context.Tag("stoa/services/Mcp")<Mcp, {
   readonly changeInLibrary: (
     asker: Asker,
     id: McpServerId,
-    patch: McpLibraryPatch
+    patch: McpLibraryPatch,
+    /**
+     * Another way to reach it. A masked value in it is the one that is stored; on another host, or for another
+     * program, that is `Invalid`: no secret is sent where it was not given for.
+     */
+    config?: McpConfigInput
   ) => Effect.Effect<McpLibraryServer, Conflict | Forbidden | Invalid | NotFound>
   /** Servers of workspaces that stand for it stay, and do not work any more. */
   readonly removeFromLibrary: (owner: UserId, id: McpServerId) => Effect.Effect<void, NotFound>

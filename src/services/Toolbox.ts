@@ -50,6 +50,8 @@ export interface ToolCaller {
 }
 
 export class Toolbox extends Context.Tag("stoa/services/Toolbox")<Toolbox, {
+  /** The server's own tools, as agents that have all of them know them; not those that a workspace or a client brings. */
+  readonly all: ReadonlyArray<Tool>
   /** The names of the tools that an agent with this choice has; no client's tool of that agent may have one. */
   readonly namesOf: (tools: AgentTools) => ReadonlySet<string>
   /** Whether there is a tool of this name. */

@@ -36,6 +36,7 @@ const called: ReadonlyArray<ModelPart> = [
 /** A tool that gives these parts. */
 const drawing = (parts: ReadonlyArray<ToolPart>) =>
   Layer.succeed(Toolbox, {
+    all: [],
     namesOf: () => new Set(["Draw"]),
     knows: (name) => name === "Draw",
     effectOf: () => Effect.succeed("none"),

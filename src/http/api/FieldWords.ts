@@ -267,6 +267,8 @@ export const fields: Readonly<Record<string, string>> = {
   tts_model_config: "The model that reads replies out; null for none. Nothing uses it yet.",
   tool_result_limit: "The most tokens of a tool's result that the model is shown.",
   tools: "Tools that this client runs itself, beside those of the agent.",
+  timeout_ms: "The longest time that it may work, in milliseconds, where its sender has said one.",
+  retries: "How often the server sends its input again by itself, when it fails for a reason that may pass.",
   retried_from: "The run whose input this one has got again; left out of others.",
   total: "How many there are in all pages together; null where a text is looked for, because nobody has counted.",
   totals: "The sums of the whole range, not only of this page.",

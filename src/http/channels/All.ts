@@ -3,6 +3,7 @@ import { agentApp } from "./agentapp/AgentApp.ts"
 import { agentService } from "./agentservice/AgentService.ts"
 import { agUi } from "./agui/AgUi.ts"
 import type { Channel } from "./Channel.ts"
+import { gateway } from "./gateway/Gateway.ts"
 import { openAgent } from "./openagent/OpenAgent.ts"
 import { chatCompletions } from "./openai/OpenAi.ts"
 import { responses } from "./responses/Responses.ts"
@@ -12,6 +13,7 @@ import { uiMessages } from "./uimessages/UiMessages.ts"
 export const all: ReadonlyArray<Channel> = [
   chatCompletions,
   responses,
+  gateway,
   openAgent,
   agentService,
   agentApp,

@@ -17,13 +17,16 @@ import type { Auth } from "../../services/Auth.ts"
 import type { DirectCalls } from "../../services/DirectCalls.ts"
 import type { Idempotency } from "../../services/Idempotency.ts"
 import type { Ledger } from "../../services/Ledger.ts"
+import type { Mcp } from "../../services/Mcp.ts"
 import type { Models } from "../../services/Models.ts"
 import type { OwnAgents } from "../../services/OwnAgents.ts"
 import type { OwnTasks } from "../../services/OwnTasks.ts"
 import type { Readiness } from "../../services/Readiness.ts"
+import type { Scheduler } from "../../services/Scheduler.ts"
 import type { SessionArchive } from "../../services/SessionArchive.ts"
 import type { SessionHub } from "../../services/SessionHub.ts"
 import type { SessionKeys } from "../../services/SessionKeys.ts"
+import type { Skills } from "../../services/Skills.ts"
 import type { Storage } from "../../services/Storage.ts"
 import type { Toolbox } from "../../services/Toolbox.ts"
 import type { Workspace } from "../../services/Workspace.ts"
@@ -44,13 +47,16 @@ export type Services =
   | DirectCalls
   | Idempotency
   | Ledger
+  | Mcp
   | Models
   | Readiness
+  | Scheduler
   | SessionArchive
   | OwnAgents
   | OwnTasks
   | SessionHub
   | SessionKeys
+  | Skills
   | Sse
   | Storage
   | Toolbox

@@ -1,10 +1,24 @@
 /** What went wrong with a run, as the errors that every answer can tell of. */
-import { type Conflict, Internal, Invalid, LimitReached, ProviderFailed, Unavailable } from "../../domain/Errors.ts"
+import {
+  type Conflict,
+  Gone,
+  Internal,
+  Invalid,
+  LimitReached,
+  Malformed,
+  ProviderFailed,
+  Unauthenticated,
+  Unavailable
+} from "../../domain/Errors.ts"
 import type { AgentEvent } from "../../domain/Event.ts"
 import type { RunError } from "../../domain/RunError.ts"
 
 /** What a run can end with beside an answer. */
 export type Failure = Conflict | Internal | Invalid | LimitReached | ProviderFailed | Unavailable
+
+/** What the run itself came to, and not the reading of it. */
+export const isFailure = (error: Failure | Gone | Malformed | Unauthenticated): error is Failure =>
+  !(error instanceof Gone || error instanceof Malformed || error instanceof Unauthenticated)
 
 const ofError = ({ code, message: detail, type }: RunError): Failure => {
   switch (type) {

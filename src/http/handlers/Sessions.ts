@@ -25,7 +25,6 @@ import { Rooms } from "../../services/Rooms.ts"
 import { SessionArchive } from "../../services/SessionArchive.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
-import { Workspace } from "../../services/Workspace.ts"
 import { Api } from "../Api.ts"
 import { SessionCreated } from "../api/Sessions.ts"
 import { note } from "../LogNotes.ts"
@@ -33,9 +32,9 @@ import { Sse } from "../Sse.ts"
 import { disposition } from "./ByteRange.ts"
 import { checkedModel } from "./CheckedModel.ts"
 import { created } from "./Created.ts"
-import { everything } from "./Everything.ts"
 import * as MySession from "./MySession.ts"
 import * as SessionList from "./SessionList.ts"
+import * as SessionRemoval from "./SessionRemoval.ts"
 
 const running = new Conflict({
   code: "session_running",
@@ -71,7 +70,6 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
     const { once } = yield* Idempotency
     const sse = yield* Sse
     const rooms = yield* Rooms
-    const workspaces = yield* Workspace
     const archive = yield* SessionArchive
     const mine = yield* MySession.make
     const listed = yield* SessionList.make
@@ -86,11 +84,7 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
     )
 
     /** Whether another session names the same workspace. */
-    const isWorkspaceUsed = ({ config, user_id }: Session) =>
-      Effect.map(
-        Effect.orDie(everything((page) => sessions.list(user_id, page, {}))),
-        (all) => all.some((other) => other.config.workspace_id === config.workspace_id)
-      )
+    const remove = yield* SessionRemoval.make
 
     const view = (session: Session) => Effect.map(hub.status(session), (status) => viewOf(session, status))
 
@@ -159,16 +153,7 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
       .handle(
         "remove",
         Effect.fnUntraced(function*({ path, urlParams }) {
-          const session = yield* mine(path.session_id, urlParams.agent_id)
-          yield* hub.forget(session)
-          yield* sessions.remove(session.user_id, session.id)
-          // Only now: a run that has just ended could have made it again.
-          yield* workspaces.sessionRemoved(
-            session.user_id,
-            session.id,
-            { agent_id: session.agent_id, workspace_id: session.config.workspace_id },
-            isWorkspaceUsed(session)
-          )
+          yield* remove(yield* mine(path.session_id, urlParams.agent_id))
         })
       )
       .handle(

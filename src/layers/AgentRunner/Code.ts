@@ -1,5 +1,5 @@
 /** Runs agents that are code of the server's own program: what they say becomes the events of the run, as a model's words do. */
-import { Cause, Duration, Effect } from "effect"
+import { Cause, Effect } from "effect"
 import { madeTypeOf } from "../../domain/File.ts"
 import type { BlockId } from "../../domain/Ids.ts"
 import { charactersIn, textOf } from "../../domain/Message.ts"
@@ -12,8 +12,9 @@ import type { ModelPart } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { AgentFailed, type OwnAgent, OwnAgents, type Said, type Turn } from "../../services/OwnAgents.ts"
 import * as Blocks from "./Blocks.ts"
-import { codeFailed, codeGone, interrupted, noCompaction, stateTooLarge, timedOut, tooLarge } from "./Endings.ts"
+import { codeFailed, codeGone, interrupted, noCompaction, stateTooLarge, tooLarge } from "./Endings.ts"
 import * as FilesOut from "./FilesOut.ts"
+import { inTime } from "./InTime.ts"
 import { Broke, broke, hear } from "./Saying.ts"
 
 /** Longest state of a session, in characters of JSON. */
@@ -248,11 +249,6 @@ export const make = Effect.fnUntraced(function*({ run_seconds }: Pick<Settings, 
   })
 
   return AgentRunner.of({
-    run: (request, out) =>
-      run_seconds === 0 ? run(request, out) : Effect.timeoutTo(run(request, out), {
-        duration: Duration.seconds(run_seconds),
-        onSuccess: (outcome): Reply.Outcome => outcome,
-        onTimeout: () => timedOut(run_seconds)
-      })
+    run: (request, out) => inTime(run(request, out), request.run, run_seconds)
   })
 })

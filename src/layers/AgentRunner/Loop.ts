@@ -1,5 +1,5 @@
 /** Rounds of a model call and the tool calls that it asked for, until the model asks for none. */
-import { Duration, Effect, Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { needsHistory } from "../../domain/Context.ts"
 import type { BlockId } from "../../domain/Ids.ts"
 import type { ContentBlock, DataBlock, TextBlock } from "../../domain/Message.ts"
@@ -15,8 +15,9 @@ import { type Tool, Toolbox } from "../../services/Toolbox.ts"
 import type { Workspace } from "../../services/Workspace.ts"
 import * as Compaction from "./Compaction.ts"
 import * as CompactRun from "./CompactRun.ts"
-import { exceeded, failed, notOfSchema, timedOut, tooExpensive, tooLarge } from "./Endings.ts"
+import { exceeded, failed, notOfSchema, tooExpensive, tooLarge } from "./Endings.ts"
 import * as FilesOut from "./FilesOut.ts"
+import { inTime } from "./InTime.ts"
 import * as ModelCall from "./ModelCall.ts"
 import type * as Moving from "./Moving.ts"
 import * as Offload from "./Offload.ts"
@@ -216,17 +217,13 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
     return exceeded(out.reply())
   })
 
-  /** The time limit of a recovered or answered run counts from here. */
-  const inTime = <E>(running: Effect.Effect<Reply.Outcome, E>): Effect.Effect<Reply.Outcome, E> =>
-    run_seconds === 0 ? running : Effect.timeoutTo(running, {
-      duration: Duration.seconds(run_seconds),
-      onSuccess: (outcome) => outcome,
-      onTimeout: () => timedOut(run_seconds)
-    })
-
   return AgentRunner.of({
     run: (request, out) =>
-      inTime(Effect.catchTag(run(request, out), "ModelFailed", (error) => Effect.succeed<Reply.Outcome>(failed(error))))
+      inTime(
+        Effect.catchTag(run(request, out), "ModelFailed", (error) => Effect.succeed<Reply.Outcome>(failed(error))),
+        request.run,
+        run_seconds
+      )
   })
 })
 

@@ -21,6 +21,7 @@ import type { WorkspaceOf } from "../../services/Workspace.ts"
 import * as Connect from "./Connect.ts"
 import type { Authorizations } from "./oauth/Authorizations.ts"
 import type * as Records from "./Records.ts"
+import { isSamePlace, unmasked } from "./Unmasked.ts"
 
 export const onlyAdmins = new Forbidden({
   detail: "A server that runs as a program can only be added by an admin: ask one, or use a server at an address."
@@ -142,20 +143,34 @@ export const make = Effect.fnUntraced(function*(
   const changeInLibrary = Effect.fn("Mcp.changeInLibrary")(function*(
     { isAdmin, user_id }: Asker,
     id: McpServerId,
-    { enabled, name, values }: McpLibraryPatch
+    { enabled, name, values }: McpLibraryPatch,
+    other?: McpConfigInput
   ) {
     const before = yield* mine(user_id, id)
-    if (values != null && before.config?.type === "stdio_mcp" && !isAdmin) return yield* onlyAdmins
+    const isProgram = before.config?.type === "stdio_mcp"
+    if ((values != null || other !== undefined) && isProgram && !isAdmin) return yield* onlyAdmins
+    if (other?.type === "stdio_mcp" && !isAdmin) return yield* onlyAdmins
     if (name != null && name !== before.name) {
       const others = yield* records.mine(user_id)
       if (others.some((other) => other.name === name)) return yield* taken(name)
     }
-    const sealed = values == null ? before.sealed : yield* revalued(before, values)
+    const parts = other === undefined ? undefined : partsOf(
+      yield* unmasked(other, before.config, yield* Effect.orElseSucceed(connect.secretsOf(before), () => ({})))
+    )
+    const sealed = parts !== undefined
+      ? yield* vault.seal(Connect.sealedOf(parts.secrets), Connect.sealedFor(before))
+      : values == null
+      ? before.sealed
+      : yield* revalued(before, values)
     const at = timestampOf(yield* Clock.currentTimeMillis)
+    // Tokens are those of the server that gave them.
+    if (parts !== undefined && !isSamePlace(parts.config, before.config)) yield* authorizations.forget(user_id, id)
     const changed = yield* records.modify(user_id, id, (server) => ({
       ...server,
       updated_at: at,
       sealed,
+      ...(parts !== undefined && { config: parts.config }),
+      ...(parts?.config.type === "stdio_mcp" && { is_stateful: true }),
       ...(name != null && { name }),
       ...(enabled != null && { enabled })
     }))

@@ -201,6 +201,8 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
         source: origin?.source ?? "user",
         source_id: origin?.source_id ?? null,
         ...(origin?.retried_from !== undefined && { retried_from: origin.retried_from }),
+        ...(origin?.timeout_ms !== undefined && { timeout_ms: origin.timeout_ms }),
+        ...(origin?.retries !== undefined && { retries: origin.retries }),
         ...(origin?.instructions !== undefined && { instructions: origin.instructions }),
         ...(origin?.compact === true && { compact: true }),
         input: [

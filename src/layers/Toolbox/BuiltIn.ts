@@ -38,6 +38,7 @@ export const make = (tools: ReadonlyArray<BuiltInTool>) => {
     return has(tools, entry) || (entry.tool.onHistory === true && tools !== "none") ? entry : undefined
   }
   return Toolbox.of({
+    all,
     namesOf: (choice) => new Set(toolsOf(choice).map(({ name }) => name)),
     knows: (name) => byName.has(name),
     list: ({ agent: { data: { tools } }, history }) => {

@@ -41,6 +41,7 @@ const make = (
     Effect.map(toolsOf(caller), (tools) => tools.some((tool) => tool.name === name))
 
   return Toolbox.of({
+    all: own.all,
     namesOf: own.namesOf,
     knows: (name) => own.knows(name) || isMcp(name),
     list: (caller) =>

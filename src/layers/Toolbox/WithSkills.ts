@@ -94,6 +94,7 @@ const make = (own: Context.Tag.Service<Toolbox>, skills: Context.Tag.Service<Ski
   const toolOf = (known: ReadonlyArray<KnownSkill>): Tool => ({ ...reader.tool, instructions: instructionsOf(known) })
 
   return Toolbox.of({
+    all: own.all,
     namesOf: (choice) => has(choice) ? new Set([...own.namesOf(choice), name]) : own.namesOf(choice),
     knows: (named) => named === name || own.knows(named),
     list: (caller) =>

@@ -85,6 +85,19 @@ const adasWorld = Effect.gen(function*() {
       messages: [{ id: "1", role: "user", parts: [{ type: "text", text: "say Adas" }] }]
     }
   })
+  const { schedule_id } = (yield* call("POST", "/v1/schedules", {
+    user,
+    body: { agent_id: "Adas own", name: "Adas", cron_expr: "0 9 * * *", message: "say Adas" }
+  })).json
+  const server = yield* made("/v1/admin/mcp-servers", {
+    name: "adas",
+    transport: "streamable_http",
+    url: "https://adas.example/mcp"
+  })
+  const { execution_id } = (yield* call("POST", "/v1/agents/Adas%20own/invoke", {
+    user,
+    body: { message: "say Adas" }
+  })).json
   const ids: Readonly<Record<string, string>> = {
     agent: agent_id,
     task: sent.json.task.id,
@@ -92,6 +105,10 @@ const adasWorld = Effect.gen(function*() {
     config: "Adas-receiver",
     agent_id,
     chat_id: "adas-chat",
+    schedule_id,
+    execution_id,
+    mcp_id: server.id,
+    skill_id: "f".repeat(32),
     session_id,
     completion_id: completion.id,
     response_id: response.id,
@@ -103,7 +120,7 @@ const adasWorld = Effect.gen(function*() {
     "*": `agent/${agent_id}`
   }
   const seen = Effect.forEach(
-    ["/agent", "/sessions", "/runs", "/credential"],
+    ["/agent", "/sessions", "/runs", "/credential", "/schedule", "/v1/admin/mcp-servers"],
     (path) => Effect.map(call("GET", path, { user }), ({ text }) => text)
   )
   return { ids, user, seen }

@@ -10,6 +10,8 @@ import { taskOf } from "../../../src/http/channels/a2a/Render.ts"
 import { Objects } from "../../../src/http/channels/agentapp/Objects.ts"
 import { Stream } from "../../../src/http/channels/agui/Encode.ts"
 import type { Encoder, Policy } from "../../../src/http/channels/Channel.ts"
+import { Turn } from "../../../src/http/channels/gateway/Encode.ts"
+import { noUsage } from "../../../src/http/channels/gateway/Usage.ts"
 import { Run } from "../../../src/http/channels/openagent/Encode.ts"
 import { Completion, whole } from "../../../src/http/channels/openai/output/Completion.ts"
 import { ofRun } from "../../../src/http/channels/openai/output/Encode.ts"
@@ -448,11 +450,70 @@ const uiMessages: Rendering = {
   readAnswer: (told) => readChunks(dataOf(told as string, ""))
 }
 
+/** Why an agent stopped, as the Agent Gateway's clients read it. */
+const gatewayStops: Readonly<Record<string, Said["status"]>> = {
+  completed: "completed",
+  max_tokens: "truncated",
+  content_filter: "filtered",
+  awaiting_external_result: "calls",
+  error: "failed",
+  cancelled: "failed"
+}
+
+const gateway: Rendering = {
+  name: "gateway",
+  policy: { leaving: "goes on", approval: "refused", end: "" },
+  make: () => {
+    const turn = new Turn(run_id, session.id)
+    const usage = { ...noUsage, input_tokens: cost.input_tokens, output_tokens: cost.output_tokens }
+    const closing = { status: "completed", usage, turn_count: 1 } as const
+    return {
+      // Its last frames are asked for where the run's events alone do not say them.
+      encoder: {
+        step: (event) => turn.step(event) + (endsStream(event) ? turn.closing(closing) : ""),
+        failed: (problem) => turn.closing(closing, problem)
+      },
+      answer: () => ({ ...turn.result(), usage, calls: turn.called })
+    }
+  },
+  readStream: (text) => {
+    const frames = text.split("\n\n").filter((frame) => frame !== "").map((frame): { event: string; data: Json } => {
+      const [, event, data] = /^event: (\w+)\ndata: ([^\n]*)$/.exec(frame)!
+      return { event: event!, data: JSON.parse(data!) }
+    })
+    const named = (name: string): ReadonlyArray<Json> =>
+      frames.filter(({ event }) => event === name).map(({ data }) => data)
+    const [done] = named("done")
+    const results = named("tool_result")
+    const answered = new Set(results.map(({ call_id }) => call_id))
+    const status = gatewayStops[done.stop_reason]!
+    return {
+      text: named("token").map(({ content }) => content).join(""),
+      calls: named("tool_call").filter(({ call_id }) => !answered.has(call_id))
+        .map(({ arguments: input, name }) => ({ name, input: JSON.stringify(input) })),
+      results: results.map(({ output }) => output),
+      usage: status === "failed"
+        ? undefined
+        : { input: done.usage.input_tokens, output: done.usage.output_tokens },
+      status
+    }
+  },
+  readAnswer: (answer) => {
+    const { raw_text, stop_reason, usage } = answer as Json
+    return {
+      text: raw_text,
+      usage: { input: usage.input_tokens, output: usage.output_tokens },
+      status: gatewayStops[stop_reason]!
+    }
+  }
+}
+
 export const renderings: ReadonlyArray<Rendering> = [
   a2a,
   agentApp,
   agUi,
   chatCompletions,
+  gateway,
   openAgent,
   responses,
   uiMessages

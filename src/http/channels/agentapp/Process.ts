@@ -2,7 +2,7 @@
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect, Schedule } from "effect"
 import { Accepted } from "../../../domain/Chat.ts"
-import { Conflict, Gone, Malformed, Unauthenticated } from "../../../domain/Errors.ts"
+import { Conflict } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import type { InputMessage } from "../../../domain/Message.ts"
 import type { Session } from "../../../domain/Session.ts"
@@ -15,7 +15,7 @@ import { note } from "../../LogNotes.ts"
 import * as Body from "../../middleware/Body.ts"
 import { quoted, warn } from "../../Warnings.ts"
 import type { Options, Policy } from "../Channel.ts"
-import type { Failure } from "../Failures.ts"
+import { isFailure } from "../Failures.ts"
 import * as Follow from "../Follow.ts"
 import * as Sessions from "../Sessions.ts"
 import { read, stored } from "./Asked.ts"
@@ -37,10 +37,6 @@ export interface Request {
   readonly idempotencyKey: string | undefined
   readonly path: string
 }
-
-/** What the run itself came to. */
-const isFailure = (error: Failure | Gone | Malformed | Unauthenticated): error is Failure =>
-  !(error instanceof Gone || error instanceof Malformed || error instanceof Unauthenticated)
 
 const idOf = ({ id }: AgentRequest, { run_id }: Accepted) => id == null || id === "" ? `response_${run_id}` : id
 

@@ -1,0 +1,229 @@
+/** Executions are runs as this protocol shows them, whatever has started them. */
+import { Effect } from "effect"
+import { Conflict, NotFound } from "../../../domain/Errors.ts"
+import type { SessionId, UserId } from "../../../domain/Ids.ts"
+import { isObject } from "../../../domain/JsonSchema.ts"
+import { textOf } from "../../../domain/Message.ts"
+import type { Run } from "../../../domain/Run.ts"
+import { SessionHub } from "../../../services/SessionHub.ts"
+import { Storage } from "../../../services/Storage.ts"
+import type { Policy } from "../Channel.ts"
+import { isFailure } from "../Failures.ts"
+import * as Follow from "../Follow.ts"
+import * as Attempts from "./Attempts.ts"
+import { Turn } from "./Encode.ts"
+import type { Execution, ExecutionStatus, TreeNode } from "./Shapes.ts"
+import * as Usage from "./Usage.ts"
+
+/** A client that leaves finds its execution again by its id; whoever may have to allow something cannot be asked. */
+export const policy: Policy = { leaving: "goes on", approval: "refused", end: "" }
+
+/** Deepest tree of executions, and most that are shown of one. */
+const maxDepth = 16
+const maxNodes = 500
+
+/** Executions whose records are read side by side. */
+const concurrency = 4
+
+const notFound = (id: string) =>
+  new NotFound({ code: "execution_not_found", detail: `Execution '${id.slice(0, 128)}' not found.` })
+
+export const statusOf = ({ error, finished_reason, status }: Run): ExecutionStatus => {
+  if (status === "queued") return "queued"
+  if (status !== "ended") return "running"
+  if (finished_reason === "interrupted") return "cancelled"
+  if (error?.code === "run_timeout") return "timeout"
+  return finished_reason === "completed" && error === null ? "completed" : "failed"
+}
+
+/** Marks which message of an input is what. */
+export const part = "gateway"
+
+/** What was sent, as it was given. */
+const sentIn = ({ input }: Run) => {
+  const given = input.find(({ metadata }) => metadata[part] === "input")?.metadata["input"]
+  const said = input.findLast(({ metadata, role }) => role === "user" && metadata[part] !== "input")
+  return { message: said === undefined ? "" : textOf(said.content), input: isObject(given) ? given : {} }
+}
+
+const waitingFor = ({ status }: Run) =>
+  status === "awaiting_permission"
+    ? "permission" as const
+    : status === "awaiting_external_result"
+    ? "external_result" as const
+    : null
+
+const endless = "The agent has come to no end within its rounds."
+
+const errorOf = ({ error, finished_reason }: Run) =>
+  error?.message ?? (finished_reason === "exceed_max_iters" ? endless : null)
+
+export const make = Effect.gen(function*() {
+  const hub = yield* SessionHub
+  const { agents, runs, sessions } = yield* Storage
+  const follow = yield* Follow.make
+  const usageOf = yield* Usage.make
+  const attempts = yield* Attempts.make
+
+  const mine = (owner: UserId, id: string) => Effect.mapError(runs.get(owner, id), () => notFound(id))
+
+  /** The executions above one, the nearest first. */
+  const above = Effect.fnUntraced(function*(run: Run) {
+    const parents: Array<Run> = []
+    for (let child = run; parents.length < maxDepth;) {
+      if (child.source !== "agent" || child.source_id === null) break
+      const parent = yield* Effect.option(runs.get(run.user_id, child.source_id))
+      if (parent._tag === "None" || parents.some(({ id }) => id === parent.value.id)) break
+      parents.push(parent.value)
+      child = parent.value
+    }
+    return parents
+  })
+
+  const shown = Effect.fnUntraced(function*(first: Run, turn?: Turn, attempt?: Attempts.Attempt) {
+    const { isCancelled, isPending, run } = attempt ?? (yield* attempts.of(first))
+    const parents = yield* above(first)
+    const execution: Execution = {
+      execution_id: first.id,
+      agent_id: run.agent_id,
+      status: isPending ? "queued" : isCancelled ? "cancelled" : statusOf(run),
+      ...sentIn(run),
+      result: turn?.result() ?? null,
+      error: turn?.error ?? errorOf(run),
+      usage: yield* usageOf(run, turn?.called ?? null),
+      session_id: run.session_id,
+      parent_execution_id: parents[0]?.id ?? null,
+      root_execution_id: parents.at(-1)?.id ?? run.id,
+      delegation_depth: parents.length,
+      source: run.source,
+      waiting_for: waitingFor(run),
+      retried_from: first.retried_from ?? null,
+      started_at: first.started_at,
+      completed_at: isPending ? null : run.ended_at,
+      created_at: first.created_at
+    }
+    return execution
+  })
+
+  /** Goes through the run to its end, or until it waits. A run that failed is told by the result. */
+  const through = Effect.fnUntraced(function*(run: Run, after: number) {
+    const session = yield* sessions.get(run.user_id, run.session_id)
+    const encoder = new Turn(run.id, session.id)
+    const accepted = { session_id: session.id, run_id: run.id, seq: after }
+    yield* Effect.catchIf(
+      follow.whole({ session, accepted, encoder, policy, isKept: true }),
+      isFailure,
+      (problem) => Effect.sync(() => encoder.fail(problem))
+    )
+    return encoder
+  })
+
+  /** What an ended run came to, from its own log; undefined where that is not kept any more, and where it never began. */
+  const resultOf = (run: Run) =>
+    run.status !== "ended" || run.first_seq === null
+      ? Effect.succeed(undefined)
+      : Effect.catchTag(through(run, run.first_seq - 1), "Gone", () => Effect.succeed(undefined))
+
+  const childrenOf = ({ id, user_id }: Run) =>
+    Effect.map(
+      Effect.orDie(
+        runs.list(user_id, { limit: maxNodes, cursor: undefined }, { source: "agent", source_id: id }, "oldest")
+      ),
+      ({ items }) => items
+    )
+
+  /** All executions of a tree by depth and age, from one of them on. */
+  const below = Effect.fnUntraced(function*(root: Run) {
+    const all: Array<Run> = [root]
+    for (let level: ReadonlyArray<Run> = [root], depth = 0; level.length > 0 && depth < maxDepth; depth++) {
+      const next: Array<Run> = []
+      for (const run of level) {
+        if (all.length + next.length >= maxNodes) break
+        next.push(...yield* childrenOf(run))
+      }
+      level = next.filter(({ id }) => !all.some((other) => other.id === id)).slice(0, maxNodes - all.length)
+        .toSorted((a, b) => a.id < b.id ? -1 : 1)
+      all.push(...level)
+    }
+    return all
+  })
+
+  const list = Effect.fnUntraced(function*(
+    owner: UserId,
+    query: {
+      readonly agent_id?: string | undefined
+      readonly session_id?: string | undefined
+      readonly root_execution_id?: string | undefined
+      readonly limit: number
+    }
+  ) {
+    const { agent_id, limit, root_execution_id, session_id } = query
+    const where = { ...(agent_id !== undefined && { agent_id }), ...(session_id !== undefined && { session_id }) }
+    if (root_execution_id === undefined) {
+      const { items } = yield* Effect.orDie(runs.list(owner, { limit, cursor: undefined }, where, "newest"))
+      return yield* Effect.forEach(items, (run) => shown(run), { concurrency })
+    }
+    const root = yield* Effect.option(runs.get(owner, root_execution_id))
+    if (root._tag === "None") return []
+    const tree = yield* below(root.value)
+    const wanted = tree.filter((run) =>
+      (agent_id === undefined || run.agent_id === agent_id) &&
+      (session_id === undefined || run.session_id === session_id)
+    )
+    return yield* Effect.forEach(wanted.toReversed().slice(0, limit), (run) => shown(run), { concurrency })
+  })
+
+  const workflow = Effect.fnUntraced(function*(owner: UserId, id: string) {
+    const run = yield* mine(owner, id)
+    const root = (yield* above(run)).at(-1) ?? run
+    const nodes = yield* Effect.forEach(yield* below(root), (node) => shown(node), { concurrency })
+    const totals = new Map(nodes.map(({ execution_id, usage }) => [execution_id, usage]))
+    // The deepest come last: each is added to the one above it when all below it are in.
+    for (const { execution_id, parent_execution_id } of nodes.toReversed()) {
+      const parent = parent_execution_id === null ? undefined : totals.get(parent_execution_id)
+      if (parent !== undefined) totals.set(parent_execution_id!, Usage.add(parent, totals.get(execution_id)!))
+    }
+    return nodes.map((node): TreeNode => ({ ...node, total_usage: totals.get(node.execution_id)! }))
+  })
+
+  const turnsIn = (owner: UserId, session_id: SessionId) =>
+    Effect.map(
+      Effect.orDie(runs.list(owner, { limit: 1, cursor: undefined }, { session_id }, "newest")),
+      ({ total }) => total
+    )
+
+  return {
+    mine,
+    agentOf: (owner: UserId, id: string) => agents.get(owner, id),
+    list,
+    workflow,
+    through,
+    usageOf,
+    turnsIn,
+    get: Effect.fnUntraced(function*(owner: UserId, id: string) {
+      const first = yield* mine(owner, id)
+      const attempt = yield* attempts.of(first)
+      return yield* shown(first, attempt.isPending ? undefined : yield* resultOf(attempt.run), attempt)
+    }),
+    cancel: Effect.fnUntraced(function*(owner: UserId, id: string) {
+      const first = yield* mine(owner, id)
+      const before = yield* attempts.of(first)
+      const done = { execution_id: first.id, status: "cancelled" as const }
+      if (before.isPending && (yield* attempts.forbid(before.run))) return done
+      // It may have been sent again just now.
+      const { run } = before.isPending ? yield* attempts.of(first) : before
+      const ended = (what: string, { status }: { readonly status: ExecutionStatus }) =>
+        new Conflict({ code: "invalid_state", detail: `The execution has ended${what}: it is ${status}.` })
+      if (run.status === "ended") {
+        return yield* ended("", { status: before.isCancelled ? "cancelled" : statusOf(run) })
+      }
+      const session = yield* sessions.get(owner, run.session_id)
+      // When this returns, its end is durable: its own, if it was quicker than the stop.
+      yield* hub.cancel(session, run.id)
+      const now = yield* mine(owner, run.id)
+      return statusOf(now) === "cancelled"
+        ? done
+        : yield* ended(" before it could be cancelled", { status: statusOf(now) })
+    })
+  }
+})

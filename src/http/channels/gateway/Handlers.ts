@@ -1,0 +1,169 @@
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import { Effect, Layer } from "effect"
+import { NotFound } from "../../../domain/Errors.ts"
+import { CurrentPrincipal } from "../../../domain/Principal.ts"
+import { Readiness } from "../../../services/Readiness.ts"
+import { Toolbox } from "../../../services/Toolbox.ts"
+import { asker } from "../../handlers/Asker.ts"
+import type { Options } from "../Channel.ts"
+import * as Agents from "./Agents.ts"
+import type { api } from "./Api.ts"
+import * as Catalog from "./Catalog.ts"
+import * as Conversations from "./Conversations.ts"
+import * as Executions from "./Executions.ts"
+import * as Invoke from "./Invoke.ts"
+import * as McpServers from "./McpServers.ts"
+import * as Notifications from "./Notifications.ts"
+import * as Schedules from "./Schedules.ts"
+import * as Timing from "./Timing.ts"
+
+type Api = typeof api
+
+const owner = Effect.map(CurrentPrincipal, ({ user_id }) => user_id)
+
+const nothingToReload = new NotFound({
+  code: "reload_disabled",
+  detail: "There is nothing to reload: this server has no definitions of agents as files."
+})
+
+export const layer = (mounted: Api, options: Options) => {
+  const health = HttpApiBuilder.group(
+    mounted,
+    "health",
+    (handlers) =>
+      Effect.map(
+        Effect.all([Readiness, Toolbox]),
+        ([{ isReady }, { all }]) =>
+          handlers.handle("health", () =>
+            Effect.sync(() => ({
+              status: isReady() ? "ok" as const : "degraded" as const,
+              tool_count: all.length
+            })))
+      )
+  )
+
+  const agents = HttpApiBuilder.group(
+    mounted,
+    "agents",
+    (handlers) =>
+      Effect.map(Agents.make(options), ({ get, list, noConfig, noMemory, notPersonal }) =>
+        handlers
+          .handle("list", () => Effect.flatMap(owner, list))
+          .handle("get", ({ path }) => Effect.flatMap(owner, (user_id) => get(user_id, path.agent_id)))
+          .handle("setup", ({ path }) => Effect.flatMap(owner, (user_id) => notPersonal(user_id, path.agent_id)))
+          .handle("config", ({ path }) => Effect.flatMap(owner, (user_id) => noConfig(user_id, path.agent_id)))
+          .handle("configure", ({ path }) => Effect.flatMap(owner, (user_id) => notPersonal(user_id, path.agent_id)))
+          .handle("unconfigure", ({ path }) => Effect.flatMap(owner, (user_id) => noConfig(user_id, path.agent_id)))
+          .handle("compact", ({ path }) => Effect.flatMap(owner, (user_id) => noMemory(user_id, path.agent_id))))
+  )
+
+  const runs = HttpApiBuilder.group(mounted, "runs", (handlers) =>
+    Effect.map(
+      Effect.flatMap(Agents.make(options), (found) => Invoke.make(found, options)),
+      ({ chat, invoke }) =>
+        handlers
+          .handle("invoke", ({ headers, path, payload }) =>
+            Effect.flatMap(owner, (user_id) => invoke(user_id, path.agent_id, headers["idempotency-key"], payload)))
+          .handle("chat", ({ headers, path, payload }) =>
+            Effect.flatMap(owner, (user_id) =>
+              chat(user_id, path.agent_id, headers["idempotency-key"], payload)))
+    ))
+
+  const executions = HttpApiBuilder.group(
+    mounted,
+    "executions",
+    (handlers) =>
+      Effect.map(Executions.make, ({ cancel, get, list, workflow }) =>
+        handlers
+          .handle("list", ({ urlParams }) => Effect.flatMap(owner, (user_id) => list(user_id, urlParams)))
+          .handle("get", ({ path }) =>
+            Effect.tap(
+              Effect.flatMap(owner, (user_id) => get(user_id, path.execution_id)),
+              ({ execution_id }) => Timing.about(execution_id)
+            ))
+          .handle("workflow", ({ path }) => Effect.flatMap(owner, (user_id) => workflow(user_id, path.execution_id)))
+          .handle("cancel", ({ path }) =>
+            Effect.tap(
+              Effect.flatMap(owner, (user_id) => cancel(user_id, path.execution_id)),
+              ({ execution_id }) => Timing.about(execution_id)
+            )))
+  )
+
+  const sessions = HttpApiBuilder.group(
+    mounted,
+    "sessions",
+    (handlers) =>
+      Effect.map(Conversations.make, ({ get, list, remove }) =>
+        handlers
+          .handle("list", ({ urlParams }) => Effect.flatMap(owner, (user_id) => list(user_id, urlParams)))
+          .handle("get", ({ path }) => Effect.flatMap(owner, (user_id) => get(user_id, path.session_id)))
+          .handle("remove", ({ path }) => Effect.flatMap(owner, (user_id) => remove(user_id, path.session_id))))
+  )
+
+  const conversations = HttpApiBuilder.group(
+    mounted,
+    "conversations",
+    (handlers) =>
+      Effect.map(Conversations.make, ({ conversations, messages }) =>
+        handlers
+          .handle("list", ({ urlParams }) => Effect.flatMap(owner, (user_id) => conversations(user_id, urlParams)))
+          .handle(
+            "messages",
+            ({ path, urlParams }) => Effect.flatMap(owner, (user_id) => messages(user_id, path.session_id, urlParams))
+          ))
+  )
+
+  const catalog = HttpApiBuilder.group(
+    mounted,
+    "catalog",
+    (handlers) =>
+      Effect.map(Catalog.make(options.name), ({ skill, skills, tool, tools }) =>
+        handlers
+          .handle("tools", () => Effect.flatMap(owner, tools))
+          .handle("tool", ({ path }) => Effect.flatMap(owner, (user_id) => tool(user_id, path.tool_id)))
+          .handle("skills", () => Effect.flatMap(owner, skills))
+          .handle("skill", ({ path }) => Effect.flatMap(owner, (user_id) => skill(user_id, path.skill_id))))
+  )
+
+  const schedules = HttpApiBuilder.group(mounted, "schedules", (handlers) =>
+    Effect.map(
+      Effect.flatMap(Agents.make(options), Schedules.make),
+      ({ create, get, list, pause, remove, resume, trigger }) =>
+        handlers
+          .handle("list", () => Effect.flatMap(owner, list))
+          .handle("get", ({ path }) => Effect.flatMap(owner, (user_id) => get(user_id, path.schedule_id)))
+          .handle("create", ({ payload }) => Effect.flatMap(owner, (user_id) => create(user_id, payload)))
+          .handle("remove", ({ path }) => Effect.flatMap(owner, (user_id) => remove(user_id, path.schedule_id)))
+          .handle("pause", ({ path }) => Effect.flatMap(owner, (user_id) => pause(user_id, path.schedule_id)))
+          .handle("resume", ({ path }) => Effect.flatMap(owner, (user_id) => resume(user_id, path.schedule_id)))
+          .handle("trigger", ({ path }) => Effect.flatMap(owner, (user_id) => trigger(user_id, path.schedule_id)))
+    ))
+
+  const admin = HttpApiBuilder.group(
+    mounted,
+    "admin",
+    (handlers) =>
+      Effect.map(Effect.all([McpServers.make, Notifications.make]), ([servers, notifications]) =>
+        handlers
+          .handle(
+            "notifications",
+            ({ urlParams }) => Effect.flatMap(owner, (user_id) => notifications(user_id, urlParams))
+          )
+          .handle("servers", () => Effect.flatMap(asker, servers.list))
+          .handle("server", ({ path }) => Effect.flatMap(asker, (asker) => servers.get(asker, path.mcp_id)))
+          .handle("addServer", ({ payload }) => Effect.flatMap(asker, (asker) => servers.add(asker, payload)))
+          .handle(
+            "changeServer",
+            ({ path, payload }) => Effect.flatMap(asker, (asker) => servers.change(asker, path.mcp_id, payload))
+          )
+          .handle("removeServer", ({ path }) => Effect.flatMap(asker, (asker) => servers.remove(asker, path.mcp_id)))
+          .handle("testServer", ({ path }) => Effect.flatMap(asker, (asker) => servers.test(asker, path.mcp_id)))
+          .handle("refreshServer", ({ path }) => Effect.flatMap(asker, (asker) => servers.test(asker, path.mcp_id)))
+          .handle("serverTools", ({ path }) => Effect.flatMap(asker, (asker) => servers.tools(asker, path.mcp_id)))
+          .handle("reload", () => nothingToReload))
+  )
+
+  return Layer.mergeAll(health, agents, runs, executions, sessions, conversations, catalog, schedules, admin).pipe(
+    Layer.provide(Timing.layer)
+  )
+}

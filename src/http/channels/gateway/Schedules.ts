@@ -1,0 +1,158 @@
+/** Schedules as this protocol shows them. All of them were made by somebody; those of definitions are not there yet. */
+import { Clock, Effect, Option } from "effect"
+import { Conflict, Malformed, NotFound } from "../../../domain/Errors.ts"
+import type { FireId, UserId } from "../../../domain/Ids.ts"
+import type { JsonObject } from "../../../domain/Json.ts"
+import { isObject } from "../../../domain/JsonSchema.ts"
+import { maxLimit } from "../../../domain/Page.ts"
+import type { Schedule, ScheduleView } from "../../../domain/Schedule.ts"
+import { Scheduler } from "../../../services/Scheduler.ts"
+import { Storage } from "../../../services/Storage.ts"
+import { noModel } from "../Sessions.ts"
+import type { Agents } from "./Agents.ts"
+import type { ScheduleRequest } from "./Requests.ts"
+
+/** How long a trigger waits for the execution to begin, and how often it looks. */
+const patience = 5_000
+const lookEvery = "50 millis"
+
+const notFound = (id: string) => NotFound.of("Schedule", id.slice(0, 128))
+
+const mark = "\n\nThe input, as JSON:\n"
+
+/** What the agent is told, and the message and the input that it was made of. */
+const inputOf = ({ input, message }: ScheduleRequest) =>
+  input == null || Object.keys(input).length === 0 ? null : `${message}${mark}${JSON.stringify(input)}`
+
+const jsonOf = (text: string): JsonObject => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : {}
+  } catch {
+    return {}
+  }
+}
+
+const partsOf = ({ description, input }: Schedule["data"]) => {
+  if (input === null) return { message: description, input: {} }
+  const begins = `${description}${mark}`
+  return input.startsWith(begins)
+    ? { message: description, input: jsonOf(input.slice(begins.length)) }
+    : { message: input, input: {} }
+}
+
+const infoOf = ({ agent_id, created_at, data, id, last_fire_at, next_fire_at }: ScheduleView) => ({
+  id,
+  agent_id,
+  name: data.name,
+  cron_expr: data.cron_expression,
+  enabled: data.enabled,
+  timezone: data.timezone,
+  source: "admin" as const,
+  next_run_at: next_fire_at,
+  last_run_at: last_fire_at,
+  created_at
+})
+
+export const make = (agents: Agents) =>
+  Effect.gen(function*() {
+    const scheduler = yield* Scheduler
+    const { fires, schedules } = yield* Storage
+
+    const mine = (owner: UserId, id: string) => Effect.mapError(scheduler.get(owner, id), () => notFound(id))
+
+    const isTaken = (owner: UserId, agent_id: string, name: string) =>
+      Effect.map(
+        Effect.orDie(schedules.list(owner, { limit: maxLimit, cursor: undefined }, { agent_id })),
+        ({ items }) => items.some(({ data }) => data.name === name)
+      )
+
+    /** The run of a fire as soon as it has one; none where it waits for another, or is left out because of it. */
+    const begun = Effect.fnUntraced(function*(owner: UserId, fire: FireId) {
+      const until = (yield* Clock.currentTimeMillis) + patience
+      while (true) {
+        const now = yield* Effect.option(fires.get(owner, fire))
+        const found = Option.getOrUndefined(now)
+        if (found === undefined || found.run_id !== null) return found?.run_id ?? null
+        if (found.status !== "pending" || (yield* Clock.currentTimeMillis) >= until) return null
+        yield* Effect.sleep(lookEvery)
+      }
+    })
+
+    const enable = (owner: UserId, id: string, enabled: boolean) =>
+      Effect.zipRight(mine(owner, id), scheduler.change(owner, id, { enabled }))
+
+    return {
+      list: (owner: UserId) =>
+        Effect.map(
+          Effect.orDie(scheduler.list(owner, { limit: maxLimit, cursor: undefined })),
+          ({ items }) => items.map(infoOf)
+        ),
+      get: (owner: UserId, id: string) =>
+        Effect.map(mine(owner, id), (schedule) => ({
+          ...infoOf(schedule),
+          instructions: schedule.data.instructions === "" ? null : schedule.data.instructions,
+          ...partsOf(schedule.data)
+        })),
+      create: Effect.fnUntraced(function*(owner: UserId, request: ScheduleRequest) {
+        const agent = yield* agents.answering(owner, request.agent_id)
+        const { chat_model_config } = agent.data
+        if (chat_model_config === null) return yield* noModel(agent)
+        if (yield* isTaken(owner, agent.id, request.name)) {
+          return yield* new Conflict({
+            code: "schedule_conflict",
+            detail: `The agent has a schedule '${request.name}' already.`
+          })
+        }
+        const planned = scheduler.plan(owner, {
+          name: request.name,
+          description: request.message,
+          agent_id: agent.id,
+          enabled: request.enabled,
+          cron_expression: request.cron_expr,
+          timezone: request.timezone,
+          jitter_seconds: 0,
+          overlap: "skip",
+          missed: "once",
+          missed_grace_seconds: 3_600,
+          missed_limit: 1,
+          chat_model_config,
+          stateful: false,
+          permission_mode: "dont_ask",
+          instructions: request.instructions ?? "",
+          input: inputOf(request),
+          keep_sessions: 100
+        })
+        const { add, schedule } = yield* Effect.catchTag(planned, "Invalid", ({ detail, errors }) =>
+          new Malformed({
+            code: "schedule_validation_error",
+            detail: [detail, ...errors?.map(({ message }) => message) ?? []].join(" "),
+            errors
+          }))
+        yield* add
+        // The loop must not sleep beyond the first time of a schedule that it has not seen.
+        yield* scheduler.wake
+        return { status: "created" as const, schedule_id: schedule.id }
+      }),
+      remove: (owner: UserId, id: string) =>
+        Effect.as(Effect.zipRight(mine(owner, id), scheduler.remove(owner, id)), {
+          status: "deleted" as const,
+          schedule_id: id
+        }),
+      pause: (owner: UserId, id: string) =>
+        Effect.as(enable(owner, id, false), { status: "paused" as const, schedule_id: id }),
+      resume: (owner: UserId, id: string) =>
+        Effect.as(enable(owner, id, true), { status: "resumed" as const, schedule_id: id }),
+      trigger: Effect.fnUntraced(function*(owner: UserId, id: string) {
+        yield* mine(owner, id)
+        const fire = yield* scheduler.trigger(owner, id)
+        yield* scheduler.wake
+        return {
+          status: "triggered" as const,
+          schedule_id: id,
+          fire_id: fire.id,
+          execution_id: yield* begun(owner, fire.id)
+        }
+      })
+    }
+  })
