@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Agent } from "../../src/domain/Agent.ts"
-import { Catalog } from "../../src/services/Catalog.ts"
+import type { Catalog } from "../../src/services/Catalog.ts"
 
 /** A catalog, and ways to change what it reads. */
 export interface Subject {
@@ -50,11 +50,12 @@ export const contract = (name: string, subject: Effect.Effect<Subject>) => {
       yield* write("ada", "You are Ada.")
       yield* catalog.reload
       const before = catalog.book()
-      const [working, other] = [{}, {}] as ReadonlyArray<Agent>
-      catalog.pin(working!, before)
+      const working = {} as Agent
+      const other = {} as Agent
+      catalog.pin(working, before)
       yield* write("bob", "You are Bob.")
       yield* catalog.reload
-      assert.strictEqual(catalog.bookOf(working!), before)
-      assert.strictEqual(catalog.bookOf(other!), catalog.book())
+      assert.strictEqual(catalog.bookOf(working), before)
+      assert.strictEqual(catalog.bookOf(other), catalog.book())
     }))
 }

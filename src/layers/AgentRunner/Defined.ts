@@ -30,7 +30,7 @@ const referenceOf = ({ layers: { reference } }: AgentDefinition) =>
   ]
 
 /** What the agent is told, in the order in which it is documented. What its skills say comes behind it, with their tools. */
-const promptOf = (definition: AgentDefinition, run: Run, millis: number) =>
+export const promptOf = (definition: AgentDefinition, run: Run, millis: number) =>
   [
     dayOf(millis),
     ...definition.layers.shared,
