@@ -3,6 +3,7 @@ import { Command } from "@effect/cli"
 import { Effect } from "effect"
 import { agents } from "./commands/agents.ts"
 import { chat } from "./commands/chat.ts"
+import { check } from "./commands/check.ts"
 import { credentials } from "./commands/credentials.ts"
 import { db } from "./commands/db.ts"
 import { doctor } from "./commands/doctor.ts"
@@ -12,6 +13,7 @@ import { keys } from "./commands/keys.ts"
 import { mcp } from "./commands/mcp.ts"
 import { models } from "./commands/models.ts"
 import { notifications } from "./commands/notifications.ts"
+import { reload } from "./commands/reload.ts"
 import { runs } from "./commands/runs.ts"
 import { schedules } from "./commands/schedules.ts"
 import { sessions } from "./commands/sessions.ts"
@@ -45,6 +47,8 @@ const clients = [
   jobs,
   keys,
   vault,
+  check,
+  reload,
   db,
   doctor,
   version

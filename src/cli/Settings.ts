@@ -5,6 +5,7 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import { Data, Effect, Either, Option, Schema } from "effect"
+import { dirname, join } from "node:path"
 import { LineCounter, parseDocument } from "yaml"
 import { expectationOf, type SettingName, settingNames, Settings, type SettingsInput } from "../domain/Settings.ts"
 
@@ -92,6 +93,7 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   session_title_models: listOf,
   session_titles: (text) => truths.get(text.toLowerCase()) ?? text,
   hubs: listOf,
+  watch: (text) => truths.get(text.toLowerCase()) ?? text,
   e2b_internet: (text) => truths.get(text.toLowerCase()) ?? text,
   trust_user_header: (text) => truths.get(text.toLowerCase()) ?? text,
   log_requests: (text) => truths.get(text.toLowerCase()) ?? text,
@@ -248,6 +250,9 @@ const withSecretFiles = (env: Env) =>
 /** The file that is read when no other is named; it may be missing. */
 const defaultPath = "stoa.yaml"
 
+/** Entries of a folder that may be agents. */
+const maxEntries = 1_000
+
 const readYamlFile = (config: string | undefined) =>
   Effect.gen(function*() {
     const { readFileString } = yield* FileSystem.FileSystem
@@ -262,6 +267,18 @@ const readYamlFile = (config: string | undefined) =>
     )
   })
 
+/** The folder of the settings file, when it has agents: other projects have folders of this name too. */
+const besideIt = (config: string | undefined) =>
+  Effect.gen(function*() {
+    const { exists, readDirectory } = yield* FileSystem.FileSystem
+    const folder = dirname(config ?? defaultPath)
+    const names = yield* Effect.orElseSucceed(readDirectory(join(folder, "agents")), () => [])
+    const agents = names.slice(0, maxEntries).map((name) =>
+      Effect.orElseSucceed(exists(join(folder, "agents", name, "AGENT.md")), () => false)
+    )
+    return (yield* Effect.exists(agents, (isThere) => isThere)) ? folder : undefined
+  })
+
 /** Reads the files and decides. `config` is the path of a settings file that must exist. */
 export const read = (options: {
   readonly flags: Flags
@@ -271,5 +288,8 @@ export const read = (options: {
   Effect.gen(function*() {
     const yaml = yield* readYamlFile(options.config)
     const env = yield* withSecretFiles(options.env)
-    return yield* load(options.flags, env, yaml)
+    const settings = yield* load(options.flags, env, yaml)
+    if (settings.definitions_dir !== undefined) return settings
+    const definitions_dir = yield* besideIt(options.config)
+    return definitions_dir === undefined ? settings : { ...settings, definitions_dir }
   })

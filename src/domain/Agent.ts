@@ -127,6 +127,8 @@ const AgentData = Schema.Struct({
   channels: Schema.optionalWith(AgentChannels, { default: () => "all" as const }),
   /** The name of the code that answers in the place of a model: an agent of the server's own program. */
   code: Schema.optionalWith(Schema.String, { exact: true }),
+  /** The name of the operator's definition that says what the agent is. */
+  definition: Schema.optionalWith(Schema.String, { exact: true }),
   ...described
 }).annotations({ identifier: "AgentData" })
 
@@ -140,15 +142,19 @@ export const Agent = Schema.Struct({
 })
 export interface Agent extends Schema.Schema.Type<typeof Agent> {}
 
-/** An agent as it is shown. Users make agents, and nothing is shared yet: whoever sees one may change it. */
+/** An agent as it is shown. Whoever sees one may change it, but for those that the operator has defined. */
 export const AgentView = Schema.Struct({
   ...Agent.fields,
   source: Schema.Literal("user"),
-  editable: Schema.Literal(true)
+  editable: Schema.Boolean
 }).annotations({ identifier: "AgentRecord" })
 export type AgentView = typeof AgentView.Type
 
-export const viewOf = (agent: Agent): AgentView => ({ ...agent, source: "user", editable: true })
+export const viewOf = (agent: Agent): AgentView => ({
+  ...agent,
+  source: "user",
+  editable: agent.data.definition === undefined
+})
 
 export const AgentDraft = Schema.Struct({
   name,

@@ -18,6 +18,8 @@ const folder = Schema.String.pipe(Schema.pattern(/^[^\0]{1,4096}$/)).annotations
   description: "the path of a folder"
 })
 
+const watch = Schema.Boolean.annotations({ description: "true or false" })
+
 const databaseUrl = Schema.Redacted(Schema.String.pipe(Schema.pattern(/^postgres(ql)?:\/\/\S+$/))).annotations({
   description: "a URL such as postgres://user:password@localhost:5432/stoa"
 })
@@ -213,6 +215,10 @@ export const Settings = Schema.Struct({
   data_dir: Schema.optionalWith(folder, { exact: true, default: () => ".stoa" }),
   /** A folder of the operator's own model cards: `<provider>/<any name>.yaml`. */
   models_dir: Schema.optionalWith(folder, { exact: true }),
+  /** The folder that holds `agents/`, `tools/` and `skills/` of the operator's; the one of the settings file, when it has agents. */
+  definitions_dir: Schema.optionalWith(folder, { exact: true }),
+  /** Whether they are read again when something in it changes. */
+  watch: Schema.optionalWith(watch, { exact: true, default: () => false }),
   /** A PostgreSQL to use instead of the embedded one. */
   database_url: Schema.optionalWith(databaseUrl, { exact: true }),
   /** The operator declares that a proxy in front sets X-User-ID, and that nobody else can reach this server. */

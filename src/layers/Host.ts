@@ -7,6 +7,7 @@ import type { AgentRunner } from "../services/AgentRunner.ts"
 import type { ApiKeys } from "../services/ApiKeys.ts"
 import type { Auth } from "../services/Auth.ts"
 import type { BackgroundTasks } from "../services/BackgroundTasks.ts"
+import type { Catalog } from "../services/Catalog.ts"
 import type { DirectCalls } from "../services/DirectCalls.ts"
 import type { Elicitations } from "../services/Elicitations.ts"
 import type { EventLog } from "../services/EventLog.ts"
@@ -50,6 +51,9 @@ import * as BackgroundTasksLocal from "./BackgroundTasks/Local.ts"
 import * as BackgroundTasksMemory from "./BackgroundTasks/Memory.ts"
 import * as BackgroundTasksSql from "./BackgroundTasks/Sql.ts"
 import * as BackgroundTasksWaking from "./BackgroundTasks/Waking.ts"
+import * as CatalogFiles from "./Catalog/Files.ts"
+import * as CatalogMemory from "./Catalog/Memory.ts"
+import * as CatalogStored from "./Catalog/Stored.ts"
 import * as DirectCallsLedgered from "./DirectCalls/Ledgered.ts"
 import * as ElicitationsStored from "./Elicitations/Stored.ts"
 import * as EventLogMemory from "./EventLog/Memory.ts"
@@ -139,6 +143,7 @@ export type Host =
   | Hubs
   | Workspace
   | AgentRunner
+  | Catalog
   | OwnAgents
   | OwnTasks
   | Rooms
@@ -276,6 +281,8 @@ export interface EngineOptions extends
   readonly tools?: Extensions["tools"]
   readonly agents?: Extensions["agents"]
   readonly tasks?: Extensions["tasks"]
+  /** What the operator has defined; nothing without it. */
+  readonly catalog?: Layer.Layer<Catalog>
   /** In memory without it. */
   readonly workspace?: Layer.Layer<Workspace>
   /** How tools reach the web; without it they do not. */
@@ -373,7 +380,8 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(options.workspace ?? workspaceInMemory),
     Layer.provideMerge(AuthComposite.layer(options)),
     Layer.provideMerge(Layer.mergeAll(ApiKeysStored.layer, IdempotencyStored.layer, RotationStored.layer)),
-    Layer.provideMerge(parts)
+    Layer.provideMerge(CatalogStored.layer),
+    Layer.provideMerge(Layer.merge(parts, options.catalog ?? CatalogMemory.layer))
   )
 
 /** What a user's own program adds to what Stoa brings. */
@@ -444,6 +452,12 @@ export const records = (settings: Settings) => {
   return Layer.provideMerge(ApiKeysStored.layer, Layer.provideMerge(vault, storage))
 }
 
+/** Where the definitions are, and the names that they may not have. */
+export const definitionsOf = (dir: string, { agents = [] }: Extensions): CatalogFiles.Options => ({
+  dir,
+  taken: { agents: agents.map(({ name }) => name), tools: new Set() }
+})
+
 /** The host that the settings ask for. */
 export const layer = (settings: Settings, extensions: Extensions = {}) => {
   const { storage, vault } = persistence(settings)
@@ -456,6 +470,7 @@ export const layer = (settings: Settings, extensions: Extensions = {}) => {
       tools: extensions.tools,
       agents: extensions.agents,
       tasks: extensions.tasks,
+      ...settings.definitions_dir !== undefined && { catalog: CatalogFiles.layer(definitionsOf(settings.definitions_dir, extensions)) },
       workspace: (extensions.workspaces ?? workspaces)(settings),
       outbound,
       mailer: mailer(settings)

@@ -65,6 +65,6 @@ export class OwnAgents extends Context.Tag("stoa/services/OwnAgents")<OwnAgents,
   readonly get: (code: string) => OwnAgent | undefined
   /** The owner's record of the only one, where there is only one: whatever the owner calls it, and others. */
   readonly only: (owner: UserId) => AgentId | undefined
-  /** Makes the owner's records that are not there. Costs nothing where the program brings no agents. */
+  /** Makes the owner's records that are not there, and those of the operator's definitions. Costs nothing where there are none. */
   readonly ensure: (owner: UserId) => Effect.Effect<void>
 }>() {}

@@ -9,9 +9,14 @@ import { modelName, resolve } from "../Model.ts"
 import { type Column, output, print, printAll, printRecord } from "../Output.ts"
 import { all, limit } from "../Paging.ts"
 
+/** Who says what the agent is: its owner, the operator's definitions, or the server's own program. */
+const originOf = ({ data: { code, definition } }: Agent) =>
+  definition !== undefined ? "definition" : code !== undefined ? "code" : "you"
+
 const columns: ReadonlyArray<Column<Agent>> = [
   ["id", ({ id }) => id],
   ["name", ({ data }) => data.name],
+  ["from", originOf, 1],
   ["created", ({ created_at }) => created_at, 2],
   ["updated", ({ updated_at }) => updated_at, 1]
 ]

@@ -23,6 +23,7 @@ import { Rooms } from "../../services/Rooms.ts"
 import { RunOwner } from "../../services/RunOwner.ts"
 import { Scheduler } from "../../services/Scheduler.ts"
 import { Waker } from "../../services/Waker.ts"
+import * as Watching from "../../layers/Catalog/Watching.ts"
 import { announce } from "./Banner.ts"
 import type { Extensions } from "./Extensions.ts"
 import { firstKey, firstSession } from "./FirstStart.ts"
@@ -91,6 +92,9 @@ const run = (
     yield* Effect.forkScoped(jobs.run)
     yield* Effect.forkScoped(waker.run)
     yield* Effect.forkScoped(ownTasks.run)
+    if (settings.watch && settings.definitions_dir !== undefined) {
+      yield* Effect.forkScoped(Watching.watch(settings.definitions_dir))
+    }
     yield* readiness.set(true)
     yield* announce(settings, urlOf(settings, port), key)
     return yield* Deferred.await(ended)
@@ -159,7 +163,7 @@ export const launch = (settings: Settings, extensions: Extensions = {}) => {
     )
   return Effect.gen(function*() {
     const stage = yield* LastResort.arm(settings.drain_seconds)
-    yield* Preflight.check(settings)
+    yield* Preflight.check(settings, extensions)
     const channels = yield* channelsOf(settings, extensions)
     yield* probe(settings)
     return yield* serving(channels, stage, yield* Deferred.make<never, StorageEnded>())

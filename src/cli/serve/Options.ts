@@ -48,6 +48,10 @@ export const options = {
   models_dir: Options.optional(
     text("models_dir", "FOLDER", "Folder of your own model cards, <provider>/<name>.yaml")
   ),
+  definitions_dir: Options.optional(
+    text("definitions_dir", "FOLDER", "Folder of your agents/, tools/ and skills/", "beside stoa.yaml")
+  ),
+  watch: on("watch", "Read the definitions again when something in their folder changes"),
   trust_user_header: on("trust_user_header", "A proxy in front sets X-User-ID, and nobody else can reach this server"),
   cors_origins: Options.optional(text("cors_origins", "ORIGINS", "Browser origins that may call, separated by commas")),
   allowed_hosts: Options.optional(
@@ -198,6 +202,8 @@ export const read = Effect.fnUntraced(function*(flags: Flags) {
       port: Option.getOrUndefined(flags.port),
       data_dir: Option.getOrUndefined(flags.data_dir),
       models_dir: Option.getOrUndefined(flags.models_dir),
+      definitions_dir: Option.getOrUndefined(flags.definitions_dir),
+      watch: Option.getOrUndefined(flags.watch),
       trust_user_header: Option.getOrUndefined(flags.trust_user_header),
       cors_origins: list(flags.cors_origins),
       allowed_hosts: list(flags.allowed_hosts),

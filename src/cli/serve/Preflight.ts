@@ -2,7 +2,11 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import { Data, Effect, Option } from "effect"
 import { dirname, resolve } from "node:path"
+import { sentenceOf } from "../../domain/Definition.ts"
 import { isLoopback, type Settings } from "../../domain/Settings.ts"
+import * as CatalogFiles from "../../layers/Catalog/Files.ts"
+import * as Host from "../../layers/Host.ts"
+import type { Extensions } from "./Extensions.ts"
 import { problemOf } from "./Sandbox.ts"
 
 /** `message` says what is missing, and with which option another one is named. */
@@ -67,8 +71,30 @@ const workspace = Effect.fnUntraced(function*(settings: Settings) {
   }
 })
 
-export const check = (settings: Settings) =>
+/** Faults that are told at most; `stoa check` tells all. */
+const maxFaults = 20
+
+/** What an operator has defined is served whole, or not at all. */
+const definitions = Effect.fnUntraced(function*(options: CatalogFiles.Options) {
+  const { faults } = yield* CatalogFiles.check(options)
+  const warnings = faults.filter(({ level }) => level === "warning")
+  if (warnings.length > 0) {
+    yield* Effect.logWarning("Some of the definitions have no effect").pipe(
+      Effect.annotateLogs({ faults: warnings.slice(0, maxFaults).map(sentenceOf) })
+    )
+  }
+  const errors = faults.filter(({ level }) => level === "error")
+  if (errors.length === 0) return
+  return yield* refuse(
+    ["The definitions are not served:", ...errors.slice(0, maxFaults).map(sentenceOf)].join("\n")
+  )
+})
+
+export const check = (settings: Settings, extensions: Extensions = {}) =>
   Effect.gen(function*() {
+    if (settings.definitions_dir !== undefined) {
+      yield* definitions(Host.definitionsOf(settings.definitions_dir, extensions))
+    }
     if (settings.models_dir !== undefined) yield* modelsDir(settings.models_dir)
     yield* dataDir(settings.data_dir)
     if (settings.workspace_dir !== undefined) yield* dataDir(settings.workspace_dir)

@@ -2,6 +2,7 @@ import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
+import { Reloaded } from "../../domain/Definition.ts"
 import { PageRequest } from "../../domain/Page.ts"
 import { TenantList } from "../../domain/Tenant.ts"
 import { AdminUsageReport, AdminUsageRequest, UsageRange } from "../../domain/UsageReport.ts"
@@ -27,6 +28,16 @@ export class AdminApi extends HttpApiGroup.make("admin")
         summary: "Sum the calls of models of all tenants",
         description: "As `GET /usage`, and by user too: by user unless `group_by` says otherwise, such as `user,day`. "
           + "With `user_id` those of one tenant."
+      }))
+  )
+  .add(
+    HttpApiEndpoint.post("reload", "/admin/reload").addSuccess(Reloaded)
+      .annotateContext(operation({
+        scope: "admin",
+        summary: "Read the definitions again",
+        description: "All agents, tools and skills of the folder take the place of those before at once; runs that have "
+          + "begun go on as they were. When anything in the folder is wrong nothing changes, and the answer names each "
+          + "place with its line and what to do."
       }))
   )
   .middleware(Authentication)

@@ -46,7 +46,7 @@ export class AgentsApi extends HttpApiGroup.make("agents")
   .add(
     HttpApiEndpoint.patch("update")`/agent/${id}`.setPayload(AgentPatch).addSuccess(AgentView).addError(
       Problem.NotFound
-    )
+    ).addError(Problem.Conflict)
       .annotateContext(operation({
         scope: "write",
         summary: "Change an agent",
@@ -55,7 +55,7 @@ export class AgentsApi extends HttpApiGroup.make("agents")
       }))
   )
   .add(
-    HttpApiEndpoint.del("remove")`/agent/${id}`.addError(Problem.NotFound)
+    HttpApiEndpoint.del("remove")`/agent/${id}`.addError(Problem.NotFound).addError(Problem.Conflict)
       .annotateContext(operation({
         scope: "write",
         summary: "Delete an agent",

@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import type { UserId } from "../../domain/Ids.ts"
 import { cursorAfter, keyOfCursor } from "../../domain/Page.ts"
 import { cursorOf, keysOf, noSum, rowOf } from "../../domain/UsageReport.ts"
+import { Catalog } from "../../services/Catalog.ts"
 import { Ledger } from "../../services/Ledger.ts"
 import { Tenants } from "../../services/Tenants.ts"
 import { Api } from "../Api.ts"
@@ -12,8 +13,10 @@ export const layer = HttpApiBuilder.group(Api, "admin", (handlers) =>
   Effect.gen(function*() {
     const ledger = yield* Ledger
     const tenants = yield* Tenants
+    const catalog = yield* Catalog
 
     return handlers
+      .handle("reload", () => catalog.reload)
       .handle(
         "tenants",
         Effect.fnUntraced(function*({ urlParams: { cursor, limit, ...named } }) {

@@ -1,7 +1,7 @@
 /** A user's agents as they are made, changed and deleted, whichever protocol asks for it. */
 import { Clock, Effect } from "effect"
-import { type AgentDraft, type AgentPatch, patchAgent } from "../../domain/Agent.ts"
-import { Invalid } from "../../domain/Errors.ts"
+import { type Agent, type AgentDraft, type AgentPatch, patchAgent } from "../../domain/Agent.ts"
+import { Conflict, Invalid } from "../../domain/Errors.ts"
 import { AgentId, type UserId } from "../../domain/Ids.ts"
 import { fallbacksIn } from "../../domain/Model.ts"
 import { Idempotency } from "../../services/Idempotency.ts"
@@ -21,6 +21,13 @@ interface Making {
   readonly request: string
   readonly key: string | undefined
 }
+
+/** What the operator has defined is changed in its file. */
+const checkOwn = ({ data: { definition } }: Agent) =>
+  definition === undefined ? Effect.void : new Conflict({
+    code: "agent_defined",
+    detail: `The operator has defined the agent '${definition}': it cannot be changed or deleted here.`
+  })
 
 export const make = Effect.gen(function*() {
   const { agents, sessions } = yield* Storage
@@ -79,6 +86,7 @@ export const make = Effect.gen(function*() {
       ),
 
     update: Effect.fnUntraced(function*(user_id: UserId, id: AgentId, patch: AgentPatch) {
+      yield* checkOwn(yield* agents.get(user_id, id))
       if (patch.tools != null || patch.client_tools != null) {
         const { data } = yield* agents.get(user_id, id)
         yield* checkTools({
@@ -92,6 +100,9 @@ export const make = Effect.gen(function*() {
     }),
 
     remove: Effect.fnUntraced(function*(user_id: UserId, agent_id: AgentId) {
+      // One that is not defined any more may go.
+      const found = yield* Effect.option(agents.get(user_id, agent_id))
+      if (found._tag === "Some") yield* checkOwn(found.value)
       const going = yield* Effect.orDie(everything((page) => sessions.list(user_id, page, { agent_id })))
       yield* Effect.forEach(going, hub.forget, { concurrency: 16, discard: true })
       yield* agents.remove(user_id, agent_id)

@@ -1,15 +1,21 @@
-/** Agents of the program, with a record of each in the storage of every owner who asks for agents. */
+/** Agents of the program, and those that the operator has defined, with a record of each in the storage of every owner who asks for agents. */
 import { Clock, Effect, Layer, Schema } from "effect"
 import { createHash } from "node:crypto"
 import { type Agent, AgentDraft } from "../../domain/Agent.ts"
+import { isVisibleTo } from "../../domain/Definition.ts"
 import { AgentId, type UserId } from "../../domain/Ids.ts"
+import { type Book, Catalog } from "../../services/Catalog.ts"
 import { timestampOf } from "../../services/Now.ts"
 import { type OwnAgent, OwnAgents } from "../../services/OwnAgents.ts"
 import { Storage } from "../../services/Storage.ts"
 
+/** Owners whose records are known to be there, and records that are made at the same time. */
+const maxKnown = 10_000
+const concurrency = 8
+
 /** The same for each process. It is in front of all ids that are made of times. */
-const idOf = (owner: UserId, name: string) =>
-  AgentId.make(`00000000${createHash("sha256").update(JSON.stringify([owner, name])).digest("hex").slice(0, 24)}`)
+const idOf = (owner: UserId, ...name: ReadonlyArray<string>) =>
+  AgentId.make(`00000000${createHash("sha256").update(JSON.stringify([owner, ...name])).digest("hex").slice(0, 24)}`)
 
 const draft = Schema.decodeSync(AgentDraft)
 
@@ -18,30 +24,59 @@ export const make = (agents: ReadonlyArray<OwnAgent>) =>
     const storage = yield* Storage
     const byName = new Map(agents.map((agent) => [agent.name, agent]))
 
-    const ensureOne = (owner: UserId, { description, name }: OwnAgent) =>
+    const catalog = yield* Catalog
+
+    const ensureOne = (owner: UserId, id: AgentId, made: () => Omit<Agent["data"], "id">) =>
       Effect.suspend(() => {
-        const id = idOf(owner, name)
-        const made = Effect.flatMap(Clock.currentTimeMillis, (millis) => {
+        const insert = Effect.flatMap(Clock.currentTimeMillis, (millis) => {
           const at = timestampOf(millis)
-          const data = { id, ...draft({ name, system_prompt: description, tools: "none" }), code: name }
-          return storage.agents.insert({ id, user_id: owner, created_at: at, updated_at: at, data } satisfies Agent)
+          return storage.agents.insert({ id, user_id: owner, created_at: at, updated_at: at, data: { id, ...made() } })
         })
         return storage.agents.get(owner, id).pipe(
-          Effect.catchTag("NotFound", () => made),
+          Effect.catchTag("NotFound", () => insert),
           // Another request, or another process, was first.
           Effect.catchTags({ Conflict: () => Effect.void, NotFound: () => Effect.void })
         )
+      })
+
+    const ensureCode = (owner: UserId, { description, name }: OwnAgent) =>
+      ensureOne(owner, idOf(owner, name), () => ({
+        ...draft({ name, system_prompt: description, tools: "none" }),
+        code: name
+      }))
+
+    /** Of which book each owner has all records, the latest last. */
+    const known = new Map<UserId, number>()
+
+    const ensureDefined = (owner: UserId, { agents, revision }: Book) =>
+      Effect.suspend(() => {
+        if (agents.size === 0 || known.get(owner) === revision) return Effect.void
+        const visible = [...agents.values()].filter((definition) => isVisibleTo(definition, owner))
+        return Effect.forEach(
+          visible,
+          ({ id }) =>
+            ensureOne(owner, idOf(owner, "definition", id), () => ({
+              ...draft({ name: id, system_prompt: "" }),
+              definition: id
+            })),
+          { discard: true, concurrency }
+        ).pipe(Effect.tap(() => {
+          known.delete(owner)
+          known.set(owner, revision)
+          if (known.size > maxKnown) for (const [first] of known) return void known.delete(first)
+        }))
       })
 
     return OwnAgents.of({
       get: (code) => byName.get(code),
       only: (owner) => agents.length === 1 ? idOf(owner, agents[0]!.name) : undefined,
       ensure: (owner) =>
-        agents.length === 0
-          ? Effect.void
-          : Effect.forEach(agents, (agent) => ensureOne(owner, agent), { discard: true })
+        Effect.zipRight(
+          Effect.forEach(agents, (agent) => ensureCode(owner, agent), { discard: true }),
+          Effect.suspend(() => ensureDefined(owner, catalog.book()))
+        )
     })
   })
 
-export const layerWith = (agents: ReadonlyArray<OwnAgent>): Layer.Layer<OwnAgents, never, Storage> =>
+export const layerWith = (agents: ReadonlyArray<OwnAgent>): Layer.Layer<OwnAgents, never, Catalog | Storage> =>
   Layer.effect(OwnAgents, make(agents))

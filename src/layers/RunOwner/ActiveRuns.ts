@@ -80,7 +80,10 @@ export const make = Effect.fnUntraced(function*({ clock, onUnconfirmed, rooms, r
     if (run.attempt > maxAttempts) return unwritable.has(run.id) ? unstorable : crashLoop
     const session = yield* sessions.get(run.user_id, run.session_id)
     const agent = yield* agents.get(run.user_id, run.agent_id)
-    if (session.config.chat_model_config === null && agent.data.code === undefined) return gone
+    const { chat_model_config, code, definition } = agent.data
+    // The session names the model, but for agents that are code or defined by the operator.
+    const model = session.config.chat_model_config ?? (definition === undefined ? null : chat_model_config)
+    if (model === null && code === undefined) return gone
     const context = room.context()
     const before = context.at(-1)?.id === run.reply_id ? context.slice(0, -1) : context
     return yield* runner.run({ run, session, agent, context: before, compaction: room.compaction() }, out)

@@ -1,5 +1,6 @@
 /** Live sessions, made of the rooms and the run owner of this process. */
 import { Clock, Deferred, Duration, Effect, Layer } from "effect"
+import type { Agent } from "../../domain/Agent.ts"
 import { type Accepted, type AnswerInput, type ChatRequest, isAnswer } from "../../domain/Chat.ts"
 import type { Claim } from "../../domain/Claim.ts"
 import { Conflict, Gone, Invalid, NotFound, type Unavailable } from "../../domain/Errors.ts"
@@ -24,10 +25,15 @@ import { Toolbox } from "../../services/Toolbox.ts"
 import * as InputFiles from "./InputFiles.ts"
 import * as Transcripts from "./Transcripts.ts"
 
-const noModel = (session: Session) =>
+/** The operator has said which model it is, and the session need not. */
+const isDefined = ({ data }: Agent) => data.definition !== undefined
+
+const noModel = (session: Session, agent: Agent) =>
   new Conflict({
     code: "model_not_configured",
-    detail: `Session '${session.id}' has no model. Set its chat_model_config by PATCH /sessions/${session.id}.`
+    detail: isDefined(agent)
+      ? `Session '${session.id}' has no model, and you have no credential for the one of its agent: make one by POST /credential, or set chat_model_config by PATCH /sessions/${session.id}.`
+      : `Session '${session.id}' has no model. Set its chat_model_config by PATCH /sessions/${session.id}.`
   })
 
 /** What only a model could be given. */
@@ -169,9 +175,9 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
       const request = yield* takeFiles(user_id, given)
       const agent = yield* storage.agents.get(user_id, session.agent_id)
       const isCode = agent.data.code !== undefined
-      const config = session.config.chat_model_config
+      const config = session.config.chat_model_config ?? (isDefined(agent) ? agent.data.chat_model_config : null)
       if (isCode) yield* ofCode(request)
-      else if (config === null) return yield* noModel(session)
+      else if (config === null) return yield* noModel(session, agent)
       else yield* models.check(user_id, config)
       const millis = yield* Clock.currentTimeMillis
       const claimOf: ClaimOf | undefined = claim && ((place) => claim({ session_id: session.id, ...place }))

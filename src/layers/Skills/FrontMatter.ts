@@ -6,14 +6,13 @@ import { isObject } from "../../domain/JsonSchema.ts"
 import { type LibraryCard, noCard } from "../../domain/LibraryCard.ts"
 import { asLine, FrontMatter } from "../../domain/Skill.ts"
 import { mainFile, skillRefused } from "../../domain/SkillFiles.ts"
+import { isFlat, options } from "../PlainYaml.ts"
 
-/** Longest front matter, in characters, and its lines. */
+/** Longest front matter, in characters. */
 const maxLength = 4_096
-const maxLines = 256
 
-/** Brackets in each other, and signs of nesting in one line: those of block lists may be dashes of a text too. */
-const maxDepth = 8
-const maxSigns = 16
+/** Signs of nesting in one line may be dashes of a text too. */
+const bounds = { lines: 256, depth: 8, signs: 16, indent: maxLength }
 
 /** Tags of a card, and characters of one of its texts. */
 const maxTags = 32
@@ -31,36 +30,10 @@ export const split = (markdown: string): { readonly top: string; readonly body: 
   return { top: head.slice(1, end).join("\n"), body: text.split("\n").slice(end + 1).join("\n").trim() }
 }
 
-/**
- * Whether the text nests little. The parser calls itself for each level, and a regular expression that is compiled at the
- * end of the stack ends the whole process.
- */
-const isFlat = (top: string): boolean => {
-  let depth = 0
-  for (const character of top) {
-    if (character === "[" || character === "{") depth++
-    else if (character === "]" || character === "}") depth = Math.max(0, depth - 1)
-    if (depth > maxDepth) return false
-  }
-  const lines = top.split("\n")
-  return lines.length <= maxLines &&
-    lines.every((line) =>
-      line.split(/[ \t]/).filter((word) => word === "-" || word === "?" || word === ":").length <= maxSigns
-    )
-}
-
-/** YAML without aliases, tags and merges: what cannot be large cannot become large. */
 const valueOf = (top: string): unknown => {
-  if (!isFlat(top)) return undefined
+  if (!isFlat(top, bounds)) return undefined
   try {
-    const document = parseDocument(top, {
-      schema: "core",
-      merge: false,
-      uniqueKeys: true,
-      prettyErrors: false,
-      logLevel: "silent",
-      resolveKnownTags: false
-    })
+    const document = parseDocument(top, options)
     if (document.errors.length > 0) return undefined
     return document.toJS({ maxAliasCount: 0 })
   } catch {

@@ -1,0 +1,31 @@
+/** The catalog of a folder. */
+import { Effect, Layer } from "effect"
+import { sentenceOf } from "../../domain/Definition.ts"
+import { Catalog } from "../../services/Catalog.ts"
+import * as Books from "./Books.ts"
+import * as Folder from "./Folder.ts"
+import type { Taken } from "./References.ts"
+
+export interface Options {
+  readonly dir: string
+  readonly taken?: Taken
+}
+
+export const make = Effect.fnUntraced(function*({ dir, taken }: Options) {
+  const catalog = yield* Books.make(Effect.promise(() => Folder.read(dir, taken)))
+  // Who starts a server has looked before; what has broken since is told, and mended by a reload.
+  yield* Effect.catchAll(catalog.reload, ({ errors = [] }) =>
+    Effect.logError("The definitions are not served").pipe(
+      Effect.annotateLogs({ faults: errors.map(({ message, path }) => `${path}: ${message}`) })
+    ))
+  return Catalog.of(catalog)
+})
+
+export const layer = (options: Options): Layer.Layer<Catalog> => Layer.effect(Catalog, make(options))
+
+/** All that is wrong in a folder, a sentence each. */
+export const check = (options: Options): Effect.Effect<Folder.Folder & { readonly problems: ReadonlyArray<string> }> =>
+  Effect.map(
+    Effect.promise(() => Folder.read(options.dir, options.taken)),
+    (folder) => ({ ...folder, problems: folder.faults.map(sentenceOf) })
+  )

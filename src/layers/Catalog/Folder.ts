@@ -1,0 +1,43 @@
+/** Reads a whole folder of definitions, with all that is wrong in it. */
+import type { Fault } from "../../domain/Definition.ts"
+import type { Book } from "../../services/Catalog.ts"
+import * as Agents from "./Agents.ts"
+import { open, whole } from "./Disk.ts"
+import * as References from "./References.ts"
+import * as Skills from "./Skills.ts"
+import * as Tools from "./Tools.ts"
+
+/** Most faults that are told at once. */
+const maxFaults = 200
+
+export interface Folder {
+  readonly book: Omit<Book, "revision">
+  readonly faults: ReadonlyArray<Fault>
+}
+
+const inOrder = (a: Fault, b: Fault) => a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1
+
+/** Never rejects. */
+export const read = async (root: string, taken: References.Taken = References.none): Promise<Folder> => {
+  const empty = { agents: new Map(), tools: new Map(), skills: new Map() }
+  const faults: Array<Fault> = []
+  try {
+    const disk = await open(root)
+    const book = {
+      agents: await Agents.read(disk, faults),
+      tools: await Tools.read(disk, faults),
+      skills: await Skills.read(disk, faults)
+    }
+    // A definition that is broken is not there: who names it is right all the same.
+    if (faults.length === 0) faults.push(...References.faultsOf(book, taken))
+    return { book, faults: faults.toSorted(inOrder).slice(0, maxFaults) }
+  } catch (cause) {
+    const isGone = cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR")
+    return {
+      book: empty,
+      faults: [
+        whole(root, isGone ? "There is no such folder." : "The folder cannot be read.", "Make it, or name another.")
+      ]
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/** What names what is not there, and what two things are called. */
+import { Schema } from "effect"
+import { type AgentDefinition, DefinitionId, type Fault } from "../../domain/Definition.ts"
+import type { Book } from "../../services/Catalog.ts"
+import { whole } from "./Disk.ts"
+
+/** Names that the program has taken already. */
+export interface Taken {
+  /** Agents that are code of the server's own program. */
+  readonly agents: ReadonlyArray<string>
+  /** The server's own tools, and those of its program. */
+  readonly tools: ReadonlySet<string>
+}
+
+export const none: Taken = { agents: [], tools: new Set() }
+
+const fileOf = ({ id }: AgentDefinition) => `agents/${id}/AGENT.md`
+
+const missing = (file: string, noun: string, name: string) =>
+  whole(file, `There is no ${noun} called ${name}.`, `Add it, or take the name out.`)
+
+const later = (file: string, message: string, fix: string): Fault => ({ ...whole(file, message, fix), level: "warning" })
+
+/** What can be said of an agent and is not heard yet. */
+const unused = ({ front: { mcp_servers, memory, notifications, retrievers, scope } }: AgentDefinition) => [
+  ...mcp_servers.length > 0 ? ["mcp_servers"] : [],
+  ...memory?.enabled === true ? ["memory"] : [],
+  ...notifications === null ? [] : ["notifications"],
+  ...retrievers.length > 0 ? ["retrievers"] : [],
+  ...scope === "personal" ? ["scope"] : []
+]
+
+/** Tools of MCP servers are not known before a session asks for them, and the server's own are not called as folders are. */
+const isOther = (name: string) => name.startsWith("mcp__") || !Schema.is(DefinitionId)(name)
+
+const ofAgent = (agent: AgentDefinition, { agents, skills, tools }: Omit<Book, "revision">, taken: Taken) => {
+  const file = fileOf(agent)
+  const { delegates_to, schedules, scope, setup_schema, skills: wanted, tools: choice } = agent.front
+  const faults: Array<Fault> = []
+  for (const name of wanted) if (!skills.has(name)) faults.push(missing(file, "skill", name))
+  for (const name of delegates_to) {
+    if (!agents.has(name)) faults.push(missing(file, "agent", name))
+    else if (name === agent.id) faults.push(whole(file, "The agent hands work to itself.", "Take its name out."))
+  }
+  if (typeof choice !== "string") {
+    for (const name of choice) {
+      if (!tools.has(name) && !taken.tools.has(name) && !isOther(name)) faults.push(missing(file, "tool", name))
+    }
+  }
+  for (const field of unused(agent)) {
+    faults.push(later(file, `The field ${field} has no effect yet.`, "Leave it for later, or take it out."))
+  }
+  const names = schedules.map(({ name }) => name)
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice !== undefined) faults.push(whole(file, `Two schedules are called ${twice}.`, "Rename one of them."))
+  if (scope === "personal" && setup_schema === null) {
+    faults.push(whole(file, "A personal agent has no setup_schema.", "Add one, or make its scope global."))
+  }
+  if (taken.agents.includes(agent.id)) {
+    faults.push(
+      whole(file, `The server's program has an agent called ${agent.id} too.`, "Rename the folder or that agent.")
+    )
+  }
+  return faults
+}
+
+export const faultsOf = (book: Omit<Book, "revision">, taken: Taken): ReadonlyArray<Fault> => {
+  const { agents, skills, tools } = book
+  return [
+    ...[...agents.values()].flatMap((agent) => ofAgent(agent, book, taken)),
+    ...[...skills.values()].flatMap(({ front, id }) =>
+      [...front.tools, ...front.steps.flatMap((step) => [...step.tools ?? [], ...step.tool === undefined ? [] : [step.tool]])]
+        .filter((name) => !tools.has(name) && !taken.tools.has(name))
+        .map((name) => missing(`skills/${id}/SKILL.md`, "tool", name))
+    ),
+    ...[...tools.values()].flatMap(({ front, id }) => {
+      const file = `tools/${id}/TOOL.md`
+      return [
+        ...taken.tools.has(id)
+          ? [whole(file, `The server has a tool called ${id} too.`, "Rename the folder.")]
+          : [],
+        ...front.permissions.allowed_agents.filter((name) => !agents.has(name))
+          .map((name) => missing(file, "agent", name))
+      ]
+    })
+  ]
+}

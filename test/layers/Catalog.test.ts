@@ -1,0 +1,222 @@
+/** The operator's folder of agents, tools and skills: what is read of it, and what is wrong in it. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { afterAll } from "vitest"
+import { placeOf, sentenceOf } from "../../src/domain/Definition.ts"
+import { whole } from "../../src/layers/Catalog/Disk.ts"
+import * as Files from "../../src/layers/Catalog/Files.ts"
+import * as Folder from "../../src/layers/Catalog/Folder.ts"
+import * as Memory from "../../src/layers/Catalog/Memory.ts"
+import { contract } from "../contracts/CatalogContract.ts"
+import { patience } from "../support/Patience.ts"
+
+const made: Array<string> = []
+afterAll(() => Promise.all(made.map((path) => rm(path, { recursive: true, force: true }))))
+
+/** A folder with these files. */
+const folderOf = async (files: Readonly<Record<string, string | Uint8Array>>) => {
+  const root = await mkdtemp(join(tmpdir(), "stoa-catalog-"))
+  made.push(root)
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(root, path)), { recursive: true })
+    await writeFile(join(root, path), text)
+  }
+  return root
+}
+
+const readOf = async (files: Readonly<Record<string, string | Uint8Array>>) => Folder.read(await folderOf(files))
+
+const faultsOf = async (files: Readonly<Record<string, string | Uint8Array>>) =>
+  (await readOf(files)).faults.map(sentenceOf)
+
+const agent = (front: string, body = "You are somebody.") => ({ "agents/ada/AGENT.md": `---\n${front}\n---\n${body}\n` })
+
+const files = Effect.gen(function*() {
+  const root = yield* Effect.promise(() => folderOf({ "agents/AGENTS.md": "" }))
+  const catalog = yield* Files.make({ dir: root })
+  const write = (name: string, text: string) =>
+    Effect.promise(async () => {
+      await mkdir(join(root, "agents", name), { recursive: true })
+      await writeFile(join(root, "agents", name, "AGENT.md"), text)
+    })
+  return { catalog, write, spoil: write("broken", "") }
+})
+
+const memory = Effect.gen(function*() {
+  const texts: Record<string, string> = {}
+  const read = Effect.promise(async () => {
+    const { book, faults } = await readOf(
+      Object.fromEntries(Object.entries(texts).map(([name, text]) => [`agents/${name}/AGENT.md`, text]))
+    )
+    return "broken" in texts ? { book, faults: [whole("agents/broken", "It is broken.", "Mend it.")] } : { book, faults }
+  })
+  const catalog = yield* Memory.make(read)
+  const write = (name: string, text: string) => Effect.sync(() => void (texts[name] = text))
+  return { catalog, write, spoil: write("broken", "") }
+})
+
+describe("Catalogs", () => {
+  contract("Files", files)
+  contract("Memory", memory)
+})
+
+describe("A folder of definitions", () => {
+  it("says everything that can be said of an agent", async () => {
+    const { book, faults } = await readOf({
+      "agents/AGENTS.md": "All agents are kind.",
+      "agents/BEHAVIOR.md": "All agents are short.",
+      "agents/ada/BEHAVIOR.md": "Ada counts.",
+      "agents/ada/context/b.md": "Second.",
+      "agents/ada/context/a.md": "First.",
+      "agents/ada/context/picture.png": "no text",
+      "agents/shared.md": "Third.",
+      "agents/bob/AGENT.md": "Only a text.",
+      "skills/sums/SKILL.md": "---\nname: sums\ndescription: Adds.\ntools: [adder]\n---\nAdd.",
+      "tools/adder/TOOL.md": `---
+description: Adds two numbers
+parameters:
+  a: { type: number, description: The first, required: true }
+  how: { enum: [fast, slow], default: fast }
+command: echo 3
+---
+`,
+      ...agent(
+        `description: Off
+display_name: Ada
+tags: [math, off]
+version: 1.5
+skills: [sums]
+tools: [CurrentTime]
+model: { name: demo/demo-chat, temperature: 0.5, max_tokens: 100, fallback: [demo/demo-slow] }
+schedules:
+  - { name: daily, cron: "0 9 * * *", message: Count., timezone: Europe/Berlin, users: [ada] }
+execution_mode: async
+input_schema: { type: object, properties: { n: { type: integer } } }
+output_schema: { type: object }
+delegates_to: [bob]
+context: [shared.md]
+enabled: true
+users: [ada, eve]`,
+        "You are Ada."
+      )
+    })
+    assert.deepStrictEqual(faults, [])
+    const ada = book.agents.get("ada")!
+    // YAML 1.2: these are words.
+    assert.deepStrictEqual([ada.front.description, ada.front.tags], ["Off", ["math", "off"]])
+    assert.deepStrictEqual(ada.layers, {
+      shared: ["All agents are kind.", "All agents are short."],
+      own: ["You are Ada.", "Ada counts."],
+      reference: [
+        { name: "context/a.md", text: "First." },
+        { name: "context/b.md", text: "Second." },
+        { name: "shared.md", text: "Third." }
+      ]
+    })
+    assert.deepStrictEqual(book.agents.get("bob")!.layers.own, ["Only a text."])
+    assert.deepStrictEqual(book.tools.get("adder")!.parameters, {
+      type: "object",
+      properties: {
+        a: { type: "number", description: "The first" },
+        how: { type: "string", enum: ["fast", "slow"], default: "fast" }
+      },
+      required: ["a"],
+      additionalProperties: false
+    })
+  })
+
+  it("names file, line and column of each fault, and what to do", async () => {
+    const at = async (front: string) => (await faultsOf(agent(front)))[0]
+    assert.strictEqual(
+      await at("description: x\nmodle: demo/demo-chat"),
+      "agents/ada/AGENT.md:3:8: There is no field modle. Did you mean model?"
+    )
+    assert.strictEqual(
+      await at("model:\n  name: demo/demo-chat\n  temperature: 3"),
+      "agents/ada/AGENT.md:4:16: The field model.temperature is wrong: Expected a number between 0 and 2. Correct it."
+    )
+    assert.match(await at("tags: math") ?? "", /^agents\/ada\/AGENT\.md:2:7: The field tags is wrong/)
+    assert.strictEqual(
+      await at("a: 1\na: 2"),
+      "agents/ada/AGENT.md:3:1: A field stands here twice. Keep one of them."
+    )
+    assert.match(await at("a: [1") ?? "", /^agents\/ada\/AGENT\.md:[23]:\d+: This is no YAML/)
+    assert.match(await at("a: &x 1\nb: *x") ?? "", /The front matter has aliases/)
+    assert.match(await at(`a: ${"[".repeat(100)}${"]".repeat(100)}`) ?? "", /nests too deep/)
+    assert.match(await at("- 1") ?? "", /has no fields/)
+    assert.match(await at("schedules: [{ name: a b, cron: x, message: y }]") ?? "", /:2:21: The field schedules\.0\.name/)
+    assert.strictEqual(
+      (await faultsOf({ "agents/ada/AGENT.md": "---\ndescription: x\n" }))[0],
+      "agents/ada/AGENT.md:1:1: The front matter has no end. Put a line of --- behind it."
+    )
+  })
+
+  it("is refused where something names what is not there, or is named twice", async () => {
+    const one = async (front: string) => (await faultsOf(agent(front))).join("\n")
+    assert.match(await one("skills: [flying]"), /There is no skill called flying/)
+    assert.match(await one("delegates_to: [eve]"), /There is no agent called eve/)
+    assert.match(await one("delegates_to: [ada]"), /hands work to itself/)
+    assert.match(await one("tools: [flyer]"), /There is no tool called flyer/)
+    assert.match(await one("context: [gone.md]"), /The context gone\.md is not there/)
+    assert.match(await one("context: [../../etc/passwd]"), /Expected a path below/)
+    const twice = "{ name: a, cron: '* * * * *', message: x }"
+    assert.match(await one(`schedules: [${twice}, ${twice}]`), /Two schedules are called a/)
+    const root = await folderOf(agent("description: x"))
+    const { faults } = await Folder.read(root, { agents: ["ada"], tools: new Set() })
+    assert.match(sentenceOf(faults[0]!), /The server's program has an agent called ada too/)
+  })
+
+  it("does no harm however it is filled", async () => {
+    const secret = await folderOf({ secret: "a secret" })
+    const root = await folderOf({
+      "agents/BAD NAME/AGENT.md": "x",
+      "agents/binary/AGENT.md": new Uint8Array([0xff, 0xfe, 0]),
+      "agents/empty/AGENT.md": "---\ndescription: x\n---\n  \n",
+      "agents/huge/AGENT.md": "x".repeat(300 * 1024),
+      "agents/nothing/README.md": "",
+      "tools/both/TOOL.md": "---\ndescription: x\ncommand: ls\n---\n",
+      "tools/both/handler.mjs": "",
+      "tools/none/TOOL.md": "---\ndescription: x\n---\n",
+      "skills/other/SKILL.md": "---\nname: another\ndescription: x\n---\n",
+      ".hidden/AGENT.md": "x",
+      "agents/.git/AGENT.md": ""
+    })
+    await symlink(join(secret, "secret"), join(root, "agents", "AGENTS.md"))
+    await mkdir(join(root, "agents/linked"))
+    await symlink(join(secret, "secret"), join(root, "agents/linked/AGENT.md"))
+    await symlink(secret, join(root, "agents/folder"))
+    await mkdir(join(root, "agents/round"))
+    await symlink("AGENT.md", join(root, "agents/round/AGENT.md"))
+    const { book, faults } = await Folder.read(root)
+    assert.deepStrictEqual(faults.map((fault) => `${placeOf(fault)} ${fault.message}`), [
+      "agents/AGENTS.md This leads out of the folder of definitions.",
+      "agents/BAD NAME The name of the folder is no name of a definition.",
+      "agents/binary/AGENT.md The file is no text in UTF-8.",
+      "agents/empty/AGENT.md The agent is told nothing.",
+      "agents/folder This leads out of the folder of definitions.",
+      "agents/huge/AGENT.md The file has more than 262144 bytes.",
+      "agents/linked/AGENT.md This leads out of the folder of definitions.",
+      "agents/nothing There is no AGENT.md.",
+      "agents/round/AGENT.md This is a link that leads to itself.",
+      "skills/other/SKILL.md The skill is called another, and its folder other.",
+      "tools/both The tool has a command and a handler.",
+      "tools/none The tool has nothing that runs."
+    ])
+    assert.strictEqual(book.agents.size, 0)
+    assert.match((await Folder.read(join(root, "gone"))).faults.map(sentenceOf).join(), /There is no such folder/)
+  })
+
+  it("of a thousand agents is read within two seconds", async () => {
+    const root = await folderOf(Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [
+      `agents/agent-${i}/AGENT.md`,
+      `---\ndescription: Number ${i}\nmodel: demo/demo-chat\ntags: [a, b]\n---\nYou are number ${i}.`
+    ])))
+    const begun = performance.now()
+    const { book, faults } = await Folder.read(root)
+    assert.deepStrictEqual([book.agents.size, faults.length], [1_000, 0])
+    assert.isBelow(performance.now() - begun, patience(2_000))
+  })
+})
