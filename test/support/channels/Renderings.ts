@@ -5,19 +5,19 @@
 import { ProviderFailed } from "../../../src/domain/Errors.ts"
 import { type AgentEvent, endsStream } from "../../../src/domain/Event.ts"
 import * as Reply from "../../../src/domain/Reply.ts"
+import type { Encoder, Policy } from "../../../src/http/channels/Channel.ts"
 import { Updates } from "../../../src/http/channels/a2a/Encode.ts"
 import { taskOf } from "../../../src/http/channels/a2a/Render.ts"
 import { Objects } from "../../../src/http/channels/agentapp/Objects.ts"
 import { Stream } from "../../../src/http/channels/agui/Encode.ts"
-import type { Encoder, Policy } from "../../../src/http/channels/Channel.ts"
 import { Turn } from "../../../src/http/channels/gateway/Encode.ts"
 import { noUsage } from "../../../src/http/channels/gateway/Usage.ts"
 import { Run } from "../../../src/http/channels/openagent/Encode.ts"
 import { Completion, whole } from "../../../src/http/channels/openai/output/Completion.ts"
 import { ofRun } from "../../../src/http/channels/openai/output/Encode.ts"
 import { Rendering as ResponseRendering } from "../../../src/http/channels/responses/output/Encode.ts"
-import { runOf } from "../fixtures.ts"
 import { Chunks } from "../../../src/http/channels/uimessages/Chunks.ts"
+import { runOf } from "../fixtures.ts"
 import { problemsOf } from "../responses.ts"
 import { run_id, type Said, session } from "./Logs.ts"
 
@@ -348,6 +348,8 @@ const a2a: Rendering = {
     return readTask(frames.at(-1).statusUpdate, parts)
   },
   readAnswer: (task) => readTask(task, (task as Json).artifacts.flatMap(({ parts }: Json) => parts))
+}
+
 const agUiLacks: Readonly<Record<string, Said["status"]>> = { max_tokens: "truncated", content_filter: "filtered" }
 
 /** A client puts together what comes in pieces, each under the id of its beginning. */
@@ -396,6 +398,8 @@ const agUi: Rendering = {
   },
   readStream: readAgUi,
   readAnswer: (answer) => readAgUi(answer as string)
+}
+
 const uiFinishes: Readonly<Record<string, Said["status"]>> = {
   stop: "completed",
   length: "truncated",

@@ -5,9 +5,9 @@ import { maxUrl, mediaTypeOf } from "../../../domain/File.ts"
 import type { InputMessage } from "../../../domain/Message.ts"
 import { isBlank } from "../../../domain/Text.ts"
 import * as Base64 from "../../../services/Base64.ts"
-import type { Call, Turn } from "../openai/Messages.ts"
-import { inPlace } from "../openai/Messages.ts"
-import { refuse } from "../openai/Refused.ts"
+import type { Call, Turn } from "../openai/request/Messages.ts"
+import { inPlace } from "../openai/request/Messages.ts"
+import { refuse } from "../openai/request/Refused.ts"
 import type { Content, Message, Part } from "./Requests.ts"
 
 type Block = Exclude<InputMessage["content"], string>[number]

@@ -4,7 +4,7 @@
  */
 import { Either } from "effect"
 import type { Invalid } from "../../../domain/Errors.ts"
-import { refuse } from "../openai/Refused.ts"
+import { refuse } from "../openai/request/Refused.ts"
 import type { ChatBody, UiMessage } from "./Requests.ts"
 
 /** A message of the request, with its place there. */

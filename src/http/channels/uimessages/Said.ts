@@ -6,7 +6,7 @@ import type { BlockId, MessageId, Timestamp, ToolCallId } from "../../../domain/
 import type { ContentBlock, DataSource, InputMessage, Message } from "../../../domain/Message.ts"
 import { isBlank } from "../../../domain/Text.ts"
 import * as Base64 from "../../../services/Base64.ts"
-import { refuse } from "../openai/Refused.ts"
+import { refuse } from "../openai/request/Refused.ts"
 import * as Outputs from "./Outputs.ts"
 import type { Part, UiMessage } from "./Requests.ts"
 
