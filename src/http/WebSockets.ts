@@ -137,7 +137,11 @@ export class WebSockets extends Context.Tag("stoa/http/WebSockets")<WebSockets, 
         )
       )
 
-      const open = (owner: UserId, { detach, head, request, socket }: Handshake, served: Pick<Served<never>, "failed">) => {
+      const open = (
+        owner: UserId,
+        { detach, head, request, socket }: Handshake,
+        served: Pick<Served<never>, "failed">
+      ) => {
         let made: WebSocket | undefined
         detach()
         // Without a check of its own, ws answers at once. Where it refuses the handshake it has answered that.

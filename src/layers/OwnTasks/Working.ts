@@ -219,8 +219,10 @@ export const make = Effect.fnUntraced(function*(kinds: ReadonlyArray<OwnTaskKind
     const all = sum(yield* Effect.forEach(statuses, (status) => count({ status })))
     if (all < maxPendingTasks) return all
     return sum(
-      yield* Effect.forEach(kinds, ({ name }) =>
-        Effect.map(Effect.forEach(statuses, (status) => count({ status, name })), sum))
+      yield* Effect.forEach(
+        kinds,
+        ({ name }) => Effect.map(Effect.forEach(statuses, (status) => count({ status, name })), sum)
+      )
     )
   })
 
@@ -279,7 +281,10 @@ export const make = Effect.fnUntraced(function*(kinds: ReadonlyArray<OwnTaskKind
       ),
     list: (owner, { name }, page) => ownTasks.list(owner, page, { name }, "newest"),
     run: Effect.gen(function*() {
-      const always = Effect.zipRight(Effect.delay(pruning, firstPrune), Effect.forever(Effect.delay(pruning, pruneEvery)))
+      const always = Effect.zipRight(
+        Effect.delay(pruning, firstPrune),
+        Effect.forever(Effect.delay(pruning, pruneEvery))
+      )
       yield* Effect.forkScoped(supervise("Removal of old tasks", always))
       // Nothing is done where the program brings no tasks; what was left from another one is still removed.
       return yield* kinds.length === 0 ? Effect.never : jobs.run

@@ -8,7 +8,6 @@ import { eventually } from "../../support/live.ts"
 import { asked, refused, tenant } from "../../support/openai.ts"
 import * as TestHost from "../../support/TestHost.ts"
 
-
 const model = "agent/Ada"
 
 const weather = (city: string) => ({
@@ -81,8 +80,10 @@ layer(TestHost.layer(), { excludeTestServices: true })("A response whose run is 
       assert.deepStrictEqual(next.output.map(({ type }) => type), ["function_call"])
       const text = yield* refused(() => client.responses.create({ model, previous_response_id: id, input: "say x" }))
       assert.strictEqual(text.code, "missing_tool_output")
-      const [second] = (yield* call("GET", `/sessions/${session_id}/messages`, { user })).json.messages.at(-1).content
-        .filter(({ name, type }: { type: string; name: string }) => type === "tool_call" && name === "weather_lund")
+      const { messages } = (yield* call("GET", `/sessions/${session_id}/messages`, { user })).json
+      const second = messages.at(-1).content.find(({ name, type }: { type: string; name: string }) =>
+        type === "tool_call" && name === "weather_lund"
+      )
       assert.strictEqual((yield* answer(second.id)).status, 202)
       assert.include(["running", "queued"], yield* statusOf)
       yield* isAsBefore
@@ -190,11 +191,15 @@ layer(TestHost.layer({ host: Host.over(cutOff) }), { excludeTestServices: true }
       assert.deepStrictEqual(yield* items, ["earlier", "say one", "one"])
       assert.strictEqual((yield* ask("say one")).id, first.id)
       // Something waits in the session that there is.
-      yield* asked(() => client.conversations.items.create(conversation, { items: [{ role: "user", content: "more" }] }))
+      yield* asked(() =>
+        client.conversations.items.create(conversation, { items: [{ role: "user", content: "more" }] })
+      )
       faults.isCut = false
       assert.strictEqual(JSON.parse((yield* ask("context")).output_text).messages, 5)
       faults.isCut = true
-      yield* asked(() => client.conversations.items.create(conversation, { items: [{ role: "user", content: "late" }] }))
+      yield* asked(() =>
+        client.conversations.items.create(conversation, { items: [{ role: "user", content: "late" }] })
+      )
       yield* ask("say two")
       const all = yield* items
       assert.deepStrictEqual(all.slice(-3), ["late", "say two", "two"])

@@ -218,7 +218,8 @@ export const make = (options: Options) =>
       responses.insert(record).pipe(
         // Whoever deletes it at the same time has said so by the time that it can be written again.
         Effect.zipRight(
-          Effect.tapError(ifNotDeleted, () => Effect.ignore(responses.remove(record.user_id, record.id)))
+          Effect.tapError(ifNotDeleted, () =>
+            Effect.ignore(responses.remove(record.user_id, record.id)))
         ),
         Effect.catchTag("Conflict", () => Effect.void)
       )

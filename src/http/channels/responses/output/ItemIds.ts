@@ -27,13 +27,16 @@ export const conversationPrefix = "conv_"
 export const homeOf = (conversation: string): string => conversation.slice(conversationPrefix.length)
 
 /** The session at home there, if it is the owner's. */
-export const sessionAt = Effect.map(Effect.all([Storage, Heads.make]), ([{ sessions }, heads]) => (owner: UserId, home: string) => {
-  const direct: Effect.Effect<Option.Option<Session>> = Effect.option(sessions.get(owner, home))
-  return Effect.flatMap(direct, (found) =>
-    Option.isSome(found) ? Effect.succeed(found) : Effect.option(
-      Effect.flatMap(
-        heads.get(owner, `${conversationPrefix}${home}`),
-        ({ session_id }) => sessions.get(owner, session_id)
-      )
-    ))
-})
+export const sessionAt = Effect.map(
+  Effect.all([Storage, Heads.make]),
+  ([{ sessions }, heads]) => (owner: UserId, home: string) => {
+    const direct: Effect.Effect<Option.Option<Session>> = Effect.option(sessions.get(owner, home))
+    return Effect.flatMap(direct, (found) =>
+      Option.isSome(found) ? Effect.succeed(found) : Effect.option(
+        Effect.flatMap(
+          heads.get(owner, `${conversationPrefix}${home}`),
+          ({ session_id }) => sessions.get(owner, session_id)
+        )
+      ))
+  }
+)

@@ -186,7 +186,8 @@ export const make = (places: Places) =>
         if (isThere && run.status !== "ended" && !isWaiting(run)) return yield* notFinished
         if (isThere && run.status === "awaiting_permission") return yield* needsApproval
         const waits = isThere && run.status === "awaiting_external_result"
-        const mayGoOn = isThere && (!hasGoneOn || run.status === "ended") && record.conversation === null && asked.stores !== isOwn && fits(session, request) &&
+        const mayGoOn = isThere && (!hasGoneOn || run.status === "ended") && record.conversation === null &&
+          asked.stores !== isOwn && fits(session, request) &&
           (waits ? said.turns.length === 0 && said.results.length > 0 : said.results.length === 0 && asks(said.turns))
         if (
           !mayGoOn || !(yield* isUntouched(before)) ||

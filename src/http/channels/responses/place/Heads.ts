@@ -78,8 +78,11 @@ export const make = Effect.gen(function*() {
         const moving: Moving = { session_id: session.id, added, removed: session.id === session_id ? [] : removed }
         const at = yield* now
         yield* conversations.modify(user_id, id, (one) => ({ ...one, moving }))
-        return conversations.modify(user_id, id, (one) =>
-          one.moving?.session_id === moving.session_id ? { ...moved(one, moving), updated_at: at } : one)
+        return conversations.modify(
+          user_id,
+          id,
+          (one) => one.moving?.session_id === moving.session_id ? { ...moved(one, moving), updated_at: at } : one
+        )
       }
     )
   }
