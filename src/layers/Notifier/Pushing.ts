@@ -1,6 +1,14 @@
 /** Brings updates of tasks to the receivers that clients of A2A have named. */
 import { Duration, Effect, Option, Schema } from "effect"
-import { type A2aPush, maxPushes, pushKind, PushTarget, type TaskState, updateKind, updateOf } from "../../domain/A2aPush.ts"
+import {
+  type A2aPush,
+  maxPushes,
+  pushKind,
+  PushTarget,
+  type TaskState,
+  updateKind,
+  updateOf
+} from "../../domain/A2aPush.ts"
 import { RunId, Timestamp, type UserId } from "../../domain/Ids.ts"
 import { type Job, newJob } from "../../domain/Job.ts"
 import type { Run } from "../../domain/Run.ts"

@@ -5,7 +5,7 @@
 import { Context, Duration, Effect, Layer } from "effect"
 import type { UserId } from "../../domain/Ids.ts"
 import { Peers } from "../../services/Peers.ts"
-import { Storage } from "../../services/Storage.ts"
+import { type Collection, type Owned, Storage } from "../../services/Storage.ts"
 import { supervise } from "../Supervise.ts"
 
 /** Records that are read together, and the pause between two looks at all of them. */
@@ -25,19 +25,21 @@ export const make = Effect.gen(function*() {
   const peers = yield* Peers
   const owners = new Set<UserId>()
 
-  const load = Effect.gen(function*() {
-    let after: string | undefined
-    do {
-      const { items, next } = yield* notifications.host.scan(after, batch)
-      for (const { user_id } of items) owners.add(user_id)
-      after = next
-    } while (after !== undefined)
-    do {
-      const { items, next } = yield* a2aPushes.host.scan(after, batch)
-      for (const { user_id } of items) owners.add(user_id)
-      after = next
-    } while (after !== undefined)
-  })
+  /** All owners of records of one kind. */
+  const ownersIn = <A extends Owned, Columns extends string>({ host }: Collection<A, Columns>) =>
+    Effect.gen(function*() {
+      let after: string | undefined
+      do {
+        const page: { readonly items: ReadonlyArray<A>; readonly next: string | undefined } = yield* host.scan(
+          after,
+          batch
+        )
+        for (const { user_id } of page.items) owners.add(user_id)
+        after = page.next
+      } while (after !== undefined)
+    })
+
+  const load = Effect.zipRight(ownersIn(notifications), ownersIn(a2aPushes))
 
   // Before the first run is taken up again.
   yield* load

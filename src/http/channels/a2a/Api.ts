@@ -14,7 +14,7 @@ import { operation } from "../../api/Operation.ts"
 import * as Problem from "../../api/Problem.ts"
 import { maxPageSize, PushConfig, SendRequest, TaskState } from "./Requests.ts"
 
-export const cardPath = "/.well-known/agent-card.json"
+const cardPath = "/.well-known/agent-card.json"
 
 const text = Schema.String.pipe(Schema.maxLength(512))
 
@@ -59,7 +59,7 @@ const TaskList = Schema.Struct({
   pageSize: Schema.Int,
   totalSize: Schema.Int
 }).annotations({ identifier: "A2aListTasksResponse" })
-export const Card = JsonObject.annotations({ identifier: "A2aAgentCard" })
+const Card = JsonObject.annotations({ identifier: "A2aAgentCard" })
 
 const ListQuery = Schema.Struct({
   ...version,

@@ -60,4 +60,3 @@ export const make = (channel: string) =>
       })
     }
   })
-export type Pushes = Effect.Effect.Success<ReturnType<typeof make>>

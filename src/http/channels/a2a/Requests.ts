@@ -13,7 +13,7 @@ const maxText = 256 * 1024
 const maxName = 256
 const maxUrl = 8 * 1024
 
-export const Id = Schema.String.pipe(Schema.maxLength(maxId))
+const Id = Schema.String.pipe(Schema.maxLength(maxId))
 
 const about = {
   mediaType: optional(Schema.String.pipe(Schema.maxLength(maxName))),
