@@ -25,7 +25,7 @@ export interface Waits {
   readonly calls: ReadonlyArray<ToolCallBlock>
 }
 
-export const notOpen = (ids: ReadonlyArray<string>) =>
+const notOpen = (ids: ReadonlyArray<string>) =>
   new Conflict({
     code: "interrupt_not_open",
     detail: `Nothing waits for an answer to ${
