@@ -24,9 +24,9 @@ import { interruptOf, protocolVersion } from "./Shapes.ts"
 import { messagesOf } from "./Snapshot.ts"
 import { member, ownOf } from "./State.ts"
 
-/** Most messages of a snapshot, the newest ones, and how many are read at once. */
-const maxMessages = 2_000
-const page = 200
+/** A snapshot has the newest messages: those of so many pages, of so many messages each. */
+const maxPages = 20
+const page = 100
 
 const first = { limit: 1, cursor: undefined }
 
@@ -130,14 +130,15 @@ export const make = Effect.gen(function*() {
   /** The newest messages, oldest first. */
   const transcript = (session: Session) =>
     Effect.gen(function*() {
-      let messages: ReadonlyArray<Message> = []
-      for (;;) {
-        const before = messages[0]?.id
+      const pages: Array<ReadonlyArray<Message>> = []
+      while (pages.length < maxPages) {
+        const before = pages.at(-1)?.[0]?.id
         // A message that was there a moment ago is there.
-        const found = yield* Effect.orDie(hub.newest(session, { before, limit: page }))
-        messages = [...found.messages, ...messages]
-        if (!found.has_more || found.messages.length === 0 || messages.length >= maxMessages) return messages
+        const { has_more, messages } = yield* Effect.orDie(hub.newest(session, { before, limit: page }))
+        pages.push(messages)
+        if (!has_more || messages.length === 0) break
       }
+      return pages.toReversed().flat()
     })
 
   /** The calls that the thread waits for, in its newest reply. */

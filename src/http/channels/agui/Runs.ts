@@ -29,7 +29,7 @@ import type { RunAgentInput } from "./Requests.ts"
 import * as Waiting from "./Waiting.ts"
 
 /** Leaving changes nothing: whoever comes back looks at the thread again. Interrupts show what has to be allowed. */
-export const policy: Policy = { leaving: "goes on", approval: "shown", end: "" }
+const policy: Policy = { leaving: "goes on", approval: "shown", end: "" }
 
 /** Newest messages among which a user's is looked for that came before. */
 const recent = 100

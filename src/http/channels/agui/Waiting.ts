@@ -1,7 +1,7 @@
 /** Runs of a thread that wait: for a person, who answers interrupts, or for results of the client's own tools. */
 import { Effect } from "effect"
 import type { AnswerInput, ConfirmInput, ExternalInput } from "../../../domain/Chat.ts"
-import { Conflict, Invalid } from "../../../domain/Errors.ts"
+import { Conflict, type Invalid } from "../../../domain/Errors.ts"
 import type { BlockId } from "../../../domain/Ids.ts"
 import { isObject } from "../../../domain/JsonSchema.ts"
 import type { Message, ToolCallBlock, ToolOutput } from "../../../domain/Message.ts"
@@ -25,7 +25,7 @@ export interface Waits {
   readonly calls: ReadonlyArray<ToolCallBlock>
 }
 
-export const notOpen = (ids: ReadonlyArray<string>) =>
+const notOpen = (ids: ReadonlyArray<string>) =>
   new Conflict({
     code: "interrupt_not_open",
     detail: `Nothing waits for an answer to ${
