@@ -69,6 +69,9 @@ describe("Any beginning of a run, and then a crash", () => {
         const chunks = chunksOf(bytes)
         const ends = chunks.filter(({ type }) => type === "finish" || type === "abort" || type === "error")
         assert.deepStrictEqual(ends, chunks.slice(-1), bytes)
+        const count = (...types: ReadonlyArray<string>) => chunks.filter(({ type }) => types.includes(type)).length
+        assert.strictEqual(count("text-start", "reasoning-start"), count("text-end", "reasoning-end"), bytes)
+        assert.strictEqual(count("start-step"), count("finish-step"), bytes)
         const { errors, message } = await readOf(bytes)
         assert.strictEqual(errors.length > 0, ends[0]?.type === "error", bytes)
         for (const part of message?.parts ?? []) {
