@@ -7,7 +7,9 @@ import { check } from "./commands/check.ts"
 import { credentials } from "./commands/credentials.ts"
 import { db } from "./commands/db.ts"
 import { doctor } from "./commands/doctor.ts"
+import { executions, tools } from "./commands/executions.ts"
 import { hubCommand } from "./commands/hub.ts"
+import { invoke } from "./commands/invoke.ts"
 import { jobs } from "./commands/jobs.ts"
 import { keys } from "./commands/keys.ts"
 import { mcp } from "./commands/mcp.ts"
@@ -30,9 +32,11 @@ const stoa = Command.make("stoa").pipe(Command.withDescription("the open server 
 
 const clients = [
   chat,
+  invoke,
   agents,
   sessions,
   runs,
+  executions,
   tasks,
   schedules,
   notifications,
@@ -41,6 +45,7 @@ const clients = [
   usage,
   workspaces,
   mcp,
+  tools,
   skills,
   hubCommand,
   tenants,

@@ -104,9 +104,20 @@ const Problem = Schema.Struct({
   errors: Schema.optional(Schema.Array(Schema.Struct({ path: Schema.String, message: Schema.String })))
 })
 
+/** As the Agent Gateway's paths say it. */
+const Envelope = Schema.Struct({ error: Schema.Struct({ message: Schema.String }) })
+
+const Told = Schema.Union(
+  Problem,
+  Schema.transform(Envelope, Schema.typeSchema(Problem), {
+    decode: ({ error }) => ({ detail: error.message }),
+    encode: ({ detail }) => ({ error: { message: detail } })
+  })
+)
+
 /** Turns a 4xx or 5xx answer into an error. */
 const refusal = (url: string) => (response: HttpClientResponse.HttpClientResponse) =>
-  Effect.flatMap(Effect.option(Effect.flatMap(response.json, Schema.decodeUnknown(Problem))), (problem) => {
+  Effect.flatMap(Effect.option(Effect.flatMap(response.json, Schema.decodeUnknown(Told))), (problem) => {
     const retryAfter = Number(response.headers["retry-after"])
     return new Refused({
       status: response.status,

@@ -2,18 +2,18 @@
 import { Options } from "@effect/cli"
 import { Effect, Option, Stream } from "effect"
 import { dim, Screen } from "./Screen.ts"
-import { type Column, linesOf, tableOf } from "./Table.ts"
+import { type Column, csvOf, linesOf, tableOf } from "./Table.ts"
 
 export type { Column } from "./Table.ts"
 
 export const output = {
-  output: Options.choice("output", ["table", "wide", "json", "ndjson"]).pipe(
+  output: Options.choice("output", ["table", "wide", "json", "ndjson", "csv"]).pipe(
     Options.withAlias("o"),
-    Options.withDescription("How to print; wide shows all columns in full"),
+    Options.withDescription("How to print; wide shows all columns in full, csv has a header"),
     Options.withDefault("table" as const)
   )
 }
-export type Format = "table" | "wide" | "json" | "ndjson"
+export type Format = "table" | "wide" | "json" | "ndjson" | "csv"
 
 /** Whether the format is for people and not for programs. */
 export const isText = (format: Format) => format === "table" || format === "wide"
@@ -32,7 +32,10 @@ export const printRecord = <A>(
   format: Format,
   columns: ReadonlyArray<Column<A>>,
   record: A
-): Effect.Effect<void, never, Screen> => print(format, record, linesOf(columns, record))
+): Effect.Effect<void, never, Screen> =>
+  format === "csv"
+    ? Effect.flatMap(Screen, (screen) => screen.out(csvOf(columns, [record])))
+    : print(format, record, linesOf(columns, record))
 
 /** Prints a list. As NDJSON, records are printed while the later pages are still being fetched. */
 export const printAll = <A, E, R>(
@@ -46,6 +49,7 @@ export const printAll = <A, E, R>(
       : Effect.flatMap(Stream.runCollect(records), (chunk) => {
         const all = [...chunk]
         if (format === "json") return screen.out(pretty(all))
+        if (format === "csv") return screen.out(csvOf(columns, all))
         if (all.length === 0 && screen.isTerminal.out) return screen.err("Nothing there.\n")
         const width = format === "wide" ? Option.none<number>() : screen.width
         const { left, text } = tableOf(columns, all, { hasColour: screen.hasColour.out, width })

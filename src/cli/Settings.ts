@@ -97,6 +97,7 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   e2b_internet: (text) => truths.get(text.toLowerCase()) ?? text,
   trust_user_header: (text) => truths.get(text.toLowerCase()) ?? text,
   log_requests: (text) => truths.get(text.toLowerCase()) ?? text,
+  worker_only: (text) => truths.get(text.toLowerCase()) ?? text,
   accept_new_vault_key: (text) => truths.get(text.toLowerCase()) ?? text
 }
 

@@ -114,3 +114,16 @@ export const linesOf = <A>(columns: ReadonlyArray<Column<A>>, record: A): string
   const width = Math.max(...columns.map(([title]) => widthOf(title)))
   return columns.map(([title, of]) => `${pad(title, width + gap)}${cell(of(record))}\n`).join("")
 }
+
+/** A field of CSV. What a spreadsheet would take for a formula is marked as text. */
+const field = (value: unknown): string => {
+  if (value === undefined || value === null) return ""
+  const text = typeof value === "string" ? value : Array.isArray(value) ? value.join(" ") : String(value)
+  const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll("\"", "\"\"")}"` : safe
+}
+
+/** Records as CSV with a header, all columns in full. */
+export const csvOf = <A>(columns: ReadonlyArray<Column<A>>, records: ReadonlyArray<A>): string =>
+  [columns.map(([title]) => title), ...records.map((record) => columns.map(([, of]) => of(record)))]
+    .map((row) => `${row.map(field).join(",")}\r\n`).join("")

@@ -79,6 +79,7 @@ const keepAliveSeconds = Schema.Number.pipe(Schema.between(1, 3_600)).annotation
   description: "seconds from 1 to 3600"
 })
 
+const workerOnly = Schema.Boolean.annotations({ description: "true or false" })
 const logRequests = Schema.Boolean.annotations({ description: "true or false" })
 
 const runSeconds = Schema.Number.pipe(Schema.between(0, 86_400)).annotations({
@@ -302,6 +303,8 @@ export const Settings = Schema.Struct({
   keep_alive_seconds: Schema.optionalWith(keepAliveSeconds, { exact: true, default: () => 75 }),
   /** Whether there is a line in the log for each request. */
   log_requests: Schema.optionalWith(logRequests, { exact: true, default: () => true }),
+  /** Does what is due and takes over what was left, and answers nothing but how it is. */
+  worker_only: Schema.optionalWith(workerOnly, { exact: true, default: () => false }),
   log_level: Schema.optionalWith(logLevel, { exact: true, default: () => "info" as const }),
   /** The default is pretty for a terminal and JSON otherwise. */
   log_format: Schema.optionalWith(logFormat, { exact: true })

@@ -48,6 +48,8 @@ import { WebSockets } from "./WebSockets.ts"
 export interface Options extends Admission {
   /** Whether there is a line in the log for each request. Off without it. */
   readonly logRequests?: boolean
+  /** Nothing is answered but how this process is. Off without it. */
+  readonly onlyHealth?: boolean
   /** The connections whose counts are logged when some were refused or cut. */
   readonly connections?: Connections
   /** Megabytes that the files of one request may have together. */
@@ -146,7 +148,8 @@ export const layer = (options: Options) => {
       withFiles: described.filter(takesFiles),
       withBytes: described.flatMap(bytesOf),
       maxFilesMegabytes: options.maxFilesMegabytes ?? defaultFilesMegabytes,
-      logRequests: options.logRequests ?? false
+      logRequests: options.logRequests ?? false,
+      onlyHealth: options.onlyHealth ?? false
     })
     // @effect-diagnostics-next-line anyUnknownInErrorContext:off
     const served = HttpServer.serve(forwarded(channels)(wholeCardIds(boundary(router.asHttpEffect()))))

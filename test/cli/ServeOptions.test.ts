@@ -23,7 +23,7 @@ const settingsOf = (env: Readonly<Record<string, string>>, ...words: ReadonlyArr
     return found[0]!
   })
 
-const switches = ["accept_new_vault_key", "log_requests", "session_titles", "trust_user_header"] as const
+const switches = ["accept_new_vault_key", "log_requests", "session_titles", "trust_user_header", "worker_only"] as const
 
 describe("A switch of stoa serve", () => {
   for (const name of switches) {

@@ -63,6 +63,7 @@ describe("Settings", () => {
       channel_retain_hours: 24,
       keep_alive_seconds: 75,
       log_requests: true,
+      worker_only: false,
       accept_new_vault_key: false,
       log_level: "info"
     }
@@ -130,6 +131,7 @@ describe("Settings", () => {
       STOA_MAX_CONNECTIONS: "500",
       STOA_KEEP_ALIVE_SECONDS: "620",
       STOA_LOG_REQUESTS: "false",
+      STOA_WORKER_ONLY: "true",
       STOA_LOG_LEVEL: "debug",
       STOA_URL: "http://localhost:8000",
       STOA_API_KEY: "stoa_1_x",
@@ -191,6 +193,7 @@ describe("Settings", () => {
       max_connections: 500,
       keep_alive_seconds: 620,
       log_requests: false,
+      worker_only: true,
       accept_new_vault_key: true,
       log_level: "debug"
     })
@@ -271,6 +274,7 @@ describe("Settings", () => {
       max_connections: ["hunter2", "0", "1.5"],
       keep_alive_seconds: ["hunter2", "0", "3601"],
       log_requests: ["hunter2", "yes"],
+      worker_only: ["hunter2", "yes"],
       log_level: ["hunter2", "verbose"]
     }
     for (const name of settingNames) {

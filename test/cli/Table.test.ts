@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
-import { type Column, tableOf } from "../../src/cli/Table.ts"
+import { type Column, csvOf, tableOf } from "../../src/cli/Table.ts"
 
 interface Row {
   readonly id: string
@@ -47,5 +47,23 @@ describe("a table", () => {
       assert.isTrue(text.split("\n").every((line) => line.length <= width), text)
       assert.include(text, row.id)
     }
+  })
+})
+
+describe("CSV", () => {
+  it("has a header, and every field as it is, quoted where it has to be", () => {
+    const two: ReadonlyArray<Column<{ readonly a: unknown; readonly b: unknown }>> = [["a", ({ a }) => a], [
+      "b",
+      ({ b }) => b
+    ]]
+    assert.strictEqual(
+      csvOf(two, [{ a: "x,\"y\"\nz", b: null }, { a: -1.5, b: ["p", "q"] }]),
+      "a,b\r\n\"x,\"\"y\"\"\nz\",\r\n-1.5,p q\r\n"
+    )
+  })
+
+  it("gives a spreadsheet no formula", () => {
+    const one: ReadonlyArray<Column<string>> = [["a", (text) => text]]
+    assert.strictEqual(csvOf(one, ["=1+1", "@x"]), "a\r\n'=1+1\r\n'@x\r\n")
   })
 })

@@ -147,6 +147,7 @@ export const launch = (settings: Settings, extensions: Extensions = {}) => {
       corsOrigins: settings.cors_origins,
       allowedHosts: settings.allowed_hosts,
       logRequests: settings.log_requests,
+      onlyHealth: settings.worker_only,
       maxFilesMegabytes: settings.max_files_mb,
       connections
     }).pipe(Layer.provideMerge(listening))

@@ -164,6 +164,7 @@ export const options = {
     "How long a client's connection may idle between two requests",
     75
   ),
+  worker_only: on("worker_only", "Do jobs, fires and runs that others have left; answer nothing but /health"),
   log_requests: onOrOff("log_requests", "A line in the log for each request", "true"),
   accept_new_vault_key: on(
     "accept_new_vault_key",
@@ -246,6 +247,7 @@ export const read = Effect.fnUntraced(function*(flags: Flags) {
       channel_retain_hours: Option.getOrUndefined(flags.channel_retain_hours),
       max_connections: Option.getOrUndefined(flags.max_connections),
       keep_alive_seconds: Option.getOrUndefined(flags.keep_alive_seconds),
+      worker_only: Option.getOrUndefined(flags.worker_only),
       log_requests: Option.getOrUndefined(flags.log_requests),
       accept_new_vault_key: Option.getOrUndefined(flags.accept_new_vault_key),
       log_level: Option.getOrUndefined(flags.log_level) as SettingsSource.Flags["log_level"],

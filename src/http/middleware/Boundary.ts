@@ -38,6 +38,8 @@ export interface Options extends Hosts.Admission, Body.Options {
   readonly documentsAt?: (url: string) => string
   /** Whether there is a line in the log for each request. */
   readonly logRequests: boolean
+  /** Nothing is answered but how this process is. */
+  readonly onlyHealth?: boolean
 }
 
 /** A client's own request id is used when it has this form. */
@@ -63,6 +65,11 @@ const noSuchPath = (documents: string) =>
     code: "no_such_path",
     detail: `There is nothing at this path. GET ${documents} lists what there is.`
   })
+
+const workerOnly = new NotFound({
+  code: "worker_only",
+  detail: "This process only works: it answers GET /health, /readiness and /liveness. Ask one that serves."
+})
 
 const bodyless = new Set(["GET", "HEAD", "OPTIONS"])
 
@@ -105,6 +112,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     if (options.loopback && origin !== undefined && !admitsOrigin(origin) && !Hosts.isSameOrigin(origin, host)) {
       return originRefused
     }
+    if (options.onlyHealth === true && !RequestLog.isProbe(RequestLog.pathOf(request))) return workerOnly
     if (!readiness.isReady() && bringsWork(request)) return notReady
     if (bodyless.has(request.method)) return undefined
     const refused = body.refuse(request)

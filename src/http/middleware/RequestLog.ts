@@ -7,6 +7,8 @@ import type { Problem } from "./Problems.ts"
 /** Paths that a supervisor of the process polls every few seconds. */
 const probes = new Set(["/health", "/readiness", "/liveness"])
 
+export const isProbe = (path: string): boolean => probes.has(path.replace(/\/$/, ""))
+
 /** Longest path that is logged, in characters. */
 const maxPath = 256
 
@@ -38,7 +40,7 @@ class Line {
     const { method } = this.#request
     const { bytes, code, status } = this
     return Effect.logWithLevel(
-      probes.has(path.replace(/\/$/, "")) ? LogLevel.Debug : LogLevel.Info,
+      isProbe(path) ? LogLevel.Debug : LogLevel.Info,
       `${method} ${path} ${status}`
     ).pipe(
       Effect.annotateLogs({

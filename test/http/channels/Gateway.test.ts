@@ -450,3 +450,17 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of the Agent Ga
       assert.deepInclude(health.json, { status: "ok" })
     }))
 })
+
+layer(TestHost.layer({ onlyHealth: true }), { excludeTestServices: true })("A process that only works", (it) => {
+  it.effect("says how it is, and answers nothing else", () =>
+    Effect.gen(function*() {
+      const { call } = yield* Host
+      assert.strictEqual((yield* call("GET", "/health")).status, 200)
+      assert.strictEqual((yield* call("GET", "/readiness")).status, 200)
+      for (const path of ["/agent", "/v1/agents", "/docs"]) {
+        const refused = yield* call("GET", path, { user: "ada" })
+        assert.strictEqual(refused.status, 404, path)
+        assert.include(refused.text, "worker_only")
+      }
+    }))
+})

@@ -1,6 +1,6 @@
 /** The headers that this protocol has on its answers: how long a request took, and which execution it is about. */
 import * as HttpApiMiddleware from "@effect/platform/HttpApiMiddleware"
-import { Clock, Effect, Layer } from "effect"
+import { type Clock, Effect, Layer } from "effect"
 import { monotonic } from "../../../services/Now.ts"
 import { ResponseHeaders } from "../../middleware/ResponseHeaders.ts"
 
