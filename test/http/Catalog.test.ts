@@ -114,8 +114,15 @@ layer(host, { excludeTestServices: true })("An agent of the operator's", (it) =>
   it("is told the layers of its prompt in the order that is documented", async () => {
     const { book } = await Folder.read(root)
     const run = { instructions: "Be quick.", source: "schedule" } as Run
-    const text = promptOf(book.agents.get("ada")!, run, Date.parse("2026-01-31T12:00:00Z"))
-    const places = ["Today is 2026-01-31", "All are kind.", "word", "# Schedule Instructions", "# Reference Material", "One is"]
+    const text = promptOf(book.agents.get("ada")!, { ...book, revision: 1 }, run, Date.parse("2026-01-31T12:00:00Z"))
+    const places = [
+      "Today is 2026-01-31",
+      "All are kind.",
+      "word",
+      "# Schedule Instructions",
+      "# Reference Material",
+      "One is"
+    ]
       .map((part) => text.indexOf(part))
     assert.deepStrictEqual(places, places.toSorted((a, b) => a - b))
     assert.strictEqual(places[0], 0)
