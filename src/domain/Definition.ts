@@ -90,7 +90,7 @@ const ContextPath = Schema.String.pipe(
   Schema.maxLength(512),
   Schema.filter((path) =>
     path !== "" && !/[\\\0]/.test(path) &&
-    path.split("/").every((part) => part !== "" && part !== "." && part !== "..") ||
+      path.split("/").every((part) => part !== "" && part !== "." && part !== "..") ||
     "Expected a path below the folder of the agent"
   )
 )
@@ -175,10 +175,12 @@ const SkillStep = Schema.Struct({
   prompt: Schema.optionalWith(filled(maxMessage), { exact: true }),
   input: withDefault(JsonObject, {}),
   system_prompt: nullable(filled(maxMessage))
-}).pipe(Schema.filter(({ prompt, tool, tools }) =>
-  [prompt, tool, tools].filter((what) => what !== undefined).length === 1 ||
-  "Expected exactly one of tool, tools and prompt"
-))
+}).pipe(
+  Schema.filter(({ prompt, tool, tools }) =>
+    [prompt, tool, tools].filter((what) => what !== undefined).length === 1 ||
+    "Expected exactly one of tool, tools and prompt"
+  )
+)
 
 /** The front matter of `SKILL.md`. Fields that are not known here are left alone: skills come from elsewhere too. */
 export const SkillFrontMatter = Schema.Struct({

@@ -114,6 +114,7 @@ import * as TenantsSql from "./Tenants/Sql.ts"
 import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
 import type { ToolSource } from "./Toolbox/BuiltInTool.ts"
 import * as RequestedTools from "./Toolbox/tools/All.ts"
+import * as ToolboxWithCatalog from "./Toolbox/WithCatalog.ts"
 import * as ToolboxWithMcp from "./Toolbox/WithMcp.ts"
 import * as ToolboxWithSkills from "./Toolbox/WithSkills.ts"
 import * as Upkeep from "./Upkeep.ts"
@@ -356,12 +357,12 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(AgentRunnerChosen.layer({ ...defaults, ...options })),
     Layer.provideMerge(OwnAgentsStored.layerWith(options.agents ?? [])),
     Layer.provideMerge(
-      ToolboxWithSkills.layer(ToolboxWithMcp.layer(
+      ToolboxWithCatalog.layer(ToolboxWithSkills.layer(ToolboxWithMcp.layer(
         ToolboxBuiltIn.layerWith<RequestedTools.Needed | Vault | Models | Scope.Scope>([
           ...RequestedTools.all,
           ...options.tools ?? []
         ])
-      )).pipe(
+      ))).pipe(
         Layer.provideMerge(HubsConfigured.layer(options.hubs ?? [])),
         Layer.provideMerge(
           Layer.mergeAll(
@@ -470,7 +471,8 @@ export const layer = (settings: Settings, extensions: Extensions = {}) => {
       tools: extensions.tools,
       agents: extensions.agents,
       tasks: extensions.tasks,
-      ...settings.definitions_dir !== undefined && { catalog: CatalogFiles.layer(definitionsOf(settings.definitions_dir, extensions)) },
+      ...settings.definitions_dir !== undefined &&
+        { catalog: CatalogFiles.layer(definitionsOf(settings.definitions_dir, extensions)) },
       workspace: (extensions.workspaces ?? workspaces)(settings),
       outbound,
       mailer: mailer(settings)

@@ -30,6 +30,21 @@ write("agents/ada/context/numbers.md", "One is a number.")
 write("agents/eve/AGENT.md", "---\nusers: [nobody]\n---\nYou are Eve.")
 write("agents/off/AGENT.md", "---\nenabled: false\n---\nYou are off.")
 
+write("skills/sums/SKILL.md", "---\ndescription: Adds.\ntools: [adder, thrower, hanger, quitter]\n---\nAdd.")
+const tool = (id: string, code: string, front = "") => {
+  write(`tools/${id}/TOOL.md`, `---\ndescription: A tool\n${front}---\n`)
+  write(`tools/${id}/handler.mjs`, code)
+}
+tool(
+  "adder",
+  "export default ({ a, b }, { user_id }) => ({ sum: a + b, of: typeof user_id })",
+  "parameters: { a: { type: number, required: true }, b: { type: number, required: true } }\n"
+)
+tool("thrower", "throw new Error('a secret')")
+tool("hanger", "export default () => { for (;;); }", "timeout_seconds: 0.5\n")
+tool("quitter", "export default () => process.exit(1)")
+write("agents/smith/AGENT.md", "---\nmodel: demo/demo-script\nskills: [sums]\n---\nYou use tools.")
+
 const host = TestHost.layer({ host: Host.over(Host.memory, { catalog: Files.layer({ dir: root }) }) })
 
 layer(host, { excludeTestServices: true })("An agent of the operator's", (it) => {
@@ -95,7 +110,7 @@ layer(host, { excludeTestServices: true })("An agent of the operator's", (it) =>
       write("agents/ada/AGENT.md", told(1_000))
       const { json, status } = yield* reload
       assert.strictEqual(status, 200, JSON.stringify(json))
-      assert.deepInclude(json, { agents: 3, tools: 0, skills: 0 })
+      assert.deepInclude(json, { agents: 4, tools: 4, skills: 1 })
       const second = yield* words
       assert.isAbove(second, first + 900)
       write("agents/ada/AGENT.md", told(3_000).replace("model", "modle"))
@@ -114,12 +129,43 @@ layer(host, { excludeTestServices: true })("An agent of the operator's", (it) =>
   it("is told the layers of its prompt in the order that is documented", async () => {
     const { book } = await Folder.read(root)
     const run = { instructions: "Be quick.", source: "schedule" } as Run
-    const text = promptOf(book.agents.get("ada")!, run, Date.parse("2026-01-31T12:00:00Z"))
-    const places = ["Today is 2026-01-31", "All are kind.", "word", "# Schedule Instructions", "# Reference Material", "One is"]
+    const text = promptOf(book.agents.get("ada")!, { ...book, revision: 1 }, run, Date.parse("2026-01-31T12:00:00Z"))
+    const places = [
+      "Today is 2026-01-31",
+      "All are kind.",
+      "word",
+      "# Schedule Instructions",
+      "# Reference Material",
+      "One is"
+    ]
       .map((part) => text.indexOf(part))
     assert.deepStrictEqual(places, places.toSorted((a, b) => a - b))
     assert.strictEqual(places[0], 0)
   })
+
+  it.effect("calls the tools of its skills, of which none that throws, hangs or quits harms anything", () =>
+    Effect.gen(function*() {
+      const { call, user } = yield* world
+      const ask = (content: string, name = "smith") =>
+        Effect.map(
+          call("POST", "/v1/chat/completions", {
+            user,
+            body: { model: `agent/${name}`, messages: [{ role: "user", content: `${content}\nthen\nresults` }] }
+          }),
+          ({ json }) => json.choices[0].message.content as string
+        )
+      assert.include(
+        yield* ask("call adder {\"a\": 1, \"b\": 2}"),
+        JSON.stringify("{\"sum\":3,\"of\":\"string\"}").slice(1, -1)
+      )
+      assert.include(yield* ask("call adder {\"a\": \"1\"}"), "Input validation failed")
+      for (const name of ["thrower", "hanger", "quitter"]) {
+        const text = yield* ask(`call ${name} {}`)
+        assert.include(text, "The tool failed because of an internal error.")
+        assert.notInclude(text, "secret")
+      }
+      assert.include(yield* ask("call adder {\"a\": 1, \"b\": 2}", "ada"), "ToolNotFoundError")
+    }))
 
   it.effect("is found by its name in channels, and named where a tenant's own has that name too", () =>
     Effect.gen(function*() {

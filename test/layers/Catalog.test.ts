@@ -32,7 +32,9 @@ const readOf = async (files: Readonly<Record<string, string | Uint8Array>>) => F
 const faultsOf = async (files: Readonly<Record<string, string | Uint8Array>>) =>
   (await readOf(files)).faults.map(sentenceOf)
 
-const agent = (front: string, body = "You are somebody.") => ({ "agents/ada/AGENT.md": `---\n${front}\n---\n${body}\n` })
+const agent = (front: string, body = "You are somebody.") => ({
+  "agents/ada/AGENT.md": `---\n${front}\n---\n${body}\n`
+})
 
 const files = Effect.gen(function*() {
   const root = yield* Effect.promise(() => folderOf({ "agents/AGENTS.md": "" }))
@@ -51,7 +53,9 @@ const memory = Effect.gen(function*() {
     const { book, faults } = await readOf(
       Object.fromEntries(Object.entries(texts).map(([name, text]) => [`agents/${name}/AGENT.md`, text]))
     )
-    return "broken" in texts ? { book, faults: [whole("agents/broken", "It is broken.", "Mend it.")] } : { book, faults }
+    return "broken" in texts
+      ? { book, faults: [whole("agents/broken", "It is broken.", "Mend it.")] }
+      : { book, faults }
   })
   const catalog = yield* Memory.make(read)
   const write = (name: string, text: string) => Effect.sync(() => void (texts[name] = text))
@@ -147,7 +151,10 @@ users: [ada, eve]`,
     assert.match(await at("a: &x 1\nb: *x") ?? "", /The front matter has aliases/)
     assert.match(await at(`a: ${"[".repeat(100)}${"]".repeat(100)}`) ?? "", /nests too deep/)
     assert.match(await at("- 1") ?? "", /has no fields/)
-    assert.match(await at("schedules: [{ name: a b, cron: x, message: y }]") ?? "", /:2:21: The field schedules\.0\.name/)
+    assert.match(
+      await at("schedules: [{ name: a b, cron: x, message: y }]") ?? "",
+      /:2:21: The field schedules\.0\.name/
+    )
     assert.strictEqual(
       (await faultsOf({ "agents/ada/AGENT.md": "---\ndescription: x\n" }))[0],
       "agents/ada/AGENT.md:1:1: The front matter has no end. Put a line of --- behind it."

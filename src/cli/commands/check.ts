@@ -29,7 +29,9 @@ export const check = Command.make(
       const settings = yield* readSettings(options)
       const dir = Option.getOrElse(options.folder, () => settings.definitions_dir)
       if (dir === undefined) {
-        return yield* failed("There are no definitions: name a folder that has agents/ in it, with an AGENT.md for each.")
+        return yield* failed(
+          "There are no definitions: name a folder that has agents/ in it, with an AGENT.md for each."
+        )
       }
       // It is not loaded for the other commands.
       const { check: look } = yield* Effect.promise(() => import("../../layers/Catalog/Files.ts"))

@@ -35,7 +35,8 @@ export class AdminApi extends HttpApiGroup.make("admin")
       .annotateContext(operation({
         scope: "admin",
         summary: "Read the definitions again",
-        description: "All agents, tools and skills of the folder take the place of those before at once; runs that have "
+        description:
+          "All agents, tools and skills of the folder take the place of those before at once; runs that have "
           + "begun go on as they were. When anything in the folder is wrong nothing changes, and the answer names each "
           + "place with its line and what to do."
       }))

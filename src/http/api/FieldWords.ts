@@ -64,6 +64,7 @@ export const fields: Readonly<Record<string, string>> = {
   day: "The day in UTC, such as `2026-01-31`.",
   task_id: "The task's id.",
   delta: "The next piece.",
+  definition: "The operator's definition that says what the agent is; it cannot be changed here.",
   deny_rules: "Rules by the names of tools: these may not run.",
   deprecated_at: "The day from which the provider does not serve it, as far as it is announced; else null.",
   description: "What the tool does, for the model.",
@@ -598,5 +599,9 @@ export const fields: Readonly<Record<string, string>> = {
   "HubSkillCard.version": "Its version.",
   "HubMcpCard.version": "Its version.",
   "HubSkillInstalled.version": "Its version.",
-  "HubMcpInstalled.version": "Its version."
+  "HubMcpInstalled.version": "Its version.",
+  "Reloaded.revision": "One more with each reload; each process counts for itself.",
+  "Reloaded.agents": "How many agents are defined.",
+  "Reloaded.tools": "How many tools are defined.",
+  "Reloaded.skills": "How many skills are defined."
 }

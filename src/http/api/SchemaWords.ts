@@ -112,6 +112,7 @@ export const schemas: Readonly<Record<string, string>> = {
   State: "Whether the answer to the question is yes.",
   Tenant: "Somebody who owns agents, credentials, keys or calls of models.",
   TasksContext: "An agent's to-do list of a session.",
+  Reloaded: "What the server's definitions are since it has read them again: how many of each.",
   TenantList: "A page of tenants.",
   StopDetails: "The provider's own words for why a model stopped.",
   TextBlock: "Text.",

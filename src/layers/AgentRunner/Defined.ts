@@ -4,7 +4,7 @@ import type { Agent } from "../../domain/Agent.ts"
 import { type AgentDefinition, isVisibleTo } from "../../domain/Definition.ts"
 import type { Run } from "../../domain/Run.ts"
 import type { ReplyRequest } from "../../services/AgentRunner.ts"
-import type { Catalog } from "../../services/Catalog.ts"
+import type { Book, Catalog } from "../../services/Catalog.ts"
 import { timestampOf } from "../../services/Now.ts"
 
 const line = "\n\n---\n\n"
@@ -29,15 +29,22 @@ const referenceOf = ({ layers: { reference } }: AgentDefinition) =>
     ["# Reference Material", ...reference.map(({ name, text }) => `## ${name}\n${text}`)].join("\n\n")
   ]
 
-/** What the agent is told, in the order in which it is documented. What its skills say comes behind it, with their tools. */
-export const promptOf = (definition: AgentDefinition, run: Run, millis: number) =>
+const skillsOf = ({ front }: AgentDefinition, { skills }: Book) =>
+  front.skills.flatMap((name) => {
+    const skill = skills.get(name)
+    return skill === undefined ? [] : [`# Skill: ${name}\n${skill.front.description}\n\n${skill.body}`.trim()]
+  })
+
+/** What the agent is told, in the order in which it is documented. */
+export const promptOf = (definition: AgentDefinition, book: Book, run: Run, millis: number) =>
   [
     dayOf(millis),
     ...definition.layers.shared,
     ...definition.layers.own,
     ...instructionsOf(run),
     ...guidanceOf(definition),
-    ...referenceOf(definition)
+    ...referenceOf(definition),
+    ...skillsOf(definition, book)
   ].join(line)
 
 /** Undefined when the agent is not defined any more. */
@@ -48,7 +55,7 @@ export const make = (catalog: Context.Tag.Service<Catalog>) =>
     const definition = book.agents.get(name)
     if (definition === undefined || !isVisibleTo(definition, run.user_id)) return undefined
     const millis = yield* Clock.currentTimeMillis
-    const working: Agent = { ...agent, data: { ...agent.data, system_prompt: promptOf(definition, run, millis) } }
+    const working: Agent = { ...agent, data: { ...agent.data, system_prompt: promptOf(definition, book, run, millis) } }
     catalog.pin(working, book)
     const defined: ReplyRequest = {
       ...request,

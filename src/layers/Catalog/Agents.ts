@@ -37,7 +37,9 @@ const contextOf = async (disk: Disk, own: string, named: ReadonlyArray<string>) 
       text ??= (await disk.textOf(place, maxFile))?.text
     }
     if (text === undefined) {
-      throw new Refused(whole(`${own}/AGENT.md`, `The context ${name} is not there.`, "Add the file, or take the name out."))
+      throw new Refused(
+        whole(`${own}/AGENT.md`, `The context ${name} is not there.`, "Add the file, or take the name out.")
+      )
     }
     if (text.trim() !== "") read.push({ name, text: text.trim() })
   }
@@ -58,7 +60,9 @@ const agentOf = async (
   const read = decode(file, main.text)
   if (Either.isLeft(read)) return Either.left(read.left)
   const { body, front } = read.right
-  if (body === "") throw new Refused(whole(file, "The agent is told nothing.", "Write below the front matter who it is."))
+  if (body === "") {
+    throw new Refused(whole(file, "The agent is told nothing.", "Write below the front matter who it is."))
+  }
   const layers = {
     shared,
     own: filled([body, await textOf(disk, `${own}/BEHAVIOR.md`)]),
@@ -67,14 +71,18 @@ const agentOf = async (
   const length = [...layers.shared, ...layers.own, ...layers.reference.map(({ text }) => text)]
     .reduce((sum, text) => sum + text.length, 0)
   if (length > maxPrompt) {
-    throw new Refused(whole(file, `All that the agent is told has more than ${maxPrompt} characters.`, "Make it shorter."))
+    throw new Refused(
+      whole(file, `All that the agent is told has more than ${maxPrompt} characters.`, "Make it shorter.")
+    )
   }
   return Either.right({ id, front, layers })
 }
 
 export const read = async (disk: Disk, faults: Array<Fault>): Promise<ReadonlyMap<string, AgentDefinition>> => {
-  const shared = await gathering(faults, async () =>
-    filled([await textOf(disk, `${folder}/AGENTS.md`), await textOf(disk, `${folder}/BEHAVIOR.md`)])) ?? []
+  const shared = await gathering(
+    faults,
+    async () => filled([await textOf(disk, `${folder}/AGENTS.md`), await textOf(disk, `${folder}/BEHAVIOR.md`)])
+  ) ?? []
   const agents = new Map<string, AgentDefinition>()
   const ids = await idsIn(disk, folder, faults)
   for (const [id, agent] of await forEach(ids, (id) => gathering(faults, () => agentOf(disk, id, shared)))) {

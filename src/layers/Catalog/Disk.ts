@@ -68,7 +68,9 @@ export const open = async (root: string) => {
   const namesIn = async (place: string): Promise<ReadonlyArray<string>> => {
     const found = await statOf(place)
     if (found === undefined) return []
-    if (!found.isDirectory()) throw new Refused(whole(place, "This is no folder.", "Make it a folder, or move it away."))
+    if (!found.isDirectory()) {
+      throw new Refused(whole(place, "This is no folder.", "Make it a folder, or move it away."))
+    }
     const names = await Fs.readdir(pathOf(place)).catch((cause: unknown) => {
       throw new Refused(whole(place, `This cannot be read (${codeOf(cause)}).`, "Change its permissions."))
     })

@@ -66,7 +66,11 @@ const nearest = (word: string, known: ReadonlyArray<string>): string | undefined
 }
 
 /** Where the value of a path stands, or the nearest thing around it. */
-const positionOf = (document: Document, lines: LineCounter, path: ReadonlyArray<PropertyKey>): readonly [number, number] => {
+const positionOf = (
+  document: Document,
+  lines: LineCounter,
+  path: ReadonlyArray<PropertyKey>
+): readonly [number, number] => {
   for (let length = path.length; length > 0; length--) {
     const node: unknown = document.getIn(path.slice(0, length), true)
     if (!isNode(node) || node.range == null) continue

@@ -19,7 +19,10 @@ const fileOf = ({ id }: AgentDefinition) => `agents/${id}/AGENT.md`
 const missing = (file: string, noun: string, name: string) =>
   whole(file, `There is no ${noun} called ${name}.`, `Add it, or take the name out.`)
 
-const later = (file: string, message: string, fix: string): Fault => ({ ...whole(file, message, fix), level: "warning" })
+const later = (file: string, message: string, fix: string): Fault => ({
+  ...whole(file, message, fix),
+  level: "warning"
+})
 
 /** What can be said of an agent and is not heard yet. */
 const unused = ({ front: { mcp_servers, memory, notifications, retrievers, scope } }: AgentDefinition) => [
@@ -69,7 +72,10 @@ export const faultsOf = (book: Omit<Book, "revision">, taken: Taken): ReadonlyAr
   return [
     ...[...agents.values()].flatMap((agent) => ofAgent(agent, book, taken)),
     ...[...skills.values()].flatMap(({ front, id }) =>
-      [...front.tools, ...front.steps.flatMap((step) => [...step.tools ?? [], ...step.tool === undefined ? [] : [step.tool]])]
+      [
+        ...front.tools,
+        ...front.steps.flatMap((step) => [...step.tools ?? [], ...step.tool === undefined ? [] : [step.tool]])
+      ]
         .filter((name) => !tools.has(name) && !taken.tools.has(name))
         .map((name) => missing(`skills/${id}/SKILL.md`, "tool", name))
     ),

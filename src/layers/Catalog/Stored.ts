@@ -84,8 +84,7 @@ const make = Effect.gen(function*() {
           agents.search(owner, ...rest),
           (page) => Effect.map(many(owner, page.items), (items) => ({ ...page, items }))
         ),
-      holding: (owner, ...rest) =>
-        Effect.flatMap(agents.holding(owner, ...rest), (found) => many(owner, found))
+      holding: (owner, ...rest) => Effect.flatMap(agents.holding(owner, ...rest), (found) => many(owner, found))
     }
   })
 })

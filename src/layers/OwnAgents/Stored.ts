@@ -63,7 +63,7 @@ export const make = (agents: ReadonlyArray<OwnAgent>) =>
         ).pipe(Effect.tap(() => {
           known.delete(owner)
           known.set(owner, revision)
-          if (known.size > maxKnown) for (const [first] of known) return void known.delete(first)
+          if (known.size > maxKnown) { for (const [first] of known) return void known.delete(first) }
         }))
       })
 

@@ -1,0 +1,159 @@
+/** A toolbox, and beside its tools those that the operator has defined, for the agents whose definitions or skills name them. */
+import { Cause, type Context, Duration, Effect, Exit, Layer, Stream } from "effect"
+import { isObject } from "../../domain/JsonSchema.ts"
+import { argumentsIn } from "../../domain/permission/Arguments.ts"
+import { Catalog, type ToolDefinition } from "../../services/Catalog.ts"
+import { type Tool, Toolbox, type ToolCaller, type ToolPart } from "../../services/Toolbox.ts"
+import { Workspace } from "../../services/Workspace.ts"
+import * as HandlerThread from "../HandlerThread.ts"
+import { ToolFailed } from "./BuiltInTool.ts"
+import { failed, homeOf, opened } from "./tools/InWorkspace.ts"
+
+/** Bytes that a command may print. */
+const maxOutput = 1024 * 1024
+
+/** Longest arguments, in characters, and most problems of them that are told. */
+const maxInput = 256 * 1024
+const maxProblems = 5
+
+/** The model and the tenant read this, because a bug's own text may hold secrets. */
+const bug = "The tool failed because of an internal error."
+
+const specOf = ({ front: { description, idempotent }, id, parameters }: ToolDefinition): Tool => ({
+  name: id,
+  description,
+  parameters,
+  effect: "write",
+  idempotent
+})
+
+/** What is wrong with the arguments, in a line; undefined when nothing is. */
+const problemIn = (tool: ToolDefinition, args: unknown) =>
+  Effect.map(Effect.promise(() => import("@cfworker/json-schema")), ({ Validator }) => {
+    const { errors, valid } = new Validator(tool.parameters, "2020-12", false).validate(args)
+    return valid ? undefined : errors.slice(0, maxProblems).map(({ error }) => error).join(" ")
+  })
+
+const make = (
+  own: Context.Tag.Service<Toolbox>,
+  catalog: Context.Tag.Service<Catalog>,
+  workspaces: Context.Tag.Service<Workspace>
+) => {
+  const toolsOf = ({ agent }: ToolCaller): ReadonlyArray<ToolDefinition> => {
+    const { definition } = agent.data
+    if (definition === undefined) return []
+    const book = catalog.bookOf(agent)
+    const front = book.agents.get(definition)?.front
+    if (front === undefined || book.tools.size === 0) return []
+    const named = new Set(front.skills.flatMap((name) => book.skills.get(name)?.front.tools ?? []))
+    return [...book.tools.values()].filter(({ front: { permissions: { allowed_agents } }, id }) =>
+      (named.has(id) || front.tools === "all" || (typeof front.tools !== "string" && front.tools.includes(id))) &&
+      (allowed_agents.length === 0 || allowed_agents.some((name) => name === definition)) && !own.knows(id)
+    )
+  }
+
+  const find = (caller: ToolCaller, name: string) => toolsOf(caller).find(({ id }) => id === name)
+
+  const runCommand = Effect.fnUntraced(function*(
+    tool: ToolDefinition,
+    command: string,
+    input: string,
+    caller: ToolCaller,
+    emit: (part: ToolPart) => void
+  ) {
+    const workspace = yield* opened(workspaces, caller)
+    const { cwd } = yield* homeOf(workspaces)(caller)
+    const program = yield* failed(workspace.spawn({
+      // The arguments come as the first word: never as a part of the command.
+      argv: ["bash", "-c", `cd "$2" && { ${command}\n}`, "bash", input, cwd],
+      timeout: Duration.seconds(tool.front.timeout_seconds),
+      maxOutput
+    }))
+    yield* program.endInput
+    const decoder = new TextDecoder()
+    yield* Stream.runForEach(
+      Stream.merge(program.stdout, program.stderr),
+      (bytes) => Effect.sync(() => emit({ type: "text", delta: decoder.decode(bytes, { stream: true }) }))
+    )
+    const { code, ended } = yield* program.exit
+    if (code !== 0 || ended !== undefined) {
+      return yield* new ToolFailed({ message: `\nThe command ended with ${ended ?? `exit code ${code ?? "none"}`}.` })
+    }
+    return ""
+  })
+
+  const runHandler = Effect.fnUntraced(function*(
+    tool: ToolDefinition,
+    module: HandlerThread.Module,
+    args: unknown,
+    { agent, session }: ToolCaller,
+    tool_call_id: string
+  ) {
+    const answer = yield* HandlerThread.run(module, Duration.seconds(tool.front.timeout_seconds), {
+      args,
+      context: { user_id: session.user_id, session_id: session.id, agent_id: agent.id, tool_call_id }
+    })
+    if (answer.type === "done") {
+      return answer.failed ? yield* new ToolFailed({ message: answer.text }) : answer.text
+    }
+    yield* Effect.annotateLogs(Effect.logError("A handler of a tool failed"), { tool: tool.id, cause: answer.text })
+    return yield* new ToolFailed({ message: bug })
+  })
+
+  const run = Effect.fnUntraced(
+    function*(
+      tool: ToolDefinition,
+      caller: ToolCaller,
+      call: { readonly id: string; readonly input: string },
+      emit: (part: ToolPart) => void
+    ) {
+      const args = call.input.length > maxInput ? undefined : argumentsIn(call.input)
+      const problem = isObject(args) ? yield* problemIn(tool, args) : "the arguments are no JSON object"
+      if (problem !== undefined) {
+        return yield* new ToolFailed({ message: `Input validation failed for tool '${tool.id}': ${problem}` })
+      }
+      const { runs } = tool
+      return runs.type === "command"
+        ? yield* runCommand(tool, runs.command, JSON.stringify(args), caller, emit)
+        : yield* runHandler(tool, runs, args, caller, call.id)
+    },
+    Effect.scoped
+  )
+
+  return Toolbox.of({
+    ...own,
+    list: (caller) =>
+      Effect.map(own.list(caller), (tools) => {
+        const defined = toolsOf(caller)
+        return defined.length === 0 ? tools : [...tools, ...defined.map(specOf)]
+      }),
+    // The operator vouches for it, unless the definition wants somebody to be asked.
+    effectOf: (caller, call) =>
+      Effect.suspend(() => {
+        const tool = find(caller, call.name)
+        if (tool === undefined) return own.effectOf(caller, call)
+        return Effect.succeed(tool.front.permissions.require_approval ? "write" as const : "read" as const)
+      }),
+    call: (caller, call, emit) =>
+      Effect.suspend(() => {
+        const tool = find(caller, call.name)
+        if (tool === undefined) return own.call(caller, call, emit)
+        return Effect.flatMap(Effect.exit(run(tool, caller, call, emit)), (exit) => {
+          if (Exit.isSuccess(exit)) {
+            if (exit.value !== "") emit({ type: "text", delta: exit.value })
+            return Effect.succeed("success" as const)
+          }
+          if (Cause.isInterruptedOnly(exit.cause)) return Effect.interrupt
+          const failure = Cause.failureOption(exit.cause)
+          emit({ type: "text", delta: failure._tag === "Some" ? failure.value.message : bug })
+          return Effect.succeed("error" as const)
+        })
+      })
+  })
+}
+
+/** Adds them to the toolbox of a layer. */
+export const layer = <E, R>(own: Layer.Layer<Toolbox, E, R>): Layer.Layer<Toolbox, E, R | Catalog | Workspace> =>
+  Layer.effect(Toolbox, Effect.map(Effect.all([Toolbox, Catalog, Workspace]), (all) => make(...all))).pipe(
+    Layer.provide(own)
+  )
