@@ -1,6 +1,7 @@
 /** The whole host behind the channels. This is the only file that chooses an implementation for each service. */
 import { Duration, Effect, Layer, Redacted, type Scope } from "effect"
 import { join } from "node:path"
+import type { Webhook } from "../domain/Hook.ts"
 import { defaults, isLoopback, type Settings, trustsUserHeader, workspaceLimits } from "../domain/Settings.ts"
 import type { AgentRunner } from "../services/AgentRunner.ts"
 import type { ApiKeys } from "../services/ApiKeys.ts"
@@ -10,6 +11,7 @@ import type { DirectCalls } from "../services/DirectCalls.ts"
 import type { Elicitations } from "../services/Elicitations.ts"
 import type { EventLog } from "../services/EventLog.ts"
 import type { Files } from "../services/Files.ts"
+import type { Hook, Hooks } from "../services/Hooks.ts"
 import type { Hubs } from "../services/Hubs.ts"
 import type { Idempotency } from "../services/Idempotency.ts"
 import type { Jobs } from "../services/Jobs.ts"
@@ -55,6 +57,8 @@ import * as EventLogMemory from "./EventLog/Memory.ts"
 import * as EventLogSql from "./EventLog/Sql.ts"
 import * as FilesMemory from "./Files/Memory.ts"
 import * as FilesSql from "./Files/Sql.ts"
+import * as HooksChained from "./Hooks/Chained.ts"
+import * as HooksTold from "./Hooks/Noticed.ts"
 import * as HubsConfigured from "./Hubs/Configured.ts"
 import * as IdempotencyStored from "./Idempotency/Stored.ts"
 import * as JobsMemory from "./Jobs/Memory.ts"
@@ -130,6 +134,7 @@ export type Host =
   | Toolbox
   | Elicitations
   | Mcp
+  | Hooks
   | Skills
   | Hubs
   | Workspace
@@ -270,6 +275,8 @@ export interface EngineOptions extends
   readonly tools?: Extensions["tools"]
   readonly agents?: Extensions["agents"]
   readonly tasks?: Extensions["tasks"]
+  readonly hooks?: ReadonlyArray<Hook> | undefined
+  readonly webhooks?: ReadonlyArray<Webhook> | undefined
   /** In memory without it. */
   readonly workspace?: Layer.Layer<Workspace>
   /** How tools reach the web; without it they do not. */
@@ -358,6 +365,8 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(options.workspace ?? workspaceInMemory),
     Layer.provideMerge(AuthComposite.layer(options)),
     Layer.provideMerge(Layer.mergeAll(ApiKeysStored.layer, IdempotencyStored.layer, RotationStored.layer)),
+    Layer.provideMerge(HooksTold.layer),
+    Layer.provideMerge(Layer.provide(HooksChained.layerWith(options), options.outbound ?? unreachable)),
     Layer.provideMerge(parts)
   )
 
@@ -370,6 +379,8 @@ export interface Extensions {
   readonly agents?: ReadonlyArray<OwnAgent>
   /** Work that clients hand in and ask about later, made with `make` of `layers/OwnTasks/Task.ts`. */
   readonly tasks?: ReadonlyArray<OwnTaskKind>
+  /** What is asked and told at points of the server and of its runs, made with `make` of `http/channels/Hook.ts`. */
+  readonly hooks?: ReadonlyArray<Hook>
   /** The place of workspaces, instead of the one that the settings name. */
   readonly workspaces?: (settings: Settings) => Layer.Layer<Workspace>
 }
@@ -441,6 +452,8 @@ export const layer = (settings: Settings, extensions: Extensions = {}) => {
       tools: extensions.tools,
       agents: extensions.agents,
       tasks: extensions.tasks,
+      hooks: extensions.hooks,
+      webhooks: settings.hooks,
       workspace: (extensions.workspaces ?? workspaces)(settings),
       outbound,
       mailer: mailer(settings)

@@ -15,7 +15,7 @@ import { type Tool, Toolbox } from "../../services/Toolbox.ts"
 import type { Workspace } from "../../services/Workspace.ts"
 import * as Compaction from "./Compaction.ts"
 import * as CompactRun from "./CompactRun.ts"
-import { exceeded, failed, notOfSchema, timedOut, tooExpensive, tooLarge } from "./Endings.ts"
+import { exceeded, failed, notOfSchema, refused, timedOut, tooExpensive, tooLarge } from "./Endings.ts"
 import * as FilesOut from "./FilesOut.ts"
 import * as ModelCall from "./ModelCall.ts"
 import type * as Moving from "./Moving.ts"
@@ -226,7 +226,10 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
 
   return AgentRunner.of({
     run: (request, out) =>
-      inTime(Effect.catchTag(run(request, out), "ModelFailed", (error) => Effect.succeed<Reply.Outcome>(failed(error))))
+      inTime(Effect.catchTags(run(request, out), {
+        ModelFailed: (error) => Effect.succeed<Reply.Outcome>(failed(error)),
+        HookRefused: (error) => Effect.succeed<Reply.Outcome>(refused(error))
+      }))
   })
 })
 
