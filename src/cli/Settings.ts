@@ -34,7 +34,9 @@ export const variableOf = (name: SettingName) => `STOA_${name.toUpperCase()}`
 const flagOf = (name: SettingName) => `--${name.replaceAll("_", "-")}`
 
 /** Settings that may be given as a file: `STOA_VAULT_KEY_FILE`. */
-const secrets = ["database_url", "e2b_api_key", "smtp_url", "vault_key"] as const satisfies ReadonlyArray<SettingName>
+const secrets = ["database_url", "e2b_api_key", "hooks", "smtp_url", "vault_key"] as const satisfies ReadonlyArray<
+  SettingName
+>
 
 const fileVariableOf = (name: SettingName) => `${variableOf(name)}_FILE`
 
@@ -43,6 +45,10 @@ export const withoutOption: ReadonlyArray<readonly [variable: string, descriptio
   [variableOf("channels"), "Channels by name, as JSON: {\"chat_completions\": {\"mount\": \"/v1\"}}"],
   [variableOf("database_url"), "A PostgreSQL to use instead of the embedded database"],
   [variableOf("e2b_api_key"), "The key of the service of sandboxes (STOA_WORKSPACE=e2b)"],
+  [
+    variableOf("hooks"),
+    "Webhooks that are asked and told of runs, as JSON: [{\"url\": …, \"secret\": …, \"points\": …}]"
+  ],
   [variableOf("smtp_url"), "A mail server for notifications: smtps://user:password@host"],
   [variableOf("vault_key"), "The vault's keys, newest first (default: a key file in the data folder)"],
   ...secrets.map((name) => [fileVariableOf(name), `The same from a file`] as const)
@@ -84,6 +90,7 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   schedule_min_seconds: numberOf,
   retain_days: numberOf,
   channels: jsonOf,
+  hooks: jsonOf,
   channel_retain_hours: numberOf,
   max_connections: numberOf,
   keep_alive_seconds: numberOf,

@@ -77,6 +77,9 @@ const ToolResultOffloaded = custom("tool_result_offloaded", {
   ...Offloaded.fields
 })
 
+/** A hook of the operator has changed the arguments of a call before it was made. These are the ones that count. */
+const ToolCallChanged = custom("tool_call_changed", { ...reply, tool_call_id: ToolCallId, input: Schema.String })
+
 /** What an agent of the server's own program remembers in the session from here on. */
 const AgentState = custom("agent_state", { ...reply, state: JsonValue })
 
@@ -123,6 +126,7 @@ export const Custom = Schema.Union(
   TaskEnded,
   ContextCompacted,
   ToolResultOffloaded,
+  ToolCallChanged,
   AgentState,
   ElicitationRequested,
   ElicitationEnded

@@ -192,6 +192,7 @@ const changes: { readonly [K in Kind]: boolean } = {
   "CUSTOM task_ended": false,
   "CUSTOM context_compacted": true,
   "CUSTOM tool_result_offloaded": false,
+  "CUSTOM tool_call_changed": false,
   "CUSTOM agent_state": false,
   "CUSTOM elicitation_requested": false,
   "CUSTOM elicitation_ended": false,

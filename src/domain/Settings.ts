@@ -2,6 +2,7 @@
 import { Option, Schema, SchemaAST } from "effect"
 import { ChannelSettings } from "./Channel.ts"
 import { defaultFilesMegabytes } from "./File.ts"
+import { Webhooks } from "./Hook.ts"
 import { minIntervalSeconds } from "./Schedule.ts"
 import { Isolation, type WorkspaceLimits } from "./Workspace.ts"
 
@@ -113,6 +114,12 @@ const channelRetainHours = Schema.Number.pipe(Schema.between(0.01, 8_760)).annot
 const channels = ChannelSettings.annotations({
   description: "channels by their names, each true, false, or with any of mount (a path such as /v1, or nothing), "
     + "agent (a name or an id), idle_hours (0 to 87600) and options (all, or a list of names)"
+})
+
+const hooks = Webhooks.annotations({
+  description:
+    "a list of webhooks, each with a url, a secret (whsec_ and the base64 of 24 to 64 bytes) and points such "
+    + "as tool.before, and with or without a name, required (true or false) and timeout (seconds from 0.1 to 10)"
 })
 
 const scheduleMinSeconds = Schema.Number.pipe(Schema.between(0.1, 60)).annotations({
@@ -281,6 +288,8 @@ export const Settings = Schema.Struct({
   retain_days: Schema.optionalWith(retainDays, { exact: true, default: () => 0 }),
   /** Which channels are served, and where; those that are not named here are as they come. */
   channels: Schema.optionalWith(channels, { exact: true, default: () => ({}) }),
+  /** Webhooks that are asked or told at points of the server and of its runs. */
+  hooks: Schema.optionalWith(hooks, { exact: true, default: () => [] }),
   /** How long sessions are kept that a channel made for a single request. */
   channel_retain_hours: Schema.optionalWith(channelRetainHours, { exact: true, default: () => 24 }),
   /** The shortest time between two fires of one schedule. */

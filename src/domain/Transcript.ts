@@ -104,11 +104,14 @@ export const agentStateIn = (before: ReadonlyArray<Message>, reply: Message): un
     : before.findLast(({ finished_reason, metadata }) => finished_reason !== undefined && stateField in metadata))
     ?.metadata[stateField]
 
+/** Events of our own that change their reply. */
+const namesReply = new Set(["tool_result_offloaded", "tool_call_changed", "agent_state"])
+
 /** The reply that an event belongs to; most say it. */
 export const replyIdOf = (event: AgentEvent): string | undefined =>
   "reply_id" in event
     ? event.reply_id
-    : event.type === "CUSTOM" && (event.name === "tool_result_offloaded" || event.name === "agent_state")
+    : event.type === "CUSTOM" && namesReply.has(event.name) && "reply_id" in event.value
     ? event.value.reply_id
     : undefined
 
@@ -117,6 +120,10 @@ export const append = (draft: Draft, event: AgentEvent): Draft => {
   if (event.type === "CUSTOM") {
     if (event.name === "agent_state" && event.value.reply_id === draft.id) {
       return draft.with({ metadata: withState(draft.metadata, event.value.state) })
+    }
+    if (event.name === "tool_call_changed" && event.value.reply_id === draft.id) {
+      const { input, tool_call_id } = event.value
+      return draft.change("tool_call", tool_call_id, (call): ToolCallBlock => ({ ...call, input }))
     }
     if (event.name !== "tool_result_offloaded" || event.value.reply_id !== draft.id) return draft
     const { characters, path, shown, tool_call_id } = event.value

@@ -1,6 +1,7 @@
 /** The whole host behind the channels. This is the only file that chooses an implementation for each service. */
 import { Duration, Effect, Layer, Redacted, type Scope } from "effect"
 import { join } from "node:path"
+import type { Webhook } from "../domain/Hook.ts"
 import { defaults, isLoopback, type Settings, trustsUserHeader, workspaceLimits } from "../domain/Settings.ts"
 import type { A2aPushes } from "../services/A2aPushes.ts"
 import type { AgentRunner } from "../services/AgentRunner.ts"
@@ -12,6 +13,7 @@ import type { DirectCalls } from "../services/DirectCalls.ts"
 import type { Elicitations } from "../services/Elicitations.ts"
 import type { EventLog } from "../services/EventLog.ts"
 import type { Files } from "../services/Files.ts"
+import type { Hook, Hooks } from "../services/Hooks.ts"
 import type { Hubs } from "../services/Hubs.ts"
 import type { Idempotency } from "../services/Idempotency.ts"
 import type { Jobs } from "../services/Jobs.ts"
@@ -60,6 +62,8 @@ import * as EventLogMemory from "./EventLog/Memory.ts"
 import * as EventLogSql from "./EventLog/Sql.ts"
 import * as FilesMemory from "./Files/Memory.ts"
 import * as FilesSql from "./Files/Sql.ts"
+import * as HooksChained from "./Hooks/Chained.ts"
+import * as HooksTold from "./Hooks/Noticed.ts"
 import * as HubsConfigured from "./Hubs/Configured.ts"
 import * as IdempotencyStored from "./Idempotency/Stored.ts"
 import * as JobsMemory from "./Jobs/Memory.ts"
@@ -140,6 +144,7 @@ export type Host =
   | Toolbox
   | Elicitations
   | Mcp
+  | Hooks
   | Skills
   | Hubs
   | Workspace
@@ -284,6 +289,8 @@ export interface EngineOptions extends
   readonly tasks?: Extensions["tasks"]
   /** What the operator has defined; nothing without it. */
   readonly catalog?: Layer.Layer<Catalog>
+  readonly hooks?: ReadonlyArray<Hook> | undefined
+  readonly webhooks?: ReadonlyArray<Webhook> | undefined
   /** In memory without it. */
   readonly workspace?: Layer.Layer<Workspace>
   /** How tools reach the web; without it they do not. */
@@ -382,6 +389,8 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(AuthComposite.layer(options)),
     Layer.provideMerge(Layer.mergeAll(ApiKeysStored.layer, IdempotencyStored.layer, RotationStored.layer)),
     Layer.provideMerge(CatalogStored.layer),
+    Layer.provideMerge(HooksTold.layer),
+    Layer.provideMerge(Layer.provide(HooksChained.layerWith(options), options.outbound ?? unreachable)),
     Layer.provideMerge(Layer.merge(parts, options.catalog ?? CatalogMemory.layer))
   )
 
@@ -394,6 +403,8 @@ export interface Extensions {
   readonly agents?: ReadonlyArray<OwnAgent>
   /** Work that clients hand in and ask about later, made with `make` of `layers/OwnTasks/Task.ts`. */
   readonly tasks?: ReadonlyArray<OwnTaskKind>
+  /** What is asked and told at points of the server and of its runs, made with `make` of `http/channels/Hook.ts`. */
+  readonly hooks?: ReadonlyArray<Hook>
   /** The place of workspaces, instead of the one that the settings name. */
   readonly workspaces?: (settings: Settings) => Layer.Layer<Workspace>
 }
@@ -473,6 +484,8 @@ export const layer = (settings: Settings, extensions: Extensions = {}) => {
       tasks: extensions.tasks,
       ...settings.definitions_dir !== undefined &&
         { catalog: CatalogFiles.layer(definitionsOf(settings.definitions_dir, extensions)) },
+      hooks: extensions.hooks,
+      webhooks: settings.hooks,
       workspace: (extensions.workspaces ?? workspaces)(settings),
       outbound,
       mailer: mailer(settings)

@@ -17,6 +17,7 @@ import * as ReadinessLocal from "../../layers/Readiness/Local.ts"
 import { BackgroundTasks } from "../../services/BackgroundTasks.ts"
 import { DirectCalls } from "../../services/DirectCalls.ts"
 import { Fatal, type StorageEnded } from "../../services/Fatal.ts"
+import { Hooks } from "../../services/Hooks.ts"
 import { Jobs } from "../../services/Jobs.ts"
 import { OwnTasks } from "../../services/OwnTasks.ts"
 import { Readiness } from "../../services/Readiness.ts"
@@ -63,6 +64,7 @@ const run = (
     const waker = yield* Waker
     const ownTasks = yield* OwnTasks
     const readiness = yield* Readiness
+    const hooks = yield* Hooks
     const { address } = yield* HttpServer.HttpServer
     const port = address._tag === "TcpAddress" ? address.port : settings.port
     const key = yield* firstKey
@@ -78,12 +80,14 @@ const run = (
           const seconds = isEnded ? 0 : settings.drain_seconds
           return stage("waiting for runs", Effect.zip(owner.drain(seconds), calls.drain(seconds), { concurrent: true }))
         }),
+        Effect.zipRight(stage("telling hooks", hooks.stop({ url: urlOf(settings, port) }))),
         Effect.zipRight(stage("ending streams", rooms.close("stopping"))),
         Effect.zipRight(stage("closing connections", closeConnections(node))),
         // The finalizers of the server, the engine and the database run after this one.
         Effect.zipRight(stage("closing the database", Effect.void))
       )
     )
+    yield* Effect.mapError(hooks.start({ url: urlOf(settings, port) }), ({ message }) => new CannotListen({ message }))
     // First: the runs that go on then tell of them.
     yield* tasks.recover
     yield* owner.recover

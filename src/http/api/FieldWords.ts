@@ -292,6 +292,7 @@ export const fields: Readonly<Record<string, string>> = {
 
   "AgentData.code":
     "The code of the server's own program that answers in the place of a model. Agents that users make have none.",
+  "CUSTOM_tool_call_changed.value.input": "The arguments that count, as JSON.",
   "CUSTOM_agent_state.value.state": "All that it remembers, as JSON of its own form.",
   "CUSTOM_context_compacted.value.blocks": "How many blocks of that message it stands for; null for all.",
   "CUSTOM_context_compacted.value.reason":

@@ -49,6 +49,7 @@ export const schemas: Readonly<Record<string, string>> = {
   CUSTOM_task_ended: "A background task has come to its end.",
   CUSTOM_state_updated:
     "The permissions of the session, or the agent's to-do list, have changed: both as they are now.",
+  CUSTOM_tool_call_changed: "A hook of the operator has changed the arguments of a call before it was made.",
   CUSTOM_tool_result_offloaded:
     "Models are shown the beginning and the last words of this result, and told where the whole is.",
   CUSTOM_user_message: "An input as every subscriber sees it.",

@@ -3,23 +3,23 @@
  * request bring. It stands around the `SessionHub` that the channel's handlers get, so that no
  * channel has to do anything for it; without hooks and limits the channel gets the hub itself.
  */
-import { Cause, Clock, Context, Duration, Effect, Layer, Schema } from "effect"
-import { ChatInput, type ChatRequest, isAnswer } from "../../domain/Chat.ts"
-import { Invalid, LimitReached, Unavailable } from "../../domain/Errors.ts"
+import { Cause, Context, Duration, Effect, Layer } from "effect"
+import type { ChatRequest } from "../../domain/Chat.ts"
+import { Invalid } from "../../domain/Errors.ts"
 import type { ContentBlock, Message } from "../../domain/Message.ts"
-import { OutputSchema } from "../../domain/OutputSchema.ts"
-import { ClientToolsInput, ToolChoice } from "../../domain/Tool.ts"
+import * as RunChange from "../../domain/RunChange.ts"
+import * as HookCall from "../../services/HookCall.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
-import type { About, Change, Hook, OfRun, Part, Refusal, Reply, Sent } from "./Hook.ts"
+import type { About, Hook, OfRun, Part, Reply, Sent } from "./Hook.ts"
+
+export const { asking, late, malformed } = HookCall
+
+export type Problem = HookCall.Problem
 
 /** How long a hook may take: before a run or with its reply, and with one event of a stream. */
-export const patience = { whole: Duration.seconds(10), update: Duration.seconds(2) }
+export const patience = { whole: HookCall.patience, update: Duration.seconds(2) }
 
-/** A hook that holds the thread for so many milliseconds is told of in the log: everybody else waits then. */
-const slow = 100
-
-/** Most characters of what a run hook puts in the place of an input, and of a reply after its hooks. */
-const maxInput = 1024 * 1024
+/** Most characters of a reply after its hooks. */
 const maxReply = 8 * 1024 * 1024
 
 /** Options of a request that change what an agent does, beside the parameters of its model. */
@@ -41,114 +41,12 @@ export class Hooks extends Context.Reference<Hooks>()("stoa/http/channels/Hooks"
   defaultValue: (): Hooking => ({ channel: "", hooks: [], options: "all" })
 }) {}
 
-export type Problem = Refusal | Unavailable
-
-const broken = (code: string, detail: string) => new Unavailable({ code, detail, retry_after: 10 })
-
-export const late: Unavailable = broken(
-  "hook_timeout",
-  "A hook of this server did not answer in time, so the request was not served."
-)
-
-/** The reason is the operator's to read, in the log. */
-const failed = broken("hook_failed", "A hook of this server broke, so the request was not served.")
-
-const isRefusal = Schema.is(Schema.Union(Invalid, LimitReached))
-
-/** Logs what a hook did wrong. */
-const complain = (hook: Hook, what: string, cause?: Cause.Cause<unknown>) =>
-  Effect.annotateLogs(
-    cause === undefined ? Effect.logError(what) : Effect.logError(what, cause),
-    { hook: hook.name }
-  )
-
-/** Its answer has not the form that it should have. */
-export const malformed = (hook: Hook, what: string): Effect.Effect<never, Unavailable> =>
-  Effect.zipRight(complain(hook, `A hook has answered with ${what}`), Effect.fail(failed))
-
 /** What is told where a hook's answer has ended something, and broke what had to read it. */
 export const problemOf = (cause: Cause.Cause<Problem>): Effect.Effect<Problem> => {
   const failure = Cause.failureOption(cause)
   return failure._tag === "Some"
     ? Effect.succeed(failure.value)
-    : Effect.as(Effect.logError("What a hook has answered could not be read", cause), failed)
-}
-
-/** Its answer is read within this: what breaks here is the answer. */
-const reading = <A>(hook: Hook, read: Effect.Effect<A, Problem>): Effect.Effect<A, Problem> =>
-  Effect.catchAllDefect(
-    read,
-    (defect) =>
-      Effect.zipRight(
-        complain(hook, "A hook has answered with what cannot be read", Cause.die(defect)),
-        Effect.fail(failed)
-      )
-  )
-
-/** What the hook answers, or a failure that may be shown: after `wait` it is left alone, and whatever it breaks with is one. */
-export const asking = <A>(
-  hook: Hook,
-  wait: Duration.Duration,
-  ask: () => Effect.Effect<A, Refusal>
-): Effect.Effect<A, Problem> =>
-  Effect.gen(function*() {
-    const started = yield* Clock.currentTimeMillis
-    // What it does before it waits for anything holds the thread.
-    const asked = yield* Effect.try({ try: ask, catch: (error) => Cause.die(error) }).pipe(
-      Effect.catchAll((cause) => Effect.zipRight(complain(hook, "A hook has thrown", cause), Effect.fail(failed)))
-    )
-    const held = (yield* Clock.currentTimeMillis) - started
-    if (held > slow) yield* complain(hook, `A hook has held up all of the server for ${held} ms`)
-    return yield* asked
-  }).pipe(
-    // Whoever does not let himself be interrupted goes on alone; the request waits no longer. A request whose beginning
-    // cannot be interrupted can be while it waits here: nothing of it is stored yet.
-    Effect.disconnect,
-    Effect.interruptible,
-    Effect.timeoutFail({ duration: Duration.min(hook.patience ?? wait, wait), onTimeout: () => late }),
-    Effect.tapError((problem) => problem === late ? complain(hook, "A hook did not answer in time") : Effect.void),
-    Effect.catchAllCause((cause): Effect.Effect<never, Problem> => {
-      const failure = Cause.failureOption(cause)
-      if (failure._tag === "Some") {
-        return failure.value === late || failure.value === failed || isRefusal(failure.value)
-          ? Effect.fail(failure.value)
-          : malformed(hook, "an error that is none of its own")
-      }
-      return Cause.isInterruptedOnly(cause)
-        ? Effect.failCause(cause as Cause.Cause<never>)
-        : Effect.zipRight(complain(hook, "A hook broke", cause), Effect.fail(failed))
-    })
-  )
-
-const isInput = Schema.is(Schema.typeSchema(ChatInput))
-const isTools = Schema.is(ClientToolsInput)
-const isChoice = Schema.is(ToolChoice)
-const isOutput = Schema.is(OutputSchema)
-
-type Asked = { readonly [Name in keyof Change]-?: Change[Name] | undefined }
-
-/** Characters of the texts of messages; their files have limits of their own. */
-const charactersOf = (input: ChatInput): number => {
-  if (input === null || isAnswer(input)) return 0
-  const messages = "role" in input ? [input] : input
-  return messages.reduce(
-    (sum, { content }) =>
-      sum + (typeof content === "string" ?
-        content.length :
-        content.reduce((all, block) => all + (block.type === "text" ? block.text.length : 0), 0)),
-    0
-  )
-}
-
-/** What is wrong with what a run hook has answered. */
-const problemIn = ({ input, instructions, output_schema, tool_choice, tools }: Asked): string | undefined => {
-  if (instructions !== undefined && typeof instructions !== "string") return "instructions that are no text"
-  if ((instructions?.length ?? 0) > maxInput) return "instructions that are too long"
-  if (input !== undefined && !isInput(input)) return "an input that is none"
-  if (input !== undefined && charactersOf(input) > maxInput) return "an input that is too long"
-  if (tools !== undefined && !isTools(tools)) return "tools that are none"
-  if (tool_choice !== undefined && !isChoice(tool_choice)) return "a tool_choice that is none"
-  return output_schema === undefined || isOutput(output_schema) ? undefined : "an output_schema that is none"
+    : Effect.as(Effect.logError("What a hook has answered could not be read", cause), HookCall.failed)
 }
 
 /** The request after all run hooks, each of which sees what the one before has made of it. */
@@ -157,19 +55,14 @@ const changed = (hooks: ReadonlyArray<Hook>, sent: Sent): Effect.Effect<Sent, Pr
     hooks,
     sent,
     (before, hook) =>
-      hook.run === undefined ? Effect.succeed(before) : reading(
+      hook.run === undefined ? Effect.succeed(before) : HookCall.reading(
         hook,
         Effect.flatMap(
           asking(hook, patience.whole, () => hook.run!(before)),
           (change) => {
             if (change === undefined) return Effect.succeed(before)
-            if (typeof change !== "object" || change === null) return malformed(hook, "no object")
-            const { input, instructions, output_schema, tool_choice, tools } = change
-            const asked = { input, instructions, output_schema, tool_choice, tools }
-            const wrong = problemIn(asked)
-            if (wrong !== undefined) return malformed(hook, wrong)
-            const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined))
-            return Effect.succeed<Sent>({ ...before, ...given })
+            const after = RunChange.changed(before, change)
+            return typeof after === "string" ? malformed(hook, after) : Effect.succeed(after)
           }
         )
       )
@@ -193,7 +86,7 @@ export const replied = (
     hooks,
     reply,
     (before, hook) =>
-      hook.response === undefined ? Effect.succeed(before) : reading(
+      hook.response === undefined ? Effect.succeed(before) : HookCall.reading(
         hook,
         Effect.flatMap(
           asking(hook, patience.whole, () => hook.response!(before, about)),

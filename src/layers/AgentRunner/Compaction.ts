@@ -13,8 +13,10 @@ import type { ChatModelConfig } from "../../domain/Model.ts"
 import { tokensIn, tokensOf } from "../../domain/Tokens.ts"
 import { noUsage } from "../../domain/Usage.ts"
 import type { Out, ReplyRequest } from "../../services/AgentRunner.ts"
+import type { HookRefused } from "../../services/Hooks.ts"
 import { type ModelFailed, type ModelPart, Models, type ToolSpec } from "../../services/Models.ts"
 import { now } from "../../services/Now.ts"
+import * as HookedModel from "./HookedModel.ts"
 import * as Meter from "./Meter.ts"
 import * as Summary from "./Summary.ts"
 
@@ -44,7 +46,7 @@ const tries = 3
 const maxOverflows = 3
 const maxFailures = 2
 
-const isTooLong = ({ type }: ModelFailed) => type === "context_length"
+const isTooLong = (error: HookRefused | ModelFailed) => error._tag === "ModelFailed" && error.type === "context_length"
 
 /** What a run knows of its context, from one model call to the next. */
 export interface Given {
@@ -73,6 +75,7 @@ export const messagesFor = ({ context }: ReplyRequest, { compaction }: Given, re
 
 export const make = Effect.gen(function*() {
   const models = yield* Models
+  const hookedModel = yield* HookedModel.make
 
   const sizeOf = (owner: ReplyRequest["session"]["user_id"], { credential_id, model, type }: ChatModelConfig) =>
     Effect.match(models.card(type, model, { owner, credential_id }), {
@@ -92,7 +95,7 @@ export const make = Effect.gen(function*() {
 
   /** Asks for one summary. Undefined when nothing in the answer is one. */
   const ask = Effect.fnUntraced(function*(
-    { agent, session }: ReplyRequest,
+    { agent, run, session }: ReplyRequest,
     out: Out,
     fallbacks: ReadonlyArray<ChatModelConfig>,
     asked: Omit<Summary.Asked, "at" | "config">
@@ -100,32 +103,39 @@ export const make = Effect.gen(function*() {
     const config = session.config.chat_model_config!
     const { context_config } = agent.data
     const meter = Meter.make({ out, reply_id: out.reply().id, clock: yield* Effect.clock, purpose: "compaction" })
-    const messages = Summary.requestOf({ ...asked, config: context_config, at: yield* now })
+    const hooked = yield* hookedModel({ run }, config, "compaction", {
+      messages: Summary.requestOf({ ...asked, config: context_config, at: yield* now }),
+      system: Summary.system,
+      tools: []
+    })
     let answer = ""
     let finish: Finish = { type: "finish", reason: "other", usage: noUsage }
     meter.begin(config)
-    yield* models.stream({
-      owner: session.user_id,
-      config,
-      fallbacks,
-      system: Summary.system,
-      messages,
-      tools: [],
-      output: { name: Summary.outputName, schema: context_config.summary_schema }
-    }, (part) => {
-      if (part.type === "retry") meter.retry()
-      else if (part.type === "switch") meter.switch(part)
-      else if (part.type === "charged") meter.charged(part)
-      else {
-        meter.come()
-        if (part.type === "finish") finish = part
-        else if (part.type === "text" && answer.length < Summary.maxAnswer) answer += part.delta
-      }
-      return out.behind()
-    }).pipe(
-      Effect.tapError(({ type }) =>
+    yield* hooked.around(
+      models.stream({
+        owner: session.user_id,
+        config,
+        fallbacks,
+        system: hooked.system,
+        messages: hooked.messages,
+        tools: [],
+        output: { name: Summary.outputName, schema: context_config.summary_schema }
+      }, (part) => {
+        if (part.type === "retry") meter.retry()
+        else if (part.type === "switch") meter.switch(part)
+        else if (part.type === "charged") meter.charged(part)
+        else {
+          meter.come()
+          if (part.type === "finish") finish = part
+          else if (part.type === "text" && answer.length < Summary.maxAnswer) answer += part.delta
+        }
+        return out.behind()
+      }),
+      () => finish.usage
+    ).pipe(
+      Effect.tapError((error) =>
         Effect.sync(() => {
-          meter.failed(type)
+          meter.failed(HookedModel.kindOf(error))
           meter.broke()
         })
       )
@@ -142,7 +152,10 @@ export const make = Effect.gen(function*() {
     fallbacks: ReadonlyArray<ChatModelConfig>,
     { before, messages, tokens }: Omit<Summary.Asked, "at" | "config">
   ) => {
-    const attempt = (left: number, room: number): Effect.Effect<Summary.Summary | undefined, ModelFailed> =>
+    const attempt = (
+      left: number,
+      room: number
+    ): Effect.Effect<Summary.Summary | undefined, HookRefused | ModelFailed> =>
       Effect.catchIf(
         ask(request, out, fallbacks, { before, messages, tokens: room }),
         (error) => isTooLong(error) && left > 1,
@@ -259,11 +272,12 @@ export const make = Effect.gen(function*() {
       const plan = planFor(request, out, given, reserve_ratio * size, size)
       if (plan === undefined || (messages.length < most && plan.removed < leastFreed * size)) return
       const how = { reason: "size" as const, tokens_before: before }
-      const isMade = given.failures < maxFailures && (yield* Effect.catchTag(
-        replace(request, out, given, fallbacks, plan, how, size),
-        "ModelFailed",
-        (error) => failedSummary(request, error.message)
-      ))
+      const isMade = given.failures < maxFailures &&
+        (yield* Effect.catchTags(replace(request, out, given, fallbacks, plan, how, size), {
+          ModelFailed: (error) => failedSummary(request, error.message),
+          // Without a summary the context is cut: a run does not end because a hook lets nothing be summarised.
+          HookRefused: (error) => failedSummary(request, error.message)
+        }))
       if (isMade) return
       given.failures++
       if (before >= bearable * size || messages.length >= maxMessages - 1) {
@@ -293,11 +307,11 @@ export const make = Effect.gen(function*() {
         planFor(request, out, given, 0, Infinity)
       if (plan === undefined) return
       const how = { reason: "overflow" as const, tokens_before: before }
-      const isMade = yield* Effect.catchTag(
-        replace(request, out, given, fallbacks, plan, how, size),
-        "ModelFailed",
-        (error) => failedSummary(request, error.message)
-      )
+      const isMade = yield* Effect.catchTags(replace(request, out, given, fallbacks, plan, how, size), {
+        ModelFailed: (error) => failedSummary(request, error.message),
+        // Without a summary the context is cut: a run does not end because a hook lets nothing be summarised.
+        HookRefused: (error) => failedSummary(request, error.message)
+      })
       if (!isMade) yield* truncate(request, out, given, plan, how)
     }),
 

@@ -2,6 +2,7 @@
 import type * as Reply from "../../domain/Reply.ts"
 import { errorTypeOf } from "../../domain/RunError.ts"
 import { stopFields } from "../../domain/Stop.ts"
+import type { HookRefused } from "../../services/Hooks.ts"
 import type { ModelFailed } from "../../services/Models.ts"
 
 export const exceeded = ({ stop }: Reply.Reply): Reply.Ending => ({
@@ -16,6 +17,17 @@ export const failed = ({ category, message, retryable, type }: ModelFailed): Rep
   error: { type: errorTypeOf(type), code: type, message, retryable },
   ...(type === "content_policy" &&
     stopFields({ reason: "content_filter", details: category === undefined ? undefined : { category } }))
+})
+
+/** A hook of the operator lets the model not be called. */
+export const refused = ({ code, message }: HookRefused): Reply.Ending => ({
+  finished_reason: "error",
+  error: {
+    type: code === "hook_refused" ? "permission" : "internal",
+    code,
+    message,
+    retryable: code !== "hook_refused"
+  }
 })
 
 export const timedOut = (seconds: number): Reply.Ending => ({

@@ -15,7 +15,7 @@ import { type Tool, Toolbox } from "../../services/Toolbox.ts"
 import type { Workspace } from "../../services/Workspace.ts"
 import * as Compaction from "./Compaction.ts"
 import * as CompactRun from "./CompactRun.ts"
-import { exceeded, failed, notOfSchema, tooExpensive, tooLarge } from "./Endings.ts"
+import { exceeded, failed, notOfSchema, refused, tooExpensive, tooLarge } from "./Endings.ts"
 import * as FilesOut from "./FilesOut.ts"
 import { inTime } from "./InTime.ts"
 import * as ModelCall from "./ModelCall.ts"
@@ -220,7 +220,10 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
   return AgentRunner.of({
     run: (request, out) =>
       inTime(
-        Effect.catchTag(run(request, out), "ModelFailed", (error) => Effect.succeed<Reply.Outcome>(failed(error))),
+        Effect.catchTags(run(request, out), {
+          ModelFailed: (error) => Effect.succeed<Reply.Outcome>(failed(error)),
+          HookRefused: (error) => Effect.succeed<Reply.Outcome>(refused(error))
+        }),
         request.run,
         run_seconds
       )

@@ -8,6 +8,7 @@ import type { Run } from "../../domain/Run.ts"
 import type { Session } from "../../domain/Session.ts"
 import { noUsage } from "../../domain/Usage.ts"
 import type { Out, ReplyRequest } from "../../services/AgentRunner.ts"
+import type { HookRefused } from "../../services/Hooks.ts"
 import { type ModelFailed, type ModelPart, Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import type { Tool } from "../../services/Toolbox.ts"
@@ -15,6 +16,7 @@ import * as Blocks from "./Blocks.ts"
 import * as Compaction from "./Compaction.ts"
 import * as FilesIn from "./FilesIn.ts"
 import * as FilesOut from "./FilesOut.ts"
+import * as HookedModel from "./HookedModel.ts"
 import * as Meter from "./Meter.ts"
 
 type Finish = Extract<ModelPart, { readonly type: "finish" }>
@@ -30,9 +32,9 @@ export const systemOf = ({ data }: Agent, { instructions }: Run, tools: Readonly
 const choiceOf = ({ tool_choice }: Run, { rounds }: Reply.Reply) =>
   tool_choice === undefined || (rounds > 0 && tool_choice !== "none") ? {} : { tool_choice }
 
-const noteOn = (meter: ReturnType<typeof Meter.make>, cause: Cause.Cause<ModelFailed>) => {
+const noteOn = (meter: ReturnType<typeof Meter.make>, cause: Cause.Cause<ModelFailed | HookRefused>) => {
   const failure = Cause.failureOption(cause)
-  if (failure._tag === "Some") meter.failed(failure.value.type)
+  if (failure._tag === "Some") meter.failed(HookedModel.kindOf(failure.value))
   else if (!Cause.isInterruptedOnly(cause)) meter.failed("internal")
 }
 
@@ -48,12 +50,13 @@ export const make = Effect.fnUntraced(function*(
   compaction: Effect.Effect.Success<typeof Compaction.make>
 ) {
   const models = yield* Models
+  const hooked = yield* HookedModel.make
   const newId = yield* NewId
   const withFiles = yield* FilesIn.make(options)
 
   /** Answers whether the model has answered; it has not when it refused the context as too long and can be given less. */
   return Effect.fnUntraced(
-    function*(request: ReplyRequest, out: Out, given: Compaction.Given, tools: ReadonlyArray<Tool>) {
+    function*(request: ReplyRequest, out: Out, given: Compaction.Given, listed: ReadonlyArray<Tool>) {
       const { agent, run, session } = request
       const config = session.config.chat_model_config
       const { message } = out.reply()
@@ -62,6 +65,11 @@ export const make = Effect.fnUntraced(function*(
         return yield* Effect.die(new Error("A run was started in a session without a model"))
       }
       const fallbacks = fallbacksOf(session, agent)
+      const { around, messages, system, tools } = yield* hooked(request, config, "answer", {
+        messages: Compaction.messagesFor(request, given, message),
+        system: systemOf(agent, run, listed),
+        tools: [...listed, ...agent.data.client_tools, ...run.tools]
+      })
       const clock = yield* Effect.clock
       const meter = Meter.make({ out, reply_id, clock })
       meter.begin(config)
@@ -73,15 +81,14 @@ export const make = Effect.fnUntraced(function*(
       })
       let finish: Finish = { type: "finish", reason: "other", usage: noUsage }
       const outlet = filesOut.outlet(session)
-      const messages = Compaction.messagesFor(request, given, message)
       const isAnswered = yield* withFiles(session.user_id, messages, (messages) =>
         models.stream({
           owner: session.user_id,
           config,
           fallbacks,
-          system: systemOf(agent, run, tools),
+          system,
           messages,
-          tools: [...tools, ...agent.data.client_tools, ...run.tools],
+          tools,
           ...choiceOf(run, out.reply()),
           ...(run.output_schema !== undefined && { output: { schema: run.output_schema } })
         }, (part) => {
@@ -101,16 +108,17 @@ export const make = Effect.fnUntraced(function*(
           }
           return out.behind()
         }), agent.data.context_config.max_image_num).pipe(
+          (making) => around(making, () => finish.usage),
           Effect.zipRight(outlet.settled),
           // Nothing that still waits for its file may come out behind the end of the call.
           Effect.onError((cause) => Cause.isInterrupted(cause) ? outlet.stop : outlet.settled),
           Effect.tapErrorCause((cause) => Effect.sync(() => noteOn(meter, cause))),
-          Effect.tapError(({ message, retryable, type }) =>
+          Effect.tapError((error) =>
             Effect.logWarning("A model call failed").pipe(
               Effect.annotateLogs({
-                error: message,
-                error_type: type,
-                retryable,
+                error: error.message,
+                error_type: HookedModel.kindOf(error),
+                retryable: error._tag === "ModelFailed" && error.retryable,
                 provider: config.type,
                 model: config.model,
                 tenant: run.user_id,
@@ -121,7 +129,9 @@ export const make = Effect.fnUntraced(function*(
           ),
           Effect.as(true),
           Effect.catchIf(
-            ({ type }) => type === "context_length" && !meter.hasCome() && compaction.canShorten(request, out, given),
+            (error) =>
+              error._tag === "ModelFailed" && error.type === "context_length" && !meter.hasCome() &&
+              compaction.canShorten(request, out, given),
             () => Effect.succeed(false)
           )
         )

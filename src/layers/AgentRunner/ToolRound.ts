@@ -13,6 +13,7 @@ import { NewId } from "../../services/NewId.ts"
 import { nextTurn } from "../../services/NextTurn.ts"
 import { type Tool, Toolbox, type WorkingFolder } from "../../services/Toolbox.ts"
 import * as FilesOut from "./FilesOut.ts"
+import * as HookedTool from "./HookedTool.ts"
 import * as Moving from "./Moving.ts"
 import type * as ToolCall from "./ToolCall.ts"
 
@@ -33,6 +34,7 @@ export const make = Effect.fnUntraced(function*(
   filesOut: Effect.Effect.Success<typeof FilesOut.make>
 ) {
   const toolbox = yield* Toolbox
+  const hooked = yield* HookedTool.make
   const callTool = Moving.make({ limits, tasks: yield* BackgroundTasks, filesOut, newId: yield* NewId })
 
   const runTool = Effect.fnUntraced(function*(
@@ -50,7 +52,7 @@ export const make = Effect.fnUntraced(function*(
     const made: Moving.Made = new Map()
     const state = yield* callTool(request, out, {
       call,
-      run: (emit) => toolbox.call({ session, agent, folder }, call, emit),
+      run: (emit) => hooked.around(request, call, (emit) => toolbox.call({ session, agent, folder }, call, emit), emit),
       emit: (part) => {
         if (part.type === "text") {
           out.emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: part.delta })
@@ -118,9 +120,11 @@ export const make = Effect.fnUntraced(function*(
     )
     // Before anything else: nobody is asked about such a call, and no client gets it.
     for (const draft of Reply.refuseCalls(out.reply())) out.emit(draft)
+    const verdicts = yield* hooked.before(request, Reply.unanswered(out.reply().message), (name) => external.has(name))
     const run: Array<Ready> = []
     const outside: Array<ToolCallBlock> = []
-    for (const call of Reply.unanswered(out.reply().message)) {
+    for (const made of Reply.unanswered(out.reply().message)) {
+      const { call, said } = HookedTool.changed(made, verdicts.get(made.id))
       if (call.state === "submitted") continue
       if (call.state === "finished") {
         deny(out, call, "The user did not allow this call.")
@@ -131,13 +135,23 @@ export const make = Effect.fnUntraced(function*(
       if (call.input.length > longInput) yield* nextTurn
       // The call is run in the folder that it is decided on for, whatever other calls change meanwhile.
       const folder = external.has(call.name) ? undefined : yield* toolbox.folderOf(request, call)
-      const verdict = decide(
-        permission_context,
-        { name: call.name, input: call.input, effect, own: !external.has(call.name) },
-        { confirmed: call.state === "allowed", ...folder }
+      // What a person has allowed is the call as it was then.
+      const confirmed = call.state === "allowed" && call.input === made.input
+      const verdict = HookedTool.stricter(
+        decide(
+          permission_context,
+          { name: call.name, input: call.input, effect, own: !external.has(call.name) },
+          { confirmed, ...folder }
+        ),
+        said,
+        { confirmed, mode: permission_context.mode, name: call.name }
       )
       // Permission was asked for already; but a rule that came with another answer may allow the call now.
       if (call.state === "asking" && verdict.decision !== "allow") continue
+      if (call.input !== made.input) {
+        const value = { reply_id: out.reply().id, tool_call_id: call.id, input: call.input }
+        out.emit({ type: "CUSTOM", name: "tool_call_changed", value })
+      }
       if (verdict.decision === "deny") deny(out, call, verdict.why)
       else if (verdict.decision === "ask") ask(out, call, verdict.suggested_rules)
       else if (external.has(call.name)) outside.push(call)

@@ -14,6 +14,7 @@ import { noUsage } from "../../domain/Usage.ts"
 import { BackgroundTasks } from "../../services/BackgroundTasks.ts"
 import { AppendRefused, EventLog } from "../../services/EventLog.ts"
 import { Files } from "../../services/Files.ts"
+import { Hooks } from "../../services/Hooks.ts"
 import { Models } from "../../services/Models.ts"
 import { NewId } from "../../services/NewId.ts"
 import { timestampOf } from "../../services/Now.ts"
@@ -124,6 +125,40 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
   const newId = yield* NewId
   const toolbox = yield* Toolbox
   const tasks = yield* BackgroundTasks
+  const hooks = yield* Hooks
+
+  /** The request as the hooks want it. Files that they bring are stored as well. */
+  const asked = Effect.fnUntraced(function*(owner: UserId, before: ChatRequest, origin: Origin | undefined) {
+    const { agent_id, session_id, ...rest } = before
+    const { input, instructions, output_schema, tool_choice, tools } = yield* hooks.beforeRun({
+      owner,
+      agent_id,
+      session_id,
+      source: origin?.source ?? "user",
+      source_id: origin?.source_id ?? null,
+      input: rest.input,
+      output_schema: rest.output_schema,
+      tool_choice: rest.tool_choice,
+      tools: rest.tools,
+      instructions: origin?.instructions ?? "",
+      history: origin?.history ?? [],
+      retried_from: origin?.retried_from ?? null,
+      compact: origin?.compact === true
+    })
+    const changed: ChatRequest = {
+      agent_id,
+      session_id,
+      on_busy: rest.on_busy,
+      input,
+      tools,
+      ...(tool_choice !== undefined && { tool_choice }),
+      ...(output_schema !== undefined && { output_schema })
+    }
+    return {
+      instructions: instructions === "" ? undefined : instructions,
+      request: input === before.input ? changed : yield* takeFiles(owner, changed)
+    }
+  })
 
   /** Tries again when another process was first: a new room knows what that one did. */
   const again = <A, E>(attempt: Effect.Effect<A, E | AppendRefused>) =>
@@ -172,7 +207,10 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
       const session = yield* storage.sessions.get(user_id, given.session_id)
       if (session.agent_id !== given.agent_id) return yield* NotFound.of("Session", given.session_id)
       // Files are stored before the log can name them. What is stored and then not named is removed by the upkeep.
-      const request = yield* takeFiles(user_id, given)
+      const taken = yield* takeFiles(user_id, given)
+      const { instructions, request } = hooks.has("run.before") && !isAnswer(taken.input)
+        ? yield* asked(user_id, taken, origin)
+        : { instructions: origin?.instructions, request: taken }
       const agent = yield* storage.agents.get(user_id, session.agent_id)
       const isCode = agent.data.code !== undefined
       const config = session.config.chat_model_config ?? (isDefined(agent) ? agent.data.chat_model_config : null)
@@ -209,7 +247,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
         ...(origin?.retried_from !== undefined && { retried_from: origin.retried_from }),
         ...(origin?.timeout_ms !== undefined && { timeout_ms: origin.timeout_ms }),
         ...(origin?.retries !== undefined && { retries: origin.retries }),
-        ...(origin?.instructions !== undefined && { instructions: origin.instructions }),
+        ...(instructions !== undefined && { instructions }),
         ...(origin?.compact === true && { compact: true }),
         input: [
           ...origin?.history ?? [],

@@ -1,0 +1,148 @@
+/** What hooks of the server's operator are asked and told about runs, and that they can make a run stricter but harm none. */
+import { assert, layer } from "@effect/vitest"
+import { Effect, Layer, Redacted } from "effect"
+import * as Hook from "../../src/http/channels/Hook.ts"
+import * as Host from "../../src/layers/Host.ts"
+import type { ModelCall, RunAfter, SessionCreated, ToolSaid } from "../../src/services/Hooks.ts"
+import { tenant } from "../support/openai.ts"
+import { type Receiver, receiver, signatureOf } from "../support/Receiver.ts"
+import * as TestHost from "../support/TestHost.ts"
+
+const { TestHost: Door } = TestHost
+
+const calls: Array<ModelCall> = []
+const ends: Array<RunAfter> = []
+const results: Array<ToolSaid> = []
+const sessions: Array<SessionCreated> = []
+
+const guard = Hook.make({
+  name: "guard",
+  patience: "300 millis",
+  "run.before": async ({ input, instructions }) => {
+    const text = JSON.stringify(input)
+    if (text.includes("HANG")) await new Promise(() => {})
+    if (text.includes("BREAK")) throw new Error("secret reason")
+    if (text.includes("REFUSE")) return { refuse: "Not here." }
+    return { instructions: `${instructions}Be brief.` }
+  },
+  "model.before": (call) => {
+    calls.push(call)
+    return JSON.stringify(call.messages).includes("NOMODEL") ? { refuse: "No model today." } : undefined
+  },
+  "tool.before": ({ input }) => {
+    const text = JSON.stringify(input)
+    if (text.includes("13")) return Effect.succeed({ decision: "deny" as const, why: "Thirteen is unlucky." })
+    if (text.includes("77")) return { decision: "ask" as const }
+    return text.includes("1 + 1") ? { input: { expression: "2 + 2" } } : undefined
+  },
+  "tool.around": async (call, next) => {
+    const { output } = await next()
+    return JSON.stringify(call.input).includes("500") ? { output: `about ${output}` } : undefined
+  },
+  "run.after": (run) => void ends.push(run),
+  "tool.after": (said) => void results.push(said),
+  "session.created": (session) => void sessions.push(session)
+})
+
+const secret = `whsec_${Buffer.alloc(24, 7).toString("base64")}`
+
+let webhook: Receiver
+
+const hooked = Layer.unwrapScoped(Effect.map(receiver, (started) => {
+  webhook = started
+  return TestHost.layer({
+    host: Host.over(Host.memory, {
+      hooks: [guard],
+      webhooks: [{
+        url: Redacted.make(`${started.url}/hook`),
+        secret: Redacted.make(secret),
+        points: ["tool.before"],
+        required: true,
+        timeout: 0.5
+      }]
+    })
+  })
+}))
+
+layer(hooked, { excludeTestServices: true })("A hook of the server", (it) => {
+  const begin = Effect.gen(function*() {
+    const { call } = yield* Door
+    const { agent_id, credential_id, user } = yield* tenant()
+    const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script", parameters: {} }
+    const made = yield* call("POST", "/sessions", { user, body: { agent_id, chat_model_config } })
+    const session_id = made.json.session_id as string
+    const say = (content: string) =>
+      Effect.gen(function*() {
+        const input = { role: "user", name: "user", content }
+        const sent = yield* call("POST", "/chat/async", { user, body: { agent_id, session_id, input } })
+        if (sent.status >= 300) return { sent, run: undefined, text: "" }
+        for (let tries = 0; tries < 200; tries++) {
+          const { json } = yield* call("GET", `/runs/${sent.json.run_id}`, { user })
+          if (json.status !== "queued" && json.status !== "running") {
+            const log = yield* call("GET", `/sessions/${session_id}/messages?limit=50`, { user })
+            return { sent, run: json, text: log.text }
+          }
+          yield* Effect.sleep("20 millis")
+        }
+        return yield* Effect.die("the run did not come to an end")
+      })
+    return { say, session_id }
+  })
+
+  it.effect("adds to a request of the native API, refuses one with its own sentence, and harms none by hanging or breaking", () =>
+    Effect.gen(function*() {
+      const { say, session_id } = yield* begin
+      assert.isTrue(sessions.some((session) => session.session_id === session_id))
+      assert.propertyVal((yield* say("say hello")).run, "finished_reason", "completed")
+      assert.include(calls.at(-1)!.system, "Be brief.")
+      const { sent } = yield* say("say REFUSE")
+      assert.deepInclude(sent.json, { status: 422, code: "hook_refused", detail: "Not here." })
+      for (const word of ["HANG", "BREAK"]) {
+        const { run, text } = yield* say(`say ${word}`)
+        assert.propertyVal(run, "finished_reason", "completed")
+        assert.notInclude(text, "secret reason")
+      }
+      const told = ends.filter((run) => run.session_id === session_id)
+      assert.strictEqual(told.length, 3)
+    }))
+
+  it.effect("lets a model not be called", () =>
+    Effect.gen(function*() {
+      const { say } = yield* begin
+      const { run } = yield* say("say NOMODEL")
+      assert.deepInclude(run.error, { code: "hook_refused", message: "No model today." })
+    }))
+
+  it.effect("changes a call's arguments, which the log tells, denies it, asks a person, and changes its output", () =>
+    Effect.gen(function*() {
+      const { say } = yield* begin
+      const changed = yield* say("call Calculate {\"expression\": \"1 + 1\"}\nthen\nsay done")
+      assert.include(changed.text, "2 + 2")
+      assert.notInclude(changed.text, "input\":\"{\\\"expression\\\": \\\"1 + 1\\\"}")
+      assert.deepInclude(results.at(-1)!, { tool: "Calculate", state: "success", output: "4" })
+      const denied = yield* say("call Calculate {\"expression\": \"13 + 1\"}\nthen\nsay done")
+      assert.include(denied.text, "Thirteen is unlucky.")
+      const about = yield* say("call Calculate {\"expression\": \"500 + 1\"}\nthen\nsay done")
+      assert.include(about.text, "about 501")
+      const asked = yield* say("call Calculate {\"expression\": \"77 + 1\"}\nthen\nsay done")
+      assert.propertyVal(asked.run, "status", "awaiting_permission")
+    }))
+
+  it.effect("is asked by a signed webhook, and a call is refused when one that is required fails", () =>
+    Effect.gen(function*() {
+      const { say } = yield* begin
+      yield* say("call Calculate {\"expression\": \"3 + 1\"}\nthen\nsay done")
+      const got = webhook.got.at(-1)!
+      assert.strictEqual(got.headers["webhook-signature"], signatureOf(secret, got))
+      assert.deepInclude(got.json, { type: "tool.before" })
+      assert.deepInclude(got.json.data, { tool: "Calculate", input: { expression: "3 + 1" } })
+      webhook.answer = (_, response) =>
+        response.setHeader("content-type", "application/json").end("{\"decision\":\"deny\",\"why\":\"Closed.\"}")
+      assert.include((yield* say("call Calculate {\"expression\": \"4 + 1\"}\nthen\nsay done")).text, "Closed.")
+      webhook.answer = (_, response) => response.writeHead(500).end("secret reason")
+      const broken = yield* say("call Calculate {\"expression\": \"5 + 1\"}\nthen\nsay done")
+      assert.include(broken.text, "A hook of this server broke, so the tool was not run.")
+      assert.notInclude(broken.text, "secret reason")
+      webhook.answer = (_, response) => response.writeHead(204).end()
+    }))
+})
