@@ -115,7 +115,9 @@ export const make = (options: Wire.ClientOptions) => {
           new StoaError("misused", "An input needs a session_id, or an agent_id for a new session.")
         )
       }
-      const made = yield* asked(SessionCreated, "POST", "/sessions", { body: { agent_id } })
+      // A session has a model of its own, which is the agent's in the beginning.
+      const { data: { chat_model_config } } = yield* asked(AgentView, "GET", at("agent", agent_id))
+      const made = yield* asked(SessionCreated, "POST", "/sessions", { body: { agent_id, chat_model_config } })
       return { agent_id, session_id: made.session_id }
     })
 
@@ -130,14 +132,17 @@ export const make = (options: Wire.ClientOptions) => {
     })
 
   /** The events of a run after `seq`, up to the one with which it ends or waits. */
-  const eventsOf = ({ run_id, session_id }: RunRef, after: number, emit: (seen: Seen) => Effect.Effect<void>) => {
-    const isOurs = belongsTo(run_id)
-    return followed(
-      session_id,
-      after,
-      (seen) => isOurs(seen) ? Effect.as(emit(seen), endsRun(seen, run_id)) : Effect.succeed(false)
-    )
-  }
+  const eventsOf = ({ run_id, seq, session_id }: RunRef, after: number, emit: (seen: Seen) => Effect.Effect<void>) =>
+    Effect.gen(function*() {
+      // Most events do not say whose they are: who goes on in the middle has to know that the run had begun there.
+      const first = after > seq ? (yield* asked(Run, "GET", at("runs", run_id))).first_seq : null
+      const isOurs = first !== null && first <= after ? () => true : belongsTo(run_id)
+      yield* followed(
+        session_id,
+        after,
+        (seen) => isOurs(seen) ? Effect.as(emit(seen), endsRun(seen, run_id)) : Effect.succeed(false)
+      )
+    })
 
   const transcript = (session_id: string, query: Wire.Query = {}) =>
     asked(Transcript, "GET", at("sessions", session_id, "messages"), { query })

@@ -74,7 +74,7 @@ export interface ConnectOptions {
 /** `api` for one answer each; `http` for streams, which fails with `Refused` and `Unreachable` as well; `raw` takes every status. */
 export const connect = Effect.fnUntraced(function*({ headers, sentence = sentenceOf, timeout, url }: ConnectOptions) {
   const unreachable = (code: string | undefined) =>
-    new Unreachable({ isRefused: code === "ECONNREFUSED", message: sentence(url, code) })
+    new Unreachable({ isRefused: code === "ECONNREFUSED", code, message: sentence(url, code) })
   const raw = (yield* HttpClient.HttpClient).pipe(
     HttpClient.mapRequest((request) =>
       request.pipe(HttpClientRequest.prependUrl(url), HttpClientRequest.setHeaders(headers))

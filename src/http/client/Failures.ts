@@ -17,5 +17,7 @@ export class Refused extends Data.TaggedError("Refused")<{
 export class Unreachable extends Data.TaggedError("Unreachable")<{
   /** Whether nothing listens at the address. */
   readonly isRefused: boolean
+  /** The system's code, such as `ECONNRESET`; `closed` for a host of this process that has been closed. */
+  readonly code?: string | undefined
   readonly message: string
 }> {}

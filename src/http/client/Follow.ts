@@ -50,7 +50,7 @@ const read = (frame: Frame): Option.Option<Followed> => {
 
 /** Whether another attempt is worthwhile: the server is away, starting, draining, or at its limit. */
 export const isPassing = (error: Trouble) =>
-  error._tag === "Lost" || error._tag === "Unreachable" ||
+  error._tag === "Lost" || (error._tag === "Unreachable" && error.code !== "closed") ||
   (error._tag === "Refused" && [429, 502, 503, 504].includes(error.status))
 
 export const pauseBefore = (attempt: number, error: Trouble) =>

@@ -1,5 +1,6 @@
 /** The one error that the promises of a client and of an embedded host are rejected with. */
 import { ParseResult, Predicate } from "effect"
+import { Refused, Unreachable } from "./Failures.ts"
 import type { Reply } from "./Run.ts"
 
 interface Details {
@@ -44,12 +45,14 @@ const textOf = (error: object, fallback: string) =>
 /** Every failure of a client as a `StoaError`. */
 export const asStoaError = (error: unknown): StoaError => {
   if (error instanceof StoaError) return error
-  if (Predicate.isTagged(error, "Refused")) {
-    const { code, retryAfter, status } = error as { code?: string; retryAfter?: number; status?: number }
-    return new StoaError(code ?? "refused", textOf(error, "The server refused the request."), { status, retryAfter })
+  if (error instanceof Refused) {
+    const { code, message, retryAfter, status } = error
+    return new StoaError(code, message, { status, retryAfter })
   }
-  if (Predicate.isTagged(error, "Unreachable")) {
-    return new StoaError("unreachable", textOf(error, "There was no answer."), { cause: error })
+  if (error instanceof Unreachable) {
+    return error.code === "closed"
+      ? new StoaError("closed", "The host has been closed.")
+      : new StoaError("unreachable", error.message, { cause: error })
   }
   if (
     ParseResult.isParseError(error) || Predicate.isTagged(error, "ResponseError") ||

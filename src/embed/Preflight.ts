@@ -2,7 +2,7 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import { Data, Effect, Option } from "effect"
 import { dirname, resolve } from "node:path"
-import { isLoopback, type Settings } from "../../domain/Settings.ts"
+import { isLoopback, type Settings } from "../domain/Settings.ts"
 import { problemOf } from "./Sandbox.ts"
 
 /** `message` says what is missing, and with which option another one is named. */
