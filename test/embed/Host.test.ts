@@ -1,6 +1,7 @@
 /** A host inside of a program, spoken to by promises. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
+import { converse, show, tryTo } from "../../examples/client/Talk.ts"
 import * as Host from "../../src/embed/Host.ts"
 import { StoaError } from "../../src/http/client/StoaError.ts"
 import { define } from "../../src/layers/Toolbox/BuiltInTool.ts"
@@ -167,6 +168,16 @@ describe("A host inside of a program", () => {
     assert.strictEqual((await refusal(client.sessions.list())).code, "closed")
     assert.strictEqual((await closing.fetch()(new Request("http://stoa/sessions"))).status, 503)
   }, patience(30_000))
+
+  it("is spoken to as the example of the client does", async () => {
+    const { agent_id, client } = await newcomer("jana")
+    let printed = ""
+    await show(client, agent_id, "say one two", (text) => printed += text)
+    assert.strictEqual(printed, "one two\n")
+    const input = "call Stamp {\"letter\":\"B\"}\nthen\nresults"
+    assert.include((await converse(client, agent_id, input, (tool) => tool === "Stamp")).text, "stamped B")
+    assert.match(await tryTo(client.invoke({ session_id: "nowhere", input: "x" })), /^not_found \(404\): /)
+  })
 
   it("has the whole API, typed, and manages keys for an admin", async () => {
     const { client } = await newcomer("ines")
