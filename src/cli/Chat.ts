@@ -1,18 +1,21 @@
 /** One input and its run: the input is sent, the run's events are shown, its questions are answered, and Ctrl-C stops it. */
-import { Clock, Deferred, Duration, Effect, Either, Option, Queue } from "effect"
-import type { Accepted, ChatInput } from "../domain/Chat.ts"
-import { type AgentEvent, endsStream, runOf } from "../domain/Event.ts"
+import { Deferred, Effect, Option, Queue } from "effect"
+import type { ChatInput } from "../domain/Chat.ts"
+import type { AgentEvent } from "../domain/Event.ts"
 import { type AgentId, RunId, type SessionId } from "../domain/Ids.ts"
 import type { Message, ToolCallBlock } from "../domain/Message.ts"
 import { awaited } from "../domain/Reply.ts"
 import { appendEvent, openReply } from "../domain/Transcript.ts"
+import { Refused } from "../http/client/Failures.ts"
+import { follow, type Followed } from "../http/client/Follow.ts"
+import { belongsTo, endsRun } from "../http/client/Run.ts"
+import { send } from "../http/client/Sending.ts"
 import * as Asking from "./Asking.ts"
 import type { Connection } from "./Connection.ts"
 import { CtrlC } from "./CtrlC.ts"
 import * as Elicitations from "./Elicitations.ts"
 import { sentenceOf } from "./Ending.ts"
-import { exitCodes, Failed, failed, Refused, Stopped, Unreachable } from "./Failed.ts"
-import { follow, type Followed, isPassing, pauseBefore } from "./Follow.ts"
+import { exitCodes, Failed, failed, Stopped } from "./Failed.ts"
 import { dim, Screen } from "./Screen.ts"
 import * as Telling from "./Telling.ts"
 import { parkedIn, waitingIn } from "./Waiting.ts"
@@ -60,19 +63,6 @@ export const lostNotice = Effect.flatMap(Screen, (screen) =>
 /** The name of an event of our own. */
 const nameOf = (event: AgentEvent) => event.type === "CUSTOM" ? event.name : undefined
 
-/**
- * Whether an event belongs to the run. Deltas do not name theirs, but a session
- * has one run at a time: from its first event on, all are its own.
- */
-export const belongsTo = (run: string) => {
-  let hasBegun = false
-  return (event: AgentEvent): boolean => {
-    const isOurs = runOf(event) === run
-    if (isOurs && nameOf(event) !== "run_queued") hasBegun = true
-    return hasBegun || isOurs
-  }
-}
-
 type End = Extract<AgentEvent, { readonly type: "REPLY_END" } | { readonly name: "run_parked" }>
 
 const left = new Failed({ exitCode: exitCodes.interrupted, message: "Interrupted." })
@@ -99,56 +89,11 @@ const outcome = (
   return Option.map(Option.fromNullable(sentenceOf(end)), failed)
 }
 
-/** How many times an input is sent at most, and for how long. */
-const maxSends = 8
-const sendTimeout = Duration.minutes(1)
-
-/**
- * Sends again when there was no answer: whether the input has arrived is not
- * known then, and its key makes that harmless. A server that is not there at all
- * is not waited for.
- */
-const insist = <A, E, R>(send: Effect.Effect<A, E | Refused | Unreachable, R>) =>
-  Effect.gen(function*() {
-    const since = yield* Clock.currentTimeNanos
-    for (let attempt = 1;; attempt++) {
-      const sent = yield* Effect.either(send)
-      if (Either.isRight(sent)) return sent.right
-      const error = sent.left
-      const isOver = attempt === maxSends ||
-        (yield* Clock.currentTimeNanos) - since > Duration.unsafeToNanos(sendTimeout)
-      if (isOver || !isTrouble(error) || !isPassing(error) || isFull(error) || (attempt === 1 && isNobody(error))) {
-        return yield* Effect.fail(error)
-      }
-      if (attempt === 1) yield* lostNotice
-      yield* Effect.sleep(pauseBefore(attempt, error))
-    }
-  })
-
-const isTrouble = (error: unknown): error is Refused | Unreachable =>
-  error instanceof Refused || error instanceof Unreachable
-
-/** Whether the refusal is final for this input. */
-const isFull = (error: Refused | Unreachable) => error._tag === "Refused" && error.status === 429
-
-const isNobody = (error: Refused | Unreachable) => error._tag === "Unreachable" && error.isRefused
-
-const post = ({ api, url }: Connection, { agent, session }: Turn, input: ChatInput) =>
-  insist(
-    api.chat.send({
-      headers: { prefer: "respond-async", accept: "application/json", "idempotency-key": crypto.randomUUID() },
-      payload: { agent_id: agent, session_id: session, input, on_busy: "enqueue", tools: [] }
-    }).pipe(Effect.catchTag("ResponseError", (error) =>
-      Effect.fail(
-        error.cause instanceof SyntaxError
-          ? error
-          : new Unreachable({ isRefused: false, message: `the connection to ${url} was lost.` })
-      )))
-  ).pipe(
-    Effect.filterOrFail(
-      (accepted) => typeof accepted !== "string",
-      () => failed("The server does not answer as this program expects.")
-    )
+const post = (connection: Connection, { agent, session }: Turn, input: typeof ChatInput.Encoded) =>
+  send(
+    connection,
+    { agent_id: agent, session_id: session, input, on_busy: "enqueue" },
+    { key: crypto.randomUUID(), onLost: lostNotice }
   )
 
 /** Fails when the reply does not complete. */
@@ -192,7 +137,7 @@ export const turn = Effect.fn("Chat.turn")(
         }
         if (value.type === "REPLY_START" && value.run_id === accepted.run_id) reply = openReply(value)
         else if (reply !== undefined) reply = appendEvent(reply, value)
-        if (!isEnd(value, accepted)) return false
+        if (!endsRun(value, accepted.run_id)) return false
         end = value
         return true
       })
@@ -247,10 +192,6 @@ export const turn = Effect.fn("Chat.turn")(
   },
   Effect.scoped
 )
-
-const isEnd = (event: AgentEvent, { run_id }: Accepted): event is End =>
-  endsStream(event) && runOf(event) === run_id &&
-  (event.agent_path === undefined || event.agent_path.length === 0)
 
 /** The first Ctrl-C stops the run, and the reply is shown to its end; the second one leaves. */
 const stopper = Effect.fnUntraced(function*({ api }: Connection, run: RunId) {

@@ -1,6 +1,7 @@
 /** Everything that can be typed after `stoa`. */
 import { Command } from "@effect/cli"
 import { Effect } from "effect"
+import type { Extensions } from "../embed/Extensions.ts"
 import { agents } from "./commands/agents.ts"
 import { chat } from "./commands/chat.ts"
 import { check } from "./commands/check.ts"
@@ -26,7 +27,6 @@ import { usage } from "./commands/usage.ts"
 import { vault } from "./commands/vault.ts"
 import { version } from "./commands/version.ts"
 import { workspaces } from "./commands/workspaces.ts"
-import type { Extensions } from "./serve/Extensions.ts"
 
 const stoa = Command.make("stoa").pipe(Command.withDescription("the open server where agents live"))
 

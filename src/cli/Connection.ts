@@ -1,14 +1,10 @@
 /** The server that a command talks to: the options that name it, and a client of its API. */
 import { Options } from "@effect/cli"
-import * as HttpApiClient from "@effect/platform/HttpApiClient"
-import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import { Duration, Effect, Option, Predicate, Redacted, Schema } from "effect"
+import { Effect, Option, Redacted } from "effect"
 import { withoutTrailing } from "../domain/Text.ts"
-import { Api } from "../http/Api.ts"
+import * as Client from "../http/client/Connection.ts"
 import { variable } from "./Env.ts"
-import { misused, Refused, Unreachable } from "./Failed.ts"
+import { misused } from "./Failed.ts"
 import { version } from "./Version.ts"
 
 const defaultUrl = "http://127.0.0.1:8000"
@@ -40,9 +36,6 @@ export interface ConnectionOptions {
   readonly user: Option.Option<string>
 }
 
-/** Longest wait for the head of an answer. */
-const timeout = Duration.seconds(30)
-
 const firstOf = (given: Option.Option<string>, name: string) =>
   Option.isSome(given) ? Effect.succeed(given) : variable(name)
 
@@ -73,97 +66,33 @@ const readIdentity = Effect.fnUntraced(function*({ key, user }: ConnectionOption
     : yield* misused("The user should be 1 to 128 letters, digits, dots, dashes, underscores or @ (--user, STOA_USER).")
 })
 
-/** The system's code of a failed request: `ECONNREFUSED` … */
-const codeOf = (cause: unknown): string | undefined => {
-  if (Predicate.hasProperty(cause, "code") && typeof cause.code === "string") return cause.code
-  if (Predicate.hasProperty(cause, "errors") && Array.isArray(cause.errors)) return codeOf(cause.errors[0])
-  return Predicate.hasProperty(cause, "cause") ? codeOf(cause.cause) : undefined
-}
-
-const unreachable = (url: string, code: string | undefined): Unreachable => {
-  const message = () => {
-    switch (code) {
-      case "ECONNREFUSED":
-        return `no server at ${url}; start one with npm start, or name another with --url.`
-      case "ENOTFOUND":
-      case "EAI_AGAIN":
-        return `no host of the name in ${url} is known; check --url and the network.`
-      case "ETIMEDOUT":
-      case "UND_ERR_CONNECT_TIMEOUT":
-      case "UND_ERR_HEADERS_TIMEOUT":
-        return `${url} does not answer.`
-      default:
-        return `the connection to ${url} failed${code === undefined ? "" : ` (${code})`}.`
-    }
+/** What a person at a terminal can do about it. */
+const sentenceOf = (url: string, code: string | undefined): string => {
+  switch (code) {
+    case "ECONNREFUSED":
+      return `no server at ${url}; start one with npm start, or name another with --url.`
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return `no host of the name in ${url} is known; check --url and the network.`
+    case "ETIMEDOUT":
+    case "UND_ERR_CONNECT_TIMEOUT":
+    case "UND_ERR_HEADERS_TIMEOUT":
+      return `${url} does not answer.`
+    default:
+      return `the connection to ${url} failed${code === undefined ? "" : ` (${code})`}.`
   }
-  return new Unreachable({ isRefused: code === "ECONNREFUSED", message: message() })
 }
 
-const Problem = Schema.Struct({
-  detail: Schema.String,
-  errors: Schema.optional(Schema.Array(Schema.Struct({ path: Schema.String, message: Schema.String })))
-})
-
-/** As the Agent Gateway's paths say it. */
-const Envelope = Schema.Struct({ error: Schema.Struct({ message: Schema.String }) })
-
-const Told = Schema.Union(
-  Problem,
-  Schema.transform(Envelope, Schema.typeSchema(Problem), {
-    decode: ({ error }) => ({ detail: error.message }),
-    encode: ({ detail }) => ({ error: { message: detail } })
-  })
-)
-
-/** Turns a 4xx or 5xx answer into an error. */
-const refusal = (url: string) => (response: HttpClientResponse.HttpClientResponse) =>
-  Effect.flatMap(Effect.option(Effect.flatMap(response.json, Schema.decodeUnknown(Told))), (problem) => {
-    const retryAfter = Number(response.headers["retry-after"])
-    return new Refused({
-      status: response.status,
-      retryAfter: Number.isFinite(retryAfter) ? retryAfter : undefined,
-      message: Option.match(problem, {
-        onNone: () => `${url} answered with HTTP ${response.status}, and not as a Stoa server does.`,
-        onSome: ({ detail, errors = [] }) => {
-          // A server says most of them in its sentence.
-          const more = errors.filter(({ message }) => !detail.includes(message))
-          return more.length === 0
-            ? detail
-            : `${detail} ${more.map(({ message, path }) => `${path}: ${message}`).join("; ")}`
-        }
-      })
-    })
-  })
-
-/** `api` for one answer each; `http` for streams. Both fail with `Refused` and `Unreachable`. `identity` is curl's argument that says who asks. */
+/** The client of `http/client` for the server that the options name. `identity` is curl's argument that says who asks. */
 export const connect = Effect.fn("Connection.connect")(function*(options: ConnectionOptions) {
   const url = yield* readUrl(options.url)
   const identity = yield* readIdentity(options)
-  const raw = (yield* HttpClient.HttpClient).pipe(
-    HttpClient.mapRequest((request) =>
-      request.pipe(
-        HttpClientRequest.prependUrl(url),
-        HttpClientRequest.setHeaders({ ...identity, "user-agent": `stoa/${version}` })
-      )
-    ),
-    HttpClient.transformResponse((answer) =>
-      answer.pipe(
-        Effect.catchTag("RequestError", ({ cause }) => Effect.fail(unreachable(url, codeOf(cause)))),
-        Effect.timeoutFail({ duration: timeout, onTimeout: () => unreachable(url, "ETIMEDOUT") })
-      )
-    )
-  )
-  const http = HttpClient.transformResponse(
-    raw,
-    Effect.flatMap((response) =>
-      response.status >= 400 ? Effect.flatMap(refusal(url)(response), Effect.fail) : Effect.succeed(response)
-    )
-  )
-  const api = yield* HttpApiClient.makeWith(Api, { httpClient: http })
+  const headers = { ...identity, "user-agent": `stoa/${version}` }
+  const connected = yield* Client.connect({ url, headers, sentence: sentenceOf })
   const identityHeader = "authorization" in identity
     ? "-H \"authorization: Bearer $STOA_API_KEY\""
     : `-H 'x-user-id: ${identity["x-user-id"]}'`
-  return { url, api, http, raw, identity: identityHeader }
+  return { ...connected, identity: identityHeader }
 })
 
 export interface Connection extends Effect.Effect.Success<ReturnType<typeof connect>> {}

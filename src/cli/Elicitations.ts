@@ -4,9 +4,9 @@ import { type ElicitationAnswer, type ElicitationQuestion, formOf } from "../dom
 import { choicesOf, contentOf, type ElicitationField, type ElicitationForm } from "../domain/ElicitationForm.ts"
 import type { SessionId } from "../domain/Ids.ts"
 import type { JsonObject } from "../domain/Json.ts"
+import { Refused } from "../http/client/Failures.ts"
 import type { Ask, Consent } from "./Asking.ts"
 import type { Connection } from "./Connection.ts"
-import { Refused } from "./Failed.ts"
 import { dim, harmless, Screen } from "./Screen.ts"
 
 const decline: ElicitationAnswer = { action: "decline", content: null }

@@ -4,6 +4,7 @@
  */
 import { Data, ParseResult, Predicate } from "effect"
 import { databaseEnded } from "../domain/ExitCode.ts"
+import { Refused, Unreachable } from "../http/client/Failures.ts"
 
 export const exitCodes = {
   ok: 0,
@@ -32,21 +33,6 @@ export const notFound = (message: string): Failed => new Failed({ exitCode: exit
 
 /** A run ended because Ctrl-C asked for it. */
 export class Stopped extends Data.TaggedError("Stopped")<{}> {}
-
-/** The server refused the request. */
-export class Refused extends Data.TaggedError("Refused")<{
-  readonly status: number
-  readonly message: string
-  /** Seconds, when the server named them. */
-  readonly retryAfter: number | undefined
-}> {}
-
-/** There was no answer. */
-export class Unreachable extends Data.TaggedError("Unreachable")<{
-  /** Whether nothing listens at the address. */
-  readonly isRefused: boolean
-  readonly message: string
-}> {}
 
 const codeOfStatus = (status: number): number => {
   switch (status) {

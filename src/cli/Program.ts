@@ -5,12 +5,12 @@ import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { makeRunMain } from "@effect/platform/Runtime"
 import { Effect, Exit, Layer } from "effect"
+import type { Extensions } from "../embed/Extensions.ts"
 import * as App from "./App.ts"
 import { withoutServer, withServer } from "./Commands.ts"
 import { CtrlC } from "./CtrlC.ts"
 import { exitCodes } from "./Failed.ts"
 import * as Screen from "./Screen.ts"
-import type { Extensions } from "./serve/Extensions.ts"
 
 export type { Extensions }
 

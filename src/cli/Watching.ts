@@ -3,10 +3,10 @@ import { Options } from "@effect/cli"
 import { Effect, Option } from "effect"
 import type { AgentEvent } from "../domain/Event.ts"
 import { textOf } from "../domain/Message.ts"
+import { follow } from "../http/client/Follow.ts"
 import { lostNotice, teller } from "./Chat.ts"
 import type { Connection } from "./Connection.ts"
 import { sentenceOf } from "./Ending.ts"
-import { follow } from "./Follow.ts"
 import { bold, dim, harmless, Screen } from "./Screen.ts"
 
 export const watchOutput = {

@@ -7,12 +7,13 @@ import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as OpenApi from "@effect/platform/OpenApi"
-import { Effect, Layer, type Scope } from "effect"
+import { Effect, Layer, Scope } from "effect"
 import { createHash } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { shared } from "../services/Shared.ts"
 import { Api } from "./Api.ts"
+import { aroundOf } from "./Around.ts"
 import type { Mounted } from "./channels/Channel.ts"
 
 /** The user for whom a page sends requests until its reader names another. On loopback no more is needed. */
@@ -99,38 +100,69 @@ const forLong = "public, max-age=31536000, immutable"
 
 const tagOf = (bytes: Uint8Array) => `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 27)}"`
 
-/** Serves what is made when it is first requested: that takes longer than all the rest of the server's start. */
-const onDemand = <E>(
-  path: `/${string}`,
-  make: Effect.Effect<HttpServerResponse.HttpServerResponse, E, HttpServerRequest.HttpServerRequest | Scope.Scope>,
-  cacheControl = asked
-) =>
+type Made<E> = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  E,
+  HttpServerRequest.HttpServerRequest | Scope.Scope
+>
+
+/** The paths that this server may be mounted below at once; what is made for more is made again and again. */
+const maxBases = 8
+
+/**
+ * Serves what is made when it is first requested: that takes longer than all the rest of the server's start. `make` is
+ * given the path below which the server is mounted.
+ */
+const onDemand = <E>(path: `/${string}`, make: (base: string) => Made<E>, cacheControl = asked) =>
   HttpLayerRouter.use((router) =>
-    Effect.map(Effect.scoped(make), (response) => {
-      const { body } = response
-      const etag = body._tag === "Uint8Array" ? tagOf(body.body) : undefined
-      const headers = { "cache-control": cacheControl, ...etag !== undefined && { etag } }
-      return {
-        etag,
-        whole: HttpServerResponse.setHeaders(response, headers),
-        same: HttpServerResponse.empty({ status: 304, headers })
+    Effect.flatMap(Effect.scope, (scope) => {
+      const serving = (base: string) =>
+        Effect.map(Effect.scoped(make(base)), (response) => {
+          const { body } = response
+          const etag = body._tag === "Uint8Array" ? tagOf(body.body) : undefined
+          const headers = { "cache-control": cacheControl, ...etag !== undefined && { etag } }
+          return {
+            etag,
+            whole: HttpServerResponse.setHeaders(response, headers),
+            same: HttpServerResponse.empty({ status: 304, headers })
+          }
+        }).pipe(shared, Effect.map(Effect.orDie), Scope.extend(scope))
+      const known = new Map<string, Effect.Effect.Success<ReturnType<typeof serving>>>()
+      const servingAt = (base: string) => {
+        const made = known.get(base)
+        if (made !== undefined) return made
+        return Effect.flatMap(serving(base), (made) => {
+          if (known.size < maxBases) known.set(base, made)
+          return made
+        })
       }
-    }).pipe(
-      shared,
-      Effect.map((made) =>
-        Effect.zipWith(
-          Effect.orDie(made),
-          HttpServerRequest.HttpServerRequest,
-          ({ etag, same, whole }, { headers }) =>
-            etag !== undefined && headers["if-none-match"]?.includes(etag) === true ? same : whole
-        )
-      ),
-      Effect.flatMap((served) => router.add("GET", path, served))
-    )
+      return router.add(
+        "GET",
+        path,
+        Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+          Effect.map(
+            servingAt(aroundOf(request).base),
+            ({ etag, same, whole }) =>
+              etag !== undefined && request.headers["if-none-match"]?.includes(etag) === true ? same : whole
+          ))
+      )
+    })
   )
 
-const page = (pages: Pages, change: (html: string) => string, more = "") =>
-  Effect.scoped(HttpLayerRouter.toHttpEffect(pages)).pipe(Effect.flatten, Effect.map(securely(change, more)))
+const page = (pages: Pages, change: (html: string) => string, more = "") => (base: string) =>
+  Effect.scoped(HttpLayerRouter.toHttpEffect(pages)).pipe(
+    Effect.flatten,
+    Effect.map(securely((html) => change(base === "" ? html : html.replace(specBegins, `$1${serversAt(base)}`)), more))
+  )
+
+/** Where in a page its document begins. */
+const specBegins = /("?openapi"?:"3\.[^"]*",)/
+
+/** Where clients reach a server that is mounted below a path. */
+const serversAt = (base: string) => `"servers":${JSON.stringify([{ url: base }])},`
+
+const documented = (base: string, document: object) =>
+  HttpServerResponse.unsafeJson(base === "" ? document : { ...document, servers: [{ url: base }] })
 
 /** Redoc's script with all that it needs in it. The name holds its version, so that a copy never grows old. */
 const redocScript = "/redoc/redoc-2.5.4.js"
@@ -147,7 +179,7 @@ const redocFile = Effect.promise(() =>
 ).pipe(Effect.map((bytes) => Buffer.from(bytes.toString("utf8").replaceAll(makersPicture, noPicture))))
 
 /** It gets no fonts from elsewhere, and no search, which would run a script of its own making. */
-const redocPage = (spec: string) =>
+const redocPage = (base: string, spec: string) =>
   `<!doctype html>
 <html lang="en">
 <head>
@@ -157,9 +189,9 @@ const redocPage = (spec: string) =>
 <style>body { margin: 0 } a[href*="redocly.com"] { display: none !important }</style>
 </head>
 <body>
-<redoc spec-url="${spec}" disable-search hide-schema-titles
+<redoc spec-url="${base}${spec}" disable-search hide-schema-titles
   theme='{"typography":{"fontFamily":"system-ui, sans-serif","headings":{"fontFamily":"system-ui, sans-serif"},"code":{"fontFamily":"ui-monospace, monospace"}}}'></redoc>
-<script src="${redocScript}"></script>
+<script src="${base}${redocScript}"></script>
 </body>
 </html>
 `
@@ -175,9 +207,9 @@ const redocPolicy = [
   "frame-ancestors 'none'"
 ].join("; ")
 
-const redoc = (spec: string) =>
+const redoc = (spec: string) => (base: string) =>
   Effect.sync(() =>
-    HttpServerResponse.html(redocPage(spec)).pipe(
+    HttpServerResponse.html(redocPage(base, spec)).pipe(
       HttpServerResponse.setHeaders({ "content-security-policy": redocPolicy, "referrer-policy": "no-referrer" })
     )
   )
@@ -193,13 +225,14 @@ export const layer: Pages = Layer.mergeAll(
   ),
   onDemand(
     redocScript,
-    Effect.map(
-      redocFile,
-      (bytes) => HttpServerResponse.uint8Array(bytes, { contentType: "text/javascript; charset=utf-8" })
-    ),
+    () =>
+      Effect.map(
+        redocFile,
+        (bytes) => HttpServerResponse.uint8Array(bytes, { contentType: "text/javascript; charset=utf-8" })
+      ),
     forLong
   ),
-  onDemand("/openapi.json", Effect.sync(() => HttpServerResponse.unsafeJson(OpenApi.fromApi(Api))))
+  onDemand("/openapi.json", (base) => Effect.sync(() => documented(base, OpenApi.fromApi(Api))))
 )
 
 /** The documents of channels: a page at `/docs/<name>`, and the document itself at `/docs/<name>.json`. */
@@ -210,7 +243,7 @@ export const ofChannels = (channels: ReadonlyArray<Mounted>) => ({
       Layer.mergeAll(
         all,
         onDemand(`/docs/${name}`, redoc(`/docs/${name}.json`)),
-        onDemand(`/docs/${name}.json`, Effect.sync(() => HttpServerResponse.unsafeJson(document())))
+        onDemand(`/docs/${name}.json`, (base) => Effect.sync(() => documented(base, document())))
       ),
     Layer.empty
   )

@@ -5,6 +5,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect, Layer } from "effect"
 import type { McpAuthorizationReturn } from "../domain/McpAuthorization.ts"
 import { Mcp, type McpCallback } from "../services/Mcp.ts"
+import { aroundOf } from "./Around.ts"
 
 const callbackPath = "/mcp/authorize/callback"
 const clientPath = "/mcp/authorize/client.json"
@@ -22,9 +23,10 @@ const maxText = 4_096
 /** Where the request has found this server; a proxy says whether that was by TLS. */
 export const callback: Effect.Effect<McpCallback, never, HttpServerRequest.HttpServerRequest> = Effect.map(
   HttpServerRequest.HttpServerRequest,
-  ({ headers }) => {
+  (request) => {
+    const { headers } = request
     const scheme = headers["x-forwarded-proto"]?.split(",")[0]?.trim() === "https" ? "https" : "http"
-    const base = `${scheme}://${headers["host"] ?? "localhost"}`
+    const base = `${scheme}://${headers["host"] ?? "localhost"}${aroundOf(request).base}`
     return { redirect: `${base}${callbackPath}`, metadata: `${base}${clientPath}` }
   }
 )

@@ -52,6 +52,8 @@ export interface Options extends Admission {
   readonly onlyHealth?: boolean
   /** The connections whose counts are logged when some were refused or cut. */
   readonly connections?: Connections
+  /** Is told which URLs open WebSockets; that of the connections without it. */
+  readonly takeUpgrades?: Connections["takeUpgrades"]
   /** Megabytes that the files of one request may have together. */
   readonly maxFilesMegabytes?: number
   /** Other protocols, each at its place. */
@@ -155,7 +157,8 @@ export const layer = (options: Options) => {
     const served = HttpServer.serve(forwarded(channels)(wholeCardIds(boundary(router.asHttpEffect()))))
     const { connections } = options
     const socketsAt = methodsOf(described.filter(opensSocket))
-    connections?.takeUpgrades((url) => socketsAt(url).length > 0)
+    const takeUpgrades = options.takeUpgrades ?? connections?.takeUpgrades
+    takeUpgrades?.((url) => socketsAt(url).length > 0)
     return connections === undefined ? served : Layer.merge(served, Layer.scopedDiscard(tellOfBounds(connections)))
   }).pipe(
     Layer.unwrapEffect,

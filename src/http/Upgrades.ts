@@ -20,7 +20,7 @@ const handshakeKey = /^[+/0-9A-Za-z]{22}==$/
 const isFree = (socket: Socket): boolean =>
   !Predicate.hasProperty(socket, "_httpMessage") || socket._httpMessage == null
 
-const isHandshake = ({ headers, httpVersion, method, socket }: IncomingMessage): boolean =>
+export const isHandshake = ({ headers, httpVersion, method, socket }: IncomingMessage): boolean =>
   method === "GET" && httpVersion === "1.1" && headers.upgrade?.toLowerCase() === "websocket" &&
   headers["sec-websocket-version"] === "13" && handshakeKey.test(headers["sec-websocket-key"] ?? "") &&
   headers["content-length"] === undefined && headers["transfer-encoding"] === undefined && isFree(socket)
@@ -39,6 +39,25 @@ const handshakes = new WeakMap<object, Handshake>()
 /** The handshake that the request is; undefined for every other request, and once its connection is lost. */
 export const handshakeOf = (request: HttpServerRequest.HttpServerRequest): Handshake | undefined =>
   handshakes.get(requestOf(request))
+
+/** The response of a request whose socket Node has handed over; `handshakeOf` knows the request from then on. */
+export const responseTo = (request: IncomingMessage, socket: Socket, head: Buffer): ServerResponse => {
+  const response = new ServerResponse(request)
+  response.shouldKeepAlive = false
+  response.assignSocket(socket)
+  response.once("finish", () => socket.destroySoon())
+  handshakes.set(request, {
+    request,
+    socket,
+    head,
+    detach: () => {
+      handshakes.delete(request)
+      response.detachSocket(socket)
+      response.end()
+    }
+  })
+  return response
+}
 
 export interface Upgrades {
   /** The class of a server's requests. */
@@ -82,21 +101,7 @@ export const make = (): Upgrades => {
 
   const listen = (node: Server) => {
     const handOver = (request: IncomingMessage, socket: Socket, head: Buffer) => {
-      const response = new ServerResponse(request)
-      response.shouldKeepAlive = false
-      response.assignSocket(socket)
-      response.once("finish", () => socket.destroySoon())
-      handshakes.set(request, {
-        request,
-        socket,
-        head,
-        detach: () => {
-          handshakes.delete(request)
-          response.detachSocket(socket)
-          response.end()
-        }
-      })
-      node.emit("request", request, response)
+      node.emit("request", request, responseTo(request, socket, head))
     }
     // The platform's server listens as well. It would take sockets away from Node, with the owner of their errors. The listener
     // is not there yet when this is told.

@@ -470,25 +470,41 @@ export const definitionsOf = (dir: string, { agents = [] }: Extensions): Catalog
   taken: { agents: agents.map(({ name }) => name), tools: new Set() }
 })
 
+const engineOf = (settings: Settings, extensions: Extensions, outbound: Layer.Layer<Outbound>) => ({
+  ...settings,
+  trusted: trustsUserHeader(settings),
+  tools: extensions.tools,
+  agents: extensions.agents,
+  tasks: extensions.tasks,
+  hooks: extensions.hooks,
+  webhooks: settings.hooks,
+  ...settings.definitions_dir !== undefined &&
+    { catalog: CatalogFiles.layer(definitionsOf(settings.definitions_dir, extensions)) },
+  outbound,
+  mailer: mailer(settings)
+})
+
+const outboundOf = (settings: Settings) =>
+  OutboundGuarded.layer({ hosts: settings.outbound_hosts, loopback: isLoopback(settings.host) })
+
 /** The host that the settings ask for. */
 export const layer = (settings: Settings, extensions: Extensions = {}) => {
   const { storage, vault } = persistence(settings)
-  const outbound = OutboundGuarded.layer({ hosts: settings.outbound_hosts, loopback: isLoopback(settings.host) })
+  const outbound = outboundOf(settings)
   return engine(
     Layer.provide(withModels(storage, vault, outbound, extensions, settings.models_dir), silence(settings)),
+    { ...engineOf(settings, extensions, outbound), workspace: (extensions.workspaces ?? workspaces)(settings) }
+  )
+}
+
+/** The same with everything in memory, the files of workspaces too: nothing outlives the process. */
+export const inMemory = (settings: Settings, extensions: Extensions = {}): Layer.Layer<Host> => {
+  const outbound = outboundOf(settings)
+  return engine(
+    Layer.provide(withModels(memory, throwAwayKey, outbound, extensions, settings.models_dir), silence(settings)),
     {
-      ...settings,
-      trusted: trustsUserHeader(settings),
-      tools: extensions.tools,
-      agents: extensions.agents,
-      tasks: extensions.tasks,
-      ...settings.definitions_dir !== undefined &&
-        { catalog: CatalogFiles.layer(definitionsOf(settings.definitions_dir, extensions)) },
-      hooks: extensions.hooks,
-      webhooks: settings.hooks,
-      workspace: (extensions.workspaces ?? workspaces)(settings),
-      outbound,
-      mailer: mailer(settings)
+      ...engineOf(settings, extensions, outbound),
+      workspace: extensions.workspaces === undefined ? workspaceInMemory : extensions.workspaces(settings)
     }
   )
 }

@@ -122,7 +122,8 @@ export interface SessionCreated extends OfSession {
 }
 
 export interface ServerStart {
-  readonly url: string
+  /** Where it listens; null inside of another program. */
+  readonly url: string | null
 }
 
 /** An answer may be a refusal: a sentence for who asked. */

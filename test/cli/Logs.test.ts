@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger } from "effect"
-import { encodings } from "../../src/cli/serve/Logs.ts"
+import { encodings } from "../../src/embed/Logs.ts"
 
 const told = (log: Effect.Effect<void>, format: "json" | "logfmt" = "json") => {
   const lines: Array<string> = []

@@ -154,7 +154,7 @@ const bind = ({ host, trust_user_header }: Settings) =>
 
 /** Whether agents can run programs, found out by running one. */
 const workspace = (settings: Settings) =>
-  Effect.promise(() => import("../serve/Sandbox.ts")).pipe(
+  Effect.promise(() => import("../../embed/Sandbox.ts")).pipe(
     Effect.flatMap(({ problemOf }) => problemOf(settings)),
     Effect.map((problem): Check => {
       if (settings.workspace === "local") {

@@ -1,7 +1,7 @@
 import { Command } from "@effect/cli"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Effect } from "effect"
-import type { Extensions } from "../serve/Extensions.ts"
+import type { Extensions } from "../../embed/Extensions.ts"
 import { launch } from "../serve/Launch.ts"
 import { options, read } from "../serve/Options.ts"
 

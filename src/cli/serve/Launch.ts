@@ -4,34 +4,22 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import { Deferred, Duration, Effect, Either, Layer, Schedule } from "effect"
 import type { Server as NodeServer } from "node:http"
 import { isLoopback, refusal, type Settings, trustsUserHeader } from "../../domain/Settings.ts"
-import { all as ownChannels } from "../../http/channels/All.ts"
+import * as Channels from "../../embed/Channels.ts"
+import type { Extensions } from "../../embed/Extensions.ts"
+import * as Logs from "../../embed/Logs.ts"
+import * as Preflight from "../../embed/Preflight.ts"
+import { working } from "../../embed/Working.ts"
 import type { Mounted } from "../../http/channels/Channel.ts"
-import * as Mounts from "../../http/channels/Mounts.ts"
-import * as Tasks from "../../http/channels/tasks/Tasks.ts"
 import * as Connections from "../../http/Connections.ts"
 import { admitsOrigin } from "../../http/middleware/Hosts.ts"
 import * as Server from "../../http/Server.ts"
-import * as Watching from "../../layers/Catalog/Watching.ts"
 import * as Host from "../../layers/Host.ts"
 import * as ReadinessLocal from "../../layers/Readiness/Local.ts"
-import { BackgroundTasks } from "../../services/BackgroundTasks.ts"
-import { DirectCalls } from "../../services/DirectCalls.ts"
 import { Fatal, type StorageEnded } from "../../services/Fatal.ts"
-import { Hooks } from "../../services/Hooks.ts"
-import { Jobs } from "../../services/Jobs.ts"
-import { OwnTasks } from "../../services/OwnTasks.ts"
-import { Readiness } from "../../services/Readiness.ts"
-import { Rooms } from "../../services/Rooms.ts"
-import { RunOwner } from "../../services/RunOwner.ts"
-import { Scheduler } from "../../services/Scheduler.ts"
-import { Waker } from "../../services/Waker.ts"
 import { announce } from "./Banner.ts"
-import type { Extensions } from "./Extensions.ts"
 import { firstKey, firstSession } from "./FirstStart.ts"
 import * as LastResort from "./LastResort.ts"
 import { CannotListen, cannotListen, probe, urlOf } from "./Listening.ts"
-import * as Logs from "./Logs.ts"
-import * as Preflight from "./Preflight.ts"
 
 /** Time for connections to end by themselves once their streams have ended. */
 const closingTime = Duration.seconds(1)
@@ -55,16 +43,6 @@ const run = (
   ended: Deferred.Deferred<never, StorageEnded>
 ) =>
   Effect.gen(function*() {
-    const owner = yield* RunOwner
-    const calls = yield* DirectCalls
-    const rooms = yield* Rooms
-    const scheduler = yield* Scheduler
-    const jobs = yield* Jobs
-    const tasks = yield* BackgroundTasks
-    const waker = yield* Waker
-    const ownTasks = yield* OwnTasks
-    const readiness = yield* Readiness
-    const hooks = yield* Hooks
     const { address } = yield* HttpServer.HttpServer
     const port = address._tag === "TcpAddress" ? address.port : settings.port
     const key = yield* firstKey
@@ -72,62 +50,21 @@ const run = (
     if (why !== undefined) return yield* new CannotListen({ message: why })
     if (key !== undefined && trustsUserHeader(settings)) yield* firstSession
 
-    yield* Effect.addFinalizer(() =>
-      readiness.set(false).pipe(
-        Effect.zipRight(Deferred.isDone(ended)),
-        // Once the database has ended, nothing that a run does could be stored.
-        Effect.flatMap((isEnded) => {
-          const seconds = isEnded ? 0 : settings.drain_seconds
-          return stage("waiting for runs", Effect.zip(owner.drain(seconds), calls.drain(seconds), { concurrent: true }))
-        }),
-        Effect.zipRight(stage("telling hooks", hooks.stop({ url: urlOf(settings, port) }))),
-        Effect.zipRight(stage("ending streams", rooms.close("stopping"))),
-        Effect.zipRight(stage("closing connections", closeConnections(node))),
-        // The finalizers of the server, the engine and the database run after this one.
-        Effect.zipRight(stage("closing the database", Effect.void))
-      )
-    )
-    yield* Effect.mapError(hooks.start({ url: urlOf(settings, port) }), ({ message }) => new CannotListen({ message }))
-    // First: the runs that go on then tell of them.
-    yield* tasks.recover
-    yield* owner.recover
-    // Added after the finalizer above, so that it is stopped first: it starts nothing while runs come to their ends.
-    yield* Effect.forkScoped(scheduler.run)
-    yield* Effect.forkScoped(jobs.run)
-    yield* Effect.forkScoped(waker.run)
-    yield* Effect.forkScoped(ownTasks.run)
-    if (settings.watch && settings.definitions_dir !== undefined) {
-      yield* Effect.forkScoped(Watching.watch(settings.definitions_dir))
-    }
-    yield* readiness.set(true)
+    yield* working({
+      drainSeconds: settings.drain_seconds,
+      isEnded: Deferred.isDone(ended),
+      stage,
+      closing: closeConnections(node),
+      url: urlOf(settings, port),
+      watched: settings.watch ? settings.definitions_dir : undefined
+    }).pipe(Effect.catchTag("HookRefused", ({ message }) => new CannotListen({ message })))
     yield* announce(settings, urlOf(settings, port), key)
     return yield* Deferred.await(ended)
   }).pipe(Effect.scoped)
 
-/** A sentence where two agents, or two kinds of tasks, have the same name. */
-const namedTwice = ({ agents = [], tasks = [] }: Extensions) => {
-  for (const [noun, all] of [["agents", agents], ["kinds of tasks", tasks]] as const) {
-    const names = all.map(({ name }) => name)
-    const twice = names.find((name, i) => names.indexOf(name) !== i)
-    if (twice !== undefined) return `There are two ${noun} called ${twice}: each needs a name of its own.`
-  }
-  return undefined
-}
-
 /** The channels that the settings ask for, and the paths of the program's own. */
-const channelsOf = (settings: Settings, extensions: Extensions) => {
-  const twice = namedTwice(extensions)
-  if (twice !== undefined) return Either.left(new CannotListen({ message: twice }))
-  const { channels = [], endpoints = [], hooks = [], tasks = [] } = extensions
-  return Either.mapLeft(
-    Mounts.mount([...ownChannels, ...Tasks.channels(tasks), ...endpoints, ...channels], Server.nativeRoutes, {
-      settings: settings.channels,
-      trusted: settings.trust_user_header,
-      hooks
-    }),
-    (message) => new CannotListen({ message })
-  )
-}
+const channelsOf = (settings: Settings, extensions: Extensions) =>
+  Either.mapLeft(Channels.of(settings, extensions), (message) => new CannotListen({ message }))
 
 /** Serves until it is interrupted. */
 export const launch = (settings: Settings, extensions: Extensions = {}) => {

@@ -9,6 +9,7 @@ import { Auth } from "../../services/Auth.ts"
 import { Vault } from "../../services/Vault.ts"
 import { Authentication } from "../api/Authentication.ts"
 import { KeyHeader, RequiredScope } from "../api/Operation.ts"
+import { aroundOf } from "../Around.ts"
 import * as Downloads from "../Downloads.ts"
 import { note } from "../LogNotes.ts"
 import type { Described } from "./Methods.ts"
@@ -49,11 +50,12 @@ const authorizationIn = (headers: Headers.Headers, keyHeader: string | undefined
 /** The principal, if it has the scope: for endpoints that need it only sometimes. */
 export const identify = (auth: typeof Auth.Service, scope: Scope, keyHeader?: string) =>
   Effect.gen(function*() {
-    const { headers } = yield* HttpServerRequest.HttpServerRequest
-    const principal = yield* auth.authenticate({
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const { headers } = request
+    const principal = aroundOf(request).principal ?? (yield* auth.authenticate({
       authorization: authorizationIn(headers, keyHeader),
       user_id: headers["x-user-id"]
-    })
+    }))
     yield* note({ user_id: principal.user_id })
     if (principal.scopes.includes(scope)) return principal
     return yield* new Forbidden({ code: "scope_missing", detail: `This needs an API key with the scope '${scope}'.` })

@@ -10,6 +10,7 @@ import { Cause, Context, Effect, HashSet, Scope } from "effect"
 import { Forbidden, MethodNotAllowed, NotFound, Unavailable } from "../../domain/Errors.ts"
 import { NewId } from "../../services/NewId.ts"
 import { Readiness } from "../../services/Readiness.ts"
+import { aroundOf } from "../Around.ts"
 import { note } from "../LogNotes.ts"
 import { followed } from "../Sse.ts"
 import * as Warnings from "../Warnings.ts"
@@ -60,16 +61,25 @@ const originRefused = new Forbidden({
   detail: "Pages of this origin may not talk to the server. Name the origin in STOA_CORS_ORIGINS."
 })
 
-const noSuchPath = (documents: string) =>
+const noSuchPath = (base: string, documents: string) =>
   new NotFound({
     code: "no_such_path",
-    detail: `There is nothing at this path. GET ${documents} lists what there is.`
+    detail: `There is nothing at this path. GET ${
+      documents.split(" and ").map((path) => `${base}${path}`).join(" and ")
+    } lists what there is.`
   })
 
 const workerOnly = new NotFound({
   code: "worker_only",
   detail: "This process only works: it answers GET /health, /readiness and /liveness. Ask one that serves."
 })
+/** The answer with a place that its reader finds: nothing inside knows where the server is mounted. */
+const below = (base: string, response: Response): Response => {
+  const { location } = response.headers
+  return location?.startsWith("/") === true
+    ? HttpServerResponse.setHeader(response, "location", `${base}${location}`)
+    : response
+}
 
 const bodyless = new Set(["GET", "HEAD", "OPTIONS"])
 
@@ -126,7 +136,9 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       const id = idOf(request)
       const headers = headersOf(request, id)
       const line = log.begin(request, fiber)
-      const complete = (response: Response) => {
+      const { base } = aroundOf(request)
+      const complete = (answered: Response) => {
+        const response = base === "" ? answered : below(base, answered)
         if (line !== undefined) {
           line.status = response.status
           line.bytes = response.body.contentLength
@@ -148,7 +160,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         if (request.method === "OPTIONS" && (methods.length > 0 || isAdmitted)) {
           return complete(Cors.options(methods, isAdmitted, request.headers["access-control-request-headers"]))
         }
-        if (methods.length === 0) return answer(noSuchPath(options.documentsAt?.(request.url) ?? "/openapi.json"))
+        if (methods.length === 0) return answer(noSuchPath(base, options.documentsAt?.(request.url) ?? "/openapi.json"))
         const allow = methods.join(", ")
         return answer(new MethodNotAllowed({ detail: `This path answers to ${allow}.` }), { allow })
       }

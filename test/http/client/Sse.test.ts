@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FastCheck, Stream } from "effect"
-import { type Frame, frames, Parser } from "../../src/cli/Sse.ts"
+import { type Frame, frames, Parser } from "../../../src/http/client/Sse.ts"
 
 const bytes = new TextEncoder()
 

@@ -1,7 +1,7 @@
 /** What a user's own program adds to what Stoa brings. */
-import type { Channel } from "../../http/channels/Channel.ts"
-import type { Hook } from "../../http/channels/Hook.ts"
-import type * as Host from "../../layers/Host.ts"
+import type { Channel } from "../http/channels/Channel.ts"
+import type { Hook } from "../http/channels/Hook.ts"
+import type * as Host from "../layers/Host.ts"
 
 export interface Extensions extends Host.Extensions {
   /** Protocols beside those that Stoa speaks, made with `make` of `http/channels/Channel.ts`. */

@@ -5,7 +5,7 @@
  * and `error` and `stack` of what went wrong.
  */
 import { Cause, HashMap, Inspectable, Layer, Logger, LogLevel } from "effect"
-import type { Settings } from "../../domain/Settings.ts"
+import type { Settings } from "../domain/Settings.ts"
 
 type Field = string | number | boolean | null
 

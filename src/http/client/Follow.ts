@@ -5,11 +5,11 @@
  */
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { Clock, Data, Duration, Effect, Either, Option, Predicate, Schema, Stream } from "effect"
-import { AgentEvent } from "../domain/Event.ts"
-import type { JsonObject } from "../domain/Json.ts"
-import * as Older from "../domain/Older.ts"
+import { AgentEvent } from "../../domain/Event.ts"
+import type { JsonObject } from "../../domain/Json.ts"
+import * as Older from "../../domain/Older.ts"
 import type { Connection } from "./Connection.ts"
-import { type Refused, Unreachable } from "./Failed.ts"
+import { type Refused, Unreachable } from "./Failures.ts"
 import { type Frame, frames, type FrameTooLong } from "./Sse.ts"
 
 export interface Followed {
@@ -50,7 +50,7 @@ const read = (frame: Frame): Option.Option<Followed> => {
 
 /** Whether another attempt is worthwhile: the server is away, starting, draining, or at its limit. */
 export const isPassing = (error: Trouble) =>
-  error._tag === "Lost" || error._tag === "Unreachable" ||
+  error._tag === "Lost" || (error._tag === "Unreachable" && error.code !== "closed") ||
   (error._tag === "Refused" && [429, 502, 503, 504].includes(error.status))
 
 export const pauseBefore = (attempt: number, error: Trouble) =>

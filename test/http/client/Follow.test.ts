@@ -1,10 +1,10 @@
 import { HttpClient, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Stream, TestClock } from "effect"
-import { connect } from "../../src/cli/Connection.ts"
-import { Env } from "../../src/cli/Env.ts"
-import { follow } from "../../src/cli/Follow.ts"
-import { ended, framesOf, started } from "./Records.ts"
+import { connect } from "../../../src/cli/Connection.ts"
+import { Env } from "../../../src/cli/Env.ts"
+import { follow } from "../../../src/http/client/Follow.ts"
+import { ended, framesOf, started } from "../../cli/Records.ts"
 
 const bytes = new TextEncoder()
 

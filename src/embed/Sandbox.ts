@@ -2,11 +2,11 @@
 import { Effect } from "effect"
 import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
-import { type Settings, workspaceLimits } from "../../domain/Settings.ts"
-import * as OutboundGuarded from "../../layers/Outbound/Guarded.ts"
-import { probe } from "../../layers/Workspace/Bubblewrap.ts"
-import * as Docker from "../../layers/Workspace/Docker.ts"
-import * as E2b from "../../layers/Workspace/E2b.ts"
+import { type Settings, workspaceLimits } from "../domain/Settings.ts"
+import * as OutboundGuarded from "../layers/Outbound/Guarded.ts"
+import { probe } from "../layers/Workspace/Bubblewrap.ts"
+import * as Docker from "../layers/Workspace/Docker.ts"
+import * as E2b from "../layers/Workspace/E2b.ts"
 
 const inContainer = (settings: Settings) => {
   const dir = settings.workspace_dir ?? join(settings.data_dir, "workspaces")
