@@ -19,6 +19,7 @@ export const converse = async (
   let reply = await client.invoke({ agent_id, input })
   while (reply.waiting_for === "user_confirmation") {
     const approve = Object.fromEntries(reply.calls.map(({ id, name }) => [id, allows(name)]))
+    // oxlint-disable-next-line eslint/no-await-in-loop -- each answer follows from the one before
     reply = await client.reply(await client.answer(reply, { approve }))
   }
   return reply

@@ -49,6 +49,7 @@ export interface OfRun extends About {
   readonly run_id: RunId
 }
 
+/** @public Hooks outside of the repository name it. */
 export type { Refusal } from "../../services/HookCall.ts"
 
 export interface Hook extends Hooks.Hook {

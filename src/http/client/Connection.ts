@@ -40,7 +40,9 @@ const Problem = Schema.Struct({
 })
 
 /** As the Agent Gateway's paths say it. */
-const Envelope = Schema.Struct({ error: Schema.Struct({ code: Schema.optional(Schema.String), message: Schema.String }) })
+const Envelope = Schema.Struct({
+  error: Schema.Struct({ code: Schema.optional(Schema.String), message: Schema.String })
+})
 
 const Told = Schema.Union(
   Problem,
