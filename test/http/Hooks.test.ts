@@ -1,6 +1,7 @@
 /** What hooks of the server's operator are asked and told about runs, and that they can make a run stricter but harm none. */
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
+import { audit, kept } from "../../examples/own-hook/Audit.ts"
 import * as Hook from "../../src/http/channels/Hook.ts"
 import * as Host from "../../src/layers/Host.ts"
 import type { ModelCall, RunAfter, SessionCreated, ToolSaid } from "../../src/services/Hooks.ts"
@@ -52,7 +53,7 @@ const hooked = Layer.unwrapScoped(Effect.map(receiver, (started) => {
   webhook = started
   return TestHost.layer({
     host: Host.over(Host.memory, {
-      hooks: [guard],
+      hooks: [guard, audit],
       webhooks: [{
         url: Redacted.make(`${started.url}/hook`),
         secret: Redacted.make(secret),
@@ -126,6 +127,17 @@ layer(hooked, { excludeTestServices: true })("A hook of the server", (it) => {
       assert.include(about.text, "about 501")
       const asked = yield* say("call Calculate {\"expression\": \"77 + 1\"}\nthen\nsay done")
       assert.propertyVal(asked.run, "status", "awaiting_permission")
+    }))
+
+  it.effect("keeps what runs have cost, and denies what the example denies", () =>
+    Effect.gen(function*() {
+      const { say } = yield* begin
+      const { run, text } = yield* say("call Calculate {\"expression\": \"1 / 0\"}\nthen\nsay done")
+      assert.include(text, "Nothing is divided by zero here.")
+      const mine = kept.filter(({ run_id }) => run_id === run.run_id || run_id === run.id)
+      assert.strictEqual(mine.length, 1)
+      assert.strictEqual(mine[0]?.finished_reason, "completed")
+      assert.isAbove(mine[0]!.tokens, 0)
     }))
 
   it.effect("is asked by a signed webhook, and a call is refused when one that is required fails", () =>
