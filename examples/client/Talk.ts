@@ -9,21 +9,18 @@ export const show = async (client: Client, agent_id: string, input: string, prin
   }
 }
 
+type Allows = (tool: string) => boolean
+
 /** Lets a person decide whenever the agent asks, until the reply has ended. */
-export const converse = async (
-  client: Client,
-  agent_id: string,
-  input: string,
-  allows: (tool: string) => boolean
-): Promise<Reply> => {
-  let reply = await client.invoke({ agent_id, input })
-  while (reply.waiting_for === "user_confirmation") {
-    const approve = Object.fromEntries(reply.calls.map(({ id, name }) => [id, allows(name)]))
-    // oxlint-disable-next-line eslint/no-await-in-loop -- each answer follows from the one before
-    reply = await client.reply(await client.answer(reply, { approve }))
-  }
-  return reply
+const decide = async (client: Client, reply: Reply, allows: Allows): Promise<Reply> => {
+  if (reply.waiting_for !== "user_confirmation") return reply
+  const approve = Object.fromEntries(reply.calls.map(({ id, name }) => [id, allows(name)]))
+  const run = await client.answer(reply, { approve })
+  return decide(client, await client.reply(run), allows)
 }
+
+export const converse = async (client: Client, agent_id: string, input: string, allows: Allows): Promise<Reply> =>
+  decide(client, await client.invoke({ agent_id, input }), allows)
 
 /** What went wrong, by the server's own word. */
 export const tryTo = async (call: Promise<Reply>): Promise<string> => {
