@@ -215,7 +215,7 @@ export const ScheduleTriggered = named(
   202
 )
 
-export const Delivery = Schema.Struct({
+const Delivery = Schema.Struct({
   id: Schema.String,
   execution_id: textOrNull,
   agent_id: textOrNull,
