@@ -2,7 +2,7 @@
 import { Args, Command, Options } from "@effect/cli"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import { Effect, Option, Schedule, Schema } from "effect"
+import { Effect, Option, Schema } from "effect"
 import { connect, connection } from "../Connection.ts"
 import { failed, misused } from "../Failed.ts"
 import { optionalText } from "../Inputs.ts"
@@ -54,8 +54,7 @@ export const invoke = Command.make(
       const queued = yield* Effect.flatMap(http.execute(request), HttpClientResponse.schemaBodyJson(Queued))
       if (options.background) return yield* print(options.output, queued, `${queued.execution_id}\n`)
       const look = Effect.flatMap(http.get(queued.poll_url), HttpClientResponse.schemaBodyJson(Whole))
-      const whole = yield* Effect.repeat(look, {
-        schedule: Schedule.spaced(lookEvery),
+      const whole = yield* Effect.repeat(Effect.delay(look, lookEvery), {
         until: ({ status }) => status !== "queued" && status !== "running"
       })
       const { error, result, status } = yield* Schema.decodeUnknown(Execution)(whole)
