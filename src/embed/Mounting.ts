@@ -37,7 +37,7 @@ export const principalOf = (user: string, scopes: ReadonlyArray<Scope> = usual):
 const isBase = /^(\/[\w.~-]{1,64}){1,8}$/
 
 /** `/stoa/` means `/stoa`, and `/` the root. */
-export const baseOf = (base: string = ""): string => {
+const baseOf = (base: string = ""): string => {
   let text = base
   while (text.endsWith("/")) text = text.slice(0, -1)
   if (text === "" || isBase.test(text)) return text

@@ -1,6 +1,6 @@
 /** Effects as promises and async iterables, which an `AbortSignal` ends. */
 import { Cause, Effect, Exit, Mailbox, Stream } from "effect"
-import { aborted, asStoaError } from "./StoaError.ts"
+import { aborted, asStoaError, type StoaError } from "./StoaError.ts"
 
 export interface Calling {
   /** Ends the call; what the server has accepted goes on. */
@@ -10,7 +10,7 @@ export interface Calling {
 /** Events that wait for their reader; beyond it the connection is not read. */
 const capacity = 64
 
-const abortOf = (signal: AbortSignal): Effect.Effect<never, unknown> =>
+const abortOf = (signal: AbortSignal): Effect.Effect<never, StoaError> =>
   Effect.async((resume) => {
     const end = () => resume(Effect.fail(aborted(signal.reason)))
     if (signal.aborted) return end()
@@ -20,8 +20,8 @@ const abortOf = (signal: AbortSignal): Effect.Effect<never, unknown> =>
 
 /** Rejects with a `StoaError`. */
 export const promised = async <A, E>(effect: Effect.Effect<A, E>, { signal }: Calling = {}): Promise<A> => {
-  const exit = await Effect.runPromiseExit(
-    signal === undefined ? effect : Effect.raceFirst(abortOf(signal), effect) as Effect.Effect<A, unknown>
+  const exit = await Effect.runPromiseExit<A, E | StoaError>(
+    signal === undefined ? effect : Effect.raceFirst<never, StoaError, never, A, E, never>(abortOf(signal), effect)
   )
   if (Exit.isSuccess(exit)) return exit.value
   throw asStoaError(Cause.squash(exit.cause))
@@ -45,7 +45,7 @@ export const pulled = <A, E>(
       )
       return Mailbox.toStream(mailbox)
     }))
-    const values: Stream.Stream<A, unknown> = signal === undefined
+    const values: Stream.Stream<A, E | StoaError> = signal === undefined
       ? all
       : Stream.interruptWhen(all, abortOf(signal))
     try {
