@@ -1,7 +1,7 @@
 import * as Client from "../../src/http/client/Client.ts"
 import { show, tryTo } from "./Talk.ts"
 
-const client = Client.make({ url: process.env["STOA_URL"] ?? "http://127.0.0.1:8000", user: "local" })
+const client = Client.make({ url: "http://127.0.0.1:8000", user: "local" })
 
 const { agents } = await client.agents.list()
 await show(client, agents[0]!.id, "Hello!", (text) => void process.stdout.write(text))

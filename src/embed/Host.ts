@@ -25,6 +25,7 @@ import * as Served from "./Served.ts"
 import { working } from "./Working.ts"
 
 export type { Extensions, Mounting }
+/** @public The one error of its promises. */
 export { StoaError }
 
 /**

@@ -45,7 +45,7 @@ const partsOf = (said: Said, answer: number): ReadonlyArray<ModelPart> => {
   return [...parts, { type: "finish", reason, usage: { input_tokens: 1, output_tokens: 1 } }]
 }
 
-/** A provider for `extensions.providers`, whose calls take one answer after the other; `asked` is what they were, oldest first. */
+/** @public A provider for `extensions.providers`, whose calls take one answer after the other; `asked` is what they were, oldest first. */
 export const scripted = (script: ReadonlyArray<Answer>) => {
   const asked: Array<Asked> = []
   const provider = Provider.make({

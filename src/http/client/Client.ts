@@ -18,6 +18,7 @@ import { StoaError } from "./StoaError.ts"
 import * as Wire from "./Wire.ts"
 
 export type { Calling, Reply, RunRef, Seen }
+/** @public What `make` takes. */
 export type { ClientOptions } from "./Wire.ts"
 export { StoaError }
 
@@ -175,18 +176,18 @@ export const make = (options: Wire.ClientOptions) => {
 
     /** Sends an input, and gives the events of its run. Leaving the loop leaves the run to itself. */
     chat: (ask: Ask, calling?: Calling): AsyncIterable<Seen> =>
-      pulled<Seen, unknown>((emit) => Effect.flatMap(sent(ask), (run) => eventsOf(run, run.seq, emit)), calling),
+      pulled<Seen, Error>((emit) => Effect.flatMap(sent(ask), (run) => eventsOf(run, run.seq, emit)), calling),
 
     /** Sends an input, and resolves as soon as it is durable: its run goes on by itself. */
     send: (ask: Ask, calling?: Calling): Promise<RunRef> => promised(sent(ask), calling),
 
     /** The events of a run, up to the one with which it ends or waits; after `after`, or from its beginning on. */
     stream: (run: RunRef, { after = run.seq, ...calling }: Calling & { readonly after?: number } = {}) =>
-      pulled<Seen, unknown>((emit) => eventsOf(run, after, emit), calling),
+      pulled<Seen, Error>((emit) => eventsOf(run, after, emit), calling),
 
     /** The events of a session across its runs, without end: after `after`, or from the beginning of the run that goes on. */
     attach: (session_id: string, { after, ...calling }: Calling & { readonly after?: number } = {}) =>
-      pulled<Seen, unknown>(
+      pulled<Seen, Error>(
         (emit) => followed(session_id, after, (seen) => Effect.as(emit(seen), false)),
         calling
       ),

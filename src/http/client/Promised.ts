@@ -39,7 +39,7 @@ export type Api = {
   }
 }
 
-type Method = (request: unknown) => Effect.Effect<unknown, object>
+type Method = (request: unknown) => Effect.Effect<unknown, Error>
 
 export const apiOf = ({ connection, withFetch }: Pick<Wire, "connection" | "withFetch">): Api => {
   const groups: Record<string, Record<string, (request: unknown) => Promise<unknown>>> = {}

@@ -20,10 +20,9 @@ const abortOf = (signal: AbortSignal): Effect.Effect<never, StoaError> =>
 
 /** Rejects with a `StoaError`. */
 export const promised = async <A, E>(effect: Effect.Effect<A, E>, { signal }: Calling = {}): Promise<A> => {
-  const ending: Effect.Effect<A, E | StoaError> = signal === undefined
-    ? effect
-    : Effect.raceFirst(abortOf(signal), effect)
-  const exit = await Effect.runPromiseExit(ending)
+  const exit = await Effect.runPromiseExit<A, E | StoaError>(
+    signal === undefined ? effect : Effect.raceFirst<never, StoaError, never, A, E, never>(abortOf(signal), effect)
+  )
   if (Exit.isSuccess(exit)) return exit.value
   throw asStoaError(Cause.squash(exit.cause))
 }
