@@ -1,6 +1,6 @@
 /** Receivers of updates of tasks, in Storage, with their secrets sealed. */
 import { Effect, Layer, Schema } from "effect"
-import { type A2aPush, maxPushes, type PushTarget, updateOf } from "../../domain/A2aPush.ts"
+import { type A2aPush, maxPushes, PushTarget, updateOf } from "../../domain/A2aPush.ts"
 import { Invalid, LimitReached, NotFound } from "../../domain/Errors.ts"
 import { A2aPushes } from "../../services/A2aPushes.ts"
 import { Jobs } from "../../services/Jobs.ts"
@@ -16,6 +16,8 @@ const wrong = (message: string) => new Invalid({ detail: `url: ${message}.`, err
 
 const idOf = (run: string, name: string) => `${run}.${name}`
 
+const isTarget = Schema.is(PushTarget)
+
 /** What cannot be a header cannot be sent. */
 const isHeader = (text: string | null) => text === null || /^[\x20-\x7e]*$/.test(text)
 
@@ -28,7 +30,11 @@ export const make = Effect.gen(function*() {
   const outbound = yield* Outbound
   const wanting = yield* Wanting
 
-  const check = ({ credentials, scheme, token, url: text }: PushTarget): Effect.Effect<void, Invalid> => {
+  const check = (target: PushTarget): Effect.Effect<void, Invalid> => {
+    if (!isTarget(target)) {
+      return Effect.fail(new Invalid({ detail: "The address, the token, the scheme or the credentials are too long." }))
+    }
+    const { credentials, scheme, token, url: text } = target
     const url = URL.canParse(text) ? new URL(text) : undefined
     if (url === undefined || !/^https?:$/.test(url.protocol)) {
       return Effect.fail(wrong("Expected an address such as https://example.com/hook"))

@@ -126,7 +126,8 @@ export const make = (options: Options) =>
       const { idempotencyKey: key, owner } = caller
       const { message } = request
       yield* fitsOutput(request)
-      const push = request.configuration?.taskPushNotificationConfig ?? undefined
+      const asked = request.configuration?.taskPushNotificationConfig ?? undefined
+      const push = asked && Pushes.namedBy(asked, message.messageId)
       if (push !== undefined) yield* pushes.check(push)
       const taskId = message.taskId ?? ""
       const found = taskId === "" ? undefined : yield* find(caller, taskId)
