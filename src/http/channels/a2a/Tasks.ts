@@ -208,7 +208,13 @@ export const make = (options: Options) =>
           : taskOf(head, { ...fresh(run), status: "running" }, before, shown)
         const from: From = before === undefined
           ? { head }
-          : { head, begun: begunBy(before), endedWithText: endedWithText(before), usage: before.usage }
+          : {
+            head,
+            begun: begunBy(before),
+            endedWithText: endedWithText(before),
+            usage: before.usage,
+            waiting: awaited(before)
+          }
         return yield* following({ run_id, session }, from, write, { task, after: seq })
       }),
 
