@@ -2,6 +2,7 @@
 import { Effect, Layer, Schema } from "effect"
 import { type A2aPush, maxPushes, PushTarget, updateOf } from "../../domain/A2aPush.ts"
 import { Invalid, LimitReached, NotFound } from "../../domain/Errors.ts"
+import type { Run } from "../../domain/Run.ts"
 import { A2aPushes } from "../../services/A2aPushes.ts"
 import { Jobs } from "../../services/Jobs.ts"
 import { JobStore } from "../../services/JobStore.ts"
@@ -61,8 +62,16 @@ export const make = Effect.gen(function*() {
   const listed = (owner: A2aPush["user_id"], run: A2aPush["run_id"]) =>
     Effect.provideService(pushesOf(owner, run), Storage, storage)
 
+  const room = ({ id, user_id }: Run, name: string) =>
+    Effect.flatMap(listed(user_id, id), (all): Effect.Effect<void, LimitReached> =>
+      all.filter((one) => one.name !== name).length < maxPushes ? Effect.void : new LimitReached({
+        code: "too_many_receivers",
+        detail: `A task tells at most ${maxPushes} receivers. Delete some first.`
+      }))
+
   return A2aPushes.of({
     check,
+    room,
     put: Effect.fnUntraced(function*(run, context, { name, target }) {
       yield* check(target)
       const { id: run_id, session_id, user_id } = run
@@ -83,13 +92,7 @@ export const make = Effect.gen(function*() {
         context,
         sealed
       }
-      const others = (yield* listed(user_id, run_id)).filter((one) => one.name !== name)
-      if (others.length >= maxPushes) {
-        return yield* new LimitReached({
-          code: "too_many_receivers",
-          detail: `A task tells at most ${maxPushes} receivers. Delete some first.`
-        })
-      }
+      yield* room(run, name)
       // From here on the end of the run makes a job; where it has come already, that job is made here.
       yield* wanting.add(user_id)
       const changed = a2aPushes.modify(user_id, id, (one) => ({ ...one, context, sealed, updated_at: at }))

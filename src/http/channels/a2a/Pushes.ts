@@ -2,6 +2,7 @@
 import { Effect, Schema } from "effect"
 import { createHash } from "node:crypto"
 import { PushName, type PushTarget } from "../../../domain/A2aPush.ts"
+import type { Run } from "../../../domain/Run.ts"
 import { A2aPushes, type Receiver } from "../../../services/A2aPushes.ts"
 import { NewId } from "../../../services/NewId.ts"
 import { wrong } from "./Errors.ts"
@@ -54,9 +55,12 @@ export const make = (channel: string) =>
 
     return {
       put,
-      /** Before there is a task: whether its updates may be sent there. */
-      check: (config: PushConfig) =>
-        isUnnamed(config) || isName(config.id) ? pushes.check(targetOf(config)) : Effect.fail(badName),
+      /** Before a message is taken: whether the updates of its task may be sent there. Without a run it begins one. */
+      check: Effect.fnUntraced(function*(config: PushConfig, run: Run | undefined) {
+        const name = isName(config.id) ? config.id : yield* badName
+        yield* pushes.check(targetOf(config))
+        if (run !== undefined) yield* pushes.room(run, name)
+      }),
       get: Effect.fnUntraced(function*(caller: Caller, taskId: string, name: string) {
         const { run } = yield* find(caller, taskId)
         return shown(run.id, yield* pushes.get(caller.owner, run.id, name))

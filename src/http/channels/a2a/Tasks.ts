@@ -129,9 +129,9 @@ export const make = (options: Options) =>
       yield* fitsOutput(request)
       const asked = request.configuration?.taskPushNotificationConfig ?? undefined
       const push = asked && Pushes.namedBy(asked, message.messageId)
-      if (push !== undefined) yield* pushes.check(push)
       const taskId = message.taskId ?? ""
       const found = taskId === "" ? undefined : yield* find(caller, taskId)
+      if (push !== undefined) yield* pushes.check(push, found?.run)
       const contextId = message.contextId ?? ""
       if (found !== undefined && contextId !== "" && contextOf(found.run) !== contextId) {
         return yield* wrong("message.contextId", "Expected the context of the task")
