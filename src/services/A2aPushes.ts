@@ -14,6 +14,8 @@ export interface Receiver {
 export class A2aPushes extends Context.Tag("stoa/services/A2aPushes")<A2aPushes, {
   /** `Invalid` for an address that may not be reached from here. */
   readonly check: (target: PushTarget) => Effect.Effect<void, Invalid>
+  /** `LimitReached` when the run has as many receivers as it may, and none of this name. */
+  readonly room: (run: Run, name: string) => Effect.Effect<void, LimitReached>
   /**
    * Adds a receiver or replaces the one of its name. One that comes after the end hears of the end; `context` is what
    * the task calls its conversation.

@@ -1,7 +1,8 @@
 /** Receivers of updates of tasks, in Storage, with their secrets sealed. */
 import { Effect, Layer, Schema } from "effect"
-import { type A2aPush, maxPushes, type PushTarget, updateOf } from "../../domain/A2aPush.ts"
+import { type A2aPush, maxPushes, PushTarget, updateOf } from "../../domain/A2aPush.ts"
 import { Invalid, LimitReached, NotFound } from "../../domain/Errors.ts"
+import type { Run } from "../../domain/Run.ts"
 import { A2aPushes } from "../../services/A2aPushes.ts"
 import { Jobs } from "../../services/Jobs.ts"
 import { JobStore } from "../../services/JobStore.ts"
@@ -16,6 +17,8 @@ const wrong = (message: string) => new Invalid({ detail: `url: ${message}.`, err
 
 const idOf = (run: string, name: string) => `${run}.${name}`
 
+const isTarget = Schema.is(PushTarget)
+
 /** What cannot be a header cannot be sent. */
 const isHeader = (text: string | null) => text === null || /^[\x20-\x7e]*$/.test(text)
 
@@ -28,7 +31,11 @@ export const make = Effect.gen(function*() {
   const outbound = yield* Outbound
   const wanting = yield* Wanting
 
-  const check = ({ credentials, scheme, token, url: text }: PushTarget): Effect.Effect<void, Invalid> => {
+  const check = (target: PushTarget): Effect.Effect<void, Invalid> => {
+    if (!isTarget(target)) {
+      return Effect.fail(new Invalid({ detail: "The address, the token, the scheme or the credentials are too long." }))
+    }
+    const { credentials, scheme, token, url: text } = target
     const url = URL.canParse(text) ? new URL(text) : undefined
     if (url === undefined || !/^https?:$/.test(url.protocol)) {
       return Effect.fail(wrong("Expected an address such as https://example.com/hook"))
@@ -55,8 +62,16 @@ export const make = Effect.gen(function*() {
   const listed = (owner: A2aPush["user_id"], run: A2aPush["run_id"]) =>
     Effect.provideService(pushesOf(owner, run), Storage, storage)
 
+  const room = ({ id, user_id }: Run, name: string) =>
+    Effect.flatMap(listed(user_id, id), (all): Effect.Effect<void, LimitReached> =>
+      all.filter((one) => one.name !== name).length < maxPushes ? Effect.void : new LimitReached({
+        code: "too_many_receivers",
+        detail: `A task tells at most ${maxPushes} receivers. Delete some first.`
+      }))
+
   return A2aPushes.of({
     check,
+    room,
     put: Effect.fnUntraced(function*(run, context, { name, target }) {
       yield* check(target)
       const { id: run_id, session_id, user_id } = run
@@ -77,13 +92,7 @@ export const make = Effect.gen(function*() {
         context,
         sealed
       }
-      const others = (yield* listed(user_id, run_id)).filter((one) => one.name !== name)
-      if (others.length >= maxPushes) {
-        return yield* new LimitReached({
-          code: "too_many_receivers",
-          detail: `A task tells at most ${maxPushes} receivers. Delete some first.`
-        })
-      }
+      yield* room(run, name)
       // From here on the end of the run makes a job; where it has come already, that job is made here.
       yield* wanting.add(user_id)
       const changed = a2aPushes.modify(user_id, id, (one) => ({ ...one, context, sealed, updated_at: at }))

@@ -20,6 +20,10 @@ const { TestHost: Host } = TestHost
 const version = { "a2a-version": "1.0" }
 const pay = [{ name: "pay", effect: "write", parameters: { type: "object", properties: {} } }]
 
+interface Called {
+  readonly arguments: { readonly sum: number }
+}
+
 const message = (text: string, more: object = {}) => ({ messageId: "m", role: "ROLE_USER", parts: [{ text }], ...more })
 
 /** A tenant with the two ways to call by hand. */
@@ -144,6 +148,30 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of A2A", (it) =
         assert.strictEqual(textOf(yield* asked(() => client.getTask({ tenant: "", id: task.id }))), end.text)
       }))
   }
+
+  it.effect("is asked in a stream about all calls that wait, and about those alone", () =>
+    Effect.gen(function*() {
+      const { rest } = yield* world({ client_tools: pay })
+      const streaming = (sent: object) =>
+        Effect.map(rest("POST", "/message:stream", { message: sent }), ({ text }) => {
+          const frames = text.split("\n").filter((line) => line.startsWith("data: ")).map((line) =>
+            JSON.parse(line.slice("data: ".length))
+          )
+          const { status, taskId } = frames.at(-1).statusUpdate
+          const { calls = [], type } = status.message?.parts[1].data ?? {}
+          return { taskId, state: status.state, type, sums: calls.map((one: Called) => one.arguments.sum), calls }
+        })
+      const asked = yield* streaming(message("call pay {\"sum\":1}\ncall pay {\"sum\":2}\nthen\nresults"))
+      assert.deepStrictEqual([asked.type, asked.sums], ["approval", [1, 2]])
+      const { calls: [first, second], taskId } = asked
+      const answer = (data: object) => streaming({ ...message(""), taskId, parts: [{ data }] })
+      const half = yield* answer({ approvals: [{ id: first.id, approved: true }] })
+      assert.deepStrictEqual([half.type, half.sums], ["tool_results", [1]])
+      const paid = yield* answer({ results: [{ id: first.id, output: "paid" }] })
+      assert.deepStrictEqual([paid.type, paid.sums], ["approval", [2]])
+      const denied = yield* answer({ approvals: [{ id: second.id, approved: false }] })
+      assert.strictEqual(denied.state, "TASK_STATE_COMPLETED")
+    }))
 
   it.effect("has its card, and one for each agent, with addresses that work", () =>
     Effect.gen(function*() {

@@ -55,6 +55,35 @@ layer(TestHost.layer({ host: working }), { excludeTestServices: true, timeout: p
         assert.strictEqual(hook.got[1]!.json.statusUpdate.status.state, "TASK_STATE_COMPLETED")
       }))
 
+    it.scoped("have one receiver of a message that is sent twice, and none of one that no task can have", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Door
+        const { key } = yield* tenant()
+        const hook = yield* receiver
+        const send = (messageId: string, config: object) =>
+          call("POST", "/a2a/message:send", {
+            headers: { authorization: `Bearer ${key}`, "a2a-version": "1.0", "idempotency-key": messageId },
+            body: {
+              message: { messageId, role: "ROLE_USER", parts: [{ text: "say x" }] },
+              configuration: {
+                returnImmediately: true,
+                taskPushNotificationConfig: { url: `${hook.url}/in`, ...config }
+              }
+            }
+          })
+        const ask = (path: string) =>
+          call("GET", `/a2a/tasks${path}`, { headers: { authorization: `Bearer ${key}`, "a2a-version": "1.0" } })
+        for (const wrong of [{ id: "a b" }, { token: "x".repeat(2000) }]) {
+          assert.strictEqual((yield* send("wrong", wrong)).status, 400)
+        }
+        assert.strictEqual((yield* ask("")).json.tasks.length, 0)
+        const first = yield* send("twice", {})
+        const second = yield* send("twice", {})
+        const { id } = first.json.task
+        assert.strictEqual(second.json.task.id, id)
+        assert.strictEqual((yield* ask(`/${id}/pushNotificationConfigs`)).json.configs.length, 1)
+      }))
+
     for (const transport of transports) {
       it.scoped(`are asked for, shown without secrets, and given up over ${transport}`, () =>
         Effect.gen(function*() {

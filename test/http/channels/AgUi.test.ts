@@ -335,6 +335,26 @@ layer(TestHost.layer(), { excludeTestServices: true })("AG-UI's clients", (it) =
       yield* resumed.ended
     }))
 
+  it.effect("are asked about all calls that wait at the same time", () =>
+    Effect.gen(function*() {
+      const { call, post, user } = yield* world
+      const messages = says(`call Write {"file_path": "b.txt", "content": "y"}\n${write("x")}`)
+      const body = { threadId: "two-at-once", protocolVersion: "1.0", messages }
+      const { outcome } = framesOf((yield* post(body)).text).at(-1)
+      assert.strictEqual(outcome.interrupts.length, 2)
+      const looked = framesOf(
+        (yield* call("GET", "/ag-ui/threads/two-at-once/stream?protocolVersion=1.0", { user })).text
+      )
+      assert.deepStrictEqual(looked.at(-1).outcome, outcome)
+      const resume = outcome.interrupts.map(({ id }: { readonly id: string }) => ({
+        interruptId: id,
+        status: "resolved",
+        payload: { approved: false }
+      }))
+      const answered = framesOf((yield* post({ ...body, resume })).text)
+      assert.deepStrictEqual(answered.at(-1).outcome, { type: "success" })
+    }))
+
   it.scoped("stop a run, which says so in the words of their version; leaving stops nothing", () =>
     Effect.gen(function*() {
       const { call, path, user, watch } = yield* world

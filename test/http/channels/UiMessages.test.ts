@@ -96,6 +96,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("A chat of the AI SDK", (
 
   it.effect("is asked for permission, and what it says holds", () =>
     Effect.gen(function*() {
+      const { call } = yield* Host
       const { user } = yield* tenant({ client_tools: [{ name: "pay", effect: "write" }] })
       for (const approved of [true, false]) {
         const paid: Array<string> = []
@@ -115,6 +116,11 @@ layer(TestHost.layer(), { excludeTestServices: true })("A chat of the AI SDK", (
         assert.strictEqual(part!.state, "approval-requested")
         assert.deepStrictEqual(paid, [])
         const { id } = part!.approval
+        // A page that is behind has answered a call of another reply, whose id is the same by chance.
+        const parts = [{ ...part, state: "approval-responded", approval: { id, approved: true } }]
+        const messages = [chat.messages[0], { id: "another-reply", role: "assistant", parts }]
+        const behind = yield* call("POST", "/ui-messages", { user, body: { ...body, id: chat.id, messages } })
+        assert.strictEqual(behind.status, 409, behind.text)
         yield* asked(async () => {
           await chat.addToolApprovalResponse({ id, approved })
         })

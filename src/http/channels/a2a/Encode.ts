@@ -20,6 +20,8 @@ export interface From {
   /** The artifact has begun before these events, and ended with a text or not. */
   readonly begun?: boolean
   readonly endedWithText?: boolean
+  /** The calls that it waited for by then. */
+  readonly waiting?: ReadonlyArray<ToolCallBlock>
   /** What the run had used by then. */
   readonly usage?: Usage | null
 }
@@ -40,17 +42,21 @@ export class Updates implements Encoder {
   /** The text block that is being written. */
   #block: string | undefined
   readonly #data = new Map<string, Data>()
-  #calls: ReadonlyArray<ToolCallBlock> = []
+  /** Calls that wait for somebody. Each is asked about by an event of its own, and some may be answered before others. */
+  readonly #calls = new Map<string, { readonly call: ToolCallBlock; readonly waits: "approval" | "tool_results" }>()
   #usage: Usage
   /** When the last of its events was made. */
   #last = ""
 
-  constructor({ begun = false, endedWithText = false, head, usage }: From, write: Write) {
+  constructor({ begun = false, endedWithText = false, head, usage, waiting = [] }: From, write: Write) {
     this.#head = head
     this.#write = write
     this.#begun = begun
     this.#afterText = endedWithText
     this.#usage = usage ?? noUsage
+    for (const call of waiting) {
+      this.#calls.set(call.id, { call, waits: call.state === "asking" ? "approval" : "tool_results" })
+    }
   }
 
   readonly step = (event: AgentEvent): string => {
@@ -74,8 +80,13 @@ export class Updates implements Encoder {
 
   #take(event: AgentEvent): void {
     switch (event.type) {
-      case "REPLY_START":
       case "USER_CONFIRM_RESULT":
+        for (const { tool_call } of event.confirm_results) this.#calls.delete(tool_call.id)
+        return this.#status({ state: "TASK_STATE_WORKING", timestamp: event.created_at })
+      case "TOOL_RESULT_END":
+        if (event.state !== "running") this.#calls.delete(event.tool_call_id)
+        return
+      case "REPLY_START":
       case "EXTERNAL_EXECUTION_RESULT":
         return this.#status({ state: "TASK_STATE_WORKING", timestamp: event.created_at })
       case "MODEL_CALL_END":
@@ -90,8 +101,10 @@ export class Updates implements Encoder {
       case "DATA_BLOCK_END":
         return this.#file(event.block_id)
       case "REQUIRE_USER_CONFIRM":
+        for (const call of event.tool_calls) this.#calls.set(call.id, { call, waits: "approval" })
+        return
       case "REQUIRE_EXTERNAL_EXECUTION":
-        this.#calls = event.tool_calls
+        for (const call of event.tool_calls) this.#calls.set(call.id, { call, waits: "tool_results" })
         return
       case "CUSTOM":
         return event.name === "run_parked" ? this.#parked(event) : undefined
@@ -129,10 +142,11 @@ export class Updates implements Encoder {
 
   #parked({ created_at, value }: Extract<AgentEvent, { readonly name: "run_parked" }>) {
     const waits = value.waiting_for === "user_confirmation" ? "approval" : "tool_results"
+    const asked = Array.from(this.#calls.values()).filter((one) => one.waits === waits).map(({ call }) => call)
     this.#status({
       state: "TASK_STATE_INPUT_REQUIRED",
       timestamp: created_at,
-      message: question(this.#head, waits, this.#calls)
+      message: question(this.#head, waits, asked)
     }, metadataOf(this.#usage, undefined))
   }
 

@@ -13,13 +13,26 @@ export class Feed implements Sink {
   isOver = false
   readonly #encoder: Encoder
   readonly #out: Sink
+  /** The frame of the task, which comes first. While it waits, a failure is still told by the status. */
+  #first: string
   /** A run that goes on has been left waiting before; those ends are none any more. */
   readonly #goesOnAfter: string
 
-  constructor(encoder: Encoder, out: Sink, goesOnAfter = "") {
+  constructor({ encoder, first, goesOnAfter = "", out }: {
+    readonly encoder: Encoder
+    readonly first: string
+    readonly goesOnAfter?: string | undefined
+    readonly out: Sink
+  }) {
     this.#encoder = encoder
+    this.#first = first
     this.#out = out
     this.#goesOnAfter = goesOnAfter
+  }
+
+  /** From now on the task is told, whatever comes of it and when. */
+  open() {
+    if (!this.isOver) this.#pass("")
   }
 
   write(frames: Uint8Array) {
@@ -53,7 +66,9 @@ export class Feed implements Sink {
 
   /** All of a batch goes out in one write. */
   #pass(text: string) {
-    if (text !== "") this.#out.write(encoder.encode(text))
+    const frames = this.#first + text
+    this.#first = ""
+    if (frames !== "") this.#out.write(encoder.encode(frames))
     if (this.isOver) this.#out.end()
   }
 
@@ -68,6 +83,7 @@ export class Feed implements Sink {
   /** The server ends the stream before its run: who subscribes again gets the rest. */
   end(comment?: string) {
     if (this.isOver) return
+    this.open()
     this.isOver = true
     this.#out.end(comment)
   }

@@ -1,6 +1,8 @@
 /** Receivers of a task's updates, as clients name them. What of them is secret is taken and never given back. */
 import { Effect, Schema } from "effect"
+import { createHash } from "node:crypto"
 import { PushName, type PushTarget } from "../../../domain/A2aPush.ts"
+import type { Run } from "../../../domain/Run.ts"
 import { A2aPushes, type Receiver } from "../../../services/A2aPushes.ts"
 import { NewId } from "../../../services/NewId.ts"
 import { wrong } from "./Errors.ts"
@@ -9,6 +11,16 @@ import { contextOf } from "./Render.ts"
 import type { PushConfig } from "./Requests.ts"
 
 const isName = Schema.is(PushName)
+
+const badName = wrong("id", "Expected 1 to 64 printable ASCII characters without blanks")
+
+const isUnnamed = ({ id }: PushConfig): boolean => id == null || id === ""
+
+/** The name of a receiver that came with a message and has none: the same one when the message is sent again. */
+export const namedBy = (config: PushConfig, messageId: string): PushConfig =>
+  isUnnamed(config)
+    ? { ...config, id: createHash("sha256").update(messageId).digest("base64url").slice(0, 22) }
+    : config
 
 const targetOf = ({ authentication, token, url }: PushConfig): PushTarget => ({
   url,
@@ -34,8 +46,8 @@ export const make = (channel: string) =>
 
     const put = Effect.fnUntraced(function*(caller: Caller, taskId: string, config: PushConfig) {
       const { run } = yield* find(caller, taskId)
-      const name = config.id == null || config.id === "" ? newId.short() : config.id
-      if (!isName(name)) return yield* wrong("id", "Expected 1 to 64 printable ASCII characters without blanks")
+      const name = isUnnamed(config) ? newId.short() : config.id
+      if (!isName(name)) return yield* badName
       const receiver = { name, target: targetOf(config) }
       yield* pushes.put(run, contextOf(run), receiver)
       return shown(run.id, receiver)
@@ -43,8 +55,12 @@ export const make = (channel: string) =>
 
     return {
       put,
-      /** Before there is a task: whether its updates may be sent there. */
-      check: (config: PushConfig) => pushes.check(targetOf(config)),
+      /** Before a message is taken: whether the updates of its task may be sent there. Without a run it begins one. */
+      check: Effect.fnUntraced(function*(config: PushConfig, run: Run | undefined) {
+        const name = isName(config.id) ? config.id : yield* badName
+        yield* pushes.check(targetOf(config))
+        if (run !== undefined) yield* pushes.room(run, name)
+      }),
       get: Effect.fnUntraced(function*(caller: Caller, taskId: string, name: string) {
         const { run } = yield* find(caller, taskId)
         return shown(run.id, yield* pushes.get(caller.owner, run.id, name))

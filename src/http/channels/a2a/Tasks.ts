@@ -29,6 +29,7 @@ import * as Pushes from "./Pushes.ts"
 import { answerOf, fitsOutput, inputOf } from "./Reading.ts"
 import { contextOf, taskOf } from "./Render.ts"
 import type { SendRequest } from "./Requests.ts"
+import type { Task } from "./Shapes.ts"
 import * as Target from "./Target.ts"
 
 const isKey = Schema.is(ClientKey)
@@ -126,10 +127,11 @@ export const make = (options: Options) =>
       const { idempotencyKey: key, owner } = caller
       const { message } = request
       yield* fitsOutput(request)
-      const push = request.configuration?.taskPushNotificationConfig ?? undefined
-      if (push !== undefined) yield* pushes.check(push)
+      const asked = request.configuration?.taskPushNotificationConfig ?? undefined
+      const push = asked && Pushes.namedBy(asked, message.messageId)
       const taskId = message.taskId ?? ""
       const found = taskId === "" ? undefined : yield* find(caller, taskId)
+      if (push !== undefined) yield* pushes.check(push, found?.run)
       const contextId = message.contextId ?? ""
       if (found !== undefined && contextId !== "" && contextOf(found.run) !== contextId) {
         return yield* wrong("message.contextId", "Expected the context of the task")
@@ -162,19 +164,19 @@ export const make = (options: Options) =>
 
     /** Follows a run from here on. */
     const following = (
-      { out, run_id, session }: { readonly out: Parameters<Parameters<typeof sse.respond>[0]>[0] } & {
-        readonly run_id: Run["id"]
-        readonly session: Session
-      },
+      { run_id, session }: { readonly run_id: Run["id"]; readonly session: Session },
       from: From,
       write: Write,
-      { after, goesOnAfter }: { readonly after: number; readonly goesOnAfter?: string }
+      { task, after, goesOnAfter }: { readonly task: Task; readonly after: number; readonly goesOnAfter?: string }
     ) =>
-      Effect.gen(function*() {
-        const feed = new Feed(new Updates(from, write), out, goesOnAfter)
-        const sink = yield* rewriting.streaming(feed, session, run_id)
-        yield* hub.attach(session, sink, { after, only: run_id })
-      })
+      sse.respond((out) =>
+        Effect.gen(function*() {
+          const feed = new Feed({ encoder: new Updates(from, write), first: write({ task }), goesOnAfter, out })
+          const sink = yield* rewriting.streaming(feed, session, run_id)
+          yield* hub.attach(session, sink, { after, only: run_id })
+          feed.open()
+        })
+      )
 
     return {
       list,
@@ -206,13 +208,14 @@ export const make = (options: Options) =>
           : taskOf(head, { ...fresh(run), status: "running" }, before, shown)
         const from: From = before === undefined
           ? { head }
-          : { head, begun: begunBy(before), endedWithText: endedWithText(before), usage: before.usage }
-        return yield* sse.respond((out) =>
-          Effect.suspend(() => {
-            out.write(encoder.encode(write({ task })))
-            return following({ out, run_id, session }, from, write, { after: seq })
-          })
-        )
+          : {
+            head,
+            begun: begunBy(before),
+            endedWithText: endedWithText(before),
+            usage: before.usage,
+            waiting: awaited(before)
+          }
+        return yield* following({ run_id, session }, from, write, { task, after: seq })
       }),
 
       /** The task as it is, then all that it has said so far once more, and what comes. */
@@ -233,12 +236,12 @@ export const make = (options: Options) =>
           )
         }
         const after = run.first_seq === null ? edge : run.first_seq - 1
-        return yield* sse.respond((out) =>
-          Effect.suspend(() => {
-            out.write(encoder.encode(write({ task: taskOf(head, run, undefined) })))
-            return following({ out, run_id: run.id, session }, { head }, write, { after, goesOnAfter: run.updated_at })
-          })
-        )
+        const task = taskOf(head, run, undefined)
+        return yield* following({ run_id: run.id, session }, { head }, write, {
+          task,
+          after,
+          goesOnAfter: run.updated_at
+        })
       }),
 
       cancel: Effect.fnUntraced(function*(caller: Caller, id: string) {

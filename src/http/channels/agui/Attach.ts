@@ -12,6 +12,7 @@ import type { Session } from "../../../domain/Session.ts"
 import type { Sink } from "../../../services/Rooms.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
 import { Storage } from "../../../services/Storage.ts"
+import { internal, type Problem as Failure } from "../../middleware/Problems.ts"
 import { Sse } from "../../Sse.ts"
 import { cutShort, problemOf } from "../Failures.ts"
 import type { Problem } from "../Hooks.ts"
@@ -204,13 +205,15 @@ export const make = Effect.gen(function*() {
     ]))
     if (isLive) {
       const stream = new Stream(head, true)
-      yield* Effect.catchTags(follow(session, run, stream, out), {
+      const fail = (problem: Failure) => Effect.sync(() => out.write(encoder.encode(stream.failed(problem))))
+      yield* follow(session, run, stream, out).pipe(
         // Its key has ended the stream.
-        Unauthenticated: () => Effect.void,
-        Gone: (gone) => Effect.sync(() => out.write(encoder.encode(stream.failed(gone)))),
-        Conflict: (conflict) => Effect.sync(() => out.write(encoder.encode(stream.failed(conflict)))),
-        Malformed: (malformed) => Effect.sync(() => out.write(encoder.encode(stream.failed(malformed))))
-      })
+        Effect.catchTags({ Unauthenticated: () => Effect.void, Gone: fail, Conflict: fail, Malformed: fail }),
+        // The status has gone out: nothing else can tell a client that this was not the end.
+        Effect.catchAllDefect((defect) =>
+          Effect.zipRight(Effect.logError("A thread could not be followed", defect), fail(internal))
+        )
+      )
     } else {
       const { calls, reply } = (isWaiting ? yield* waitsIn(session) : undefined) ?? { calls: [], reply: undefined }
       const asking = calls.filter((call) => call.state === "asking").map((call) => interruptOf(reply?.id ?? "", call))

@@ -4,7 +4,6 @@
  */
 import { type AgentEvent, endsStream } from "../../../domain/Event.ts"
 import { isObject } from "../../../domain/JsonSchema.ts"
-import type { ToolCallBlock } from "../../../domain/Message.ts"
 import { detailOf, type Problem } from "../../middleware/Problems.ts"
 import type { Encoder } from "../Channel.ts"
 import { callerId, callId, resultId, textId } from "./Ids.ts"
@@ -44,8 +43,9 @@ export class Stream implements Encoder {
   #carrier: string | undefined
   readonly #results = new Map<string, Array<Part>>()
   readonly #files = new Map<string, { readonly media_type: string; data: string; url: string | undefined }>()
-  #interrupts: ReadonlyArray<Interrupt> = []
-  #pending: ReadonlyArray<string> = []
+  /** What waits for somebody, by its call: each is asked about by an event of its own, and some are answered before others. */
+  readonly #interrupts = new Map<string, Interrupt>()
+  readonly #pending = new Set<string>()
 
   /** `isBegun`: somebody else has said that the run has begun. */
   constructor(head: Head, isBegun = false) {
@@ -64,14 +64,12 @@ export class Stream implements Encoder {
   /** A part of the run that ended with a question: it has been answered since, and the run went on. */
   goOn(): string {
     this.#close()
-    this.#interrupts = []
-    this.#pending = []
     return this.#flush()
   }
 
   /** The calls that the run waits for, as clients know them. */
   get waitsFor(): ReadonlyArray<string> {
-    return this.#interrupts.length > 0 ? this.#interrupts.map(({ id }) => id) : this.#pending
+    return [...this.#interrupts.keys(), ...this.#pending]
   }
 
   readonly failed = (problem: Problem): string => {
@@ -189,10 +187,18 @@ export class Stream implements Encoder {
       case "DATA_BLOCK_END":
         return this.#file(event)
       case "REQUIRE_USER_CONFIRM":
-        this.#interrupts = event.tool_calls.map((call) => interruptOf(event.reply_id, call))
+        for (const call of event.tool_calls) {
+          this.#interrupts.set(callId(event.reply_id, call.id), interruptOf(event.reply_id, call))
+        }
+        return
+      case "USER_CONFIRM_RESULT":
+        for (const { tool_call } of event.confirm_results) this.#interrupts.delete(callId(event.reply_id, tool_call.id))
         return
       case "REQUIRE_EXTERNAL_EXECUTION":
-        this.#pending = event.tool_calls.map(({ id }: ToolCallBlock) => callId(event.reply_id, id))
+        for (const { id } of event.tool_calls) {
+          this.#interrupts.delete(callId(event.reply_id, id))
+          this.#pending.add(callId(event.reply_id, id))
+        }
         return
       case "CUSTOM":
         return this.#custom(event)
@@ -238,6 +244,8 @@ export class Stream implements Encoder {
     this.#results.set(toolCallId, parts)
     if (event.type !== "TOOL_RESULT_END" || event.state === "running") return
     this.#results.delete(toolCallId)
+    this.#interrupts.delete(toolCallId)
+    this.#pending.delete(toolCallId)
     // The call has to be whole before its result.
     this.#end(`call ${toolCallId}`)
     if (this.#head.answered.has(toolCallId)) return
@@ -300,7 +308,7 @@ export class Stream implements Encoder {
       threadId,
       runId,
       ...(result !== undefined && { result }),
-      outcome: outcomeOf(this.#interrupts, this.#pending, isOld),
+      outcome: outcomeOf([...this.#interrupts.values()], [...this.#pending], isOld),
       ...(usage.length > 0 && { usage })
     })
   }

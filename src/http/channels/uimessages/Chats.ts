@@ -129,7 +129,9 @@ export const make = (options: Options) =>
 
     const answerTo = Effect.fnUntraced(function*(session: Session, plan: Extract<Plan, { readonly type: "answer" }>) {
       const { messages: [reply] } = yield* Effect.orDie(hub.newest(session, { limit: 1 }))
-      const answer = reply?.role === "assistant" ? answerIn(plan.message, reply) : undefined
+      // Providers count calls anew in every reply: a page that is behind must not answer a call of another one.
+      const isIts = reply?.role === "assistant" && Said.clientIdOf(reply) === plan.message.id
+      const answer = isIts ? answerIn(plan.message, reply) : undefined
       return answer ?? (yield* notWaiting)
     })
 
