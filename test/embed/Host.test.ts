@@ -186,6 +186,7 @@ describe("A host inside of a program", () => {
     assert.strictEqual(closing.close(), first)
     await first
     assert.strictEqual(await rest, "ended")
+    assert.isUndefined(await closing.ended)
     assert.throws(() => closing.as("hugo"), /closed/)
     assert.strictEqual((await refusal(client.sessions.list())).code, "closed")
     assert.strictEqual((await closing.fetch()(new Request("http://stoa/sessions"))).status, 503)
