@@ -107,7 +107,9 @@ export const make = (options: Wire.ClientOptions) => {
   const wire = Wire.make(options)
   const { asked, followed, withFetch } = wire
 
-  const placed = ({ agent_id, idempotency_key, session_id }: Pick<Ask, "agent_id" | "idempotency_key" | "session_id">) =>
+  const placed = (
+    { agent_id, idempotency_key, session_id }: Pick<Ask, "agent_id" | "idempotency_key" | "session_id">
+  ) =>
     Effect.gen(function*() {
       if (agent_id !== undefined && session_id !== undefined) return { agent_id, session_id }
       if (session_id !== undefined) {
@@ -158,8 +160,10 @@ export const make = (options: Wire.ClientOptions) => {
 
   /** The same for a run that may have ended before: nothing of it would come then, and what comes is of others. */
   const rest = (run: RunRef, after: number, emit: (seen: Seen) => Effect.Effect<void>) =>
-    Effect.flatMap(runOf(run), (known) =>
-      isOver(known, after) ? Effect.void : eventsOf(run, after, emit, known.first_seq))
+    Effect.flatMap(
+      runOf(run),
+      (known) => isOver(known, after) ? Effect.void : eventsOf(run, after, emit, known.first_seq)
+    )
 
   const transcript = (session_id: string, query: Wire.Query = {}) =>
     asked(Transcript, "GET", at("sessions", session_id, "messages"), { query })
