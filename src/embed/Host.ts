@@ -61,7 +61,7 @@ const started = (settings: Settings, storage: HostSettings["storage"], extension
   Effect.gen(function*() {
     const scope = yield* Effect.scope
     let takes: Takes = () => false
-    const ended = yield* Deferred.make<never, StorageEnded>()
+    const ended = yield* Deferred.make<void, StorageEnded>()
     const server = Server.layer({
       channels: channelsOf(settings, extensions),
       loopback: isLoopback(settings.host),
@@ -165,6 +165,7 @@ export const make = async (given: HostSettings = {}, extensions: Extensions = {}
         Effect.timeoutOption(Duration.seconds(settings.drain_seconds + grace))
       )
     ))
+    Effect.runSync(Deferred.succeed(ended, undefined))
     if (done._tag === "None") throw new StoaError("timeout", "Closing the host took too long; it is left as it is.")
   }
 

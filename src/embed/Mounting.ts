@@ -83,6 +83,11 @@ export const make = ({ handle, isOpen, takes }: Inside) => {
 
   const closed = (response: ServerResponse) => problem(response, 503, "closed", "The host has been closed.")
 
+  const closedNow = () =>
+    Response.json({ status: 503, code: "closed", title: "closed", detail: "The host has been closed." }, {
+      status: 503
+    })
+
   /** Tells the host who asks, and hands the request over. */
   const answer = async (
     request: IncomingMessage,
@@ -101,6 +106,9 @@ export const make = ({ handle, isOpen, takes }: Inside) => {
       )
     }
     const user = await around.user?.(request)
+    // Meanwhile the client may have left: nothing would tell of that a second time.
+    if ((socket ?? response).destroyed) return
+    if (!isOpen()) return closed(response)
     Around.say(request, {
       base: around.base,
       ...(user !== undefined && { principal: principalOf(user) })
@@ -123,8 +131,9 @@ export const make = ({ handle, isOpen, takes }: Inside) => {
           `There is nothing at this path. What there is begins with ${base}.`
         )
       }
+      const { url: before } = request
       answer(request, response, { base, url, user: options.user }).catch((error: unknown) => {
-        request.url = address
+        request.url = before
         if (next !== undefined) return next(error)
         if (response.headersSent) return void response.destroy()
         problem(response, 500, "internal", "Who asks could not be found out.")
@@ -140,7 +149,11 @@ export const make = ({ handle, isOpen, takes }: Inside) => {
       if (url === undefined) return false
       socket.on("error", ignore)
       if (!isHandshake(request) || !takes(url)) {
-        socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        // Nobody reads what else comes, so that its end would not be noticed either.
+        socket.end(
+          "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+          () => void socket.destroy()
+        )
         return true
       }
       const response = responseTo(request, socket as Socket, head)
@@ -160,12 +173,9 @@ export const make = ({ handle, isOpen, takes }: Inside) => {
           { status: 404 }
         )
       }
-      if (!isOpen()) {
-        return Response.json({ status: 503, code: "closed", title: "closed", detail: "The host has been closed." }, {
-          status: 503
-        })
-      }
+      if (!isOpen()) return closedNow()
       const user = await options.user?.(request)
+      if (!isOpen()) return closedNow()
       const principal = user === undefined ? undefined : principalOf(user)
       return over.fetch(request, url, (incoming) => Around.say(incoming, { base, principal }))
     }

@@ -40,7 +40,10 @@ class End extends Duplex {
     this.#taken = undefined
     taken?.()
     // The other end learns of it as a socket does: later, and without a reason.
-    process.nextTick(() => other?.destroy())
+    const tell = () => process.nextTick(() => other?.destroy())
+    // What was written to its end is still there to be read, however late.
+    if (error === null && this.writableFinished && other?.readableEnded === false) other.once("end", tell)
+    else tell()
     done(error)
   }
 

@@ -83,6 +83,28 @@ describe("A host inside of a program", () => {
     assert.strictEqual((await client.reply(run)).text, "one two three")
   })
 
+  it("ends at once for whoever goes on behind the end of a run, and says nothing of the next one", async () => {
+    const { agent_id, client } = await newcomer("bess")
+    const run = await client.send({ agent_id, input: "say one" })
+    const first = await client.reply(run)
+    await client.invoke({ session_id: run.session_id, input: "say two" })
+    const rest = []
+    for await (const seen of client.stream(run, { after: first.run.seq })) rest.push(seen)
+    for await (const seen of client.stream(first.run)) rest.push(seen)
+    assert.deepStrictEqual(rest, [])
+    const again = await client.reply(first.run)
+    assert.deepStrictEqual([again.text, again.status], ["one", "completed"])
+  }, patience(10_000))
+
+  it("gives the same run for the same key, also in a new session", async () => {
+    const { agent_id, client } = await newcomer("bill")
+    const ask = { agent_id, input: "say once", idempotency_key: "k-1" }
+    const [one, two] = await Promise.all([client.invoke(ask), client.invoke(ask)])
+    assert.strictEqual(one.run.run_id, two.run.run_id)
+    assert.strictEqual((await client.send(ask)).run_id, one.run.run_id)
+    assert.strictEqual((await client.sessions.list()).sessions.length, 1)
+  })
+
   it("says what a run waits for, and goes on with the answer", async () => {
     const { agent_id, client } = await newcomer("cora")
     const input = "call Stamp {\"letter\":\"A\"}\nthen\nresults"
@@ -164,6 +186,7 @@ describe("A host inside of a program", () => {
     assert.strictEqual(closing.close(), first)
     await first
     assert.strictEqual(await rest, "ended")
+    assert.isUndefined(await closing.ended)
     assert.throws(() => closing.as("hugo"), /closed/)
     assert.strictEqual((await refusal(client.sessions.list())).code, "closed")
     assert.strictEqual((await closing.fetch()(new Request("http://stoa/sessions"))).status, 503)

@@ -131,6 +131,25 @@ describe("A mounted host", () => {
     node.close()
   })
 
+  it("forgets who has left while the program looked for who it was", async () => {
+    let know = (_: string) => {}
+    let hasLeft = false
+    const stoa = host.handler({ user: () => new Promise<string>((resolve) => know = resolve) })
+    const node = createServer((request, response) => {
+      response.once("close", () => hasLeft = true)
+      stoa(request, response)
+      leaving.abort()
+    })
+    const leaving = new AbortController()
+    const { url } = await listening(node.listen(0, "127.0.0.1"))
+    await fetch(`${url}/sessions`, { signal: leaving.signal }).catch(() => undefined)
+    await eventually(async () => hasLeft)
+    know("gina")
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    assert.strictEqual(host.answering(), 0)
+    node.close()
+  })
+
   it("opens WebSockets for whoever hands it the handshakes", async () => {
     const { url } = servers.get("node:http")!
     const socket = new WebSocket(`${url.replace("http", "ws")}/stoa/v1/responses`, { headers: cookie("eric") })

@@ -12,7 +12,7 @@ import { type SessionDraft, SessionListItem, SessionView } from "../../domain/Se
 import type { Api } from "./Promised.ts"
 import * as Promised from "./Promised.ts"
 import { type Calling, promised, pulled } from "./Pull.ts"
-import { belongsTo, collecting, endsRun, type Reply, type RunRef, type Seen } from "./Run.ts"
+import { belongsTo, collecting, ended, endsRun, isOver, type Reply, type RunRef, type Seen } from "./Run.ts"
 import { send } from "./Sending.ts"
 import { StoaError } from "./StoaError.ts"
 import * as Wire from "./Wire.ts"
@@ -31,7 +31,7 @@ export interface Ask extends Omit<Input, "agent_id" | "session_id" | "input"> {
   readonly session_id?: string | undefined
   /** A text stands for a message of the user. */
   readonly input: string | Input["input"]
-  /** 1 to 255 characters: the same key with the same input gives the same run, for a day. */
+  /** 1 to 255 characters, without a `session_id` up to 247: the same key with the same input gives the same run, for a day. */
   readonly idempotency_key?: string | undefined
 }
 
@@ -66,6 +66,10 @@ const inputOf = (input: Ask["input"]): Input["input"] => typeof input === "strin
 
 /** Newest messages among which the reply of a run that has just stopped is. */
 const newest = 20
+
+const nowhere = Effect.suspend(() =>
+  Effect.fail(new StoaError("unexpected_answer", "The run has ended, and its reply is nowhere."))
+)
 
 const wantsPermission = ({ waiting_for }: Reply) => waiting_for === "user_confirmation"
 
@@ -104,7 +108,9 @@ export const make = (options: Wire.ClientOptions) => {
   const wire = Wire.make(options)
   const { asked, followed, withFetch } = wire
 
-  const placed = ({ agent_id, session_id }: Pick<Ask, "agent_id" | "session_id">) =>
+  const placed = (
+    { agent_id, idempotency_key, session_id }: Pick<Ask, "agent_id" | "idempotency_key" | "session_id">
+  ) =>
     Effect.gen(function*() {
       if (agent_id !== undefined && session_id !== undefined) return { agent_id, session_id }
       if (session_id !== undefined) {
@@ -118,13 +124,15 @@ export const make = (options: Wire.ClientOptions) => {
       }
       // A session has a model of its own, which is the agent's in the beginning.
       const { data: { chat_model_config } } = yield* asked(AgentView, "GET", at("agent", agent_id))
-      const made = yield* asked(SessionCreated, "POST", "/sessions", { body: { agent_id, chat_model_config } })
+      // The same input again is one for the same session: in another one it would be another input.
+      const key = idempotency_key && `session:${idempotency_key}`
+      const made = yield* asked(SessionCreated, "POST", "/sessions", { body: { agent_id, chat_model_config }, key })
       return { agent_id, session_id: made.session_id }
     })
 
   const sent = ({ agent_id, idempotency_key, input, session_id, ...more }: Ask) =>
     Effect.gen(function*() {
-      const place = yield* placed({ agent_id, session_id })
+      const place = yield* placed({ agent_id, idempotency_key, session_id })
       const key = idempotency_key ?? globalThis.crypto.randomUUID()
       const accepted = yield* withFetch(
         send(wire.connection, { ...more, ...place, input: inputOf(input) }, { key, onLost: Effect.void })
@@ -132,18 +140,31 @@ export const make = (options: Wire.ClientOptions) => {
       return { ...accepted, agent_id: place.agent_id } satisfies RunRef
     })
 
-  /** The events of a run after `seq`, up to the one with which it ends or waits. */
-  const eventsOf = ({ run_id, seq, session_id }: RunRef, after: number, emit: (seen: Seen) => Effect.Effect<void>) =>
-    Effect.gen(function*() {
+  const runOf = ({ run_id }: RunRef) => asked(Run, "GET", at("runs", run_id))
+
+  /** The events of a run after `after`, up to the one with which it ends or waits. */
+  const eventsOf = (
+    { run_id, seq, session_id }: RunRef,
+    after: number,
+    emit: (seen: Seen) => Effect.Effect<void>,
+    first: number | null = null
+  ) =>
+    Effect.suspend(() => {
       // Most events do not say whose they are: who goes on in the middle has to know that the run had begun there.
-      const first = after > seq ? (yield* asked(Run, "GET", at("runs", run_id))).first_seq : null
-      const isOurs = first !== null && first <= after ? () => true : belongsTo(run_id)
-      yield* followed(
+      const isOurs = after > seq && first !== null && first <= after ? () => true : belongsTo(run_id)
+      return followed(
         session_id,
         after,
         (seen) => isOurs(seen) ? Effect.as(emit(seen), endsRun(seen, run_id)) : Effect.succeed(false)
       )
     })
+
+  /** The same for a run that may have ended before: nothing of it would come then, and what comes is of others. */
+  const rest = (run: RunRef, after: number, emit: (seen: Seen) => Effect.Effect<void>) =>
+    Effect.flatMap(
+      runOf(run),
+      (known) => isOver(known, after) ? Effect.void : eventsOf(run, after, emit, known.first_seq)
+    )
 
   const transcript = (session_id: string, query: Wire.Query = {}) =>
     asked(Transcript, "GET", at("sessions", session_id, "messages"), { query })
@@ -164,8 +185,21 @@ export const make = (options: Wire.ClientOptions) => {
         )
       const error = collected.error()
       if (error !== null) return yield* Effect.fail(new StoaError(error.code, error.message, { reply }))
-      if (reply !== undefined) return reply
-      return yield* Effect.fail(new StoaError("unexpected_answer", "The run has ended, and its reply is nowhere."))
+      return reply ?? (yield* nowhere)
+    })
+
+  /** The same for a run that may have ended before `seq`, such as that of a reply. */
+  const repliedBefore = (run: RunRef) =>
+    Effect.gen(function*() {
+      const known = yield* runOf(run)
+      if (!isOver(known, run.seq)) return yield* replied(run)
+      const { messages } = yield* transcript(run.session_id, { limit: newest })
+      const message = messages.find(({ id }) => id === known.reply_id)
+      const reply = message && ended(run, known, message)
+      if (known.error !== null) {
+        return yield* Effect.fail(new StoaError(known.error.code, known.error.message, { reply }))
+      }
+      return reply ?? (yield* nowhere)
     })
 
   const page = ({ cursor, limit }: Listing): Wire.Query => ({ cursor, limit })
@@ -183,7 +217,7 @@ export const make = (options: Wire.ClientOptions) => {
 
     /** The events of a run, up to the one with which it ends or waits; after `after`, or from its beginning on. */
     stream: (run: RunRef, { after = run.seq, ...calling }: Calling & { readonly after?: number } = {}) =>
-      pulled<Seen, Error>((emit) => eventsOf(run, after, emit), calling),
+      pulled<Seen, Error>((emit) => rest(run, after, emit), calling),
 
     /** The events of a session across its runs, without end: after `after`, or from the beginning of the run that goes on. */
     attach: (session_id: string, { after, ...calling }: Calling & { readonly after?: number } = {}) =>
@@ -193,7 +227,7 @@ export const make = (options: Wire.ClientOptions) => {
       ),
 
     /** Waits for the reply of a run, as `invoke` does. */
-    reply: (run: RunRef, calling?: Calling): Promise<Reply> => promised(replied(run), calling),
+    reply: (run: RunRef, calling?: Calling): Promise<Reply> => promised(repliedBefore(run), calling),
 
     /** Answers what a reply waits for; its run goes on, and `reply` or `stream` follow it. */
     answer: async (reply: Reply, answer: Answer, calling?: Calling): Promise<RunRef> => {

@@ -4,6 +4,7 @@ import { Draft } from "../../domain/Draft.ts"
 import { type AgentEvent, endsStream, runOf } from "../../domain/Event.ts"
 import { type Message, textOf, type ToolCallBlock } from "../../domain/Message.ts"
 import { awaited, type WaitingFor } from "../../domain/Reply.ts"
+import type { Run } from "../../domain/Run.ts"
 import { append, openReply } from "../../domain/Transcript.ts"
 
 /** A run, and where to go on reading: its events have a greater `seq`. */
@@ -51,6 +52,21 @@ export const belongsTo = (run: string) => {
     return hasBegun || isOurs
   }
 }
+
+/** Whether nothing of the run comes after this `seq`. */
+export const isOver = ({ last_seq, status }: Run, after: number): boolean =>
+  status === "ended" && last_seq !== null && last_seq <= after
+
+/** The reply of a run that has ended, without its events. */
+export const ended = (run: RunRef, { finished_reason }: Run, message: Message): Reply => ({
+  run,
+  status: finished_reason ?? "completed",
+  text: textOf(message.content),
+  message,
+  structured_output: message.structured_output,
+  waiting_for: undefined,
+  calls: []
+})
 
 /** Makes the reply of a run out of its events. */
 export const collecting = (run: RunRef | (Accepted & { readonly agent_id: string })) => {

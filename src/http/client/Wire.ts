@@ -68,20 +68,23 @@ export const make = (options: ClientOptions) => {
     FetchHttpClient.layer
   ))
 
-  /** The answer's JSON, if it fits the schema. */
+  /** The answer's JSON, if it fits the schema. What has a key is done once. */
   const asked = <A, I>(
     schema: Schema.Schema<A, I>,
     method: "GET" | "POST" | "PATCH" | "DELETE",
     path: string,
-    { body, query = {} }: { readonly body?: unknown; readonly query?: Query } = {}
+    { body, key, query = {} }: { readonly body?: unknown; readonly key?: string | undefined; readonly query?: Query } =
+      {}
   ) =>
     withFetch(
       Effect.suspend(() =>
         connection.http.execute(
-          HttpClientRequest.make(method)(path, { urlParams: queryOf(query), headers: { accept: "application/json" } })
-            .pipe(
-              body === undefined ? (request) => request : HttpClientRequest.bodyUnsafeJson(body)
-            )
+          HttpClientRequest.make(method)(path, {
+            urlParams: queryOf(query),
+            headers: { accept: "application/json", ...(key !== undefined && { "idempotency-key": key }) }
+          }).pipe(
+            body === undefined ? (request) => request : HttpClientRequest.bodyUnsafeJson(body)
+          )
         )
       ).pipe(
         Effect.flatMap(({ text }) => text),
