@@ -30,10 +30,10 @@ describe("lists", () => {
       assert.strictEqual(code, 0)
       assert.strictEqual(err, "")
       assert.deepStrictEqual(out.split("\n").map((line) => line.split("20")[0]), [
-        "ID  NAME       CREATED                   UPDATED",
-        "a1  first      ",
-        "a2  zwei 日本  ",
-        "a3  third      ",
+        "ID  NAME       FROM  CREATED                   UPDATED",
+        "a1  first      you   ",
+        "a2  zwei 日本  you   ",
+        "a3  third      you   ",
         ""
       ])
       assert.deepStrictEqual(lines(), ["GET /agent?limit=1000", "GET /agent?limit=1000&cursor=more"])

@@ -30,6 +30,7 @@ describe("Settings", () => {
       cors_origins: [],
       allowed_hosts: [],
       outbound_hosts: [],
+      hooks: [],
       hubs: [],
       max_files_mb: 20,
       drain_seconds: 10,
@@ -81,7 +82,8 @@ describe("Settings", () => {
   })
 
   it("are all understood in the environment", () => {
-    const { database_url, smtp_url, vault_key, ...rest } = settings({}, {
+    const secret = `whsec_${"A".repeat(32)}`
+    const { database_url, hooks, smtp_url, vault_key, ...rest } = settings({}, {
       STOA_HOST: "0.0.0.0",
       STOA_PORT: "0",
       STOA_DATA_DIR: "/var/lib/stoa",
@@ -128,6 +130,7 @@ describe("Settings", () => {
       STOA_RETAIN_DAYS: "30",
       STOA_CHANNELS:
         "{\"chat_completions\":{\"mount\":\"/openai\",\"agent\":\"Ada\",\"idle_hours\":2},\"other\":false}",
+      STOA_HOOKS: JSON.stringify([{ url: "https://guard.example/hook", secret, points: ["tool.before"], timeout: 2 }]),
       STOA_CHANNEL_RETAIN_HOURS: "0.5",
       STOA_ACCEPT_NEW_VAULT_KEY: "true",
       STOA_VAULT_KEY: "k",
@@ -203,6 +206,11 @@ describe("Settings", () => {
       log_level: "debug"
     })
     assert.strictEqual(Redacted.value(database_url!), "postgres://u:p@db/stoa")
+    assert.deepEqual<unknown>(
+      hooks.map(({ secret, url, ...more }) => ({ ...more, url: Redacted.value(url), secret: Redacted.value(secret) })),
+      [{ url: "https://guard.example/hook", secret, points: ["tool.before"], timeout: 2 }]
+    )
+    assert.notInclude(JSON.stringify(hooks), "guard.example")
     assert.strictEqual(Redacted.value(smtp_url!), "smtps://u:p@mail.example")
     assert.strictEqual(Redacted.value(vault_key!), "k")
   })

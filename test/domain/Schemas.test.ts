@@ -5,8 +5,8 @@ import { readdirSync } from "node:fs"
 import { AgentEvent } from "../../src/domain/Event.ts"
 import { arbitrary } from "./arbitraries.ts"
 
-/** Not on the wire: it comes from flags, the environment and a file. */
-const local = new Set(["Settings.ts"])
+/** Not on the wire: what they hold comes from flags, the environment and a file. */
+const local = new Set(["Hook.ts", "Settings.ts"])
 
 const files = readdirSync(new URL("../../src/domain/", import.meta.url)).filter((file) =>
   file.endsWith(".ts") && !local.has(file)

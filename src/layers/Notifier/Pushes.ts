@@ -63,11 +63,14 @@ export const make = Effect.gen(function*() {
     Effect.provideService(pushesOf(owner, run), Storage, storage)
 
   const room = ({ id, user_id }: Run, name: string) =>
-    Effect.flatMap(listed(user_id, id), (all): Effect.Effect<void, LimitReached> =>
-      all.filter((one) => one.name !== name).length < maxPushes ? Effect.void : new LimitReached({
-        code: "too_many_receivers",
-        detail: `A task tells at most ${maxPushes} receivers. Delete some first.`
-      }))
+    Effect.flatMap(
+      listed(user_id, id),
+      (all): Effect.Effect<void, LimitReached> =>
+        all.filter((one) => one.name !== name).length < maxPushes ? Effect.void : new LimitReached({
+          code: "too_many_receivers",
+          detail: `A task tells at most ${maxPushes} receivers. Delete some first.`
+        })
+    )
 
   return A2aPushes.of({
     check,
