@@ -165,6 +165,31 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of the Agent Ga
       assert.isTrue(again.every(({ source_id }: { source_id: string }) => source_id === `gateway:${failing}`))
     }).pipe(Effect.scoped))
 
+  it.effect("reads all that came of an execution for which somebody was asked elsewhere", () =>
+    Effect.gen(function*() {
+      const { agent_id, ask, ended, user } = yield* client()
+      const { call } = yield* Host
+      const [{ data: { chat_model_config } }] = (yield* call("GET", "/agent", { user })).json.agents
+      const made = (yield* call("POST", "/sessions", { user, body: { agent_id } })).json
+      const session_id = made.session_id ?? made.id
+      const place = `/sessions/${session_id}`
+      yield* call("PATCH", `${place}?agent_id=${agent_id}`, { user, body: { chat_model_config } })
+      const tools = [{ name: "launch", description: "Launches", parameters: {}, effect: "write" }]
+      const content = [{ type: "text", text: "say Before\ncall launch {}\nthen\nsay After" }]
+      const send = (more: object) => call("POST", "/chat", { user, body: { agent_id, session_id, ...more } })
+      yield* send({ tools, input: [{ role: "user", name: "user", content }] })
+      const [{ execution_id, waiting_for }] = (yield* ask("GET", "/executions")).json
+      assert.strictEqual(waiting_for, "permission")
+      const { messages } = (yield* call("GET", `${place}/messages?agent_id=${agent_id}`, { user })).json
+      const reply = messages.at(-1)
+      const tool_call = reply.content.find(({ type }: { type: string }) => type === "tool_call")
+      const confirm_results = [{ confirmed: false, tool_call, rules: null }]
+      yield* send({ input: { type: "USER_CONFIRM_RESULT", reply_id: reply.id, confirm_results } })
+      const { error, result, status } = yield* ended(execution_id)
+      assert.deepStrictEqual([status, error], ["completed", null])
+      assert.deepInclude(result, { raw_text: "Before\n\nAfter", stop_reason: "completed" })
+    }))
+
   it.effect("cancels what runs and nothing that has ended", () =>
     Effect.gen(function*() {
       const { ask, invoke } = yield* client()

@@ -18,9 +18,15 @@ import * as Usage from "./Usage.ts"
 /** A client that leaves finds its execution again by its id; whoever may have to allow something cannot be asked. */
 export const policy: Policy = { leaving: "goes on", approval: "refused", end: "" }
 
+/** What has ended asks nobody any more, and there is nothing left to stop. */
+const past: Policy = { ...policy, approval: "shown" }
+
 /** Deepest tree of executions, and most that are shown of one. */
 const maxDepth = 16
 const maxNodes = 500
+
+/** Most times that one run is read on behind a wait of it. */
+const maxWaits = 1_000
 
 /** Executions whose records are read side by side. */
 const concurrency = 4
@@ -106,23 +112,37 @@ export const make = Effect.gen(function*() {
   })
 
   /** Goes through the run to its end, or until it waits. A run that failed is told by the result. */
-  const through = Effect.fnUntraced(function*(run: Run, after: number) {
+  const through = Effect.fnUntraced(function*(run: Run, after: number, how = policy, turn?: Turn) {
     const session = yield* sessions.get(run.user_id, run.session_id)
-    const encoder = new Turn(run.id, session.id)
+    const encoder = turn ?? new Turn(run.id, session.id)
     const accepted = { session_id: session.id, run_id: run.id, seq: after }
     yield* Effect.catchIf(
-      follow.whole({ session, accepted, encoder, policy, isKept: true }),
+      follow.whole({ session, accepted, encoder, policy: how, isKept: true }),
       isFailure,
       (problem) => Effect.sync(() => encoder.fail(problem))
     )
     return encoder
   })
 
+  /** Reads on where the run has waited for somebody: a stream of it ends there too. */
+  const whole = Effect.fnUntraced(function*(run: Run, first_seq: number) {
+    const session = yield* sessions.get(run.user_id, run.session_id)
+    let turn = yield* through(run, first_seq - 1, past)
+    let end = yield* hub.endAfter(session, run.id, first_seq - 1)
+    for (let waits = 0; end !== undefined && waits < maxWaits; waits++) {
+      const next = yield* hub.endAfter(session, run.id, end)
+      if (next === undefined) break
+      turn = yield* through(run, end, past, turn)
+      end = next
+    }
+    return turn
+  })
+
   /** What an ended run came to, from its own log; undefined where that is not kept any more, and where it never began. */
   const resultOf = (run: Run) =>
     run.status !== "ended" || run.first_seq === null
       ? Effect.succeed(undefined)
-      : Effect.catchTag(through(run, run.first_seq - 1), "Gone", () => Effect.succeed(undefined))
+      : Effect.catchTag(whole(run, run.first_seq), "Gone", () => Effect.succeed(undefined))
 
   const childrenOf = ({ id, user_id }: Run) =>
     Effect.map(
