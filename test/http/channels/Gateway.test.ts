@@ -156,6 +156,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of the Agent Ga
         ({ error, status }) => status === "queued" && error !== null
       )
       assert.isNull(stopped.completed_at)
+      assert.strictEqual(stopped.root_execution_id, failing)
       assert.strictEqual((yield* ask("POST", `/executions/${failing}/cancel`)).json.status, "cancelled")
       assert.strictEqual((yield* look(failing)).status, "cancelled")
       assert.strictEqual((yield* ask("POST", `/executions/${failing}/cancel`)).status, 409)

@@ -99,7 +99,7 @@ export const make = Effect.gen(function*() {
       usage: yield* usageOf(run, turn?.called ?? null),
       session_id: run.session_id,
       parent_execution_id: parents[0]?.id ?? null,
-      root_execution_id: parents.at(-1)?.id ?? run.id,
+      root_execution_id: parents.at(-1)?.id ?? first.id,
       delegation_depth: parents.length,
       source: run.source,
       waiting_for: waitingFor(run),
