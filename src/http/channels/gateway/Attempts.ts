@@ -7,6 +7,9 @@ import { Storage } from "../../../services/Storage.ts"
 /** What was not sent again for so long, in milliseconds, will not be. */
 const longest = 3_600_000
 
+/** What stands in the claim of who has said that it is not to be sent again; else it is what the next run was accepted with. */
+const forbidden = "null"
+
 export interface Attempt {
   /** The newest of them. */
   readonly run: Run
@@ -35,10 +38,12 @@ export const make = Effect.map(Storage, ({ claims, runs }) => {
       const run = yield* newest(first)
       const settled: Attempt = { run, isPending: false, isCancelled: false }
       if (!isToRetry(run) || run.retries === 0) return settled
-      const millis = yield* Clock.currentTimeMillis
-      if (millis - Date.parse(run.ended_at ?? run.updated_at) > longest) return settled
       const claim = Option.getOrUndefined(yield* Effect.option(claims.get(run.user_id, retryClaim(run))))
-      return { run, isPending: claim === undefined, isCancelled: claim !== undefined }
+      if (claim?.answer === forbidden) return { ...settled, isCancelled: true }
+      // It was sent again between the two looks.
+      if (claim !== undefined) return { ...settled, run: yield* newest(first) }
+      const millis = yield* Clock.currentTimeMillis
+      return { ...settled, isPending: millis - Date.parse(run.ended_at ?? run.updated_at) <= longest }
     }),
     /** Answers whether it was in time: else the input was sent again already. */
     forbid: Effect.fnUntraced(function*(run: Run) {
@@ -49,7 +54,7 @@ export const make = Effect.map(Storage, ({ claims, runs }) => {
         created_at: at,
         updated_at: at,
         digest: "",
-        answer: "null",
+        answer: forbidden,
         is_sealed: false
       }
       return yield* Effect.match(claims.insert(claim), { onSuccess: () => true, onFailure: () => false })

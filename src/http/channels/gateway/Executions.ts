@@ -231,16 +231,18 @@ export const make = Effect.gen(function*() {
       const done = { execution_id: first.id, status: "cancelled" as const }
       if (before.isPending && (yield* attempts.forbid(before.run))) return done
       // It may have been sent again just now.
-      const { run } = before.isPending ? yield* attempts.of(first) : before
+      const { isCancelled, run } = before.isPending ? yield* attempts.of(first) : before
       const ended = (what: string, { status }: { readonly status: ExecutionStatus }) =>
         new Conflict({ code: "invalid_state", detail: `The execution has ended${what}: it is ${status}.` })
       if (run.status === "ended") {
-        return yield* ended("", { status: before.isCancelled ? "cancelled" : statusOf(run) })
+        return yield* ended("", { status: isCancelled ? "cancelled" : statusOf(run) })
       }
       const session = yield* sessions.get(owner, run.session_id)
       // When this returns, its end is durable: its own, if it was quicker than the stop.
       yield* hub.cancel(session, run.id)
       const now = yield* mine(owner, run.id)
+      // It has failed just then, and would be sent again.
+      if ((yield* attempts.of(now)).isPending && (yield* attempts.forbid(now))) return done
       return statusOf(now) === "cancelled"
         ? done
         : yield* ended(" before it could be cancelled", { status: statusOf(now) })
