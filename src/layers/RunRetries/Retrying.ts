@@ -88,7 +88,7 @@ export const handler = Effect.gen(function*() {
     kind: retryKind,
     timeout: Duration.seconds(20),
     pauses,
-    work: Effect.fnUntraced(function*({ attempts, error, payload, user_id: owner }) {
+    work: Effect.fnUntraced(function*({ error, payload, user_id: owner }) {
       const named = Option.getOrUndefined(decode(payload))
       if (named === undefined) return { result: "dead", error: "Its payload cannot be read." }
       const run = Option.getOrUndefined(yield* Effect.option(storage.runs.get(owner, named.run_id)))
@@ -97,7 +97,8 @@ export const handler = Effect.gen(function*() {
       // It was sent again already, or somebody has cancelled it.
       if (Option.isSome(yield* Effect.option(storage.claims.host.get(retryClaim(run))))) return done
       const retries = run.retries ?? 0
-      if (attempts === 1 && error === null) {
+      // Not by the count of attempts: a process that dies in the first one has not sent it yet, nor waited.
+      if (error === null) {
         return retries === 0
           ? { result: "dead", error: `Given up: it was sent as often as it may be. ${run.error?.message ?? ""}` }
           : { result: "again", error: "It has failed, and is sent again.", pause: pauseOf(retries) }
