@@ -214,6 +214,10 @@ users: [ada, eve]`,
     ])
     assert.strictEqual(book.agents.size, 0)
     assert.match((await Folder.read(join(root, "gone"))).faults.map(sentenceOf).join(), /There is no such folder/)
+    assert.match(
+      (await Folder.read(join(root, "agents/empty/AGENT.md"))).faults.map(sentenceOf).join(),
+      /This is no folder/
+    )
   })
 
   it("of a thousand agents is read within two seconds", async () => {

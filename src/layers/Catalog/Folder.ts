@@ -23,6 +23,9 @@ export const read = async (root: string, taken: References.Taken = References.no
   const faults: Array<Fault> = []
   try {
     const disk = await open(root)
+    if ((await disk.statOf("."))?.isDirectory() !== true) {
+      return { book: empty, faults: [whole(root, "This is no folder.", "Name the folder that has agents/ in it.")] }
+    }
     const book = {
       agents: await Agents.read(disk, faults),
       tools: await Tools.read(disk, faults),
