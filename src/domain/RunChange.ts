@@ -54,5 +54,9 @@ export const changed = <A extends Requested>(before: A, change: RunChange): A | 
   const asked = { input, instructions, output_schema, tool_choice, tools }
   const wrong = problemIn(asked)
   if (wrong !== undefined) return wrong
+  // An answer may allow what a person is being asked about: no message becomes one.
+  if (input !== undefined && isAnswer(input) && (before.input === null || !isAnswer(before.input))) {
+    return "an answer in the place of an input"
+  }
   return { ...before, ...Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined)) }
 }
