@@ -123,7 +123,12 @@ export const append = (draft: Draft, event: AgentEvent): Draft => {
     }
     if (event.name === "tool_call_changed" && event.value.reply_id === draft.id) {
       const { input, tool_call_id } = event.value
-      return draft.change("tool_call", tool_call_id, (call): ToolCallBlock => ({ ...call, input }))
+      // Whoever has allowed the call has allowed other arguments: a crash right behind this must not let these pass.
+      return draft.change("tool_call", tool_call_id, (call): ToolCallBlock => ({
+        ...call,
+        input,
+        ...(call.state === "allowed" && { state: "pending" })
+      }))
     }
     if (event.name !== "tool_result_offloaded" || event.value.reply_id !== draft.id) return draft
     const { characters, path, shown, tool_call_id } = event.value

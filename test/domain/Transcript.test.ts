@@ -110,6 +110,25 @@ describe("The fold from events to messages", () => {
     })
   })
 
+  it("takes a person's yes back when a hook has changed the arguments", () => {
+    const call = { reply_id: replyId, tool_call_id: "call" as ToolCallId }
+    const id = call.tool_call_id
+    const block = { type: "tool_call" as const, id, name: "t", input: "{}", suggested_rules: [] }
+    const allowed = [
+      stamp({ type: "TOOL_CALL_START", ...call, tool_call_name: "t" }),
+      stamp({ type: "TOOL_CALL_DELTA", ...call, delta: "{}" }),
+      stamp({ type: "REQUIRE_USER_CONFIRM", reply_id: replyId, tool_calls: [{ ...block, state: "asking" }] }),
+      stamp({
+        type: "USER_CONFIRM_RESULT",
+        reply_id: replyId,
+        confirm_results: [{ confirmed: true, tool_call: { ...block, state: "allowed" }, rules: null }]
+      })
+    ]
+    assert.deepInclude(foldOf(allowed).content[0], { input: "{}", state: "allowed" })
+    const changed = stamp({ type: "CUSTOM", name: "tool_call_changed", value: { ...call, input: "[]" } })
+    assert.deepInclude(foldOf([...allowed, changed]).content[0], { input: "[]", state: "pending" })
+  })
+
   it("tells blocks of one id and different kinds apart", () => {
     const id = "same"
     const block = { reply_id: replyId, block_id: id as BlockId }

@@ -38,7 +38,7 @@ export const changed = (call: ToolCallBlock, said: ToolVerdict | undefined) => {
   if (isSame) return { call, said }
   return call.state === "asking"
     ? { call, said: { ...said, decision: said.decision ?? "ask" } }
-    : { call: { ...call, input: said.input }, said }
+    : { call: { ...call, input: said.input, state: "pending" as const }, said }
 }
 
 /** The permissions' verdict, or what hooks say where that is stricter. */

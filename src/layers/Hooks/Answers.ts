@@ -59,8 +59,10 @@ export const ofTool = (
   if (input !== undefined && !isRecord(input)) return "arguments that are no object"
   const json: string | undefined = input === undefined ? verdict.input : JSON.stringify(input)
   if (json !== undefined && json.length > maxArguments) return "arguments that are too long"
+  // Other arguments than those are nobody's yes.
+  const confirmed = call.confirmed && (input === undefined || json === JSON.stringify(call.input))
   return [
-    input === undefined ? call : { ...call, input },
+    input === undefined ? call : { ...call, input, confirmed },
     {
       input: json,
       decision: decision === "deny" ? "deny" : decision === "ask" ? "ask" : verdict.decision,
