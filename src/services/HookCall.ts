@@ -84,18 +84,18 @@ export const calling = <A>(hook: Asked, ask: (signal: AbortSignal) => Answer<A>)
       return yield* effectOf(asked)
     }).pipe(Effect.onInterrupt(() => Effect.sync(() => controller.abort())))
   }).pipe(
-    // A request whose beginning cannot be interrupted can be while it waits here: nothing of it is stored yet.
     Effect.disconnect,
-    Effect.interruptible,
+    // Who asks and is interrupted does not come here: a hook that has interrupted itself has broken.
     Effect.catchAllCause((cause): Effect.Effect<never, Problem> => {
-      if (Cause.isInterruptedOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
       const failure = Cause.failureOption(cause)
       if (failure._tag === "None") return Effect.zipRight(complain(hook, "A hook broke", cause), Effect.fail(failed))
       if (isRefusal(failure.value)) return Effect.fail(failure.value)
       return failure.value instanceof Thrown
         ? Effect.zipRight(complain(hook, "A hook has thrown", Cause.die(failure.value.cause)), Effect.fail(failed))
         : malformed(hook, "an error that is none of its own")
-    })
+    }),
+    // A request whose beginning cannot be interrupted can be while it waits here: nothing of it is stored yet.
+    Effect.interruptible
   )
 
 /** Waits for a hook no longer than `wait`, or than its own patience if that is shorter. */
