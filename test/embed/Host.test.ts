@@ -47,6 +47,16 @@ const refusal = async (call: Promise<unknown>): Promise<StoaError> => {
 const long = "repeat 200 word\nsleep 60000"
 
 describe("A host inside of a program", () => {
+  it("does not start when a hook that is required is against it, and says no more than that", async () => {
+    const refusing = (required: boolean) =>
+      Host.make({ storage: "memory", log_level: "none" }, {
+        hooks: [{ name: "gate", required, "server.start": () => Promise.reject(new Error("secret reason")) }]
+      })
+    const { message } = await refusal(refusing(true))
+    assert.strictEqual(message, "A hook of this server broke, so the server does not start.")
+    await (await refusing(false)).close()
+  })
+
   it("answers an input with the whole reply, in a session of its own or in one that is there", async () => {
     const { agent_id, client } = await newcomer("anna")
     const first = await client.invoke({ agent_id, input: "say Good morning." })

@@ -1,28 +1,48 @@
 /** What hooks of the server's operator are asked and told about runs, and that they can make a run stricter but harm none. */
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Layer, Redacted, Schedule, Schema } from "effect"
 import { audit, kept } from "../../examples/own-hook/Audit.ts"
+import type { ConfirmInput } from "../../src/domain/Chat.ts"
 import * as Hook from "../../src/http/channels/Hook.ts"
 import * as Host from "../../src/layers/Host.ts"
-import type { ModelCall, RunAfter, SessionCreated, ToolSaid } from "../../src/services/Hooks.ts"
+import { define } from "../../src/layers/Toolbox/BuiltInTool.ts"
+import type { ModelCall, ModelSaid, RunAfter, SessionCreated, ToolCall, ToolSaid } from "../../src/services/Hooks.ts"
 import { tenant } from "../support/openai.ts"
+import { patience } from "../support/Patience.ts"
 import { type Receiver, receiver, signatureOf } from "../support/Receiver.ts"
 import * as TestHost from "../support/TestHost.ts"
 
 const { TestHost: Door } = TestHost
 
+/** Writes something, so that a person is asked. */
+const stamp = define({
+  name: "Stamp",
+  description: "Stamps a letter.",
+  effect: "write",
+  idempotent: false,
+  parameters: Schema.Struct({ letter: Schema.String }),
+  run: ({ letter }) => Effect.succeed(`stamped ${letter}`)
+})
+
 const calls: Array<ModelCall> = []
+const said: Array<ModelSaid> = []
+const seen: Array<ToolCall> = []
 const ends: Array<RunAfter> = []
 const results: Array<ToolSaid> = []
 const sessions: Array<SessionCreated> = []
 
+/** What the guard puts in the place of an input that says ANSWER. */
+let answer: object = {}
+
 const guard = Hook.make({
   name: "guard",
   patience: "300 millis",
-  "run.before": async ({ input, instructions }) => {
+  "run.before": ({ input, instructions }) => {
     const text = JSON.stringify(input)
-    if (text.includes("HANG")) await new Promise(() => {})
+    if (text.includes("HANG")) return new Promise(() => {})
     if (text.includes("BREAK")) throw new Error("secret reason")
+    if (text.includes("CEASE")) return Effect.interrupt
+    if (text.includes("ANSWER")) return { input: answer as ConfirmInput }
     if (text.includes("REFUSE")) return { refuse: "Not here." }
     return { instructions: `${instructions}Be brief.` }
   },
@@ -30,8 +50,9 @@ const guard = Hook.make({
     calls.push(call)
     return JSON.stringify(call.messages).includes("NOMODEL") ? { refuse: "No model today." } : undefined
   },
-  "tool.before": ({ input }) => {
+  "tool.before": ({ confirmed, input }) => {
     const text = JSON.stringify(input)
+    if (text.includes("draft")) return confirmed ? { input: { letter: "final" } } : undefined
     if (text.includes("13")) return Effect.succeed({ decision: "deny" as const, why: "Thirteen is unlucky." })
     if (text.includes("77")) return { decision: "ask" as const }
     return text.includes("1 + 1") ? { input: { expression: "2 + 2" } } : undefined
@@ -45,6 +66,21 @@ const guard = Hook.make({
   "session.created": (session) => void sessions.push(session)
 })
 
+/** Stands behind the guard, and around models. */
+const witness = Hook.make({
+  name: "witness",
+  required: true,
+  patience: "300 millis",
+  "tool.before": (call) => void seen.push(call),
+  "model.around": async (call, next) => {
+    const text = JSON.stringify(call.messages)
+    if (text.includes("PASSBY")) return
+    if (text.includes("TOOLATE")) await new Promise(() => {})
+    said.push(await next())
+    if (text.includes("AFTERWARDS")) throw new Error("secret reason")
+  }
+})
+
 const secret = `whsec_${Buffer.alloc(24, 7).toString("base64")}`
 
 let webhook: Receiver
@@ -53,7 +89,8 @@ const hooked = Layer.unwrapScoped(Effect.map(receiver, (started) => {
   webhook = started
   return TestHost.layer({
     host: Host.over(Host.memory, {
-      hooks: [guard, audit],
+      hooks: [guard, witness, audit],
+      tools: [stamp],
       webhooks: [{
         url: Redacted.make(`${started.url}/hook`),
         secret: Redacted.make(secret),
@@ -64,6 +101,13 @@ const hooked = Layer.unwrapScoped(Effect.map(receiver, (started) => {
     })
   })
 }))
+
+/** Looks again until it is so, for a bounded time. */
+const until = <A>(look: Effect.Effect<A>, isSo: (seen: A) => boolean): Effect.Effect<A> =>
+  Effect.retry(Effect.filterOrFail(look, isSo, () => "not yet"), Schedule.spaced("20 millis")).pipe(
+    Effect.timeout(patience(4_000)),
+    Effect.orDie
+  )
 
 layer(hooked, { excludeTestServices: true })("A hook of the server", (it) => {
   const begin = Effect.gen(function*() {
@@ -87,7 +131,23 @@ layer(hooked, { excludeTestServices: true })("A hook of the server", (it) => {
         }
         return yield* Effect.die("the run did not come to an end")
       })
-    return { say, session_id }
+    /** What a person is asked, and the way to say yes. */
+    const parked = Effect.gen(function*() {
+      const { json } = yield* call("GET", `/sessions/${session_id}/messages?limit=50`, { user })
+      const reply = json.messages.at(-1)
+      const asked = reply.content.find(({ state }: { readonly state: string }) => state === "asking")
+      return {
+        asked,
+        yes: {
+          type: "USER_CONFIRM_RESULT",
+          reply_id: reply.id,
+          confirm_results: [{ confirmed: true, tool_call: { id: asked?.id } }]
+        }
+      }
+    })
+    const send = (input: object) => call("POST", "/chat/async", { user, body: { agent_id, session_id, input } })
+    const statusOf = (run: string) => Effect.map(call("GET", `/runs/${run}`, { user }), ({ json }) => json.status)
+    return { parked, say, send, session_id, statusOf }
   })
 
   it.effect("adds to a request of the native API, refuses one with its own sentence, and harms none by hanging or breaking", () =>
@@ -98,13 +158,13 @@ layer(hooked, { excludeTestServices: true })("A hook of the server", (it) => {
       assert.include(calls.at(-1)!.system, "Be brief.")
       const { sent } = yield* say("say REFUSE")
       assert.deepInclude(sent.json, { status: 422, code: "hook_refused", detail: "Not here." })
-      for (const word of ["HANG", "BREAK"]) {
+      for (const word of ["HANG", "BREAK", "CEASE"]) {
         const { run, text } = yield* say(`say ${word}`)
         assert.propertyVal(run, "finished_reason", "completed")
         assert.notInclude(text, "secret reason")
       }
       const told = ends.filter((run) => run.session_id === session_id)
-      assert.strictEqual(told.length, 3)
+      assert.strictEqual(told.length, 4)
     }))
 
   it.effect("lets a model not be called", () =>
@@ -127,6 +187,62 @@ layer(hooked, { excludeTestServices: true })("A hook of the server", (it) => {
       assert.include(about.text, "about 501")
       const asked = yield* say("call Calculate {\"expression\": \"77 + 1\"}\nthen\nsay done")
       assert.propertyVal(asked.run, "status", "awaiting_permission")
+    }))
+
+  it.effect("has a person asked anew when it changes the arguments that the person has allowed", () =>
+    Effect.gen(function*() {
+      const { parked, say, send, statusOf } = yield* begin
+      const { run } = yield* say("call Stamp {\"letter\": \"draft\"}\nthen\nsay done")
+      assert.propertyVal(run, "status", "awaiting_permission")
+      const first = yield* parked
+      assert.strictEqual(first.asked.input, "{\"letter\": \"draft\"}")
+      yield* send(first.yes)
+      const second = yield* until(parked, ({ asked }) => asked?.input.includes("final") === true)
+      assert.strictEqual(second.asked.id, first.asked.id)
+      assert.isFalse(results.some(({ tool }) => tool === "Stamp"))
+      // Nobody has allowed what the hook before has made of it.
+      assert.deepInclude(seen.at(-1)!, { input: { letter: "final" }, confirmed: false })
+      yield* until(statusOf(run.id), (status) => status === "awaiting_permission")
+      yield* send(second.yes)
+      yield* until(statusOf(run.id), (status) => status === "ended")
+      assert.deepInclude(seen.at(-1)!, { input: { letter: "final" }, confirmed: true })
+      assert.deepInclude(results.find(({ tool }) => tool === "Stamp")!, { state: "success", output: "stamped final" })
+    }))
+
+  it.effect("makes no answer of a person's out of an input", () =>
+    Effect.gen(function*() {
+      const { parked, say, send, statusOf } = yield* begin
+      const { run } = yield* say("call Stamp {\"letter\": \"mine\"}\nthen\nsay done")
+      assert.propertyVal(run, "status", "awaiting_permission")
+      answer = (yield* parked).yes
+      const { json } = yield* send({ role: "user", name: "user", content: "say ANSWER" })
+      assert.notStrictEqual(json.run_id, run.id)
+      assert.strictEqual(yield* statusOf(run.id), "awaiting_permission")
+      assert.isFalse(results.some(({ input }) => JSON.stringify(input).includes("mine")))
+    }))
+
+  it.effect("stands around a model's call, which is not made when one that is required does not go on", () =>
+    Effect.gen(function*() {
+      const { say } = yield* begin
+      assert.propertyVal((yield* say("say hello")).run, "finished_reason", "completed")
+      const { millis, ...end } = said.at(-1)!
+      assert.deepInclude(end, { purpose: "answer", model: "demo-script", outcome: "completed" })
+      assert.isAbove(end.usage!.output_tokens, 0)
+      assert.isAtLeast(millis, 0)
+      const before = said.length
+      const codes = { PASSBY: "hook_failed", TOOLATE: "hook_timeout" }
+      for (const [word, code] of Object.entries(codes)) {
+        // In a session of its own: what was said before is seen again.
+        const { run, text } = yield* (yield* begin).say(`say ${word} words`)
+        assert.deepInclude(run.error, { code, type: "internal" })
+        assert.include(run.error.message, "so the model was not called.")
+        assert.notInclude(text, `"text":"${word} words"`)
+      }
+      assert.strictEqual(said.length, before)
+      // The answer is there already, and stays.
+      const { run, text } = yield* say("say AFTERWARDS")
+      assert.propertyVal(run, "finished_reason", "completed")
+      assert.notInclude(text, "secret reason")
     }))
 
   it.effect("keeps what runs have cost, and denies what the example denies", () =>
