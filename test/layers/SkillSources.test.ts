@@ -242,9 +242,13 @@ describe("SKILL.md", () => {
         "a: 1\n"
       ].map((piece) => `---\n${piece.repeat(4_000 / piece.length)}\n---\n`)
     ) {
-      const begun = performance.now()
-      problemOf(text)
-      assert.isBelow(performance.now() - begun, patience(100), text.slice(0, 30))
+      // The best of three: what else runs on the machine may slow one of them.
+      const took = [1, 2, 3].map(() => {
+        const begun = performance.now()
+        problemOf(text)
+        return performance.now() - begun
+      })
+      assert.isBelow(Math.min(...took), patience(100), text.slice(0, 30))
     }
   })
 
