@@ -2,7 +2,7 @@
 import { Options } from "@effect/cli"
 import { Effect, Option, Redacted } from "effect"
 import { withoutTrailing } from "../domain/Text.ts"
-import * as Client from "../http/client/Connection.ts"
+import * as Client from "./client/Connection.ts"
 import { variable } from "./Env.ts"
 import { misused } from "./Failed.ts"
 import { version } from "./Version.ts"

@@ -4,8 +4,8 @@ import { type ElicitationAnswer, type ElicitationQuestion, formOf } from "../dom
 import { choicesOf, contentOf, type ElicitationField, type ElicitationForm } from "../domain/ElicitationForm.ts"
 import type { SessionId } from "../domain/Ids.ts"
 import type { JsonObject } from "../domain/Json.ts"
-import { Refused } from "../http/client/Failures.ts"
 import type { Ask, Consent } from "./Asking.ts"
+import { Refused } from "./client/Failures.ts"
 import type { Connection } from "./Connection.ts"
 import { dim, harmless, Screen } from "./Screen.ts"
 

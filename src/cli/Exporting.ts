@@ -1,7 +1,7 @@
 /** A file that the server makes, written as it comes: never all of it at once. */
 import * as FileSystem from "@effect/platform/FileSystem"
 import { Duration, Effect, Option, Stream } from "effect"
-import { Unreachable } from "../http/client/Failures.ts"
+import { Unreachable } from "./client/Failures.ts"
 import type { Connection } from "./Connection.ts"
 import { failed } from "./Failed.ts"
 import { Screen } from "./Screen.ts"

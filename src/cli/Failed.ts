@@ -4,7 +4,7 @@
  */
 import { Data, ParseResult, Predicate } from "effect"
 import { databaseEnded } from "../domain/ExitCode.ts"
-import { Refused, Unreachable } from "../http/client/Failures.ts"
+import { Refused, Unreachable } from "./client/Failures.ts"
 
 export const exitCodes = {
   ok: 0,

@@ -90,6 +90,7 @@ const answerIn = (message: unknown): Answer => {
 
 const environmentFor = ({ env }: Module): Record<string, string> =>
   Object.fromEntries([...usual, ...env].flatMap((name) => {
+    // @effect-diagnostics-next-line processEnv:off -- a handler asks for variables by their names, which no setting has
     const value = Process.env[name]
     return value === undefined ? [] : [[name, value]]
   }))

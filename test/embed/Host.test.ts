@@ -3,6 +3,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { converse, show, tryTo } from "../../examples/client/Talk.ts"
 import * as Host from "../../src/embed/Host.ts"
+import { apiOf } from "../../src/http/client/Operations.ts"
 import { StoaError } from "../../src/http/client/StoaError.ts"
 import { define } from "../../src/layers/Toolbox/BuiltInTool.ts"
 import { patience } from "../support/Patience.ts"
@@ -214,12 +215,12 @@ describe("A host inside of a program", () => {
 
   it("has the whole API, typed, and manages keys for an admin", async () => {
     const { client } = await newcomer("ines")
-    const { agents } = await client.api.agents.list({ urlParams: { limit: 10 } })
+    const { agents } = await apiOf(client).agents.list({ urlParams: { limit: 10 } })
     assert.strictEqual(agents[0]?.data.name, "Friday")
     const answer = await host.fetch()(new Request("http://stoa/sessions"))
     assert.strictEqual(answer.status, 401)
-    const { keys } = await host.asAdmin().api.keys.list({ urlParams: { limit: 10 } })
+    const { keys } = await apiOf(host.asAdmin()).keys.list({ urlParams: { limit: 10 } })
     assert.isArray(keys)
-    assert.strictEqual((await refusal(client.api.keys.list({ urlParams: { limit: 10 } }))).code, "scope_missing")
+    assert.strictEqual((await refusal(apiOf(client).keys.list({ urlParams: { limit: 10 } }))).code, "scope_missing")
   })
 })

@@ -3,127 +3,130 @@
  * made again after the last event that was seen, so nothing is missed and
  * nothing comes twice. The number of attempts is bounded.
  */
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import { Clock, Data, Duration, Effect, Either, Option, Predicate, Schema, Stream } from "effect"
-import { AgentEvent } from "../../domain/Event.ts"
-import type { JsonObject } from "../../domain/Json.ts"
-import * as Older from "../../domain/Older.ts"
-import type { Connection } from "./Connection.ts"
-import { type Refused, Unreachable } from "./Failures.ts"
-import { type Frame, frames, type FrameTooLong } from "./Sse.ts"
+// oxlint-disable eslint/no-await-in-loop -- one connection after the other
+// @effect-diagnostics globalTimers:off -- plain timers: pages load this without Effect
+import type { AgentEvent } from "../../domain/Event.ts"
+import { codeOf, type Requests } from "./Requests.ts"
+import { type Frame, frames, FrameTooLong } from "./Sse.ts"
+import { aborted, StoaError, unexpected } from "./StoaError.ts"
 
-export interface Followed {
-  readonly seq: number
-  /** The event as it came, with `seq` in front. */
-  readonly json: JsonObject
-  /** None when this program does not know such an event. */
-  readonly event: Option.Option<AgentEvent>
-}
+/**
+ * An event as it came, with its number in the session's log in front. One of a newer server may be of a type that is not
+ * known here.
+ */
+export type Seen = { readonly seq: number } & AgentEvent
 
 /** The server sends at least a comment every 15 seconds. */
-const silence = Duration.seconds(45)
+const silence = 45_000
 
 /** After so many attempts in a row that bring nothing, following is given up: after 23 seconds in all. */
 const maxAttempts = 8
-const firstPause = Duration.millis(250)
-const longestPause = Duration.seconds(5)
+const firstPause = 250
+const longestPause = 5_000
 
-/** Longest that a `Retry-After` is obeyed. */
+/** Longest that a `Retry-After` is obeyed, in seconds. */
 const longestRetryAfter = 30
 
 /** A connection that lasted this long counts as good, even if it brought nothing. */
-const steady = Duration.seconds(10)
+const steady = 10_000
 
-class Lost extends Data.TaggedError("Lost")<{ readonly message: string }> {}
+const isRecord = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
 
-export type Trouble = Lost | Refused | Unreachable | FrameTooLong
-
-const decode = Schema.decodeUnknownOption(AgentEvent)
-
-const read = (frame: Frame): Option.Option<Followed> => {
-  const seq = Number(frame.id)
-  const json = Either.getOrUndefined(Either.try(() => JSON.parse(frame.data) as unknown))
-  return Number.isSafeInteger(seq) && Predicate.isRecord(json)
-    ? Option.some({ seq, json: { seq, ...json }, event: decode(Older.event(json)) })
-    : Option.none()
+/** Nothing for what is no event of a log. */
+const read = ({ data, id }: Frame): Seen | undefined => {
+  const seq = Number(id)
+  if (id === undefined || !Number.isSafeInteger(seq)) return undefined
+  let json: unknown
+  try {
+    json = JSON.parse(data)
+  } catch {
+    return undefined
+  }
+  // The server's promise; the fold leaves out what it does not know.
+  return isRecord(json) ? { seq, ...json } as Seen : undefined
 }
 
 /** Whether another attempt is worthwhile: the server is away, starting, draining, or at its limit. */
-export const isPassing = (error: Trouble) =>
-  error._tag === "Lost" || (error._tag === "Unreachable" && error.code !== "closed") ||
-  (error._tag === "Refused" && [429, 502, 503, 504].includes(error.status))
+export const isPassing = ({ code, status }: StoaError): boolean =>
+  status === undefined ? code === "unreachable" : [429, 502, 503, 504].includes(status) && code !== "closed"
 
-export const pauseBefore = (attempt: number, error: Trouble) =>
-  error._tag === "Refused" && error.retryAfter !== undefined
-    ? Duration.seconds(Math.min(error.retryAfter, longestRetryAfter))
-    : Duration.min(Duration.times(firstPause, 2 ** (attempt - 1)), longestPause)
+/** Whether nothing listens at the address. */
+export const isNobody = ({ cause, code }: StoaError): boolean =>
+  code === "unreachable" && codeOf(cause) === "ECONNREFUSED"
 
-const giveUp = (url: string, error: Trouble): Refused | Unreachable | FrameTooLong =>
-  error._tag === "Lost"
-    ? new Unreachable({ isRefused: false, message: `the connection to ${url} was lost again and again.` })
-    : error
+export const pauseBefore = (attempt: number, { retryAfter }: StoaError): number =>
+  retryAfter === undefined
+    ? Math.min(firstPause * 2 ** (attempt - 1), longestPause)
+    : Math.min(retryAfter, longestRetryAfter) * 1000
 
-export interface FollowOptions<R> {
+/** Rejects at once when the signal is aborted. */
+export const pause = (millis: number, signal: AbortSignal | undefined): Promise<void> =>
+  new Promise((done, fail) => {
+    const leave = () => {
+      clearTimeout(timer)
+      fail(aborted(signal?.reason))
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", leave)
+      done()
+    }, millis)
+    if (signal?.aborted) leave()
+    else signal?.addEventListener("abort", leave, { once: true })
+  })
+
+export interface FollowOptions {
   readonly session: string
   /** Begin after this event; without it, begin with the active run. */
-  readonly after: Option.Option<number>
-  /** Whether the server has just answered, so that a refused connection is tried again. */
+  readonly after?: number | undefined
+  /** Whether the server has just answered, so that one that is not there is waited for. */
   readonly isExpected: boolean
   /** The connection is lost and will be made again. */
-  readonly onLost: Effect.Effect<void, never, R>
-  /** Returns true to end. */
-  readonly onEvent: (followed: Followed) => Effect.Effect<boolean, never, R>
+  readonly onLost?: (() => void) | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
-export const follow = <R>(
-  { http, url }: Connection,
-  { after, isExpected, onEvent, onLost, session }: FollowOptions<R>
-): Effect.Effect<void, Refused | Unreachable | FrameTooLong, R> =>
-  Effect.gen(function*() {
-    const request = HttpClientRequest.get(`/sessions/${encodeURIComponent(session)}/stream`, {
-      headers: { accept: "text/event-stream" }
-    })
-    let last = Option.getOrUndefined(after)
-    let wasThere = isExpected
-    let isDone = false
-    let attempts = 0
-    let since = 0n
+const lost = (url: string, cause?: unknown) =>
+  new StoaError("unreachable", `the connection to ${url} was lost again and again.`, { cause })
 
-    const once = Effect.gen(function*() {
-      const response = yield* http.execute(
-        last === undefined ? request : HttpClientRequest.setHeader(request, "last-event-id", String(last))
-      )
+/** Never ends by itself; rejects with a `StoaError`. */
+export async function* follow(
+  { open, url }: Pick<Requests, "open" | "url">,
+  { after, isExpected, onLost, session, signal }: FollowOptions
+): AsyncGenerator<Seen, never, undefined> {
+  let last = after
+  let wasThere = isExpected
+  for (let attempts = 0;;) {
+    let isOpen = false
+    let since = 0
+    let error: StoaError
+    try {
+      const { body } = await open("GET", `/sessions/${encodeURIComponent(session)}/stream`, {
+        headers: { accept: "text/event-stream", "last-event-id": last === undefined ? undefined : String(last) },
+        signal
+      })
       wasThere = true
-      since = yield* Clock.currentTimeNanos
-      const bytes = response.stream.pipe(
-        Stream.mapError(({ message }) => new Lost({ message })),
-        Stream.timeoutFail(() => new Lost({ message: "silence" }), silence)
-      )
-      yield* frames(bytes).pipe(
-        Stream.filterMap(read),
-        Stream.filter(({ seq }) => last === undefined || seq > last),
-        Stream.runForEachWhile((followed) => {
-          last = followed.seq
+      isOpen = true
+      since = performance.now()
+      if (body !== null) {
+        for await (const frame of frames(body, silence, signal)) {
+          const seen = read(frame)
+          if (seen === undefined || (last !== undefined && seen.seq <= last)) continue
+          last = seen.seq
           attempts = 0
-          return Effect.map(onEvent(followed), (isEnd) => !(isDone = isEnd))
-        })
-      )
-      return yield* new Lost({ message: "end" })
-    }).pipe(
-      Effect.catchTag("ResponseError", ({ message }) => new Lost({ message })),
-      Effect.flip
-    )
-
-    while (true) {
-      const error = yield* once
-      if (isDone) return
-      if (!isPassing(error) || (!wasThere && error._tag === "Unreachable")) return yield* giveUp(url, error)
-      if ((yield* Clock.currentTimeNanos) - since > Duration.unsafeToNanos(steady) && error._tag === "Lost") {
-        attempts = 0
+          yield seen
+        }
       }
-      attempts++
-      if (attempts === 1) yield* onLost
-      if (attempts > maxAttempts) return yield* giveUp(url, error)
-      yield* Effect.sleep(pauseBefore(attempts, error))
+      error = lost(url)
+    } catch (cause) {
+      if (signal?.aborted) throw aborted(signal.reason)
+      error = cause instanceof StoaError ? cause : cause instanceof FrameTooLong ? unexpected(cause) : lost(url, cause)
     }
-  })
+    if (!isPassing(error) || (!wasThere && error.status === undefined)) throw error
+    if (isOpen && performance.now() - since > steady) attempts = 0
+    attempts++
+    if (attempts === 1) onLost?.()
+    if (attempts > maxAttempts) throw error
+    await pause(pauseBefore(attempts, error), signal)
+  }
+}

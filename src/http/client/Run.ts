@@ -18,9 +18,6 @@ export interface RunRef {
   readonly seq: number
 }
 
-/** An event as it came, with its number in the session's log in front. */
-export type Seen = { readonly seq: number } & AgentEvent
-
 /** What a run has answered, or what it waits for. */
 export interface Reply {
   /** With the `seq` of the last event that the reply was made of. */

@@ -3,7 +3,8 @@
  * chunking. Lines and frames are bounded, so a broken server cannot fill the
  * memory.
  */
-import { Data, Effect, Stream } from "effect"
+// @effect-diagnostics globalTimers:off -- plain timers: pages load this without Effect
+import { aborted } from "./StoaError.ts"
 
 export interface Frame {
   /** The last id that the stream named. */
@@ -13,7 +14,9 @@ export interface Frame {
 }
 
 /** A line or a frame is longer than the bound. */
-export class FrameTooLong extends Data.TaggedError("FrameTooLong")<{ readonly message: string }> {}
+export class FrameTooLong extends Error {
+  override readonly name = "FrameTooLong"
+}
 
 /** Longest line and longest data of one frame, in characters: twice what the longest message takes as JSON. */
 const maxLength = 16 * 1024 * 1024
@@ -86,18 +89,55 @@ export class Parser {
 
   private bound(length: number) {
     if (length > this.limit) {
-      throw new FrameTooLong({ message: `The server's stream has a frame of more than ${this.limit} characters.` })
+      throw new FrameTooLong(`The server's stream has a frame of more than ${this.limit} characters.`)
     }
   }
 }
 
-/** The frames of a stream of bytes. A frame that the end cuts off is dropped. */
-export const frames = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Frame, E | FrameTooLong, R> =>
-  Stream.suspend(() => {
-    const parser = new Parser()
-    return Stream.mapConcatEffect(bytes, (chunk) =>
-      Effect.try({
-        try: () => parser.push(chunk),
-        catch: (cause) => cause instanceof FrameTooLong ? cause : new FrameTooLong({ message: String(cause) })
-      }))
-  })
+class Silent extends Error {}
+
+/** Rejects when nothing comes for so many milliseconds, and when the signal is aborted. */
+const within = async <A>(millis: number, signal: AbortSignal | undefined, promise: Promise<A>): Promise<A> => {
+  let end = () => {}
+  try {
+    return await Promise.race([
+      promise,
+      new Promise<never>((_, fail) => {
+        const timer = setTimeout(() => fail(new Silent("The stream fell silent.")), millis)
+        const leave = () => fail(aborted(signal?.reason))
+        if (signal?.aborted) leave()
+        else signal?.addEventListener("abort", leave)
+        end = () => {
+          clearTimeout(timer)
+          signal?.removeEventListener("abort", leave)
+        }
+      })
+    ])
+  } finally {
+    end()
+  }
+}
+
+/**
+ * The frames of a stream of bytes, read as fast as they are taken. A frame that the end cuts off is dropped. Rejects when
+ * nothing comes for `silence` milliseconds, and with `FrameTooLong`.
+ */
+export async function* frames(
+  bytes: ReadableStream<Uint8Array>,
+  silence: number,
+  signal?: AbortSignal
+): AsyncGenerator<Frame, void, undefined> {
+  const reader = bytes.getReader()
+  const parser = new Parser()
+  try {
+    while (true) {
+      // oxlint-disable-next-line eslint/no-await-in-loop -- what comes next is read when this was taken
+      const { done, value } = await within(silence, signal, reader.read())
+      if (done) return
+      yield* parser.push(value)
+    }
+  } finally {
+    // Nobody reads on: the connection is given back. One that has failed has nothing to give.
+    reader.cancel().catch(() => {})
+  }
+}

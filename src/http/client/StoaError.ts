@@ -1,6 +1,4 @@
 /** The one error that the promises of a client and of an embedded host are rejected with. */
-import { ParseResult, Predicate } from "effect"
-import { Refused, Unreachable } from "./Failures.ts"
 import type { Reply } from "./Run.ts"
 
 interface Details {
@@ -37,34 +35,16 @@ export class StoaError extends Error {
 export const aborted = (reason: unknown): StoaError =>
   new StoaError("aborted", "The call was aborted by its signal.", { cause: reason })
 
-const textOf = (error: object, fallback: string) =>
-  Predicate.hasProperty(error, "message") && typeof error.message === "string" && error.message !== ""
-    ? error.message
-    : fallback
+/** An answer that breaks the protocol. */
+export const unexpected = (cause: unknown): StoaError =>
+  new StoaError("unexpected_answer", "The answer is not what a Stoa server of this version says.", { cause })
 
 /** Every failure of a client as a `StoaError`. */
-export const asStoaError = (error: unknown): StoaError => {
-  if (error instanceof StoaError) return error
-  if (error instanceof Refused) {
-    const { code, message, retryAfter, status } = error
-    return new StoaError(code, message, { status, retryAfter })
-  }
-  if (error instanceof Unreachable) {
-    return error.code === "closed"
-      ? new StoaError("closed", "The host has been closed.")
-      : new StoaError("unreachable", error.message, { cause: error })
-  }
-  if (
-    ParseResult.isParseError(error) || Predicate.isTagged(error, "ResponseError") ||
-    Predicate.isTagged(error, "FrameTooLong")
-  ) {
-    return new StoaError("unexpected_answer", "The answer is not what a Stoa server of this version says.", {
-      cause: error
-    })
-  }
-  return new StoaError(
-    "internal",
-    Predicate.isObject(error) ? textOf(error, "Something unexpected happened.") : String(error),
-    { cause: error }
-  )
-}
+export const asStoaError = (error: unknown): StoaError =>
+  error instanceof StoaError
+    ? error
+    : new StoaError(
+      "internal",
+      error instanceof Error && error.message !== "" ? error.message : "Something unexpected happened.",
+      { cause: error }
+    )

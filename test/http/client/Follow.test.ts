@@ -1,82 +1,96 @@
-import { HttpClient, HttpClientResponse } from "@effect/platform"
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Option, Stream, TestClock } from "effect"
-import { connect } from "../../../src/cli/Connection.ts"
-import { Env } from "../../../src/cli/Env.ts"
+import { afterEach, assert, beforeEach, describe, it, vi } from "@effect/vitest"
 import { follow } from "../../../src/http/client/Follow.ts"
+import * as Requests from "../../../src/http/client/Requests.ts"
+import { StoaError } from "../../../src/http/client/StoaError.ts"
 import { ended, framesOf, started } from "../../cli/Records.ts"
 
 const bytes = new TextEncoder()
 
-/** A server behind no socket, so that time is the test's: each request gets the next body. */
-const following = (bodies: ReadonlyArray<Stream.Stream<Uint8Array>>) =>
-  Effect.gen(function*() {
-    let requests = 0
-    const client = HttpClient.make((request) =>
-      Effect.sync(() => {
-        const body = bodies[requests++] ?? Stream.empty
-        return HttpClientResponse.fromWeb(
-          request,
-          new Response(Stream.toReadableStream(body), { headers: { "content-type": "text/event-stream" } })
-        )
+type Body = string | { readonly open: string } | { readonly status: number; readonly retryAfter?: string }
+
+/** A server behind no socket, so that time is the test's: each request gets the next answer, then empty ones. */
+const following = (
+  bodies: ReadonlyArray<Body>,
+  { signal }: { readonly signal?: AbortSignal } = {}
+) => {
+  const asked: Array<string | null> = []
+  let lost = 0
+  const fetch = async (_url: string | URL | Request, { headers }: RequestInit = {}) => {
+    asked.push(new Headers(headers).get("last-event-id"))
+    const body = bodies[asked.length - 1] ?? ""
+    if (typeof body === "object" && "status" in body) {
+      return Response.json({ code: "away", detail: "Away." }, {
+        status: body.status,
+        headers: body.retryAfter === undefined ? {} : { "retry-after": body.retryAfter }
+      })
+    }
+    return new Response(
+      new ReadableStream<Uint8Array>({
+        start: (controller) => {
+          controller.enqueue(bytes.encode(typeof body === "string" ? body : body.open))
+          if (typeof body === "string") controller.close()
+        }
       })
     )
-    const connection = yield* connect({ url: Option.none(), key: Option.none(), user: Option.none() }).pipe(
-      Effect.provideService(HttpClient.HttpClient, client),
-      Effect.provideService(Env, {})
-    )
-    const seen: Array<number> = []
-    let lost = 0
-    const fiber = yield* Effect.fork(Effect.either(follow(connection, {
-      session: "s1",
-      after: Option.none(),
-      isExpected: false,
-      onLost: Effect.sync(() => void lost++),
-      onEvent: ({ event, seq }) =>
-        Effect.sync(() => {
-          seen.push(seq)
-          return Option.exists(event, ({ type }) => type === "REPLY_END")
-        })
-    })))
-    return { fiber, seen, requests: () => requests, lost: () => lost }
-  })
+  }
+  const seen: Array<number> = []
+  const requests = Requests.make({ url: "http://server", fetch })
+  const done = (async () => {
+    const events = follow(requests, { session: "s1", isExpected: false, onLost: () => void lost++, signal })
+    for await (const { seq, type } of events) {
+      seen.push(seq)
+      if (type === "REPLY_END") return "ended"
+    }
+    return "never"
+  })().catch((error: unknown) => error)
+  return { asked, done, seen, lost: () => lost }
+}
 
-/** Lets time pass in steps, with room for what happens between two of them. */
-const pass = (steps: number) =>
-  Effect.forEach(Array.from({ length: steps }), () => Effect.zipRight(TestClock.adjust("5 seconds"), settle), {
-    discard: true
-  })
-
-const settle = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
+const pass = (seconds: number) => vi.advanceTimersByTimeAsync(seconds * 1000)
 
 describe("follow", () => {
-  it.effect("gives up after a bounded number of attempts that bring nothing", () =>
-    Effect.gen(function*() {
-      const { fiber, lost, requests } = yield* following([])
-      yield* settle
-      yield* pass(12)
-      const result = yield* Fiber.join(fiber)
-      assert.propertyVal(
-        Option.getOrThrow(Option.liftPredicate(result, (r) => r._tag === "Left")).left,
-        "_tag",
-        "Unreachable"
-      )
-      assert.strictEqual(requests(), 9)
-      assert.strictEqual(lost(), 1)
-    }))
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
 
-  it.effect("makes a connection again that has fallen silent", () =>
-    Effect.gen(function*() {
-      const silent = Stream.concat(Stream.make(bytes.encode(framesOf(started))), Stream.never)
-      const { fiber, requests, seen } = yield* following([
-        silent,
-        Stream.make(bytes.encode(framesOf([ended()], 3)))
-      ])
-      yield* settle
-      yield* pass(8)
-      assert.strictEqual(requests(), 1)
-      yield* pass(4)
-      assert.isTrue((yield* Fiber.join(fiber))._tag === "Right")
-      assert.deepStrictEqual(seen, [1, 2, 3])
-    }))
+  it("gives up after a bounded number of attempts that bring nothing", async () => {
+    const { asked, done, lost } = following([])
+    await pass(60)
+    assert.propertyVal(await done, "code", "unreachable")
+    assert.lengthOf(asked, 9)
+    assert.strictEqual(lost(), 1)
+  })
+
+  it("makes a connection again that has fallen silent, after the last event that came", async () => {
+    const { asked, done, seen } = following([{ open: framesOf(started) }, framesOf([ended()], 3)])
+    await pass(40)
+    assert.deepStrictEqual(asked, [null])
+    await pass(20)
+    assert.strictEqual(await done, "ended")
+    assert.deepStrictEqual(seen, [1, 2, 3])
+    assert.deepStrictEqual(asked, [null, "2"])
+  })
+
+  it("waits as long as a server asks for, and gives up what it refuses for good", async () => {
+    const { asked, done } = following([framesOf(started), { status: 503, retryAfter: "20" }, { status: 404 }])
+    await pass(15)
+    assert.lengthOf(asked, 2)
+    await pass(10)
+    assert.lengthOf(asked, 3)
+    assert.deepInclude(await done, { code: "away", status: 404 })
+  })
+
+  it("leaves the connection and every pause when its signal is aborted", async () => {
+    for (const body of [{ open: framesOf(started) }, { status: 503, retryAfter: "25" }]) {
+      const leaving = new AbortController()
+      const { asked, done } = following([body], { signal: leaving.signal })
+      // oxlint-disable-next-line eslint/no-await-in-loop -- one after the other
+      await pass(1)
+      leaving.abort()
+      // oxlint-disable-next-line eslint/no-await-in-loop -- one after the other
+      const error = await done
+      assert.instanceOf(error, StoaError)
+      assert.propertyVal(error, "code", "aborted")
+      assert.lengthOf(asked, 1)
+    }
+  })
 })

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FastCheck, Stream } from "effect"
-import { type Frame, frames, Parser } from "../../../src/http/client/Sse.ts"
+import { FastCheck } from "effect"
+import { type Frame, frames, FrameTooLong, Parser } from "../../../src/http/client/Sse.ts"
+import { patience } from "../../support/Patience.ts"
 
 const bytes = new TextEncoder()
 
@@ -78,12 +79,28 @@ describe("Sse", () => {
     ])
   })
 
-  it.effect("refuses lines and frames beyond the bound", () =>
-    Effect.gen(function*() {
-      assert.throws(() => new Parser(10).push(bytes.encode("data: 123456")))
-      assert.throws(() => new Parser(10).push(bytes.encode("data: 123\ndata: 123\ndata: 123\n")))
-      const endless = Stream.forever(Stream.make(bytes.encode("x".repeat(1024 * 1024))))
-      const error = yield* Effect.flip(Stream.runDrain(frames(endless)))
-      assert.propertyVal(error, "_tag", "FrameTooLong")
-    }))
+  it("refuses lines and frames beyond the bound", async () => {
+    assert.throws(() => new Parser(10).push(bytes.encode("data: 123456")))
+    assert.throws(() => new Parser(10).push(bytes.encode("data: 123\ndata: 123\ndata: 123\n")))
+    let isLeft = false
+    const endless = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.enqueue(new Uint8Array(1024 * 1024).fill(120)),
+      cancel: () => {
+        isLeft = true
+      }
+    })
+    const error = await frames(endless, patience(10_000)).next().then(() => undefined, (error: unknown) => error)
+    assert.instanceOf(error, FrameTooLong)
+    assert.isTrue(isLeft, "the connection is given back")
+  })
+
+  it("rejects when the stream falls silent", async () => {
+    const silent = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(bytes.encode("data: a\n\n"))
+    })
+    const read = frames(silent, 10)
+    assert.propertyVal((await read.next()).value, "data", "a")
+    const error = await read.next().then(() => undefined, (error: unknown) => error)
+    assert.instanceOf(error, Error)
+  })
 })
