@@ -82,6 +82,10 @@ export const ToolCallBlock = Schema.Struct({
   suggested_rules: Schema.optionalWith(Schema.Array(PermissionRule), { default: () => [] }),
   /** The provider itself runs the tool, as part of the model's answer. */
   provider_executed: Schema.optional(Schema.Boolean),
+  /** A step of the workflow that this call began. The model has not made it, and is not shown it. */
+  parent_tool_call_id: Schema.optional(ToolCallId),
+  /** The name of the step. */
+  step: Schema.optional(Schema.String),
   provider_metadata
 }).annotations({ identifier: "ToolCallBlock" })
 export type ToolCallBlock = typeof ToolCallBlock.Type
@@ -108,6 +112,8 @@ export const ToolResultBlock = Schema.Struct({
   state: ToolResultState,
   /** Its call was run by the provider. */
   provider_executed: Schema.optional(Schema.Boolean),
+  /** Its call is a step of a workflow. */
+  parent_tool_call_id: Schema.optional(ToolCallId),
   offloaded: Schema.optional(Offloaded)
 }).annotations({ identifier: "ToolResultBlock" })
 export type ToolResultBlock = typeof ToolResultBlock.Type
@@ -206,6 +212,10 @@ export const acceptMessage = (input: InputMessage, id: MessageId, now: Timestamp
   finished_at: now,
   usage: null
 })
+
+/** A call of a workflow's step, or its result: models are not shown them. */
+export const isOfStep = (block: ContentBlock): boolean =>
+  (block.type === "tool_call" || block.type === "tool_result") && block.parent_tool_call_id !== undefined
 
 const charactersOf = (content: string | ReadonlyArray<ContentBlock>): number =>
   typeof content === "string" ? content.length : content.reduce((sum, block) => sum + charactersIn(block), 0)

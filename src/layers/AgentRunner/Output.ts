@@ -113,7 +113,7 @@ const checkOne = (
 export const check = Effect.fnUntraced(function*(
   owner: UserId,
   schema: JsonObject,
-  message: Message
+  message: Pick<Message, "content">
 ): Effect.fn.Return<Checked, CheckTooExpensive> {
   let first: Checked | undefined
   let isTooLong = false
