@@ -213,10 +213,6 @@ export const acceptMessage = (input: InputMessage, id: MessageId, now: Timestamp
   usage: null
 })
 
-/** A call of a workflow's step, or its result: models are not shown them. */
-export const isOfStep = (block: ContentBlock): boolean =>
-  (block.type === "tool_call" || block.type === "tool_result") && block.parent_tool_call_id !== undefined
-
 const charactersOf = (content: string | ReadonlyArray<ContentBlock>): number =>
   typeof content === "string" ? content.length : content.reduce((sum, block) => sum + charactersIn(block), 0)
 
@@ -253,12 +249,4 @@ const ownCharacters = (block: ContentBlock): number => {
     case "tool_result":
       return charactersOf(block.output)
   }
-}
-
-/** The text of a message or a tool's output, without thinking, hints and data. */
-export const textOf = (content: Message["content"] | ToolOutput): string => {
-  if (typeof content === "string") return content
-  let text = ""
-  for (const block of content) if (block.type === "text") text += block.text
-  return text
 }

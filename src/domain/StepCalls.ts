@@ -1,8 +1,10 @@
 /** The calls of workflows' steps in a reply: found by the call that they are steps of, which stands before them. */
 import type { EventDraft } from "./Event.ts"
 import type { ToolCallId } from "./Ids.ts"
-import { isOfStep, type Message, type ToolCallBlock, type ToolResultBlock } from "./Message.ts"
-import { interrupted, unanswered } from "./Reply.ts"
+import type { Message, ToolCallBlock, ToolResultBlock } from "./Message.ts"
+import { isOfStep } from "./MessageText.ts"
+import { unanswered } from "./OpenCalls.ts"
+import { interrupted } from "./Reply.ts"
 
 /** Most calls of steps in one reply. */
 export const maxStepCalls = 512

@@ -3,7 +3,9 @@ import { Effect } from "effect"
 import { stateUpdated } from "../../domain/CustomEvents.ts"
 import type { FileHash } from "../../domain/File.ts"
 import type { BlockId } from "../../domain/Ids.ts"
-import { isOfStep, type ToolCallBlock } from "../../domain/Message.ts"
+import type { ToolCallBlock } from "../../domain/Message.ts"
+import { isOfStep } from "../../domain/MessageText.ts"
+import * as OpenCalls from "../../domain/OpenCalls.ts"
 import type { PermissionRule } from "../../domain/Permission.ts"
 import { decide } from "../../domain/permission/Decide.ts"
 import * as Reply from "../../domain/Reply.ts"
@@ -147,7 +149,7 @@ export const make = Effect.fnUntraced(function*(
       const ids = new Set<string>(of.calls.map(({ id }) => id))
       const run: Array<Ready> = []
       const outside: Array<ToolCallBlock> = []
-      for (const made of Reply.unanswered(out.reply().message).filter(({ id }) => ids.has(id))) {
+      for (const made of OpenCalls.unanswered(out.reply().message).filter(({ id }) => ids.has(id))) {
         const { call, said } = HookedTool.changed(made, verdicts.get(made.id))
         if (call.state === "submitted") continue
         if (call.state === "finished") {
@@ -211,14 +213,14 @@ export const make = Effect.fnUntraced(function*(
       { request, out, budget: { left: Reply.roomIn(message) }, prompts: yield* Effect.makeSemaphore(1) },
       {
         // The calls of steps are their workflows' to run.
-        calls: Reply.unanswered(message).filter((call) => !isOfStep(call)),
+        calls: OpenCalls.unanswered(message).filter((call) => !isOfStep(call)),
         isStep: false,
         workflowOf: (name) => toolOf(name)?.workflow,
         backgroundOf: (name) => toolOf(name)?.background
       }
     )
     yield* out.durable
-    const [first] = Reply.awaited(out.reply().message)
+    const [first] = OpenCalls.awaited(out.reply().message)
     return first === undefined
       ? undefined
       : { waiting_for: first.state === "asking" ? "user_confirmation" as const : "external_execution" as const }
