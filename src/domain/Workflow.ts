@@ -81,15 +81,19 @@ const readReference = (text: string): Reference | undefined => {
   return root === "steps" && typeof step === "string" && output === "output" ? { step, path } : undefined
 }
 
-/** All texts in a value that are references, whether or not they can be read. */
-export function* referencesIn(
-  value: unknown,
-  depth = 0
-): Generator<{ text: string; reference: Reference | undefined }> {
+interface Placed {
+  readonly text: string
+  /** Undefined where the text cannot be read. */
+  readonly reference: Reference | undefined
+  readonly path: ReadonlyArray<string>
+}
+
+/** All texts in a value that are references, with the places where they stand. */
+export function* referencesIn(value: unknown, path: ReadonlyArray<string> = []): Generator<Placed> {
   if (typeof value === "string") {
-    if (isReference(value)) yield { text: value, reference: readReference(value) }
-  } else if (typeof value === "object" && value !== null && depth < maxDepth) {
-    for (const one of Object.values(value)) yield* referencesIn(one, depth + 1)
+    if (isReference(value)) yield { text: value, reference: readReference(value), path }
+  } else if (typeof value === "object" && value !== null && path.length < maxDepth) {
+    for (const [key, one] of Object.entries(value)) yield* referencesIn(one, [...path, key])
   }
 }
 

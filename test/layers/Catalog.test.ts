@@ -160,11 +160,11 @@ steps:
         adder
       ),
       [
-        "skills/sums/SKILL.md:8:7: $.input.m refers to nothing: the input has no m. Add it to input_schema, or correct it.",
-        "skills/sums/SKILL.md:8:7: $.steps.b.output refers to a step that has not been done then. Move the step before this one.",
-        "skills/sums/SKILL.md:8:7: $.steps.c.output refers to nothing: there is no step c. Add the step, or correct the name.",
-        "skills/sums/SKILL.md:8:7: $.steps.b refers to nothing. Write $.input.<name> or $.steps.<name>.output.",
-        "skills/sums/SKILL.md:13:11: Two steps are called a. Rename one of them."
+        "skills/sums/SKILL.md:8:12: $.input.m refers to nothing: the input has no m. Add it to input_schema, or correct it.",
+        "skills/sums/SKILL.md:9:12: $.steps.b.output refers to a step that has not been done then. Move the step before this one.",
+        "skills/sums/SKILL.md:10:14: $.steps.c.output refers to nothing: there is no step c. Add the step, or correct the name.",
+        "skills/sums/SKILL.md:11:13: $.steps.b refers to nothing. Write $.input.<name> or $.steps.<name>.output.",
+        "skills/sums/SKILL.md:13:13: Two steps are called a. Rename one of them."
       ]
     )
     const circle = await at("steps: [{ name: a, tool: more }]", skill("more", "steps: [{ name: a, tool: sums }]"))
@@ -234,6 +234,11 @@ steps:
     assert.match(await one("context: [gone.md]"), /The context gone\.md is not there/)
     assert.match(await one("context: [../../etc/passwd]"), /Expected a path below/)
     const twice = "{ name: a, cron: '* * * * *', message: x }"
+    const timed = "schedules: [{ name: a, cron: \"* * * * *\", message: y, input: { n: x } }]"
+    assert.match(
+      await one(`input_schema: { type: object, properties: { n: { type: integer } } }\n${timed}`),
+      /^agents\/ada\/AGENT\.md:3:\d+: The input of the schedule a is not of input_schema: .*integer/
+    )
     assert.match(await one(`schedules: [${twice}, ${twice}]`), /Two schedules are called a/)
     const root = await folderOf(agent("description: x"))
     const { faults } = await Folder.read(root, { agents: ["ada"], tools: new Set() })

@@ -40,6 +40,12 @@ const retrievedOf = (found: ReadonlyArray<Found>) =>
     ].join("\n\n")
   ]
 
+/** Those who talk with the agent read words, unless they ask for JSON; what works by itself answers with what it is defined to. */
+const outputOf = ({ front: { output_schema } }: AgentDefinition, { output_schema: asked, source }: Run) => {
+  if (asked !== undefined || output_schema === null) return {}
+  return source === "schedule" || source === "agent" ? { output_schema } : {}
+}
+
 /** Longest text that something is looked up for, in characters. */
 const maxQuery = 16 * 1024
 
@@ -93,7 +99,7 @@ export const make = (catalog: Context.Tag.Service<Catalog>, retrievers: typeof R
     const defined: ReplyRequest = {
       ...request,
       agent: working,
-      run: { ...run, instructions: undefined },
+      run: { ...run, ...outputOf(definition, run), instructions: undefined },
       session: session.config.chat_model_config === null
         ? { ...session, config: { ...session.config, chat_model_config: agent.data.chat_model_config } }
         : session

@@ -84,7 +84,7 @@ const parsed = (text: string): { readonly value: unknown } | undefined => {
 const comparesAll = (schema: JsonObject) => JSON.stringify(schema).includes("\"uniqueItems\":true")
 
 /** The value, if it is of the schema. A large check waits in its owner's queue. */
-const checkOne = (
+export const checkOne = (
   owner: UserId,
   schema: JsonObject,
   text: string,

@@ -4,7 +4,7 @@
  */
 import { Duration, Effect } from "effect"
 import type { SkillStep } from "../../domain/Definition.ts"
-import type { ToolCallId } from "../../domain/Ids.ts"
+import type { ToolCallId, UserId } from "../../domain/Ids.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import { isObject } from "../../domain/JsonSchema.ts"
 import type { ToolCallBlock } from "../../domain/Message.ts"
@@ -24,15 +24,12 @@ import {
 } from "../../domain/Workflow.ts"
 import type { Out, ReplyRequest } from "../../services/AgentRunner.ts"
 import { NewId } from "../../services/NewId.ts"
+import { checkOne } from "./Output.ts"
 import * as PromptStep from "./PromptStep.ts"
-import * as SchemaCheck from "./SchemaCheck.ts"
 import { bounded, type Budget, type State } from "./ToolCall.ts"
 
 /** Characters of what each finished step has brought, where a workflow tells of them because it has stopped. */
 const maxTold = 2_000
-
-/** The input is bounded and the schema is the operator's, so that it is checked at once. */
-const checkedAtOnce = 1
 
 const inputIn = ({ input }: ToolCallBlock): JsonObject | undefined => {
   const value = input.length > maxArguments ? undefined : argumentsIn(input)
@@ -58,13 +55,18 @@ interface Stopped {
 
 const failed = (text: string): Stopped => ({ state: "error", text })
 
-const problemWith = (schema: JsonObject, input: JsonObject | undefined): Effect.Effect<string | undefined> => {
+const problemWith = (
+  owner: UserId,
+  schema: JsonObject,
+  input: JsonObject | undefined
+): Effect.Effect<string | undefined> => {
   if (input === undefined) return Effect.succeed("the arguments are no JSON object")
   if (isTooDeep(input)) return Effect.succeed("the arguments nest too deep")
-  const check = { schema, value: input, text: "", steps: checkedAtOnce }
-  return Effect.map(
-    Effect.orDie(SchemaCheck.check(check)),
-    (problems) => problems.length === 0 ? undefined : problems.join(" ")
+  return checkOne(owner, schema, JSON.stringify(input), { value: input }).pipe(
+    Effect.map((checked) =>
+      "value" in checked ? undefined : checked.problems.join(" ").replaceAll("In the answer:", "In the arguments:")
+    ),
+    Effect.catchTag("CheckTooExpensive", () => Effect.succeed("they could not be checked in the time for it"))
   )
 }
 
@@ -172,7 +174,7 @@ export const make = Effect.gen(function*() {
   ): Effect.Effect<Stopped | undefined, E> =>
     Effect.gen(function*() {
       const input = inputIn(call)
-      const problem = yield* problemWith(schema, input)
+      const problem = yield* problemWith(round.request.session.user_id, schema, input)
       if (problem !== undefined) return failed(`Input validation failed for tool '${id}': ${problem}`)
       const scope: Scope = { input: input ?? {}, outputs }
       let last: unknown = ""

@@ -2,7 +2,7 @@
 import { Either } from "effect"
 import { type AgentDefinition, AgentFrontMatter, type DefinitionId, type Fault } from "../../domain/Definition.ts"
 import { type Disk, gathering, Refused, whole } from "./Disk.ts"
-import { reader } from "./FrontMatter.ts"
+import { fault, type Read, reader } from "./FrontMatter.ts"
 import { forEach, idsIn } from "./Names.ts"
 
 export const folder = "agents"
@@ -46,6 +46,35 @@ const contextOf = async (disk: Disk, own: string, named: ReadonlyArray<string>) 
   return read
 }
 
+/** Schedules whose input is not what the agent works on: nobody is there then who could be asked for more. */
+const misfitsOf = async (
+  file: string,
+  { input_schema, schedules }: AgentFrontMatter,
+  placeOf: Read<AgentFrontMatter>["placeOf"]
+): Promise<ReadonlyArray<Fault>> => {
+  const given = schedules.flatMap(({ input, name }, i) => Object.keys(input).length > 0 ? [{ i, input, name }] : [])
+  if (input_schema === null || given.length === 0) return []
+  const { Validator } = await import("@cfworker/json-schema")
+  const validator = new Validator(input_schema, "2020-12")
+  const problemWith = (input: unknown): string | undefined => {
+    try {
+      return validator.validate(input).errors.at(-1)?.error
+    } catch {
+      // A pattern that is none is found when something is held against it.
+      return "The schema cannot be used."
+    }
+  }
+  return given.flatMap(({ i, input, name }) => {
+    const problem = problemWith(input)
+    return problem === undefined ? [] : [fault(
+      file,
+      placeOf(["schedules", i, "input"]),
+      `The input of the schedule ${name} is not of input_schema: ${problem}`,
+      "Correct one of them."
+    )]
+  })
+}
+
 const agentOf = async (
   disk: Disk,
   id: DefinitionId,
@@ -59,7 +88,9 @@ const agentOf = async (
   }
   const read = decode(file, main.text)
   if (Either.isLeft(read)) return Either.left(read.left)
-  const { body, front } = read.right
+  const { body, front, placeOf } = read.right
+  const misfits = await misfitsOf(file, front, placeOf)
+  if (misfits.length > 0) return Either.left(misfits)
   if (body === "") {
     throw new Refused(whole(file, "The agent is told nothing.", "Write below the front matter who it is."))
   }

@@ -27,18 +27,19 @@ export const faultsOf = (file: string, front: SkillFrontMatter, placeOf: PlaceOf
     }
     for (const { input, path } of inputsOf(step)) {
       if (isTooDeep(input)) say(path, `The input of the step ${step.name} nests too deep.`, "Make it flatter.")
-      for (const { reference, text } of referencesIn(input)) {
+      for (const { path: within, reference, text } of referencesIn(input)) {
+        const at = [...path, ...within]
         if (reference === undefined) {
-          say(path, `${text} refers to nothing.`, "Write $.input.<name> or $.steps.<name>.output.")
+          say(at, `${text} refers to nothing.`, "Write $.input.<name> or $.steps.<name>.output.")
         } else if (reference.step === undefined) {
           const [name] = reference.path
           if (isObject(properties) && typeof name === "string" && !Object.hasOwn(properties, name)) {
-            say(path, `${text} refers to nothing: the input has no ${name}.`, "Add it to input_schema, or correct it.")
+            say(at, `${text} refers to nothing: the input has no ${name}.`, "Add it to input_schema, or correct it.")
           }
         } else if (!before.has(reference.step)) {
           const isLater = steps.some(({ name }) => name === reference.step)
           say(
-            path,
+            at,
             isLater
               ? `${text} refers to a step that has not been done then.`
               : `${text} refers to nothing: there is no step ${reference.step}.`,
