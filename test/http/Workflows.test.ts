@@ -8,6 +8,7 @@ import * as Host from "../../src/layers/Host.ts"
 import { definitions } from "../support/definitions.ts"
 import { eventually } from "../support/live.ts"
 import { tenant } from "../support/openai.ts"
+import { patience } from "../support/Patience.ts"
 import * as TestHost from "../support/TestHost.ts"
 
 const { root, skill, tool, write } = definitions()
@@ -96,9 +97,26 @@ skill(
   - { name: twice, tool: double, input: { value: $.steps.number.output.n } }
   - { name: fails, prompt: fail upstream Out of order }`
 )
+skill(
+  "hangs",
+  "steps: [{ name: first, tool: hang, input: { note: hangs } }, { name: second, tool: count, input: { note: never } }]"
+)
+skill(
+  "says",
+  "steps: [{ name: a, prompt: \"sleep 100\\nsay first\" }, { name: b, prompt: say it, input: { of: $.input.word } }]"
+)
+skill(
+  "many",
+  `steps:\n${
+    Array.from({ length: 60 }, (_, i) => `  - { name: s${i}, tools: [${Array(10).fill("Calculate").join(", ")}] }`)
+      .join(
+        "\n"
+      )
+  }`
+)
 write(
   "agents/worker/AGENT.md",
-  "---\nmodel: demo/demo-script\nskills: [quote, stops, goes_on, lost, buys, slow, outer, asks]\ntools: [Calculate]\n---\nYou work."
+  "---\nmodel: demo/demo-script\nskills: [quote, stops, goes_on, lost, buys, slow, outer, asks, hangs, says, many]\ntools: [Calculate]\n---\nYou work."
 )
 
 const host = TestHost.layer({ host: Host.over(Host.memory, { catalog: Files.layer({ dir: root }) }) })
@@ -156,7 +174,7 @@ layer(host, { excludeTestServices: true })("A workflow", (it) => {
         const { content: now } = yield* last
         return { content: now, said: now.findLast(({ type }) => type === "text")?.text ?? "" }
       })
-    return { call, user, say, confirm, session_id }
+    return { call, confirm, last, say, send, user }
   })
 
   const outputOf = (content: ReadonlyArray<Block>, name: string) =>
@@ -272,6 +290,50 @@ layer(host, { excludeTestServices: true })("A workflow", (it) => {
       const { json } = yield* call("GET", `/runs/${run.id}/timeline`, { user })
       assert.isAtLeast(json.steps.filter(({ type }: { type: string }) => type === "model_call").length, 4)
     }))
+
+  it.effect("goes on beside others of the same answer, and their prompts do not mix", () =>
+    Effect.gen(function*() {
+      const { say } = yield* world
+      const { content, run } = yield* say(
+        "call says {\"word\": \"one\"}\ncall says {\"word\": \"two\"}\nthen\nsay over"
+      )
+      assert.strictEqual(run.error, null)
+      const texts = outputOf(content, "says").map(([, text]) => text)
+      assert.lengthOf(texts, 2)
+      assert.include(texts[0], "{\"of\":\"one\"}")
+      assert.include(texts[1], "{\"of\":\"two\"}")
+      const { content: again } = yield* say("say more")
+      assert.strictEqual(again.at(-1)?.text, "more")
+    }))
+
+  it.effect("ends when its run is cancelled, and none of its calls is left without a result", () =>
+    Effect.gen(function*() {
+      const { call, last, send, user } = yield* world
+      const before = callsOf("hangs")
+      const { json: { run_id } } = yield* send({ role: "user", name: "user", content: "call hangs {}\nthen\nsay over" })
+      yield* eventually("it hangs", Effect.sync(() => callsOf("hangs")), (count) => count > before)
+      yield* call("POST", `/runs/${run_id}/cancel`, { user })
+      yield* eventually(
+        "it has ended",
+        call("GET", `/runs/${run_id}`, { user }),
+        ({ json: { status } }) => status === "ended"
+      )
+      const { content } = yield* last
+      assert.deepStrictEqual(
+        content.filter(({ type }) => type === "tool_result").map(({ name, state }) => [name, state]),
+        [["hangs", "interrupted"], ["hang", "interrupted"]]
+      )
+      assert.strictEqual(callsOf("never"), 0)
+    }))
+
+  it.effect("has so many steps at most that a reply has room for them", () =>
+    Effect.gen(function*() {
+      const { say } = yield* world
+      const { content, run } = yield* say("call many {}\nthen\nsay over")
+      assert.include(outputOf(content, "many")[0]?.[1], "A reply has at most 512 calls of steps.")
+      assert.lengthOf(outputOf(content, "Calculate"), 510)
+      assert.strictEqual(run.error, null)
+    }), { timeout: patience(120_000) })
 
   it.effect("alone calls the tools that only its steps name, and a client's tool of that name does not take their place", () =>
     Effect.gen(function*() {
