@@ -259,6 +259,8 @@ export interface AgentDefinition {
     readonly shared: ReadonlyArray<string>
     readonly own: ReadonlyArray<string>
     readonly reference: ReadonlyArray<{ readonly name: string; readonly text: string }>
+    /** What it remembers, of everything and of single tenants. */
+    readonly memory: { readonly all: string; readonly of: ReadonlyMap<string, string> }
   }
 }
 

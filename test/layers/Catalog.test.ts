@@ -77,6 +77,8 @@ describe("A folder of definitions", () => {
       "agents/ada/context/a.md": "First.",
       "agents/ada/context/picture.png": "no text",
       "agents/shared.md": "Third.",
+      "agents/ada/MEMORY.md": "One.\nTwo.\nThree.",
+      "agents/ada/memory/ada.md": "Ada likes tea.",
       "agents/bob/AGENT.md": "Only a text.",
       "skills/sums/SKILL.md": "---\nname: sums\ndescription: Adds.\ntools: [adder]\n---\nAdd.",
       "tools/adder/TOOL.md": `---
@@ -102,6 +104,7 @@ input_schema: { type: object, properties: { n: { type: integer } } }
 output_schema: { type: object }
 delegates_to: [bob]
 context: [shared.md]
+memory: { enabled: true, max_memory_md_lines: 2 }
 enabled: true
 users: [ada, eve]`,
         "You are Ada."
@@ -118,7 +121,8 @@ users: [ada, eve]`,
         { name: "context/a.md", text: "First." },
         { name: "context/b.md", text: "Second." },
         { name: "shared.md", text: "Third." }
-      ]
+      ],
+      memory: { all: "One.\nTwo.", of: new Map([["ada", "Ada likes tea."]]) }
     })
     assert.deepStrictEqual(book.agents.get("bob")!.layers.own, ["Only a text."])
     assert.deepStrictEqual(book.tools.get("adder")!.parameters, {

@@ -11,6 +11,9 @@ export const folder = "agents"
 const maxFile = 256 * 1024
 const maxPrompt = 512 * 1024
 
+/** Most tenants of whom one agent remembers something. */
+const maxMemories = 1_000
+
 /** Most files of an agent's context. */
 const maxContext = 128
 
@@ -44,6 +47,27 @@ const contextOf = async (disk: Disk, own: string, named: ReadonlyArray<string>) 
     if (text.trim() !== "") read.push({ name, text: text.trim() })
   }
   return read
+}
+
+const noMemory: AgentDefinition["layers"]["memory"] = { all: "", of: new Map() }
+
+/** `MEMORY.md`, and `memory/<tenant>.md`: their first lines. */
+const memoryOf = async (disk: Disk, own: string, { memory }: AgentFrontMatter) => {
+  if (memory?.enabled !== true) return noMemory
+  const read = async (place: string) =>
+    (await textOf(disk, place)).split("\n").slice(0, memory.max_memory_md_lines).join("\n").trim()
+  const names = (await disk.namesIn(`${own}/memory`)).filter((name) => name.endsWith(".md"))
+  if (names.length > maxMemories) {
+    throw new Refused(
+      whole(`${own}/memory`, `There are memories of more than ${maxMemories} tenants.`, "Take some away.")
+    )
+  }
+  const of = new Map<string, string>()
+  for (const name of names) {
+    // oxlint-disable-next-line eslint/no-await-in-loop -- one after the other: a thousand need not be open at once
+    of.set(name.slice(0, -".md".length), await read(`${own}/memory/${name}`))
+  }
+  return { all: await read(`${own}/MEMORY.md`), of }
 }
 
 /** Schedules whose input is not what the agent works on: nobody is there then who could be asked for more. */
@@ -97,7 +121,8 @@ const agentOf = async (
   const layers = {
     shared,
     own: filled([body, await textOf(disk, `${own}/BEHAVIOR.md`)]),
-    reference: await contextOf(disk, own, front.context)
+    reference: await contextOf(disk, own, front.context),
+    memory: await memoryOf(disk, own, front)
   }
   const length = [...layers.shared, ...layers.own, ...layers.reference.map(({ text }) => text)]
     .reduce((sum, text) => sum + text.length, 0)

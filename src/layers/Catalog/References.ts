@@ -30,7 +30,7 @@ const later = (file: string, message: string, fix: string): Fault => ({
 /** What can be said of an agent and is not heard yet. */
 const unused = ({ front: { mcp_servers, memory, notifications, scope } }: AgentDefinition) => [
   ...mcp_servers.length > 0 ? ["mcp_servers"] : [],
-  ...memory?.enabled === true ? ["memory"] : [],
+  ...memory?.auto_extract === true ? ["memory.auto_extract"] : [],
   ...notifications === null ? [] : ["notifications"],
   ...scope === "personal" ? ["scope"] : []
 ]
