@@ -2,7 +2,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Schema, Stream } from "effect"
 import { setTimeout as sleep } from "node:timers/promises"
-import { textOf } from "../../src/domain/Message.ts"
+import { textOf } from "../../src/domain/MessageText.ts"
 import { ScheduleDraft } from "../../src/domain/Schedule.ts"
 import { maxState } from "../../src/layers/AgentRunner/Code.ts"
 import * as Host from "../../src/layers/Host.ts"
