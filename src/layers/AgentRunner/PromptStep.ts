@@ -21,7 +21,7 @@ const usualSystem = "You do one step of a workflow. Answer with its result alone
 /** Longest answer, in characters. */
 const maxAnswer = 256 * 1024
 
-export interface Answer {
+interface Answer {
   readonly state: "success" | "error"
   readonly text: string
 }
@@ -121,5 +121,3 @@ export const make = Effect.gen(function*() {
     })
   )
 })
-
-export type PromptStep = Effect.Effect.Success<typeof make>
