@@ -97,7 +97,11 @@ const deepest = (issues: ReadonlyArray<ParseResult.ArrayFormatterIssue>) => {
     const before = byField.get(field)
     if (before === undefined || before.path.length < issue.path.length) byField.set(field, issue)
   }
-  return [...byField.values()].slice(0, maxFaults)
+  const found = [...byField.values()]
+  // Where something in a list is wrong, nothing is wrong with the list.
+  return found.filter(({ path }) =>
+    !found.some((other) => other.path.length > path.length && path.every((part, i) => part === other.path[i]))
+  ).slice(0, maxFaults)
 }
 
 const keysOf = (value: unknown): ReadonlyArray<string> => isObject(value) ? Object.keys(value) : []
