@@ -57,7 +57,7 @@ const agentWithId = ({ api }: Connection, id: string) =>
       ))
     : Effect.succeedNone
 
-const findAgent = Effect.fnUntraced(function*(connected: Connection, wanted: Option.Option<string>) {
+export const findAgent = Effect.fnUntraced(function*(connected: Connection, wanted: Option.Option<string>) {
   if (Option.isSome(wanted)) {
     const byId = yield* agentWithId(connected, wanted.value)
     const found = Option.isSome(byId) ? byId : yield* agentNamed(connected, wanted.value)
@@ -86,7 +86,7 @@ const withModel = Effect.fnUntraced(
   }
 )
 
-const findSession = Effect.fnUntraced(function*(
+export const findSession = Effect.fnUntraced(function*(
   connected: Connection,
   wanted: {
     readonly agent: Option.Option<string>
