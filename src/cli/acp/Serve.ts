@@ -15,7 +15,7 @@ import type { Connection } from "../Connection.ts"
 import { explain } from "../Failed.ts"
 import { version } from "../Version.ts"
 import * as Sessions from "./Sessions.ts"
-import { type Active, type Editor, prompt } from "./Turn.ts"
+import { type Active, type Editor, internalError, prompt } from "./Turn.ts"
 
 export interface Served {
   readonly connection: Connection
@@ -33,9 +33,9 @@ const refusalOf = (error: unknown): RequestError => {
   if (error instanceof RequestError) return error
   const { line } = explain(error)
   const sentence = line.replace(/^stoa: /, "")
-  if (error instanceof Refused && error.status === authRequired) return RequestError.authRequired(undefined, sentence)
+  if (error instanceof Refused && error.status === authRequired) return new RequestError(-32000, sentence)
   if (error instanceof Refused && error.status === notFound) return new RequestError(-32002, sentence)
-  return RequestError.internalError(error instanceof Refused ? { code: error.code } : undefined, sentence)
+  return new RequestError(internalError, sentence, error instanceof Refused ? { code: error.code } : undefined)
 }
 
 const editorOf = (client: AgentContext): Editor => ({
@@ -53,7 +53,7 @@ const editorOf = (client: AgentContext): Editor => ({
     })
 })
 
-const busy = RequestError.invalidRequest(undefined, "The session works on a prompt already: cancel that one first.")
+const busy = new RequestError(-32600, "The session works on a prompt already: cancel that one first.")
 
 export const serve = ({ agent: agentId, connection, input, model, output }: Served) =>
   Effect.gen(function*() {
@@ -109,7 +109,7 @@ export const serve = ({ agent: agentId, connection, input, model, output }: Serv
       }))
       .onRequest(methods.agent.session.new, ({ params }) => {
         cwd = params.cwd
-        return answered(Effect.map(sessions.begin, ({ id }) => ({ sessionId: id })))
+        return answered(Effect.map(sessions.begin, (sessionId) => ({ sessionId })))
       })
       .onRequest(methods.agent.session.load, ({ client, params }) => {
         cwd = params.cwd

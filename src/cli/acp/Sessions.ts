@@ -4,8 +4,9 @@ import { Effect, Option } from "effect"
 import { type AgentId, SessionId } from "../../domain/Ids.ts"
 import { maxMessages } from "../../domain/Page.ts"
 import { type SessionView, timeName } from "../../domain/Session.ts"
-import { findSession } from "../commands/chat.ts"
+import { defaultModel } from "../commands/chat.ts"
 import type { Connection } from "../Connection.ts"
+import { resolve } from "../Model.ts"
 import type { Editor } from "./Turn.ts"
 import { planIn, replayOf } from "./Updates.ts"
 
@@ -36,8 +37,21 @@ export const make = (connection: Connection, agent: AgentId, model: Option.Optio
     for (const update of planIn(session.state.tasks_context?.tasks)) yield* editor.update(session.id, update)
   })
 
+  /** The model that was asked for, the agent's own, or the one that needs no key. An agent that is code has none. */
+  const modelOf = Effect.gen(function*() {
+    if (Option.isSome(model)) return yield* resolve(connection, model.value, Option.none())
+    const { data: { chat_model_config, code } } = yield* api.agents.get({ path: { agent_id: agent } })
+    if (chat_model_config !== null || code !== undefined) return chat_model_config
+    return yield* resolve(connection, defaultModel, Option.none())
+  })
+
   return {
-    begin: findSession(connection, { agent: Option.some(agent), session: Option.none(), fresh: true, model }),
+    /** A new session, by its id. */
+    begin: Effect.flatMap(modelOf, (chat_model_config) =>
+      Effect.map(
+        api.sessions.create({ headers: {}, payload: { agent_id: agent, chat_model_config } }),
+        ({ session_id }) => session_id as string
+      )),
     get,
     replay,
     /** The model's context in tokens, where that is known. */

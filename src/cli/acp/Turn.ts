@@ -60,6 +60,9 @@ const reasons: Readonly<Record<string, StopReason>> = {
   interrupted: "cancelled"
 }
 
+/** The code of JSON-RPC for what went wrong on this side. */
+export const internalError = -32603
+
 const notRun = "The editor has no such tool, so it was not run."
 
 const mayBeAnswered = (error: unknown) => error instanceof Refused && error.status === 409
@@ -76,7 +79,7 @@ export const prompt = Effect.fnUntraced(function*(
 ) {
   const { active, session, size } = asked
   const content = contentOf(asked.prompt)
-  if (content.length === 0) return yield* Effect.fail(RequestError.invalidParams(undefined, "The prompt is empty."))
+  if (content.length === 0) return yield* Effect.fail(new RequestError(-32602, "The prompt is empty."))
   const post = (input: typeof ChatInput.Encoded, on_busy: "enqueue" | "interrupt" = "enqueue") =>
     send(
       connection,
@@ -167,10 +170,12 @@ export const prompt = Effect.fnUntraced(function*(
   }
   const over = end as End | undefined
   if (over?.type !== "REPLY_END") {
-    return yield* Effect.fail(RequestError.internalError(undefined, "The stream ended before the reply did."))
+    return yield* Effect.fail(new RequestError(internalError, "The stream ended before the reply did."))
   }
   const stopReason = over.error === null ? reasons[endingOf(over)] : undefined
   return stopReason === undefined
-    ? yield* Effect.fail(RequestError.internalError({ code: over.error?.code }, sentenceOf(over) ?? "The run failed."))
+    ? yield* Effect.fail(
+      new RequestError(internalError, sentenceOf(over) ?? "The run failed.", { code: over.error?.code })
+    )
     : { stopReason }
 }, Effect.scoped)

@@ -14,7 +14,7 @@ import { dim, Screen } from "../Screen.ts"
 
 /** The agent that is used when none is named. */
 const defaultAgent = "assistant"
-const defaultModel = "demo:demo-chat"
+export const defaultModel = "demo:demo-chat"
 
 const options = {
   agent: optionalText("agent", "ID|NAME", `The agent (default: ${defaultAgent}, made when there is none)`),
@@ -86,7 +86,7 @@ const withModel = Effect.fnUntraced(
   }
 )
 
-export const findSession = Effect.fnUntraced(function*(
+const findSession = Effect.fnUntraced(function*(
   connected: Connection,
   wanted: {
     readonly agent: Option.Option<string>
