@@ -62,7 +62,7 @@ export const whole = (
   return { toolCallId: callId(reply, id), title: titleOf(name, rawInput), kind: kinds[name] ?? "other", rawInput }
 }
 
-export const statusOf = (state: ToolResultBlock["state"]): ToolCallStatus =>
+const statusOf = (state: ToolResultBlock["state"]): ToolCallStatus =>
   state === "running" ? "in_progress" : state === "success" ? "completed" : "failed"
 
 export const ended = (reply: string, { id, output, state }: Pick<ToolResultBlock, "id" | "output" | "state">) =>

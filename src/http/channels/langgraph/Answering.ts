@@ -12,12 +12,12 @@ import * as Body from "../../middleware/Body.ts"
 import { ResponseHeaders } from "../../middleware/ResponseHeaders.ts"
 import type { Options } from "../Channel.ts"
 import { decode } from "../Decoding.ts"
-import { modesOf } from "./Asked.ts"
 import * as Following from "./Following.ts"
-import { Modes } from "./Requests.ts"
+import { runOf } from "./output/Views.ts"
+import { modesOf } from "./request/Asked.ts"
+import { Modes } from "./request/Requests.ts"
 import * as Runs from "./Runs.ts"
 import type { Threads } from "./Threads.ts"
-import { runOf } from "./Views.ts"
 
 export interface Joined {
   readonly headers: { readonly "last-event-id"?: string | undefined }

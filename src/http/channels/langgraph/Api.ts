@@ -12,8 +12,16 @@ import { EventStream } from "../../api/EventStream.ts"
 import { idempotencyKey } from "../../api/IdempotencyKey.ts"
 import { KeyHeader, operation } from "../../api/Operation.ts"
 import * as Problem from "../../api/Problem.ts"
-import { AssistantSearch, HistoryBody, RunBody, StateBody, ThreadBody, ThreadPatch, ThreadSearch } from "./Requests.ts"
-import { runStatuses } from "./Views.ts"
+import { runStatuses } from "./output/Views.ts"
+import {
+  AssistantSearch,
+  HistoryBody,
+  RunBody,
+  StateBody,
+  ThreadBody,
+  ThreadPatch,
+  ThreadSearch
+} from "./request/Requests.ts"
 
 /** Longer ids are nobody's. */
 const idOf = <const Name extends string>(name: Name) =>

@@ -2,8 +2,8 @@
  * A run as its client sees it. It is told from its first event on, whoever asks and from where: what the client has already
  * is only counted, so that a stream which was cut goes on with the very next frame.
  */
-import { Deferred, Effect, FiberId } from "effect"
-import { type AgentEvent, endsStream } from "../../../domain/Event.ts"
+import { Deferred, Effect } from "effect"
+import { endsStream } from "../../../domain/Event.ts"
 import { eventsOf } from "../../../domain/Frames.ts"
 import type { Run } from "../../../domain/Run.ts"
 import type { Session } from "../../../domain/Session.ts"
@@ -13,10 +13,11 @@ import { Storage } from "../../../services/Storage.ts"
 import { internal, type Problem } from "../../middleware/Problems.ts"
 import { type Answering, Sse } from "../../Sse.ts"
 import type { Encoder } from "../Channel.ts"
-import { cutShort, problemOf } from "../Failures.ts"
+import { cutShort } from "../Failures.ts"
 import * as Rewriting from "../Rewriting.ts"
-import { frame, Frames, type Head } from "./Encode.ts"
-import { messagesOf } from "./Messages.ts"
+import { Knock, Leg } from "./Legs.ts"
+import { frame, Frames, type Head } from "./output/Encode.ts"
+import { messagesOf } from "./output/Messages.ts"
 
 /** Most messages that come before the run and are told with it. */
 const maxBefore = 100
@@ -33,95 +34,6 @@ export interface Followed {
   /** The client has heard nothing of the run yet. */
   readonly isNew: boolean
   readonly leaving: "cancels" | "goes on"
-}
-
-/** A part of a run, up to its end or to a question. */
-class Leg implements Sink {
-  isOver = false
-  /** It has stopped with a question, which may have been answered since. */
-  isParked = false
-  problem: Problem | undefined
-  /** Something ended the stream before the run. */
-  cutBy: Problem | undefined
-  readonly over = Deferred.unsafeMake<void>(FiberId.none)
-  readonly #encoder: Encoder
-  readonly #out: Sink | undefined
-
-  constructor(encoder: Encoder, out: Sink | undefined) {
-    this.#encoder = encoder
-    this.#out = out
-  }
-
-  write(frames: Uint8Array) {
-    let text = ""
-    for (const { event } of eventsOf(decoder.decode(frames))) {
-      if (this.isOver) break
-      text += this.#step(event)
-    }
-    this.#send(text)
-  }
-
-  feed(event: AgentEvent) {
-    if (!this.isOver) this.#send(this.#step(event))
-  }
-
-  fail(problem: Problem) {
-    if (this.isOver) return
-    this.problem = problem
-    this.#send(this.#encoder.failed(problem))
-    this.#finish()
-  }
-
-  unread() {
-    return this.#out?.unread() ?? 0
-  }
-
-  get drained() {
-    return this.#out?.drained ?? Effect.void
-  }
-
-  end(comment?: string) {
-    if (this.isOver) return
-    this.cutBy = cutShort(comment)
-    this.#finish()
-  }
-
-  #step(event: AgentEvent): string {
-    const text = this.#encoder.step(event)
-    if (!endsStream(event)) return text
-    if (event.type === "REPLY_END") this.problem = problemOf(event)
-    else this.isParked = true
-    this.#finish()
-    return this.problem === undefined ? text : text + this.#encoder.failed(this.problem)
-  }
-
-  #send(text: string) {
-    if (text !== "") this.#out?.write(encoder.encode(text))
-  }
-
-  #finish() {
-    this.isOver = true
-    Deferred.unsafeDone(this.over, Effect.void)
-  }
-}
-
-/** Waits for a run's first event. */
-class Knock implements Sink {
-  isHeard = false
-  readonly over = Deferred.unsafeMake<void>(FiberId.none)
-  readonly drained = Effect.void
-  unread = () => 0
-
-  write(frames: Uint8Array) {
-    this.isHeard ||= eventsOf(decoder.decode(frames)).some(({ event }) =>
-      event.type !== "CUSTOM" || event.name !== "run_queued"
-    )
-    if (this.isHeard) this.end()
-  }
-
-  end() {
-    Deferred.unsafeDone(this.over, Effect.void)
-  }
 }
 
 export const make = Effect.gen(function*() {

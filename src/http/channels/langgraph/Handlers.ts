@@ -13,11 +13,11 @@ import { decode } from "../Decoding.ts"
 import { refuse } from "../openai/request/Refused.ts"
 import * as Answering from "./Answering.ts"
 import type { api } from "./Api.ts"
-import { type AssistantSearch, type RunBody, ThreadBody } from "./Requests.ts"
+import { assistantOf, runOf, statusOf } from "./output/Views.ts"
+import { type AssistantSearch, type RunBody, ThreadBody } from "./request/Requests.ts"
 import * as Searching from "./Searching.ts"
 import * as States from "./States.ts"
 import * as Threads from "./Threads.ts"
-import { assistantOf, runOf, statusOf } from "./Views.ts"
 
 type Api = typeof api
 

@@ -6,7 +6,7 @@ import { maxLimit } from "../../../domain/Page.ts"
 import type { Thread } from "../../../domain/Thread.ts"
 import { Storage } from "../../../services/Storage.ts"
 import { refuse } from "../openai/request/Refused.ts"
-import type { ThreadSearch } from "./Requests.ts"
+import type { ThreadSearch } from "./request/Requests.ts"
 import type { States } from "./States.ts"
 import type { Threads } from "./Threads.ts"
 

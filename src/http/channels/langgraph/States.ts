@@ -6,10 +6,10 @@ import type { Session } from "../../../domain/Session.ts"
 import type { Thread } from "../../../domain/Thread.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
 import { Storage } from "../../../services/Storage.ts"
-import { valuesOf } from "./Encode.ts"
-import { interruptsOf } from "./Interrupts.ts"
-import { messagesOf, type Told } from "./Messages.ts"
-import type { HistoryBody, ThreadStatus } from "./Requests.ts"
+import { valuesOf } from "./output/Encode.ts"
+import { interruptsOf } from "./output/Interrupts.ts"
+import { messagesOf, type Told } from "./output/Messages.ts"
+import type { HistoryBody, ThreadStatus } from "./request/Requests.ts"
 
 /** A state has the newest messages: those of so many pages, of so many messages each. */
 const maxPages = 20

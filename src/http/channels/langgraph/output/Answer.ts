@@ -1,5 +1,5 @@
 /** One message of the model in the making, piece by piece. */
-import type { AgentEvent } from "../../../domain/Event.ts"
+import type { AgentEvent } from "../../../../domain/Event.ts"
 import { answerId, callId } from "./Messages.ts"
 
 type Piece = Extract<

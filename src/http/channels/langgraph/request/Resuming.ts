@@ -1,13 +1,13 @@
 /** What `command.resume`, or messages of tools, say to the run that waits. */
 import { Either } from "effect"
-import type { AnswerInput, ConfirmInput, ExternalInput } from "../../../domain/Chat.ts"
-import type { Invalid } from "../../../domain/Errors.ts"
-import { isObject } from "../../../domain/JsonSchema.ts"
-import type { Message, ToolCallBlock } from "../../../domain/Message.ts"
-import { awaited } from "../../../domain/Reply.ts"
-import { refuse } from "../openai/request/Refused.ts"
-import { interruptsOf } from "./Interrupts.ts"
-import { callId } from "./Messages.ts"
+import type { AnswerInput, ConfirmInput, ExternalInput } from "../../../../domain/Chat.ts"
+import type { Invalid } from "../../../../domain/Errors.ts"
+import { isObject } from "../../../../domain/JsonSchema.ts"
+import type { Message, ToolCallBlock } from "../../../../domain/Message.ts"
+import { awaited } from "../../../../domain/Reply.ts"
+import { refuse } from "../../openai/request/Refused.ts"
+import { interruptsOf } from "../output/Interrupts.ts"
+import { callId } from "../output/Messages.ts"
 import type { Result } from "./Said.ts"
 
 type Confirm = ConfirmInput["confirm_results"][number]

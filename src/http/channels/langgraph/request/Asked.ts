@@ -1,9 +1,9 @@
 /** What of a request cannot be done here is refused where it would change what comes of it, and told of where it would not. */
 import { Effect } from "effect"
-import type { Invalid } from "../../../domain/Errors.ts"
-import { maxThreadMetadata } from "../../../domain/Thread.ts"
-import { warn } from "../../Warnings.ts"
-import { refuse } from "../openai/request/Refused.ts"
+import type { Invalid } from "../../../../domain/Errors.ts"
+import { maxThreadMetadata } from "../../../../domain/Thread.ts"
+import { warn } from "../../../Warnings.ts"
+import { refuse } from "../../openai/request/Refused.ts"
 import type { Mode, Modes, RunBody } from "./Requests.ts"
 
 const isSet = (nodes: RunBody["interrupt_before"]): boolean => nodes != null && nodes.length > 0

@@ -1,8 +1,8 @@
 /** Agents and runs as LangGraph's clients see them. */
-import type { Agent } from "../../../domain/Agent.ts"
-import type { OnBusy } from "../../../domain/Chat.ts"
-import { isObject } from "../../../domain/JsonSchema.ts"
-import type { Run } from "../../../domain/Run.ts"
+import type { Agent } from "../../../../domain/Agent.ts"
+import type { OnBusy } from "../../../../domain/Chat.ts"
+import { isObject } from "../../../../domain/JsonSchema.ts"
+import type { Run } from "../../../../domain/Run.ts"
 import { keptOf } from "./Messages.ts"
 
 export const assistantOf = ({ created_at, data, id, updated_at }: Agent) => ({
@@ -17,7 +17,6 @@ export const assistantOf = ({ created_at, data, id, updated_at }: Agent) => ({
   created_at: created_at as string,
   updated_at: updated_at as string
 })
-export type Assistant = ReturnType<typeof assistantOf>
 
 export const runStatuses = ["pending", "running", "error", "success", "timeout", "interrupted"] as const
 

@@ -2,15 +2,15 @@
  * The encoder: a run's events as the frames of LangGraph's streams. Frames are counted over all modes, whichever a client
  * wants, from the run's first event on: the number of the last one that somebody has had says where they go on.
  */
-import type { AgentEvent } from "../../../domain/Event.ts"
-import type { Message } from "../../../domain/Message.ts"
-import * as Reply from "../../../domain/Reply.ts"
-import { detailOf, type Problem } from "../../middleware/Problems.ts"
-import type { Encoder } from "../Channel.ts"
+import type { AgentEvent } from "../../../../domain/Event.ts"
+import type { Message } from "../../../../domain/Message.ts"
+import * as Reply from "../../../../domain/Reply.ts"
+import { detailOf, type Problem } from "../../../middleware/Problems.ts"
+import type { Encoder } from "../../Channel.ts"
+import type { Mode } from "../request/Requests.ts"
 import { Answer } from "./Answer.ts"
 import { interruptsOf } from "./Interrupts.ts"
 import { messagesOf, resultOf, type Told, usageOf } from "./Messages.ts"
-import type { Mode } from "./Requests.ts"
 
 export interface Head {
   readonly run_id: string

@@ -1,12 +1,12 @@
 /** The decoder: what a client says, as turns of ours. */
 import { Either } from "effect"
-import type { Invalid } from "../../../domain/Errors.ts"
-import { maxUrl, mediaTypeOf } from "../../../domain/File.ts"
-import type { InputMessage } from "../../../domain/Message.ts"
-import { isBlank } from "../../../domain/Text.ts"
-import * as Base64 from "../../../services/Base64.ts"
-import { type Call, inPlace, pictureAt, type Turn } from "../openai/request/Messages.ts"
-import { refuse } from "../openai/request/Refused.ts"
+import type { Invalid } from "../../../../domain/Errors.ts"
+import { maxUrl, mediaTypeOf } from "../../../../domain/File.ts"
+import type { InputMessage } from "../../../../domain/Message.ts"
+import { isBlank } from "../../../../domain/Text.ts"
+import * as Base64 from "../../../../services/Base64.ts"
+import { type Call, inPlace, pictureAt, type Turn } from "../../openai/request/Messages.ts"
+import { refuse } from "../../openai/request/Refused.ts"
 import type { Content, Input, Message, Part } from "./Requests.ts"
 
 type Block = Exclude<InputMessage["content"], string>[number]

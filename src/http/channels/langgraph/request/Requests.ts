@@ -1,7 +1,7 @@
 /** What clients of LangGraph send. */
 import { Schema } from "effect"
-import { JsonObject } from "../../../domain/Json.ts"
-import { ClientKey } from "../../../domain/SessionKey.ts"
+import { JsonObject } from "../../../../domain/Json.ts"
+import { ClientKey } from "../../../../domain/SessionKey.ts"
 
 /** Most messages of a request, parts and calls of one, and ids of a search. */
 const maxMessages = 2_048

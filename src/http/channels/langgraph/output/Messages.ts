@@ -1,7 +1,7 @@
 /** A transcript as LangChain's messages. A reply is several of them: each call of the model, and each result of a tool. */
-import { isObject } from "../../../domain/JsonSchema.ts"
-import type { ContentBlock, Message, ToolCallBlock, ToolOutput, ToolResultBlock } from "../../../domain/Message.ts"
-import type { Usage } from "../../../domain/Usage.ts"
+import { isObject } from "../../../../domain/JsonSchema.ts"
+import type { ContentBlock, Message, ToolCallBlock, ToolOutput, ToolResultBlock } from "../../../../domain/Message.ts"
+import type { Usage } from "../../../../domain/Usage.ts"
 
 export type Content = string | ReadonlyArray<object>
 
@@ -33,7 +33,7 @@ export const callId = (reply: string, call: string): string => `${reply}.${call}
 /** The nth of a reply's messages of the model. */
 export const answerId = (reply: string, n: number): string => n === 0 ? reply : `${reply}-${n}`
 
-export const resultId = (reply: string, call: string): string => `${callId(reply, call)}.result`
+const resultId = (reply: string, call: string): string => `${callId(reply, call)}.result`
 
 type Part = Extract<ContentBlock, { readonly type: "text" | "data" }>
 
@@ -57,7 +57,7 @@ const contentOf = (parts: ReadonlyArray<Part>): Content =>
     ? parts.map((part) => part.type === "text" ? part.text : "").join("")
     : parts.map(partOf)
 
-export const outputOf = (output: ToolOutput): Content =>
+const outputOf = (output: ToolOutput): Content =>
   typeof output === "string" ? output : contentOf(output as ReadonlyArray<Part>)
 
 export const usageOf = (
