@@ -3,9 +3,9 @@
  * is only counted, so that a stream which was cut goes on with the very next frame.
  */
 import { Deferred, Effect } from "effect"
-import { endsStream } from "../../../domain/Event.ts"
 import { eventsOf } from "../../../domain/Frames.ts"
 import type { Run } from "../../../domain/Run.ts"
+import { endsStream } from "../../../domain/RunOf.ts"
 import type { Session } from "../../../domain/Session.ts"
 import type { Sink } from "../../../services/Rooms.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"

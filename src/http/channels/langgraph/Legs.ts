@@ -1,7 +1,8 @@
 /** Readers of a run's log: of one part of it, and of whether it has begun. */
 import { Deferred, Effect, FiberId } from "effect"
-import { type AgentEvent, endsStream } from "../../../domain/Event.ts"
+import type { AgentEvent } from "../../../domain/Event.ts"
 import { eventsOf } from "../../../domain/Frames.ts"
+import { endsStream } from "../../../domain/RunOf.ts"
 import type { Sink } from "../../../services/Rooms.ts"
 import type { Problem } from "../../middleware/Problems.ts"
 import type { Encoder } from "../Channel.ts"

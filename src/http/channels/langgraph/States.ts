@@ -1,7 +1,7 @@
 /** What a thread holds: its messages, what it waits for, and how it was before. */
 import { Effect } from "effect"
-import type { Message } from "../../../domain/Message.ts"
-import { awaited } from "../../../domain/Reply.ts"
+import { charactersIn, type Message } from "../../../domain/Message.ts"
+import { awaited } from "../../../domain/OpenCalls.ts"
 import type { Session } from "../../../domain/Session.ts"
 import type { Thread } from "../../../domain/Thread.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
@@ -11,9 +11,10 @@ import { interruptsOf } from "./output/Interrupts.ts"
 import { messagesOf, type Told } from "./output/Messages.ts"
 import type { HistoryBody, ThreadStatus } from "./request/Requests.ts"
 
-/** A state has the newest messages: those of so many pages, of so many messages each. */
+/** A state has the newest messages: those of so many pages, of so many messages each, until they have so many characters. */
 const maxPages = 20
 const page = 100
+const maxCharacters = 4 * 1024 * 1024
 
 /** Most messages that a thread in a list shows. */
 const few = 20
@@ -40,11 +41,15 @@ export const make = Effect.gen(function*() {
 
   const transcript = Effect.fnUntraced(function*(session: Session, limit = maxPages * page) {
     const pages: Array<ReadonlyArray<Message>> = []
-    for (let left = limit; left > 0; left -= page) {
+    for (let left = limit, characters = 0; left > 0 && characters < maxCharacters; left -= page) {
       const before = pages.at(-1)?.[0]?.id
       // A message that was there a moment ago is there.
       const found = yield* Effect.orDie(hub.newest(session, { before, limit: Math.min(page, left) }))
       pages.push(found.messages)
+      characters += found.messages.flatMap(({ content }) => content).reduce(
+        (sum, block) => sum + charactersIn(block),
+        0
+      )
       if (!found.has_more || found.messages.length === 0) break
     }
     return pages.toReversed().flat()

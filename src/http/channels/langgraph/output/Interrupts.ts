@@ -1,6 +1,6 @@
 /** What a thread waits for, as interrupts: permissions in the form of LangChain's middleware for people in the loop, and calls of the client's tools. */
 import type { Message } from "../../../../domain/Message.ts"
-import { awaited } from "../../../../domain/Reply.ts"
+import { awaited } from "../../../../domain/OpenCalls.ts"
 import { argsOf, callId } from "./Messages.ts"
 
 export interface Interrupt {

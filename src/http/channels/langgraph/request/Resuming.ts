@@ -4,7 +4,7 @@ import type { AnswerInput, ConfirmInput, ExternalInput } from "../../../../domai
 import type { Invalid } from "../../../../domain/Errors.ts"
 import { isObject } from "../../../../domain/JsonSchema.ts"
 import type { Message, ToolCallBlock } from "../../../../domain/Message.ts"
-import { awaited } from "../../../../domain/Reply.ts"
+import { awaited } from "../../../../domain/OpenCalls.ts"
 import { refuse } from "../../openai/request/Refused.ts"
 import { interruptsOf } from "../output/Interrupts.ts"
 import { callId } from "../output/Messages.ts"
