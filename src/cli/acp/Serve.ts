@@ -10,7 +10,7 @@ import {
 import { Cause, Deferred, Effect, Exit, FiberId, FiberSet, type Option } from "effect"
 import type { ReadableStream, WritableStream } from "node:stream/web"
 import type { AgentId } from "../../domain/Ids.ts"
-import { Refused } from "../../http/client/Failures.ts"
+import { Refused } from "../client/Failures.ts"
 import type { Connection } from "../Connection.ts"
 import { explain } from "../Failed.ts"
 import { version } from "../Version.ts"

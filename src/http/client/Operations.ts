@@ -171,7 +171,8 @@ export const operations: Names = {
   jobs: {
     list: "GET /jobs",
     get: "GET /jobs/:job_id",
-    retry: "POST /jobs/:job_id/retry"
+    retry: "POST /jobs/:job_id/retry",
+    remove: "DELETE /jobs/:job_id"
   },
   keys: {
     list: "GET /keys",
