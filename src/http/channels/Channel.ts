@@ -112,12 +112,12 @@ export interface Mounted {
   readonly document: () => object
   /** Writes a failure in the form of the protocol, whatever it is. */
   readonly respond: Respond
-  /** The same by the path, where a protocol has two forms of errors. */
-  readonly respondAt?: (path: string) => Respond
+  /** The same by path and method, where a protocol has two forms of errors, or a path with the native API in common. */
+  readonly respondAt?: (path: string, method: string) => Respond
   /** Where in a body a long text is a file: `messages.0.content.1.image_url.url`. */
   readonly filePlaces: ReadonlyArray<RegExp>
-  /** Where the native API answers a request in the channel's place; undefined for what the channel itself answers, or nobody. */
-  readonly forward?: (method: string, url: string) => string | undefined
+  /** Where else a request is answered, such as by the native API; undefined for what is answered where it is asked. */
+  readonly forward?: (method: string, url: string, accept?: string | undefined) => string | undefined
   readonly layer: Layer.Layer<never, never, Services | HttpLayerRouter.HttpRouter | Platform>
 }
 
