@@ -77,7 +77,13 @@ export const contents = (options: Options) =>
       server.setRequestHandler("resources/templates/list", () => ({ resourceTemplates: Resources.templates }))
       server.setRequestHandler("resources/read", ({ params }, ctx) => {
         const { owner, run } = askingOf(ctx)
-        return run(resources.read(owner, params.uri), ctx.mcpReq.signal)
+        return run(
+          Effect.option(resources.read(owner, params.uri)),
+          ctx.mcpReq.signal
+        ).then((found) => {
+          if (found._tag === "None") throw new sdk.ResourceNotFoundError(params.uri)
+          return found.value
+        })
       })
       server.setRequestHandler("prompts/list", (_, ctx) => {
         const { owner, run } = askingOf(ctx)

@@ -23,11 +23,10 @@ const internal = -32_603
 /** Codes of ours that have a number of their own. */
 const own: Readonly<Record<string, number>> = {
   malformed_json: -32_700,
-  mcp_session_not_found: -32_001,
-  resource_not_found: -32_002
+  mcp_session_not_found: -32_001
 }
 
-export type RpcId = string | number | null
+type RpcId = string | number | null
 
 export const numberOf = ({ code, status }: Pick<Problem, "code" | "status">): number =>
   own[code] ?? codes[status] ?? internal
@@ -39,7 +38,7 @@ export const dataOf = ({ code, errors, retry_after }: Problem) => ({
   ...(retry_after !== undefined && { retry_after })
 })
 
-export const rpcError = (id: RpcId, problem: Problem) => ({
+const rpcError = (id: RpcId, problem: Problem) => ({
   jsonrpc: "2.0" as const,
   id,
   error: { code: numberOf(problem), message: detailOf(problem), data: dataOf(problem) }

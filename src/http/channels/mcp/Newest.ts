@@ -31,18 +31,13 @@ export const make = (sdk: Sdk, contents: (sdk: Sdk) => Server) =>
     const readiness = yield* Readiness
     const busy = new Map<UserId, number>()
 
-    const handlerFor = (responseMode: "auto" | "sse") =>
-      // The stream has a heartbeat of its own.
-      sdk.createMcpHandler(() => contents(sdk), {
-        legacy: "reject",
-        responseMode,
-        keepAliveMs: 0,
-        maxSubscriptions: maxListeners
-      })
-    const plain = handlerFor("auto")
-    // A call may take long: its client hears something meanwhile.
-    const calls = handlerFor("sse")
-    yield* Effect.addFinalizer(() => Effect.promise(() => Promise.all([plain.close(), calls.close()])))
+    // Its streams have a heartbeat of ours.
+    const handler = sdk.createMcpHandler(() => contents(sdk), {
+      legacy: "reject",
+      keepAliveMs: 0,
+      maxSubscriptions: maxListeners
+    })
+    yield* Effect.addFinalizer(() => Effect.promise(() => handler.close()))
 
     const counted = (owner: UserId) =>
       Effect.acquireRelease(
@@ -94,9 +89,8 @@ export const make = (sdk: Sdk, contents: (sdk: Sdk) => Server) =>
         resumed: undefined
       }
       const request = new Request(new URL(url, asked.base), { method, headers, signal: leaving.signal })
-      const { fetch } = body.method === "tools/call" ? calls : plain
       const response = yield* sse.whileValid(
-        Effect.promise(() => fetch(request, { authInfo: authInfo(asking), parsedBody: body }))
+        Effect.promise(() => handler.fetch(request, { authInfo: authInfo(asking), parsedBody: body }))
       )
       const { body: stream, status } = response
       if (stream !== null && response.headers.get("content-type")?.startsWith("text/event-stream") === true) {

@@ -43,8 +43,7 @@ const placeOf = (uri: string) => {
   return session === undefined ? undefined : { session, before }
 }
 
-const notFound = (uri: string) =>
-  new NotFound({ code: "resource_not_found", detail: `Resource '${uri.slice(0, 256)}' not found.` })
+const notFound = (uri: string) => NotFound.of("Resource", uri.slice(0, 256))
 
 const badCursor = new Malformed({ code: "invalid_cursor", detail: "The cursor is not one that this server gave." })
 

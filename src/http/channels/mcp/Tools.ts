@@ -54,7 +54,7 @@ interface Known {
 }
 
 /** Agents whose names would be one get a part of their ids, all of them: a new agent takes no name from an older one. */
-export const named = (agents: ReadonlyArray<Known>): ReadonlyArray<Tool> => {
+const named = (agents: ReadonlyArray<Known>): ReadonlyArray<Tool> => {
   const counts = new Map<string, number>()
   for (const { name } of agents) counts.set(slugOf(name), (counts.get(slugOf(name)) ?? 0) + 1)
   return agents.map(({ description, id, name }) => {
