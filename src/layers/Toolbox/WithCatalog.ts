@@ -2,6 +2,7 @@
 import { Cause, type Context, Duration, Effect, Exit, Layer, Stream } from "effect"
 import { isObject } from "../../domain/JsonSchema.ts"
 import { argumentsIn } from "../../domain/permission/Arguments.ts"
+import type { Settings } from "../../domain/Settings.ts"
 import { Catalog, type ToolDefinition } from "../../services/Catalog.ts"
 import { type Tool, Toolbox, type ToolCaller, type ToolPart } from "../../services/Toolbox.ts"
 import { Workspace } from "../../services/Workspace.ts"
@@ -18,6 +19,10 @@ const maxProblems = 5
 
 /** The model and the tenant read this, because a bug's own text may hold secrets. */
 const bug = "The tool failed because of an internal error."
+const busy = "The server is busy: too many tools run at the same time. Try again later."
+
+/** Longest text of a bug in the log. */
+const maxCause = 4_096
 
 const specOf = ({ front: { description, idempotent }, id, parameters }: ToolDefinition): Tool => ({
   name: id,
@@ -37,7 +42,8 @@ const problemIn = (tool: ToolDefinition, args: unknown) =>
 const make = (
   own: Context.Tag.Service<Toolbox>,
   catalog: Context.Tag.Service<Catalog>,
-  workspaces: Context.Tag.Service<Workspace>
+  workspaces: Context.Tag.Service<Workspace>,
+  threads: HandlerThread.HandlerThreads
 ) => {
   const toolsOf = ({ agent }: ToolCaller): ReadonlyArray<ToolDefinition> => {
     const { definition } = agent.data
@@ -89,15 +95,23 @@ const make = (
     { agent, session }: ToolCaller,
     tool_call_id: string
   ) {
-    const answer = yield* HandlerThread.run(module, Duration.seconds(tool.front.timeout_seconds), {
-      args,
-      context: { user_id: session.user_id, session_id: session.id, agent_id: agent.id, tool_call_id }
+    const answer = yield* threads.run({
+      owner: session.user_id,
+      module,
+      timeout: Duration.seconds(tool.front.timeout_seconds),
+      call: {
+        args,
+        context: { user_id: session.user_id, session_id: session.id, agent_id: agent.id, tool_call_id }
+      }
     })
     if (answer.type === "done") {
       return answer.failed ? yield* new ToolFailed({ message: answer.text }) : answer.text
     }
-    yield* Effect.annotateLogs(Effect.logError("A handler of a tool failed"), { tool: tool.id, cause: answer.text })
-    return yield* new ToolFailed({ message: bug })
+    yield* Effect.annotateLogs(Effect.logError("A handler of a tool failed"), {
+      tool: tool.id,
+      cause: answer.text.slice(0, maxCause)
+    })
+    return yield* new ToolFailed({ message: answer.type === "busy" ? busy : bug })
   })
 
   const run = Effect.fnUntraced(
@@ -115,7 +129,7 @@ const make = (
       const { runs } = tool
       return runs.type === "command"
         ? yield* runCommand(tool, runs.command, JSON.stringify(args), caller, emit)
-        : yield* runHandler(tool, runs, args, caller, call.id)
+        : yield* runHandler(tool, { ...runs, env: tool.front.env }, args, caller, call.id)
     },
     Effect.scoped
   )
@@ -152,8 +166,15 @@ const make = (
   })
 }
 
-/** Adds them to the toolbox of a layer. */
-export const layer = <E, R>(own: Layer.Layer<Toolbox, E, R>): Layer.Layer<Toolbox, E, R | Catalog | Workspace> =>
-  Layer.effect(Toolbox, Effect.map(Effect.all([Toolbox, Catalog, Workspace]), (all) => make(...all))).pipe(
-    Layer.provide(own)
-  )
+/** Adds them to the toolbox of a layer. So many handlers run at once. */
+export const layer = <E, R>(
+  own: Layer.Layer<Toolbox, E, R>,
+  { handler_threads }: Pick<Settings, "handler_threads">
+): Layer.Layer<Toolbox, E, R | Catalog | Workspace> =>
+  Layer.effect(
+    Toolbox,
+    Effect.map(
+      Effect.all([Toolbox, Catalog, Workspace]),
+      (all) => make(...all, HandlerThread.make(handler_threads))
+    )
+  ).pipe(Layer.provide(own))
