@@ -2,7 +2,7 @@
 import type { ElicitRequestFormParams, ElicitResult } from "@modelcontextprotocol/server"
 import type { AnswerInput } from "../../../domain/Chat.ts"
 import type { Message, ToolCallBlock } from "../../../domain/Message.ts"
-import { awaited } from "../../../domain/Reply.ts"
+import { awaited } from "../../../domain/OpenCalls.ts"
 import type { Run } from "../../../domain/Run.ts"
 
 /** Most characters of the arguments of a call that a form shows. */
