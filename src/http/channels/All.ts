@@ -4,6 +4,7 @@ import { agentService } from "./agentservice/AgentService.ts"
 import { agUi } from "./agui/AgUi.ts"
 import type { Channel } from "./Channel.ts"
 import { gateway } from "./gateway/Gateway.ts"
+import { langGraph } from "./langgraph/LangGraph.ts"
 import { mcp } from "./mcp/Mcp.ts"
 import { openAgent } from "./openagent/OpenAgent.ts"
 import { chatCompletions } from "./openai/OpenAi.ts"
@@ -21,5 +22,6 @@ export const all: ReadonlyArray<Channel> = [
   a2a,
   agUi,
   mcp,
-  uiMessages
+  uiMessages,
+  langGraph
 ]
