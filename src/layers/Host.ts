@@ -4,11 +4,13 @@ import { join } from "node:path"
 import type { Webhook } from "../domain/Hook.ts"
 import { defaults, isLoopback, type Settings, trustsUserHeader, workspaceLimits } from "../domain/Settings.ts"
 import type { A2aPushes } from "../services/A2aPushes.ts"
+import type { AgentConfigs } from "../services/AgentConfigs.ts"
 import type { AgentRunner } from "../services/AgentRunner.ts"
 import type { ApiKeys } from "../services/ApiKeys.ts"
 import type { Auth } from "../services/Auth.ts"
 import type { BackgroundTasks } from "../services/BackgroundTasks.ts"
 import type { Catalog } from "../services/Catalog.ts"
+import type { Delegation } from "../services/Delegation.ts"
 import type { DirectCalls } from "../services/DirectCalls.ts"
 import type { Elicitations } from "../services/Elicitations.ts"
 import type { EventLog } from "../services/EventLog.ts"
@@ -46,6 +48,7 @@ import type { Toolbox } from "../services/Toolbox.ts"
 import type { Vault } from "../services/Vault.ts"
 import { Waker } from "../services/Waker.ts"
 import type { Workspace } from "../services/Workspace.ts"
+import * as AgentConfigsStored from "./AgentConfigs/Stored.ts"
 import * as AgentRunnerChosen from "./AgentRunner/Chosen.ts"
 import * as ApiKeysStored from "./ApiKeys/Stored.ts"
 import * as AuthComposite from "./Auth/Composite.ts"
@@ -56,6 +59,9 @@ import * as BackgroundTasksWaking from "./BackgroundTasks/Waking.ts"
 import * as CatalogFiles from "./Catalog/Files.ts"
 import * as CatalogMemory from "./Catalog/Memory.ts"
 import * as CatalogStored from "./Catalog/Stored.ts"
+import * as Delegated from "./Delegation/Delegated.ts"
+import * as DelegationStopping from "./Delegation/Stopping.ts"
+import * as DelegationStored from "./Delegation/Stored.ts"
 import * as DirectCallsLedgered from "./DirectCalls/Ledgered.ts"
 import * as ElicitationsStored from "./Elicitations/Stored.ts"
 import * as EventLogMemory from "./EventLog/Memory.ts"
@@ -119,6 +125,7 @@ import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
 import type { ToolSource } from "./Toolbox/BuiltInTool.ts"
 import * as RequestedTools from "./Toolbox/tools/All.ts"
 import * as ToolboxWithCatalog from "./Toolbox/WithCatalog.ts"
+import * as ToolboxWithDelegation from "./Toolbox/WithDelegation.ts"
 import * as ToolboxWithMcp from "./Toolbox/WithMcp.ts"
 import * as ToolboxWithSkills from "./Toolbox/WithSkills.ts"
 import * as Upkeep from "./Upkeep.ts"
@@ -148,8 +155,10 @@ export type Host =
   | Skills
   | Hubs
   | Workspace
+  | AgentConfigs
   | AgentRunner
   | Catalog
+  | Delegation
   | OwnAgents
   | OwnTasks
   | Rooms
@@ -307,8 +316,8 @@ const unreachable = Layer.succeed(Outbound, {
   forbids: () => true
 })
 
-/** The log with jobs for what it tells: messages, and inputs that are to be sent again. */
-const noticed = Layer.provideMerge(Retried.layer, Noticed.layer)
+/** The log with jobs for what it tells: messages, inputs that are to be sent again, and runs that are to be stopped. */
+const noticed = Delegated.layer.pipe(Layer.provideMerge(Retried.layer), Layer.provideMerge(Noticed.layer))
 
 /** What is done later, and who is told. It sees the log and the schedules as they are, and the engine sees them with its notices. */
 const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...options }: EngineOptions) =>
@@ -335,10 +344,10 @@ const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...option
     Layer.provide(Layer.merge(outbound, mailer))
   )
 
-/** Runs for what tasks have brought, and again for inputs whose runs have failed. */
+/** Runs for what tasks have brought, and again for inputs whose runs have failed; and an end to what such runs have handed over. */
 const waking = Layer.effect(
   Waker,
-  Effect.all([BackgroundTasksWaking.handler, Retrying.handler]).pipe(
+  Effect.all([BackgroundTasksWaking.handler, DelegationStopping.handler, Retrying.handler]).pipe(
     Effect.flatMap(JobsWorking.make),
     Effect.flatMap(BackgroundTasksWaking.make)
   )
@@ -353,6 +362,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
         RunHistoryStored.layer,
         SessionArchiveStored.layer,
         waking,
+        DelegationStored.bound,
         OwnTasksWorking.layerWith(options.tasks ?? [], JobsWorking.make),
         SessionKeysStored.layerWith({ ...defaults, ...options })
       ),
@@ -362,14 +372,13 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
   ).pipe(
     Layer.provideMerge(RunOwnerLocal.layer),
     Layer.provideMerge(AgentRunnerChosen.layer({ ...defaults, ...options })),
-    Layer.provideMerge(OwnAgentsStored.layerWith(options.agents ?? [])),
     Layer.provideMerge(
-      ToolboxWithCatalog.layer(ToolboxWithSkills.layer(ToolboxWithMcp.layer(
+      ToolboxWithDelegation.layer(ToolboxWithCatalog.layer(ToolboxWithSkills.layer(ToolboxWithMcp.layer(
         ToolboxBuiltIn.layerWith<RequestedTools.Needed | Vault | Models | Scope.Scope>([
           ...RequestedTools.all,
           ...options.tools ?? []
         ])
-      ))).pipe(
+      )))).pipe(
         Layer.provideMerge(HubsConfigured.layer(options.hubs ?? [])),
         Layer.provideMerge(
           Layer.mergeAll(
@@ -382,12 +391,16 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
         Layer.provide(options.outbound ?? unreachable)
       )
     ),
+    Layer.provideMerge(DelegationStored.layerWith({ ...defaults, ...options })),
+    Layer.provideMerge(OwnAgentsStored.layerWith(options.agents ?? [])),
     Layer.provideMerge(BackgroundTasksLocal.layer),
     Layer.provideMerge(RoomsLocal.layer),
     Layer.provideMerge(notifying(options)),
     Layer.provideMerge(options.workspace ?? workspaceInMemory),
     Layer.provideMerge(AuthComposite.layer(options)),
-    Layer.provideMerge(Layer.mergeAll(ApiKeysStored.layer, IdempotencyStored.layer, RotationStored.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(AgentConfigsStored.layer, ApiKeysStored.layer, IdempotencyStored.layer, RotationStored.layer)
+    ),
     Layer.provideMerge(CatalogStored.layer),
     Layer.provideMerge(HooksTold.layer),
     Layer.provideMerge(Layer.provide(HooksChained.layerWith(options), options.outbound ?? unreachable)),

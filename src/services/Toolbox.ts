@@ -2,6 +2,7 @@ import { Context, type Effect } from "effect"
 import type { Agent, AgentTools } from "../domain/Agent.ts"
 import type { EventDraft } from "../domain/Event.ts"
 import type { ToolCallBlock } from "../domain/Message.ts"
+import type { Run } from "../domain/Run.ts"
 import type { Session } from "../domain/Session.ts"
 import type { ToolSpec } from "./Models.ts"
 
@@ -43,6 +44,8 @@ export interface WorkingFolder {
 export interface ToolCaller {
   readonly session: Session
   readonly agent: Agent
+  /** The run that calls. */
+  readonly run?: Run | undefined
   /** Something of the session is not shown to its model any more. */
   readonly history?: boolean
   /** The folder in which this very call works, as `folderOf` has told before it was decided on. */

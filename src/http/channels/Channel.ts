@@ -13,7 +13,9 @@ import { Layer } from "effect"
 import type { CardChoice } from "../../domain/Channel.ts"
 import type { AgentEvent } from "../../domain/Event.ts"
 import type { A2aPushes } from "../../services/A2aPushes.ts"
+import type { AgentConfigs } from "../../services/AgentConfigs.ts"
 import type { Auth } from "../../services/Auth.ts"
+import type { Catalog } from "../../services/Catalog.ts"
 import type { DirectCalls } from "../../services/DirectCalls.ts"
 import type { Idempotency } from "../../services/Idempotency.ts"
 import type { Ledger } from "../../services/Ledger.ts"
@@ -42,8 +44,10 @@ import { layerAround, type Let } from "./Hooks.ts"
 /** What a channel's handlers may ask for. */
 export type Services =
   | A2aPushes
+  | AgentConfigs
   | Auth
   | Authentication
+  | Catalog
   | DirectCalls
   | Idempotency
   | Ledger

@@ -7,9 +7,9 @@ import { isObject } from "../../domain/JsonSchema.ts"
 import type { Message } from "../../domain/Message.ts"
 import { valuesIn } from "../../domain/OutputSchema.ts"
 import { HeavyWork } from "../../services/HeavyWork.ts"
+import * as SchemaCheck from "../SchemaCheck.ts"
+import { CheckTooExpensive } from "../SchemaCheck.ts"
 import { placesIn } from "./AnswerText.ts"
-import * as SchemaCheck from "./SchemaCheck.ts"
-import { CheckTooExpensive } from "./SchemaCheck.ts"
 
 /** Longest answer, in characters, and deepest. */
 export const maxAnswer = 1024 * 1024

@@ -52,7 +52,13 @@ export const make = Effect.fnUntraced(function*(
     const made: Moving.Made = new Map()
     const state = yield* callTool(request, out, {
       call,
-      run: (emit) => hooked.around(request, call, (emit) => toolbox.call({ session, agent, folder }, call, emit), emit),
+      run: (emit) =>
+        hooked.around(
+          request,
+          call,
+          (emit) => toolbox.call({ session, agent, folder, run: request.run }, call, emit),
+          emit
+        ),
       emit: (part) => {
         if (part.type === "text") {
           out.emit({ type: "TOOL_RESULT_TEXT_DELTA", reply_id, tool_call_id, delta: part.delta })

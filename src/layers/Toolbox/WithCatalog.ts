@@ -1,7 +1,9 @@
 /** A toolbox, and beside its tools those that the operator has defined, for the agents whose definitions or skills name them. */
 import { Cause, type Context, Duration, Effect, Exit, Layer, Stream } from "effect"
+import { hidden, type OpenConfig } from "../../domain/AgentConfig.ts"
 import { isObject } from "../../domain/JsonSchema.ts"
 import { argumentsIn } from "../../domain/permission/Arguments.ts"
+import { AgentConfigs } from "../../services/AgentConfigs.ts"
 import { Catalog, type ToolDefinition } from "../../services/Catalog.ts"
 import { type Tool, Toolbox, type ToolCaller, type ToolPart } from "../../services/Toolbox.ts"
 import { Workspace } from "../../services/Workspace.ts"
@@ -27,6 +29,24 @@ const specOf = ({ front: { description, idempotent }, id, parameters }: ToolDefi
   idempotent
 })
 
+/** Shortest text of a secret that is looked for: a shorter one stands in many texts by chance. */
+const shortestSecret = 6
+
+const textsIn = (value: unknown): ReadonlyArray<string> =>
+  typeof value === "string"
+    ? [value]
+    : typeof value === "object" && value !== null
+    ? Object.values(value).flatMap(textsIn)
+    : []
+
+/** Takes the secrets of a user out of what a tool says: the model and the log need not know them. */
+const hiding = (config: OpenConfig | undefined) => {
+  const secrets = config === undefined ? [] : textsIn(config.secrets).filter(({ length }) => length >= shortestSecret)
+  // As they stand in a text, and as they stand in JSON.
+  const forms = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)])
+  return (text: string) => forms.reduce((shown, form) => shown.replaceAll(form, hidden), text)
+}
+
 /** What is wrong with the arguments, in a line; undefined when nothing is. */
 const problemIn = (tool: ToolDefinition, args: unknown) =>
   Effect.map(Effect.promise(() => import("@cfworker/json-schema")), ({ Validator }) => {
@@ -37,7 +57,8 @@ const problemIn = (tool: ToolDefinition, args: unknown) =>
 const make = (
   own: Context.Tag.Service<Toolbox>,
   catalog: Context.Tag.Service<Catalog>,
-  workspaces: Context.Tag.Service<Workspace>
+  workspaces: Context.Tag.Service<Workspace>,
+  configs: Context.Tag.Service<AgentConfigs>
 ) => {
   const toolsOf = ({ agent }: ToolCaller): ReadonlyArray<ToolDefinition> => {
     const { definition } = agent.data
@@ -82,21 +103,38 @@ const make = (
     return ""
   })
 
+  /** What the caller has told a personal agent. */
+  const configOf = ({ agent, session: { user_id } }: ToolCaller) =>
+    Effect.suspend(() => {
+      const definition = catalog.bookOf(agent).agents.get(agent.data.definition ?? "")
+      return definition?.front.scope === "personal"
+        ? configs.open(user_id, { agent, definition })
+        : Effect.succeed(undefined)
+    })
+
   const runHandler = Effect.fnUntraced(function*(
     tool: ToolDefinition,
     module: HandlerThread.Module,
     args: unknown,
-    { agent, session }: ToolCaller,
+    caller: ToolCaller,
     tool_call_id: string
   ) {
+    const { agent, session } = caller
+    const config = yield* configOf(caller)
+    const hide = hiding(config)
     const answer = yield* HandlerThread.run(module, Duration.seconds(tool.front.timeout_seconds), {
       args,
-      context: { user_id: session.user_id, session_id: session.id, agent_id: agent.id, tool_call_id }
+      context: {
+        user_id: session.user_id,
+        session_id: session.id,
+        agent_id: agent.id,
+        tool_call_id,
+        ...(config !== undefined && { config: { ...config.values, ...config.secrets } })
+      }
     })
-    if (answer.type === "done") {
-      return answer.failed ? yield* new ToolFailed({ message: answer.text }) : answer.text
-    }
-    yield* Effect.annotateLogs(Effect.logError("A handler of a tool failed"), { tool: tool.id, cause: answer.text })
+    const text = hide(answer.text)
+    if (answer.type === "done") return answer.failed ? yield* new ToolFailed({ message: text }) : text
+    yield* Effect.annotateLogs(Effect.logError("A handler of a tool failed"), { tool: tool.id, cause: text })
     return yield* new ToolFailed({ message: bug })
   })
 
@@ -153,7 +191,10 @@ const make = (
 }
 
 /** Adds them to the toolbox of a layer. */
-export const layer = <E, R>(own: Layer.Layer<Toolbox, E, R>): Layer.Layer<Toolbox, E, R | Catalog | Workspace> =>
-  Layer.effect(Toolbox, Effect.map(Effect.all([Toolbox, Catalog, Workspace]), (all) => make(...all))).pipe(
-    Layer.provide(own)
-  )
+export const layer = <E, R>(
+  own: Layer.Layer<Toolbox, E, R>
+): Layer.Layer<Toolbox, E, R | AgentConfigs | Catalog | Workspace> =>
+  Layer.effect(Toolbox, Effect.map(Effect.all([Toolbox, Catalog, Workspace, AgentConfigs]), (all) => make(...all)))
+    .pipe(
+      Layer.provide(own)
+    )

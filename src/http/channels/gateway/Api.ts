@@ -49,13 +49,24 @@ class AgentsApi extends HttpApiGroup.make("agents")
       .annotateContext(operation({ scope: "read", summary: "Read what a personal agent asks its users for" }))
   )
   .add(
-    HttpApiEndpoint.get("config")`/agents/${agent}/config`.addSuccess(Requests.ConfigRequest)
-      .annotateContext(operation({ scope: "read", summary: "Read your configuration of a personal agent" }))
+    HttpApiEndpoint.get("config")`/agents/${agent}/config`.addSuccess(Shapes.Config)
+      .annotateContext(operation({
+        scope: "read",
+        summary: "Read your configuration of a personal agent",
+        description: "Secrets are never shown."
+      }))
   )
   .add(
     HttpApiEndpoint.post("configure")`/agents/${agent}/config`.setPayload(Requests.ConfigRequest)
-      .addSuccess(Requests.ConfigRequest)
-      .annotateContext(operation({ scope: "write", summary: "Configure a personal agent for yourself" }))
+      .addSuccess(Shapes.Configured)
+      .annotateContext(operation({
+        scope: "write",
+        summary: "Configure a personal agent for yourself",
+        description:
+          "`instructions` is for the agent; all else is what its `setup-schema` asks for, and takes the place "
+          + "of what was there. A secret that is given as it is shown stays.",
+        example: { instructions: "Be short.", city: "Kiel" }
+      }))
   )
   .add(
     HttpApiEndpoint.del("unconfigure")`/agents/${agent}/config`.addSuccess(Shapes.Deleted)

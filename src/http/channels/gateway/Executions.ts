@@ -1,5 +1,6 @@
 /** Executions are runs as this protocol shows them, whatever has started them. */
 import { Effect } from "effect"
+import { part } from "../../../domain/Delegation.ts"
 import { Conflict, NotFound } from "../../../domain/Errors.ts"
 import type { SessionId, UserId } from "../../../domain/Ids.ts"
 import { isObject } from "../../../domain/JsonSchema.ts"
@@ -41,9 +42,6 @@ export const statusOf = ({ error, finished_reason, status }: Run): ExecutionStat
   if (error?.code === "run_timeout") return "timeout"
   return finished_reason === "completed" && error === null ? "completed" : "failed"
 }
-
-/** Marks which message of an input is what. */
-export const part = "gateway"
 
 /** What was sent, as it was given. */
 const sentIn = ({ input }: Run) => {

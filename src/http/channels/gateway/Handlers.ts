@@ -14,6 +14,7 @@ import * as Executions from "./Executions.ts"
 import * as Invoke from "./Invoke.ts"
 import * as McpServers from "./McpServers.ts"
 import * as Notifications from "./Notifications.ts"
+import * as Personal from "./Personal.ts"
 import * as Schedules from "./Schedules.ts"
 import * as Timing from "./Timing.ts"
 
@@ -46,15 +47,26 @@ export const layer = (mounted: Api, options: Options) => {
     mounted,
     "agents",
     (handlers) =>
-      Effect.map(Agents.make(options), ({ get, list, noConfig, noMemory, notPersonal }) =>
-        handlers
+      Effect.map(Effect.all([Agents.make(options), Personal.make]), ([{ find, get, list, noMemory }, personal]) => {
+        /** The caller, and the agent that the path names. */
+        const named = ({ path }: { readonly path: { readonly agent_id: string } }) =>
+          Effect.flatMap(
+            owner,
+            (user_id) => Effect.map(find(user_id, path.agent_id), (agent) => [user_id, agent] as const)
+          )
+        return handlers
           .handle("list", () => Effect.flatMap(owner, list))
           .handle("get", ({ path }) => Effect.flatMap(owner, (user_id) => get(user_id, path.agent_id)))
-          .handle("setup", ({ path }) => Effect.flatMap(owner, (user_id) => notPersonal(user_id, path.agent_id)))
-          .handle("config", ({ path }) => Effect.flatMap(owner, (user_id) => noConfig(user_id, path.agent_id)))
-          .handle("configure", ({ path }) => Effect.flatMap(owner, (user_id) => notPersonal(user_id, path.agent_id)))
-          .handle("unconfigure", ({ path }) => Effect.flatMap(owner, (user_id) => noConfig(user_id, path.agent_id)))
-          .handle("compact", ({ path }) => Effect.flatMap(owner, (user_id) => noMemory(user_id, path.agent_id))))
+          .handle("setup", (request) => Effect.flatMap(named(request), ([, agent]) => personal.schema(agent)))
+          .handle("config", (request) => Effect.flatMap(named(request), (of) => personal.get(...of)))
+          .handle(
+            "configure",
+            (request) =>
+              Effect.flatMap(named(request), ([user_id, agent]) => personal.put(user_id, agent, request.payload))
+          )
+          .handle("unconfigure", (request) => Effect.flatMap(named(request), (of) => personal.remove(...of)))
+          .handle("compact", ({ path }) => Effect.flatMap(owner, (user_id) => noMemory(user_id, path.agent_id)))
+      })
   )
 
   const runs = HttpApiBuilder.group(mounted, "runs", (handlers) =>

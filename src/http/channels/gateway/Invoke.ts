@@ -3,10 +3,10 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Clock, Effect } from "effect"
 import type { Agent } from "../../../domain/Agent.ts"
 import { Accepted } from "../../../domain/Chat.ts"
+import { messagesOf } from "../../../domain/Delegation.ts"
 import { Conflict, Malformed, NotFound } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
-import type { InputMessage } from "../../../domain/Message.ts"
 import { newSession } from "../../../domain/NewSession.ts"
 import { patchSession, type Session } from "../../../domain/Session.ts"
 import { Idempotency } from "../../../services/Idempotency.ts"
@@ -42,15 +42,6 @@ interface Sent {
 }
 
 const wrongStreaming = (detail: string) => new Malformed({ code: "streaming_not_supported", detail })
-
-/** The input stands before the message, and both are found again by their marks. */
-const messagesOf = ({ input, message }: InvokeRequest | ChatRequest): ReadonlyArray<InputMessage> => {
-  const base = { name: "user", role: "user" as const }
-  const said = { ...base, content: message, metadata: { [Executions.part]: "message" } }
-  if (input == null || Object.keys(input).length === 0) return [said]
-  const content = `The input, as JSON:\n${JSON.stringify(input)}`
-  return [{ ...base, content, metadata: { [Executions.part]: "input", input } }, said]
-}
 
 export const make = (agents: Agents, options: Options) =>
   Effect.gen(function*() {
