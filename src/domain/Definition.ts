@@ -143,6 +143,14 @@ const ToolParameter = Schema.Struct({
 
 const parameterName = Schema.String.pipe(Schema.pattern(/^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$/))
 
+/** A variable of the server's environment. The server's own stay its own: they hold its secrets. */
+const VariableName = Schema.String.pipe(
+  Schema.pattern(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, {
+    message: () => "Expected the name of a variable: letters, digits and underscores, no digit first"
+  }),
+  Schema.filter((name) => !/^STOA_/i.test(name) || "Expected another variable: those of STOA_ are the server's own")
+)
+
 /** The front matter of `TOOL.md`. */
 export const ToolFrontMatter = Schema.Struct({
   name: nullable(DefinitionId),
@@ -163,6 +171,8 @@ export const ToolFrontMatter = Schema.Struct({
   /** Running it twice does no harm: after a crash it is run again. */
   idempotent: withDefault(Schema.Boolean, false),
   timeout_seconds: withDefault(Schema.Number.pipe(Schema.between(0.1, 3_600)), 30),
+  /** Variables of the environment that the handler may read, beside a few harmless ones. */
+  env: withDefault(Schema.Array(VariableName).pipe(Schema.maxItems(maxNames)), []),
   /** A shell command that runs in the agent's workspace; without it the folder has a handler. */
   command: nullable(filled(16 * 1024))
 }).annotations({ parseOptions: { onExcessProperty: "error" } })

@@ -373,12 +373,15 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(RunOwnerLocal.layer),
     Layer.provideMerge(AgentRunnerChosen.layer({ ...defaults, ...options })),
     Layer.provideMerge(
-      ToolboxWithDelegation.layer(ToolboxWithCatalog.layer(ToolboxWithSkills.layer(ToolboxWithMcp.layer(
-        ToolboxBuiltIn.layerWith<RequestedTools.Needed | Vault | Models | Scope.Scope>([
-          ...RequestedTools.all,
-          ...options.tools ?? []
-        ])
-      )))).pipe(
+      ToolboxWithDelegation.layer(ToolboxWithCatalog.layer(
+        ToolboxWithSkills.layer(ToolboxWithMcp.layer(
+          ToolboxBuiltIn.layerWith<RequestedTools.Needed | Vault | Models | Scope.Scope>([
+            ...RequestedTools.all,
+            ...options.tools ?? []
+          ])
+        )),
+        { ...defaults, ...options }
+      )).pipe(
         Layer.provideMerge(HubsConfigured.layer(options.hubs ?? [])),
         Layer.provideMerge(
           Layer.mergeAll(

@@ -3,6 +3,7 @@ import { Cause, type Context, Duration, Effect, Exit, Layer, Stream } from "effe
 import { hidden, type OpenConfig } from "../../domain/AgentConfig.ts"
 import { isObject } from "../../domain/JsonSchema.ts"
 import { argumentsIn } from "../../domain/permission/Arguments.ts"
+import type { Settings } from "../../domain/Settings.ts"
 import { AgentConfigs } from "../../services/AgentConfigs.ts"
 import { Catalog, type ToolDefinition } from "../../services/Catalog.ts"
 import { type Tool, Toolbox, type ToolCaller, type ToolPart } from "../../services/Toolbox.ts"
@@ -20,6 +21,10 @@ const maxProblems = 5
 
 /** The model and the tenant read this, because a bug's own text may hold secrets. */
 const bug = "The tool failed because of an internal error."
+const busy = "The server is busy: too many tools run at the same time. Try again later."
+
+/** Longest text of a bug in the log. */
+const maxCause = 4_096
 
 const specOf = ({ front: { description, idempotent }, id, parameters }: ToolDefinition): Tool => ({
   name: id,
@@ -58,7 +63,8 @@ const make = (
   own: Context.Tag.Service<Toolbox>,
   catalog: Context.Tag.Service<Catalog>,
   workspaces: Context.Tag.Service<Workspace>,
-  configs: Context.Tag.Service<AgentConfigs>
+  configs: Context.Tag.Service<AgentConfigs>,
+  threads: HandlerThread.HandlerThreads
 ) => {
   const toolsOf = ({ agent }: ToolCaller): ReadonlyArray<ToolDefinition> => {
     const { definition } = agent.data
@@ -121,21 +127,28 @@ const make = (
   ) {
     const { agent, session } = caller
     const config = yield* configOf(caller)
-    const hide = hiding(config)
-    const answer = yield* HandlerThread.run(module, Duration.seconds(tool.front.timeout_seconds), {
-      args,
-      context: {
-        user_id: session.user_id,
-        session_id: session.id,
-        agent_id: agent.id,
-        tool_call_id,
-        ...(config !== undefined && { config: { ...config.values, ...config.secrets } })
+    const answer = yield* threads.run({
+      owner: session.user_id,
+      module,
+      timeout: Duration.seconds(tool.front.timeout_seconds),
+      call: {
+        args,
+        context: {
+          user_id: session.user_id,
+          session_id: session.id,
+          agent_id: agent.id,
+          tool_call_id,
+          ...(config !== undefined && { config: { ...config.values, ...config.secrets } })
+        }
       }
     })
-    const text = hide(answer.text)
+    const text = hiding(config)(answer.text)
     if (answer.type === "done") return answer.failed ? yield* new ToolFailed({ message: text }) : text
-    yield* Effect.annotateLogs(Effect.logError("A handler of a tool failed"), { tool: tool.id, cause: text })
-    return yield* new ToolFailed({ message: bug })
+    yield* Effect.annotateLogs(Effect.logError("A handler of a tool failed"), {
+      tool: tool.id,
+      cause: text.slice(0, maxCause)
+    })
+    return yield* new ToolFailed({ message: answer.type === "busy" ? busy : bug })
   })
 
   const run = Effect.fnUntraced(
@@ -153,7 +166,7 @@ const make = (
       const { runs } = tool
       return runs.type === "command"
         ? yield* runCommand(tool, runs.command, JSON.stringify(args), caller, emit)
-        : yield* runHandler(tool, runs, args, caller, call.id)
+        : yield* runHandler(tool, { ...runs, env: tool.front.env }, args, caller, call.id)
     },
     Effect.scoped
   )
@@ -190,11 +203,15 @@ const make = (
   })
 }
 
-/** Adds them to the toolbox of a layer. */
+/** Adds them to the toolbox of a layer. So many handlers run at once. */
 export const layer = <E, R>(
-  own: Layer.Layer<Toolbox, E, R>
+  own: Layer.Layer<Toolbox, E, R>,
+  { handler_threads }: Pick<Settings, "handler_threads">
 ): Layer.Layer<Toolbox, E, R | AgentConfigs | Catalog | Workspace> =>
-  Layer.effect(Toolbox, Effect.map(Effect.all([Toolbox, Catalog, Workspace, AgentConfigs]), (all) => make(...all)))
-    .pipe(
-      Layer.provide(own)
+  Layer.effect(
+    Toolbox,
+    Effect.map(
+      Effect.all([Toolbox, Catalog, Workspace, AgentConfigs]),
+      (all) => make(...all, HandlerThread.make(handler_threads))
     )
+  ).pipe(Layer.provide(own))
