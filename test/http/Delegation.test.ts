@@ -42,6 +42,8 @@ write("tools/asked/handler.mjs", "export default () => 'allowed'")
 
 const host = TestHost.layer({ host: Host.over(Host.memory, { catalog: Files.layer({ dir: root }) }) })
 
+type Json = TestHost.Answer["json"]
+
 /** A message that has an agent hand another one a message. */
 const handing = (agent_id: string, message: string, more: object = {}) =>
   `call delegate_to_agent ${JSON.stringify({ agent_id, message, ...more })}\nthen\nresults`
@@ -62,7 +64,7 @@ layer(host, { excludeTestServices: true })("An agent that hands work to another"
         assert.strictEqual(json.status, "completed", text)
         return json.result.raw_text as string
       })
-    const executions = Effect.map(ask("GET", "/executions"), ({ json }) => json as ReadonlyArray<any>)
+    const executions = Effect.map(ask("GET", "/executions"), ({ json }) => json as ReadonlyArray<Json>)
     return { agent_id, ask, call, executions, invoke, said, user: user as UserId }
   })
 
@@ -88,7 +90,7 @@ layer(host, { excludeTestServices: true })("An agent that hands work to another"
       assert.strictEqual(parent.total_usage.llm_calls, parent.usage.llm_calls + child.usage.llm_calls)
       // From the child the tree is the same one.
       const seen = (yield* ask("GET", `/executions/${child.execution_id}/workflow`)).json
-      assert.deepStrictEqual(seen.map(({ execution_id }: any) => execution_id), [
+      assert.deepStrictEqual(seen.map(({ execution_id }: Json) => execution_id), [
         parent.execution_id,
         child.execution_id
       ])
@@ -134,7 +136,7 @@ layer(host, { excludeTestServices: true })("An agent that hands work to another"
       assert.include(yield* said("one", deep), "Work is handed on at most 3 times")
       const [newest] = yield* executions
       const tree = (yield* ask("GET", `/executions/${newest.execution_id}/workflow`)).json
-      assert.deepStrictEqual(tree.map(({ delegation_depth }: any) => delegation_depth), [0, 1, 2, 3])
+      assert.deepStrictEqual(tree.map(({ delegation_depth }: Json) => delegation_depth), [0, 1, 2, 3])
     }))
 
   it.effect("stops what it has handed over, and what that has, when it is stopped itself", () =>
@@ -156,7 +158,7 @@ layer(host, { excludeTestServices: true })("An agent that hands work to another"
     Effect.gen(function*() {
       const { ask, call, executions, user } = yield* world
       const { json: { agents } } = yield* call("GET", "/agent", { user })
-      const boss = agents.find(({ data }: any) => data.name === "boss")
+      const boss = agents.find(({ data }: Json) => data.name === "boss")
       const { json: session } = yield* call("POST", "/sessions", { user, body: { agent_id: boss.id } })
       const session_id = session.session_id ?? session.id
       const chat = (content: string) =>
@@ -175,7 +177,7 @@ layer(host, { excludeTestServices: true })("An agent that hands work to another"
       const reply = (yield* call("GET", `/sessions/${child.session_id}/messages?agent_id=${child.agent_id}`, { user }))
         .json
       const last = reply.messages.at(-1)
-      const asked = last.content.find(({ type }: any) => type === "tool_call")
+      const asked = last.content.find(({ type }: Json) => type === "tool_call")
       const answered = yield* call("POST", "/chat", {
         user,
         body: {
