@@ -132,6 +132,28 @@ users: [ada, eve]`,
     })
   })
 
+  it("refuses work that is handed round in a circle, once for each, and no way that ends", async () => {
+    const to = (...names: ReadonlyArray<string>) => `---\ndelegates_to: [${names.join(", ")}]\n---\nYou.`
+    const faults = await faultsOf({
+      "agents/a/AGENT.md": to("b", "d"),
+      "agents/b/AGENT.md": to("c", "d"),
+      "agents/c/AGENT.md": to("a"),
+      "agents/d/AGENT.md": to("e"),
+      "agents/e/AGENT.md": "You."
+    })
+    assert.deepStrictEqual(faults, [
+      "agents/c/AGENT.md: Work is handed round in a circle: a to b to c to a. Take a out of its delegates_to."
+    ])
+  })
+
+  it("refuses a personal agent that asks for nothing, or for what all users can give", async () => {
+    assert.include((await faultsOf(agent("scope: personal")))[0], "has no setup_schema")
+    assert.include(
+      (await faultsOf(agent("scope: personal\nsetup_schema: { properties: { instructions: { type: string } } }")))[0],
+      "asks for instructions"
+    )
+  })
+
   it("names file, line and column of each fault, and what to do", async () => {
     const at = async (front: string) => (await faultsOf(agent(front)))[0]
     assert.strictEqual(
