@@ -29,6 +29,7 @@ const agent = (id: string, front = "") =>
 agent("boss", "delegates_to: [worker, off]\n")
 agent("worker", "tools: [asked]\n")
 agent("free")
+agent("slow", "tools: [Pause]\n")
 agent("other")
 agent("off", "enabled: false\n")
 agent("alone", "tools: none\n")
@@ -40,7 +41,9 @@ agent("five")
 write("tools/asked/TOOL.md", "---\ndescription: A tool\npermissions: { require_approval: true }\n---\n")
 write("tools/asked/handler.mjs", "export default () => 'allowed'")
 
-const host = TestHost.layer({ host: Host.over(Host.memory, { catalog: Files.layer({ dir: root }) }) })
+const host = TestHost.layer({
+  host: Host.over(Host.memory, { catalog: Files.layer({ dir: root }), background_seconds: 0.2 })
+})
 
 type Json = TestHost.Answer["json"]
 
@@ -124,6 +127,18 @@ layer(host, { excludeTestServices: true })("An agent that hands work to another"
     Effect.gen(function*() {
       const { said } = yield* world
       assert.include(yield* said("boss", handing("worker", "fail invalid_request")), "Delegation to 'worker' failed")
+    }))
+
+  it.effect("waits for all that the other does: none of it is left for later", () =>
+    Effect.gen(function*() {
+      const { executions, said } = yield* world
+      const answer = yield* said(
+        "free",
+        handing("slow", "call Pause {\"seconds\":1,\"note\":\"rested\"}\nthen\nresults")
+      )
+      assert.include(answer, "rested")
+      assert.notInclude(answer, "moved to the background")
+      assert.strictEqual((yield* executions).length, 2)
     }))
 
   it.effect("hands work on a few times at most, and never back to one that waits for it", () =>

@@ -146,6 +146,11 @@ users: [ada, eve]`,
     ])
   })
 
+  it("refuses a tool with the name of the one that hands work over", async () => {
+    const text = "---\ndescription: A tool\ncommand: echo 3\n---\n"
+    assert.include((await faultsOf({ "tools/delegate_to_agent/TOOL.md": text }))[0], "The server has a tool called")
+  })
+
   it("refuses a personal agent that asks for nothing, or for what all users can give", async () => {
     assert.include((await faultsOf(agent("scope: personal")))[0], "has no setup_schema")
     assert.include(

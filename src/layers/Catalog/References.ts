@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import { fieldsOf, instructionsField } from "../../domain/AgentConfig.ts"
 import { type AgentDefinition, DefinitionId, type Fault } from "../../domain/Definition.ts"
+import { delegateTool } from "../../domain/Delegation.ts"
 import type { Book } from "../../services/Catalog.ts"
 import { whole } from "./Disk.ts"
 
@@ -127,7 +128,7 @@ export const faultsOf = (book: Omit<Book, "revision">, taken: Taken): ReadonlyAr
     ...[...tools.values()].flatMap(({ front, id }) => {
       const file = `tools/${id}/TOOL.md`
       return [
-        ...taken.tools.has(id)
+        ...taken.tools.has(id) || id === delegateTool
           ? [whole(file, `The server has a tool called ${id} too.`, "Rename the folder.")]
           : [],
         ...front.permissions.allowed_agents.filter((name) => !agents.has(name))

@@ -46,6 +46,9 @@ const toolOver = (delegation: Context.Tag.Service<Delegation>): BuiltInTool =>
       if (execution_id === undefined && isBlank(message)) {
         return yield* new ToolFailed({ message: "Say in `message` what it has to do." })
       }
+      if (input !== undefined && JSON.stringify(input).length > maxHanded) {
+        return yield* new ToolFailed({ message: `The input has more than ${maxHanded} characters of JSON.` })
+      }
       const { isFailed, text } = yield* execution_id === undefined
         ? delegation.hand(caller, call.id, { agent_id, message, input })
         : delegation.wait(caller, execution_id)
