@@ -29,7 +29,7 @@ const agent = (id: string, front = "") =>
 agent("boss", "delegates_to: [worker, off]\n")
 agent("worker", "tools: [asked]\n")
 agent("free")
-agent("slow", "tools: [Pause]\n")
+agent("slow", "tools: [nap]\n")
 agent("other")
 agent("off", "enabled: false\n")
 agent("alone", "tools: none\n")
@@ -38,6 +38,8 @@ agent("two", "delegates_to: [three]\n")
 agent("three", "delegates_to: [four]\n")
 agent("four", "delegates_to: [five]\n")
 agent("five")
+write("tools/nap/TOOL.md", "---\ndescription: A tool\n---\n")
+write("tools/nap/handler.mjs", "export default () => new Promise((done) => setTimeout(() => done('rested'), 1000))")
 write("tools/asked/TOOL.md", "---\ndescription: A tool\npermissions: { require_approval: true }\n---\n")
 write("tools/asked/handler.mjs", "export default () => 'allowed'")
 
@@ -134,7 +136,7 @@ layer(host, { excludeTestServices: true })("An agent that hands work to another"
       const { executions, said } = yield* world
       const answer = yield* said(
         "free",
-        handing("slow", "call Pause {\"seconds\":1,\"note\":\"rested\"}\nthen\nresults")
+        handing("slow", "call nap {}\nthen\nresults")
       )
       assert.include(answer, "rested")
       assert.notInclude(answer, "moved to the background")
