@@ -17,7 +17,7 @@ const front = Schema.decodeSync(AgentFrontMatter)
 const definitionOf = (setup_schema: JsonObject): AgentDefinition => ({
   id: "ada" as DefinitionId,
   front: front({ scope: "personal", setup_schema }),
-  layers: { shared: [], own: ["You are Ada."], reference: [] }
+  layers: { shared: [], own: ["You are Ada."], reference: [], memory: { all: "", of: new Map() } }
 })
 
 const definition = definitionOf({
