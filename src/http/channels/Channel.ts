@@ -14,6 +14,7 @@ import type { CardChoice } from "../../domain/Channel.ts"
 import type { AgentEvent } from "../../domain/Event.ts"
 import type { A2aPushes } from "../../services/A2aPushes.ts"
 import type { Auth } from "../../services/Auth.ts"
+import type { Catalog } from "../../services/Catalog.ts"
 import type { DirectCalls } from "../../services/DirectCalls.ts"
 import type { Idempotency } from "../../services/Idempotency.ts"
 import type { Ledger } from "../../services/Ledger.ts"
@@ -44,6 +45,7 @@ export type Services =
   | A2aPushes
   | Auth
   | Authentication
+  | Catalog
   | DirectCalls
   | Idempotency
   | Ledger
@@ -164,20 +166,20 @@ export interface Definition<Id extends string, Groups extends HttpApiGroup.HttpA
   readonly options: Let
 }
 
-interface Operation {
+export interface Operation {
   readonly responses: Readonly<Record<string, object>>
 }
 
-interface Document {
+export interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
   readonly components: { readonly schemas: Readonly<Record<string, object>> }
 }
 
 /** The derived document with the protocol's own errors in the place of ours. */
-const documented = (
+export const documented = (
   document: OpenApi.OpenAPISpec,
   { mediaType = "application/json", schema, statusOf }: Definition<string, never, never>["errors"]
-) => {
+): Document => {
   const { components, paths, ...rest } = document as unknown as Document
   const content = { [mediaType]: { schema: { $ref: "#/components/schemas/ChannelError" } } }
   const operation = (given: Operation) => ({

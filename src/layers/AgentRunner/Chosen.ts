@@ -1,5 +1,5 @@
 /** The runner of each agent: the loop of models and tools, as its record or its definition says, or the code of the server's own program. */
-import { Effect, Layer } from "effect"
+import { Effect, Exit, Layer } from "effect"
 import { defaults } from "../../domain/Settings.ts"
 import { AgentRunner } from "../../services/AgentRunner.ts"
 import type { BackgroundTasks } from "../../services/BackgroundTasks.ts"
@@ -19,7 +19,8 @@ export type Limits = Loop.Limits
 export const make = Effect.fnUntraced(function*(limits: Limits) {
   const loop = yield* Loop.make(limits)
   const code = yield* Code.make(limits)
-  const defined = Defined.make(yield* Catalog)
+  const catalog = yield* Catalog
+  const defined = Defined.make(catalog)
   return AgentRunner.of({
     run: (request, out) => {
       const { code: ofCode, definition, name } = request.agent.data
@@ -28,6 +29,12 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
       return Effect.flatMap(
         defined(request, definition),
         (request) => request === undefined ? Effect.succeed(codeGone(name)) : loop.run(request, out)
+      ).pipe(
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            if (!(Exit.isSuccess(exit) && "waiting_for" in exit.value)) catalog.ended(request.run.id)
+          })
+        )
       )
     }
   })

@@ -51,18 +51,23 @@ export const promptOf = (definition: AgentDefinition, book: Book, run: Run, mill
 export const make = (catalog: Context.Tag.Service<Catalog>) =>
   Effect.fnUntraced(function*(request: ReplyRequest, name: string) {
     const { agent, run, session } = request
-    const book = catalog.book()
+    const millis = yield* Clock.currentTimeMillis
+    // A run that has waited goes on with what it began with, whatever was read meanwhile.
+    const begun = catalog.begun(run.id, () => ({ book: catalog.book(), data: agent.data, millis }))
+    const { book, data } = begun
     const definition = book.agents.get(name)
     if (definition === undefined || !isVisibleTo(definition, run.user_id)) return undefined
-    const millis = yield* Clock.currentTimeMillis
-    const working: Agent = { ...agent, data: { ...agent.data, system_prompt: promptOf(definition, book, run, millis) } }
+    const working: Agent = {
+      ...agent,
+      data: { ...data, system_prompt: promptOf(definition, book, run, begun.millis) }
+    }
     catalog.pin(working, book)
     const defined: ReplyRequest = {
       ...request,
       agent: working,
       run: { ...run, instructions: undefined },
       session: session.config.chat_model_config === null
-        ? { ...session, config: { ...session.config, chat_model_config: agent.data.chat_model_config } }
+        ? { ...session, config: { ...session.config, chat_model_config: data.chat_model_config } }
         : session
     }
     return defined

@@ -23,6 +23,8 @@ const toolConcurrency = 8
 /** Arguments of more characters than these are judged in a turn of their own. */
 const longInput = 1024
 
+const notGiven = "The tool was not run: a hook of this server has taken it away for this call of the model."
+
 /** A call that may run, and the folder that it was decided on for. */
 interface Ready {
   readonly call: ToolCallBlock
@@ -112,14 +114,25 @@ export const make = Effect.fnUntraced(function*(
     })
   }
 
-  /** Runs the calls that may run, asks about those that need it, and says what is waited for then. */
-  return Effect.fnUntraced(function*(request: ReplyRequest, out: Out, tools: ReadonlyArray<Tool>) {
+  /**
+   * Runs the calls that may run, asks about those that need it, and says what is waited for then. `withheld` are tools
+   * that the model was not given: it knows them from before, or has made them up.
+   */
+  return Effect.fnUntraced(function*(
+    request: ReplyRequest,
+    out: Out,
+    tools: ReadonlyArray<Tool>,
+    withheld: ReadonlySet<string>
+  ) {
     const { permission_context } = request.session.state
     const external = new Map(
       [...request.agent.data.client_tools, ...request.run.tools].map((tool) => [tool.name, tool])
     )
     // Before anything else: nobody is asked about such a call, and no client gets it.
     for (const draft of Reply.refuseCalls(out.reply())) out.emit(draft)
+    for (const call of Reply.unanswered(out.reply().message)) {
+      if (call.state === "pending" && withheld.has(call.name)) deny(out, call, notGiven)
+    }
     const verdicts = yield* hooked.before(request, Reply.unanswered(out.reply().message), (name) => external.has(name))
     const run: Array<Ready> = []
     const outside: Array<ToolCallBlock> = []

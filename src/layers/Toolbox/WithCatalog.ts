@@ -3,7 +3,7 @@ import { Cause, type Context, Duration, Effect, Exit, Layer, Stream } from "effe
 import { isObject } from "../../domain/JsonSchema.ts"
 import { argumentsIn } from "../../domain/permission/Arguments.ts"
 import type { Settings } from "../../domain/Settings.ts"
-import { Catalog, type ToolDefinition } from "../../services/Catalog.ts"
+import { Catalog, type ToolDefinition, toolsOf as definedToolsOf } from "../../services/Catalog.ts"
 import { type Tool, Toolbox, type ToolCaller, type ToolPart } from "../../services/Toolbox.ts"
 import { Workspace } from "../../services/Workspace.ts"
 import * as HandlerThread from "../HandlerThread.ts"
@@ -12,6 +12,9 @@ import { failed, homeOf, opened } from "./tools/InWorkspace.ts"
 
 /** Bytes that a command may print. */
 const maxOutput = 1024 * 1024
+
+/** Longest word of a command, in bytes: that is the kernel's own bound. */
+const maxWord = 128 * 1024 - 1
 
 /** Longest arguments, in characters, and most problems of them that are told. */
 const maxInput = 256 * 1024
@@ -49,13 +52,8 @@ const make = (
     const { definition } = agent.data
     if (definition === undefined) return []
     const book = catalog.bookOf(agent)
-    const front = book.agents.get(definition)?.front
-    if (front === undefined || book.tools.size === 0) return []
-    const named = new Set(front.skills.flatMap((name) => book.skills.get(name)?.front.tools ?? []))
-    return [...book.tools.values()].filter(({ front: { permissions: { allowed_agents } }, id }) =>
-      (named.has(id) || front.tools === "all" || (typeof front.tools !== "string" && front.tools.includes(id))) &&
-      (allowed_agents.length === 0 || allowed_agents.some((name) => name === definition)) && !own.knows(id)
-    )
+    const found = book.agents.get(definition)
+    return found === undefined ? [] : definedToolsOf(book, found).filter(({ id }) => !own.knows(id))
   }
 
   const find = (caller: ToolCaller, name: string) => toolsOf(caller).find(({ id }) => id === name)
@@ -67,6 +65,11 @@ const make = (
     caller: ToolCaller,
     emit: (part: ToolPart) => void
   ) {
+    if (new TextEncoder().encode(input).length > maxWord) {
+      return yield* new ToolFailed({
+        message: `The arguments of '${tool.id}' have more than ${maxWord} bytes as JSON, and a command takes no more.`
+      })
+    }
     const workspace = yield* opened(workspaces, caller)
     const { cwd } = yield* homeOf(workspaces)(caller)
     const program = yield* failed(workspace.spawn({

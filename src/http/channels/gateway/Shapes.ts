@@ -160,7 +160,8 @@ export const ConversationMessage = Schema.Struct({
 export const ToolInfo = Schema.Struct({
   name: Schema.String,
   description: Schema.String,
-  source: Schema.Literal("code", "client"),
+  /** Of the server's code, of the operator's files, or run by a client. */
+  source: Schema.Literal("code", "file", "client"),
   parameters: JsonObject
 }).annotations({ identifier: "ToolInfo" })
 
@@ -264,6 +265,14 @@ export const Health = Schema.Struct({
   /** Tools of the server; agents and skills are each tenant's own, and are not told to everybody. */
   tool_count: Schema.Int
 }).annotations({ identifier: "GatewayHealth" })
+
+export const Reloaded = Schema.Struct({
+  status: Schema.Literal("ok"),
+  agents: Schema.Int,
+  tools: Schema.Int,
+  skills: Schema.Int,
+  message: Schema.String
+}).annotations({ identifier: "GatewayReloaded" })
 
 export const SetupSchema = Schema.Struct({
   agent_id: Schema.String,
