@@ -6,15 +6,8 @@
 import { taskIdIn } from "./BackgroundTask.ts"
 import type { AgentEvent } from "./Event.ts"
 import type { BlockId, MessageId, SessionId, UserId } from "./Ids.ts"
-import {
-  type ContentBlock,
-  type DataBlock,
-  type HintBlock,
-  type Message,
-  type TextBlock,
-  textOf,
-  type ToolResultBlock
-} from "./Message.ts"
+import type { ContentBlock, DataBlock, HintBlock, Message, TextBlock, ToolResultBlock } from "./Message.ts"
+import { textOf } from "./MessageText.ts"
 import { charactersWithin } from "./Tokens.ts"
 
 /** Messages that a room keeps for the model at most. */

@@ -7,7 +7,7 @@
 import { Schema } from "effect"
 import { Custom } from "./CustomEvents.ts"
 import { block, call, event, reply, run } from "./EventBase.ts"
-import { BlockId, CredentialId, type RunId } from "./Ids.ts"
+import { BlockId, CredentialId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 import { Annotations, FinishedReason, HintBlock, ToolCallBlock, ToolResultBlock, ToolResultState } from "./Message.ts"
 import { PermissionRule } from "./Permission.ts"
@@ -157,20 +157,6 @@ export type AgentEvent = typeof AgentEvent.Type
 type Distribute<E> = E extends unknown ? Omit<E, "id" | "created_at"> : never
 /** An event before it gets its id and time. */
 export type EventDraft = Distribute<AgentEvent>
-
-/** The run that an event names. Most name none: a session has one run at a time. */
-export const runOf = (event: AgentEvent): RunId | undefined => {
-  if ("run_id" in event) return event.run_id
-  // A newer version may have written a value of any kind.
-  if (event.type !== "CUSTOM" || typeof event.value !== "object" || event.value === null) return undefined
-  return "run_id" in event.value ? event.value.run_id : undefined
-}
-
-/** After this event a stream of one run has ended properly. */
-export const endsStream = (
-  event: AgentEvent
-): event is Extract<AgentEvent, { readonly type: "REPLY_END" } | { readonly name: "run_parked" }> =>
-  event.type === "REPLY_END" || (event.type === "CUSTOM" && event.name === "run_parked")
 
 type KindOf<E> = E extends { readonly type: "CUSTOM"; readonly name: infer Name extends string } ? `CUSTOM ${Name}`
   : E extends { readonly type: infer Type extends string } ? Type

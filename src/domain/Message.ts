@@ -244,11 +244,3 @@ const ownCharacters = (block: ContentBlock): number => {
       return charactersOf(block.output)
   }
 }
-
-/** The text of a message or a tool's output, without thinking, hints and data. */
-export const textOf = (content: Message["content"] | ToolOutput): string => {
-  if (typeof content === "string") return content
-  let text = ""
-  for (const block of content) if (block.type === "text") text += block.text
-  return text
-}

@@ -1,5 +1,6 @@
 /** About how many tokens a conversation has: by the bytes of its text, so that no model has to be asked. */
-import { type ContentBlock, type Message, textOf } from "./Message.ts"
+import type { ContentBlock, Message } from "./Message.ts"
+import { textOf } from "./MessageText.ts"
 import * as Totals from "./Totals.ts"
 
 /** Bytes of text that a token has, about. */

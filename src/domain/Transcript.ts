@@ -15,7 +15,7 @@ import type {
   ToolCallBlock,
   ToolResultBlock
 } from "./Message.ts"
-import { addUsage, noUsage } from "./Usage.ts"
+import { addUsage, noUsage } from "./UsageSum.ts"
 
 type ReplyStart = Extract<AgentEvent, { readonly type: "REPLY_START" }>
 

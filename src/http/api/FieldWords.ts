@@ -372,13 +372,13 @@ export const fields: Readonly<Record<string, string>> = {
     "What the agent is told; `{{time}}`, `{{fire_number}}`, `{{last_outcome}}`, `{{last_time}}`, `{{schedule_name}}` and `{{timezone}}` are filled in. Null means the description.",
   "ScheduleData.started_at": "Before this time it does not fire.",
   "ScheduleData.ended_at": "From this time on it does not fire; null for no end.",
-  "ScheduleData.chat_model_config": "The model that its sessions talk to.",
+  "ScheduleData.chat_model_config": "The model that its sessions talk to; null for an agent that is code.",
   "ScheduleDraft.description": "What it is for; also what the agent is told where there is no `input`.",
   "ScheduleDraft.input":
     "What the agent is told; `{{time}}`, `{{fire_number}}`, `{{last_outcome}}`, `{{last_time}}`, `{{schedule_name}}` and `{{timezone}}` are filled in. Null means the description.",
   "ScheduleDraft.started_at": "Before this time it does not fire.",
   "ScheduleDraft.ended_at": "From this time on it does not fire; null for no end.",
-  "ScheduleDraft.chat_model_config": "The model that its sessions talk to.",
+  "ScheduleDraft.chat_model_config": "The model that its sessions talk to; the agent's own, as it is now, without it.",
   "SchedulePatch.description": "What it is for; also what the agent is told where there is no `input`.",
   "SchedulePatch.input":
     "What the agent is told; `{{time}}`, `{{fire_number}}`, `{{last_outcome}}`, `{{last_time}}`, `{{schedule_name}}` and `{{timezone}}` are filled in. Null means the description.",

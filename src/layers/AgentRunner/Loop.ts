@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { needsHistory } from "../../domain/Context.ts"
 import type { BlockId } from "../../domain/Ids.ts"
 import type { ContentBlock, DataBlock, TextBlock } from "../../domain/Message.ts"
+import * as OpenCalls from "../../domain/OpenCalls.ts"
 import * as Reply from "../../domain/Reply.ts"
 import { defaults, type Settings } from "../../domain/Settings.ts"
 import { isWithheld } from "../../domain/Stop.ts"
@@ -42,7 +43,7 @@ const isSaid = (block: ContentBlock): block is TextBlock | DataBlock => block.ty
 /** Whether the reply's last word is the model's, and not what it was told since. */
 const isAnswered = ({ message }: Reply.Reply): boolean => {
   const last = message.content.findLast((block) => block.type !== "tool_result" || block.provider_executed !== true)
-  return last?.type !== "tool_result" && last?.type !== "hint" && Reply.unanswered(message).length === 0
+  return last?.type !== "tool_result" && last?.type !== "hint" && OpenCalls.unanswered(message).length === 0
 }
 
 const repeatable = (tools: ReadonlyArray<Tool>, name: string) =>
@@ -139,7 +140,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
     const started = new Set(
       message.content.filter((block) => block.type === "tool_result").map(({ id }) => id as string)
     )
-    const lost = Reply.unanswered(message)
+    const lost = OpenCalls.unanswered(message)
       .filter(({ id, name, state }) => started.has(id) && state !== "submitted" && !repeatable(tools, name))
     for (const { id: tool_call_id } of lost) {
       const reply_id = message.id
@@ -214,7 +215,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
       isFirst = false
       const excess = yield* answer(request, out, given, listed, withheld)
       if (excess !== undefined) return excess
-      const called = Reply.unanswered(out.reply().message).length > 0
+      const called = OpenCalls.unanswered(out.reply().message).length > 0
       const parked = called ? yield* runTools(request, out, listed, withheld) : undefined
       if (parked !== undefined) return parked
       const ending = yield* conclude(request, out, called)

@@ -4,6 +4,7 @@ import { stateUpdated } from "../../domain/CustomEvents.ts"
 import type { FileHash } from "../../domain/File.ts"
 import type { BlockId } from "../../domain/Ids.ts"
 import type { ToolCallBlock } from "../../domain/Message.ts"
+import * as OpenCalls from "../../domain/OpenCalls.ts"
 import type { PermissionRule } from "../../domain/Permission.ts"
 import { decide } from "../../domain/permission/Decide.ts"
 import * as Reply from "../../domain/Reply.ts"
@@ -130,13 +131,17 @@ export const make = Effect.fnUntraced(function*(
     )
     // Before anything else: nobody is asked about such a call, and no client gets it.
     for (const draft of Reply.refuseCalls(out.reply())) out.emit(draft)
-    for (const call of Reply.unanswered(out.reply().message)) {
+    for (const call of OpenCalls.unanswered(out.reply().message)) {
       if (call.state === "pending" && withheld.has(call.name)) deny(out, call, notGiven)
     }
-    const verdicts = yield* hooked.before(request, Reply.unanswered(out.reply().message), (name) => external.has(name))
+    const verdicts = yield* hooked.before(
+      request,
+      OpenCalls.unanswered(out.reply().message),
+      (name) => external.has(name)
+    )
     const run: Array<Ready> = []
     const outside: Array<ToolCallBlock> = []
-    for (const made of Reply.unanswered(out.reply().message)) {
+    for (const made of OpenCalls.unanswered(out.reply().message)) {
       const { call, said } = HookedTool.changed(made, verdicts.get(made.id))
       if (call.state === "submitted") continue
       if (call.state === "finished") {
@@ -178,7 +183,7 @@ export const make = Effect.fnUntraced(function*(
       discard: true
     })
     yield* out.durable
-    const [first] = Reply.awaited(out.reply().message)
+    const [first] = OpenCalls.awaited(out.reply().message)
     return first === undefined
       ? undefined
       : { waiting_for: first.state === "asking" ? "user_confirmation" as const : "external_execution" as const }

@@ -100,7 +100,7 @@ export const make = (agents: Agents) =>
 
     const created = Effect.fnUntraced(function*(owner: UserId, agent: Agent, request: ScheduleRequest) {
       const { chat_model_config } = agent.data
-      if (chat_model_config === null) return yield* noModel(agent)
+      if (chat_model_config === null && agent.data.code === undefined) return yield* noModel(agent)
       if (yield* isTaken(owner, agent.id, request.name)) return yield* taken(request.name)
       const input = inputOf(request)
       if ((input ?? request.message).length > maxInput) {
