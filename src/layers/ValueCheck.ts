@@ -61,7 +61,7 @@ const sizeOf = (root: unknown): Size => {
 /** Items that have to differ are compared each with each. */
 const comparesAll = (schema: JsonObject) => JSON.stringify(schema).includes("\"uniqueItems\":true")
 
-export interface Held {
+interface Held {
   readonly noun: string
   readonly schema: JsonObject
   readonly value: unknown

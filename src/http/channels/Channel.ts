@@ -170,7 +170,7 @@ export interface Operation {
   readonly responses: Readonly<Record<string, object>>
 }
 
-export interface Document {
+interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
   readonly components: { readonly schemas: Readonly<Record<string, object>> }
 }

@@ -5,7 +5,7 @@ import type { JsonObject } from "../../domain/Json.ts"
 import { OutputSchema } from "../../domain/OutputSchema.ts"
 import { whole } from "./Disk.ts"
 
-export interface AgentSchemas {
+interface AgentSchemas {
   /** What the agent works on. */
   readonly input_schema?: JsonObject
   /** What it answers with. */
