@@ -51,7 +51,7 @@ layer(host, { excludeTestServices: true })("A hook of the server", (it) => {
   it.effect("takes a tool away, which then does not run when the model names it all the same", () =>
     Effect.gen(function*() {
       const { say } = yield* begin
-      const { run, text } = yield* say("call Calculate {\"expression\": \"6 + 1\"}\nthen\nNOTOOLS")
+      const { run, text } = yield* say("call Calculate {\"expression\": \"6 + 1\"}\nthen\nsay NOTOOLS")
       assert.propertyVal(run, "finished_reason", "completed")
       assert.include(text, "taken it away")
       assert.isFalse(ran.some((input) => input.includes("6 + 1")))
