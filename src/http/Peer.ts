@@ -4,7 +4,6 @@ import type { Socket } from "node:net"
 import type { RawData, WebSocket } from "ws"
 import { Invalid, LimitReached } from "../domain/Errors.ts"
 import * as BodyLimits from "./middleware/BodyLimits.ts"
-import { inTurn } from "./middleware/InTurns.ts"
 import type { Problem } from "./middleware/Problems.ts"
 
 /** Why a socket is closed, in the words of RFC 6455, section 7.4.1, and of its registry. */
@@ -69,8 +68,7 @@ export class Peer {
       // Who does not read gets no answer that would lie in memory.
       if (this.unread() === 0) webSocket.pong(data, false, ignore)
     })
-    // Thousands may be lost at once, and each has a fiber that comes to its end then.
-    webSocket.once("close", () => inTurn(() => Deferred.unsafeDone(this.#closed, Effect.void)))
+    webSocket.once("close", () => Deferred.unsafeDone(this.#closed, Effect.void))
   }
 
   /** The next message. While it is waited for, nothing is being answered. */

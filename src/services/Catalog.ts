@@ -65,10 +65,14 @@ export class Catalog extends Context.Tag("stoa/services/Catalog")<Catalog, {
 
 export const emptyBook: Book = { revision: 0, agents: new Map(), tools: new Map(), skills: new Map() }
 
-/** The tools of the folder that an agent has: it or one of its skills names them, and they admit it. */
-export const toolsOf = ({ skills, tools }: Book, { front, id }: AgentDefinition): ReadonlyArray<ToolDefinition> => {
+/** The tools of the folder that an agent has: it or one of its skills names them, or they are among `more`, and they admit it. */
+export const toolsOf = (
+  { skills, tools }: Book,
+  { front, id }: AgentDefinition,
+  more: Iterable<string> = []
+): ReadonlyArray<ToolDefinition> => {
   if (tools.size === 0) return []
-  const named = new Set(front.skills.flatMap((name) => skills.get(name)?.front.tools ?? []))
+  const named = new Set<string>([...front.skills.flatMap((name) => skills.get(name)?.front.tools ?? []), ...more])
   return [...tools.values()].filter(({ front: { permissions: { allowed_agents } }, id: tool }) =>
     (named.has(tool) || front.tools === "all" || (typeof front.tools !== "string" && front.tools.includes(tool))) &&
     (allowed_agents.length === 0 || allowed_agents.includes(id))

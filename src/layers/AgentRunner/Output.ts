@@ -30,7 +30,7 @@ const parsed = (text: string): { readonly value: unknown } | undefined => {
 }
 
 /** The value, if it is of the schema. */
-const checkOne = (
+export const checkOne = (
   owner: UserId,
   schema: JsonObject,
   text: string,
@@ -45,7 +45,7 @@ const checkOne = (
 export const check = Effect.fnUntraced(function*(
   owner: UserId,
   schema: JsonObject,
-  message: Message
+  message: Pick<Message, "content">
 ): Effect.fn.Return<Checked, CheckTooExpensive> {
   let first: Checked | undefined
   let isTooLong = false

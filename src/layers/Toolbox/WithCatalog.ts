@@ -1,5 +1,6 @@
 /** A toolbox, and beside its tools those that the operator has defined, for the agents whose definitions or skills name them. */
 import { Cause, type Context, Duration, Effect, Exit, Layer, Stream } from "effect"
+import { type Offered, stepToolsOf, workflowsOf } from "../../domain/AgentWorkflows.ts"
 import { isObject } from "../../domain/JsonSchema.ts"
 import { argumentsIn } from "../../domain/permission/Arguments.ts"
 import type { Settings } from "../../domain/Settings.ts"
@@ -35,6 +36,17 @@ const specOf = ({ front: { description, idempotent }, id, parameters }: ToolDefi
   idempotent
 })
 
+/** What a workflow does to the world is decided for each of its steps. */
+const toolOf = ({ description, workflow }: Offered): Tool => ({
+  name: workflow.id,
+  description,
+  parameters: workflow.input,
+  effect: "none",
+  idempotent: true,
+  background: false,
+  workflow
+})
+
 /** What is wrong with the arguments, in a line; undefined when nothing is. */
 const problemIn = (tool: ToolDefinition, args: unknown) =>
   Effect.map(Effect.promise(() => import("@cfworker/json-schema")), ({ Validator }) => {
@@ -48,12 +60,19 @@ const make = (
   workspaces: Context.Tag.Service<Workspace>,
   threads: HandlerThread.HandlerThreads
 ) => {
-  const toolsOf = ({ agent }: ToolCaller): ReadonlyArray<ToolDefinition> => {
+  const toolsOf = ({ agent, step }: ToolCaller): ReadonlyArray<ToolDefinition> => {
     const { definition } = agent.data
     if (definition === undefined) return []
     const book = catalog.bookOf(agent)
     const found = book.agents.get(definition)
-    return found === undefined ? [] : definedToolsOf(book, found).filter(({ id }) => !own.knows(id))
+    if (found === undefined || book.tools.size === 0) return []
+    return definedToolsOf(book, found, step === true ? stepToolsOf(book, found) : []).filter(({ id }) => !own.knows(id))
+  }
+
+  const workflowTools = ({ agent }: ToolCaller): ReadonlyArray<Tool> => {
+    const book = catalog.bookOf(agent)
+    const defined = agent.data.definition === undefined ? undefined : book.agents.get(agent.data.definition)
+    return defined === undefined ? [] : workflowsOf(book, defined).map(toolOf)
   }
 
   const find = (caller: ToolCaller, name: string) => toolsOf(caller).find(({ id }) => id === name)
@@ -141,8 +160,8 @@ const make = (
     ...own,
     list: (caller) =>
       Effect.map(own.list(caller), (tools) => {
-        const defined = toolsOf(caller)
-        return defined.length === 0 ? tools : [...tools, ...defined.map(specOf)]
+        const defined = [...toolsOf(caller).map(specOf), ...workflowTools(caller)]
+        return defined.length === 0 ? tools : [...tools, ...defined]
       }),
     // The operator vouches for it, unless the definition wants somebody to be asked.
     effectOf: (caller, call) =>

@@ -172,6 +172,8 @@ export const make = (places: Places) =>
 
     return {
       find,
+      /** All that was said up to the end of a response, whatever has been said since. */
+      heldBy: (owner: UserId, id: string) => Effect.flatMap(find(owner, id), (before) => snapshot(before, false)),
       after: Effect.fnUntraced(function*(request: Request, previous: string) {
         const { asked, owner, said } = request
         const before = yield* find(owner, previous, request.unstored)
