@@ -58,7 +58,9 @@ import * as BackgroundTasksMemory from "./BackgroundTasks/Memory.ts"
 import * as BackgroundTasksSql from "./BackgroundTasks/Sql.ts"
 import * as BackgroundTasksWaking from "./BackgroundTasks/Waking.ts"
 import * as CatalogFiles from "./Catalog/Files.ts"
+import type { Folder } from "./Catalog/Folder.ts"
 import * as CatalogMemory from "./Catalog/Memory.ts"
+import type { Schemas } from "./Catalog/Schemas.ts"
 import * as CatalogStored from "./Catalog/Stored.ts"
 import * as Delegated from "./Delegation/Delegated.ts"
 import * as DelegationStopping from "./Delegation/Stopping.ts"
@@ -425,6 +427,8 @@ export interface Extensions {
   readonly tools?: ReadonlyArray<ToolSource<Storage | Vault | Models | Workspace | Scope.Scope>>
   /** Agents that are code, made with `make` of `layers/OwnAgents/Agent.ts`. Each owner has them. */
   readonly agents?: ReadonlyArray<OwnAgent>
+  /** Schemas of agents that are defined in files, by their names: above those that the files name. */
+  readonly schemas?: Schemas
   /** Work that clients hand in and ask about later, made with `make` of `layers/OwnTasks/Task.ts`. */
   readonly tasks?: ReadonlyArray<OwnTaskKind>
   /** What is asked and told at points of the server and of its runs, made with `make` of `http/channels/Hook.ts`. */
@@ -491,8 +495,12 @@ export const records = (settings: Settings) => {
 }
 
 /** Where the definitions are, and the names that they may not have. */
-export const definitionsOf = (dir: string, { agents = [], retrievers = [] }: Extensions): CatalogFiles.Options => ({
+export const definitionsOf = (
+  dir: string,
+  { agents = [], retrievers = [], schemas = {} }: Extensions
+): CatalogFiles.Options => ({
   dir,
+  schemas,
   taken: {
     agents: agents.map(({ name }) => name),
     tools: new Set(),
@@ -500,7 +508,12 @@ export const definitionsOf = (dir: string, { agents = [], retrievers = [] }: Ext
   }
 })
 
-const engineOf = (settings: Settings, extensions: Extensions, outbound: Layer.Layer<Outbound>) => ({
+const engineOf = (
+  settings: Settings,
+  extensions: Extensions,
+  outbound: Layer.Layer<Outbound>,
+  { definitions }: Looked = {}
+) => ({
   ...settings,
   trusted: trustsUserHeader(settings),
   tools: extensions.tools,
@@ -510,7 +523,7 @@ const engineOf = (settings: Settings, extensions: Extensions, outbound: Layer.La
   retrievers: extensions.retrievers,
   webhooks: settings.hooks,
   ...settings.definitions_dir !== undefined &&
-    { catalog: CatalogFiles.layer(definitionsOf(settings.definitions_dir, extensions)) },
+    { catalog: CatalogFiles.layer({ ...definitionsOf(settings.definitions_dir, extensions), first: definitions }) },
   outbound,
   mailer: mailer(settings)
 })
@@ -518,13 +531,18 @@ const engineOf = (settings: Settings, extensions: Extensions, outbound: Layer.La
 const outboundOf = (settings: Settings) =>
   OutboundGuarded.layer({ hosts: settings.outbound_hosts, loopback: isLoopback(settings.host) })
 
+/** What a start has read before the host is made. */
+export interface Looked {
+  readonly definitions?: Folder | undefined
+}
+
 /** The host that the settings ask for. */
-export const layer = (settings: Settings, extensions: Extensions = {}) => {
+export const layer = (settings: Settings, extensions: Extensions = {}, looked: Looked = {}) => {
   const { storage, vault } = persistence(settings)
   const outbound = outboundOf(settings)
   return engine(
     Layer.provide(withModels(storage, vault, outbound, extensions, settings.models_dir), silence(settings)),
-    { ...engineOf(settings, extensions, outbound), workspace: (extensions.workspaces ?? workspaces)(settings) }
+    { ...engineOf(settings, extensions, outbound, looked), workspace: (extensions.workspaces ?? workspaces)(settings) }
   )
 }
 

@@ -43,7 +43,7 @@ const placeOf = (location: string, noun: string): string => {
 }
 
 /** The problems in words; none when the value fits the schema. */
-const sentencesOf = (errors: ReadonlyArray<Problem>, noun = "the answer"): ReadonlyArray<string> =>
+const sentencesOf = (errors: ReadonlyArray<Problem>, noun: string): ReadonlyArray<string> =>
   errors.slice(0, maxProblems).map(({ error, instanceLocation }) =>
     `In ${placeOf(instanceLocation, noun)}: ${
       error.replace(/^Instance type "(\w+)" is invalid\. Expected/, "it is of type \"$1\", but should be of")
@@ -76,14 +76,14 @@ const atOnce = ({ noun, schema, value }: Check): Effect.Effect<ReadonlyArray<str
   })
 
 export interface Check {
+  /** What the value is called in the sentences: "the answer". */
+  readonly noun: string
   readonly schema: JsonObject
   readonly value: unknown
   /** The same as JSON. */
   readonly text: string
   /** How much work it is at most, in steps. */
   readonly steps: number
-  /** What the value is called; without it, the answer. */
-  readonly noun?: string
   /** How long a thread may take for it. */
   readonly time?: Duration.Duration
 }

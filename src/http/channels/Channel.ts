@@ -168,7 +168,7 @@ export interface Definition<Id extends string, Groups extends HttpApiGroup.HttpA
   readonly options: Let
 }
 
-interface Operation {
+export interface Operation {
   readonly responses: Readonly<Record<string, object>>
 }
 
@@ -178,10 +178,10 @@ interface Document {
 }
 
 /** The derived document with the protocol's own errors in the place of ours. */
-const documented = (
+export const documented = (
   document: OpenApi.OpenAPISpec,
   { mediaType = "application/json", schema, statusOf }: Definition<string, never, never>["errors"]
-) => {
+): Document => {
   const { components, paths, ...rest } = document as unknown as Document
   const content = { [mediaType]: { schema: { $ref: "#/components/schemas/ChannelError" } } }
   const operation = (given: Operation) => ({

@@ -1,5 +1,5 @@
 /** The runner of each agent: the loop of models and tools, as its record or its definition says, or the code of the server's own program. */
-import { Effect, Layer } from "effect"
+import { Effect, Exit, Layer } from "effect"
 import { defaults } from "../../domain/Settings.ts"
 import { AgentConfigs } from "../../services/AgentConfigs.ts"
 import { AgentRunner } from "../../services/AgentRunner.ts"
@@ -20,7 +20,8 @@ export type Limits = Loop.Limits
 export const make = Effect.fnUntraced(function*(limits: Limits) {
   const loop = yield* Loop.make(limits)
   const code = yield* Code.make(limits)
-  const defined = Defined.make(yield* Catalog, yield* Retrievers, yield* AgentConfigs)
+  const catalog = yield* Catalog
+  const defined = Defined.make(catalog, yield* Retrievers, yield* AgentConfigs)
   return AgentRunner.of({
     run: (request, out) => {
       const { code: ofCode, definition } = request.agent.data
@@ -29,7 +30,13 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
       return Effect.matchEffect(defined(request, definition), {
         onFailure: (ending) => Effect.succeed(ending),
         onSuccess: (request) => loop.run(request, out)
-      })
+      }).pipe(
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            if (!(Exit.isSuccess(exit) && "waiting_for" in exit.value)) catalog.ended(request.run.id)
+          })
+        )
+      )
     }
   })
 })

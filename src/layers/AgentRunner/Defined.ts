@@ -130,25 +130,27 @@ export const make = (
     name: string
   ): Effect.fn.Return<ReplyRequest, Reply.Ending> {
     const { agent, run, session } = request
-    const book = catalog.book()
+    const millis = yield* Clock.currentTimeMillis
+    // A run that has waited goes on with what it began with, whatever was read meanwhile.
+    const begun = catalog.begun(run.id, () => ({ book: catalog.book(), data: agent.data, millis }))
+    const { book, data } = begun
     const definition = book.agents.get(name)
     if (definition === undefined || !isVisibleTo(definition, run.user_id)) return yield* Effect.fail(codeGone(name))
     const isPersonal = definition.front.scope === "personal"
     const config = isPersonal ? yield* configs.open(run.user_id, { agent, definition }) : undefined
     if (isPersonal && config === undefined) return yield* Effect.fail(setupRequired(name))
-    const millis = yield* Clock.currentTimeMillis
     const query = queryOf(request, name)
     // Nothing is looked up for a run that a task has woken: nobody has asked anything.
     const found = query.text === "" ? [] : yield* retrievers.find(definition.front.retrievers, query)
-    const system_prompt = promptOf(definition, book, run, millis, found, config)
-    const working: Agent = { ...agent, data: { ...agent.data, system_prompt } }
+    const system_prompt = promptOf(definition, book, run, begun.millis, found, config)
+    const working: Agent = { ...agent, data: { ...data, system_prompt } }
     catalog.pin(working, book)
     const defined: ReplyRequest = {
       ...request,
       agent: working,
       run: { ...run, ...outputOf(definition, run), instructions: undefined },
       session: session.config.chat_model_config === null
-        ? { ...session, config: { ...session.config, chat_model_config: agent.data.chat_model_config } }
+        ? { ...session, config: { ...session.config, chat_model_config: data.chat_model_config } }
         : session
     }
     return defined

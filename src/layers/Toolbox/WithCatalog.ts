@@ -6,7 +6,7 @@ import { isObject } from "../../domain/JsonSchema.ts"
 import { argumentsIn } from "../../domain/permission/Arguments.ts"
 import type { Settings } from "../../domain/Settings.ts"
 import { AgentConfigs } from "../../services/AgentConfigs.ts"
-import { Catalog, type ToolDefinition } from "../../services/Catalog.ts"
+import { Catalog, type ToolDefinition, toolsOf as definedToolsOf } from "../../services/Catalog.ts"
 import { type Tool, Toolbox, type ToolCaller, type ToolPart } from "../../services/Toolbox.ts"
 import { Workspace } from "../../services/Workspace.ts"
 import * as HandlerThread from "../HandlerThread.ts"
@@ -15,6 +15,9 @@ import { failed, homeOf, opened } from "./tools/InWorkspace.ts"
 
 /** Bytes that a command may print. */
 const maxOutput = 1024 * 1024
+
+/** Longest word of a command, in bytes: that is the kernel's own bound. */
+const maxWord = 128 * 1024 - 1
 
 /** Longest arguments, in characters, and most problems of them that are told. */
 const maxInput = 256 * 1024
@@ -82,17 +85,9 @@ const make = (
     const { definition } = agent.data
     if (definition === undefined) return []
     const book = catalog.bookOf(agent)
-    const defined = book.agents.get(definition)
-    if (defined === undefined || book.tools.size === 0) return []
-    const { front } = defined
-    const named = new Set([
-      ...front.skills.flatMap((name) => book.skills.get(name)?.front.tools ?? []),
-      ...(step === true ? stepToolsOf(book, defined) : [])
-    ])
-    return [...book.tools.values()].filter(({ front: { permissions: { allowed_agents } }, id }) =>
-      (named.has(id) || front.tools === "all" || (typeof front.tools !== "string" && front.tools.includes(id))) &&
-      (allowed_agents.length === 0 || allowed_agents.some((name) => name === definition)) && !own.knows(id)
-    )
+    const found = book.agents.get(definition)
+    if (found === undefined || book.tools.size === 0) return []
+    return definedToolsOf(book, found, step === true ? stepToolsOf(book, found) : []).filter(({ id }) => !own.knows(id))
   }
 
   const workflowTools = ({ agent }: ToolCaller): ReadonlyArray<Tool> => {
@@ -110,6 +105,11 @@ const make = (
     caller: ToolCaller,
     emit: (part: ToolPart) => void
   ) {
+    if (new TextEncoder().encode(input).length > maxWord) {
+      return yield* new ToolFailed({
+        message: `The arguments of '${tool.id}' have more than ${maxWord} bytes as JSON, and a command takes no more.`
+      })
+    }
     const workspace = yield* opened(workspaces, caller)
     const { cwd } = yield* homeOf(workspaces)(caller)
     const program = yield* failed(workspace.spawn({

@@ -4,8 +4,10 @@ import type { Agent } from "../../../domain/Agent.ts"
 import { isPublished } from "../../../domain/Channel.ts"
 import { Conflict, Invalid, NotFound, Unavailable } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
+import type { JsonObject } from "../../../domain/Json.ts"
 import type { Notification } from "../../../domain/Notification.ts"
 import { maxLimit } from "../../../domain/Page.ts"
+import { Catalog, toolsOf } from "../../../services/Catalog.ts"
 import { OwnAgents } from "../../../services/OwnAgents.ts"
 import { Storage } from "../../../services/Storage.ts"
 import { Toolbox } from "../../../services/Toolbox.ts"
@@ -48,12 +50,19 @@ export const make = ({ name: channel }: Pick<Options, "name">) =>
     const { namesOf } = yield* Toolbox
     const own = yield* OwnAgents
     const personal = yield* Personal.make
+    const catalog = yield* Catalog
+
+    const definitionOf = ({ data: { definition } }: Agent) =>
+      definition === undefined ? undefined : catalog.book().agents.get(definition)
 
     const published = (owner: UserId) =>
       Effect.map(
         Effect.orDie(agents.list(owner, firstPage)),
         ({ items }) => items.filter(({ data }) => isPublished(data.channels, channel))
       )
+
+    /** Those of the program's and of the definitions too, which an owner has from the first question on. */
+    const known = (owner: UserId) => Effect.zipRight(own.ensure(owner), published(owner))
 
     /** By id, or by a name that only one has. */
     const find = Effect.fnUntraced(function*(owner: UserId, name: string) {
@@ -80,34 +89,49 @@ export const make = ({ name: channel }: Pick<Options, "name">) =>
           const about = told.filter((notification) =>
             isAbout(notification, agent)
           )
-          const definition = personal.definitionOf(agent)
+          const definition = definitionOf(agent)
+          const front = definition?.front
+          const defined = definition === undefined ? [] : toolsOf(catalog.book(), definition).map(({ id }) => id)
           return {
             id: agent.id,
             description: description || `Agent: ${name}`,
-            display_name: name,
-            tags: [],
-            version: null,
-            skills: [],
-            tools: [...namesOf(tools), ...client_tools.map((tool) => tool.name)],
+            display_name: front?.display_name ?? name,
+            tags: front?.tags ?? [],
+            version: front?.version == null ? null : String(front.version),
+            skills: front?.skills ?? [],
+            tools: [...new Set([...namesOf(tools), ...defined, ...client_tools.map((tool) => tool.name)])],
             model: chat_model_config?.model ?? null,
             schedules: timed.filter(({ agent_id }) => agent_id === agent.id).map(({ data }) => data.name),
-            execution_mode: "sync",
+            execution_mode: front?.execution_mode ?? "sync",
             notifications: about.length === 0 ? null : toldOf(about),
-            input_schema: null,
-            output_schema: null,
+            input_schema: front?.input_schema ?? null,
+            output_schema: front?.output_schema ?? null,
             retrievers: [],
-            context_file_count: 0,
+            context_file_count: definition?.layers.reference.length ?? 0,
             memory_enabled: false,
             enabled: chat_model_config !== null || code !== undefined,
-            scope: "global",
-            setup_required,
-            ...definition !== undefined && Personal.shown(definition)
+            scope: front?.scope ?? "global",
+            setup_required
           }
         }))
     })
 
     return {
       find,
+      known,
+      definitionOf,
+      /** An input that is not what the agent works on is refused before anything is stored. */
+      checked: Effect.fnUntraced(function*(owner: UserId, agent: Agent, input: JsonObject) {
+        const definition = definitionOf(agent)
+        if (definition === undefined) return
+        const problems = yield* catalog.problemsIn(owner, definition, input)
+        if (problems.length === 0) return
+        return yield* new Invalid({
+          code: "input_validation_failed",
+          detail: `The input is not what the agent '${definition.id}' works on.`,
+          errors: problems.map((message) => ({ path: "input", message }))
+        })
+      }),
       /** One that can be sent something here. */
       answering: Effect.fnUntraced(function*(owner: UserId, name: string) {
         const agent = yield* find(owner, name)
@@ -115,8 +139,7 @@ export const make = ({ name: channel }: Pick<Options, "name">) =>
         if (yield* personal.lacksSetup(owner, agent)) return yield* setupRequired(agent)
         return agent
       }),
-      list: (owner: UserId) =>
-        Effect.flatMap(Effect.zipRight(own.ensure(owner), published(owner)), (all) => infosOf(owner, all)),
+      list: (owner: UserId) => Effect.flatMap(known(owner), (all) => infosOf(owner, all)),
       get: (owner: UserId, name: string) =>
         Effect.flatMap(find(owner, name), (agent) => Effect.map(infosOf(owner, [agent]), ([info]) => info!)),
       noMemory: (owner: UserId, name: string) =>

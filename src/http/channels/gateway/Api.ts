@@ -5,6 +5,7 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
+import { JsonObject } from "../../../domain/Json.ts"
 import { Authentication } from "../../api/Authentication.ts"
 import { EventStream } from "../../api/EventStream.ts"
 import { IdempotencyHeaders } from "../../api/IdempotencyKey.ts"
@@ -43,6 +44,14 @@ class AgentsApi extends HttpApiGroup.make("agents")
   .add(
     HttpApiEndpoint.get("get")`/agents/${agent}`.addSuccess(Shapes.AgentInfo)
       .annotateContext(operation({ scope: "read", summary: "Read an agent", description: "By its id, or its name." }))
+  )
+  .add(
+    HttpApiEndpoint.get("document", "/openapi.json").addSuccess(JsonObject)
+      .annotateContext(operation({
+        scope: "read",
+        summary: "Read this document with a path of its own for each of your agents that has schemas",
+        description: "What such an agent takes as `input` and answers as `output` is in it, for generators of clients."
+      }))
   )
   .add(
     HttpApiEndpoint.get("setup")`/agents/${agent}/setup-schema`.addSuccess(Shapes.SetupSchema)
@@ -88,7 +97,8 @@ class RunsApi extends HttpApiGroup.make("runs")
         scope: "chat",
         summary: "Have an agent do something, once",
         description: "Answers when it is done; a run that fails is answered with 200 and its status. With `async` the "
-          + "answer is 202 when the execution is stored, and it goes on whatever happens to this server.",
+          + "answer is 202 when the execution is stored, and it goes on whatever happens to this server. The `input` is "
+          + "held against the agent's `input_schema`.",
         example: { message: "Hello!" }
       }))
   )
@@ -190,7 +200,12 @@ class CatalogApi extends HttpApiGroup.make("catalog")
   )
   .add(
     HttpApiEndpoint.get("skills", "/skills").addSuccess(Schema.Array(Shapes.SkillInfo))
-      .annotateContext(operation({ scope: "read", summary: "List the skills of your library" }))
+      .annotateContext(
+        operation({
+          scope: "read",
+          summary: "List skills: those of your library, and those of your agents' definitions"
+        })
+      )
   )
   .add(
     HttpApiEndpoint.get("skill")`/skills/${param("skill_id")}`.addSuccess(Shapes.SkillInfo)

@@ -111,7 +111,9 @@ export const make = (agents: Agents, options: Options) =>
 
     const invoke = Effect.fnUntraced(
       function*(owner: UserId, name: string, key: string | undefined, payload: InvokeRequest) {
-        const isQueued = payload.options?.async === true
+        const agent = yield* agents.answering(owner, name)
+        const front = agents.definitionOf(agent)?.front
+        const isQueued = payload.options?.async ?? front?.execution_mode === "async"
         if (payload.options?.stream === true) {
           return yield* wrongStreaming(
             isQueued
@@ -119,8 +121,9 @@ export const make = (agents: Agents, options: Options) =>
               : "An invocation is not streamed: use POST /agents/{id}/chat, or leave out stream."
           )
         }
-        const agent = yield* agents.answering(owner, name)
-        const output_schema = payload.options?.output_schema ?? undefined
+        yield* agents.checked(owner, agent, payload.input ?? {})
+        // What a call asks for stands above what the program and the agent's file say.
+        const output_schema = payload.options?.output_schema ?? front?.output_schema ?? undefined
         const request = `POST ${options.name}/agents/${agent.id}/invoke`
         const accepted = yield* accept({
           owner,
@@ -156,6 +159,8 @@ export const make = (agents: Agents, options: Options) =>
     const chat = Effect.fnUntraced(
       function*(owner: UserId, name: string, key: string | undefined, payload: ChatRequest) {
         const agent = yield* agents.answering(owner, name)
+        // In a conversation, what is missing may be asked for.
+        if (payload.input != null) yield* agents.checked(owner, agent, payload.input)
         const session = payload.session_id == null ? undefined : yield* sessionOf(owner, agent, payload.session_id)
         const accepted = yield* accept({
           owner,

@@ -2,13 +2,11 @@
 import { Effect } from "effect"
 import type { Agent } from "../../../domain/Agent.ts"
 import { hidden, sensitiveIn } from "../../../domain/AgentConfig.ts"
-import type { AgentDefinition } from "../../../domain/Definition.ts"
 import { Malformed, NotFound } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
 import { AgentConfigs } from "../../../services/AgentConfigs.ts"
 import { Catalog } from "../../../services/Catalog.ts"
-import type { AgentInfo } from "./Shapes.ts"
 
 const notPersonal = ({ data }: Agent) =>
   new Malformed({
@@ -21,20 +19,6 @@ const noConfig = ({ data }: Agent) =>
     code: "config_not_found",
     detail: `You have no configuration of the agent '${data.name}'.`
   })
-
-/** What a definition says of an agent that other records do not say. */
-export const shown = ({ front, id, layers }: AgentDefinition): Partial<AgentInfo> => ({
-  display_name: front.display_name ?? id,
-  tags: front.tags,
-  version: front.version === null ? null : String(front.version),
-  skills: front.skills,
-  execution_mode: front.execution_mode,
-  input_schema: front.input_schema,
-  output_schema: front.output_schema,
-  retrievers: front.retrievers,
-  context_file_count: layers.reference.length,
-  scope: front.scope
-})
 
 export const make = Effect.gen(function*() {
   const catalog = yield* Catalog
@@ -50,7 +34,6 @@ export const make = Effect.gen(function*() {
   }
 
   return {
-    definitionOf,
     lacksSetup: (owner: UserId, agent: Agent) => {
       const personal = personalOf(agent)
       return personal === undefined

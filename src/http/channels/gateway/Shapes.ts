@@ -164,7 +164,8 @@ export const ConversationMessage = Schema.Struct({
 export const ToolInfo = Schema.Struct({
   name: Schema.String,
   description: Schema.String,
-  source: Schema.Literal("code", "client"),
+  /** Of the server's code, of the operator's files, or run by a client. */
+  source: Schema.Literal("code", "file", "client"),
   parameters: JsonObject
 }).annotations({ identifier: "ToolInfo" })
 
@@ -286,6 +287,14 @@ export const Configured = Schema.Struct({
   agent_id: Schema.String,
   setup_completed: Schema.Boolean
 }).annotations({ identifier: "GatewayConfigured" })
+
+export const Reloaded = Schema.Struct({
+  status: Schema.Literal("ok"),
+  agents: Schema.Int,
+  tools: Schema.Int,
+  skills: Schema.Int,
+  message: Schema.String
+}).annotations({ identifier: "GatewayReloaded" })
 
 export const SetupSchema = Schema.Struct({
   agent_id: Schema.String,
