@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Agent } from "../../src/domain/Agent.ts"
-import type { RunId } from "../../src/domain/Ids.ts"
+import { RunId } from "../../src/domain/Ids.ts"
 import type { Catalog } from "../../src/services/Catalog.ts"
 
 /** A catalog, and ways to change what it reads. */
@@ -66,7 +66,7 @@ export const contract = (name: string, subject: Effect.Effect<Subject>) => {
       yield* write("ada", "You are Ada.")
       yield* catalog.reload
       const now = (millis: number) => () => ({ book: catalog.book(), data: {} as Agent["data"], millis })
-      const [run, other] = ["run", "other"] as ReadonlyArray<RunId>
+      const [run, other] = ["run", "other"].map((id) => RunId.make(id))
       const first = catalog.begun(run!, now(1))
       catalog.begun(other!, now(1))
       for (let i = 0; i < 8; i++) {
