@@ -13,7 +13,9 @@ import { Layer } from "effect"
 import type { CardChoice } from "../../domain/Channel.ts"
 import type { AgentEvent } from "../../domain/Event.ts"
 import type { A2aPushes } from "../../services/A2aPushes.ts"
+import type { AgentConfigs } from "../../services/AgentConfigs.ts"
 import type { Auth } from "../../services/Auth.ts"
+import type { Catalog } from "../../services/Catalog.ts"
 import type { DirectCalls } from "../../services/DirectCalls.ts"
 import type { Idempotency } from "../../services/Idempotency.ts"
 import type { Ledger } from "../../services/Ledger.ts"
@@ -42,8 +44,10 @@ import { layerAround, type Let } from "./Hooks.ts"
 /** What a channel's handlers may ask for. */
 export type Services =
   | A2aPushes
+  | AgentConfigs
   | Auth
   | Authentication
+  | Catalog
   | DirectCalls
   | Idempotency
   | Ledger
@@ -164,7 +168,7 @@ export interface Definition<Id extends string, Groups extends HttpApiGroup.HttpA
   readonly options: Let
 }
 
-interface Operation {
+export interface Operation {
   readonly responses: Readonly<Record<string, object>>
 }
 
@@ -174,10 +178,10 @@ interface Document {
 }
 
 /** The derived document with the protocol's own errors in the place of ours. */
-const documented = (
+export const documented = (
   document: OpenApi.OpenAPISpec,
   { mediaType = "application/json", schema, statusOf }: Definition<string, never, never>["errors"]
-) => {
+): Document => {
   const { components, paths, ...rest } = document as unknown as Document
   const content = { [mediaType]: { schema: { $ref: "#/components/schemas/ChannelError" } } }
   const operation = (given: Operation) => ({
