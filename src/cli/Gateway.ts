@@ -1,7 +1,7 @@
 /** Where the Agent Gateway's API is at a server: its operator chooses the path, and whether it is served at all. */
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { Effect, Option, Schema } from "effect"
-import type { Connection } from "../http/client/Connection.ts"
+import type { Connection } from "./client/Connection.ts"
 import { failed } from "./Failed.ts"
 
 const usual = "/v1"
