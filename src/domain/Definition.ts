@@ -178,19 +178,41 @@ export const ToolFrontMatter = Schema.Struct({
 }).annotations({ parseOptions: { onExcessProperty: "error" } })
 export type ToolFrontMatter = typeof ToolFrontMatter.Type
 
+/** Most tools that a step calls at the same time. */
+const maxParallel = 10
+
+/** A tool of the folder, of the server or of an MCP server, or a skill with steps. */
+const StepTool = Schema.String.pipe(
+  Schema.pattern(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/, { message: () => "Expected the name of a tool" })
+)
+
 const SkillStep = Schema.Struct({
   name: DefinitionId,
-  tool: Schema.optionalWith(DefinitionId, { exact: true }),
-  tools: Schema.optionalWith(ids, { exact: true }),
+  tool: Schema.optionalWith(StepTool, { exact: true }),
+  /** Called at the same time; a name alone is given the step's input. */
+  tools: Schema.optionalWith(
+    Schema.Array(
+      Schema.Union(StepTool, Schema.Struct({ tool: StepTool, input: withDefault(JsonObject, {}) }))
+    ).pipe(Schema.minItems(1), Schema.maxItems(maxParallel)),
+    { exact: true }
+  ),
   prompt: Schema.optionalWith(filled(maxMessage), { exact: true }),
+  /** Values, and references to the workflow's input and to what steps before have brought. */
   input: withDefault(JsonObject, {}),
-  system_prompt: nullable(filled(maxMessage))
-}).pipe(
-  Schema.filter(({ prompt, tool, tools }) =>
-    [prompt, tool, tools].filter((what) => what !== undefined).length === 1 ||
-    "Expected exactly one of tool, tools and prompt"
+  system_prompt: nullable(filled(maxMessage)),
+  /** The answer to the prompt is JSON of this schema. */
+  output_schema: nullable(OutputSchema),
+  /** With `continue` a failure is what the step has brought. */
+  on_error: withDefault(Schema.Literal("stop", "continue"), "stop")
+}).annotations({ parseOptions: { onExcessProperty: "error" } }).pipe(
+  Schema.filter(({ output_schema, prompt, system_prompt, tool, tools }) =>
+    [prompt, tool, tools].filter((what) => what !== undefined).length !== 1
+      ? "Expected exactly one of tool, tools and prompt"
+      : prompt !== undefined || (output_schema === null && system_prompt === null) ||
+        "Expected system_prompt and output_schema beside a prompt only"
   )
 )
+export type SkillStep = typeof SkillStep.Type
 
 /** The front matter of `SKILL.md`. Fields that are not known here are left alone: skills come from elsewhere too. */
 export const SkillFrontMatter = Schema.Struct({
@@ -200,7 +222,12 @@ export const SkillFrontMatter = Schema.Struct({
     Schema.filter((description) => !isBlank(description) || "Expected a text: an agent finds the skill by it")
   ),
   tools: withDefault(ids, []),
-  steps: withDefault(Schema.Array(SkillStep).pipe(Schema.maxItems(maxNames)), [])
+  /** With steps the skill is a workflow, which agents call as a tool of the skill's name. */
+  steps: withDefault(Schema.Array(SkillStep).pipe(Schema.maxItems(maxNames)), []),
+  /** What the workflow is given; without it whatever its steps refer to. */
+  input_schema: nullable(OutputSchema),
+  /** How long the workflow may work at one go; the time in which it waits for a person does not count. */
+  timeout_seconds: withDefault(Schema.Number.pipe(Schema.between(1, 3_600)), 300)
 })
 export type SkillFrontMatter = typeof SkillFrontMatter.Type
 
@@ -232,6 +259,8 @@ export interface AgentDefinition {
     readonly shared: ReadonlyArray<string>
     readonly own: ReadonlyArray<string>
     readonly reference: ReadonlyArray<{ readonly name: string; readonly text: string }>
+    /** What it remembers, of everything and of single tenants. */
+    readonly memory: { readonly all: string; readonly of: ReadonlyMap<string, string> }
   }
 }
 
@@ -241,6 +270,8 @@ export interface SkillDefinition {
   readonly front: SkillFrontMatter
   /** What stands below the front matter. */
   readonly body: string
+  /** Where each step stands in the file: line and column. */
+  readonly places: ReadonlyArray<readonly [number, number]>
 }
 
 export const modelOf = ({ model }: AgentFrontMatter): typeof ModelChoice.Type | null =>

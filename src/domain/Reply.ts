@@ -200,8 +200,8 @@ export const closeOpen = (reply: Reply): ReadonlyArray<EventDraft> =>
     ]
 
 /** Gives each of these calls an interrupted result that says why; a result that has begun is completed. */
-const interrupted = (
-  { message }: Reply,
+export const interrupted = (
+  { message }: Pick<Reply, "message">,
   calls: ReadonlyArray<ToolCallBlock>,
   why: (call: ToolCallBlock, begun: ToolResultBlock | undefined) => string
 ): ReadonlyArray<EventDraft> => {
@@ -214,7 +214,7 @@ const interrupted = (
     return [
       ...(result !== undefined
         ? []
-        : [{ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name, ...executedBy(call) } as const]),
+        : [{ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name, ...markOf(call) } as const]),
       // A crash may have come between these events: what was said then is not said again.
       ...(result !== undefined && textOf(result.output).endsWith(delta)
         ? []
@@ -224,7 +224,11 @@ const interrupted = (
   })
 }
 
-const executedBy = (call: ToolCallBlock) => isProviders(call) ? { provider_executed: true } : {}
+/** Whose call a result answers, where it is not one that the model has made for the server. */
+export const markOf = (call: ToolCallBlock) => ({
+  ...(isProviders(call) && { provider_executed: true }),
+  ...(call.parent_tool_call_id !== undefined && { parent_tool_call_id: call.parent_tool_call_id })
+})
 
 /** Gives every call without a finished result an interrupted one, with words for one that had not begun to run. */
 export const interruptCalls = (reply: Reply, notRun: string): ReadonlyArray<EventDraft> =>

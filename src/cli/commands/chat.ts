@@ -14,7 +14,7 @@ import { dim, Screen } from "../Screen.ts"
 
 /** The agent that is used when none is named. */
 const defaultAgent = "assistant"
-const defaultModel = "demo:demo-chat"
+export const defaultModel = "demo:demo-chat"
 
 const options = {
   agent: optionalText("agent", "ID|NAME", `The agent (default: ${defaultAgent}, made when there is none)`),
@@ -57,7 +57,7 @@ const agentWithId = ({ api }: Connection, id: string) =>
       ))
     : Effect.succeedNone
 
-const findAgent = Effect.fnUntraced(function*(connected: Connection, wanted: Option.Option<string>) {
+export const findAgent = Effect.fnUntraced(function*(connected: Connection, wanted: Option.Option<string>) {
   if (Option.isSome(wanted)) {
     const byId = yield* agentWithId(connected, wanted.value)
     const found = Option.isSome(byId) ? byId : yield* agentNamed(connected, wanted.value)

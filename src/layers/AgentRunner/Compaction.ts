@@ -74,6 +74,9 @@ export const messagesFor = ({ context }: ReplyRequest, { compaction }: Given, re
   return messages.at(-1)?.content.length === 0 ? messages.slice(0, -1) : messages
 }
 
+/** What a model is told of a tool. */
+const specOf = ({ description, name, parameters }: ToolSpec): ToolSpec => ({ name, description, parameters })
+
 export const make = Effect.gen(function*() {
   const models = yield* Models
   const hookedModel = yield* HookedModel.make
@@ -267,7 +270,7 @@ export const make = Effect.gen(function*() {
       const size = yield* sizeFor(request, given)
       const trigger = trigger_ratio * size
       // Most agents have few tools: they are counted only where they can matter.
-      if (text >= trigger / 2) given.tools ??= tokensOf(JSON.stringify(tools).length)
+      if (text >= trigger / 2) given.tools ??= tokensOf(JSON.stringify(tools.map(specOf)).length)
       const before = text + (given.tools ?? 0)
       if (before < trigger && messages.length < most) return
       const plan = planFor(request, out, given, reserve_ratio * size, size)

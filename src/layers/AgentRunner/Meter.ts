@@ -31,7 +31,7 @@ export interface Options {
   readonly reply_id: MessageId
   readonly clock: Clock.Clock
   /** What the calls are for, when they are not the reply's own. */
-  readonly purpose?: "compaction"
+  readonly purpose?: "compaction" | "workflow"
 }
 
 export const make = ({ clock, out, purpose, reply_id }: Options) => {

@@ -1,5 +1,6 @@
 /** A toolbox, and beside its tools those that the operator has defined, for the agents whose definitions or skills name them. */
 import { Cause, type Context, Duration, Effect, Exit, Layer, Stream } from "effect"
+import { type Offered, stepToolsOf, workflowsOf } from "../../domain/AgentWorkflows.ts"
 import { isObject } from "../../domain/JsonSchema.ts"
 import { argumentsIn } from "../../domain/permission/Arguments.ts"
 import type { Settings } from "../../domain/Settings.ts"
@@ -32,6 +33,17 @@ const specOf = ({ front: { description, idempotent }, id, parameters }: ToolDefi
   idempotent
 })
 
+/** What a workflow does to the world is decided for each of its steps. */
+const toolOf = ({ description, workflow }: Offered): Tool => ({
+  name: workflow.id,
+  description,
+  parameters: workflow.input,
+  effect: "none",
+  idempotent: true,
+  background: false,
+  workflow
+})
+
 /** What is wrong with the arguments, in a line; undefined when nothing is. */
 const problemIn = (tool: ToolDefinition, args: unknown) =>
   Effect.map(Effect.promise(() => import("@cfworker/json-schema")), ({ Validator }) => {
@@ -45,17 +57,27 @@ const make = (
   workspaces: Context.Tag.Service<Workspace>,
   threads: HandlerThread.HandlerThreads
 ) => {
-  const toolsOf = ({ agent }: ToolCaller): ReadonlyArray<ToolDefinition> => {
+  const toolsOf = ({ agent, step }: ToolCaller): ReadonlyArray<ToolDefinition> => {
     const { definition } = agent.data
     if (definition === undefined) return []
     const book = catalog.bookOf(agent)
-    const front = book.agents.get(definition)?.front
-    if (front === undefined || book.tools.size === 0) return []
-    const named = new Set(front.skills.flatMap((name) => book.skills.get(name)?.front.tools ?? []))
+    const defined = book.agents.get(definition)
+    if (defined === undefined || book.tools.size === 0) return []
+    const { front } = defined
+    const named = new Set([
+      ...front.skills.flatMap((name) => book.skills.get(name)?.front.tools ?? []),
+      ...(step === true ? stepToolsOf(book, defined) : [])
+    ])
     return [...book.tools.values()].filter(({ front: { permissions: { allowed_agents } }, id }) =>
       (named.has(id) || front.tools === "all" || (typeof front.tools !== "string" && front.tools.includes(id))) &&
       (allowed_agents.length === 0 || allowed_agents.some((name) => name === definition)) && !own.knows(id)
     )
+  }
+
+  const workflowTools = ({ agent }: ToolCaller): ReadonlyArray<Tool> => {
+    const book = catalog.bookOf(agent)
+    const defined = agent.data.definition === undefined ? undefined : book.agents.get(agent.data.definition)
+    return defined === undefined ? [] : workflowsOf(book, defined).map(toolOf)
   }
 
   const find = (caller: ToolCaller, name: string) => toolsOf(caller).find(({ id }) => id === name)
@@ -138,8 +160,8 @@ const make = (
     ...own,
     list: (caller) =>
       Effect.map(own.list(caller), (tools) => {
-        const defined = toolsOf(caller)
-        return defined.length === 0 ? tools : [...tools, ...defined.map(specOf)]
+        const defined = [...toolsOf(caller).map(specOf), ...workflowTools(caller)]
+        return defined.length === 0 ? tools : [...tools, ...defined]
       }),
     // The operator vouches for it, unless the definition wants somebody to be asked.
     effectOf: (caller, call) =>
