@@ -26,13 +26,18 @@ export const pack = async (folder: string) => {
   return join(folder, (await readdir(folder)).find((file) => file.endsWith(".tgz"))!)
 }
 
+/** What the scripts of a project run. */
+const programs = { tsc: "typescript/bin/tsc", tsx: "tsx/dist/cli.mjs" }
+
 /** Installs what was packed; the packages that it needs are those of the repository. */
 export const install = async (packed: string, project: string) => {
   const modules = join(project, "node_modules")
   await mkdir(join(modules, "stoa"), { recursive: true })
   await must(project, "tar", "-xzf", packed, "-C", join(modules, "stoa"), "--strip-components=1")
-  const names = (await readdir(join(root, "node_modules"))).filter((name) =>
-    name === ".bin" || !name.startsWith(".") && name !== "stoa"
-  )
+  const names = (await readdir(join(root, "node_modules"))).filter((name) => !name.startsWith(".") && name !== "stoa")
   await Promise.all(names.map((name) => symlink(join(root, "node_modules", name), join(modules, name))))
+  await mkdir(join(modules, ".bin"))
+  await Promise.all(
+    Object.entries(programs).map(([name, file]) => symlink(join(modules, file), join(modules, ".bin", name)))
+  )
 }
