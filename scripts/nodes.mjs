@@ -11,8 +11,8 @@ import { piped, root, run, say, seconds, stop } from "./run.mjs"
 const given = process.argv.slice(2)
 const majors = given.length > 0 ? given : ["20", "22", "24"]
 
-/** Milliseconds that a server has to listen, and that it has to end in order. */
-const startTime = 120_000
+/** Milliseconds that a server has to listen, and that it has to end in order, also on a machine with other work. */
+const startTime = 400_000
 
 const work = mkdtempSync(join(tmpdir(), "stoa-nodes-"))
 const project = join(work, "demo")
@@ -33,7 +33,7 @@ const npmInstall = (cwd, ...words) =>
     ...words
   ])
 
-/** A server of the project, once it listens; `stop` answers its exit code. */
+/** A server of the project, once it listens; `end` answers its exit code. */
 const serve = (env) =>
   new Promise((done, fail) => {
     const child = spawn("node", ["--import", "tsx", "app.ts", "serve", "--port", "0"], {
@@ -46,7 +46,7 @@ const serve = (env) =>
     const timer = setTimeout(() => child.kill("SIGKILL"), startTime)
     ended.then(() => {
       clearTimeout(timer)
-      fail(new Error(`The server ended:\n${output}`))
+      fail(new Error(`The server ended, or did not listen in time:\n${output}`))
     })
     const hear = (chunk) => {
       output += chunk
@@ -55,7 +55,7 @@ const serve = (env) =>
       clearTimeout(timer)
       done({
         url,
-        stop: () => {
+        end: () => {
           child.kill("SIGTERM")
           const late = setTimeout(() => child.kill("SIGKILL"), startTime)
           return ended.finally(() => clearTimeout(late))
@@ -70,12 +70,12 @@ const serve = (env) =>
 const use = async (env) => {
   await must("npm run check", project, "npm", ["run", "check"], env)
   await must("npm test", project, "npm", ["test"], env)
-  const { stop, url } = await serve(env)
+  const { end, url } = await serve(env)
   let said
   try {
     said = await must("chat", project, "npm", ["run", "chat", "--", "helper", "hello there", "--url", url], env)
   } finally {
-    const code = await stop()
+    const code = await end()
     if (code !== 0) say(`The server ended with ${code}.`)
   }
   if (!said.includes("hello there")) throw new Error(`The agent said something else:\n${said}`)

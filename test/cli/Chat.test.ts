@@ -246,6 +246,7 @@ describe("chat with an agent that the first word names", () => {
       if (line === "GET /agent?limit=1000") return json(Records.page("agents", [...agents]))
       if (line.startsWith("GET /sessions?agent_id=")) return json(Records.page("sessions", []))
       if (line === "POST /sessions") return json({ session_id: "s1" }, 201)
+      if (line === "GET /credential?limit=1000") return json(Records.page("credentials", [Records.credential("c1")]))
       return line === "GET /sessions/s1" ? json(Records.session("s1")) : undefined
     })
 
