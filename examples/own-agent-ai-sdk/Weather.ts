@@ -4,7 +4,8 @@
  */
 import { type ModelMessage, stepCountIs, tool, ToolLoopAgent } from "ai"
 import { z } from "zod"
-import { type Message, textOf } from "../../src/domain/Message.ts"
+import type { Message } from "../../src/domain/Message.ts"
+import { textOf } from "../../src/domain/MessageText.ts"
 import * as Agent from "../../src/layers/OwnAgents/Agent.ts"
 import { model } from "./Model.ts"
 

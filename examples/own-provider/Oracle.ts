@@ -3,7 +3,7 @@
  * `POST <base_url>/answers` and answers with plain text, as it thinks of it.
  */
 import { Effect, Schema } from "effect"
-import { textOf } from "../../src/domain/Message.ts"
+import { textOf } from "../../src/domain/MessageText.ts"
 import { failureOf } from "../../src/layers/Models/aisdk/Failure.ts"
 import * as Fields from "../../src/layers/Models/families/Fields.ts"
 import * as Provider from "../../src/layers/Models/Provider.ts"

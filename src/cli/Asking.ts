@@ -3,7 +3,7 @@ import { Effect, Either, Option } from "effect"
 import type { AnswerInput, ConfirmInput } from "../domain/Chat.ts"
 import type { MessageId } from "../domain/Ids.ts"
 import type { Message, ToolCallBlock } from "../domain/Message.ts"
-import { awaited } from "../domain/Reply.ts"
+import { awaited } from "../domain/OpenCalls.ts"
 import type { Run } from "../domain/Run.ts"
 import { dim, harmless, Screen } from "./Screen.ts"
 

@@ -82,6 +82,7 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   drain_seconds: numberOf,
   run_seconds: numberOf,
   tool_seconds: numberOf,
+  handler_threads: numberOf,
   background_seconds: numberOf,
   task_seconds: numberOf,
   model_first_byte_seconds: numberOf,

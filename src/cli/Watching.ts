@@ -2,7 +2,7 @@
 import { Options } from "@effect/cli"
 import { Effect, Option } from "effect"
 import type { AgentEvent } from "../domain/Event.ts"
-import { textOf } from "../domain/Message.ts"
+import { textOf } from "../domain/MessageText.ts"
 import { follow } from "../http/client/Follow.ts"
 import { lostNotice, teller } from "./Chat.ts"
 import type { Connection } from "./Connection.ts"

@@ -4,7 +4,8 @@
  */
 import { Schema } from "effect"
 import { AgentId, type BlockId, RunId, SessionId, TaskId, Timestamp, ToolCallId, UserId } from "./Ids.ts"
-import { DataBlock, type HintBlock, TextBlock, textOf } from "./Message.ts"
+import { DataBlock, type HintBlock, TextBlock } from "./Message.ts"
+import { textOf } from "./MessageText.ts"
 
 /** Most characters that a task may say after it has begun. */
 export const maxTaskOutput = 100_000

@@ -6,15 +6,8 @@
 import { taskIdIn } from "./BackgroundTask.ts"
 import type { AgentEvent } from "./Event.ts"
 import type { BlockId, MessageId, SessionId, UserId } from "./Ids.ts"
-import {
-  type ContentBlock,
-  type DataBlock,
-  type HintBlock,
-  type Message,
-  type TextBlock,
-  textOf,
-  type ToolResultBlock
-} from "./Message.ts"
+import type { ContentBlock, DataBlock, HintBlock, Message, TextBlock, ToolResultBlock } from "./Message.ts"
+import { isOfStep, textOf } from "./MessageText.ts"
 import { charactersWithin } from "./Tokens.ts"
 
 /** Messages that a room keeps for the model at most. */
@@ -177,7 +170,9 @@ const restOf = (message: Message, blocks: number): Message => {
 export const roundsIn = (blocks: ReadonlyArray<ContentBlock>): number => {
   let rounds = 0
   let called = false
-  for (const { type } of blocks) {
+  for (const block of blocks) {
+    const { type } = block
+    if (isOfStep(block)) continue
     if (type === "tool_call") called = true
     else if (type === "tool_result" && called) {
       called = false
@@ -197,12 +192,25 @@ export const keptOf = (messages: ReadonlyArray<Message>, compaction: Compacted |
   return kept.map((message) => message.id === up_to ? restOf(message, blocks) : message)
 }
 
+const stepless = new WeakMap<Message, Message>()
+
+/** A message without what the steps of workflows did: the model is given what the workflows brought. */
+const withoutSteps = (message: Message): Message => {
+  const known = stepless.get(message)
+  if (known !== undefined) return known
+  const made = message.content.some(isOfStep)
+    ? { ...message, content: message.content.filter((block) => !isOfStep(block)) }
+    : message
+  stepless.set(message, made)
+  return made
+}
+
 /** What a model is given of these messages. Empty ones say nothing, and stay out of a reply that has just begun. */
 export const contextOf = (
   messages: ReadonlyArray<Message>,
   compaction: Compacted | undefined
 ): ReadonlyArray<Message> => {
-  const kept = keptOf(messages, compaction).map(shownMessage)
+  const kept = keptOf(messages, compaction).map((message) => withoutSteps(shownMessage(message)))
   return compaction === undefined ? kept : [summaryOf(compaction), ...kept]
 }
 

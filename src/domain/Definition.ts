@@ -143,6 +143,14 @@ const ToolParameter = Schema.Struct({
 
 const parameterName = Schema.String.pipe(Schema.pattern(/^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$/))
 
+/** A variable of the server's environment. The server's own stay its own: they hold its secrets. */
+const VariableName = Schema.String.pipe(
+  Schema.pattern(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, {
+    message: () => "Expected the name of a variable: letters, digits and underscores, no digit first"
+  }),
+  Schema.filter((name) => !/^STOA_/i.test(name) || "Expected another variable: those of STOA_ are the server's own")
+)
+
 /** The front matter of `TOOL.md`. */
 export const ToolFrontMatter = Schema.Struct({
   name: nullable(DefinitionId),
@@ -163,24 +171,48 @@ export const ToolFrontMatter = Schema.Struct({
   /** Running it twice does no harm: after a crash it is run again. */
   idempotent: withDefault(Schema.Boolean, false),
   timeout_seconds: withDefault(Schema.Number.pipe(Schema.between(0.1, 3_600)), 30),
+  /** Variables of the environment that the handler may read, beside a few harmless ones. */
+  env: withDefault(Schema.Array(VariableName).pipe(Schema.maxItems(maxNames)), []),
   /** A shell command that runs in the agent's workspace; without it the folder has a handler. */
   command: nullable(filled(16 * 1024))
 }).annotations({ parseOptions: { onExcessProperty: "error" } })
 export type ToolFrontMatter = typeof ToolFrontMatter.Type
 
+/** Most tools that a step calls at the same time. */
+const maxParallel = 10
+
+/** A tool of the folder, of the server or of an MCP server, or a skill with steps. */
+const StepTool = Schema.String.pipe(
+  Schema.pattern(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/, { message: () => "Expected the name of a tool" })
+)
+
 const SkillStep = Schema.Struct({
   name: DefinitionId,
-  tool: Schema.optionalWith(DefinitionId, { exact: true }),
-  tools: Schema.optionalWith(ids, { exact: true }),
+  tool: Schema.optionalWith(StepTool, { exact: true }),
+  /** Called at the same time; a name alone is given the step's input. */
+  tools: Schema.optionalWith(
+    Schema.Array(
+      Schema.Union(StepTool, Schema.Struct({ tool: StepTool, input: withDefault(JsonObject, {}) }))
+    ).pipe(Schema.minItems(1), Schema.maxItems(maxParallel)),
+    { exact: true }
+  ),
   prompt: Schema.optionalWith(filled(maxMessage), { exact: true }),
+  /** Values, and references to the workflow's input and to what steps before have brought. */
   input: withDefault(JsonObject, {}),
-  system_prompt: nullable(filled(maxMessage))
-}).pipe(
-  Schema.filter(({ prompt, tool, tools }) =>
-    [prompt, tool, tools].filter((what) => what !== undefined).length === 1 ||
-    "Expected exactly one of tool, tools and prompt"
+  system_prompt: nullable(filled(maxMessage)),
+  /** The answer to the prompt is JSON of this schema. */
+  output_schema: nullable(OutputSchema),
+  /** With `continue` a failure is what the step has brought. */
+  on_error: withDefault(Schema.Literal("stop", "continue"), "stop")
+}).annotations({ parseOptions: { onExcessProperty: "error" } }).pipe(
+  Schema.filter(({ output_schema, prompt, system_prompt, tool, tools }) =>
+    [prompt, tool, tools].filter((what) => what !== undefined).length !== 1
+      ? "Expected exactly one of tool, tools and prompt"
+      : prompt !== undefined || (output_schema === null && system_prompt === null) ||
+        "Expected system_prompt and output_schema beside a prompt only"
   )
 )
+export type SkillStep = typeof SkillStep.Type
 
 /** The front matter of `SKILL.md`. Fields that are not known here are left alone: skills come from elsewhere too. */
 export const SkillFrontMatter = Schema.Struct({
@@ -190,7 +222,12 @@ export const SkillFrontMatter = Schema.Struct({
     Schema.filter((description) => !isBlank(description) || "Expected a text: an agent finds the skill by it")
   ),
   tools: withDefault(ids, []),
-  steps: withDefault(Schema.Array(SkillStep).pipe(Schema.maxItems(maxNames)), [])
+  /** With steps the skill is a workflow, which agents call as a tool of the skill's name. */
+  steps: withDefault(Schema.Array(SkillStep).pipe(Schema.maxItems(maxNames)), []),
+  /** What the workflow is given; without it whatever its steps refer to. */
+  input_schema: nullable(OutputSchema),
+  /** How long the workflow may work at one go; the time in which it waits for a person does not count. */
+  timeout_seconds: withDefault(Schema.Number.pipe(Schema.between(1, 3_600)), 300)
 })
 export type SkillFrontMatter = typeof SkillFrontMatter.Type
 
@@ -222,6 +259,8 @@ export interface AgentDefinition {
     readonly shared: ReadonlyArray<string>
     readonly own: ReadonlyArray<string>
     readonly reference: ReadonlyArray<{ readonly name: string; readonly text: string }>
+    /** What it remembers, of everything and of single tenants. */
+    readonly memory: { readonly all: string; readonly of: ReadonlyMap<string, string> }
   }
 }
 
@@ -231,6 +270,8 @@ export interface SkillDefinition {
   readonly front: SkillFrontMatter
   /** What stands below the front matter. */
   readonly body: string
+  /** Where each step stands in the file: line and column. */
+  readonly places: ReadonlyArray<readonly [number, number]>
 }
 
 export const modelOf = ({ model }: AgentFrontMatter): typeof ModelChoice.Type | null =>

@@ -7,7 +7,7 @@
 import { Schema } from "effect"
 import { Custom } from "./CustomEvents.ts"
 import { block, call, event, reply, run } from "./EventBase.ts"
-import { BlockId, CredentialId, type RunId } from "./Ids.ts"
+import { BlockId, CredentialId, ToolCallId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 import { Annotations, FinishedReason, HintBlock, ToolCallBlock, ToolResultBlock, ToolResultState } from "./Message.ts"
 import { PermissionRule } from "./Permission.ts"
@@ -18,6 +18,8 @@ import { Usage } from "./Usage.ts"
 const stop = { stop_reason: Schema.optional(StopReason), stop_details: Schema.optional(StopDetails) }
 /** The provider itself runs the tool, as part of the model's answer. */
 const executed = { provider_executed: Schema.optional(Schema.Boolean) }
+/** The call is a step of the workflow that this call began. */
+const within = { parent_tool_call_id: Schema.optional(ToolCallId) }
 
 export const ReplyStart = event("REPLY_START", {
   ...run,
@@ -41,8 +43,8 @@ export const ModelCallStart = event("MODEL_CALL_START", {
   model_name: Schema.String,
   provider: Schema.optional(Schema.String),
   credential_id: Schema.optional(CredentialId),
-  /** The call makes a summary of the context: nothing of its answer comes into the reply, and it counts as no round. */
-  purpose: Schema.optional(Schema.Literal("compaction"))
+  /** The call makes a summary of the context, or is a step of a workflow: it counts as no round, and the model is shown nothing of it. */
+  purpose: Schema.optional(Schema.Literal("compaction", "workflow"))
 })
 /** `stop_reason` tells why the model stopped. */
 export const ModelCallEnd = event("MODEL_CALL_END", {
@@ -78,12 +80,24 @@ export const DataBlockDelta = event("DATA_BLOCK_DELTA", {
 })
 export const DataBlockEnd = event("DATA_BLOCK_END", { ...block, provider_metadata: Schema.optional(JsonObject) })
 
-export const ToolCallStart = event("TOOL_CALL_START", { ...call, tool_call_name: Schema.String, ...executed })
+export const ToolCallStart = event("TOOL_CALL_START", {
+  ...call,
+  tool_call_name: Schema.String,
+  ...executed,
+  ...within,
+  /** The name of the step. */
+  step: Schema.optional(Schema.String)
+})
 /** A fragment of the arguments' JSON text. */
 export const ToolCallDelta = event("TOOL_CALL_DELTA", { ...call, delta: Schema.String })
 export const ToolCallEnd = event("TOOL_CALL_END", { ...call, provider_metadata: Schema.optional(JsonObject) })
 
-export const ToolResultStart = event("TOOL_RESULT_START", { ...call, tool_call_name: Schema.String, ...executed })
+export const ToolResultStart = event("TOOL_RESULT_START", {
+  ...call,
+  tool_call_name: Schema.String,
+  ...executed,
+  ...within
+})
 export const ToolResultTextDelta = event("TOOL_RESULT_TEXT_DELTA", { ...call, delta: Schema.String })
 /** Carries either `data` or `url`. */
 export const ToolResultDataDelta = event("TOOL_RESULT_DATA_DELTA", {
@@ -157,20 +171,6 @@ export type AgentEvent = typeof AgentEvent.Type
 type Distribute<E> = E extends unknown ? Omit<E, "id" | "created_at"> : never
 /** An event before it gets its id and time. */
 export type EventDraft = Distribute<AgentEvent>
-
-/** The run that an event names. Most name none: a session has one run at a time. */
-export const runOf = (event: AgentEvent): RunId | undefined => {
-  if ("run_id" in event) return event.run_id
-  // A newer version may have written a value of any kind.
-  if (event.type !== "CUSTOM" || typeof event.value !== "object" || event.value === null) return undefined
-  return "run_id" in event.value ? event.value.run_id : undefined
-}
-
-/** After this event a stream of one run has ended properly. */
-export const endsStream = (
-  event: AgentEvent
-): event is Extract<AgentEvent, { readonly type: "REPLY_END" } | { readonly name: "run_parked" }> =>
-  event.type === "REPLY_END" || (event.type === "CUSTOM" && event.name === "run_parked")
 
 type KindOf<E> = E extends { readonly type: "CUSTOM"; readonly name: infer Name extends string } ? `CUSTOM ${Name}`
   : E extends { readonly type: infer Type extends string } ? Type

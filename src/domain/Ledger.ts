@@ -4,7 +4,8 @@ import type { AgentEvent } from "./Event.ts"
 import { AgentId, CredentialId, RunId, SessionId, Timestamp, UserId } from "./Ids.ts"
 import { type Prices, pricesFor } from "./Model.ts"
 import type { Run } from "./Run.ts"
-import { addUsage, countOf, type Usage } from "./Usage.ts"
+import { countOf, type Usage } from "./Usage.ts"
+import { addUsage } from "./UsageSum.ts"
 
 const Count = Schema.NonNegativeInt
 

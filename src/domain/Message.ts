@@ -82,6 +82,10 @@ export const ToolCallBlock = Schema.Struct({
   suggested_rules: Schema.optionalWith(Schema.Array(PermissionRule), { default: () => [] }),
   /** The provider itself runs the tool, as part of the model's answer. */
   provider_executed: Schema.optional(Schema.Boolean),
+  /** A step of the workflow that this call began. The model has not made it, and is not shown it. */
+  parent_tool_call_id: Schema.optional(ToolCallId),
+  /** The name of the step. */
+  step: Schema.optional(Schema.String),
   provider_metadata
 }).annotations({ identifier: "ToolCallBlock" })
 export type ToolCallBlock = typeof ToolCallBlock.Type
@@ -108,6 +112,8 @@ export const ToolResultBlock = Schema.Struct({
   state: ToolResultState,
   /** Its call was run by the provider. */
   provider_executed: Schema.optional(Schema.Boolean),
+  /** Its call is a step of a workflow. */
+  parent_tool_call_id: Schema.optional(ToolCallId),
   offloaded: Schema.optional(Offloaded)
 }).annotations({ identifier: "ToolResultBlock" })
 export type ToolResultBlock = typeof ToolResultBlock.Type
@@ -243,12 +249,4 @@ const ownCharacters = (block: ContentBlock): number => {
     case "tool_result":
       return charactersOf(block.output)
   }
-}
-
-/** The text of a message or a tool's output, without thinking, hints and data. */
-export const textOf = (content: Message["content"] | ToolOutput): string => {
-  if (typeof content === "string") return content
-  let text = ""
-  for (const block of content) if (block.type === "text") text += block.text
-  return text
 }

@@ -5,18 +5,13 @@
 import { Draft } from "./Draft.ts"
 import type { AgentEvent, EventDraft } from "./Event.ts"
 import type { MessageId, RunId, SessionId } from "./Ids.ts"
-import {
-  charactersIn,
-  type FinishedReason,
-  type Message,
-  textOf,
-  type ToolCallBlock,
-  type ToolResultBlock
-} from "./Message.ts"
+import { charactersIn, type FinishedReason, type Message, type ToolCallBlock, type ToolResultBlock } from "./Message.ts"
+import { textOf } from "./MessageText.ts"
+import { isProviders, unanswered, withoutResult } from "./OpenCalls.ts"
 import type { RunError } from "./RunError.ts"
 import { finishedReasonOf, isWithheld, type Stop, type StopDetails, stopFields, stopOf } from "./Stop.ts"
 import { append, openReply, replyIdOf } from "./Transcript.ts"
-import { noUsage } from "./Usage.ts"
+import { noUsage } from "./UsageSum.ts"
 
 type BlockKind = "TEXT_BLOCK" | "THINKING_BLOCK" | "DATA_BLOCK" | "TOOL_CALL"
 
@@ -162,19 +157,6 @@ export const excessOf = (message: Message): string | undefined => {
   return roomIn(message) < 0 ? `${maxCharacters} characters` : undefined
 }
 
-/** Calls without a finished result, in order, those that the provider runs included. */
-const withoutResult = (message: Message): ReadonlyArray<ToolCallBlock> => {
-  const done = new Set<string>()
-  for (const block of message.content) if (block.type === "tool_result" && block.state !== "running") done.add(block.id)
-  return message.content.filter((block): block is ToolCallBlock => block.type === "tool_call" && !done.has(block.id))
-}
-
-const isProviders = ({ provider_executed }: ToolCallBlock) => provider_executed === true
-
-/** Calls that are to be run, asked about or handed to a client, and have no finished result yet; in order. */
-export const unanswered = (message: Message): ReadonlyArray<ToolCallBlock> =>
-  withoutResult(message).filter((call) => !isProviders(call))
-
 /** Whether a call's arguments are whole. */
 const isJson = ({ input }: ToolCallBlock): boolean => {
   if (input.trim() === "") return true
@@ -218,8 +200,8 @@ export const closeOpen = (reply: Reply): ReadonlyArray<EventDraft> =>
     ]
 
 /** Gives each of these calls an interrupted result that says why; a result that has begun is completed. */
-const interrupted = (
-  { message }: Reply,
+export const interrupted = (
+  { message }: Pick<Reply, "message">,
   calls: ReadonlyArray<ToolCallBlock>,
   why: (call: ToolCallBlock, begun: ToolResultBlock | undefined) => string
 ): ReadonlyArray<EventDraft> => {
@@ -232,7 +214,7 @@ const interrupted = (
     return [
       ...(result !== undefined
         ? []
-        : [{ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name, ...executedBy(call) } as const]),
+        : [{ type: "TOOL_RESULT_START", reply_id, tool_call_id, tool_call_name, ...markOf(call) } as const]),
       // A crash may have come between these events: what was said then is not said again.
       ...(result !== undefined && textOf(result.output).endsWith(delta)
         ? []
@@ -242,7 +224,11 @@ const interrupted = (
   })
 }
 
-const executedBy = (call: ToolCallBlock) => isProviders(call) ? { provider_executed: true } : {}
+/** Whose call a result answers, where it is not one that the model has made for the server. */
+export const markOf = (call: ToolCallBlock) => ({
+  ...(isProviders(call) && { provider_executed: true }),
+  ...(call.parent_tool_call_id !== undefined && { parent_tool_call_id: call.parent_tool_call_id })
+})
 
 /** Gives every call without a finished result an interrupted one, with words for one that had not begun to run. */
 export const interruptCalls = (reply: Reply, notRun: string): ReadonlyArray<EventDraft> =>
@@ -298,10 +284,6 @@ export type WaitingFor = Extract<AgentEvent, { readonly name: "run_parked" }>["v
 
 /** How a run stopped working: its reply has ended, or it waits for somebody. */
 export type Outcome = Ending | { readonly waiting_for: WaitingFor }
-
-/** Calls that wait for a person's permission or for a client's result. */
-export const awaited = (message: Message): ReadonlyArray<ToolCallBlock> =>
-  unanswered(message).filter(({ state }) => state === "asking" || state === "submitted")
 
 /** Everything that is still missing up to and with REPLY_END; nothing when the reply has ended. */
 export const ending = (

@@ -1,6 +1,6 @@
 /** When an agent works on its own, and what it is told then. The names that system A's clients read stay as they are. */
 import { Either, Schema } from "effect"
-import { AgentId, CredentialId, ScheduleId, SessionId, Timestamp, UserId } from "./Ids.ts"
+import { AgentId, ScheduleId, SessionId, Timestamp, UserId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
 import { ChatModelConfig } from "./Model.ts"
 import { OutputSchema } from "./OutputSchema.ts"
@@ -89,7 +89,8 @@ const ScheduleData = Schema.Struct({
   missed_limit: Schema.Int,
   /** How long a fire may wait behind another before it is given up; null is without end. */
   expires_after_seconds: Schema.NullOr(Schema.Number),
-  chat_model_config: ChatModelConfig,
+  /** Null for an agent that is code. */
+  chat_model_config: Schema.NullOr(ChatModelConfig),
   /** One session for all fires, in which the context grows; else a session for each. */
   stateful: Schema.Boolean,
   permission_mode: PermissionMode,
@@ -133,7 +134,7 @@ const unreadable: ScheduleData = {
   missed_grace_seconds: 0,
   missed_limit: 1,
   expires_after_seconds: null,
-  chat_model_config: { type: "unknown", credential_id: CredentialId.make("unknown"), model: "unknown", parameters: {} },
+  chat_model_config: null,
   stateful: false,
   permission_mode: "dont_ask",
   instructions: "",
@@ -200,7 +201,8 @@ export const ScheduleDraft = Schema.Struct({
   missed_grace_seconds: withDefault(grace, 3_600),
   missed_limit: withDefault(limit, 10),
   expires_after_seconds: nullable(life),
-  chat_model_config: ChatModelConfig,
+  /** That of the agent, as it is now, when it is left out. */
+  chat_model_config: nullable(ChatModelConfig),
   stateful: withDefault(Schema.Boolean, false),
   permission_mode: withDefault(PermissionMode, "dont_ask"),
   instructions: withDefault(instructions, ""),

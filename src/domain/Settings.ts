@@ -91,6 +91,10 @@ const toolSeconds = Schema.Number.pipe(Schema.between(0.1, 86_400)).annotations(
   description: "seconds from 0.1 to 86400"
 })
 
+const handlerThreads = Schema.Int.pipe(Schema.between(1, 1_000)).annotations({
+  description: "a number of threads from 1 to 1000"
+})
+
 const backgroundSeconds = Schema.Number.pipe(Schema.between(0, 86_400)).annotations({
   description: "seconds from 0 to 86400, where 0 is never"
 })
@@ -275,6 +279,8 @@ export const Settings = Schema.Struct({
   run_seconds: Schema.optionalWith(runSeconds, { exact: true, default: () => 3_600 }),
   /** How long one tool call may take. */
   tool_seconds: Schema.optionalWith(toolSeconds, { exact: true, default: () => 300 }),
+  /** How many handlers of tools in the definitions run at once: half of them of one tool, a quarter for one tenant. */
+  handler_threads: Schema.optionalWith(handlerThreads, { exact: true, default: () => 32 }),
   /** How long one tool call may take until it goes on in the background; never with 0. */
   background_seconds: Schema.optionalWith(backgroundSeconds, { exact: true, default: () => 10 }),
   /** How long it may take there, from its beginning on. */

@@ -6,7 +6,7 @@ import type { AgentEvent } from "./Event.ts"
 import { type LedgerEntry, roundCost, tokenNames, type Tokens, tokensOf } from "./Ledger.ts"
 import type { Run } from "./Run.ts"
 import type { Timeline, TimelineStep } from "./TimelineRecord.ts"
-import { noUsage } from "./Usage.ts"
+import { noUsage } from "./UsageSum.ts"
 
 /** Steps of one timeline at most; those beyond are counted in the sums, but not told. A reply holds fewer blocks than that. */
 export const maxSteps = 5_000

@@ -1,5 +1,6 @@
 /** About how many tokens a conversation has: by the bytes of its text, so that no model has to be asked. */
-import { type ContentBlock, type Message, textOf } from "./Message.ts"
+import type { ContentBlock, Message } from "./Message.ts"
+import { isOfStep, textOf } from "./MessageText.ts"
 import * as Totals from "./Totals.ts"
 
 /** Bytes of text that a token has, about. */
@@ -33,7 +34,7 @@ export const charactersWithin = (text: string, bytes: number): number => {
 
 /** The text that a block holds. What a provider ran itself is not sent to a model again, so it counts as none. */
 export const written = (block: ContentBlock): string => {
-  if ("provider_executed" in block && block.provider_executed === true) return ""
+  if (("provider_executed" in block && block.provider_executed === true) || isOfStep(block)) return ""
   switch (block.type) {
     case "text":
       return block.text

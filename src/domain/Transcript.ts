@@ -15,7 +15,7 @@ import type {
   ToolCallBlock,
   ToolResultBlock
 } from "./Message.ts"
-import { addUsage, noUsage } from "./Usage.ts"
+import { addUsage, noUsage } from "./UsageSum.ts"
 
 type ReplyStart = Extract<AgentEvent, { readonly type: "REPLY_START" }>
 
@@ -197,7 +197,9 @@ export const append = (draft: Draft, event: AgentEvent): Draft => {
         input: "",
         state: "pending",
         suggested_rules: [],
-        ...(event.provider_executed === true && { provider_executed: true })
+        ...(event.provider_executed === true && { provider_executed: true }),
+        ...(event.parent_tool_call_id !== undefined && { parent_tool_call_id: event.parent_tool_call_id }),
+        ...(event.step !== undefined && { step: event.step })
       })
     case "TOOL_CALL_DELTA":
       return draft.change(
@@ -212,7 +214,8 @@ export const append = (draft: Draft, event: AgentEvent): Draft => {
         name: event.tool_call_name,
         output: [],
         state: "running",
-        ...(event.provider_executed === true && { provider_executed: true })
+        ...(event.provider_executed === true && { provider_executed: true }),
+        ...(event.parent_tool_call_id !== undefined && { parent_tool_call_id: event.parent_tool_call_id })
       })
     case "TOOL_RESULT_TEXT_DELTA":
       return draft.change("tool_result", event.tool_call_id, (result) => appendText(result, event.delta))

@@ -28,6 +28,7 @@ import { Outbound } from "../services/Outbound.ts"
 import type { OwnAgent, OwnAgents } from "../services/OwnAgents.ts"
 import type { OwnTaskKind, OwnTasks } from "../services/OwnTasks.ts"
 import type { Peers } from "../services/Peers.ts"
+import type { Retriever } from "../services/Retrievers.ts"
 import type { Rooms } from "../services/Rooms.ts"
 import type { Rotation } from "../services/Rotation.ts"
 import type { RunHistory } from "../services/RunHistory.ts"
@@ -90,6 +91,7 @@ import * as OwnAgentsStored from "./OwnAgents/Stored.ts"
 import * as OwnTasksWorking from "./OwnTasks/Working.ts"
 import * as PeersMemory from "./Peers/Memory.ts"
 import * as PeersPg from "./Peers/Pg.ts"
+import * as RetrieversAsked from "./Retrievers/Asked.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
 import * as RotationStored from "./Rotation/Stored.ts"
 import * as RunHistoryStored from "./RunHistory/Stored.ts"
@@ -290,6 +292,7 @@ export interface EngineOptions extends
   /** What the operator has defined; nothing without it. */
   readonly catalog?: Layer.Layer<Catalog>
   readonly hooks?: ReadonlyArray<Hook> | undefined
+  readonly retrievers?: ReadonlyArray<Retriever> | undefined
   readonly webhooks?: ReadonlyArray<Webhook> | undefined
   /** In memory without it. */
   readonly workspace?: Layer.Layer<Workspace>
@@ -361,15 +364,23 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Upkeep.layer({ ...defaults, ...options })
   ).pipe(
     Layer.provideMerge(RunOwnerLocal.layer),
-    Layer.provideMerge(AgentRunnerChosen.layer({ ...defaults, ...options })),
+    Layer.provideMerge(
+      Layer.provide(
+        AgentRunnerChosen.layer({ ...defaults, ...options }),
+        RetrieversAsked.layerWith(options.retrievers ?? [])
+      )
+    ),
     Layer.provideMerge(OwnAgentsStored.layerWith(options.agents ?? [])),
     Layer.provideMerge(
-      ToolboxWithCatalog.layer(ToolboxWithSkills.layer(ToolboxWithMcp.layer(
-        ToolboxBuiltIn.layerWith<RequestedTools.Needed | Vault | Models | Scope.Scope>([
-          ...RequestedTools.all,
-          ...options.tools ?? []
-        ])
-      ))).pipe(
+      ToolboxWithCatalog.layer(
+        ToolboxWithSkills.layer(ToolboxWithMcp.layer(
+          ToolboxBuiltIn.layerWith<RequestedTools.Needed | Vault | Models | Scope.Scope>([
+            ...RequestedTools.all,
+            ...options.tools ?? []
+          ])
+        )),
+        { ...defaults, ...options }
+      ).pipe(
         Layer.provideMerge(HubsConfigured.layer(options.hubs ?? [])),
         Layer.provideMerge(
           Layer.mergeAll(
@@ -405,6 +416,8 @@ export interface Extensions {
   readonly tasks?: ReadonlyArray<OwnTaskKind>
   /** What is asked and told at points of the server and of its runs, made with `make` of `http/channels/Hook.ts`. */
   readonly hooks?: ReadonlyArray<Hook>
+  /** What finds texts for the inputs of agents whose definitions name it, made with `make` of `layers/Retrievers/Retriever.ts`. */
+  readonly retrievers?: ReadonlyArray<Retriever>
   /** The place of workspaces, instead of the one that the settings name. */
   readonly workspaces?: (settings: Settings) => Layer.Layer<Workspace>
 }
@@ -465,9 +478,13 @@ export const records = (settings: Settings) => {
 }
 
 /** Where the definitions are, and the names that they may not have. */
-export const definitionsOf = (dir: string, { agents = [] }: Extensions): CatalogFiles.Options => ({
+export const definitionsOf = (dir: string, { agents = [], retrievers = [] }: Extensions): CatalogFiles.Options => ({
   dir,
-  taken: { agents: agents.map(({ name }) => name), tools: new Set() }
+  taken: {
+    agents: agents.map(({ name }) => name),
+    tools: new Set(),
+    retrievers: new Set(retrievers.map(({ name }) => name))
+  }
 })
 
 const engineOf = (settings: Settings, extensions: Extensions, outbound: Layer.Layer<Outbound>) => ({
@@ -477,6 +494,7 @@ const engineOf = (settings: Settings, extensions: Extensions, outbound: Layer.La
   agents: extensions.agents,
   tasks: extensions.tasks,
   hooks: extensions.hooks,
+  retrievers: extensions.retrievers,
   webhooks: settings.hooks,
   ...settings.definitions_dir !== undefined &&
     { catalog: CatalogFiles.layer(definitionsOf(settings.definitions_dir, extensions)) },

@@ -49,7 +49,7 @@ export interface RunAfter extends OfRun {
 
 /** A call of a model that is about to be made, for an answer or for a summary of the context. */
 export interface ModelCall extends OfRun {
-  readonly purpose: "answer" | "compaction"
+  readonly purpose: "answer" | "compaction" | "workflow"
   /** The type of the credential, and the model that is asked first. */
   readonly provider: string
   readonly model: string

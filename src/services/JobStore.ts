@@ -43,6 +43,8 @@ export class JobStore extends Context.Tag("stoa/services/JobStore")<JobStore, {
   readonly write: (job: Job, worker: string) => Effect.Effect<boolean>
   /** Makes a job that was given up pending again, from now on; answers whether it was. */
   readonly revive: (job: Job) => Effect.Effect<boolean>
+  /** Removes a job that was given up, or that waits and is of none of these kinds; answers whether it was so. */
+  readonly remove: (id: string, kinds: ReadonlyArray<string>) => Effect.Effect<boolean>
   /** Removes at most so many jobs that were done, or given up, longer ago than this; times in milliseconds. Answers how many. */
   readonly prune: (doneBefore: number, deadBefore: number, limit: number) => Effect.Effect<number>
 }>() {}

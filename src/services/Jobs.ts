@@ -36,6 +36,8 @@ export interface JobHandler {
 export class Jobs extends Context.Tag("stoa/services/Jobs")<Jobs, {
   /** Tries a job again that was given up. `Conflict` when it was not. */
   readonly retry: (id: string) => Effect.Effect<Job, NotFound | Conflict>
+  /** Removes a job that was given up, or that nobody here knows how to do. `Conflict` when it is neither. */
+  readonly remove: (id: string) => Effect.Effect<void, NotFound | Conflict>
   /** Looks at once whether there is something to do. */
   readonly wake: Effect.Effect<void>
   /** Does what is due, until it is interrupted. One in each process. */

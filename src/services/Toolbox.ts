@@ -3,6 +3,7 @@ import type { Agent, AgentTools } from "../domain/Agent.ts"
 import type { EventDraft } from "../domain/Event.ts"
 import type { ToolCallBlock } from "../domain/Message.ts"
 import type { Session } from "../domain/Session.ts"
+import type { Workflow } from "../domain/Workflow.ts"
 import type { ToolSpec } from "./Models.ts"
 
 /**
@@ -30,6 +31,8 @@ export interface Tool extends ToolSpec {
   readonly background?: number | false
   /** What the model is told of it beside its description, at the end of the agent's prompt. */
   readonly instructions?: string
+  /** It is steps, which the runner does one after the other: each is a call of its own. */
+  readonly workflow?: Workflow
   /** It finds what a session's model is not shown any more: agents have it since there is something of that. */
   readonly onHistory?: boolean
 }
@@ -45,6 +48,8 @@ export interface ToolCaller {
   readonly agent: Agent
   /** Something of the session is not shown to its model any more. */
   readonly history?: boolean
+  /** The call is a step of a workflow: those may call tools of the operator's that the model is not offered. */
+  readonly step?: boolean
   /** The folder in which this very call works, as `folderOf` has told before it was decided on. */
   readonly folder?: WorkingFolder | undefined
 }

@@ -101,7 +101,6 @@ describe("schedules", () => {
           [[...create, ...model], "--cron, --every and --at"],
           [[...create, ...model, "--every", "1m", "--cron", "@daily"], "--cron, --every and --at"],
           [[...create, ...model, "--every", "soon"], "30s, 15m, 2h or 1d"],
-          [[...create, "--every", "1m"], "--model"],
           [[...create, "--credential", "c1", "--every", "1m"], "--credential goes with --model"],
           [[...create, ...model, "--every", "1m", "--input", "a", "--input-file", "b"], "not both"],
           [["schedules", "edit", "t1", "--url", url], "Nothing to change"],

@@ -49,8 +49,8 @@ const process = (
     const member = machines.join()
     const handlers = [{ timeout: Duration.seconds(20), pauses: soon, ...handler }]
     const context = yield* Layer.build(Layer.provide(Layer.fresh(Working.layer(handlers)), member.layer))
-    const { retry, run } = yield* Effect.provide(Jobs, context)
-    return { retry, fiber: yield* Effect.forkScoped(run) }
+    const { remove, retry, run } = yield* Effect.provide(Jobs, context)
+    return { remove, retry, fiber: yield* Effect.forkScoped(run) }
   })
 
 const done: Outcome = { result: "done" }
@@ -187,6 +187,41 @@ export const jobsContract = <E>(name: string, backend: Layer.Layer<Host.Memories
           assert.include(error, why)
           assert.notInclude(error, "secret")
         }
+      }))
+
+    it.scoped("can be deleted when they were given up, or when nobody knows how to do them, and not otherwise", () =>
+      Effect.gen(function*() {
+        const store = yield* JobStore
+        const kind = freshId()
+        const vanished = freshId()
+        const owner = freshOwner()
+        const machines = bus()
+        const { remove } = yield* process({
+          kind,
+          pauses: [],
+          work: ({ payload: { id } }) => String(id).endsWith("0000") ? Effect.die("broken") : Effect.succeed(done)
+        }, machines)
+        const other = machines.join()
+        const [dead, finished] = yield* added(owner, 2, kind)
+        const [unknown, elsewhere] = yield* added(owner, 2, vanished)
+        yield* eventually("it is given up", read(dead!), ({ status }) => status === "dead")
+        yield* eventually("it is done", read(finished!), ({ status }) => status === "done")
+        yield* store.take({ ...taking, kinds: [vanished], worker: other.self, limit: 1 })
+        const refused = [finished!, unknown!, elsewhere!].map(({ id }) => Effect.either(remove(id)))
+        const [ofFinished, ofFirst, ofSecond] = yield* Effect.all(refused)
+        assert.deepInclude(ofFinished, { _tag: "Left" })
+        // One of the two is being done by a process that knows how.
+        assert.deepStrictEqual([ofFirst!._tag, ofSecond!._tag].toSorted(), ["Left", "Right"])
+        yield* remove(dead!.id)
+        assert.strictEqual((yield* Effect.flip(read(dead!)))._tag, "NotFound")
+        assert.strictEqual((yield* Effect.flip(remove(dead!.id)))._tag, "NotFound")
+        // Once that process is gone, nobody does it either.
+        yield* other.gone
+        yield* store.release([other.self])
+        yield* Effect.all([unknown!, elsewhere!].map(({ id }) => Effect.ignore(remove(id))))
+        const { jobs } = yield* Storage
+        const { items } = yield* jobs.list(owner, { limit: 10, cursor: undefined })
+        assert.deepStrictEqual(items.map(({ id }) => id), [finished!.id])
       }))
 
     it.scoped("that never come to an end are given up in the end, and that is written too", () =>

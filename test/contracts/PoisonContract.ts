@@ -1,7 +1,7 @@
 /** What becomes of a run that storage cannot hold although it takes all others, over any storage. */
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Layer } from "effect"
-import { textOf } from "../../src/domain/Message.ts"
+import { textOf } from "../../src/domain/MessageText.ts"
 import type { EventLog } from "../../src/services/EventLog.ts"
 import type { Files } from "../../src/services/Files.ts"
 import type { JobStore } from "../../src/services/JobStore.ts"

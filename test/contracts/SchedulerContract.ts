@@ -1,7 +1,7 @@
 /** What the scheduler promises, over every layer that keeps where schedules are. */
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Layer, Option } from "effect"
-import { textOf } from "../../src/domain/Message.ts"
+import { textOf } from "../../src/domain/MessageText.ts"
 import type { Schedule } from "../../src/domain/Schedule.ts"
 import { statefulSession } from "../../src/domain/Schedule.ts"
 import { planOf } from "../../src/layers/Scheduler/Plan.ts"

@@ -2,7 +2,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Layer } from "effect"
 import { Accepted } from "../../src/domain/Chat.ts"
-import { textOf } from "../../src/domain/Message.ts"
+import { textOf } from "../../src/domain/MessageText.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import { EventLog } from "../../src/services/EventLog.ts"
 import type { Files } from "../../src/services/Files.ts"

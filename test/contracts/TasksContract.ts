@@ -1,7 +1,7 @@
 /** What becomes of tool calls that outlive their turn. */
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, type Layer } from "effect"
-import { textOf } from "../../src/domain/Message.ts"
+import { textOf } from "../../src/domain/MessageText.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import { maxOfSession } from "../../src/layers/BackgroundTasks/Local.ts"
 import type * as Host from "../../src/layers/Host.ts"

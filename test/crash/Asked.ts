@@ -1,7 +1,7 @@
 /** What clients asked for, compared with what became of it: inputs run once, and what was stopped stays stopped. */
 import { isDeepStrictEqual } from "node:util"
 import type { AgentEvent } from "../../src/domain/Event.ts"
-import { runOf } from "../../src/domain/Event.ts"
+import { runOf } from "../../src/domain/RunOf.ts"
 import { isNamed, kindOf } from "../support/events.ts"
 import type { Talk } from "./Talk.ts"
 

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { AgentEvent } from "../../src/domain/Event.ts"
 import type { BlockId } from "../../src/domain/Ids.ts"
 import type { Message } from "../../src/domain/Message.ts"
+import * as OpenCalls from "../../src/domain/OpenCalls.ts"
 import * as Reply from "../../src/domain/Reply.ts"
 import { messagesOf } from "../../src/domain/Transcript.ts"
 import { anyEvents, cutReply, plausibleReply, replyId, replyStart, run, stamp } from "./arbitraries.ts"
@@ -24,7 +25,7 @@ describe("Ending a reply", () => {
     assert.strictEqual(reply.open.size, 0)
     assert.isUndefined(reply.call)
     assert.isTrue(reply.ended)
-    assert.deepStrictEqual(Reply.unanswered(reply.message), [])
+    assert.deepStrictEqual(OpenCalls.unanswered(reply.message), [])
     assert.strictEqual(count(all, "REPLY_END"), 1)
     assert.strictEqual(all.at(-1)?.type, "REPLY_END")
     for (
@@ -45,7 +46,7 @@ describe("Ending a reply", () => {
     assert.isTrue(reply.ended)
     assert.strictEqual(reply.open.size, 0)
     assert.isUndefined(reply.call)
-    assert.deepStrictEqual(Reply.unanswered(reply.message), [])
+    assert.deepStrictEqual(OpenCalls.unanswered(reply.message), [])
   }, { fastCheck: { numRuns: 500 } })
 
   it.prop("adds nothing to a reply that has ended", [plausibleReply], ([events]) => {

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { TaskView } from "../../src/domain/BackgroundTask.ts"
 import type { Message } from "../../src/domain/Message.ts"
-import { textOf } from "../../src/domain/Message.ts"
+import { textOf } from "../../src/domain/MessageText.ts"
 import { patience } from "../support/Patience.ts"
 import { clientOf, type Server, startServer, stoa, temporaryFolder } from "../support/Server.ts"
 

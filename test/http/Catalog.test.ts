@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
+import { env } from "node:process"
 import { afterAll } from "vitest"
 import type { UserId } from "../../src/domain/Ids.ts"
 import type { Run } from "../../src/domain/Run.ts"
@@ -30,7 +31,10 @@ write("agents/ada/context/numbers.md", "One is a number.")
 write("agents/eve/AGENT.md", "---\nusers: [nobody]\n---\nYou are Eve.")
 write("agents/off/AGENT.md", "---\nenabled: false\n---\nYou are off.")
 
-write("skills/sums/SKILL.md", "---\ndescription: Adds.\ntools: [adder, thrower, hanger, quitter]\n---\nAdd.")
+write(
+  "skills/sums/SKILL.md",
+  "---\ndescription: Adds.\ntools: [adder, thrower, hanger, quitter, breaker, flooder, liar, looker]\n---\nAdd."
+)
 const tool = (id: string, code: string, front = "") => {
   write(`tools/${id}/TOOL.md`, `---\ndescription: A tool\n${front}---\n`)
   write(`tools/${id}/handler.mjs`, code)
@@ -43,6 +47,22 @@ tool(
 tool("thrower", "throw new Error('a secret')")
 tool("hanger", "export default () => { for (;;); }", "timeout_seconds: 0.5\n")
 tool("quitter", "export default () => process.exit(1)")
+tool(
+  "breaker",
+  "export default () => { setTimeout(() => { throw new Error('a secret') }, 0); return new Promise(() => {}) }"
+)
+tool("flooder", "export default () => { for (;;) console.log('secret '.repeat(10_000)) }", "timeout_seconds: 2\n")
+tool(
+  "liar",
+  "import { parentPort } from 'node:worker_threads'\nexport default () => { for (;;) parentPort.postMessage({ type: 'done', text: 7 }) }"
+)
+tool(
+  "looker",
+  "setInterval(() => {}, 1)\nexport default () => Object.keys(process.env).toSorted().join(' ')",
+  "env: [CATALOG_TEST_ASKED, CATALOG_TEST_NONE]\n"
+)
+Object.assign(env, { STOA_TEST_SECRET: "secret", CATALOG_TEST_ASKED: "yes", CATALOG_TEST_SECRET: "secret" })
+afterAll(() => ["STOA_TEST_SECRET", "CATALOG_TEST_ASKED", "CATALOG_TEST_SECRET"].forEach((name) => delete env[name]))
 write("agents/smith/AGENT.md", "---\nmodel: demo/demo-script\nskills: [sums]\n---\nYou use tools.")
 
 const host = TestHost.layer({ host: Host.over(Host.memory, { catalog: Files.layer({ dir: root }) }) })
@@ -110,7 +130,7 @@ layer(host, { excludeTestServices: true })("An agent of the operator's", (it) =>
       write("agents/ada/AGENT.md", told(1_000))
       const { json, status } = yield* reload
       assert.strictEqual(status, 200, JSON.stringify(json))
-      assert.deepInclude(json, { agents: 4, tools: 4, skills: 1 })
+      assert.deepInclude(json, { agents: 4, tools: 8, skills: 1 })
       const second = yield* words
       assert.isAbove(second, first + 900)
       write("agents/ada/AGENT.md", told(3_000).replace("model", "modle"))
@@ -159,12 +179,17 @@ layer(host, { excludeTestServices: true })("An agent of the operator's", (it) =>
         JSON.stringify("{\"sum\":3,\"of\":\"string\"}").slice(1, -1)
       )
       assert.include(yield* ask("call adder {\"a\": \"1\"}"), "Input validation failed")
-      for (const name of ["thrower", "hanger", "quitter"]) {
+      for (const name of ["thrower", "hanger", "quitter", "breaker", "flooder", "liar"]) {
         const text = yield* ask(`call ${name} {}`)
         assert.include(text, "The tool failed because of an internal error.")
         assert.notInclude(text, "secret")
       }
       assert.include(yield* ask("call adder {\"a\": 1, \"b\": 2}", "ada"), "ToolNotFoundError")
+      const seen = yield* ask("call looker {}")
+      assert.include(seen, "CATALOG_TEST_ASKED")
+      assert.include(seen, "PATH")
+      assert.notInclude(seen, "SECRET")
+      assert.notInclude(seen, "STOA")
     }))
 
   it.effect("is found by its name in channels, and named where a tenant's own has that name too", () =>

@@ -468,7 +468,7 @@ layer(TestHost.layer({ host: Layer.fresh(Stoa.over(Stoa.memory, { hubs })) }), {
         ) {
           yield* attempt("delete", path)
         }
-        assert.strictEqual(tried.size, operations.length - 8)
+        assert.strictEqual(tried.size, operations.length - 9)
       }))
   }
 )

@@ -127,6 +127,21 @@ layer(TestHost.layer(), { excludeTestServices: true, timeout: patience(60_000) }
       assert.strictEqual((yield* create(draft)).status, 201)
     }))
 
+  it.scoped("take the model that their agent has now when they name none, and are refused where neither has one", () =>
+    Effect.gen(function*() {
+      const { agent_id, ask, chat_model_config, create, created } = yield* tenant
+      const none = yield* create({ chat_model_config: undefined })
+      assert.strictEqual(none.status, 422)
+      assert.strictEqual(none.json.errors[0].path, "chat_model_config")
+      assert.include(none.json.errors[0].message, `PATCH /agent/${agent_id}`)
+      yield* ask("PATCH", `/agent/${agent_id}`, { chat_model_config })
+      for (const chat_model_config_of_draft of [undefined, null]) {
+        const id = yield* created({ chat_model_config: chat_model_config_of_draft })
+        const { json } = yield* ask("GET", `/schedule/${id}`)
+        assert.deepStrictEqual(json.data.chat_model_config, chat_model_config)
+      }
+    }))
+
   it.scoped("are refused with the field that is wrong, by a draft, a change and a preview alike", () =>
     Effect.gen(function*() {
       const { ask, create, created } = yield* tenant

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { newJob } from "../../src/domain/Job.ts"
-import { textOf } from "../../src/domain/Message.ts"
+import { textOf } from "../../src/domain/MessageText.ts"
 import * as Waking from "../../src/layers/BackgroundTasks/Waking.ts"
 import * as Host from "../../src/layers/Host.ts"
 import { BackgroundTasks, taskJobKind } from "../../src/services/BackgroundTasks.ts"

@@ -77,6 +77,8 @@ describe("A folder of definitions", () => {
       "agents/ada/context/a.md": "First.",
       "agents/ada/context/picture.png": "no text",
       "agents/shared.md": "Third.",
+      "agents/ada/MEMORY.md": "One.\nTwo.\nThree.",
+      "agents/ada/memory/ada.md": "Ada likes tea.",
       "agents/bob/AGENT.md": "Only a text.",
       "skills/sums/SKILL.md": "---\nname: sums\ndescription: Adds.\ntools: [adder]\n---\nAdd.",
       "tools/adder/TOOL.md": `---
@@ -102,6 +104,7 @@ input_schema: { type: object, properties: { n: { type: integer } } }
 output_schema: { type: object }
 delegates_to: [bob]
 context: [shared.md]
+memory: { enabled: true, max_memory_md_lines: 2 }
 enabled: true
 users: [ada, eve]`,
         "You are Ada."
@@ -118,7 +121,8 @@ users: [ada, eve]`,
         { name: "context/a.md", text: "First." },
         { name: "context/b.md", text: "Second." },
         { name: "shared.md", text: "Third." }
-      ]
+      ],
+      memory: { all: "One.\nTwo.", of: new Map([["ada", "Ada likes tea."]]) }
     })
     assert.deepStrictEqual(book.agents.get("bob")!.layers.own, ["Only a text."])
     assert.deepStrictEqual(book.tools.get("adder")!.parameters, {
@@ -130,6 +134,70 @@ users: [ada, eve]`,
       required: ["a"],
       additionalProperties: false
     })
+  })
+
+  it("names the step that is wrong: an unknown tool, a reference to nothing or to a later step, a circle", async () => {
+    const skill = (id: string, steps: string) => ({
+      [`skills/${id}/SKILL.md`]: `---\ndescription: Does it.\n${steps}\n---\nDo it.\n`
+    })
+    const at = async (steps: string, others = {}) => await faultsOf({ ...skill("sums", steps), ...others })
+    const adder = { "tools/adder/TOOL.md": "---\ndescription: Adds.\ncommand: echo 3\n---\n" }
+    assert.deepStrictEqual(
+      await at("steps:\n  - { name: a, tool: adder }\n  - { name: b, tools: [adder, addr] }", adder),
+      [
+        "skills/sums/SKILL.md:5:5: There is no tool called addr. Add it, or correct the name."
+      ]
+    )
+    assert.deepStrictEqual(
+      await at(
+        `input_schema: { type: object, properties: { n: {} } }
+steps:
+  - name: a
+    tool: adder
+    input:
+      one: $.input.m
+      two: $.steps.b.output
+      three: $.steps.c.output
+      four: $.steps.b
+  - { name: b, prompt: Say it., input: { a: $.steps.a.output } }
+  - { name: a, prompt: Say it. }`,
+        adder
+      ),
+      [
+        "skills/sums/SKILL.md:8:12: $.input.m refers to nothing: the input has no m. Add it to input_schema, or correct it.",
+        "skills/sums/SKILL.md:9:12: $.steps.b.output refers to a step that has not been done then. Move the step before this one.",
+        "skills/sums/SKILL.md:10:14: $.steps.c.output refers to nothing: there is no step c. Add the step, or correct the name.",
+        "skills/sums/SKILL.md:11:13: $.steps.b refers to nothing. Write $.input.<name> or $.steps.<name>.output.",
+        "skills/sums/SKILL.md:13:13: Two steps are called a. Rename one of them."
+      ]
+    )
+    const circle = await at("steps: [{ name: a, tool: more }]", skill("more", "steps: [{ name: a, tool: sums }]"))
+    assert.deepStrictEqual(circle, [
+      "skills/more/SKILL.md:3:9: A step comes back to the skill that it is a step of. Take it out.",
+      "skills/sums/SKILL.md:3:9: A step comes back to the skill that it is a step of. Take it out."
+    ])
+    assert.match(
+      (await at("steps: [{ name: a, tool: x, prompt: y }]"))[0] ?? "",
+      /^skills\/sums\/SKILL.md:3:9: .*exactly one/
+    )
+    assert.match((await at("steps: [{ name: a, tool: x, inptu: {} }]"))[0] ?? "", /inptu/)
+    assert.match(
+      (await at("steps: [{ name: a, tool: sums }]", {
+        ...adder,
+        ...skill("adder", "steps: [{ name: a, prompt: b }]")
+      }))[1] ?? "",
+      /A step comes back/
+    )
+    const kept = {
+      "tools/adder/TOOL.md": "---\ndescription: Adds.\ncommand: echo 3\npermissions: { allowed_agents: [bob] }\n---\n"
+    }
+    const bob = { "agents/bob/AGENT.md": "You are Bob." }
+    assert.deepStrictEqual(
+      await at("steps: [{ name: a, tool: adder }]", { ...kept, ...bob, ...agent("skills: [sums]") }),
+      [
+        "skills/sums/SKILL.md:3:9: The agent ada has this skill, and may not use the tool adder. Add the agent to allowed_agents of the tool."
+      ]
+    )
   })
 
   it("names file, line and column of each fault, and what to do", async () => {
@@ -170,6 +238,11 @@ users: [ada, eve]`,
     assert.match(await one("context: [gone.md]"), /The context gone\.md is not there/)
     assert.match(await one("context: [../../etc/passwd]"), /Expected a path below/)
     const twice = "{ name: a, cron: '* * * * *', message: x }"
+    const timed = "schedules: [{ name: a, cron: \"* * * * *\", message: y, input: { n: x } }]"
+    assert.match(
+      await one(`input_schema: { type: object, properties: { n: { type: integer } } }\n${timed}`),
+      /^agents\/ada\/AGENT\.md:3:\d+: The input of the schedule a is not of input_schema: .*integer/
+    )
     assert.match(await one(`schedules: [${twice}, ${twice}]`), /Two schedules are called a/)
     const root = await folderOf(agent("description: x"))
     const { faults } = await Folder.read(root, { agents: ["ada"], tools: new Set() })

@@ -2,7 +2,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Deferred, Duration, Effect, Layer, Redacted, Schema } from "effect"
 import type { Timestamp } from "../../src/domain/Ids.ts"
-import { textOf } from "../../src/domain/Message.ts"
+import { textOf } from "../../src/domain/MessageText.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import { defaults } from "../../src/domain/Settings.ts"
 import * as Host from "../../src/layers/Host.ts"

@@ -2,13 +2,16 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Schema, Stream } from "effect"
 import { setTimeout as sleep } from "node:timers/promises"
-import { textOf } from "../../src/domain/Message.ts"
+import { textOf } from "../../src/domain/MessageText.ts"
+import { ScheduleDraft } from "../../src/domain/Schedule.ts"
 import { maxState } from "../../src/layers/AgentRunner/Code.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as Agent from "../../src/layers/OwnAgents/Agent.ts"
 import type { Said, Turn } from "../../src/services/OwnAgents.ts"
 import { RunOwner } from "../../src/services/RunOwner.ts"
+import { Scheduler } from "../../src/services/Scheduler.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"
+import { Storage } from "../../src/services/Storage.ts"
 import { Code, made, make as makeCode } from "../support/code.ts"
 import { eventually, type Live, live } from "../support/live.ts"
 import { patience } from "../support/Patience.ts"
@@ -110,6 +113,28 @@ const agents = [
 ]
 
 layer(makeCode(agents), { excludeTestServices: true })("An agent that is code", (it) => {
+  it.scoped("works on schedules, which need no model", () =>
+    Effect.gen(function*() {
+      const scheduler = yield* Scheduler
+      yield* Effect.forkScoped(scheduler.run)
+      const { session: { agent_id, user_id } } = yield* Effect.flatMap(Code, ({ session }) => session("text"))
+      const draft = Schema.decodeUnknownSync(ScheduleDraft)({
+        name: "Morning",
+        agent_id,
+        cron_expression: "54 3 * * *",
+        input: "hi"
+      })
+      const { add, schedule } = yield* scheduler.plan(user_id, draft)
+      yield* add
+      yield* scheduler.trigger(user_id, schedule.id)
+      yield* scheduler.wake
+      const page = { limit: 1, cursor: undefined }
+      const fires = Effect.orDie(scheduler.fires(user_id, schedule.id, page))
+      const { items: [fire] } = yield* eventually("it fired", fires, ({ items }) => items[0]?.status === "completed")
+      const { runs } = yield* Storage
+      assert.deepInclude(yield* runs.get(user_id, fire!.run_id!), { source: "schedule", source_id: fire!.id })
+    }))
+
   const say = (name: string, ...texts: ReadonlyArray<string>) => Effect.flatMap(Code, ({ say }) => say(name, ...texts))
 
   it.scoped("says texts and parts, at once, piece by piece or later, and all becomes the reply", () =>

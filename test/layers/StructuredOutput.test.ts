@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Layer, Redacted } from "effect"
 import type { ChatRequest } from "../../src/domain/Chat.ts"
-import { textOf } from "../../src/domain/Message.ts"
+import { textOf } from "../../src/domain/MessageText.ts"
 import { maxCharacters } from "../../src/domain/Reply.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as ModelsScripted from "../../src/layers/Models/Scripted.ts"

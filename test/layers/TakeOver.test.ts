@@ -1,7 +1,7 @@
 /** When a process goes on with what another one drove, on one memory that both share. */
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { textOf } from "../../src/domain/Message.ts"
+import { textOf } from "../../src/domain/MessageText.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import * as Host from "../../src/layers/Host.ts"
 import { SessionHub } from "../../src/services/SessionHub.ts"

@@ -1,7 +1,8 @@
 /** What becomes of tasks in contexts that are summarised, and of what they bring where that is long. */
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
-import { type Message, textOf } from "../../src/domain/Message.ts"
+import type { Message } from "../../src/domain/Message.ts"
+import { textOf } from "../../src/domain/MessageText.ts"
 import type { Session } from "../../src/domain/Session.ts"
 import { resultFile } from "../../src/domain/Workspace.ts"
 import * as Host from "../../src/layers/Host.ts"

@@ -76,7 +76,18 @@ const retry = Command.make(
     })
 ).pipe(Command.withDescription("Try jobs again that were given up"))
 
+const remove = Command.make(
+  "delete",
+  { ids: idsArgument("job-id", "The jobs' ids"), ...connection },
+  (options) =>
+    Effect.gen(function*() {
+      const { api } = yield* connect(options)
+      const paths = yield* Effect.forEach(options.ids, path)
+      yield* Effect.forEach(paths, (path) => api.jobs.remove({ path }), { discard: true })
+    })
+).pipe(Command.withDescription("Delete jobs that were given up, or that nobody knows how to do"))
+
 export const jobs = Command.make("jobs").pipe(
   Command.withDescription("The work that is done later, for admins"),
-  Command.withSubcommands([list, show, retry])
+  Command.withSubcommands([list, show, retry, remove])
 )

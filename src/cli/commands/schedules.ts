@@ -200,8 +200,7 @@ const create = Command.make(
     Effect.gen(function*() {
       const connected = yield* connect(options)
       const agent_id = yield* decode(AgentId, options.agent)
-      const { chat_model_config, ...fields } = yield* fieldsOf(connected, options)
-      if (chat_model_config === undefined) return yield* misused("Give --model, such as --model demo:demo-chat.")
+      const fields = yield* fieldsOf(connected, options)
       if ([fields.cron_expression, fields.interval_seconds, fields.once_at].every((value) => value === undefined)) {
         return yield* misused("Give one of --cron, --every and --at.")
       }
@@ -209,7 +208,6 @@ const create = Command.make(
         ...fields,
         name: options.name,
         agent_id,
-        chat_model_config,
         stateful: options.stateful,
         enabled: !options.paused
       })

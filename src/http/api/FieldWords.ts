@@ -181,6 +181,7 @@ export const fields: Readonly<Record<string, string>> = {
   parameters: "Settings for the model, as its `parameter_schema` has them.",
   parameters_overrides:
     "What is different of this model's parameters, by their names; `{\"hidden\": true}` for one that it does not take.",
+  parent_tool_call_id: "The id of the workflow's call of which this one is a step.",
   path: "The field, dotted: `input.0.content`.",
   permission_context: "Who is asked before tools run, and the rules so far.",
   permission_mode: "Who is asked before a tool with an effect runs.",
@@ -189,7 +190,8 @@ export const fields: Readonly<Record<string, string>> = {
   provider_executed: "Whether the provider itself runs the tool, as part of the model's answer.",
   provider_metadata: "What the provider wants back on the next call, such as a signature.",
   provider_reason: "The provider's own word for why it stopped, where that says more.",
-  purpose: "What the call is for, when it is not the reply's own: `compaction` makes a summary of the context.",
+  purpose:
+    "What the call is for, when it is not the reply's own: `compaction` makes a summary of the context, `workflow` is a step of a workflow.",
   react_config: "How the agent goes on between its model and its tools.",
   realtime: "Whether the text may still grow while it is read out.",
   reason: "Why it was not done, in words; null when it was.",
@@ -231,6 +233,7 @@ export const fields: Readonly<Record<string, string>> = {
   state: "How far it is.",
   stateful: "Whether all fires share one session; else each has its own.",
   status: "What it is doing.",
+  step: "The name of the workflow's step.",
   status_reason: "Why it is `broken` or has ended, in words; null otherwise.",
   stop_details: "What the provider said of it.",
   stop_on_reject: "Whether the reply ends when a person says no to a tool.",
@@ -372,13 +375,13 @@ export const fields: Readonly<Record<string, string>> = {
     "What the agent is told; `{{time}}`, `{{fire_number}}`, `{{last_outcome}}`, `{{last_time}}`, `{{schedule_name}}` and `{{timezone}}` are filled in. Null means the description.",
   "ScheduleData.started_at": "Before this time it does not fire.",
   "ScheduleData.ended_at": "From this time on it does not fire; null for no end.",
-  "ScheduleData.chat_model_config": "The model that its sessions talk to.",
+  "ScheduleData.chat_model_config": "The model that its sessions talk to; null for an agent that is code.",
   "ScheduleDraft.description": "What it is for; also what the agent is told where there is no `input`.",
   "ScheduleDraft.input":
     "What the agent is told; `{{time}}`, `{{fire_number}}`, `{{last_outcome}}`, `{{last_time}}`, `{{schedule_name}}` and `{{timezone}}` are filled in. Null means the description.",
   "ScheduleDraft.started_at": "Before this time it does not fire.",
   "ScheduleDraft.ended_at": "From this time on it does not fire; null for no end.",
-  "ScheduleDraft.chat_model_config": "The model that its sessions talk to.",
+  "ScheduleDraft.chat_model_config": "The model that its sessions talk to; the agent's own, as it is now, without it.",
   "SchedulePatch.description": "What it is for; also what the agent is told where there is no `input`.",
   "SchedulePatch.input":
     "What the agent is told; `{{time}}`, `{{fire_number}}`, `{{last_outcome}}`, `{{last_time}}`, `{{schedule_name}}` and `{{timezone}}` are filled in. Null means the description.",

@@ -41,6 +41,16 @@ export class JobsApi extends HttpApiGroup.make("jobs")
         description: "One that was given up; it is tried as often as a new one."
       }))
   )
+  .add(
+    HttpApiEndpoint.del("remove")`/jobs/${id}`
+      .addError(Problem.NotFound)
+      .addError(Problem.Conflict)
+      .annotateContext(operation({
+        scope: "admin",
+        summary: "Delete a job",
+        description: "One that was given up, or that no part of this server knows how to do."
+      }))
+  )
   .middleware(Authentication)
   .annotate(OpenApi.Description, "The work that is done later, such as messages to be delivered, for admins.")
 {}

@@ -1,8 +1,9 @@
 /** A run whose words are changed before a channel's encoder reads them: whole, for response hooks, or event by event. */
 import { Cause, Effect, Schema, type Scope } from "effect"
-import { AgentEvent, endsStream } from "../../domain/Event.ts"
+import { AgentEvent } from "../../domain/Event.ts"
 import { eventsOf } from "../../domain/Frames.ts"
 import type { RunId } from "../../domain/Ids.ts"
+import { endsStream } from "../../domain/RunOf.ts"
 import type { Session } from "../../domain/Session.ts"
 import type { Sink } from "../../services/Rooms.ts"
 import type { Encoder } from "./Channel.ts"

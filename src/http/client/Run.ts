@@ -1,10 +1,13 @@
 /** One run as its client sees it: its events, and the reply that they make. */
 import type { Accepted } from "../../domain/Chat.ts"
 import { Draft } from "../../domain/Draft.ts"
-import { type AgentEvent, endsStream, runOf } from "../../domain/Event.ts"
-import { type Message, textOf, type ToolCallBlock } from "../../domain/Message.ts"
-import { awaited, type WaitingFor } from "../../domain/Reply.ts"
+import type { AgentEvent } from "../../domain/Event.ts"
+import type { Message, ToolCallBlock } from "../../domain/Message.ts"
+import { textOf } from "../../domain/MessageText.ts"
+import { awaited } from "../../domain/OpenCalls.ts"
+import type { WaitingFor } from "../../domain/Reply.ts"
 import type { Run } from "../../domain/Run.ts"
+import { endsStream, runOf } from "../../domain/RunOf.ts"
 import { append, openReply } from "../../domain/Transcript.ts"
 
 /** A run, and where to go on reading: its events have a greater `seq`. */

@@ -7,7 +7,7 @@ import { Api } from "../Api.ts"
 export const layer = HttpApiBuilder.group(Api, "jobs", (handlers) =>
   Effect.gen(function*() {
     const storage = yield* Storage
-    const { retry } = yield* Jobs
+    const { remove, retry } = yield* Jobs
 
     return handlers
       .handle(
@@ -22,4 +22,5 @@ export const layer = HttpApiBuilder.group(Api, "jobs", (handlers) =>
       )
       .handle("get", ({ path }) => storage.jobs.host.get(path.job_id))
       .handle("retry", ({ path }) => retry(path.job_id))
+      .handle("remove", ({ path }) => remove(path.job_id))
   }))

@@ -7,6 +7,7 @@ import { Catalog } from "../../services/Catalog.ts"
 import type { Files } from "../../services/Files.ts"
 import type { Models } from "../../services/Models.ts"
 import type { OwnAgents } from "../../services/OwnAgents.ts"
+import { Retrievers } from "../../services/Retrievers.ts"
 import type { Toolbox } from "../../services/Toolbox.ts"
 import type { Workspace } from "../../services/Workspace.ts"
 import * as Code from "./Code.ts"
@@ -19,7 +20,7 @@ export type Limits = Loop.Limits
 export const make = Effect.fnUntraced(function*(limits: Limits) {
   const loop = yield* Loop.make(limits)
   const code = yield* Code.make(limits)
-  const defined = Defined.make(yield* Catalog)
+  const defined = Defined.make(yield* Catalog, yield* Retrievers)
   return AgentRunner.of({
     run: (request, out) => {
       const { code: ofCode, definition, name } = request.agent.data

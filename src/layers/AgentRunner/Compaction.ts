@@ -8,10 +8,11 @@ import type { Agent } from "../../domain/Agent.ts"
 import { type Plan, planOf } from "../../domain/Compacting.ts"
 import { type Compacted, contextOf, maxMessages } from "../../domain/Context.ts"
 import type { EventDraft } from "../../domain/Event.ts"
-import { type Message, textOf } from "../../domain/Message.ts"
+import type { Message } from "../../domain/Message.ts"
+import { textOf } from "../../domain/MessageText.ts"
 import type { ChatModelConfig } from "../../domain/Model.ts"
 import { tokensIn, tokensOf } from "../../domain/Tokens.ts"
-import { noUsage } from "../../domain/Usage.ts"
+import { noUsage } from "../../domain/UsageSum.ts"
 import type { Out, ReplyRequest } from "../../services/AgentRunner.ts"
 import type { HookRefused } from "../../services/Hooks.ts"
 import { type ModelFailed, type ModelPart, Models, type ToolSpec } from "../../services/Models.ts"
@@ -72,6 +73,9 @@ export const messagesFor = ({ context }: ReplyRequest, { compaction }: Given, re
   const messages = contextOf([...context, reply], compaction)
   return messages.at(-1)?.content.length === 0 ? messages.slice(0, -1) : messages
 }
+
+/** What a model is told of a tool. */
+const specOf = ({ description, name, parameters }: ToolSpec): ToolSpec => ({ name, description, parameters })
 
 export const make = Effect.gen(function*() {
   const models = yield* Models
@@ -266,7 +270,7 @@ export const make = Effect.gen(function*() {
       const size = yield* sizeFor(request, given)
       const trigger = trigger_ratio * size
       // Most agents have few tools: they are counted only where they can matter.
-      if (text >= trigger / 2) given.tools ??= tokensOf(JSON.stringify(tools).length)
+      if (text >= trigger / 2) given.tools ??= tokensOf(JSON.stringify(tools.map(specOf)).length)
       const before = text + (given.tools ?? 0)
       if (before < trigger && messages.length < most) return
       const plan = planFor(request, out, given, reserve_ratio * size, size)

@@ -2,7 +2,9 @@
 import { Effect, Layer } from "effect"
 import { needsHistory } from "../../domain/Context.ts"
 import type { BlockId } from "../../domain/Ids.ts"
-import type { ContentBlock, DataBlock, TextBlock } from "../../domain/Message.ts"
+import type { ContentBlock, DataBlock, TextBlock, ToolCallBlock } from "../../domain/Message.ts"
+import { isOfStep } from "../../domain/MessageText.ts"
+import * as OpenCalls from "../../domain/OpenCalls.ts"
 import * as Reply from "../../domain/Reply.ts"
 import { defaults, type Settings } from "../../domain/Settings.ts"
 import { isWithheld } from "../../domain/Stop.ts"
@@ -42,11 +44,14 @@ const isSaid = (block: ContentBlock): block is TextBlock | DataBlock => block.ty
 /** Whether the reply's last word is the model's, and not what it was told since. */
 const isAnswered = ({ message }: Reply.Reply): boolean => {
   const last = message.content.findLast((block) => block.type !== "tool_result" || block.provider_executed !== true)
-  return last?.type !== "tool_result" && last?.type !== "hint" && Reply.unanswered(message).length === 0
+  return last?.type !== "tool_result" && last?.type !== "hint" && OpenCalls.unanswered(message).length === 0
 }
 
-const repeatable = (tools: ReadonlyArray<Tool>, name: string) =>
-  tools.some((tool) => tool.name === name && (tool.idempotent || tool.effect === "none" || tool.effect === "read"))
+const repeatable = (tools: ReadonlyArray<Tool>, call: ToolCallBlock) =>
+  tools.some(({ effect, idempotent, name, workflow }) =>
+    (name === call.name && (idempotent || effect === "none" || effect === "read")) ||
+    (isOfStep(call) && workflow?.repeatable.has(call.name) === true)
+  )
 
 export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...limits }: Limits) {
   const filesOut = yield* FilesOut.make
@@ -122,18 +127,21 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
     const reply = out.reply()
     if (reply.call !== undefined) {
       for (const draft of Reply.closeOpen(reply)) out.emit(draft)
+    }
+    // A step of a workflow asks the model again, and everything else that was done stays.
+    if (reply.call !== undefined && reply.call.purpose !== "workflow") {
       const notRun = "The tool was not run: the model call that asked for it was cut off."
       for (const draft of Reply.interruptCalls(out.reply(), notRun)) out.emit(draft)
       return undefined
     }
     // A crash may have come while these were refused: they had not begun to run.
-    for (const draft of Reply.refuseCalls(reply)) out.emit(draft)
+    for (const draft of Reply.refuseCalls(out.reply())) out.emit(draft)
     const { message } = out.reply()
     const started = new Set(
       message.content.filter((block) => block.type === "tool_result").map(({ id }) => id as string)
     )
-    const lost = Reply.unanswered(message)
-      .filter(({ id, name, state }) => started.has(id) && state !== "submitted" && !repeatable(tools, name))
+    const lost = OpenCalls.unanswered(message)
+      .filter((call) => started.has(call.id) && call.state !== "submitted" && !repeatable(tools, call))
     for (const { id: tool_call_id } of lost) {
       const reply_id = message.id
       out.emit({
@@ -194,7 +202,8 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
       const called = before.call !== undefined || !isAnswered(before)
       const parked = called ? yield* pickUp(request, out, listed) : undefined
       if (parked !== undefined) return parked
-      const ending = before.call === undefined ? yield* conclude(request, out, called) : undefined
+      const isAsked = before.call !== undefined && before.call.purpose !== "workflow"
+      const ending = !isAsked ? yield* conclude(request, out, called) : undefined
       if (ending !== undefined) return ending
     }
     let isFirst = true
@@ -205,7 +214,7 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
       isFirst = false
       const excess = yield* answer(request, out, given, listed)
       if (excess !== undefined) return excess
-      const called = Reply.unanswered(out.reply().message).length > 0
+      const called = OpenCalls.unanswered(out.reply().message).length > 0
       const parked = called ? yield* runTools(request, out, listed) : undefined
       if (parked !== undefined) return parked
       const ending = yield* conclude(request, out, called)

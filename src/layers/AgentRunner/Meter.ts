@@ -5,7 +5,8 @@ import type { CallProgress } from "../../domain/Ledger.ts"
 import * as Reply from "../../domain/Reply.ts"
 import { errorTypeOf } from "../../domain/RunError.ts"
 import { stopFields, type StopReason } from "../../domain/Stop.ts"
-import { addUsage, noUsage, reported } from "../../domain/Usage.ts"
+import { reported } from "../../domain/Usage.ts"
+import { addUsage, noUsage } from "../../domain/UsageSum.ts"
 import type { Out } from "../../services/AgentRunner.ts"
 import type { ModelName, ModelPart } from "../../services/Models.ts"
 import { monotonic } from "../../services/Now.ts"
@@ -30,7 +31,7 @@ export interface Options {
   readonly reply_id: MessageId
   readonly clock: Clock.Clock
   /** What the calls are for, when they are not the reply's own. */
-  readonly purpose?: "compaction"
+  readonly purpose?: "compaction" | "workflow"
 }
 
 export const make = ({ clock, out, purpose, reply_id }: Options) => {

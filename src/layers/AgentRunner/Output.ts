@@ -84,7 +84,7 @@ const parsed = (text: string): { readonly value: unknown } | undefined => {
 const comparesAll = (schema: JsonObject) => JSON.stringify(schema).includes("\"uniqueItems\":true")
 
 /** The value, if it is of the schema. A large check waits in its owner's queue. */
-const checkOne = (
+export const checkOne = (
   owner: UserId,
   schema: JsonObject,
   text: string,
@@ -113,7 +113,7 @@ const checkOne = (
 export const check = Effect.fnUntraced(function*(
   owner: UserId,
   schema: JsonObject,
-  message: Message
+  message: Pick<Message, "content">
 ): Effect.fn.Return<Checked, CheckTooExpensive> {
   let first: Checked | undefined
   let isTooLong = false

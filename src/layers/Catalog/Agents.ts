@@ -2,7 +2,7 @@
 import { Either } from "effect"
 import { type AgentDefinition, AgentFrontMatter, type DefinitionId, type Fault } from "../../domain/Definition.ts"
 import { type Disk, gathering, Refused, whole } from "./Disk.ts"
-import { reader } from "./FrontMatter.ts"
+import { fault, type Read, reader } from "./FrontMatter.ts"
 import { forEach, idsIn } from "./Names.ts"
 
 export const folder = "agents"
@@ -10,6 +10,9 @@ export const folder = "agents"
 /** Bytes of one file, and characters of everything that an agent is told. */
 const maxFile = 256 * 1024
 const maxPrompt = 512 * 1024
+
+/** Most tenants of whom one agent remembers something. */
+const maxMemories = 1_000
 
 /** Most files of an agent's context. */
 const maxContext = 128
@@ -46,6 +49,56 @@ const contextOf = async (disk: Disk, own: string, named: ReadonlyArray<string>) 
   return read
 }
 
+const noMemory: AgentDefinition["layers"]["memory"] = { all: "", of: new Map() }
+
+/** `MEMORY.md`, and `memory/<tenant>.md`: their first lines. */
+const memoryOf = async (disk: Disk, own: string, { memory }: AgentFrontMatter) => {
+  if (memory?.enabled !== true) return noMemory
+  const read = async (place: string) =>
+    (await textOf(disk, place)).split("\n").slice(0, memory.max_memory_md_lines).join("\n").trim()
+  const names = (await disk.namesIn(`${own}/memory`)).filter((name) => name.endsWith(".md"))
+  if (names.length > maxMemories) {
+    throw new Refused(
+      whole(`${own}/memory`, `There are memories of more than ${maxMemories} tenants.`, "Take some away.")
+    )
+  }
+  const of = new Map<string, string>()
+  for (const name of names) {
+    // oxlint-disable-next-line eslint/no-await-in-loop -- one after the other: a thousand need not be open at once
+    of.set(name.slice(0, -".md".length), await read(`${own}/memory/${name}`))
+  }
+  return { all: await read(`${own}/MEMORY.md`), of }
+}
+
+/** Schedules whose input is not what the agent works on: nobody is there then who could be asked for more. */
+const misfitsOf = async (
+  file: string,
+  { input_schema, schedules }: AgentFrontMatter,
+  placeOf: Read<AgentFrontMatter>["placeOf"]
+): Promise<ReadonlyArray<Fault>> => {
+  const given = schedules.flatMap(({ input, name }, i) => Object.keys(input).length > 0 ? [{ i, input, name }] : [])
+  if (input_schema === null || given.length === 0) return []
+  const { Validator } = await import("@cfworker/json-schema")
+  const validator = new Validator(input_schema, "2020-12")
+  const problemWith = (input: unknown): string | undefined => {
+    try {
+      return validator.validate(input).errors.at(-1)?.error
+    } catch {
+      // A pattern that is none is found when something is held against it.
+      return "The schema cannot be used."
+    }
+  }
+  return given.flatMap(({ i, input, name }) => {
+    const problem = problemWith(input)
+    return problem === undefined ? [] : [fault(
+      file,
+      placeOf(["schedules", i, "input"]),
+      `The input of the schedule ${name} is not of input_schema: ${problem}`,
+      "Correct one of them."
+    )]
+  })
+}
+
 const agentOf = async (
   disk: Disk,
   id: DefinitionId,
@@ -59,14 +112,17 @@ const agentOf = async (
   }
   const read = decode(file, main.text)
   if (Either.isLeft(read)) return Either.left(read.left)
-  const { body, front } = read.right
+  const { body, front, placeOf } = read.right
+  const misfits = await misfitsOf(file, front, placeOf)
+  if (misfits.length > 0) return Either.left(misfits)
   if (body === "") {
     throw new Refused(whole(file, "The agent is told nothing.", "Write below the front matter who it is."))
   }
   const layers = {
     shared,
     own: filled([body, await textOf(disk, `${own}/BEHAVIOR.md`)]),
-    reference: await contextOf(disk, own, front.context)
+    reference: await contextOf(disk, own, front.context),
+    memory: await memoryOf(disk, own, front)
   }
   const length = [...layers.shared, ...layers.own, ...layers.reference.map(({ text }) => text)]
     .reduce((sum, text) => sum + text.length, 0)

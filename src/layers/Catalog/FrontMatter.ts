@@ -20,6 +20,8 @@ const fence = /^---[ \t]*\r?$/
 export interface Read<A> {
   readonly front: A
   readonly body: string
+  /** Line and column of a field's value, or of the nearest thing around it. */
+  readonly placeOf: (path: ReadonlyArray<PropertyKey>) => readonly [number, number]
 }
 
 interface Top {
@@ -27,7 +29,12 @@ interface Top {
   readonly body: string
 }
 
-const fault = (file: string, [line, column]: readonly [number, number], message: string, fix: string): Fault => ({
+export const fault = (
+  file: string,
+  [line, column]: readonly [number, number],
+  message: string,
+  fix: string
+): Fault => ({
   level: "error",
   file,
   line,
@@ -90,7 +97,11 @@ const deepest = (issues: ReadonlyArray<ParseResult.ArrayFormatterIssue>) => {
     const before = byField.get(field)
     if (before === undefined || before.path.length < issue.path.length) byField.set(field, issue)
   }
-  return [...byField.values()].slice(0, maxFaults)
+  const found = [...byField.values()]
+  // Where something in a list is wrong, nothing is wrong with the list.
+  return found.filter(({ path }) =>
+    !found.some((other) => other.path.length > path.length && path.every((part, i) => part === other.path[i]))
+  ).slice(0, maxFaults)
 }
 
 const keysOf = (value: unknown): ReadonlyArray<string> => isObject(value) ? Object.keys(value) : []
@@ -139,7 +150,13 @@ export const reader = <A, I>(schema: Schema.Schema<A, I>, known: ReadonlyArray<s
       return Either.left([fault(file, [2, 1], "The front matter has no fields.", "Write one `name: value` a line.")])
     }
     const decoded = decode(fields)
-    if (Either.isRight(decoded)) return Either.right({ front: decoded.right, body })
+    if (Either.isRight(decoded)) {
+      return Either.right({
+        front: decoded.right,
+        body,
+        placeOf: (path) => positionOf(document, lines, path)
+      })
+    }
     const mine = new Set(keysOf(fields))
     return Either.left(
       deepest(ParseResult.ArrayFormatter.formatErrorSync(decoded.left)).map((issue) =>

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { type AgentDefinition, DefinitionId, type Fault } from "../../domain/Definition.ts"
 import type { Book } from "../../services/Catalog.ts"
 import { whole } from "./Disk.ts"
+import * as Workflows from "./Workflows.ts"
 
 /** Names that the program has taken already. */
 export interface Taken {
@@ -10,6 +11,8 @@ export interface Taken {
   readonly agents: ReadonlyArray<string>
   /** The server's own tools, and those of its program. */
   readonly tools: ReadonlySet<string>
+  /** The retrievers of the server's program. */
+  readonly retrievers?: ReadonlySet<string>
 }
 
 export const none: Taken = { agents: [], tools: new Set() }
@@ -25,11 +28,10 @@ const later = (file: string, message: string, fix: string): Fault => ({
 })
 
 /** What can be said of an agent and is not heard yet. */
-const unused = ({ front: { mcp_servers, memory, notifications, retrievers, scope } }: AgentDefinition) => [
+const unused = ({ front: { mcp_servers, memory, notifications, scope } }: AgentDefinition) => [
   ...mcp_servers.length > 0 ? ["mcp_servers"] : [],
-  ...memory?.enabled === true ? ["memory"] : [],
+  ...memory?.auto_extract === true ? ["memory.auto_extract"] : [],
   ...notifications === null ? [] : ["notifications"],
-  ...retrievers.length > 0 ? ["retrievers"] : [],
   ...scope === "personal" ? ["scope"] : []
 ]
 
@@ -49,6 +51,13 @@ const ofAgent = (agent: AgentDefinition, { agents, skills, tools }: Omit<Book, "
     for (const name of choice) {
       if (!tools.has(name) && !taken.tools.has(name) && !isOther(name)) faults.push(missing(file, "tool", name))
     }
+  }
+  for (const name of agent.front.retrievers.filter((name) => taken.retrievers?.has(name) !== true)) {
+    faults.push(later(
+      file,
+      `There is no retriever called ${name}: nothing is looked up by it.`,
+      "Let the server's program bring it, or take the name out."
+    ))
   }
   for (const field of unused(agent)) {
     faults.push(later(file, `The field ${field} has no effect yet.`, "Leave it for later, or take it out."))
@@ -72,13 +81,11 @@ export const faultsOf = (book: Omit<Book, "revision">, taken: Taken): ReadonlyAr
   return [
     ...[...agents.values()].flatMap((agent) => ofAgent(agent, book, taken)),
     ...[...skills.values()].flatMap(({ front, id }) =>
-      [
-        ...front.tools,
-        ...front.steps.flatMap((step) => [...step.tools ?? [], ...step.tool === undefined ? [] : [step.tool]])
-      ]
+      front.tools
         .filter((name) => !tools.has(name) && !taken.tools.has(name))
         .map((name) => missing(`skills/${id}/SKILL.md`, "tool", name))
     ),
+    ...Workflows.faultsOf(book, taken.tools),
     ...[...tools.values()].flatMap(({ front, id }) => {
       const file = `tools/${id}/TOOL.md`
       return [

@@ -4,6 +4,7 @@ import { type Fault, type SkillDefinition, SkillFrontMatter } from "../../domain
 import { type Disk, gathering, Refused, whole } from "./Disk.ts"
 import { reader } from "./FrontMatter.ts"
 import { idsIn } from "./Names.ts"
+import * as Steps from "./Steps.ts"
 
 export const folder = "skills"
 
@@ -29,10 +30,13 @@ export const read = async (disk: Disk, faults: Array<Fault>): Promise<ReadonlyMa
       faults.push(...read.left)
       continue
     }
-    const { body, front } = read.right
+    const { body, front, placeOf } = read.right
     if (front.name !== null && front.name !== id) {
       faults.push(whole(file, `The skill is called ${front.name}, and its folder ${id}.`, "Give both one name."))
-    } else skills.set(id, { id, front, body })
+    } else {
+      faults.push(...Steps.faultsOf(file, front, placeOf))
+      skills.set(id, { id, front, body, places: front.steps.map((_, i) => placeOf(["steps", i])) })
+    }
   }
   return skills
 }

@@ -63,6 +63,11 @@ const toolOf = async (
     throw new Refused(whole(own, "The tool has a command and a handler.", "Keep one of them."))
   }
   const parameters = schemaOf(front)
+  if (command !== null && front.env.length > 0) {
+    throw new Refused(
+      whole(file, "A command has the workspace's environment, not the server's.", "Take env away, or write a handler.")
+    )
+  }
   if (command !== null) return Either.right({ id, front, parameters, runs: { type: "command", command } })
   if (handler === undefined) {
     throw new Refused(

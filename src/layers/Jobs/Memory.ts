@@ -94,6 +94,16 @@ export const make = Effect.map(Tables, (store: Store) => {
         put(job)
         return true
       }),
+    remove: (id, kinds) =>
+      store.run(() => {
+        const row = rowWith(id)
+        if (row === undefined) return false
+        const { kind = "", status } = row.columns
+        const isNobodys = status === "pending" && workerOf(id) === undefined && !kinds.includes(kind)
+        if (status !== "dead" && !isNobodys) return false
+        store.drop(tables.jobs, row)
+        return true
+      }),
     prune: (doneBefore, deadBefore, limit) =>
       store.run(() => {
         const over = [["done", doneBefore], ["dead", deadBefore]] as const

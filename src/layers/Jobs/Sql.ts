@@ -57,6 +57,11 @@ const reviveText = `
   update jobs set status = 'pending', data = $2, run_at = clock_timestamp(), updated_at = $3::timestamptz, attempts = 0
   where id = $1 and status = 'dead' returning id`
 
+const removeText = `
+  delete from jobs where id = $1 and (
+    status = 'dead' or (status = 'pending' and worker is null and kind <> all(string_to_array($2, ' ')))
+  ) returning id`
+
 const pruneText = `
   delete from jobs where id in (
     select id from jobs where status <> 'pending'
@@ -121,6 +126,7 @@ export const make = Effect.map(Prepared, ({ execute }) => {
       ),
     revive: (job) =>
       Effect.map(rows(reviveText, [job.id, JSON.stringify(job), job.updated_at]), (written) => written.length > 0),
+    remove: (id, kinds) => Effect.map(rows(removeText, [id, kinds.join(" ")]), (removed) => removed.length > 0),
     prune: (doneBefore, deadBefore, limit) =>
       Effect.map(rows(pruneText, [doneBefore, deadBefore, limit], { isLong: true }), (removed) => removed.length)
   })

@@ -187,6 +187,16 @@ export const make = (handlers: ReadonlyArray<JobHandler>) =>
         yield* wake
         return pending
       }),
+      remove: Effect.fnUntraced(function*(id) {
+        const { kind } = yield* storage.jobs.host.get(id)
+        if (yield* store.remove(id, kinds)) return
+        return yield* new Conflict({
+          code: "job_not_dead",
+          detail: byKind.has(kind)
+            ? "Only a job that was given up can be deleted. This one is still to be done, or was done and goes by itself."
+            : "The job is being done by another process, or was done and goes by itself."
+        })
+      }),
       wake,
       run
     })

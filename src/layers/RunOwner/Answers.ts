@@ -5,8 +5,8 @@ import { Conflict } from "../../domain/Errors.ts"
 import type { EventDraft } from "../../domain/Event.ts"
 import type { SessionId } from "../../domain/Ids.ts"
 import type { Message, ToolCallBlock } from "../../domain/Message.ts"
+import { awaited } from "../../domain/OpenCalls.ts"
 import type { PermissionRule } from "../../domain/Permission.ts"
-import { awaited } from "../../domain/Reply.ts"
 
 export const notWaiting = (session: SessionId) =>
   new Conflict({

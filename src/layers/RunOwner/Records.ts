@@ -2,7 +2,7 @@
 import type { Timestamp } from "../../domain/Ids.ts"
 import * as Reply from "../../domain/Reply.ts"
 import type { Run } from "../../domain/Run.ts"
-import { noUsage } from "../../domain/Usage.ts"
+import { noUsage } from "../../domain/UsageSum.ts"
 import type { Room } from "../../services/Rooms.ts"
 import type { ActiveRun } from "./ActiveRun.ts"
 import { maxAttempts } from "./Endings.ts"

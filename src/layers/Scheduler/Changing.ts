@@ -1,5 +1,6 @@
 /** What a schedule is after a draft or a change, checked at the time at which it is made. */
 import { Either } from "effect"
+import type { Agent } from "../../domain/Agent.ts"
 import { Invalid } from "../../domain/Errors.ts"
 import type { FieldProblem } from "../../domain/Errors.ts"
 import type { ScheduleData, ScheduleDraft, SchedulePatch, Timing, TimingInput } from "../../domain/Schedule.ts"
@@ -12,7 +13,25 @@ export const invalid = ({ message, path }: typeof FieldProblem.Type): Invalid =>
 export const read = (input: TimingInput, now: number, minSeconds: number) =>
   Either.mapLeft(Slots.read(input, now, minSeconds), invalid)
 
-export const dataOf = (draft: ScheduleDraft, timing: Timing, { source, source_session_id }: Author): ScheduleData => ({
+/** The model of a new schedule: its own, or that of its agent. */
+export const modelOf = ({ chat_model_config }: ScheduleDraft, { data, id }: Agent) => {
+  const config = chat_model_config ?? data.chat_model_config
+  return config === null && data.code === undefined
+    ? Either.left(invalid({
+      path: "chat_model_config",
+      message:
+        `is missing, and the agent '${data.name}' has none that could take its place: give one, or set that of the `
+        + `agent by PATCH /agent/${id}`
+    }))
+    : Either.right(config)
+}
+
+export const dataOf = (
+  draft: ScheduleDraft,
+  chat_model_config: ScheduleData["chat_model_config"],
+  timing: Timing,
+  { source, source_session_id }: Author
+): ScheduleData => ({
   name: draft.name,
   description: draft.description,
   enabled: draft.enabled,
@@ -24,7 +43,7 @@ export const dataOf = (draft: ScheduleDraft, timing: Timing, { source, source_se
   missed_grace_seconds: draft.missed_grace_seconds,
   missed_limit: draft.missed_limit,
   expires_after_seconds: draft.expires_after_seconds ?? null,
-  chat_model_config: draft.chat_model_config,
+  chat_model_config,
   stateful: draft.stateful,
   permission_mode: draft.permission_mode,
   instructions: draft.instructions,

@@ -75,8 +75,9 @@ export const make = Effect.fnUntraced(function*({ schedule_min_seconds }: Option
     plan: Effect.fnUntraced(function*(owner, draft, author = person) {
       const now = yield* store.now
       const { timing } = yield* Changing.read(draft, now, schedule_min_seconds)
-      yield* inBody("agent_id")(storage.agents.get(owner, draft.agent_id))
-      yield* checkModel(owner, draft.chat_model_config)
+      const agent = yield* inBody("agent_id")(storage.agents.get(owner, draft.agent_id))
+      const config = yield* Changing.modelOf(draft, agent)
+      if (config !== null) yield* checkModel(owner, config)
       const at = timestampOf(now)
       const schedule: Schedule = {
         id: ScheduleId.make(newId.record(now)),
@@ -84,7 +85,7 @@ export const make = Effect.fnUntraced(function*({ schedule_min_seconds }: Option
         agent_id: AgentId.make(draft.agent_id),
         created_at: at,
         updated_at: at,
-        data: Changing.dataOf(draft, timing, author)
+        data: Changing.dataOf(draft, config, timing, author)
       }
       const add = Effect.gen(function*() {
         const { total } = yield* Effect.orDie(storage.schedules.list(owner, { limit: 1, cursor: undefined }))

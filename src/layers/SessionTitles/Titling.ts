@@ -1,7 +1,8 @@
 /** Gives a session that nobody has named a title, which a model makes of its first exchange. */
 import { Duration, Effect, Either, Option, Schema } from "effect"
 import { BlockId, MessageId, SessionId } from "../../domain/Ids.ts"
-import { type Message, textOf } from "../../domain/Message.ts"
+import type { Message } from "../../domain/Message.ts"
+import { textOf } from "../../domain/MessageText.ts"
 import type { ChatModelConfig } from "../../domain/Model.ts"
 import { isUnnamed, type Session } from "../../domain/Session.ts"
 import type { Settings } from "../../domain/Settings.ts"

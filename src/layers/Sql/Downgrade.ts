@@ -55,9 +55,9 @@ const isThere = (rows: string) =>
     ))
 
 /** Answers the names of the steps that were taken back. */
-export const downgrade = <Steps extends Migrations>(
-  steps: Steps,
-  downs: Readonly<Record<keyof Steps & string, Down | null>>,
+export const downgrade = (
+  steps: Migrations,
+  downs: Readonly<Record<string, Down | null>>,
   { force, to }: Options
 ): Effect.Effect<
   ReadonlyArray<string>,
@@ -66,7 +66,6 @@ export const downgrade = <Steps extends Migrations>(
 > =>
   Effect.gen(function*() {
     const known = parse(steps).toReversed()
-    const ways: Readonly<Record<string, Down | null>> = downs
     const sql = yield* SqlClient.SqlClient
     return yield* sql.withTransaction(Effect.gen(function*() {
       yield* sql`set local statement_timeout = 0`
@@ -80,11 +79,11 @@ export const downgrade = <Steps extends Migrations>(
       const back = known.filter(({ id }) => id > to && done.has(id))
       const lost = force
         ? []
-        : yield* Effect.filter(back.flatMap(({ key }) => ways[key]?.loses ?? []), isThere)
+        : yield* Effect.filter(back.flatMap(({ key }) => downs[key]?.loses ?? []), isThere)
       if (lost.length > 0) return yield* losing(lost)
       return yield* Effect.forEach(back, ({ id, key }) =>
         Effect.gen(function*() {
-          const down = ways[key] ?? null
+          const down = downs[key] ?? null
           if (down === null) {
             return yield* new DowngradeRefused({
               reason: "no_way_back",

@@ -1,7 +1,9 @@
 /** A toolbox, and beside its tools those that the operator has defined, for the agents whose definitions or skills name them. */
 import { Cause, type Context, Duration, Effect, Exit, Layer, Stream } from "effect"
+import { type Offered, stepToolsOf, workflowsOf } from "../../domain/AgentWorkflows.ts"
 import { isObject } from "../../domain/JsonSchema.ts"
 import { argumentsIn } from "../../domain/permission/Arguments.ts"
+import type { Settings } from "../../domain/Settings.ts"
 import { Catalog, type ToolDefinition } from "../../services/Catalog.ts"
 import { type Tool, Toolbox, type ToolCaller, type ToolPart } from "../../services/Toolbox.ts"
 import { Workspace } from "../../services/Workspace.ts"
@@ -18,6 +20,10 @@ const maxProblems = 5
 
 /** The model and the tenant read this, because a bug's own text may hold secrets. */
 const bug = "The tool failed because of an internal error."
+const busy = "The server is busy: too many tools run at the same time. Try again later."
+
+/** Longest text of a bug in the log. */
+const maxCause = 4_096
 
 const specOf = ({ front: { description, idempotent }, id, parameters }: ToolDefinition): Tool => ({
   name: id,
@@ -25,6 +31,17 @@ const specOf = ({ front: { description, idempotent }, id, parameters }: ToolDefi
   parameters,
   effect: "write",
   idempotent
+})
+
+/** What a workflow does to the world is decided for each of its steps. */
+const toolOf = ({ description, workflow }: Offered): Tool => ({
+  name: workflow.id,
+  description,
+  parameters: workflow.input,
+  effect: "none",
+  idempotent: true,
+  background: false,
+  workflow
 })
 
 /** What is wrong with the arguments, in a line; undefined when nothing is. */
@@ -37,19 +54,30 @@ const problemIn = (tool: ToolDefinition, args: unknown) =>
 const make = (
   own: Context.Tag.Service<Toolbox>,
   catalog: Context.Tag.Service<Catalog>,
-  workspaces: Context.Tag.Service<Workspace>
+  workspaces: Context.Tag.Service<Workspace>,
+  threads: HandlerThread.HandlerThreads
 ) => {
-  const toolsOf = ({ agent }: ToolCaller): ReadonlyArray<ToolDefinition> => {
+  const toolsOf = ({ agent, step }: ToolCaller): ReadonlyArray<ToolDefinition> => {
     const { definition } = agent.data
     if (definition === undefined) return []
     const book = catalog.bookOf(agent)
-    const front = book.agents.get(definition)?.front
-    if (front === undefined || book.tools.size === 0) return []
-    const named = new Set(front.skills.flatMap((name) => book.skills.get(name)?.front.tools ?? []))
+    const defined = book.agents.get(definition)
+    if (defined === undefined || book.tools.size === 0) return []
+    const { front } = defined
+    const named = new Set([
+      ...front.skills.flatMap((name) => book.skills.get(name)?.front.tools ?? []),
+      ...(step === true ? stepToolsOf(book, defined) : [])
+    ])
     return [...book.tools.values()].filter(({ front: { permissions: { allowed_agents } }, id }) =>
       (named.has(id) || front.tools === "all" || (typeof front.tools !== "string" && front.tools.includes(id))) &&
       (allowed_agents.length === 0 || allowed_agents.some((name) => name === definition)) && !own.knows(id)
     )
+  }
+
+  const workflowTools = ({ agent }: ToolCaller): ReadonlyArray<Tool> => {
+    const book = catalog.bookOf(agent)
+    const defined = agent.data.definition === undefined ? undefined : book.agents.get(agent.data.definition)
+    return defined === undefined ? [] : workflowsOf(book, defined).map(toolOf)
   }
 
   const find = (caller: ToolCaller, name: string) => toolsOf(caller).find(({ id }) => id === name)
@@ -89,15 +117,23 @@ const make = (
     { agent, session }: ToolCaller,
     tool_call_id: string
   ) {
-    const answer = yield* HandlerThread.run(module, Duration.seconds(tool.front.timeout_seconds), {
-      args,
-      context: { user_id: session.user_id, session_id: session.id, agent_id: agent.id, tool_call_id }
+    const answer = yield* threads.run({
+      owner: session.user_id,
+      module,
+      timeout: Duration.seconds(tool.front.timeout_seconds),
+      call: {
+        args,
+        context: { user_id: session.user_id, session_id: session.id, agent_id: agent.id, tool_call_id }
+      }
     })
     if (answer.type === "done") {
       return answer.failed ? yield* new ToolFailed({ message: answer.text }) : answer.text
     }
-    yield* Effect.annotateLogs(Effect.logError("A handler of a tool failed"), { tool: tool.id, cause: answer.text })
-    return yield* new ToolFailed({ message: bug })
+    yield* Effect.annotateLogs(Effect.logError("A handler of a tool failed"), {
+      tool: tool.id,
+      cause: answer.text.slice(0, maxCause)
+    })
+    return yield* new ToolFailed({ message: answer.type === "busy" ? busy : bug })
   })
 
   const run = Effect.fnUntraced(
@@ -115,7 +151,7 @@ const make = (
       const { runs } = tool
       return runs.type === "command"
         ? yield* runCommand(tool, runs.command, JSON.stringify(args), caller, emit)
-        : yield* runHandler(tool, runs, args, caller, call.id)
+        : yield* runHandler(tool, { ...runs, env: tool.front.env }, args, caller, call.id)
     },
     Effect.scoped
   )
@@ -124,8 +160,8 @@ const make = (
     ...own,
     list: (caller) =>
       Effect.map(own.list(caller), (tools) => {
-        const defined = toolsOf(caller)
-        return defined.length === 0 ? tools : [...tools, ...defined.map(specOf)]
+        const defined = [...toolsOf(caller).map(specOf), ...workflowTools(caller)]
+        return defined.length === 0 ? tools : [...tools, ...defined]
       }),
     // The operator vouches for it, unless the definition wants somebody to be asked.
     effectOf: (caller, call) =>
@@ -152,8 +188,15 @@ const make = (
   })
 }
 
-/** Adds them to the toolbox of a layer. */
-export const layer = <E, R>(own: Layer.Layer<Toolbox, E, R>): Layer.Layer<Toolbox, E, R | Catalog | Workspace> =>
-  Layer.effect(Toolbox, Effect.map(Effect.all([Toolbox, Catalog, Workspace]), (all) => make(...all))).pipe(
-    Layer.provide(own)
-  )
+/** Adds them to the toolbox of a layer. So many handlers run at once. */
+export const layer = <E, R>(
+  own: Layer.Layer<Toolbox, E, R>,
+  { handler_threads }: Pick<Settings, "handler_threads">
+): Layer.Layer<Toolbox, E, R | Catalog | Workspace> =>
+  Layer.effect(
+    Toolbox,
+    Effect.map(
+      Effect.all([Toolbox, Catalog, Workspace]),
+      (all) => make(...all, HandlerThread.make(handler_threads))
+    )
+  ).pipe(Layer.provide(own))

@@ -439,6 +439,11 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of the Open Age
       assert.deepInclude(json.functions[0], weather)
       assert.strictEqual((yield* ask("GET", "/tools/stoa")).status, 200)
       assert.strictEqual((yield* ask("GET", `/tools/${agent.id}.other`)).status, 404)
+      assert.strictEqual((yield* ask("DELETE", `/tools/${agent.id}.other`)).status, 404)
+      assert.strictEqual((yield* ask("DELETE", "/tools/stoa")).status, 400)
+      const removed = yield* ask("DELETE", `/tools/${encodeURIComponent(mine.id)}`)
+      assert.deepInclude(removed, { status: 200, json: { id: mine.id } })
+      assert.deepStrictEqual((yield* ask("GET", `/agents/${agent.id}`)).json.tools, [])
     }))
 
   it.effect("finds OpenAI's paths there too, and talks to them with OpenAI's client", () =>

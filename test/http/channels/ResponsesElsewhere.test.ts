@@ -109,12 +109,22 @@ layer(TestHost.layer(), { excludeTestServices: true })("A response whose run is 
       const ask = (previous_response_id: string, input: ReturnType<typeof outputFor>) =>
         asked(() => client.responses.create({ model, previous_response_id, input, tools }))
       const one = yield* asked(() => client.responses.create({ model, input, tools }))
+      const tokens = asked(async () => {
+        const { input_tokens } = await client.responses.inputTokens.count({
+          model,
+          previous_response_id: one.id,
+          input: "x"
+        })
+        return input_tokens
+      })
+      const before = yield* tokens
       const two = yield* ask(one.id, outputFor(one, "sun"))
       const three = yield* ask(two.id, outputFor(two, "rain"))
       assert.include(three.output_text, "rain")
       const other = yield* ask(two.id, outputFor(two, "snow"))
       assert.include(other.output_text, "snow")
       assert.include(other.output_text, "sun")
+      assert.strictEqual(yield* tokens, before, "what has come since is no part of it")
     }))
 
   it.effect("that was deleted is not made again by its Idempotency-Key, nor is a conversation or a completion", () =>
@@ -219,6 +229,34 @@ layer(TestHost.layer({ host: Host.over(cutOff) }), { excludeTestServices: true }
       assert.deepStrictEqual((yield* items).slice(-4), ["say four", "four", "say five", "five"])
       assert.strictEqual((yield* items).length, all.length + 6)
       assert.strictEqual((yield* Effect.orDie(runs.list(user, { limit: 1, cursor: undefined }))).total, 6)
+    }))
+
+  it.effect("has told once what waited, also when others talk in its session before that is written down", () =>
+    Effect.gen(function*() {
+      const { agent_id, client, user } = yield* tenant()
+      const { call } = yield* TestHost.TestHost
+      const { conversations } = yield* Storage
+      const { id: conversation } = yield* asked(() => client.conversations.create())
+      const ask = (input: string) =>
+        asked(() => client.responses.create({ model, conversation, input }, { headers: { "idempotency-key": input } }))
+      yield* ask("say one")
+      yield* asked(() =>
+        client.conversations.items.create(conversation, { items: [{ role: "user", content: "late" }] })
+      )
+      faults.isCut = true
+      yield* ask("say two")
+      faults.isCut = false
+      const { session_id } = yield* conversations.get(user, conversation)
+      const body = { agent_id, session_id, input: { content: "say three" } }
+      assert.strictEqual((yield* call("POST", "/chat/reply", { user, body })).status, 200)
+      const told = yield* asked(async () =>
+        (await client.conversations.items.list(conversation, { limit: 100 })).data.filter((item) =>
+          JSON.stringify(item).includes("late")
+        )
+      )
+      assert.strictEqual(told.length, 1)
+      // One, two and three with their answers, what was late, and this question.
+      assert.strictEqual(JSON.parse((yield* ask("context")).output_text).messages, 8)
     }))
 
   it.effect("stays where it is when the answer was never accepted that was to move it", () =>

@@ -3,8 +3,9 @@
  * is added has one entry here: its encoder, made anew for each rendering, and a reader of its frames.
  */
 import { ProviderFailed } from "../../../src/domain/Errors.ts"
-import { type AgentEvent, endsStream } from "../../../src/domain/Event.ts"
+import type { AgentEvent } from "../../../src/domain/Event.ts"
 import * as Reply from "../../../src/domain/Reply.ts"
+import { endsStream } from "../../../src/domain/RunOf.ts"
 import { Updates } from "../../../src/http/channels/a2a/Encode.ts"
 import { taskOf } from "../../../src/http/channels/a2a/Render.ts"
 import { Objects } from "../../../src/http/channels/agentapp/Objects.ts"

@@ -1,7 +1,8 @@
 /** Events of a run in, frames of its task out. The run goes on whoever leaves. */
 import type { Effect } from "effect"
-import { type AgentEvent, endsStream } from "../../../domain/Event.ts"
+import type { AgentEvent } from "../../../domain/Event.ts"
 import { eventsOf } from "../../../domain/Frames.ts"
+import { endsStream } from "../../../domain/RunOf.ts"
 import type { Sink } from "../../../services/Rooms.ts"
 import type { Problem } from "../../middleware/Problems.ts"
 import type { Encoder } from "../Channel.ts"

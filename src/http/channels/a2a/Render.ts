@@ -1,7 +1,7 @@
 /** A run and its reply as a task, at one moment. */
 import { taskStateOf } from "../../../domain/A2aPush.ts"
 import type { Message } from "../../../domain/Message.ts"
-import { awaited } from "../../../domain/Reply.ts"
+import { awaited } from "../../../domain/OpenCalls.ts"
 import type { Run } from "../../../domain/Run.ts"
 import type { Usage } from "../../../domain/Usage.ts"
 import { complaint, partsOf, question, structuredPart } from "./Parts.ts"

@@ -3,7 +3,8 @@
  * depends on nothing but the events that it is given, so that a run told again is told by the same bytes.
  */
 import type { AgentEvent } from "../../../domain/Event.ts"
-import { addUsage, noUsage, type Usage } from "../../../domain/Usage.ts"
+import type { Usage } from "../../../domain/Usage.ts"
+import { addUsage, noUsage } from "../../../domain/UsageSum.ts"
 import type { Problem } from "../../middleware/Problems.ts"
 import type { Encoder } from "../Channel.ts"
 import { errorOf } from "./Errors.ts"

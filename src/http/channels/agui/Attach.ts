@@ -3,11 +3,12 @@
  * from its beginning, also where it has waited for answers in between, so that nothing is missing and nothing is there twice.
  */
 import { Deferred, Effect, FiberId } from "effect"
-import { type AgentEvent, endsStream } from "../../../domain/Event.ts"
+import type { AgentEvent } from "../../../domain/Event.ts"
 import { eventsOf } from "../../../domain/Frames.ts"
 import type { Message } from "../../../domain/Message.ts"
-import { awaited } from "../../../domain/Reply.ts"
+import { awaited } from "../../../domain/OpenCalls.ts"
 import type { Run, RunStatus } from "../../../domain/Run.ts"
+import { endsStream } from "../../../domain/RunOf.ts"
 import type { Session } from "../../../domain/Session.ts"
 import type { Sink } from "../../../services/Rooms.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"

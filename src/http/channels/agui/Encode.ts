@@ -2,8 +2,9 @@
  * The encoder: a run's events as those of this protocol. What it answers depends on its head and on the events alone, so
  * that a run is rendered again in the same bytes. Whatever was begun is ended before the run is, wherever that comes.
  */
-import { type AgentEvent, endsStream } from "../../../domain/Event.ts"
+import type { AgentEvent } from "../../../domain/Event.ts"
 import { isObject } from "../../../domain/JsonSchema.ts"
+import { endsStream } from "../../../domain/RunOf.ts"
 import { detailOf, type Problem } from "../../middleware/Problems.ts"
 import type { Encoder } from "../Channel.ts"
 import { callerId, callId, resultId, textId } from "./Ids.ts"

@@ -1,6 +1,7 @@
 /** Results of tools, interrupts and usage, as this protocol writes them, and for its clients of before 1.0. */
 import type { ToolCallBlock, ToolOutput } from "../../../domain/Message.ts"
-import { addUsage, type Usage } from "../../../domain/Usage.ts"
+import type { Usage } from "../../../domain/Usage.ts"
+import { addUsage } from "../../../domain/UsageSum.ts"
 import { callId } from "./Ids.ts"
 
 /** The protocol as we speak it. */

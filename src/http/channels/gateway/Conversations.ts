@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { NotFound } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
-import { textOf } from "../../../domain/Message.ts"
+import { textOf } from "../../../domain/MessageText.ts"
 import type { Session } from "../../../domain/Session.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
 import { Storage } from "../../../services/Storage.ts"

@@ -97,7 +97,7 @@ export const make = (agents: Agents) =>
       create: Effect.fnUntraced(function*(owner: UserId, request: ScheduleRequest) {
         const agent = yield* agents.answering(owner, request.agent_id)
         const { chat_model_config } = agent.data
-        if (chat_model_config === null) return yield* noModel(agent)
+        if (chat_model_config === null && agent.data.code === undefined) return yield* noModel(agent)
         if (yield* isTaken(owner, agent.id, request.name)) {
           return yield* new Conflict({
             code: "schedule_conflict",

@@ -155,6 +155,11 @@ class ToolsApi extends HttpApiGroup.make("tools")
       .addSuccess(ExternalTool)
       .annotateContext(operation({ scope: "read", summary: "Read a toolkit" }))
   )
+  .add(
+    HttpApiEndpoint.del("remove")`/tools/${HttpApiSchema.param("tool_id", Schema.String.pipe(Schema.maxLength(512)))}`
+      .addSuccess(Schema.Struct({ id: Schema.String }))
+      .annotateContext(operation({ scope: "write", summary: "Take a toolkit from its agent" }))
+  )
   .middleware(Authentication)
 {}
 

@@ -98,10 +98,11 @@ export const layer = (mounted: typeof api, options: Options) => {
     mounted,
     "tools",
     (handlers) =>
-      Effect.map(Tools.make(options), ({ get, list }) =>
+      Effect.map(Tools.make(options), ({ get, list, remove }) =>
         handlers
           .handle("list", () => Effect.flatMap(owner, list))
-          .handle("get", ({ path }) => Effect.flatMap(owner, (user_id) => get(user_id, path.tool_id))))
+          .handle("get", ({ path }) => Effect.flatMap(owner, (user_id) => get(user_id, path.tool_id)))
+          .handle("remove", ({ path }) => Effect.flatMap(owner, (user_id) => remove(user_id, path.tool_id))))
   )
 
   const system = HttpApiBuilder.group(mounted, "system", (handlers) =>

@@ -24,8 +24,7 @@ export const make = (options: Options, watch: Watch, { following, places, read, 
       const asked = yield* Asked.read({ ...request, store: false }, undefined)
       const { agent, config } = yield* targetOf(owner, asked)
       const said = yield* read(owner, asked)
-      const before = asked.previous === undefined ? undefined : yield* following.find(owner, asked.previous)
-      const held = before === undefined ? [] : yield* history.upTo(before.session, before.run)
+      const held = asked.previous === undefined ? [] : yield* following.heldBy(owner, asked.previous)
       if (held.length + said.turns.length === 0) return yield* nothingSaid
       const millis = yield* Clock.currentTimeMillis
       const created_at = Math.floor(millis / 1000)

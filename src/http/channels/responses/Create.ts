@@ -1,57 +1,33 @@
 /**
- * Gives an answer: finds out who answers and where, begins the run, and remembers the response that comes of it. The response
- * is a part of that run, so that nothing of what it says is stored twice.
+ * Gives an answer: finds out who answers and where, begins the run, and has the response remembered that comes of it. The
+ * response is a part of that run, so that nothing of what it says is stored twice.
  */
-import { Cause, Clock, Effect, Option, Schema } from "effect"
+import { Cause, Clock, Effect, Option } from "effect"
 import type { Agent } from "../../../domain/Agent.ts"
-import { Accepted, type ChatRequest } from "../../../domain/Chat.ts"
-import { NotFound } from "../../../domain/Errors.ts"
+import type { Accepted, ChatRequest } from "../../../domain/Chat.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import type { ChatModelConfig } from "../../../domain/Model.ts"
-import type { ResponseHead, StoredResponse } from "../../../domain/Response.ts"
 import { Idempotency, type Once } from "../../../services/Idempotency.ts"
 import { NewId } from "../../../services/NewId.ts"
-import { timestampOf } from "../../../services/Now.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
 import { Storage } from "../../../services/Storage.ts"
-import { note } from "../../LogNotes.ts"
 import * as Body from "../../middleware/Body.ts"
 import { quoted, warn } from "../../Warnings.ts"
 import type { Options } from "../Channel.ts"
 import { refuse } from "../openai/request/Refused.ts"
 import * as Targets from "../openai/Targets.ts"
 import { letting, noModel } from "../Sessions.ts"
-import { homeOf } from "./output/ItemIds.ts"
-import type { Watched } from "./output/Watch.ts"
 import * as Following from "./place/Following.ts"
 import * as InConversation from "./place/InConversation.ts"
 import * as Leases from "./place/Leases.ts"
 import * as Locks from "./place/Locks.ts"
 import * as Places from "./place/Place.ts"
 import * as RawModels from "./place/RawModels.ts"
+import * as Recording from "./Recording.ts"
+import { Begun, type Given, type Request } from "./Recording.ts"
 import type { Asked } from "./request/Asked.ts"
 import * as Referring from "./request/Referring.ts"
 import * as Said from "./request/Said.ts"
-
-/** An accepted request, as its key remembers it. */
-const Begun = Schema.Struct({
-  ...Accepted.fields,
-  response_id: Schema.String,
-  /** Seconds. */
-  created_at: Schema.Int,
-  known: Schema.Int
-})
-type Begun = typeof Begun.Type
-
-export interface Request {
-  readonly owner: UserId
-  readonly asked: Asked
-  readonly idempotencyKey: string | undefined
-  /** What a repeated request is compared by. */
-  readonly body: unknown
-  /** A response that is stored nowhere, and can be gone on from where it was given. */
-  readonly unstored?: StoredResponse | undefined
-}
 
 interface Target {
   readonly agent: Agent
@@ -64,16 +40,12 @@ const isRefusal = (cause: Cause.Cause<{ readonly _tag: string }>): boolean =>
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-export interface Given extends Watched {
-  readonly background: boolean
-  readonly record: StoredResponse
-}
-
 export const make = (options: Options) =>
   Effect.gen(function*() {
     const hub = yield* SessionHub
-    const { agents, responses, sessions } = yield* Storage
-    const { isWithdrawn, once } = yield* Idempotency
+    const { sessions } = yield* Storage
+    const { once } = yield* Idempotency
+    const given = yield* Recording.make
     const newId = yield* NewId
     const { find } = yield* Targets.make(options)
     const rawModels = yield* RawModels.make
@@ -155,11 +127,9 @@ export const make = (options: Options) =>
     const accept = (request: Request, restore: Restore) => {
       const { asked, body, idempotencyKey, owner } = request
       const { conversation } = asked
-      let isRepeated = true
-      const begun = once(
+      return once(
         { owner, key: idempotencyKey, request: "POST responses", body, answer: Begun },
         ({ claim }) => {
-          isRepeated = false
           const beginning = Effect.flatten(restore(begin(request, claim)))
           // The lock first: of this process's requests only one looks again and again.
           return conversation === undefined
@@ -167,81 +137,7 @@ export const make = (options: Options) =>
             : locked(`${owner}\n${conversation}`)(leased(owner, conversation)(beginning))
         }
       )
-      return Effect.map(begun, (begun) => ({ begun, isRepeated }))
     }
-
-    const headOf = Effect.fnUntraced(function*({ asked, owner }: Request, begun: Begun) {
-      const session = yield* sessions.get(owner, begun.session_id)
-      const agent = yield* agents.get(owner, session.agent_id)
-      const head: ResponseHead = {
-        id: begun.response_id,
-        created_at: begun.created_at,
-        model: asked.model || `agent/${agent.data.name}`,
-        echo: asked.echo,
-        home: asked.conversation === undefined ? session.id : homeOf(asked.conversation),
-        client_tools: [...asked.tools, ...agent.data.client_tools].map(({ name }) => name),
-        is_structured: asked.output !== undefined,
-        tells_encrypted: asked.tellsEncrypted
-      }
-      return { session, head }
-    })
-
-    const recordOf = (
-      request: Request,
-      begun: Begun,
-      { head, session }: Effect.Effect.Success<ReturnType<typeof headOf>>
-    ): StoredResponse => {
-      const at = timestampOf(begun.created_at * 1000)
-      return {
-        id: begun.response_id,
-        user_id: request.owner,
-        created_at: at,
-        updated_at: at,
-        session_id: session.id,
-        agent_id: session.agent_id,
-        run_id: begun.run_id,
-        after: begun.seq,
-        known: begun.known,
-        background: request.asked.background,
-        conversation: request.asked.conversation ?? null,
-        next: null,
-        head
-      }
-    }
-
-    const notDeleted = ({ owner }: Request, { response_id }: Begun) =>
-      Effect.flatMap(isWithdrawn(owner, response_id), (isGone) =>
-        isGone ? Effect.fail(NotFound.of("Response", response_id)) : Effect.void)
-
-    /** Written before the first byte goes out; with a key also by a later try, if this one does not come to it. */
-    const remember = (record: StoredResponse, ifNotDeleted: Effect.Effect<void, NotFound>) =>
-      responses.insert(record).pipe(
-        // Whoever deletes it at the same time has said so by the time that it can be written again.
-        Effect.zipRight(
-          Effect.tapError(ifNotDeleted, () =>
-            Effect.ignore(responses.remove(record.user_id, record.id)))
-        ),
-        Effect.catchTag("Conflict", () => Effect.void)
-      )
-
-    const given = Effect.fnUntraced(function*(request: Request, begun: Begun, isRepeated: boolean) {
-      yield* note({ session_id: begun.session_id, run_id: begun.run_id })
-      const ifNotDeleted = isRepeated && request.asked.stores ? notDeleted(request, begun) : Effect.void
-      yield* ifNotDeleted
-      const made = yield* headOf(request, begun)
-      const { asked, idempotencyKey } = request
-      const record = recordOf(request, begun, made)
-      if (asked.stores) yield* remember(record, ifNotDeleted)
-      const result: Given = {
-        ...made,
-        run_id: begun.run_id,
-        after: begun.seq,
-        background: asked.background,
-        record,
-        isKept: asked.background || asked.conversation !== undefined || idempotencyKey !== undefined
-      }
-      return result
-    })
 
     /** For who left before the run was followed. */
     const stop = ({ owner }: Request, { run_id, session_id }: Begun) =>
@@ -261,13 +157,13 @@ export const make = (options: Options) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.flatMap(
             Effect.ensuring(accept(request, restore), Body.release),
-            ({ begun, isRepeated }) => {
+            (begun) => {
               const isKept = request.idempotencyKey !== undefined || request.asked.background ||
                 request.asked.conversation !== undefined
               // What cannot be remembered, or is left before it is followed, is answered for nobody.
               const leaving = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
                 isKept ? effect : Effect.onError(effect, () => stop(request, begun))
-              return Effect.flatMap(leaving(given(request, begun, isRepeated)), (result) =>
+              return Effect.flatMap(leaving(given(request, begun)), (result) =>
                 isKept ?
                   restore(follow(result)) :
                   Effect.onInterrupt(restore(follow(result)), () => stop(request, begun)))

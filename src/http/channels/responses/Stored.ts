@@ -1,10 +1,11 @@
 /** Responses that somebody comes back for: rendered again from the log of their run. */
 import { Deferred, Effect, FiberId } from "effect"
-import { type AgentEvent, endsStream } from "../../../domain/Event.ts"
+import type { AgentEvent } from "../../../domain/Event.ts"
 import { eventsOf } from "../../../domain/Frames.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import type { StoredResponse } from "../../../domain/Response.ts"
 import type { Run } from "../../../domain/Run.ts"
+import { endsStream } from "../../../domain/RunOf.ts"
 import type { Session } from "../../../domain/Session.ts"
 import { Idempotency } from "../../../services/Idempotency.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"

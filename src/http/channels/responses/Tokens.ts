@@ -14,10 +14,7 @@ export const make = ({ conversing, following, read, targetOf }: Create) =>
     const history = yield* History.make
 
     const before = Effect.fnUntraced(function*(owner: UserId, { conversation, previous }: Asked.Asked) {
-      if (previous !== undefined) {
-        const { run, session } = yield* following.find(owner, previous)
-        return yield* history.upTo(session, run)
-      }
+      if (previous !== undefined) return yield* following.heldBy(owner, previous)
       if (conversation === undefined) return []
       const found = yield* heads.get(owner, conversation)
       const session = yield* heads.sessionOf(found)

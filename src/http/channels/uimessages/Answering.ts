@@ -1,7 +1,7 @@
 /** What the calls of a client's last message say to the run that waits for them. */
 import type { AnswerInput, ConfirmInput, ExternalInput } from "../../../domain/Chat.ts"
 import type { Message } from "../../../domain/Message.ts"
-import { awaited } from "../../../domain/Reply.ts"
+import { awaited } from "../../../domain/OpenCalls.ts"
 import * as Outputs from "./Outputs.ts"
 import type { UiMessage } from "./Requests.ts"
 import { callsIn } from "./Said.ts"

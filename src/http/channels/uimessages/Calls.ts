@@ -80,8 +80,10 @@ export class Calls {
     }
   }
 
-  #begin({ provider_executed, tool_call_id, tool_call_name: name }: EventOf<"TOOL_CALL_START">): string {
-    const isClients = this.#clientTools.has(name)
+  #begin(event: EventOf<"TOOL_CALL_START">): string {
+    const { parent_tool_call_id, provider_executed, tool_call_id, tool_call_name: name } = event
+    // A step of a workflow is the server's, whatever the client's tools are called.
+    const isClients = parent_tool_call_id === undefined && this.#clientTools.has(name)
     const call = { name, isClients, isProviders: provider_executed === true, input: "" }
     this.#calls.set(tool_call_id, call)
     return chunk("tool-input-start", this.#about(tool_call_id, call))

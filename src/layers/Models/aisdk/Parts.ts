@@ -1,12 +1,7 @@
 /** What people, tools and the system say, as parts of a prompt. Nothing that shows nothing becomes one: providers refuse it. */
 import type { LanguageModelV3Message } from "@ai-sdk/provider"
-import {
-  type DataBlock,
-  textOf,
-  type ToolCallBlock,
-  type ToolOutput,
-  type ToolResultBlock
-} from "../../../domain/Message.ts"
+import type { DataBlock, ToolCallBlock, ToolOutput, ToolResultBlock } from "../../../domain/Message.ts"
+import { textOf } from "../../../domain/MessageText.ts"
 import { isBlank } from "../../../domain/Text.ts"
 import { fileOf, isDocument, nameOfFile, type Reader } from "./Media.ts"
 

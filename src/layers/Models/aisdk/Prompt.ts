@@ -4,7 +4,8 @@
  * goes to another model.
  */
 import type { LanguageModelV3Message, LanguageModelV3Prompt } from "@ai-sdk/provider"
-import { type Message, textOf } from "../../../domain/Message.ts"
+import type { Message } from "../../../domain/Message.ts"
+import { textOf } from "../../../domain/MessageText.ts"
 import { isBlank } from "../../../domain/Text.ts"
 import { newestTurn, type Reader } from "./Media.ts"
 import { said, user } from "./Parts.ts"

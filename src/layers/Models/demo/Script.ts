@@ -5,7 +5,8 @@
  * the model again.
  */
 import { roundsIn } from "../../../domain/Context.ts"
-import { type Message, textOf } from "../../../domain/Message.ts"
+import type { Message } from "../../../domain/Message.ts"
+import { textOf } from "../../../domain/MessageText.ts"
 import { firstWord } from "../../../domain/Text.ts"
 import { type ModelErrorType, ModelFailed, type ModelPart } from "../../../services/Models.ts"
 import { words } from "../Measure.ts"

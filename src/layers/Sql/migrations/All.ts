@@ -22,7 +22,7 @@ import { mcpQuestions } from "./0024_mcp_questions.ts"
 import { a2aPushes } from "./0030_a2a_pushes.ts"
 
 /** Every step, for `Migrations.migrate`. */
-export const all = {
+export const all: Migrations = {
   "0001_initial": initial,
   "0002_idempotency": idempotency,
   "0003_retention": retention,
@@ -44,4 +44,4 @@ export const all = {
   "0022_stored_completions": storedCompletions,
   "0024_mcp_questions": mcpQuestions,
   "0030_a2a_pushes": a2aPushes
-} satisfies Migrations
+}

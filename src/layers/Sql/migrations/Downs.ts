@@ -1,6 +1,5 @@
-/** The way back of each step of `All.ts`, null where there is none. What a step has made goes with all that is in it. */
+/** The way back of each step of `All.ts`, null where there is none, by their names. What a step has made goes with all that is in it. */
 import type { Down } from "../Downgrade.ts"
-import type { all } from "./All.ts"
 
 /** Of a step that has made these tables; the first ones refer to those after them. */
 const tables = (...names: ReadonlyArray<string>): Down => ({
@@ -8,7 +7,7 @@ const tables = (...names: ReadonlyArray<string>): Down => ({
   loses: names
 })
 
-export const downs: Readonly<Record<keyof typeof all, Down | null>> = {
+export const downs: Readonly<Record<string, Down | null>> = {
   "0001_initial": tables("log_pages", "messages", "keys", "runs", "sessions", "credentials", "agents"),
   "0002_idempotency": tables("claims"),
   // What is dropped here is found out again.
@@ -57,5 +56,7 @@ export const downs: Readonly<Record<keyof typeof all, Down | null>> = {
   "0021_own_tasks": tables("own_tasks"),
   "0022_stored_completions": tables("stored_completions"),
   "0024_mcp_questions": tables("elicitations", "mcp_authorizations"),
-  "0030_a2a_pushes": tables("a2a_pushes")
+  "0030_a2a_pushes": tables("a2a_pushes"),
+  "0032_agent_configs": tables("agent_configs"),
+  "0038_threads": tables("threads")
 }

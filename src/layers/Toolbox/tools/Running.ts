@@ -2,7 +2,7 @@
 import { Effect, Schema } from "effect"
 import type { BackgroundTask } from "../../../domain/BackgroundTask.ts"
 import { TaskId } from "../../../domain/Ids.ts"
-import { textOf } from "../../../domain/Message.ts"
+import { textOf } from "../../../domain/MessageText.ts"
 import { BackgroundTasks } from "../../../services/BackgroundTasks.ts"
 import { Storage } from "../../../services/Storage.ts"
 import type { ToolCaller } from "../../../services/Toolbox.ts"

@@ -4,7 +4,8 @@
  * answers depends on what it was told alone, so that a run rendered again gives the same bytes.
  */
 import { Schema } from "effect"
-import { addUsage, noUsage, Usage } from "../../../../domain/Usage.ts"
+import { Usage } from "../../../../domain/Usage.ts"
+import { addUsage, noUsage } from "../../../../domain/UsageSum.ts"
 
 export type Finish = "stop" | "length" | "tool_calls" | "content_filter"
 

@@ -4,7 +4,8 @@
  */
 import type { AgentEvent } from "../../../../domain/Event.ts"
 import type { ResponseHead } from "../../../../domain/Response.ts"
-import { addUsage, noUsage, type Usage } from "../../../../domain/Usage.ts"
+import type { Usage } from "../../../../domain/Usage.ts"
+import { addUsage, noUsage } from "../../../../domain/UsageSum.ts"
 import { type Failure, problemOf } from "../../Failures.ts"
 import { errorOf, failureOf } from "../Errors.ts"
 import { type Answered, begun, type Progress, responseOf } from "./Answer.ts"

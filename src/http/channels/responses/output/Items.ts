@@ -2,7 +2,7 @@
 import type { JsonObject } from "../../../../domain/Json.ts"
 import * as JsonScan from "../../../../domain/JsonScan.ts"
 import type { Annotation, ContentBlock, Message, ToolOutput } from "../../../../domain/Message.ts"
-import { textOf } from "../../../../domain/Message.ts"
+import { textOf } from "../../../../domain/MessageText.ts"
 import { itemId } from "./ItemIds.ts"
 
 export type Item = JsonObject & { readonly id: string; readonly type: string }

@@ -1,10 +1,11 @@
 /** A response as its client sees it: a part of a run's events, followed as they come or read again from the log. */
 import { Deferred, Effect, FiberId, type Scope } from "effect"
 import type { Conflict, Gone, Malformed } from "../../../../domain/Errors.ts"
-import { type AgentEvent, endsStream } from "../../../../domain/Event.ts"
+import type { AgentEvent } from "../../../../domain/Event.ts"
 import { eventsOf } from "../../../../domain/Frames.ts"
 import type { RunId } from "../../../../domain/Ids.ts"
 import type { ResponseHead } from "../../../../domain/Response.ts"
+import { endsStream } from "../../../../domain/RunOf.ts"
 import type { Session } from "../../../../domain/Session.ts"
 import type { Sink } from "../../../../services/Rooms.ts"
 import { SessionHub } from "../../../../services/SessionHub.ts"

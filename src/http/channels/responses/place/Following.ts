@@ -3,13 +3,15 @@
  * has stayed as the response left it; all others begin sessions of their own, with a copy of what was said up to there.
  */
 import { Deferred, Effect, FiberId } from "effect"
-import { type AgentEvent, endsStream } from "../../../../domain/Event.ts"
+import type { AgentEvent } from "../../../../domain/Event.ts"
 import { eventsOf } from "../../../../domain/Frames.ts"
 import type { RunId, UserId } from "../../../../domain/Ids.ts"
 import type { Message } from "../../../../domain/Message.ts"
+import * as OpenCalls from "../../../../domain/OpenCalls.ts"
 import * as Reply from "../../../../domain/Reply.ts"
 import type { StoredResponse } from "../../../../domain/Response.ts"
 import type { Run } from "../../../../domain/Run.ts"
+import { endsStream } from "../../../../domain/RunOf.ts"
 import type { Session } from "../../../../domain/Session.ts"
 import { now } from "../../../../services/Now.ts"
 import { SessionHub } from "../../../../services/SessionHub.ts"
@@ -115,13 +117,13 @@ export const make = (places: Places) =>
       const { results, turns } = request.said
       const messages = yield* snapshot(before, results.length > 0)
       const last = messages.at(-1)
-      const waits = last !== undefined && last.role === "assistant" && Reply.awaited(last).length > 0
+      const waits = last !== undefined && last.role === "assistant" && OpenCalls.awaited(last).length > 0
       if (!waits) {
         const [result] = results
         if (result !== undefined) return yield* noCall(result.at, result.call)
         return yield* asks(turns) ? places.inNew(request, messages) : nothingSaid
       }
-      if (Reply.awaited(last).some(({ state }) => state === "asking")) return yield* needsApproval
+      if (OpenCalls.awaited(last).some(({ state }) => state === "asking")) return yield* needsApproval
       const whole: ReadonlyArray<Message> = [...messages.slice(0, -1), yield* Waiting.completed(last, results)]
       return yield* turns.length === 0 || asks(turns) ? places.inNew(request, whole) : nothingSaid
     })
@@ -170,6 +172,8 @@ export const make = (places: Places) =>
 
     return {
       find,
+      /** All that was said up to the end of a response, whatever has been said since. */
+      heldBy: (owner: UserId, id: string) => Effect.flatMap(find(owner, id), (before) => snapshot(before, false)),
       after: Effect.fnUntraced(function*(request: Request, previous: string) {
         const { asked, owner, said } = request
         const before = yield* find(owner, previous, request.unstored)

@@ -10,7 +10,8 @@ import type { Session } from "../../../../domain/Session.ts"
 import { now } from "../../../../services/Now.ts"
 import { Storage } from "../../../../services/Storage.ts"
 
-const newestOnly = { limit: 1, cursor: undefined }
+/** Runs that are looked at: others may have been sent into the session since, by whoever knows it. */
+const newest = { limit: 20, cursor: undefined }
 
 type Moving = NonNullable<Conversation["moving"]>
 
@@ -33,10 +34,11 @@ export const make = Effect.gen(function*() {
   /** Whether the answer was accepted that was to move it: its run is there, and has what waited as a part of its input. */
   const isMoved = ({ session_id, user_id }: Conversation, moving: Moving) =>
     Effect.map(
-      Effect.orDie(runs.list(user_id, newestOnly, { session_id: moving.session_id }, "newest")),
-      ({ items: [run] }) =>
-        run !== undefined &&
-        (moving.session_id !== session_id || run.input.some(({ id }) => moving.added.includes(id)))
+      Effect.orDie(runs.list(user_id, newest, { session_id: moving.session_id }, "newest")),
+      ({ items }) =>
+        moving.session_id === session_id
+          ? items.some(({ input }) => input.some(({ id }) => moving.added.includes(id)))
+          : items.length > 0
     )
 
   /** As it is, whatever has been written of that. */

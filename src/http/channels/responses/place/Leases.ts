@@ -2,7 +2,7 @@
  * One answer begins in a conversation at a time, whichever process gives it: what it finds in the conversation must be
  * what it changes. What a process holds that was killed is free again after a while.
  */
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { NotFound } from "../../../../domain/Errors.ts"
 import type { UserId } from "../../../../domain/Ids.ts"
 import type { Conversation } from "../../../../domain/Response.ts"
@@ -11,8 +11,12 @@ import { now, timestampOf } from "../../../../services/Now.ts"
 import { Storage } from "../../../../services/Storage.ts"
 import { conversationLocked } from "../Refusals.ts"
 
-/** How long a lease holds, in milliseconds. To begin an answer takes a small part of that. */
+/** How long a lease holds, in milliseconds. To begin an answer takes a small part of that; where it takes longer, the lease is renewed. */
 const life = 15_000
+
+/** How often a lease is renewed, and how many times at most: what takes longer hangs. */
+const renewal = life / 3
+const maxRenewals = 40
 
 /** The first and the longest pause between two looks, and how many looks there are: together longer than a lease holds. */
 const firstPause = 20
@@ -48,6 +52,17 @@ export const make = Effect.gen(function*() {
     return yield* conversationLocked
   })
 
+  /** A look that storage refuses is made up for by the next one: a lease outlives two of them. */
+  const renewing = (owner: UserId, id: string, by: string) =>
+    Effect.flatMap(now, (at) => {
+      const until = timestampOf(Date.parse(at) + life)
+      return conversations.modify(owner, id, (one) => one.lease?.by === by ? { ...one, lease: { by, until } } : one)
+    }).pipe(
+      Effect.catchAllCause((cause) => Effect.logDebug("The lease of a conversation could not be renewed now", cause)),
+      Effect.delay(renewal),
+      Effect.repeatN(maxRenewals - 1)
+    )
+
   /** What is done has been done, whatever becomes of this. */
   const giveBack = (owner: UserId, id: string, by: string) =>
     Effect.catchAllCause(
@@ -58,6 +73,11 @@ export const make = Effect.gen(function*() {
   return (owner: UserId, id: string) => <A, E, R>(begin: Effect.Effect<A, E, R>) =>
     Effect.suspend(() => {
       const by = newId.short()
-      return Effect.acquireUseRelease(waitFor(owner, id, by), () => begin, () => giveBack(owner, id, by))
+      const renewed = Effect.acquireUseRelease(
+        Effect.fork(Effect.interruptible(renewing(owner, id, by))),
+        () => begin,
+        Fiber.interrupt
+      )
+      return Effect.acquireUseRelease(waitFor(owner, id, by), () => renewed, () => giveBack(owner, id, by))
     })
 })
