@@ -59,13 +59,13 @@ const always = ({ name, suggested_rules }: ToolCallBlock) =>
     ? suggested_rules
     : [{ tool_name: name, rule_content: null, behavior: "allow" as const, source: "user" }]
 
-const resultOf = (call: ToolCallBlock, decision: Decision): Result => ({
+export const resultOf = (call: ToolCallBlock, decision: Decision): Result => ({
   confirmed: decision !== "no",
   tool_call: { id: call.id },
   ...(decision === "always" && { rules: always(call) })
 })
 
-const answering = (reply_id: MessageId, confirm_results: ReadonlyArray<Result>): ConfirmInput => ({
+export const answering = (reply_id: MessageId, confirm_results: ReadonlyArray<Result>): ConfirmInput => ({
   type: "USER_CONFIRM_RESULT",
   reply_id,
   confirm_results

@@ -2,6 +2,7 @@
 import { Command } from "@effect/cli"
 import { Effect } from "effect"
 import type { Extensions } from "../embed/Extensions.ts"
+import { acp } from "./commands/acp.ts"
 import { agents } from "./commands/agents.ts"
 import { chat } from "./commands/chat.ts"
 import { check } from "./commands/check.ts"
@@ -35,6 +36,7 @@ const stoa = Command.make("stoa").pipe(Command.withDescription("the open server 
 const clients = [
   init,
   chat,
+  acp,
   invoke,
   agents,
   sessions,

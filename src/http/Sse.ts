@@ -49,8 +49,13 @@ interface Owner {
   readonly draining: Set<EventResponse>
 }
 
+/** The answer to a request as a sink. `cut` ends it as a broken connection does, so that its client comes back for the rest. */
+export interface Answering extends Sink {
+  readonly cut: () => void
+}
+
 /** A response as a sink. Nothing is sent before the first frame, so a failure before it can still be answered with a problem. */
-class EventResponse implements Sink {
+class EventResponse implements Answering {
   readonly #response: WireResponse
   readonly #headers: Headers
   readonly #owner: Owner
@@ -136,11 +141,12 @@ class EventResponse implements Sink {
   isGone() {
     if (this.#response.writableFinished || this.#response.destroyed) return true
     if (this.unread() < this.#left.bytes) this.#left = { bytes: this.unread(), seconds: lingerSeconds }
-    else if (--this.#left.seconds === 0) this.#cut()
+    else if (--this.#left.seconds === 0) this.cut()
     return this.#left.seconds === 0
   }
 
-  #cut() {
+  cut() {
+    if (this.#state === "ended") return
     this.#state = "ended"
     this.#response.destroy()
     this.#onEnd()
@@ -174,7 +180,7 @@ const noLongerValid = new Unauthenticated({ detail: "The API key is no longer va
 export class Sse extends Context.Tag("stoa/http/Sse")<Sse, {
   /** Answers the request with what `attach` writes, until the sink is ended, the client leaves, or its API key is no longer valid. */
   readonly respond: <E, R>(
-    attach: (sink: Sink) => Effect.Effect<void, E, R>
+    attach: (sink: Answering) => Effect.Effect<void, E, R>
   ) => Effect.Effect<
     HttpServerResponse.HttpServerResponse,
     E,

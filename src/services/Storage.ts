@@ -23,6 +23,7 @@ import { Session } from "../domain/Session.ts"
 import { SessionKey } from "../domain/SessionKey.ts"
 import { Skill, SkillBundle, SkillPiece } from "../domain/Skill.ts"
 import { StoredCompletion } from "../domain/StoredCompletion.ts"
+import { Thread } from "../domain/Thread.ts"
 import { InTransaction, makeCache, makeCollection, transactionOver } from "./Collection.ts"
 
 /** What every stored record has. */
@@ -107,6 +108,7 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly sessionKeys: Collection<SessionKey, "session_id" | "kind">
   readonly a2aPushes: Collection<A2aPush, "session_id" | "run_id">
   readonly completions: Collection<StoredCompletion, "model">
+  readonly threads: Collection<Thread, "kind">
   readonly responses: Collection<StoredResponse, "session_id" | "run_id">
   /** `session_id` is empty before the first answer. */
   readonly conversations: Collection<Conversation, "session_id">
@@ -200,6 +202,7 @@ export const tables = {
     references: [{ column: "session_id", table: "sessions" }]
   },
   stored_completions: { name: "stored_completions", columns: ["model"], references: [] },
+  threads: { name: "threads", columns: ["kind"], references: [] },
   responses: {
     name: "responses",
     columns: ["session_id", "run_id"],
@@ -384,6 +387,12 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         table: tables.stored_completions,
         schema: StoredCompletion,
         columns: ({ model }) => ({ model })
+      }),
+      threads: makeCollection(driver, undefined, {
+        noun: "Thread",
+        table: tables.threads,
+        schema: Thread,
+        columns: ({ kind }) => ({ kind })
       }),
       responses: makeCollection(driver, undefined, {
         noun: "Response",

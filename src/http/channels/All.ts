@@ -4,6 +4,7 @@ import { agentService } from "./agentservice/AgentService.ts"
 import { agUi } from "./agui/AgUi.ts"
 import type { Channel } from "./Channel.ts"
 import { gateway } from "./gateway/Gateway.ts"
+import { langGraph } from "./langgraph/LangGraph.ts"
 import { openAgent } from "./openagent/OpenAgent.ts"
 import { chatCompletions } from "./openai/OpenAi.ts"
 import { responses } from "./responses/Responses.ts"
@@ -19,5 +20,6 @@ export const all: ReadonlyArray<Channel> = [
   agentApp,
   a2a,
   agUi,
-  uiMessages
+  uiMessages,
+  langGraph
 ]

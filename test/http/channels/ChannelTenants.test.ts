@@ -77,6 +77,13 @@ const adasWorld = Effect.gen(function*() {
   const thread_id = `thread-${agent_id}`
   const messages = [{ id: "1", role: "user", content: "say Adas" }]
   yield* call("POST", `/ag-ui/agents/${agent_id}`, { user, body: { threadId: thread_id, runId: "r", messages } })
+  yield* call("POST", "/langgraph/threads", { user, body: { thread_id, metadata: { of: "Adas" } } })
+  yield* call("POST", `/langgraph/threads/${thread_id}/runs/wait`, {
+    user,
+    body: { assistant_id: agent_id, input: { messages: "say Adas" } }
+  })
+  const [{ run_id }] = (yield* call("GET", `/langgraph/threads/${thread_id}/runs`, { user })).json
+  const { checkpoint: { checkpoint_id } } = (yield* call("GET", `/langgraph/threads/${thread_id}/state`, { user })).json
   yield* call("POST", "/ui-messages", {
     user,
     body: {
@@ -117,6 +124,9 @@ const adasWorld = Effect.gen(function*() {
     task_id: task.task_id,
     tool_id: `${agent_id}.tools`,
     thread_id,
+    run_id,
+    checkpoint_id,
+    assistant_id: agent_id,
     "*": `agent/${agent_id}`
   }
   const seen = Effect.forEach(

@@ -13,6 +13,8 @@ import { Stream } from "../../../src/http/channels/agui/Encode.ts"
 import type { Encoder, Policy } from "../../../src/http/channels/Channel.ts"
 import { Turn } from "../../../src/http/channels/gateway/Encode.ts"
 import { noUsage } from "../../../src/http/channels/gateway/Usage.ts"
+import { Frames } from "../../../src/http/channels/langgraph/output/Encode.ts"
+import { Mode } from "../../../src/http/channels/langgraph/request/Requests.ts"
 import { Run } from "../../../src/http/channels/openagent/Encode.ts"
 import { Completion, whole } from "../../../src/http/channels/openai/output/Completion.ts"
 import { ofRun } from "../../../src/http/channels/openai/output/Encode.ts"
@@ -513,12 +515,72 @@ const gateway: Rendering = {
   }
 }
 
+const langGraphStops: Readonly<Record<string, Said["status"]>> = { max_tokens: "truncated", content_filter: "filtered" }
+
+/** What a thread holds after the run. */
+const readValues = ({ __interrupt__, messages }: Json): Read => {
+  const answers: ReadonlyArray<Json> = messages.filter(({ type }: Json) => type === "ai")
+  const last = answers.at(-1)
+  const used = last.usage_metadata
+  return {
+    text: answers.map(({ content }) => content).join("\n\n"),
+    thoughts: answers.map(({ additional_kwargs }) => additional_kwargs.reasoning_content ?? "").join(""),
+    calls: (__interrupt__?.[0].value.tool_calls ?? []).map(({ args, name }: Json) => ({
+      name,
+      input: JSON.stringify(args)
+    })),
+    results: messages.filter(({ type }: Json) => type === "tool").map(({ content }: Json) => content),
+    // A run that waits has not told yet what it has used.
+    usage: used === undefined ? { input: 30, output: 9 } : { input: used.input_tokens, output: used.output_tokens },
+    status: __interrupt__ === undefined
+      ? langGraphStops[last.response_metadata.stop_reason] ?? "completed"
+      : "calls"
+  }
+}
+
+const langGraph: Rendering = {
+  name: "langgraph",
+  policy: { leaving: "goes on", approval: "shown", end: "" },
+  make: () => {
+    const modes = new Set(Mode.literals)
+    const frames = new Frames({ run_id, thread_id: "a-thread", assistant_id: session.agent_id, modes, after: 0 })
+    return { encoder: frames, answer: () => frames.values() }
+  },
+  readStream: (text) => {
+    const frames = text.split("\n\n").filter((frame) => frame !== "").map((frame, i): { event: string; data: Json } => {
+      const [, id, event, data] = /^id: (\d+)\nevent: ([\w/-]+)\ndata: ([^\n]*)$/.exec(frame)!
+      if (Number(id) !== i + 1) throw new Error(`Frame ${i} has the number ${id}`)
+      return { event: event!, data: JSON.parse(data!) }
+    })
+    const dataOf = (name: string): ReadonlyArray<Json> =>
+      frames.filter(({ event }) => event === name).map(({ data }) => data)
+    const tuples = dataOf("messages").map(([message]) => message)
+    const chunks = tuples.filter(({ type }) => type === "AIMessageChunk")
+    const of = (id: string) => chunks.filter((chunk) => chunk.id === id)
+    const hasFailed = frames.at(-1)!.event === "error"
+    const values = readValues(dataOf("values").at(-1))
+    const used = chunks.flatMap(({ usage_metadata }) => usage_metadata ?? [])
+    const sumOf = (name: string) => used.reduce((sum, usage) => sum + usage[name], 0)
+    return {
+      ...values,
+      text: [...new Set(chunks.map(({ id }) => id))].map((id) => of(id).map(({ content }) => content).join(""))
+        .join("\n\n"),
+      thoughts: chunks.map(({ additional_kwargs }) => additional_kwargs.reasoning_content ?? "").join(""),
+      results: tuples.filter(({ type }) => type === "tool").map(({ content }) => content),
+      usage: hasFailed ? undefined : { input: sumOf("input_tokens"), output: sumOf("output_tokens") },
+      status: hasFailed ? "failed" : values.status
+    }
+  },
+  readAnswer: readValues
+}
+
 export const renderings: ReadonlyArray<Rendering> = [
   a2a,
   agentApp,
   agUi,
   chatCompletions,
   gateway,
+  langGraph,
   openAgent,
   responses,
   uiMessages

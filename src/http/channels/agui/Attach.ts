@@ -5,7 +5,7 @@
 import { Deferred, Effect, FiberId } from "effect"
 import type { AgentEvent } from "../../../domain/Event.ts"
 import { eventsOf } from "../../../domain/Frames.ts"
-import type { Message } from "../../../domain/Message.ts"
+import { charactersIn, type Message } from "../../../domain/Message.ts"
 import { awaited } from "../../../domain/OpenCalls.ts"
 import type { Run, RunStatus } from "../../../domain/Run.ts"
 import { endsStream } from "../../../domain/RunOf.ts"
@@ -26,9 +26,10 @@ import { interruptOf, protocolVersion } from "./Shapes.ts"
 import { messagesOf } from "./Snapshot.ts"
 import { member, ownOf } from "./State.ts"
 
-/** A snapshot has the newest messages: those of so many pages, of so many messages each. */
+/** A snapshot has the newest messages: those of so many pages, of so many messages each, until they have so many characters. */
 const maxPages = 20
 const page = 100
+const maxSnapshot = 4 * 1024 * 1024
 
 const first = { limit: 1, cursor: undefined }
 
@@ -133,11 +134,13 @@ export const make = Effect.gen(function*() {
   const transcript = (session: Session) =>
     Effect.gen(function*() {
       const pages: Array<ReadonlyArray<Message>> = []
-      while (pages.length < maxPages) {
+      // It is one event, and an event is written at once.
+      for (let characters = 0; pages.length < maxPages && characters < maxSnapshot;) {
         const before = pages.at(-1)?.[0]?.id
         // A message that was there a moment ago is there.
         const { has_more, messages } = yield* Effect.orDie(hub.newest(session, { before, limit: page }))
         pages.push(messages)
+        characters += messages.flatMap(({ content }) => content).reduce((sum, block) => sum + charactersIn(block), 0)
         if (!has_more || messages.length === 0) break
       }
       return pages.toReversed().flat()

@@ -3,7 +3,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect, Option } from "effect"
 import { Malformed, NotFound } from "../../../domain/Errors.ts"
 import { CurrentPrincipal } from "../../../domain/Principal.ts"
-import type { Run } from "../../../domain/Run.ts"
+import type { Run, RunStatus } from "../../../domain/Run.ts"
 import type { Session } from "../../../domain/Session.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
 import { SessionKeys } from "../../../services/SessionKeys.ts"
@@ -25,13 +25,15 @@ export const policy: Policy = { leaving: "goes on", approval: "shown", end: "dat
 /** By this header clients know the protocol, and its version. */
 const protocol = { name: "x-vercel-ai-ui-message-stream", version: "v1" }
 
-const fewRuns = { limit: 10, cursor: undefined }
+const one = { limit: 1, cursor: undefined }
 
-/** The run of a session that a client can follow: the one that has begun, or else the next one. */
-const followable = (runs: ReadonlyArray<Run>): Run | undefined => {
-  const open = runs.filter(({ status }) => status !== "ended")
-  return open.find(({ status }) => status !== "queued") ?? open.at(-1)
-}
+/** What a client can follow: the run that has begun, or else the next one. */
+const followable: ReadonlyArray<readonly [status: RunStatus, order: "newest" | "oldest"]> = [
+  ["running", "newest"],
+  ["awaiting_permission", "newest"],
+  ["awaiting_external_result", "newest"],
+  ["queued", "oldest"]
+]
 
 const noChat = (id: string) => NotFound.of("Chat", id.slice(0, 256))
 
@@ -60,6 +62,14 @@ export const layer = (mounted: typeof api, options: Options) =>
               .map(({ name }) => name)
           )
         }))
+
+      const openRun = Effect.fnUntraced(function*({ id, user_id }: Session) {
+        for (const [status, order] of followable) {
+          const { items: [run] } = yield* Effect.orDie(runs.list(user_id, one, { session_id: id, status }, order))
+          if (run !== undefined) return run
+        }
+        return undefined
+      })
 
       const speak = Effect.map(ResponseHeaders, (headers) => {
         headers[protocol.name] = protocol.version
@@ -91,10 +101,7 @@ export const layer = (mounted: typeof api, options: Options) =>
           "resume",
           Effect.fnUntraced(function*({ headers, path }) {
             const session = yield* found(path.chat_id, headers)
-            const { items } = yield* Effect.orDie(
-              runs.list(session.user_id, fewRuns, { session_id: session.id }, "newest")
-            )
-            const run = followable(items)
+            const run = yield* openRun(session)
             yield* speak
             if (run === undefined) return HttpServerResponse.empty({ status: 204 })
             const head = yield* headOf(session, run)
