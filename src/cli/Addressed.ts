@@ -88,6 +88,20 @@ export interface Wanted {
   readonly model: Option.Option<string>
 }
 
+const makeDefault = Effect.fnUntraced(function*({ api }: Connection) {
+  const payload = yield* decode(AgentDraft, { name: defaultAgent })
+  return (yield* api.agents.create({ headers: {}, payload })).agent_id
+})
+
+/** The agent that an option names, or the default one, made when there is none. */
+export const agentIdOf = Effect.fn("Addressed.agentIdOf")(
+  function*(connected: Connection, wanted: Option.Option<string>) {
+    if (Option.isSome(wanted)) return (yield* findAgent(connected, wanted.value)).id
+    const found = yield* agentNamed(connected, defaultAgent)
+    return Option.isSome(found) ? found.value.id : yield* makeDefault(connected)
+  }
+)
+
 /** Undefined where nobody has made it yet. */
 export interface Addressed {
   readonly agent: Agent | undefined
@@ -121,14 +135,13 @@ export const addressed = (connected: Connection, wanted: Wanted, words: Readonly
 /** The session that is meant, made when there is none. */
 export const sessionOf = Effect.fn("Addressed.sessionOf")(
   function*(connected: Connection, agent: Agent | undefined, wanted: Wanted) {
-    const { agents, sessions } = connected.api
+    const { sessions } = connected.api
     if (Option.isSome(wanted.session)) {
       const session_id = yield* pathId(SessionId, "session", wanted.session.value)
       const urlParams = agent === undefined ? {} : { agent_id: agent.id }
       return yield* withModel(connected, yield* sessions.get({ path: { session_id }, urlParams }), agent, wanted.model)
     }
-    const agent_id = agent?.id ??
-      (yield* agents.create({ headers: {}, payload: yield* decode(AgentDraft, { name: defaultAgent }) })).agent_id
+    const agent_id = agent?.id ?? (yield* makeDefault(connected))
     const newest = wanted.fresh ? [] : (yield* sessions.list({ urlParams: { agent_id, limit: 1 } })).sessions
     if (newest[0] !== undefined) return yield* withModel(connected, newest[0], agent, wanted.model)
     const chat_model_config = Option.isSome(wanted.model)

@@ -9,13 +9,6 @@ import { optionalText } from "../Inputs.ts"
 import { modelName } from "../Model.ts"
 import { dim, Screen } from "../Screen.ts"
 
-<<<<<<< HEAD
-=======
-/** The agent that is used when none is named. */
-const defaultAgent = "assistant"
-export const defaultModel = "demo:demo-chat"
-
->>>>>>> main
 const options = {
   agent: optionalText("agent", "ID|NAME", `The agent (default: ${Addressed.defaultAgent}, made when there is none)`),
   session: optionalText("session", "ID", "The session (default: the agent's newest)"),
@@ -39,91 +32,6 @@ const options = {
   ...connection
 }
 
-<<<<<<< HEAD
-=======
-/** The newest agent that is called so. */
-const agentNamed = ({ api }: Connection, name: string) =>
-  Stream.runFold(
-    all(Option.none(), (urlParams) =>
-      Effect.map(api.agents.list({ urlParams }), ({ agents, next_cursor }) => ({
-        items: agents.filter(({ data }) => data.name === name),
-        next: next_cursor
-      }))),
-    Option.none<Agent>(),
-    (found, agent) =>
-      Option.exists(found, ({ created_at }) => created_at >= agent.created_at) ? found : Option.some(agent)
-  )
-
-const agentWithId = ({ api }: Connection, id: string) =>
-  Schema.is(AgentId)(id)
-    ? Effect.flatMap(pathId(AgentId, "agent", id), (agent_id) =>
-      Effect.asSome(api.agents.get({ path: { agent_id } })).pipe(
-        Effect.catchTag("Refused", (error) =>
-          error.status === 404 ? Effect.succeedNone : Effect.fail(error))
-      ))
-    : Effect.succeedNone
-
-export const findAgent = Effect.fnUntraced(function*(connected: Connection, wanted: Option.Option<string>) {
-  if (Option.isSome(wanted)) {
-    const byId = yield* agentWithId(connected, wanted.value)
-    const found = Option.isSome(byId) ? byId : yield* agentNamed(connected, wanted.value)
-    return Option.isSome(found)
-      ? found.value.id
-      : yield* notFound(`There is no agent with the id or name ${wanted.value}.`)
-  }
-  const found = yield* agentNamed(connected, defaultAgent)
-  if (Option.isSome(found)) return found.value.id
-  const payload = yield* decode(AgentDraft, { name: defaultAgent })
-  return (yield* connected.api.agents.create({ headers: {}, payload })).agent_id
-})
-
-/** Gives the session the requested model, or the default one if it has none. */
-const withModel = Effect.fnUntraced(
-  function*(connected: Connection, session: SessionView, model: Option.Option<string>) {
-    const current = session.config.chat_model_config
-    if (current !== null && Option.isNone(model)) return session
-    const chat_model_config = yield* resolve(connected, Option.getOrElse(model, () => defaultModel), Option.none())
-    if (modelName(current) === modelName(chat_model_config)) return session
-    return yield* connected.api.sessions.update({
-      path: { session_id: yield* pathId(SessionId, "session", session.id) },
-      urlParams: {},
-      payload: { chat_model_config }
-    })
-  }
-)
-
-const findSession = Effect.fnUntraced(function*(
-  connected: Connection,
-  wanted: {
-    readonly agent: Option.Option<string>
-    readonly session: Option.Option<string>
-    readonly fresh: boolean
-    readonly model: Option.Option<string>
-  }
-) {
-  const { sessions } = connected.api
-  if (Option.isSome(wanted.session)) {
-    const session_id = yield* pathId(SessionId, "session", wanted.session.value)
-    const agent_id = yield* Effect.transposeMapOption(wanted.agent, (agent) => findAgent(connected, Option.some(agent)))
-    const urlParams = Option.isSome(agent_id) ? { agent_id: agent_id.value } : {}
-    return yield* withModel(connected, yield* sessions.get({ path: { session_id }, urlParams }), wanted.model)
-  }
-  const agent_id = yield* findAgent(connected, wanted.agent)
-  const newest = wanted.fresh ? [] : (yield* sessions.list({ urlParams: { agent_id, limit: 1 } })).sessions
-  if (newest[0] !== undefined) return yield* withModel(connected, newest[0], wanted.model)
-  const chat_model_config = yield* resolve(
-    connected,
-    Option.getOrElse(wanted.model, () => defaultModel),
-    Option.none()
-  )
-  const { session_id } = yield* sessions.create({
-    headers: {},
-    payload: { agent_id, chat_model_config }
-  })
-  return yield* sessions.get({ path: { session_id }, urlParams: {} })
-})
-
->>>>>>> main
 type Say = (text: string, ask: Ask) => ReturnType<typeof turn>
 
 const conversationHelp = `  /help            this

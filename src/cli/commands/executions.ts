@@ -1,14 +1,10 @@
-/** Executions as the Agent Gateway's API tells of them. */
-import { Command, Options } from "@effect/cli"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+/** Executions and tools as the Agent Gateway's API lists them. */
+import { Command } from "@effect/cli"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { Effect, Option, Schema, Stream } from "effect"
 import { connect, connection } from "../Connection.ts"
-import { idArgument, optionalText } from "../Inputs.ts"
-import { type Column, output, print, printAll, printRecord } from "../Output.ts"
-
-/** Most that the server lists. */
-const maxListed = 500
+import { optionalText } from "../Inputs.ts"
+import { type Column, output, printAll } from "../Output.ts"
 
 const Execution = Schema.Struct({
   execution_id: Schema.String,
@@ -23,9 +19,8 @@ const Execution = Schema.Struct({
   created_at: Schema.String,
   completed_at: Schema.NullOr(Schema.String)
 })
-type Execution = typeof Execution.Type
 
-const columns: ReadonlyArray<Column<Execution>> = [
+const executionColumns: ReadonlyArray<Column<typeof Execution.Type>> = [
   ["id", ({ execution_id }) => execution_id],
   ["status", ({ status }) => status],
   ["message", ({ message }) => message, 1],
@@ -37,38 +32,14 @@ const columns: ReadonlyArray<Column<Execution>> = [
   ["error", ({ error }) => error, 3]
 ]
 
-const Whole = Schema.extend(
-  Execution,
-  Schema.Struct({ result: Schema.NullOr(Schema.Struct({ output: Schema.Unknown, raw_text: Schema.String })) })
-)
-
-const details: ReadonlyArray<Column<typeof Whole.Type>> = [
-  ...columns,
-  ["completed", ({ completed_at }) => completed_at],
-  ["tokens", ({ usage }) => `${usage.input_tokens} in, ${usage.output_tokens} out`],
-  ["root", ({ root_execution_id }) => root_execution_id],
-  ["result", ({ result }) => {
-    const output = result?.output ?? result?.raw_text
-    return output === undefined || typeof output === "string" ? output : JSON.stringify(output)
-  }]
-]
-
-const common = { ...output, ...connection }
-const executionId = idArgument("execution-id", "The execution's id")
-const path = (id: string) => `/v1/executions/${encodeURIComponent(id)}`
-
-const list = Command.make(
-  "list",
+export const executions = Command.make(
+  "executions",
   {
     agent: optionalText("agent", "ID", "Only those of this agent"),
     session: optionalText("session", "ID", "Only those of this session"),
     root: optionalText("root", "ID", "Only those of this one's tree"),
-    limit: Options.integer("limit").pipe(
-      Options.withPseudoName("N"),
-      Options.withDescription(`How many at most, up to ${maxListed}`),
-      Options.withDefault(maxListed)
-    ),
-    ...common
+    ...output,
+    ...connection
   },
   (options) =>
     Effect.gen(function*() {
@@ -78,36 +49,29 @@ const list = Command.make(
           urlParams: {
             agent_id: Option.getOrUndefined(options.agent),
             session_id: Option.getOrUndefined(options.session),
-            root_execution_id: Option.getOrUndefined(options.root),
-            limit: options.limit
+            root_execution_id: Option.getOrUndefined(options.root)
           }
         }),
         HttpClientResponse.schemaBodyJson(Schema.Array(Execution))
       )
-      yield* printAll(options.output, columns, Stream.fromIterable(found))
+      yield* printAll(options.output, executionColumns, Stream.fromIterable(found))
     })
 ).pipe(Command.withDescription("List executions, newest first: what was invoked, said, scheduled and handed on"))
 
-const show = Command.make("show", { id: executionId, ...common }, (options) =>
+const Tool = Schema.Struct({ name: Schema.String, description: Schema.String, source: Schema.String })
+
+const toolColumns: ReadonlyArray<Column<typeof Tool.Type>> = [
+  ["name", ({ name }) => name],
+  ["source", ({ source }) => source, 2],
+  ["description", ({ description }) => description, 1]
+]
+
+export const tools = Command.make("tools", { ...output, ...connection }, (options) =>
   Effect.gen(function*() {
     const { http } = yield* connect(options)
-    const found = yield* Effect.flatMap(http.get(path(options.id)), HttpClientResponse.schemaBodyJson(Whole))
-    yield* printRecord(options.output, details, found)
-  })).pipe(Command.withDescription("Show an execution, with its result"))
-
-const Cancelled = Schema.Struct({ execution_id: Schema.String, status: Schema.String })
-
-const cancel = Command.make("cancel", { id: executionId, ...common }, (options) =>
-  Effect.gen(function*() {
-    const { http } = yield* connect(options)
-    const asked = yield* Effect.flatMap(
-      http.execute(HttpClientRequest.post(`${path(options.id)}/cancel`)),
-      HttpClientResponse.schemaBodyJson(Cancelled)
+    const found = yield* Effect.flatMap(
+      http.get("/v1/tools"),
+      HttpClientResponse.schemaBodyJson(Schema.Array(Tool))
     )
-    yield* print(options.output, asked, `${asked.status}\n`)
-  })).pipe(Command.withDescription("Stop an execution before, while and between its attempts"))
-
-export const executions = Command.make("executions").pipe(
-  Command.withDescription("What agents have done, whatever has started it"),
-  Command.withSubcommands([list, show, cancel])
-)
+    yield* printAll(options.output, toolColumns, Stream.fromIterable(found))
+  })).pipe(Command.withDescription("List the tools of the server, and those that clients of your agents run"))
