@@ -28,7 +28,10 @@ const secret = Schema.String.pipe(Schema.pattern(/^whsec_[A-Za-z0-9+/]{32,86}={0
 const webhook = Schema.Struct({
   /** For the log; the address's host without it. */
   name: Schema.optional(Schema.String.pipe(Schema.pattern(/^[\w .-]{1,64}$/))),
-  url: Schema.Redacted(Schema.String.pipe(Schema.pattern(/^https?:\/\/[^\s#]{1,2000}$/))),
+  url: Schema.Redacted(Schema.String.pipe(
+    Schema.pattern(/^https?:\/\/[^\s#]{1,2000}$/),
+    Schema.filter((url) => URL.canParse(url))
+  )),
   secret: Schema.Redacted(secret),
   points: Schema.Array(WebhookPoint).pipe(Schema.minItems(1), Schema.maxItems(WebhookPoint.literals.length)),
   /** Without its answer the run, the model call or the tool call is refused. */

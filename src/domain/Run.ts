@@ -89,6 +89,9 @@ export interface Run extends Schema.Schema.Type<typeof Run> {}
 export const isToRetry = ({ error, retries, status }: Run): boolean =>
   status === "ended" && retries !== undefined && error !== null && error.retryable && error.code !== "run_timeout"
 
+/** The job that sends its input again. */
+export const retryJob = ({ id }: Pick<Run, "id">): string => `${id}.retry`
+
 /** The claim that its input was sent again, or is not to be: whoever writes it first decides. */
 export const retryClaim = ({ id }: Pick<Run, "id">): string => `retry ${id}`
 

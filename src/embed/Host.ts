@@ -76,8 +76,11 @@ const started = (settings: Settings, storage: HostSettings["storage"], extension
     })
     const engine: Layer.Layer<Layers.Host, Layer.Layer.Error<ReturnType<typeof Layers.layer>>> = storage === "memory"
       ? Layers.inMemory(settings, extensions)
-      : Layers.layer(settings, extensions)
-    if (storage !== "memory") yield* Effect.provide(Preflight.check(settings, extensions), NodeFileSystem.layer)
+      : Layers.layer(
+        settings,
+        extensions,
+        yield* Effect.provide(Preflight.check(settings, extensions), NodeFileSystem.layer)
+      )
     const context = yield* Layer.buildWithScope(
       server.pipe(
         Layer.provideMerge(Served.layer),

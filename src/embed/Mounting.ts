@@ -7,7 +7,7 @@ import { UserId } from "../domain/Ids.ts"
 import type { Principal, Scope } from "../domain/Principal.ts"
 import * as Around from "../http/Around.ts"
 import { StoaError } from "../http/client/StoaError.ts"
-import { isHandshake, responseTo, type Takes } from "../http/Upgrades.ts"
+import { isHandshake, plainResponseTo, responseTo, type Takes } from "../http/Upgrades.ts"
 import * as Fetch from "./Fetch.ts"
 
 /** Who asks, as the program around the host knows it; undefined leaves it to API keys. */
@@ -149,11 +149,19 @@ export const make = ({ handle, isOpen, takes }: Inside) => {
       if (url === undefined) return false
       socket.on("error", ignore)
       if (!isHandshake(request) || !takes(url)) {
-        // Nobody reads what else comes, so that its end would not be noticed either.
-        socket.end(
-          "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
-          () => void socket.destroy()
-        )
+        // Such as those of `curl --http2`: a client that asks for another protocol is content with this one.
+        const response = plainResponseTo(request, socket as Socket)
+        if (hasBody(request)) {
+          // Node reads no body of a request that it has handed over.
+          problem(
+            response,
+            400,
+            "upgrade_with_body",
+            "A request with a body cannot ask for another protocol here: send it without Upgrade."
+          )
+          return true
+        }
+        answer(request, response, { base, url, user: options.user }).catch(() => void socket.destroy())
         return true
       }
       const response = responseTo(request, socket as Socket, head)

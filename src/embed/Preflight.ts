@@ -76,7 +76,7 @@ const maxFaults = 20
 
 /** What an operator has defined is served whole, or not at all. */
 const definitions = Effect.fnUntraced(function*(options: CatalogFiles.Options) {
-  const { faults } = yield* CatalogFiles.check(options)
+  const { book, faults } = yield* CatalogFiles.check(options)
   const warnings = faults.filter(({ level }) => level === "warning")
   if (warnings.length > 0) {
     yield* Effect.logWarning("Some of the definitions have no effect").pipe(
@@ -84,19 +84,23 @@ const definitions = Effect.fnUntraced(function*(options: CatalogFiles.Options) {
     )
   }
   const errors = faults.filter(({ level }) => level === "error")
-  if (errors.length === 0) return
+  if (errors.length === 0) return { book, faults }
   return yield* refuse(
     ["The definitions are not served:", ...errors.slice(0, maxFaults).map(sentenceOf)].join("\n")
   )
 })
 
+/** Answers what was read already, for the host. */
 export const check = (settings: Settings, extensions: Extensions = {}) =>
   Effect.gen(function*() {
-    if (settings.definitions_dir !== undefined) {
-      yield* definitions(Host.definitionsOf(settings.definitions_dir, extensions))
-    }
+    const defined = settings.definitions_dir === undefined
+      ? undefined
+      : yield* definitions(Host.definitionsOf(settings.definitions_dir, extensions))
     if (settings.models_dir !== undefined) yield* modelsDir(settings.models_dir)
     yield* dataDir(settings.data_dir)
     if (settings.workspace_dir !== undefined) yield* dataDir(settings.workspace_dir)
     yield* workspace(settings)
+    // Where the folder is watched, what has changed since then would not be noticed.
+    const looked: Host.Looked = settings.watch ? {} : { definitions: defined }
+    return looked
   })

@@ -41,6 +41,8 @@ export const working = ({ closing, drainSeconds, isEnded, stage, url, watched }:
     const readiness = yield* Readiness
     const hooks = yield* Hooks
 
+    // A start that a hook has refused was no start: nobody is told of its end.
+    let hasStarted = false
     yield* Effect.addFinalizer(() =>
       readiness.set(false).pipe(
         Effect.zipRight(isEnded),
@@ -48,7 +50,7 @@ export const working = ({ closing, drainSeconds, isEnded, stage, url, watched }:
           const seconds = isEnded ? 0 : drainSeconds
           return stage("waiting for runs", Effect.zip(owner.drain(seconds), calls.drain(seconds), { concurrent: true }))
         }),
-        Effect.zipRight(stage("telling hooks", hooks.stop({ url }))),
+        Effect.zipRight(stage("telling hooks", hasStarted ? hooks.stop({ url }) : Effect.void)),
         Effect.zipRight(stage("ending streams", rooms.close("stopping"))),
         Effect.zipRight(stage("closing connections", closing)),
         // The finalizers of the server, the engine and the database run after this one.
@@ -56,6 +58,7 @@ export const working = ({ closing, drainSeconds, isEnded, stage, url, watched }:
       )
     )
     yield* hooks.start({ url })
+    hasStarted = true
     // First: the runs that go on then tell of them.
     yield* tasks.recover
     yield* owner.recover

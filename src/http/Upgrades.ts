@@ -40,12 +40,18 @@ const handshakes = new WeakMap<object, Handshake>()
 export const handshakeOf = (request: HttpServerRequest.HttpServerRequest): Handshake | undefined =>
   handshakes.get(requestOf(request))
 
-/** The response of a request whose socket Node has handed over; `handshakeOf` knows the request from then on. */
-export const responseTo = (request: IncomingMessage, socket: Socket, head: Buffer): ServerResponse => {
+/** The response of a request whose socket Node has handed over, as if the client had not asked for that. */
+export const plainResponseTo = (request: IncomingMessage, socket: Socket): ServerResponse => {
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
   response.assignSocket(socket)
   response.once("finish", () => socket.destroySoon())
+  return response
+}
+
+/** The same for a handshake; `handshakeOf` knows the request from then on. */
+export const responseTo = (request: IncomingMessage, socket: Socket, head: Buffer): ServerResponse => {
+  const response = plainResponseTo(request, socket)
   handshakes.set(request, {
     request,
     socket,

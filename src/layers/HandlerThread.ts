@@ -3,7 +3,7 @@
  * thread alone. How many there are at once is bounded, in all, for one tool and for one tenant.
  */
 import { Deferred, Duration, Effect } from "effect"
-import * as Process from "node:process"
+import { env as environment } from "node:process"
 import { pathToFileURL } from "node:url"
 import { Worker } from "node:worker_threads"
 import type { UserId } from "../domain/Ids.ts"
@@ -34,7 +34,7 @@ export interface Module {
 }
 
 /** `threw` and `none` are bugs of the module: it threw, or has no function. `ended`: no answer has come. `busy`: it was not begun. */
-export interface Answer {
+interface Answer {
   readonly type: "done" | "threw" | "none" | "ended" | "busy"
   readonly text: string
   readonly failed: boolean
@@ -45,7 +45,7 @@ interface Call {
   readonly context: unknown
 }
 
-export interface Work {
+interface Work {
   readonly owner: UserId
   readonly module: Module
   /** How long it may run. */
@@ -90,7 +90,7 @@ const answerIn = (message: unknown): Answer => {
 
 const environmentFor = ({ env }: Module): Record<string, string> =>
   Object.fromEntries([...usual, ...env].flatMap((name) => {
-    const value = Process.env[name]
+    const value = environment[name]
     return value === undefined ? [] : [[name, value]]
   }))
 

@@ -4,11 +4,13 @@ import { join } from "node:path"
 import type { Webhook } from "../domain/Hook.ts"
 import { defaults, isLoopback, type Settings, trustsUserHeader, workspaceLimits } from "../domain/Settings.ts"
 import type { A2aPushes } from "../services/A2aPushes.ts"
+import type { AgentConfigs } from "../services/AgentConfigs.ts"
 import type { AgentRunner } from "../services/AgentRunner.ts"
 import type { ApiKeys } from "../services/ApiKeys.ts"
 import type { Auth } from "../services/Auth.ts"
 import type { BackgroundTasks } from "../services/BackgroundTasks.ts"
 import type { Catalog } from "../services/Catalog.ts"
+import type { Delegation } from "../services/Delegation.ts"
 import type { DirectCalls } from "../services/DirectCalls.ts"
 import type { Elicitations } from "../services/Elicitations.ts"
 import type { EventLog } from "../services/EventLog.ts"
@@ -47,6 +49,7 @@ import type { Toolbox } from "../services/Toolbox.ts"
 import type { Vault } from "../services/Vault.ts"
 import { Waker } from "../services/Waker.ts"
 import type { Workspace } from "../services/Workspace.ts"
+import * as AgentConfigsStored from "./AgentConfigs/Stored.ts"
 import * as AgentRunnerChosen from "./AgentRunner/Chosen.ts"
 import * as ApiKeysStored from "./ApiKeys/Stored.ts"
 import * as AuthComposite from "./Auth/Composite.ts"
@@ -55,8 +58,13 @@ import * as BackgroundTasksMemory from "./BackgroundTasks/Memory.ts"
 import * as BackgroundTasksSql from "./BackgroundTasks/Sql.ts"
 import * as BackgroundTasksWaking from "./BackgroundTasks/Waking.ts"
 import * as CatalogFiles from "./Catalog/Files.ts"
+import type { Folder } from "./Catalog/Folder.ts"
 import * as CatalogMemory from "./Catalog/Memory.ts"
+import type { Schemas } from "./Catalog/Schemas.ts"
 import * as CatalogStored from "./Catalog/Stored.ts"
+import * as Delegated from "./Delegation/Delegated.ts"
+import * as DelegationStopping from "./Delegation/Stopping.ts"
+import * as DelegationStored from "./Delegation/Stored.ts"
 import * as DirectCallsLedgered from "./DirectCalls/Ledgered.ts"
 import * as ElicitationsStored from "./Elicitations/Stored.ts"
 import * as EventLogMemory from "./EventLog/Memory.ts"
@@ -121,6 +129,7 @@ import * as ToolboxBuiltIn from "./Toolbox/BuiltIn.ts"
 import type { ToolSource } from "./Toolbox/BuiltInTool.ts"
 import * as RequestedTools from "./Toolbox/tools/All.ts"
 import * as ToolboxWithCatalog from "./Toolbox/WithCatalog.ts"
+import * as ToolboxWithDelegation from "./Toolbox/WithDelegation.ts"
 import * as ToolboxWithMcp from "./Toolbox/WithMcp.ts"
 import * as ToolboxWithSkills from "./Toolbox/WithSkills.ts"
 import * as Upkeep from "./Upkeep.ts"
@@ -150,8 +159,10 @@ export type Host =
   | Skills
   | Hubs
   | Workspace
+  | AgentConfigs
   | AgentRunner
   | Catalog
+  | Delegation
   | OwnAgents
   | OwnTasks
   | Rooms
@@ -310,8 +321,8 @@ const unreachable = Layer.succeed(Outbound, {
   forbids: () => true
 })
 
-/** The log with jobs for what it tells: messages, and inputs that are to be sent again. */
-const noticed = Layer.provideMerge(Retried.layer, Noticed.layer)
+/** The log with jobs for what it tells: messages, inputs that are to be sent again, and runs that are to be stopped. */
+const noticed = Delegated.layer.pipe(Layer.provideMerge(Retried.layer), Layer.provideMerge(Noticed.layer))
 
 /** What is done later, and who is told. It sees the log and the schedules as they are, and the engine sees them with its notices. */
 const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...options }: EngineOptions) =>
@@ -338,10 +349,10 @@ const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...option
     Layer.provide(Layer.merge(outbound, mailer))
   )
 
-/** Runs for what tasks have brought, and again for inputs whose runs have failed. */
+/** Runs for what tasks have brought, and again for inputs whose runs have failed; and an end to what such runs have handed over. */
 const waking = Layer.effect(
   Waker,
-  Effect.all([BackgroundTasksWaking.handler, Retrying.handler]).pipe(
+  Effect.all([BackgroundTasksWaking.handler, DelegationStopping.handler, Retrying.handler]).pipe(
     Effect.flatMap(JobsWorking.make),
     Effect.flatMap(BackgroundTasksWaking.make)
   )
@@ -356,6 +367,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
         RunHistoryStored.layer,
         SessionArchiveStored.layer,
         waking,
+        DelegationStored.bound,
         OwnTasksWorking.layerWith(options.tasks ?? [], JobsWorking.make),
         SessionKeysStored.layerWith({ ...defaults, ...options })
       ),
@@ -370,9 +382,8 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
         RetrieversAsked.layerWith(options.retrievers ?? [])
       )
     ),
-    Layer.provideMerge(OwnAgentsStored.layerWith(options.agents ?? [])),
     Layer.provideMerge(
-      ToolboxWithCatalog.layer(
+      ToolboxWithDelegation.layer(ToolboxWithCatalog.layer(
         ToolboxWithSkills.layer(ToolboxWithMcp.layer(
           ToolboxBuiltIn.layerWith<RequestedTools.Needed | Vault | Models | Scope.Scope>([
             ...RequestedTools.all,
@@ -380,7 +391,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
           ])
         )),
         { ...defaults, ...options }
-      ).pipe(
+      )).pipe(
         Layer.provideMerge(HubsConfigured.layer(options.hubs ?? [])),
         Layer.provideMerge(
           Layer.mergeAll(
@@ -393,12 +404,16 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
         Layer.provide(options.outbound ?? unreachable)
       )
     ),
+    Layer.provideMerge(DelegationStored.layerWith({ ...defaults, ...options })),
+    Layer.provideMerge(OwnAgentsStored.layerWith(options.agents ?? [])),
     Layer.provideMerge(BackgroundTasksLocal.layer),
     Layer.provideMerge(RoomsLocal.layer),
     Layer.provideMerge(notifying(options)),
     Layer.provideMerge(options.workspace ?? workspaceInMemory),
     Layer.provideMerge(AuthComposite.layer(options)),
-    Layer.provideMerge(Layer.mergeAll(ApiKeysStored.layer, IdempotencyStored.layer, RotationStored.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(AgentConfigsStored.layer, ApiKeysStored.layer, IdempotencyStored.layer, RotationStored.layer)
+    ),
     Layer.provideMerge(CatalogStored.layer),
     Layer.provideMerge(HooksTold.layer),
     Layer.provideMerge(Layer.provide(HooksChained.layerWith(options), options.outbound ?? unreachable)),
@@ -412,6 +427,8 @@ export interface Extensions {
   readonly tools?: ReadonlyArray<ToolSource<Storage | Vault | Models | Workspace | Scope.Scope>>
   /** Agents that are code, made with `make` of `layers/OwnAgents/Agent.ts`. Each owner has them. */
   readonly agents?: ReadonlyArray<OwnAgent>
+  /** Schemas of agents that are defined in files, by their names: above those that the files name. */
+  readonly schemas?: Schemas
   /** Work that clients hand in and ask about later, made with `make` of `layers/OwnTasks/Task.ts`. */
   readonly tasks?: ReadonlyArray<OwnTaskKind>
   /** What is asked and told at points of the server and of its runs, made with `make` of `http/channels/Hook.ts`. */
@@ -478,8 +495,12 @@ export const records = (settings: Settings) => {
 }
 
 /** Where the definitions are, and the names that they may not have. */
-export const definitionsOf = (dir: string, { agents = [], retrievers = [] }: Extensions): CatalogFiles.Options => ({
+export const definitionsOf = (
+  dir: string,
+  { agents = [], retrievers = [], schemas = {} }: Extensions
+): CatalogFiles.Options => ({
   dir,
+  schemas,
   taken: {
     agents: agents.map(({ name }) => name),
     tools: new Set(),
@@ -487,7 +508,12 @@ export const definitionsOf = (dir: string, { agents = [], retrievers = [] }: Ext
   }
 })
 
-const engineOf = (settings: Settings, extensions: Extensions, outbound: Layer.Layer<Outbound>) => ({
+const engineOf = (
+  settings: Settings,
+  extensions: Extensions,
+  outbound: Layer.Layer<Outbound>,
+  { definitions }: Looked = {}
+) => ({
   ...settings,
   trusted: trustsUserHeader(settings),
   tools: extensions.tools,
@@ -497,7 +523,7 @@ const engineOf = (settings: Settings, extensions: Extensions, outbound: Layer.La
   retrievers: extensions.retrievers,
   webhooks: settings.hooks,
   ...settings.definitions_dir !== undefined &&
-    { catalog: CatalogFiles.layer(definitionsOf(settings.definitions_dir, extensions)) },
+    { catalog: CatalogFiles.layer({ ...definitionsOf(settings.definitions_dir, extensions), first: definitions }) },
   outbound,
   mailer: mailer(settings)
 })
@@ -505,13 +531,18 @@ const engineOf = (settings: Settings, extensions: Extensions, outbound: Layer.La
 const outboundOf = (settings: Settings) =>
   OutboundGuarded.layer({ hosts: settings.outbound_hosts, loopback: isLoopback(settings.host) })
 
+/** What a start has read before the host is made. */
+export interface Looked {
+  readonly definitions?: Folder | undefined
+}
+
 /** The host that the settings ask for. */
-export const layer = (settings: Settings, extensions: Extensions = {}) => {
+export const layer = (settings: Settings, extensions: Extensions = {}, looked: Looked = {}) => {
   const { storage, vault } = persistence(settings)
   const outbound = outboundOf(settings)
   return engine(
     Layer.provide(withModels(storage, vault, outbound, extensions, settings.models_dir), silence(settings)),
-    { ...engineOf(settings, extensions, outbound), workspace: (extensions.workspaces ?? workspaces)(settings) }
+    { ...engineOf(settings, extensions, outbound, looked), workspace: (extensions.workspaces ?? workspaces)(settings) }
   )
 }
 

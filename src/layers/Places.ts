@@ -1,5 +1,5 @@
 /** Places for work: a bound for all of it, for one kind and for one owner. Who waits is let in fairly. */
-export interface Limits {
+interface Limits {
   readonly all: number
   readonly ofKind: number
   readonly ofOwner: number

@@ -2,6 +2,7 @@ import { Context, type Effect } from "effect"
 import type { Agent } from "../domain/Agent.ts"
 import type { AgentDefinition, DefinitionId, Reloaded, SkillDefinition, ToolFrontMatter } from "../domain/Definition.ts"
 import type { Invalid } from "../domain/Errors.ts"
+import type { RunId, UserId } from "../domain/Ids.ts"
 import type { JsonObject } from "../domain/Json.ts"
 
 /** A tool of the folder: a function of the operator's, or a command that runs in the agent's workspace. */
@@ -25,6 +26,15 @@ export interface Book {
   readonly skills: ReadonlyMap<string, SkillDefinition>
 }
 
+/** What a run of a defined agent works with from its beginning to its end. */
+export interface Begun {
+  readonly book: Book
+  /** The agent as it was then; its prompt is made of the book. */
+  readonly data: Agent["data"]
+  /** When that was, in milliseconds. */
+  readonly millis: number
+}
+
 /** The agents, tools and skills that the operator has defined. */
 export class Catalog extends Context.Tag("stoa/services/Catalog")<Catalog, {
   /** The newest book. */
@@ -34,6 +44,19 @@ export class Catalog extends Context.Tag("stoa/services/Catalog")<Catalog, {
   /** The agent works by this book as long as it is the same object, whatever is read meanwhile. */
   readonly pin: (agent: Agent, book: Book) => void
   /**
+   * What the run has begun with; `now` where it begins just now. It is known for as long as this process lives, within
+   * bounds: of the oldest ones it is forgotten, and they go on by the newest book.
+   */
+  readonly begun: (run: RunId, now: () => Begun) => Begun
+  /** The run has come to its end. */
+  readonly ended: (run: RunId) => void
+  /** What is wrong with an input of the owner's, in words: nothing when it is what the agent asks for by its `input_schema`. */
+  readonly problemsIn: (
+    owner: UserId,
+    agent: AgentDefinition,
+    input: JsonObject
+  ) => Effect.Effect<ReadonlyArray<string>>
+  /**
    * Reads everything again. All of it takes the place of what was there, or, when anything is wrong, nothing does: then it
    * fails with all that is wrong, each with its file, its line and what to do.
    */
@@ -41,3 +64,17 @@ export class Catalog extends Context.Tag("stoa/services/Catalog")<Catalog, {
 }>() {}
 
 export const emptyBook: Book = { revision: 0, agents: new Map(), tools: new Map(), skills: new Map() }
+
+/** The tools of the folder that an agent has: it or one of its skills names them, or they are among `more`, and they admit it. */
+export const toolsOf = (
+  { skills, tools }: Book,
+  { front, id }: AgentDefinition,
+  more: Iterable<string> = []
+): ReadonlyArray<ToolDefinition> => {
+  if (tools.size === 0) return []
+  const named = new Set<string>([...front.skills.flatMap((name) => skills.get(name)?.front.tools ?? []), ...more])
+  return [...tools.values()].filter(({ front: { permissions: { allowed_agents } }, id: tool }) =>
+    (named.has(tool) || front.tools === "all" || (typeof front.tools !== "string" && front.tools.includes(tool))) &&
+    (allowed_agents.length === 0 || allowed_agents.includes(id))
+  )
+}

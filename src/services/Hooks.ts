@@ -157,6 +157,7 @@ export interface Points extends Telling {
   readonly "model.around"?: (call: ModelCall, next: Next<ModelSaid>, signal: AbortSignal) => Answer<unknown>
   /** May answer without the tool, by not going on. The tool's text is held back until it has answered. */
   readonly "tool.around"?: (call: ToolCall, next: Next<ToolSaid>, signal: AbortSignal) => Answer<ToolResult | void>
+  /** May answer with a refusal: then the server does not start. */
   readonly "server.start"?: (server: ServerStart, signal: AbortSignal) => Answer<unknown>
   readonly "server.stop"?: (server: ServerStart, signal: AbortSignal) => Answer<unknown>
 }
@@ -210,7 +211,7 @@ export interface Hooking {
   ) => Effect.Effect<ToolState>
   /** Returns at once. What is told while too much is under way already is lost, and that is logged. */
   readonly tell: <P extends keyof Told>(point: P, told: Told[P]) => Effect.Effect<void>
-  /** Fails with a sentence when a hook that is required lets the server not start. */
+  /** Fails with a sentence when a hook refuses the start, or one that is required breaks. */
   readonly start: (server: ServerStart) => Effect.Effect<void, HookRefused>
   /** Waits, for a bounded time, until all is told, and then tells of the end. */
   readonly stop: (server: ServerStart) => Effect.Effect<void>

@@ -1,6 +1,7 @@
 import { type Clock, Context, type Duration, Effect } from "effect"
 import { A2aPush } from "../domain/A2aPush.ts"
 import { Agent } from "../domain/Agent.ts"
+import { AgentConfig } from "../domain/AgentConfig.ts"
 import { ApiKey } from "../domain/ApiKey.ts"
 import { BackgroundTask, isUntold } from "../domain/BackgroundTask.ts"
 import { Claim } from "../domain/Claim.ts"
@@ -102,6 +103,8 @@ export interface Collection<A extends Owned, Columns extends string> {
 /** Every noun that the host remembers, and what it refers to. */
 export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly agents: Collection<Agent, never>
+  /** What users have told personal agents. A configuration has the id of its agent, and goes with it. */
+  readonly agentConfigs: Collection<AgentConfig, "agent_id">
   readonly credentials: Collection<Credential, "type">
   readonly sessions: Collection<Session, "agent_id" | "schedule_id">
   /** Written by `SessionKeys`; `kind` is `key`, or `once` for sessions of a single request. A key is never read from a cache. */
@@ -180,6 +183,11 @@ export interface Table {
 
 export const tables = {
   agents: { name: "agents", columns: [], references: [] },
+  agent_configs: {
+    name: "agent_configs",
+    columns: ["agent_id"],
+    references: [{ column: "agent_id", table: "agents" }]
+  },
   credentials: { name: "credentials", columns: ["type"], references: [] },
   sessions: {
     name: "sessions",
@@ -357,6 +365,12 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         table: tables.agents,
         schema: Agent,
         columns: () => ({})
+      }),
+      agentConfigs: makeCollection(driver, undefined, {
+        noun: "Configuration",
+        table: tables.agent_configs,
+        schema: AgentConfig,
+        columns: ({ id }) => ({ agent_id: id })
       }),
       credentials: makeCollection(driver, cache, {
         noun: "Credential",

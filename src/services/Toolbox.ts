@@ -2,6 +2,7 @@ import { Context, type Effect } from "effect"
 import type { Agent, AgentTools } from "../domain/Agent.ts"
 import type { EventDraft } from "../domain/Event.ts"
 import type { ToolCallBlock } from "../domain/Message.ts"
+import type { Run } from "../domain/Run.ts"
 import type { Session } from "../domain/Session.ts"
 import type { Workflow } from "../domain/Workflow.ts"
 import type { ToolSpec } from "./Models.ts"
@@ -46,6 +47,8 @@ export interface WorkingFolder {
 export interface ToolCaller {
   readonly session: Session
   readonly agent: Agent
+  /** The run that calls. */
+  readonly run?: Run | undefined
   /** Something of the session is not shown to its model any more. */
   readonly history?: boolean
   /** The call is a step of a workflow: those may call tools of the operator's that the model is not offered. */

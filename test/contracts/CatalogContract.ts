@@ -2,6 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Agent } from "../../src/domain/Agent.ts"
+import { RunId } from "../../src/domain/Ids.ts"
 import type { Catalog } from "../../src/services/Catalog.ts"
 
 /** A catalog, and ways to change what it reads. */
@@ -57,5 +58,27 @@ export const contract = (name: string, subject: Effect.Effect<Subject>) => {
       yield* catalog.reload
       assert.strictEqual(catalog.bookOf(working), before)
       assert.strictEqual(catalog.bookOf(other), catalog.book())
+    }))
+
+  it.effect(`${name}: a run goes on with what it has begun with, until it ends or eight books have come since`, () =>
+    Effect.gen(function*() {
+      const { catalog, write } = yield* subject
+      yield* write("ada", "You are Ada.")
+      yield* catalog.reload
+      const now = (millis: number) => () => ({ book: catalog.book(), data: {} as Agent["data"], millis })
+      const [run, other] = ["run", "other"].map((id) => RunId.make(id))
+      const first = catalog.begun(run!, now(1))
+      catalog.begun(other!, now(1))
+      for (let i = 0; i < 8; i++) {
+        yield* catalog.reload
+        assert.strictEqual(catalog.begun(run!, now(2)), first)
+        catalog.begun(`between-${i}` as RunId, now(2))
+      }
+      catalog.ended(other!)
+      assert.strictEqual(catalog.begun(other!, now(3)).book, catalog.book())
+      yield* catalog.reload
+      catalog.begun("last" as RunId, now(4))
+      yield* catalog.reload
+      assert.notStrictEqual(catalog.begun(run!, now(5)), first)
     }))
 }

@@ -171,5 +171,17 @@ describe("An editor", () => {
     const { must } = clientOf(server.url)
     const { runs } = await must("GET", `/runs?session_id=${sessionId}`)
     assert.notStrictEqual(runs[0].finished_reason, "interrupted")
+    // What it was asked is not answered by its leaving.
+    let isAsked = false
+    const asking = await begin("Ada", () => {
+      isAsked = true
+      return new Promise(() => {})
+    })
+    void say(asking.editor, asking.sessionId, "call Write {\"file_path\": \"e.txt\", \"content\": \"x\"}").catch(
+      () => {}
+    )
+    await asking.editor.until(() => isAsked)
+    assert.strictEqual(await asking.editor.leave(), 0)
+    assert.strictEqual((await must("GET", `/sessions/${asking.sessionId}`)).status, "awaiting_permission")
   })
 })

@@ -216,6 +216,8 @@ describe("A host inside of a program", () => {
     const { client } = await newcomer("ines")
     const { agents } = await client.api.agents.list({ urlParams: { limit: 10 } })
     assert.strictEqual(agents[0]?.data.name, "Friday")
+    const gone = client.api.agents.list({ urlParams: { limit: 10 } }, { signal: AbortSignal.abort() })
+    assert.strictEqual((await refusal(gone)).code, "aborted")
     const answer = await host.fetch()(new Request("http://stoa/sessions"))
     assert.strictEqual(answer.status, 401)
     const { keys } = await host.asAdmin().api.keys.list({ urlParams: { limit: 10 } })

@@ -2,6 +2,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { serve } from "@hono/node-server"
 import { createServer, type Server } from "node:http"
+import { connect } from "node:net"
 import { WebSocket } from "ws"
 import { appOf as express } from "../../examples/embedding-express/App.ts"
 import { appOf as hono } from "../../examples/embedding-hono/App.ts"
@@ -94,6 +95,8 @@ describe.each(["node:http", "Express", "Hono"])("A host inside of %s", (kind) =>
     assert.include(missing.detail, "/stoa/openapi.json")
     const models = await fetch(`${at()}/stoa/v1/models`, { headers: cookie("bert") })
     assert.strictEqual((await jsonOf(models)).object, "list")
+    const root = await jsonOf(fetch(`${at()}/stoa/open-agent/v1`, { headers: cookie("bert") }))
+    assert.strictEqual(root.documentation, "/stoa/docs/open_agent")
   })
 
   it("notices when the client of a stream leaves, and keeps the run", async () => {
@@ -160,6 +163,26 @@ describe("A mounted host", () => {
     socket.close()
     const refused = new WebSocket(`${url.replace("http", "ws")}/stoa/sessions`, { headers: cookie("eric") })
     await new Promise((resolve) => refused.once("error", resolve))
+  })
+
+  it("answers a client that asks for another protocol than WebSockets as if it had not", async () => {
+    const { url } = servers.get("node:http")!
+    const said = (head: string) =>
+      new Promise<string>((resolve, reject) => {
+        const socket = connect({ host: "127.0.0.1", port: Number(new URL(url).port) })
+        let text = ""
+        socket.on("data", (bytes) => text += bytes.toString()).once("end", () => resolve(text)).once("error", reject)
+        socket.write(
+          `${head}\r\nhost: stoa\r\ncookie: ${cookie("eric").cookie}\r\nconnection: Upgrade\r\nupgrade: h2c\r\n\r\n`
+        )
+      })
+    const answer = await said("GET /stoa/sessions HTTP/1.1")
+    assert.match(answer, /^HTTP\/1\.1 200 OK/)
+    assert.include(answer, "\"sessions\"")
+    assert.match(
+      await said("POST /stoa/sessions HTTP/1.1\r\ncontent-length: 2"),
+      /^HTTP\/1\.1 400 [\s\S]*upgrade_with_body/
+    )
   })
 
   it("writes no more than its reader takes, and forgets a reader that cancels", async () => {

@@ -13,6 +13,7 @@ import * as Files from "../../src/layers/Catalog/Files.ts"
 import * as Folder from "../../src/layers/Catalog/Folder.ts"
 import * as Host from "../../src/layers/Host.ts"
 import { ApiKeys } from "../../src/services/ApiKeys.ts"
+import { Catalog } from "../../src/services/Catalog.ts"
 import { eventually } from "../support/live.ts"
 import { tenant } from "../support/openai.ts"
 import * as TestHost from "../support/TestHost.ts"
@@ -63,6 +64,10 @@ tool(
 )
 Object.assign(env, { STOA_TEST_SECRET: "secret", CATALOG_TEST_ASKED: "yes", CATALOG_TEST_SECRET: "secret" })
 afterAll(() => ["STOA_TEST_SECRET", "CATALOG_TEST_ASKED", "CATALOG_TEST_SECRET"].forEach((name) => delete env[name]))
+tool("asker", "export default () => 1")
+write("tools/asker/TOOL.md", "---\ndescription: A tool\npermissions: { require_approval: true }\n---\n")
+const waits = (words: number) => `---\nmodel: demo/demo-script\ntools: [asker]\n---\n${"word ".repeat(words)}`
+write("agents/waiter/AGENT.md", waits(100))
 write("agents/smith/AGENT.md", "---\nmodel: demo/demo-script\nskills: [sums]\n---\nYou use tools.")
 
 const host = TestHost.layer({ host: Host.over(Host.memory, { catalog: Files.layer({ dir: root }) }) })
@@ -130,7 +135,7 @@ layer(host, { excludeTestServices: true })("An agent of the operator's", (it) =>
       write("agents/ada/AGENT.md", told(1_000))
       const { json, status } = yield* reload
       assert.strictEqual(status, 200, JSON.stringify(json))
-      assert.deepInclude(json, { agents: 4, tools: 8, skills: 1 })
+      assert.deepInclude(json, { agents: 5, tools: 9, skills: 1 })
       const second = yield* words
       assert.isAbove(second, first + 900)
       write("agents/ada/AGENT.md", told(3_000).replace("model", "modle"))
@@ -144,6 +149,34 @@ layer(host, { excludeTestServices: true })("An agent of the operator's", (it) =>
       write("agents/ada/AGENT.md", told(2_000))
       yield* reload
       assert.isAbove(yield* words, second + 900)
+    }))
+
+  it.effect("goes on behind a wait with what its run began with, whatever was read meanwhile", () =>
+    Effect.gen(function*() {
+      const { agents, call, user } = yield* world
+      const { id: agent_id } = agents.find(({ data }: { data: { name: string } }) => data.name === "waiter")
+      const { reload } = yield* Catalog
+      const { json: made } = yield* call("POST", "/sessions", { user, body: { agent_id } })
+      const { session_id } = made
+      const send = (input: object) => call("POST", "/chat/async", { user, body: { agent_id, session_id, input } })
+      const sent = yield* send({ role: "user", name: "user", content: "call asker {}\nthen\nsay done" })
+      const run = Effect.map(call("GET", `/runs/${sent.json.run_id}`, { user }), ({ json }) => json)
+      yield* eventually("it asks", run, ({ status }) => status === "awaiting_permission")
+      write("agents/waiter/AGENT.md", waits(5_000))
+      yield* reload
+      const { json: log } = yield* call("GET", `/sessions/${session_id}/messages?agent_id=${agent_id}`, { user })
+      const reply = log.messages.at(-1)
+      const asked = reply.content.find(({ state }: { state: string }) => state === "asking")
+      yield* send({
+        type: "USER_CONFIRM_RESULT",
+        reply_id: reply.id,
+        confirm_results: [{ confirmed: true, tool_call: { id: asked.id } }]
+      })
+      const done = yield* eventually("it ends", run, ({ status }) => status === "ended")
+      assert.strictEqual(done.finished_reason, "completed")
+      const { json: { usage: [spent] } } = yield* call("GET", "/usage", { user })
+      assert.strictEqual(spent.calls, 2)
+      assert.isBelow(spent.input_tokens, 3_000)
     }))
 
   it("is told the layers of its prompt in the order that is documented", async () => {

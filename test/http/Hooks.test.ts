@@ -1,18 +1,15 @@
 /** What hooks of the server's operator are asked and told about runs, and that they can make a run stricter but harm none. */
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer, Redacted, Schedule, Schema } from "effect"
+import { Effect, Layer, Redacted, Schema } from "effect"
 import { audit, kept } from "../../examples/own-hook/Audit.ts"
 import type { ConfirmInput } from "../../src/domain/Chat.ts"
 import * as Hook from "../../src/http/channels/Hook.ts"
 import * as Host from "../../src/layers/Host.ts"
 import { define } from "../../src/layers/Toolbox/BuiltInTool.ts"
 import type { ModelCall, ModelSaid, RunAfter, SessionCreated, ToolCall, ToolSaid } from "../../src/services/Hooks.ts"
-import { tenant } from "../support/openai.ts"
-import { patience } from "../support/Patience.ts"
+import { begin, until } from "../support/hooks.ts"
 import { type Receiver, receiver, signatureOf } from "../support/Receiver.ts"
 import * as TestHost from "../support/TestHost.ts"
-
-const { TestHost: Door } = TestHost
 
 /** Writes something, so that a person is asked. */
 const stamp = define({
@@ -102,54 +99,7 @@ const hooked = Layer.unwrapScoped(Effect.map(receiver, (started) => {
   })
 }))
 
-/** Looks again until it is so, for a bounded time. */
-const until = <A>(look: Effect.Effect<A>, isSo: (seen: A) => boolean): Effect.Effect<A> =>
-  Effect.retry(Effect.filterOrFail(look, isSo, () => "not yet"), Schedule.spaced("20 millis")).pipe(
-    Effect.timeout(patience(4_000)),
-    Effect.orDie
-  )
-
 layer(hooked, { excludeTestServices: true })("A hook of the server", (it) => {
-  const begin = Effect.gen(function*() {
-    const { call } = yield* Door
-    const { agent_id, credential_id, user } = yield* tenant()
-    const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script", parameters: {} }
-    const made = yield* call("POST", "/sessions", { user, body: { agent_id, chat_model_config } })
-    const session_id = made.json.session_id as string
-    const say = (content: string) =>
-      Effect.gen(function*() {
-        const input = { role: "user", name: "user", content }
-        const sent = yield* call("POST", "/chat/async", { user, body: { agent_id, session_id, input } })
-        if (sent.status >= 300) return { sent, run: undefined, text: "" }
-        for (let tries = 0; tries < 200; tries++) {
-          const { json } = yield* call("GET", `/runs/${sent.json.run_id}`, { user })
-          if (json.status !== "queued" && json.status !== "running") {
-            const log = yield* call("GET", `/sessions/${session_id}/messages?limit=50`, { user })
-            return { sent, run: json, text: log.text }
-          }
-          yield* Effect.sleep("20 millis")
-        }
-        return yield* Effect.die("the run did not come to an end")
-      })
-    /** What a person is asked, and the way to say yes. */
-    const parked = Effect.gen(function*() {
-      const { json } = yield* call("GET", `/sessions/${session_id}/messages?limit=50`, { user })
-      const reply = json.messages.at(-1)
-      const asked = reply.content.find(({ state }: { readonly state: string }) => state === "asking")
-      return {
-        asked,
-        yes: {
-          type: "USER_CONFIRM_RESULT",
-          reply_id: reply.id,
-          confirm_results: [{ confirmed: true, tool_call: { id: asked?.id } }]
-        }
-      }
-    })
-    const send = (input: object) => call("POST", "/chat/async", { user, body: { agent_id, session_id, input } })
-    const statusOf = (run: string) => Effect.map(call("GET", `/runs/${run}`, { user }), ({ json }) => json.status)
-    return { parked, say, send, session_id, statusOf }
-  })
-
   it.effect("adds to a request of the native API, refuses one with its own sentence, and harms none by hanging or breaking", () =>
     Effect.gen(function*() {
       const { say, session_id } = yield* begin

@@ -32,7 +32,7 @@ tool(
 tool("echo", "export default (args) => args", "parameters: { value: { type: object, required: true } }\n")
 tool("broken", "export default () => ({ error: 'It is closed on Mondays.' })", note)
 tool("count", noting("return { noted: args.note }"), note)
-tool("hang", noting("return await new Promise(() => {})"), note)
+tool("hang", noting("setInterval(() => {}, 1_000); return await new Promise(() => {})"), note)
 tool("pay", noting("return { paid: true }"), `${note}permissions: { require_approval: true }\n`)
 
 skill(
@@ -79,9 +79,9 @@ skill(
 )
 skill(
   "slow",
-  `timeout_seconds: 1
+  `timeout_seconds: 3
 steps:
-  - { name: first, tool: count, input: { note: slow } }
+  - { name: first, tool: Calculate, input: { expression: 1 + 1 } }
   - { name: second, tool: hang, input: { note: hangs } }`
 )
 skill(
@@ -105,15 +105,9 @@ skill(
   "says",
   "steps: [{ name: a, prompt: \"sleep 100\\nsay first\" }, { name: b, prompt: say it, input: { of: $.input.word } }]"
 )
-skill(
-  "many",
-  `steps:\n${
-    Array.from({ length: 60 }, (_, i) => `  - { name: s${i}, tools: [${Array(10).fill("Calculate").join(", ")}] }`)
-      .join(
-        "\n"
-      )
-  }`
-)
+const ten = Array(10).fill("Calculate").join(", ")
+const step = (_: unknown, i: number) => `  - { name: s${i}, tools: [${ten}], input: { expression: 1 + 1 } }`
+skill("many", ["steps:", ...Array.from({ length: 60 }, step)].join("\n"))
 write(
   "agents/worker/AGENT.md",
   "---\nmodel: demo/demo-script\nskills: [quote, stops, goes_on, lost, buys, slow, outer, asks, hangs, says, many]\ntools: [Calculate]\n---\nYou work."
@@ -272,8 +266,8 @@ layer(host, { excludeTestServices: true })("A workflow", (it) => {
       const { content, said } = yield* say("call slow {}\nthen\nsay over")
       const [[state, text] = []] = outputOf(content, "slow")
       assert.strictEqual(state, "error")
-      assert.include(text, "did not end within 1 seconds")
-      assert.include(text, "- first: {\"noted\":\"slow\"}")
+      assert.include(text, "did not end within 3 seconds")
+      assert.include(text, "- first: 2")
       assert.deepStrictEqual(outputOf(content, "hang")[0]?.[0], "interrupted")
       assert.strictEqual(said, "over")
     }))

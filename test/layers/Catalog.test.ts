@@ -136,6 +136,33 @@ users: [ada, eve]`,
     })
   })
 
+  it("refuses work that is handed round in a circle, once for each, and no way that ends", async () => {
+    const to = (...names: ReadonlyArray<string>) => `---\ndelegates_to: [${names.join(", ")}]\n---\nYou.`
+    const faults = await faultsOf({
+      "agents/a/AGENT.md": to("b", "d"),
+      "agents/b/AGENT.md": to("c", "d"),
+      "agents/c/AGENT.md": to("a"),
+      "agents/d/AGENT.md": to("e"),
+      "agents/e/AGENT.md": "You."
+    })
+    assert.deepStrictEqual(faults, [
+      "agents/c/AGENT.md: Work is handed round in a circle: a to b to c to a. Take a out of its delegates_to."
+    ])
+  })
+
+  it("refuses a tool with the name of the one that hands work over", async () => {
+    const text = "---\ndescription: A tool\ncommand: echo 3\n---\n"
+    assert.include((await faultsOf({ "tools/delegate_to_agent/TOOL.md": text }))[0], "The server has a tool called")
+  })
+
+  it("refuses a personal agent that asks for nothing, or for what all users can give", async () => {
+    assert.include((await faultsOf(agent("scope: personal")))[0], "has no setup_schema")
+    assert.include(
+      (await faultsOf(agent("scope: personal\nsetup_schema: { properties: { instructions: { type: string } } }")))[0],
+      "asks for instructions"
+    )
+  })
+
   it("names the step that is wrong: an unknown tool, a reference to nothing or to a later step, a circle", async () => {
     const skill = (id: string, steps: string) => ({
       [`skills/${id}/SKILL.md`]: `---\ndescription: Does it.\n${steps}\n---\nDo it.\n`

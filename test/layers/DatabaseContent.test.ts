@@ -131,6 +131,7 @@ const beforeRunFilters = `
   drop table background_tasks;
   drop table own_tasks;
   drop table a2a_pushes;
+  drop table agent_configs;
   drop table threads;
   drop table session_keys;
   drop table stored_completions;

@@ -4,6 +4,7 @@ import type { BlockId, UserId } from "../../src/domain/Ids.ts"
 import type { JsonObject } from "../../src/domain/Json.ts"
 import { maxDepth as schemaDepth, maxValues, OutputSchema, sizeOf } from "../../src/domain/OutputSchema.ts"
 import * as Output from "../../src/layers/AgentRunner/Output.ts"
+import { maxDepth } from "../../src/layers/ValueCheck.ts"
 import { messageOf } from "../support/fixtures.ts"
 import { longestStretch } from "../support/Stretch.ts"
 
@@ -88,10 +89,10 @@ describe("The check of an answer", () => {
       assert.deepStrictEqual(yield* check({}, text(Output.maxAnswer + 1)), {
         problems: [`The answer is longer than ${Output.maxAnswer} characters.`]
       })
-      assert.property(yield* check({}, nested(Output.maxDepth)), "value")
-      for (const depth of [Output.maxDepth + 1, 400_000]) {
+      assert.property(yield* check({}, nested(maxDepth)), "value")
+      for (const depth of [maxDepth + 1, 400_000]) {
         assert.deepStrictEqual(yield* check({}, nested(depth)), {
-          problems: [`The answer is nested more than ${Output.maxDepth} levels deep.`]
+          problems: [`It is nested more than ${maxDepth} levels deep.`]
         })
       }
       assert.deepStrictEqual(yield* check({}, "{\"a\":1e999}"), { problems: ["A number is too large."] })

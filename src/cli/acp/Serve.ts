@@ -49,8 +49,11 @@ const editorOf = (client: AgentContext): Editor => ({
           cancellationSignal: signal,
           stopWaitingOnCancel: true
         }),
-      catch: (error) => error instanceof RequestError ? error : RequestError.internalError()
-    })
+      catch: (error) => error
+    }).pipe(
+      // An editor that has left has decided nothing: the run waits for whoever comes next.
+      Effect.catchAll((error) => error instanceof RequestError ? Effect.fail(error) : Effect.never)
+    )
 })
 
 const busy = new RequestError(-32600, "The session works on a prompt already: cancel that one first.")

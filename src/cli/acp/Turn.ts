@@ -7,7 +7,7 @@ import {
   type SessionUpdate,
   type StopReason
 } from "@agentclientprotocol/sdk"
-import { Deferred, Effect, Option } from "effect"
+import { Deferred, Effect, Option, Schedule } from "effect"
 import type { ChatInput } from "../../domain/Chat.ts"
 import type { AgentEvent } from "../../domain/Event.ts"
 import type { RunId } from "../../domain/Ids.ts"
@@ -62,6 +62,9 @@ const reasons: Readonly<Record<string, StopReason>> = {
 
 /** The code of JSON-RPC for what went wrong on this side. */
 export const internalError = -32603
+
+/** Times that a server which was away for long is looked for again; each is tried for about 20 seconds. */
+const maxReturns = 12
 
 const notRun = "The editor has no such tool, so it was not run."
 
@@ -131,7 +134,14 @@ export const prompt = Effect.fnUntraced(function*(
       onLost: Effect.void,
       onEvent
     })
-  })
+  }).pipe(
+    // Nobody sees the editor's patience but its user, who can cancel: a slow restart is waited for.
+    Effect.retry({
+      while: ({ _tag }) => _tag === "Unreachable",
+      schedule: Schedule.spaced("5 seconds"),
+      times: maxReturns
+    })
+  )
 
   const decide = (reply: Message, call: ToolCallBlock) =>
     editor.ask({

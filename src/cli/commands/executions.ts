@@ -3,6 +3,7 @@ import { Command } from "@effect/cli"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { Effect, Option, Schema, Stream } from "effect"
 import { connect, connection } from "../Connection.ts"
+import { mountOf } from "../Gateway.ts"
 import { optionalText } from "../Inputs.ts"
 import { type Column, output, printAll } from "../Output.ts"
 
@@ -43,9 +44,9 @@ export const executions = Command.make(
   },
   (options) =>
     Effect.gen(function*() {
-      const { http } = yield* connect(options)
+      const server = yield* connect(options)
       const found = yield* Effect.flatMap(
-        http.get("/v1/executions", {
+        server.http.get(`${yield* mountOf(server)}/executions`, {
           urlParams: {
             agent_id: Option.getOrUndefined(options.agent),
             session_id: Option.getOrUndefined(options.session),
@@ -68,9 +69,9 @@ const toolColumns: ReadonlyArray<Column<typeof Tool.Type>> = [
 
 export const tools = Command.make("tools", { ...output, ...connection }, (options) =>
   Effect.gen(function*() {
-    const { http } = yield* connect(options)
+    const server = yield* connect(options)
     const found = yield* Effect.flatMap(
-      http.get("/v1/tools"),
+      server.http.get(`${yield* mountOf(server)}/tools`),
       HttpClientResponse.schemaBodyJson(Schema.Array(Tool))
     )
     yield* printAll(options.output, toolColumns, Stream.fromIterable(found))

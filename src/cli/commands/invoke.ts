@@ -5,6 +5,7 @@ import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { Effect, Option, Schema } from "effect"
 import { connect, connection } from "../Connection.ts"
 import { failed, misused } from "../Failed.ts"
+import { mountOf } from "../Gateway.ts"
 import { optionalText } from "../Inputs.ts"
 import { output, print } from "../Output.ts"
 import { Screen } from "../Screen.ts"
@@ -43,11 +44,14 @@ export const invoke = Command.make(
   },
   (options) =>
     Effect.gen(function*() {
-      const { http } = yield* connect(options)
+      const server = yield* connect(options)
+      const { http } = server
       const screen = yield* Screen
       const message = options.message === "-" ? (yield* screen.input).replace(/\r?\n$/, "") : options.message
       const input = Option.isNone(options.input) ? undefined : yield* jsonOf(options.input.value)
-      const request = HttpClientRequest.post(`/v1/agents/${encodeURIComponent(options.agent)}/invoke`).pipe(
+      const request = HttpClientRequest.post(
+        `${yield* mountOf(server)}/agents/${encodeURIComponent(options.agent)}/invoke`
+      ).pipe(
         HttpClientRequest.setHeader("idempotency-key", crypto.randomUUID()),
         HttpClientRequest.bodyUnsafeJson({ message, ...input !== undefined && { input }, options: { async: true } })
       )

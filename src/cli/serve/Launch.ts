@@ -96,19 +96,22 @@ export const launch = (settings: Settings, extensions: Extensions = {}) => {
   const serving = (
     channels: ReadonlyArray<Mounted>,
     stage: LastResort.Stage,
-    ended: Deferred.Deferred<never, StorageEnded>
+    ended: Deferred.Deferred<never, StorageEnded>,
+    looked: Host.Looked
   ) =>
     run(settings, node, stage, ended).pipe(
       Effect.provide(
-        server(channels).pipe(Layer.provideMerge(Layer.merge(Host.layer(settings, extensions), ReadinessLocal.layer)))
+        server(channels).pipe(
+          Layer.provideMerge(Layer.merge(Host.layer(settings, extensions, looked), ReadinessLocal.layer))
+        )
       ),
       Effect.provideService(Fatal, { report: (error) => Effect.asVoid(Deferred.fail(ended, error)) })
     )
   return Effect.gen(function*() {
     const stage = yield* LastResort.arm(settings.drain_seconds)
-    yield* Preflight.check(settings, extensions)
+    const looked = yield* Preflight.check(settings, extensions)
     const channels = yield* channelsOf(settings, extensions)
     yield* probe(settings)
-    return yield* serving(channels, stage, yield* Deferred.make<never, StorageEnded>())
+    return yield* serving(channels, stage, yield* Deferred.make<never, StorageEnded>(), looked)
   }).pipe(Effect.scoped, Effect.provide(Logs.layer(settings)), inTurns)
 }

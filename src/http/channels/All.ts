@@ -5,6 +5,7 @@ import { agUi } from "./agui/AgUi.ts"
 import type { Channel } from "./Channel.ts"
 import { gateway } from "./gateway/Gateway.ts"
 import { langGraph } from "./langgraph/LangGraph.ts"
+import { mcp } from "./mcp/Mcp.ts"
 import { openAgent } from "./openagent/OpenAgent.ts"
 import { chatCompletions } from "./openai/OpenAi.ts"
 import { responses } from "./responses/Responses.ts"
@@ -20,6 +21,7 @@ export const all: ReadonlyArray<Channel> = [
   agentApp,
   a2a,
   agUi,
+  mcp,
   uiMessages,
   langGraph
 ]

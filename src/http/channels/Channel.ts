@@ -13,7 +13,9 @@ import { Layer } from "effect"
 import type { CardChoice } from "../../domain/Channel.ts"
 import type { AgentEvent } from "../../domain/Event.ts"
 import type { A2aPushes } from "../../services/A2aPushes.ts"
+import type { AgentConfigs } from "../../services/AgentConfigs.ts"
 import type { Auth } from "../../services/Auth.ts"
+import type { Catalog } from "../../services/Catalog.ts"
 import type { DirectCalls } from "../../services/DirectCalls.ts"
 import type { Idempotency } from "../../services/Idempotency.ts"
 import type { Ledger } from "../../services/Ledger.ts"
@@ -42,8 +44,10 @@ import { layerAround, type Let } from "./Hooks.ts"
 /** What a channel's handlers may ask for. */
 export type Services =
   | A2aPushes
+  | AgentConfigs
   | Auth
   | Authentication
+  | Catalog
   | DirectCalls
   | Idempotency
   | Ledger
@@ -112,12 +116,12 @@ export interface Mounted {
   readonly document: () => object
   /** Writes a failure in the form of the protocol, whatever it is. */
   readonly respond: Respond
-  /** The same by the path, where a protocol has two forms of errors. */
-  readonly respondAt?: (path: string) => Respond
+  /** The same by path and method, where a protocol has two forms of errors, or a path with the native API in common. */
+  readonly respondAt?: (path: string, method: string) => Respond
   /** Where in a body a long text is a file: `messages.0.content.1.image_url.url`. */
   readonly filePlaces: ReadonlyArray<RegExp>
-  /** Where the native API answers a request in the channel's place; undefined for what the channel itself answers, or nobody. */
-  readonly forward?: (method: string, url: string) => string | undefined
+  /** Where else a request is answered, such as by the native API; undefined for what is answered where it is asked. */
+  readonly forward?: (method: string, url: string, accept?: string | undefined) => string | undefined
   readonly layer: Layer.Layer<never, never, Services | HttpLayerRouter.HttpRouter | Platform>
 }
 
@@ -164,7 +168,7 @@ export interface Definition<Id extends string, Groups extends HttpApiGroup.HttpA
   readonly options: Let
 }
 
-interface Operation {
+export interface Operation {
   readonly responses: Readonly<Record<string, object>>
 }
 
@@ -174,10 +178,10 @@ interface Document {
 }
 
 /** The derived document with the protocol's own errors in the place of ours. */
-const documented = (
+export const documented = (
   document: OpenApi.OpenAPISpec,
   { mediaType = "application/json", schema, statusOf }: Definition<string, never, never>["errors"]
-) => {
+): Document => {
   const { components, paths, ...rest } = document as unknown as Document
   const content = { [mediaType]: { schema: { $ref: "#/components/schemas/ChannelError" } } }
   const operation = (given: Operation) => ({

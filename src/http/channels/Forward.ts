@@ -1,6 +1,6 @@
 /**
- * Requests to a channel that the native API answers. Their address is changed
- * before anything looks at it, so that all that holds at the root holds for them.
+ * Requests to a channel that are answered at another place, mostly by the native API. Their address is changed
+ * before anything looks at it, so that all that holds there holds for them.
  */
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Effect } from "effect"
@@ -11,15 +11,16 @@ export const forwarded = (channels: ReadonlyArray<Mounted>) =>
   app: Effect.Effect<A, E, R | HttpServerRequest.HttpServerRequest>
 ): Effect.Effect<A, E, R | HttpServerRequest.HttpServerRequest> => {
   const forwarding = channels.flatMap(({ forward, mount }) =>
-    forward === undefined ? [] : [{ forward, below: `${mount}/` }]
+    forward === undefined ? [] : [{ forward, mount, below: `${mount}/` }]
   )
   if (forwarding.length === 0) return app
   // Every request comes through here: those that are answered where they are asked get no context of their own.
   return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const { method, url } = request
-    const native = forwarding.find(({ below }) => url.startsWith(below))?.forward(method, url)
-    return native === undefined
+    const found = forwarding.find(({ below, mount }) => url === mount || url.startsWith(below))
+    const other = found?.forward(method, url, request.headers["accept"])
+    return other === undefined
       ? app
-      : Effect.provideService(app, HttpServerRequest.HttpServerRequest, request.modify({ url: native }))
+      : Effect.provideService(app, HttpServerRequest.HttpServerRequest, request.modify({ url: other }))
   })
 }

@@ -91,10 +91,10 @@ export const documentsAt = (channels: ReadonlyArray<Pick<Mounted, "mount" | "nam
 }
 
 /** Whose errors a URL has: those of the channel that answers there, or else of one that is mounted above it. */
-export const respondAt = (channels: ReadonlyArray<Mounted>): (url: string) => Respond => {
+export const respondAt = (channels: ReadonlyArray<Mounted>): (url: string, method: string) => Respond => {
   if (channels.length === 0) return () => respond
   const own = channels.map((channel) => ({ ...channel, methodsAt: methodsOf(channel.routes) }))
-  return (url) => {
+  return (url, method) => {
     const path = url.split("?", 1)[0]!
     const found = Option.fromNullable(
       // What is no path is nobody's: the router takes its first character for the slash.
@@ -103,7 +103,7 @@ export const respondAt = (channels: ReadonlyArray<Mounted>): (url: string) => Re
     )
     return Option.match(found, {
       onNone: () => respond,
-      onSome: (channel) => channel.respondAt?.(path) ?? channel.respond
+      onSome: (channel) => channel.respondAt?.(path, method) ?? channel.respond
     })
   }
 }

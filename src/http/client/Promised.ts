@@ -4,7 +4,7 @@ import type * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import type { Effect } from "effect"
 import type { Api as Native } from "../Api.ts"
-import { promised } from "./Pull.ts"
+import { type Calling, promised } from "./Pull.ts"
 import type { Wire } from "./Wire.ts"
 
 type GroupsOf<A> = A extends HttpApi.HttpApi<infer _Id, infer Groups, infer _E, infer _R> ? Groups : never
@@ -26,8 +26,10 @@ type Operation<E> = [E] extends [
     infer _R,
     infer _RE
   >
-] ?
-  (request: HttpApiEndpoint.HttpApiEndpoint.ClientRequest<Path, UrlParams, Payload, Headers, false>) => Promise<Success>
+] ? (
+    request: HttpApiEndpoint.HttpApiEndpoint.ClientRequest<Path, UrlParams, Payload, Headers, false>,
+    options?: Calling
+  ) => Promise<Success>
   : never
 
 type Groups = GroupsOf<typeof Native>
@@ -42,11 +44,12 @@ export type Api = {
 type Method = (request: unknown) => Effect.Effect<unknown, Error>
 
 export const apiOf = ({ connection, withFetch }: Pick<Wire, "connection" | "withFetch">): Api => {
-  const groups: Record<string, Record<string, (request: unknown) => Promise<unknown>>> = {}
+  type Asked = (request: unknown, options?: Calling) => Promise<unknown>
+  const groups: Record<string, Record<string, Asked>> = {}
   for (const [name, methods] of Object.entries(connection.api)) {
-    const operations: Record<string, (request: unknown) => Promise<unknown>> = {}
+    const operations: Record<string, Asked> = {}
     for (const [operation, method] of Object.entries(methods)) {
-      operations[operation] = (request) => promised(withFetch((method as Method)(request)))
+      operations[operation] = (request, options) => promised(withFetch((method as Method)(request)), options)
     }
     groups[name] = operations
   }

@@ -34,7 +34,7 @@ export interface Options extends Hosts.Admission, Body.Options {
   /** All that the router knows. */
   readonly routes: ReadonlyArray<Route>
   /** How failures at a URL are written; as problem documents without it. */
-  readonly respondAt?: (url: string) => Respond
+  readonly respondAt?: (url: string, method: string) => Respond
   /** Where it is told what there is at the place of a URL. */
   readonly documentsAt?: (url: string) => string
   /** Whether there is a line in the log for each request. */
@@ -147,7 +147,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       }
       const answer = (problem: Problem, more?: Readonly<Record<string, string>>) => {
         if (line !== undefined) line.code = problem.code
-        return complete((options.respondAt?.(request.url) ?? respond)(problem, id, more))
+        return complete((options.respondAt?.(request.url, request.method) ?? respond)(problem, id, more))
       }
       const refuse = (problem: Problem) =>
         problem.status === 503

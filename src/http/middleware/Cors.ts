@@ -12,6 +12,10 @@ const allowed = [
   "content-type",
   "idempotency-key",
   "last-event-id",
+  "mcp-method",
+  "mcp-name",
+  "mcp-protocol-version",
+  "mcp-session-id",
   "prefer",
   "x-api-key",
   "x-request-id",
@@ -30,7 +34,7 @@ const toldBy = (asked: string | undefined): ReadonlyArray<string> =>
     ofClients.test(name)
   )
     .slice(0, maxOfClients)
-const exposed = ["location", "retry-after", Warnings.header, "x-request-id"]
+const exposed = ["location", "mcp-session-id", "retry-after", Warnings.header, "x-request-id"]
 
 const preflightSeconds = 600
 

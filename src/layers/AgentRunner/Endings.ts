@@ -84,6 +84,17 @@ export const codeFailed = (message: string): Reply.Ending => internal("agent_fai
 export const stateTooLarge = (characters: number): Reply.Ending =>
   internal("state_too_large", `The agent's state has more than ${characters} characters; the one before it is kept.`)
 
+/** A personal agent lacks something that its user has to tell it. */
+export const setupRequired = (name: string): Reply.Ending => ({
+  finished_reason: "error",
+  error: {
+    type: "setup",
+    code: "setup_required",
+    message: `The agent '${name}' has to be configured by you first: POST /agents/${name}/config of the Agent Gateway.`,
+    retryable: false
+  }
+})
+
 export const codeGone = (name: string): Reply.Ending => ({
   finished_reason: "error",
   error: {

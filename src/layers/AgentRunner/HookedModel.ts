@@ -15,6 +15,8 @@ interface Given<T> {
 
 /** What the call is given, and the call within the hooks around it; `usageOf` is asked when the answer is whole. */
 export interface Hooked<T> extends Given<T> {
+  /** The names of the tools that a hook has taken away. */
+  readonly withheld: ReadonlyArray<string>
   readonly around: <E extends HookRefused | ModelFailed>(
     making: Effect.Effect<void, E>,
     usageOf: () => Usage
@@ -34,7 +36,7 @@ export const make = Effect.map(Hooks, (hooks) => {
     purpose: ModelCall["purpose"],
     given: Given<T>
   ): Effect.Effect<Hooked<T>, HookRefused> => {
-    if (!isNeeded) return Effect.succeed({ ...given, around: (making) => making })
+    if (!isNeeded) return Effect.succeed({ ...given, withheld: [], around: (making) => making })
     const { messages, system } = given
     const tools = given.tools.map(({ name }) => name)
     return Effect.map(
@@ -43,6 +45,7 @@ export const make = Effect.map(Hooks, (hooks) => {
         messages: call.messages,
         system: call.system,
         tools: given.tools.filter(({ name }) => call.tools.includes(name)),
+        withheld: tools.filter((name) => !call.tools.includes(name)),
         around: (making, usageOf) =>
           hooks.aroundModel(call, making, (failure) =>
             failure === undefined

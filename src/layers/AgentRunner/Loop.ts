@@ -99,7 +99,13 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
 
   /** Asks the model, with a context that is shorter when it has become too long. */
   const answer = Effect.fnUntraced(
-    function*(request: ReplyRequest, out: Out, given: Compaction.Given, listed: ReadonlyArray<Tool>) {
+    function*(
+      request: ReplyRequest,
+      out: Out,
+      given: Compaction.Given,
+      listed: ReadonlyArray<Tool>,
+      withheld: Set<string>
+    ) {
       const before = Reply.excessOf(out.reply().message)
       if (before !== undefined) return tooLarge(before)
       yield* offload(request, out, listed)
@@ -112,7 +118,8 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
       const excess = Reply.excessOf(out.reply().message)
       if (excess !== undefined) return tooLarge(excess)
       for (;;) {
-        if (yield* callModel(request, out, given, yield* withHistory(request, out, given, listed))) return undefined
+        const tools = yield* withHistory(request, out, given, listed)
+        if (yield* callModel(request, out, given, tools, withheld)) return undefined
         yield* compaction.shorten(request, out, given, system, fallbacks)
       }
     }
@@ -152,7 +159,8 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
       })
       out.emit({ type: "TOOL_RESULT_END", reply_id, tool_call_id, state: "interrupted" })
     }
-    return yield* runTools(request, out, tools)
+    // What hooks had taken away from the model is not known any more; they are asked about each call again.
+    return yield* runTools(request, out, tools, new Set())
   })
 
   /** How a reply with a whole answer ends. Undefined when the answer does not fit the schema and the model has been told so. */
@@ -206,16 +214,17 @@ export const make = Effect.fnUntraced(function*({ max_files_mb, run_seconds, ...
       const ending = !isAsked ? yield* conclude(request, out, called) : undefined
       if (ending !== undefined) return ending
     }
+    const withheld = new Set<string>()
     let isFirst = true
     while (out.reply().rounds < maxIters) {
       steer(out)
       if (results.mayBeThere(request, out, isFirst)) yield* results.tell(request, out)
       if (isFirst && TaskResults.isVoid(request, out)) return TaskResults.nothingToTell
       isFirst = false
-      const excess = yield* answer(request, out, given, listed)
+      const excess = yield* answer(request, out, given, listed, withheld)
       if (excess !== undefined) return excess
       const called = OpenCalls.unanswered(out.reply().message).length > 0
-      const parked = called ? yield* runTools(request, out, listed) : undefined
+      const parked = called ? yield* runTools(request, out, listed, withheld) : undefined
       if (parked !== undefined) return parked
       const ending = yield* conclude(request, out, called)
       if (ending === undefined) continue

@@ -54,9 +54,18 @@ export const make = Effect.fnUntraced(function*(
   const newId = yield* NewId
   const withFiles = yield* FilesIn.make(options)
 
-  /** Answers whether the model has answered; it has not when it refused the context as too long and can be given less. */
+  /**
+   * Answers whether the model has answered; it has not when it refused the context as too long and can be given less.
+   * `withheld` has the tools then that hooks have taken away for this call.
+   */
   return Effect.fnUntraced(
-    function*(request: ReplyRequest, out: Out, given: Compaction.Given, listed: ReadonlyArray<Tool>) {
+    function*(
+      request: ReplyRequest,
+      out: Out,
+      given: Compaction.Given,
+      listed: ReadonlyArray<Tool>,
+      withheld: Set<string>
+    ) {
       const { agent, run, session } = request
       const config = session.config.chat_model_config
       const { message } = out.reply()
@@ -65,11 +74,13 @@ export const make = Effect.fnUntraced(function*(
         return yield* Effect.die(new Error("A run was started in a session without a model"))
       }
       const fallbacks = fallbacksOf(session, agent)
-      const { around, messages, system, tools } = yield* hooked(request, config, "answer", {
+      const { around, messages, system, tools, withheld: taken } = yield* hooked(request, config, "answer", {
         messages: Compaction.messagesFor(request, given, message),
         system: systemOf(agent, run, listed),
         tools: [...listed, ...agent.data.client_tools, ...run.tools]
       })
+      withheld.clear()
+      for (const name of taken) withheld.add(name)
       const clock = yield* Effect.clock
       const meter = Meter.make({ out, reply_id, clock })
       meter.begin(config)

@@ -182,9 +182,9 @@ export const make = ({ filesOut, limits, newId, tasks }: Options) => {
       })
     )
 
-  /** Nobody would hear of what comes later: the answer of the run is all that its client gets. */
+  /** Nobody would hear of what comes later: the answer of the run is all that its client, or the agent above it, gets. */
   const isAwaited = ({ output_schema, source }: ReplyRequest["run"]) =>
-    source === "channel" || output_schema !== undefined
+    source === "channel" || source === "agent" || output_schema !== undefined
 
   /** Answers how the call ended; undefined when it goes on as a task, and its result has ended already. */
   return (request: ReplyRequest, out: Out, called: Called): Effect.Effect<State | undefined> => {

@@ -28,6 +28,8 @@ const toolConcurrency = 8
 /** Arguments of more characters than these are judged in a turn of their own. */
 const longInput = 1024
 
+const notGiven = "The tool was not run: a hook of this server has taken it away for this call of the model."
+
 /** A call that may run, and the folder that it was decided on for. */
 interface Ready {
   readonly call: ToolCallBlock
@@ -71,7 +73,7 @@ export const make = Effect.fnUntraced(function*(
         hooked.around(
           request,
           call,
-          (emit) => toolbox.call({ session, agent, folder, step: isStep }, call, emit),
+          (emit) => toolbox.call({ session, agent, folder, step: isStep, run: request.run }, call, emit),
           emit
         ),
       emit: (part) => {
@@ -202,11 +204,22 @@ export const make = Effect.fnUntraced(function*(
         backgroundOf: () => false
       }))
 
-  /** Runs the calls that may run, asks about those that need it, and says what is waited for then. */
-  return Effect.fnUntraced(function*(request: ReplyRequest, out: Out, tools: ReadonlyArray<Tool>) {
+  /**
+   * Runs the calls that may run, asks about those that need it, and says what is waited for then. `withheld` are tools
+   * that the model was not given: it knows them from before, or has made them up.
+   */
+  return Effect.fnUntraced(function*(
+    request: ReplyRequest,
+    out: Out,
+    tools: ReadonlyArray<Tool>,
+    withheld: ReadonlySet<string>
+  ) {
     // Before anything else: nobody is asked about such a call, and no client gets it.
     for (const draft of Reply.refuseCalls(out.reply())) out.emit(draft)
     for (const draft of closeOrphans(out.reply().message)) out.emit(draft)
+    for (const call of OpenCalls.unanswered(out.reply().message)) {
+      if (call.state === "pending" && withheld.has(call.name) && !isOfStep(call)) deny(out, call, notGiven)
+    }
     const { message } = out.reply()
     const toolOf = (name: string) => tools.find((tool) => tool.name === name)
     yield* runCalls(

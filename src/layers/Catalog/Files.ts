@@ -5,14 +5,24 @@ import { Catalog } from "../../services/Catalog.ts"
 import * as Books from "./Books.ts"
 import * as Folder from "./Folder.ts"
 import type { Taken } from "./References.ts"
+import type { Schemas } from "./Schemas.ts"
 
 export interface Options {
   readonly dir: string
   readonly taken?: Taken
+  /** What was read of it just now: the first time that is taken, and nothing is read again. */
+  readonly first?: Folder.Folder | undefined
+  /** Schemas that stand above those of the files. */
+  readonly schemas?: Schemas
 }
 
-export const make = Effect.fnUntraced(function*({ dir, taken }: Options) {
-  const catalog = yield* Books.make(Effect.promise(() => Folder.read(dir, taken)))
+export const make = Effect.fnUntraced(function*({ dir, first, schemas, taken }: Options) {
+  let known = first
+  const catalog = yield* Books.make(Effect.suspend(() => {
+    const looked = known
+    known = undefined
+    return looked === undefined ? Effect.promise(() => Folder.read(dir, taken, schemas)) : Effect.succeed(looked)
+  }))
   // Who starts a server has looked before; what has broken since is told, and mended by a reload.
   yield* Effect.catchAll(catalog.reload, ({ errors = [] }) =>
     Effect.logError("The definitions are not served").pipe(
@@ -26,6 +36,6 @@ export const layer = (options: Options): Layer.Layer<Catalog> => Layer.effect(Ca
 /** All that is wrong in a folder, a sentence each. */
 export const check = (options: Options): Effect.Effect<Folder.Folder & { readonly problems: ReadonlyArray<string> }> =>
   Effect.map(
-    Effect.promise(() => Folder.read(options.dir, options.taken)),
+    Effect.promise(() => Folder.read(options.dir, options.taken, options.schemas)),
     (folder) => ({ ...folder, problems: folder.faults.map(sentenceOf) })
   )

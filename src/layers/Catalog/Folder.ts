@@ -4,6 +4,7 @@ import type { Book } from "../../services/Catalog.ts"
 import * as Agents from "./Agents.ts"
 import { open, whole } from "./Disk.ts"
 import * as References from "./References.ts"
+import * as Schemas from "./Schemas.ts"
 import * as Skills from "./Skills.ts"
 import * as Tools from "./Tools.ts"
 
@@ -18,7 +19,11 @@ export interface Folder {
 const inOrder = (a: Fault, b: Fault) => a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1
 
 /** Never rejects. */
-export const read = async (root: string, taken: References.Taken = References.none): Promise<Folder> => {
+export const read = async (
+  root: string,
+  taken: References.Taken = References.none,
+  schemas: Schemas.Schemas = {}
+): Promise<Folder> => {
   const empty = { agents: new Map(), tools: new Map(), skills: new Map() }
   const faults: Array<Fault> = []
   try {
@@ -26,13 +31,15 @@ export const read = async (root: string, taken: References.Taken = References.no
     if ((await disk.statOf("."))?.isDirectory() !== true) {
       return { book: empty, faults: [whole(root, "This is no folder.", "Name the folder that has agents/ in it.")] }
     }
-    const book = {
+    const read = {
       agents: await Agents.read(disk, faults),
       tools: await Tools.read(disk, faults),
       skills: await Skills.read(disk, faults)
     }
+    const given = Schemas.added(read.agents, schemas)
+    const book = { ...read, agents: given.agents }
     // A definition that is broken is not there: who names it is right all the same.
-    if (faults.length === 0) faults.push(...References.faultsOf(book, taken))
+    if (faults.length === 0) faults.push(...given.faults, ...References.faultsOf(book, taken))
     return { book, faults: faults.toSorted(inOrder).slice(0, maxFaults) }
   } catch (cause) {
     const isGone = cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR")

@@ -1,6 +1,8 @@
 /** What names what is not there, and what two things are called. */
 import { Schema } from "effect"
+import { fieldsOf, instructionsField } from "../../domain/AgentConfig.ts"
 import { type AgentDefinition, DefinitionId, type Fault } from "../../domain/Definition.ts"
+import { delegateTool } from "../../domain/Delegation.ts"
 import type { Book } from "../../services/Catalog.ts"
 import { whole } from "./Disk.ts"
 import * as Workflows from "./Workflows.ts"
@@ -17,6 +19,9 @@ export interface Taken {
 
 export const none: Taken = { agents: [], tools: new Set() }
 
+/** Most names of a circle that are told. */
+const maxCircle = 10
+
 const fileOf = ({ id }: AgentDefinition) => `agents/${id}/AGENT.md`
 
 const missing = (file: string, noun: string, name: string) =>
@@ -28,11 +33,10 @@ const later = (file: string, message: string, fix: string): Fault => ({
 })
 
 /** What can be said of an agent and is not heard yet. */
-const unused = ({ front: { mcp_servers, memory, notifications, scope } }: AgentDefinition) => [
+const unused = ({ front: { mcp_servers, memory, notifications } }: AgentDefinition) => [
   ...mcp_servers.length > 0 ? ["mcp_servers"] : [],
   ...memory?.auto_extract === true ? ["memory.auto_extract"] : [],
-  ...notifications === null ? [] : ["notifications"],
-  ...scope === "personal" ? ["scope"] : []
+  ...notifications === null ? [] : ["notifications"]
 ]
 
 /** Tools of MCP servers are not known before a session asks for them, and the server's own are not called as folders are. */
@@ -68,6 +72,11 @@ const ofAgent = (agent: AgentDefinition, { agents, skills, tools }: Omit<Book, "
   if (scope === "personal" && setup_schema === null) {
     faults.push(whole(file, "A personal agent has no setup_schema.", "Add one, or make its scope global."))
   }
+  if (setup_schema !== null && Object.hasOwn(fieldsOf(setup_schema), instructionsField)) {
+    faults.push(
+      whole(file, `Its setup_schema asks for ${instructionsField}, which all users can give.`, "Rename that field.")
+    )
+  }
   if (taken.agents.includes(agent.id)) {
     faults.push(
       whole(file, `The server's program has an agent called ${agent.id} too.`, "Rename the folder or that agent.")
@@ -76,10 +85,47 @@ const ofAgent = (agent: AgentDefinition, { agents, skills, tools }: Omit<Book, "
   return faults
 }
 
+/** Ways on which agents hand work back to themselves, each once. */
+const circlesIn = (agents: ReadonlyMap<string, AgentDefinition>): ReadonlyArray<ReadonlyArray<string>> => {
+  const next = (id: string) => (agents.get(id)?.front.delegates_to ?? []).filter((name) => name !== id)
+  const done = new Set<string>()
+  const circles: Array<ReadonlyArray<string>> = []
+  for (const start of agents.keys()) {
+    if (done.has(start)) continue
+    // The way from the start, and which of its agents' names are still to be followed: no recursion, however long it is.
+    const way: Array<{ readonly id: string; readonly left: Array<string> }> = [{ id: start, left: [...next(start)] }]
+    const place = new Map([[start, 0]])
+    for (let at = way.at(-1); at !== undefined; at = way.at(-1)) {
+      const name = at.left.shift()
+      if (name === undefined) {
+        done.add(at.id)
+        place.delete(at.id)
+        way.pop()
+      } else if (place.has(name)) {
+        circles.push([...way.slice(place.get(name)).map(({ id }) => id), name])
+      } else if (!done.has(name)) {
+        place.set(name, way.length)
+        way.push({ id: name, left: [...next(name)] })
+      }
+    }
+  }
+  return circles
+}
+
+const circleFaults = (agents: ReadonlyMap<string, AgentDefinition>) =>
+  circlesIn(agents).map((circle) =>
+    whole(
+      `agents/${circle.at(-2)}/AGENT.md`,
+      `Work is handed round in a circle: ${circle.slice(-maxCircle).join(" to ")}.`,
+      `Take ${circle.at(-1)} out of its delegates_to.`
+    )
+  )
+
 export const faultsOf = (book: Omit<Book, "revision">, taken: Taken): ReadonlyArray<Fault> => {
   const { agents, skills, tools } = book
   return [
     ...[...agents.values()].flatMap((agent) => ofAgent(agent, book, taken)),
+    ...circleFaults(agents),
     ...[...skills.values()].flatMap(({ front, id }) =>
       front.tools
         .filter((name) => !tools.has(name) && !taken.tools.has(name))
@@ -89,7 +135,7 @@ export const faultsOf = (book: Omit<Book, "revision">, taken: Taken): ReadonlyAr
     ...[...tools.values()].flatMap(({ front, id }) => {
       const file = `tools/${id}/TOOL.md`
       return [
-        ...taken.tools.has(id)
+        ...taken.tools.has(id) || id === delegateTool
           ? [whole(file, `The server has a tool called ${id} too.`, "Rename the folder.")]
           : [],
         ...front.permissions.allowed_agents.filter((name) => !agents.has(name))

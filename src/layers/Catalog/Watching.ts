@@ -19,12 +19,13 @@ const stampOf = async (root: string): Promise<string> => {
     for (const entry of entries.toSorted((a, b) => a.name < b.name ? -1 : 1)) {
       if (entry.name.startsWith(".") || entry.name === "node_modules" || stamps.length >= maxEntries) continue
       const path = join(folder, entry.name)
+      // What a link leads to is read, so it is looked at as well. The depth bounds links that lead to themselves.
       // oxlint-disable-next-line eslint/no-await-in-loop -- one after the other: a folder may hold thousands
       const found = await Fs.stat(path).catch(() => undefined)
       if (found === undefined) continue
       stamps.push(`${path} ${found.isDirectory() ? "" : `${found.mtimeMs} ${found.size}`}`)
       // oxlint-disable-next-line eslint/no-await-in-loop -- as above
-      if (entry.isDirectory() && depth < maxDepth) await look(path, depth + 1)
+      if (found.isDirectory() && depth < maxDepth) await look(path, depth + 1)
     }
   }
   await Promise.all(["agents", "tools", "skills"].map((name) => look(join(root, name), 1)))

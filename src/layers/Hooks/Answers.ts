@@ -1,6 +1,6 @@
 /** Reads what hooks answer, which comes from foreign code: whatever has not its form is told as the end of a sentence. */
 import { Predicate, Schema } from "effect"
-import { Message } from "../../domain/Message.ts"
+import { charactersIn, Message } from "../../domain/Message.ts"
 import type { ModelCall, ToolCall, ToolResult, ToolVerdict } from "../../services/Hooks.ts"
 
 /** Longest sentence of a refusal, in characters. */
@@ -10,6 +10,13 @@ const maxWhy = 4_096
 const maxSystem = 1024 * 1024
 const maxArguments = 256 * 1024
 const maxOutput = 1024 * 1024
+
+/** Most messages for one call of a model, and characters of all of them: what their files hold counts too. */
+const maxMessages = 10_000
+const maxCharacters = 32 * 1024 * 1024
+
+const sizeOf = (messages: ReadonlyArray<Message>): number =>
+  messages.reduce((sum, { content }) => content.reduce((all, block) => all + charactersIn(block), sum), 0)
 
 const isMessages = Schema.is(Schema.Array(Schema.typeSchema(Message)))
 const isNames = Schema.is(Schema.Array(Schema.String))
@@ -33,6 +40,9 @@ export const ofModel = (before: ModelCall, change: unknown): ModelCall | string 
   if (system !== undefined && typeof system !== "string") return "a system prompt that is no text"
   if (system !== undefined && system.length > maxSystem) return "a system prompt that is too long"
   if (messages !== undefined && (!isMessages(messages) || messages.length === 0)) return "messages that are none"
+  if (messages !== undefined && (messages.length > maxMessages || sizeOf(messages) > maxCharacters)) {
+    return "messages that are too long"
+  }
   if (tools !== undefined && !isNames(tools)) return "tools that are no names"
   return {
     ...before,

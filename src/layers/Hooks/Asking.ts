@@ -32,7 +32,9 @@ export const refusedBy = (problem: Problem, what: string): HookRefused => {
 const next = <A>(
   hook: Hook,
   before: A,
-  ask: (signal: AbortSignal) => ReturnType<NonNullable<Points["run.before" | "model.before" | "tool.before"]>>,
+  ask: (signal: AbortSignal) => ReturnType<
+    NonNullable<Points["run.before" | "model.before" | "tool.before" | "server.start"]>
+  >,
   read: (answer: unknown) => A | string
 ): Effect.Effect<A, Problem> =>
   reading(
@@ -97,9 +99,10 @@ export const make = (
   start: (server) =>
     Effect.forEach(hooks, (hook) => {
       const ask = hook["server.start"]
-      return ask === undefined ? Effect.void : Effect.catchAll(
-        asking<unknown>(hook, patience, (signal) => ask(server, signal)),
-        (problem) => isHarmless(hook, problem) ? Effect.void : refusedBy(problem, "the server does not start")
+      return ask === undefined ? Effect.void : Effect.mapError(
+        // What else it answers is of no use to anybody.
+        next(hook, undefined, (signal) => ask(server, signal), () => undefined),
+        (problem) => refusedBy(problem, "the server does not start")
       )
     }, { discard: true })
 })

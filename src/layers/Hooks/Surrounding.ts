@@ -144,20 +144,26 @@ export const make = (
         const { confirmed: _, runs: __, ...about } = call
         const since = monotonic(clock)
         let state: ToolSaid["state"] = "interrupted"
+        let isTold = false
         const saidOf = (output: string): ToolSaid => ({
           ...about,
           state,
           output,
           millis: Math.round(monotonic(clock) - since)
         })
-        const told: Run = (emit) => {
+        const telling = (made: Run): Run => (emit) => {
           const heard = listening(emit, maxTold)
-          return Effect.onExit(Effect.suspend(() => run(heard.take)), (exit) => {
+          return Effect.onExit(Effect.suspend(() => made(heard.take)), (exit) => {
+            if (isTold) return Effect.void
+            isTold = true
             state = Exit.isSuccess(exit) ? exit.value : Exit.isInterrupted(exit) ? "interrupted" : "error"
             return tell("tool.after", saidOf(heard.text()))
           })
         }
-        return hooks.reduceRight<Run>((inner, hook) => aroundOneTool(hook, call, inner, saidOf), told)(emit)
+        // The outer one tells of a call that a hook has answered in the tool's place: the tool was never run then.
+        return telling(
+          hooks.reduceRight<Run>((inner, hook) => aroundOneTool(hook, call, inner, saidOf), telling(run))
+        )(emit)
       })
   }
 }

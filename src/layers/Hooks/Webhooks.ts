@@ -42,7 +42,7 @@ const RunAnswer = Schema.Struct({
 const decodeRun = Schema.decodeUnknownEither(RunAnswer)
 
 /** Points whose answer says something; whatever comes back from the others is not looked at. */
-const asks = new Set<WebhookPoint>(["run.before", "model.before", "tool.before"])
+const asks = new Set<WebhookPoint>(["run.before", "model.before", "tool.before", "server.start"])
 
 /** What is sent of what a hook of the program would see: the words that were exchanged before stay here. */
 const dataOf = (point: WebhookPoint, value: object): object => {

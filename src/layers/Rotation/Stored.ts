@@ -1,8 +1,8 @@
 /**
- * Seals again what Storage holds: credentials, secrets of MCP servers and their tokens, addresses of notifications and of updates of tasks, and answers
- * that are kept for idempotency. Records are compared before they are replaced, so that a change
- * that comes between wins; a change by a process that has not seen the new key
- * yet is found by the next pass.
+ * Seals again what Storage holds: credentials, secrets of MCP servers and their tokens, addresses of notifications and of
+ * updates of tasks, what users tell personal agents, and answers that are kept for idempotency. Records are compared before
+ * they are replaced, so that a change that comes between wins; a change by a process that has not seen the new key yet is
+ * found by the next pass.
  */
 import { Clock, Effect, Layer } from "effect"
 import { Conflict } from "../../domain/Errors.ts"
@@ -35,7 +35,7 @@ interface Batch {
 }
 
 export const make = Effect.gen(function*() {
-  const { a2aPushes, claims, credentials, mcpAuthorizations, mcpServers, notifications } = yield* Storage
+  const { a2aPushes, agentConfigs, claims, credentials, mcpAuthorizations, mcpServers, notifications } = yield* Storage
   const vault = yield* Vault
   const scope = yield* Effect.scope
   const mutex = Effect.unsafeMakeSemaphore(1)
@@ -63,6 +63,7 @@ export const make = Effect.gen(function*() {
   const inMcpAuthorizations = inRecords("mcp_authorizations", mcpAuthorizations)
   const inNotifications = inRecords("notifications", notifications)
   const inA2aPushes = inRecords("a2a_pushes", a2aPushes)
+  const inAgentConfigs = inRecords("agent_configs", agentConfigs)
 
   const inClaims = (after: string | undefined): Effect.Effect<Batch> =>
     Effect.map(claims.host.scan(after, batch), ({ items, next }) => ({
@@ -82,7 +83,16 @@ export const make = Effect.gen(function*() {
 
   /** Visits everything that is sealed, a batch at a time. */
   const everything = Effect.fnUntraced(function*<A>(visit: (sealed: Sealed) => Effect.Effect<A>) {
-    for (const read of [inCredentials, inMcpServers, inMcpAuthorizations, inNotifications, inA2aPushes, inClaims]) {
+    const reads = [
+      inCredentials,
+      inMcpServers,
+      inMcpAuthorizations,
+      inNotifications,
+      inA2aPushes,
+      inAgentConfigs,
+      inClaims
+    ]
+    for (const read of reads) {
       let at: string | undefined
       do {
         const { found, last } = yield* read(at)

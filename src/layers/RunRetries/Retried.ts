@@ -1,12 +1,11 @@
 /** Adds a job to the write that ends a run which is to be tried again, so that it is neither forgotten nor done twice. */
 import { Effect, Layer } from "effect"
 import { type Job, newJob } from "../../domain/Job.ts"
-import { isToRetry, type Run } from "../../domain/Run.ts"
+import { isToRetry, retryJob, type Run } from "../../domain/Run.ts"
 import { EventLog, type LogBatch } from "../../services/EventLog.ts"
 import { retryKind } from "./Retrying.ts"
 
-const jobOf = ({ id, updated_at, user_id }: Run): Job =>
-  newJob(`${id}.retry`, user_id, retryKind, { run_id: id }, updated_at)
+const jobOf = (run: Run): Job => newJob(retryJob(run), run.user_id, retryKind, { run_id: run.id }, run.updated_at)
 
 export const layer: Layer.Layer<EventLog, never, EventLog> = Layer.effect(
   EventLog,

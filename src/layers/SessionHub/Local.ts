@@ -51,6 +51,17 @@ const ofCode = ({ output_schema, tool_choice, tools }: ChatRequest): Effect.Effe
   return new Invalid({ code: "agent_is_code", detail: `${path}: ${message}.`, errors: [{ path, message }] })
 }
 
+/** What hooks have added for a model is left out. */
+const forCode = (
+  { output_schema, tool_choice, tools }: ChatRequest,
+  { output_schema: _, tool_choice: __, ...rest }: ChatRequest
+): ChatRequest => ({
+  ...rest,
+  tools,
+  ...(tool_choice !== undefined && { tool_choice }),
+  ...(output_schema !== undefined && { output_schema })
+})
+
 /** A model cannot tell two tools of one name apart, and providers refuse them. */
 const sameName = (name: string, request: ChatRequest) => {
   const place = request.tools.findIndex((tool) => tool.name === name)
@@ -208,11 +219,14 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
       if (session.agent_id !== given.agent_id) return yield* NotFound.of("Session", given.session_id)
       // Files are stored before the log can name them. What is stored and then not named is removed by the upkeep.
       const taken = yield* takeFiles(user_id, given)
-      const { instructions, request } = hooks.has("run.before") && !isAnswer(taken.input)
+      const hooked = hooks.has("run.before") && !isAnswer(taken.input)
         ? yield* asked(user_id, taken, origin)
         : { instructions: origin?.instructions, request: taken }
+      const { instructions } = hooked
       const agent = yield* storage.agents.get(user_id, session.agent_id)
       const isCode = agent.data.code !== undefined
+      // What only a model takes is the client's mistake, and not a hook's, which may not know who answers.
+      const request = isCode ? forCode(taken, hooked.request) : hooked.request
       const config = session.config.chat_model_config ?? (isDefined(agent) ? agent.data.chat_model_config : null)
       if (isCode) yield* ofCode(request)
       else if (config === null) return yield* noModel(session, agent)

@@ -1,10 +1,12 @@
 /** A toolbox, and beside its tools those that the operator has defined, for the agents whose definitions or skills name them. */
 import { Cause, type Context, Duration, Effect, Exit, Layer, Stream } from "effect"
+import { hidden, type OpenConfig } from "../../domain/AgentConfig.ts"
 import { type Offered, stepToolsOf, workflowsOf } from "../../domain/AgentWorkflows.ts"
 import { isObject } from "../../domain/JsonSchema.ts"
 import { argumentsIn } from "../../domain/permission/Arguments.ts"
 import type { Settings } from "../../domain/Settings.ts"
-import { Catalog, type ToolDefinition } from "../../services/Catalog.ts"
+import { AgentConfigs } from "../../services/AgentConfigs.ts"
+import { Catalog, type ToolDefinition, toolsOf as definedToolsOf } from "../../services/Catalog.ts"
 import { type Tool, Toolbox, type ToolCaller, type ToolPart } from "../../services/Toolbox.ts"
 import { Workspace } from "../../services/Workspace.ts"
 import * as HandlerThread from "../HandlerThread.ts"
@@ -13,6 +15,9 @@ import { failed, homeOf, opened } from "./tools/InWorkspace.ts"
 
 /** Bytes that a command may print. */
 const maxOutput = 1024 * 1024
+
+/** Longest word of a command, in bytes: that is the kernel's own bound. */
+const maxWord = 128 * 1024 - 1
 
 /** Longest arguments, in characters, and most problems of them that are told. */
 const maxInput = 256 * 1024
@@ -32,6 +37,24 @@ const specOf = ({ front: { description, idempotent }, id, parameters }: ToolDefi
   effect: "write",
   idempotent
 })
+
+/** Shortest text of a secret that is looked for: a shorter one stands in many texts by chance. */
+const shortestSecret = 6
+
+const textsIn = (value: unknown): ReadonlyArray<string> =>
+  typeof value === "string"
+    ? [value]
+    : typeof value === "object" && value !== null
+    ? Object.values(value).flatMap(textsIn)
+    : []
+
+/** Takes the secrets of a user out of what a tool says: the model and the log need not know them. */
+const hiding = (config: OpenConfig | undefined) => {
+  const secrets = config === undefined ? [] : textsIn(config.secrets).filter(({ length }) => length >= shortestSecret)
+  // As they stand in a text, and as they stand in JSON.
+  const forms = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)])
+  return (text: string) => forms.reduce((shown, form) => shown.replaceAll(form, hidden), text)
+}
 
 /** What a workflow does to the world is decided for each of its steps. */
 const toolOf = ({ description, workflow }: Offered): Tool => ({
@@ -55,23 +78,16 @@ const make = (
   own: Context.Tag.Service<Toolbox>,
   catalog: Context.Tag.Service<Catalog>,
   workspaces: Context.Tag.Service<Workspace>,
+  configs: Context.Tag.Service<AgentConfigs>,
   threads: HandlerThread.HandlerThreads
 ) => {
   const toolsOf = ({ agent, step }: ToolCaller): ReadonlyArray<ToolDefinition> => {
     const { definition } = agent.data
     if (definition === undefined) return []
     const book = catalog.bookOf(agent)
-    const defined = book.agents.get(definition)
-    if (defined === undefined || book.tools.size === 0) return []
-    const { front } = defined
-    const named = new Set([
-      ...front.skills.flatMap((name) => book.skills.get(name)?.front.tools ?? []),
-      ...(step === true ? stepToolsOf(book, defined) : [])
-    ])
-    return [...book.tools.values()].filter(({ front: { permissions: { allowed_agents } }, id }) =>
-      (named.has(id) || front.tools === "all" || (typeof front.tools !== "string" && front.tools.includes(id))) &&
-      (allowed_agents.length === 0 || allowed_agents.some((name) => name === definition)) && !own.knows(id)
-    )
+    const found = book.agents.get(definition)
+    if (found === undefined || book.tools.size === 0) return []
+    return definedToolsOf(book, found, step === true ? stepToolsOf(book, found) : []).filter(({ id }) => !own.knows(id))
   }
 
   const workflowTools = ({ agent }: ToolCaller): ReadonlyArray<Tool> => {
@@ -89,6 +105,11 @@ const make = (
     caller: ToolCaller,
     emit: (part: ToolPart) => void
   ) {
+    if (new TextEncoder().encode(input).length > maxWord) {
+      return yield* new ToolFailed({
+        message: `The arguments of '${tool.id}' have more than ${maxWord} bytes as JSON, and a command takes no more.`
+      })
+    }
     const workspace = yield* opened(workspaces, caller)
     const { cwd } = yield* homeOf(workspaces)(caller)
     const program = yield* failed(workspace.spawn({
@@ -110,28 +131,44 @@ const make = (
     return ""
   })
 
+  /** What the caller has told a personal agent. */
+  const configOf = ({ agent, session: { user_id } }: ToolCaller) =>
+    Effect.suspend(() => {
+      const definition = catalog.bookOf(agent).agents.get(agent.data.definition ?? "")
+      return definition?.front.scope === "personal"
+        ? configs.open(user_id, { agent, definition })
+        : Effect.succeed(undefined)
+    })
+
   const runHandler = Effect.fnUntraced(function*(
     tool: ToolDefinition,
     module: HandlerThread.Module,
     args: unknown,
-    { agent, session }: ToolCaller,
+    caller: ToolCaller,
     tool_call_id: string
   ) {
+    const { agent, session } = caller
+    const config = yield* configOf(caller)
     const answer = yield* threads.run({
       owner: session.user_id,
       module,
       timeout: Duration.seconds(tool.front.timeout_seconds),
       call: {
         args,
-        context: { user_id: session.user_id, session_id: session.id, agent_id: agent.id, tool_call_id }
+        context: {
+          user_id: session.user_id,
+          session_id: session.id,
+          agent_id: agent.id,
+          tool_call_id,
+          ...(config !== undefined && { config: { ...config.values, ...config.secrets } })
+        }
       }
     })
-    if (answer.type === "done") {
-      return answer.failed ? yield* new ToolFailed({ message: answer.text }) : answer.text
-    }
+    const text = hiding(config)(answer.text)
+    if (answer.type === "done") return answer.failed ? yield* new ToolFailed({ message: text }) : text
     yield* Effect.annotateLogs(Effect.logError("A handler of a tool failed"), {
       tool: tool.id,
-      cause: answer.text.slice(0, maxCause)
+      cause: text.slice(0, maxCause)
     })
     return yield* new ToolFailed({ message: answer.type === "busy" ? busy : bug })
   })
@@ -192,11 +229,11 @@ const make = (
 export const layer = <E, R>(
   own: Layer.Layer<Toolbox, E, R>,
   { handler_threads }: Pick<Settings, "handler_threads">
-): Layer.Layer<Toolbox, E, R | Catalog | Workspace> =>
+): Layer.Layer<Toolbox, E, R | AgentConfigs | Catalog | Workspace> =>
   Layer.effect(
     Toolbox,
     Effect.map(
-      Effect.all([Toolbox, Catalog, Workspace]),
+      Effect.all([Toolbox, Catalog, Workspace, AgentConfigs]),
       (all) => make(...all, HandlerThread.make(handler_threads))
     )
   ).pipe(Layer.provide(own))

@@ -25,7 +25,7 @@ export const checkFrames = (frames: string): void => {
 }
 
 /** Whether the events of a path are of the Agent Service, and not of another protocol. */
-export const hasItsEvents = (path: string): boolean => !/^\/(?:a2a|ag-ui|open-agent|ui-messages)(?:\/|$)/.test(path)
+export const hasItsEvents = (path: string): boolean => !/^\/(?:a2a|ag-ui|mcp|open-agent|ui-messages)(?:\/|$)/.test(path)
 
 export const checkMessages = (messages: ReadonlyArray<unknown>): void => {
   for (const message of messages) collect(complaintsAboutA("Msg", message))

@@ -15,6 +15,9 @@ import { Turn } from "../../../src/http/channels/gateway/Encode.ts"
 import { noUsage } from "../../../src/http/channels/gateway/Usage.ts"
 import { Frames } from "../../../src/http/channels/langgraph/output/Encode.ts"
 import { Mode } from "../../../src/http/channels/langgraph/request/Requests.ts"
+import { Progress } from "../../../src/http/channels/mcp/Progress.ts"
+import { formOf, questionOf } from "../../../src/http/channels/mcp/Questions.ts"
+import { failedResult, resultOf } from "../../../src/http/channels/mcp/Results.ts"
 import { Run } from "../../../src/http/channels/openagent/Encode.ts"
 import { Completion, whole } from "../../../src/http/channels/openai/output/Completion.ts"
 import { ofRun } from "../../../src/http/channels/openai/output/Encode.ts"
@@ -457,6 +460,68 @@ const uiMessages: Rendering = {
   readAnswer: (told) => readChunks(dataOf(told as string, ""))
 }
 
+const mcpLacks: Readonly<Record<string, Said["status"]>> = { max_tokens: "truncated", content_filter: "filtered" }
+
+/** Lines that say what a run does, beside those that are its words. */
+const isAbout = (line: string): boolean => /^(?:Ada begins|Uses .*|Waits for .*)\.$/.test(line)
+
+/** What a client of MCP is answered: a result, or a form for a person. */
+const readMcp = ({ form, result }: Json, text: string): Read => {
+  const { _meta: meta, isError } = result
+  const calls = Object.values(form?.requestedSchema.properties ?? {}).map(({ description: input, title }: Json) => ({
+    name: title.replace("Result of ", ""),
+    input
+  }))
+  const used = meta["stoa/usage"]
+  const status = calls.length > 0 ? "calls" : mcpLacks[meta["stoa/stop_reason"]] ?? "completed"
+  return {
+    text,
+    calls,
+    usage: isError ? undefined : { input: used.input_tokens, output: used.output_tokens },
+    status: isError ? "failed" : status
+  }
+}
+
+const mcp: Rendering = {
+  name: "mcp",
+  policy: { leaving: "goes on", approval: "shown", end: "" },
+  make: () => {
+    const head = { run_id, session_id: session.id, base: "http://localhost" }
+    const events: Array<AgentEvent> = []
+    let lines = ""
+    const frame = (value: object) => `data: ${JSON.stringify(value)}\n\n`
+    const progress = new Progress((line) => {
+      lines += frame(line)
+    })
+    const answer = () => {
+      const reply = Reply.ofEvents(events)!.message
+      const form = reply.finished_at === null ? formOf(questionOf("awaiting_external_result", reply)) : undefined
+      return { form, result: resultOf(head, reply) }
+    }
+    return {
+      encoder: {
+        step: (event) => {
+          lines = ""
+          events.push(event)
+          progress.step(event)
+          return endsStream(event) ? lines + frame(answer()) : lines
+        },
+        failed: ({ detail }) => frame({ result: failedResult(head, detail) })
+      },
+      answer
+    }
+  },
+  readStream: (text) => {
+    const frames = dataOf(text, "")
+    const words = frames.slice(0, -1).map(({ message }) => message).filter((line) => !isAbout(line))
+    return readMcp(frames.at(-1), words.join("\n\n"))
+  },
+  readAnswer: (answer) => {
+    const { content } = (answer as Json).result
+    return readMcp(answer, content.map(({ text }: Json) => text).join("\n\n"))
+  }
+}
+
 /** Why an agent stopped, as the Agent Gateway's clients read it. */
 const gatewayStops: Readonly<Record<string, Said["status"]>> = {
   completed: "completed",
@@ -580,6 +645,7 @@ export const renderings: ReadonlyArray<Rendering> = [
   agUi,
   chatCompletions,
   gateway,
+  mcp,
   langGraph,
   openAgent,
   responses,

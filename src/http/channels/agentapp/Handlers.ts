@@ -11,6 +11,7 @@ import { now } from "../../../services/Now.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
 import { SessionKeys } from "../../../services/SessionKeys.ts"
 import { Storage } from "../../../services/Storage.ts"
+import { aroundOf } from "../../Around.ts"
 import { detailOf, type Problem } from "../../middleware/Problems.ts"
 import type { Options } from "../Channel.ts"
 import type { api, TaskState } from "./Api.ts"
@@ -74,8 +75,9 @@ const noSession = new Invalid({
 
 export const layer = (api: Api, options: Options) => {
   const welcome = HttpApiBuilder.group(api, "welcome", (handlers) =>
-    handlers.handle("welcome", () => {
-      const { mount } = options
+    handlers.handle("welcome", ({ request }) => {
+      const { base } = aroundOf(request)
+      const mount = `${base}${options.mount}`
       return Effect.succeed({
         service: "Stoa",
         mode: "standalone",
@@ -84,10 +86,10 @@ export const layer = (api: Api, options: Options) => {
           stop: `${mount}/stop`,
           task: `${mount}/process/task`,
           task_status: `${mount}/process/task/{task_id}`,
-          health: "/health",
-          readiness: "/readiness",
-          liveness: "/liveness",
-          docs: "/docs"
+          health: `${base}/health`,
+          readiness: `${base}/readiness`,
+          liveness: `${base}/liveness`,
+          docs: `${base}/docs`
         }
       })
     }))

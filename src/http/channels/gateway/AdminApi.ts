@@ -66,8 +66,13 @@ export class AdminApi extends HttpApiGroup.make("admin")
       .annotateContext(operation({ scope: "read", summary: "List the tools of an MCP server" }))
   )
   .add(
-    HttpApiEndpoint.post("reload", "/reload").addSuccess(Requests.ConfigRequest)
-      .annotateContext(operation({ scope: "admin", summary: "Read the definitions of agents anew" }))
+    HttpApiEndpoint.post("reload", "/reload").addSuccess(Shapes.Reloaded)
+      .annotateContext(operation({
+        scope: "admin",
+        summary: "Read the definitions of agents, tools and skills anew",
+        description: "All of it takes the place of what was there, or, when anything is wrong, nothing does: 422, with "
+          + "each file and line in `details`. Runs go on as they began."
+      }))
   )
   .middleware(Authentication)
   .middleware(Timing)

@@ -2,15 +2,18 @@
 import { Effect } from "effect"
 import type { Agent } from "../../../domain/Agent.ts"
 import { isPublished } from "../../../domain/Channel.ts"
-import { Conflict, Invalid, Malformed, NotFound, Unavailable } from "../../../domain/Errors.ts"
+import { Conflict, Invalid, NotFound, Unavailable } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
+import type { JsonObject } from "../../../domain/Json.ts"
 import type { Notification } from "../../../domain/Notification.ts"
 import { maxLimit } from "../../../domain/Page.ts"
+import { Catalog, toolsOf } from "../../../services/Catalog.ts"
 import { OwnAgents } from "../../../services/OwnAgents.ts"
 import { Storage } from "../../../services/Storage.ts"
 import { Toolbox } from "../../../services/Toolbox.ts"
 import { everything } from "../../handlers/Everything.ts"
 import type { Options } from "../Channel.ts"
+import * as Personal from "./Personal.ts"
 import type { AgentInfo } from "./Shapes.ts"
 
 const notFound = (id: string) =>
@@ -22,6 +25,13 @@ const clientTools = ({ data: { name } }: Agent) =>
   new Invalid({
     code: "tools_of_client",
     detail: `The agent '${name}' has tools of its client, which cannot run here: talk to it by POST /chat.`
+  })
+
+const setupRequired = ({ data: { name }, id }: Agent) =>
+  new Conflict({
+    code: "setup_required",
+    detail: `The agent '${name}' has to be configured by you first, by POST /agents/${id}/config. `
+      + `GET /agents/${id}/setup-schema says what it asks for.`
   })
 
 const isAbout = ({ agent_id, enabled }: Notification, agent: Agent) =>
@@ -39,12 +49,20 @@ export const make = ({ name: channel }: Pick<Options, "name">) =>
     const { agents, notifications, schedules } = yield* Storage
     const { namesOf } = yield* Toolbox
     const own = yield* OwnAgents
+    const personal = yield* Personal.make
+    const catalog = yield* Catalog
+
+    const definitionOf = ({ data: { definition } }: Agent) =>
+      definition === undefined ? undefined : catalog.book().agents.get(definition)
 
     const published = (owner: UserId) =>
       Effect.map(
         Effect.orDie(agents.list(owner, firstPage)),
         ({ items }) => items.filter(({ data }) => isPublished(data.channels, channel))
       )
+
+    /** Those of the program's and of the definitions too, which an owner has from the first question on. */
+    const known = (owner: UserId) => Effect.zipRight(own.ensure(owner), published(owner))
 
     /** By id, or by a name that only one has. */
     const find = Effect.fnUntraced(function*(owner: UserId, name: string) {
@@ -65,59 +83,65 @@ export const make = ({ name: channel }: Pick<Options, "name">) =>
       const where = all.length === 1 ? { agent_id: only!.id } : {}
       const timed = (yield* Effect.orDie(schedules.list(owner, firstPage, where))).items
       const told = yield* Effect.orDie(everything((page) => notifications.list(owner, page)))
-      return all.map((agent): AgentInfo => {
-        const { chat_model_config, client_tools, code, description, name, tools } = agent.data
-        const about = told.filter((notification) => isAbout(notification, agent))
-        return {
-          id: agent.id,
-          description: description || `Agent: ${name}`,
-          display_name: name,
-          tags: [],
-          version: null,
-          skills: [],
-          tools: [...namesOf(tools), ...client_tools.map((tool) => tool.name)],
-          model: chat_model_config?.model ?? null,
-          schedules: timed.filter(({ agent_id }) => agent_id === agent.id).map(({ data }) => data.name),
-          execution_mode: "sync",
-          notifications: about.length === 0 ? null : toldOf(about),
-          input_schema: null,
-          output_schema: null,
-          retrievers: [],
-          context_file_count: 0,
-          memory_enabled: false,
-          enabled: chat_model_config !== null || code !== undefined
-        }
-      })
-    })
-
-    /** Of a user's own agents none is configured by each of its users: such are defined by the operator. */
-    const notPersonal = (owner: UserId, name: string) =>
-      Effect.flatMap(find(owner, name), ({ data }) =>
-        new Malformed({
-          code: "not_personal_agent",
-          detail: `The agent '${data.name}' is not personal: it asks its users for nothing.`
+      return yield* Effect.forEach(all, (agent) =>
+        Effect.map(personal.lacksSetup(owner, agent), (setup_required): AgentInfo => {
+          const { chat_model_config, client_tools, code, description, name, tools } = agent.data
+          const about = told.filter((notification) =>
+            isAbout(notification, agent)
+          )
+          const definition = definitionOf(agent)
+          const front = definition?.front
+          const defined = definition === undefined ? [] : toolsOf(catalog.book(), definition).map(({ id }) => id)
+          return {
+            id: agent.id,
+            description: description || `Agent: ${name}`,
+            display_name: front?.display_name ?? name,
+            tags: front?.tags ?? [],
+            version: front?.version == null ? null : String(front.version),
+            skills: front?.skills ?? [],
+            tools: [...new Set([...namesOf(tools), ...defined, ...client_tools.map((tool) => tool.name)])],
+            model: chat_model_config?.model ?? null,
+            schedules: timed.filter(({ agent_id }) => agent_id === agent.id).map(({ data }) => data.name),
+            execution_mode: front?.execution_mode ?? "sync",
+            notifications: about.length === 0 ? null : toldOf(about),
+            input_schema: front?.input_schema ?? null,
+            output_schema: front?.output_schema ?? null,
+            retrievers: [],
+            context_file_count: definition?.layers.reference.length ?? 0,
+            memory_enabled: false,
+            enabled: chat_model_config !== null || code !== undefined,
+            scope: front?.scope ?? "global",
+            setup_required
+          }
         }))
+    })
 
     return {
       find,
+      known,
+      definitionOf,
+      /** An input that is not what the agent works on is refused before anything is stored. */
+      checked: Effect.fnUntraced(function*(owner: UserId, agent: Agent, input: JsonObject) {
+        const definition = definitionOf(agent)
+        if (definition === undefined) return
+        const problems = yield* catalog.problemsIn(owner, definition, input)
+        if (problems.length === 0) return
+        return yield* new Invalid({
+          code: "input_validation_failed",
+          detail: `The input is not what the agent '${definition.id}' works on.`,
+          errors: problems.map((message) => ({ path: "input", message }))
+        })
+      }),
       /** One that can be sent something here. */
-      answering: (owner: UserId, name: string) =>
-        Effect.filterOrElse(
-          find(owner, name),
-          ({ data }) => data.client_tools.length === 0,
-          (agent) => clientTools(agent)
-        ),
-      list: (owner: UserId) =>
-        Effect.flatMap(Effect.zipRight(own.ensure(owner), published(owner)), (all) => infosOf(owner, all)),
+      answering: Effect.fnUntraced(function*(owner: UserId, name: string) {
+        const agent = yield* find(owner, name)
+        if (agent.data.client_tools.length > 0) return yield* clientTools(agent)
+        if (yield* personal.lacksSetup(owner, agent)) return yield* setupRequired(agent)
+        return agent
+      }),
+      list: (owner: UserId) => Effect.flatMap(known(owner), (all) => infosOf(owner, all)),
       get: (owner: UserId, name: string) =>
         Effect.flatMap(find(owner, name), (agent) => Effect.map(infosOf(owner, [agent]), ([info]) => info!)),
-      notPersonal,
-      noConfig: (owner: UserId, name: string) =>
-        Effect.flatMap(find(owner, name), ({ data }) =>
-          new NotFound({
-            code: "config_not_found",
-            detail: `You have no configuration of the agent '${data.name}': it is not personal.`
-          })),
       noMemory: (owner: UserId, name: string) =>
         Effect.flatMap(find(owner, name), ({ data }) =>
           new Unavailable({

@@ -5,6 +5,7 @@ import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
+import { JsonObject } from "../../../domain/Json.ts"
 import { Authentication } from "../../api/Authentication.ts"
 import { EventStream } from "../../api/EventStream.ts"
 import { IdempotencyHeaders } from "../../api/IdempotencyKey.ts"
@@ -45,17 +46,36 @@ class AgentsApi extends HttpApiGroup.make("agents")
       .annotateContext(operation({ scope: "read", summary: "Read an agent", description: "By its id, or its name." }))
   )
   .add(
+    HttpApiEndpoint.get("document", "/openapi.json").addSuccess(JsonObject)
+      .annotateContext(operation({
+        scope: "read",
+        summary: "Read this document with a path of its own for each of your agents that has schemas",
+        description: "What such an agent takes as `input` and answers as `output` is in it, for generators of clients."
+      }))
+  )
+  .add(
     HttpApiEndpoint.get("setup")`/agents/${agent}/setup-schema`.addSuccess(Shapes.SetupSchema)
       .annotateContext(operation({ scope: "read", summary: "Read what a personal agent asks its users for" }))
   )
   .add(
-    HttpApiEndpoint.get("config")`/agents/${agent}/config`.addSuccess(Requests.ConfigRequest)
-      .annotateContext(operation({ scope: "read", summary: "Read your configuration of a personal agent" }))
+    HttpApiEndpoint.get("config")`/agents/${agent}/config`.addSuccess(Shapes.Config)
+      .annotateContext(operation({
+        scope: "read",
+        summary: "Read your configuration of a personal agent",
+        description: "Secrets are never shown."
+      }))
   )
   .add(
     HttpApiEndpoint.post("configure")`/agents/${agent}/config`.setPayload(Requests.ConfigRequest)
-      .addSuccess(Requests.ConfigRequest)
-      .annotateContext(operation({ scope: "write", summary: "Configure a personal agent for yourself" }))
+      .addSuccess(Shapes.Configured)
+      .annotateContext(operation({
+        scope: "write",
+        summary: "Configure a personal agent for yourself",
+        description:
+          "`instructions` is for the agent; all else is what its `setup-schema` asks for, and takes the place "
+          + "of what was there. A secret that is given as it is shown stays.",
+        example: { instructions: "Be short.", city: "Kiel" }
+      }))
   )
   .add(
     HttpApiEndpoint.del("unconfigure")`/agents/${agent}/config`.addSuccess(Shapes.Deleted)
@@ -77,7 +97,8 @@ class RunsApi extends HttpApiGroup.make("runs")
         scope: "chat",
         summary: "Have an agent do something, once",
         description: "Answers when it is done; a run that fails is answered with 200 and its status. With `async` the "
-          + "answer is 202 when the execution is stored, and it goes on whatever happens to this server.",
+          + "answer is 202 when the execution is stored, and it goes on whatever happens to this server. The `input` is "
+          + "held against the agent's `input_schema`.",
         example: { message: "Hello!" }
       }))
   )
@@ -179,7 +200,12 @@ class CatalogApi extends HttpApiGroup.make("catalog")
   )
   .add(
     HttpApiEndpoint.get("skills", "/skills").addSuccess(Schema.Array(Shapes.SkillInfo))
-      .annotateContext(operation({ scope: "read", summary: "List the skills of your library" }))
+      .annotateContext(
+        operation({
+          scope: "read",
+          summary: "List skills: those of your library, and those of your agents' definitions"
+        })
+      )
   )
   .add(
     HttpApiEndpoint.get("skill")`/skills/${param("skill_id")}`.addSuccess(Shapes.SkillInfo)

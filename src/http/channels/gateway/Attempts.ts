@@ -1,11 +1,11 @@
 /** An execution whose input is sent again when it fails: the runs of it one after the other, which its clients see as one. */
-import { Clock, Effect, Option } from "effect"
-import { againOf, isToRetry, retryClaim, type Run } from "../../../domain/Run.ts"
+import { Effect, Option } from "effect"
+import { againOf, isToRetry, retryClaim, retryJob, type Run } from "../../../domain/Run.ts"
 import { now } from "../../../services/Now.ts"
 import { Storage } from "../../../services/Storage.ts"
 
-/** What was not sent again for so long, in milliseconds, will not be. */
-const longest = 3_600_000
+/** More than there are of any: an input is sent again three times. */
+const maxAttempts = 10
 
 /** What stands in the claim of who has said that it is not to be sent again; else it is what the next run was accepted with. */
 const forbidden = "null"
@@ -19,19 +19,22 @@ export interface Attempt {
   readonly isCancelled: boolean
 }
 
-export const make = Effect.map(Storage, ({ claims, runs }) => {
-  const newest = (run: Run) =>
-    !isToRetry(run) ? Effect.succeed(run) : Effect.map(
+export const make = Effect.map(Storage, ({ claims, jobs, runs }) => {
+  const later = (run: Run, limit: number) =>
+    Effect.map(
       Effect.orDie(
         runs.list(
           run.user_id,
-          { limit: 1, cursor: undefined },
+          { limit, cursor: undefined },
           { source: run.source, source_id: againOf(run) },
           "newest"
         )
       ),
-      ({ items: [last] }) => last ?? run
+      ({ items }) => items
     )
+
+  const newest = (run: Run) =>
+    !isToRetry(run) ? Effect.succeed(run) : Effect.map(later(run, 1), ([last]) => last ?? run)
 
   return {
     of: Effect.fnUntraced(function*(first: Run) {
@@ -42,9 +45,20 @@ export const make = Effect.map(Storage, ({ claims, runs }) => {
       if (claim?.answer === forbidden) return { ...settled, isCancelled: true }
       // It was sent again between the two looks.
       if (claim !== undefined) return { ...settled, run: yield* newest(first) }
-      const millis = yield* Clock.currentTimeMillis
-      return { ...settled, isPending: millis - Date.parse(run.ended_at ?? run.updated_at) <= longest }
+      // It is written with the end of the run, and is dead when the input was given up.
+      const job = yield* Effect.option(jobs.get(run.user_id, retryJob(run)))
+      return { ...settled, isPending: job._tag === "Some" && job.value.status === "pending" }
     }),
+    /** The first of the attempts that one is of. */
+    firstOf: (run: Run) => {
+      const id = run.retried_from === undefined ? undefined : run.source_id?.split(":").at(-1)
+      return id === undefined ? Effect.succeed(run) : Effect.orElseSucceed(runs.get(run.user_id, id), () => run)
+    },
+    /** All of them, the first one first; a later one alone is only itself. */
+    all: (first: Run) =>
+      !isToRetry(first) || first.retried_from !== undefined
+        ? Effect.succeed([first])
+        : Effect.map(later(first, maxAttempts), (others) => [first, ...others.toReversed()]),
     /** Answers whether it was in time: else the input was sent again already. */
     forbid: Effect.fnUntraced(function*(run: Run) {
       const at = yield* now

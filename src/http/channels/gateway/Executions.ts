@@ -1,5 +1,6 @@
 /** Executions are runs as this protocol shows them, whatever has started them. */
 import { Effect } from "effect"
+import { part } from "../../../domain/Delegation.ts"
 import { Conflict, NotFound } from "../../../domain/Errors.ts"
 import type { SessionId, UserId } from "../../../domain/Ids.ts"
 import { isObject } from "../../../domain/JsonSchema.ts"
@@ -12,7 +13,8 @@ import { isFailure } from "../Failures.ts"
 import * as Follow from "../Follow.ts"
 import * as Attempts from "./Attempts.ts"
 import { Turn } from "./Encode.ts"
-import type { Execution, ExecutionStatus, TreeNode } from "./Shapes.ts"
+import type { Execution, ExecutionStatus } from "./Shapes.ts"
+import * as Tree from "./Tree.ts"
 import * as Usage from "./Usage.ts"
 
 /** A client that leaves finds its execution again by its id; whoever may have to allow something cannot be asked. */
@@ -20,10 +22,6 @@ export const policy: Policy = { leaving: "goes on", approval: "refused", end: ""
 
 /** What has ended asks nobody any more, and there is nothing left to stop. */
 const past: Policy = { ...policy, approval: "shown" }
-
-/** Deepest tree of executions, and most that are shown of one. */
-const maxDepth = 16
-const maxNodes = 500
 
 /** Most times that one run is read on behind a wait of it. */
 const maxWaits = 1_000
@@ -41,9 +39,6 @@ export const statusOf = ({ error, finished_reason, status }: Run): ExecutionStat
   if (error?.code === "run_timeout") return "timeout"
   return finished_reason === "completed" && error === null ? "completed" : "failed"
 }
-
-/** Marks which message of an input is what. */
-export const part = "gateway"
 
 /** What was sent, as it was given. */
 const sentIn = ({ input }: Run) => {
@@ -70,25 +65,21 @@ export const make = Effect.gen(function*() {
   const follow = yield* Follow.make
   const usageOf = yield* Usage.make
   const attempts = yield* Attempts.make
+  const tree = yield* Tree.make(attempts)
 
   const mine = (owner: UserId, id: string) => Effect.mapError(runs.get(owner, id), () => notFound(id))
 
-  /** The executions above one, the nearest first. */
-  const above = Effect.fnUntraced(function*(run: Run) {
-    const parents: Array<Run> = []
-    for (let child = run; parents.length < maxDepth;) {
-      if (child.source !== "agent" || child.source_id === null) break
-      const parent = yield* Effect.option(runs.get(run.user_id, child.source_id))
-      if (parent._tag === "None" || parents.some(({ id }) => id === parent.value.id)) break
-      parents.push(parent.value)
-      child = parent.value
-    }
-    return parents
+  /** Of every attempt: what failed has cost something too. */
+  const usageOfAll = Effect.fnUntraced(function*(first: Run, newest: Run, called: number | null) {
+    const own = yield* usageOf(newest, called)
+    const others = (yield* attempts.all(first)).filter(({ id }) => id !== newest.id)
+    const spent = yield* Effect.forEach(others, (run) => usageOf(run, 0))
+    return spent.reduceRight((sum, one) => Usage.add(one, sum), own)
   })
 
   const shown = Effect.fnUntraced(function*(first: Run, turn?: Turn, attempt?: Attempts.Attempt) {
     const { isCancelled, isPending, run } = attempt ?? (yield* attempts.of(first))
-    const parents = yield* above(first)
+    const parents = yield* tree.above(first)
     const execution: Execution = {
       execution_id: first.id,
       agent_id: run.agent_id,
@@ -96,7 +87,7 @@ export const make = Effect.gen(function*() {
       ...sentIn(run),
       result: turn?.result() ?? null,
       error: turn?.error ?? errorOf(run),
-      usage: yield* usageOf(run, turn?.called ?? null),
+      usage: yield* usageOfAll(first, run, turn?.called ?? null),
       session_id: run.session_id,
       parent_execution_id: parents[0]?.id ?? null,
       root_execution_id: parents.at(-1)?.id ?? first.id,
@@ -144,30 +135,6 @@ export const make = Effect.gen(function*() {
       ? Effect.succeed(undefined)
       : Effect.catchTag(whole(run, run.first_seq), "Gone", () => Effect.succeed(undefined))
 
-  const childrenOf = ({ id, user_id }: Run) =>
-    Effect.map(
-      Effect.orDie(
-        runs.list(user_id, { limit: maxNodes, cursor: undefined }, { source: "agent", source_id: id }, "oldest")
-      ),
-      ({ items }) => items
-    )
-
-  /** All executions of a tree by depth and age, from one of them on. */
-  const below = Effect.fnUntraced(function*(root: Run) {
-    const all: Array<Run> = [root]
-    for (let level: ReadonlyArray<Run> = [root], depth = 0; level.length > 0 && depth < maxDepth; depth++) {
-      const next: Array<Run> = []
-      for (const run of level) {
-        if (all.length + next.length >= maxNodes) break
-        next.push(...yield* childrenOf(run))
-      }
-      level = next.filter(({ id }) => !all.some((other) => other.id === id)).slice(0, maxNodes - all.length)
-        .toSorted((a, b) => a.id < b.id ? -1 : 1)
-      all.push(...level)
-    }
-    return all
-  })
-
   const list = Effect.fnUntraced(function*(
     owner: UserId,
     query: {
@@ -185,8 +152,7 @@ export const make = Effect.gen(function*() {
     }
     const root = yield* Effect.option(runs.get(owner, root_execution_id))
     if (root._tag === "None") return []
-    const tree = yield* below(root.value)
-    const wanted = tree.filter((run) =>
+    const wanted = (yield* tree.below(root.value)).filter((run) =>
       (agent_id === undefined || run.agent_id === agent_id) &&
       (session_id === undefined || run.session_id === session_id)
     )
@@ -195,15 +161,10 @@ export const make = Effect.gen(function*() {
 
   const workflow = Effect.fnUntraced(function*(owner: UserId, id: string) {
     const run = yield* mine(owner, id)
-    const root = (yield* above(run)).at(-1) ?? run
-    const nodes = yield* Effect.forEach(yield* below(root), (node) => shown(node), { concurrency })
-    const totals = new Map(nodes.map(({ execution_id, usage }) => [execution_id, usage]))
-    // The deepest come last: each is added to the one above it when all below it are in.
-    for (const { execution_id, parent_execution_id } of nodes.toReversed()) {
-      const parent = parent_execution_id === null ? undefined : totals.get(parent_execution_id)
-      if (parent !== undefined) totals.set(parent_execution_id!, Usage.add(parent, totals.get(execution_id)!))
-    }
-    return nodes.map((node): TreeNode => ({ ...node, total_usage: totals.get(node.execution_id)! }))
+    const nodes = yield* Effect.forEach(yield* tree.below(yield* tree.rootOf(run)), (node) => shown(node), {
+      concurrency
+    })
+    return Tree.summed(nodes)
   })
 
   const turnsIn = (owner: UserId, session_id: SessionId) =>

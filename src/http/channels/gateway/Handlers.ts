@@ -1,30 +1,37 @@
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { Effect, Layer } from "effect"
-import { NotFound } from "../../../domain/Errors.ts"
+import type { Reloaded } from "../../../domain/Definition.ts"
 import { CurrentPrincipal } from "../../../domain/Principal.ts"
+import { Catalog } from "../../../services/Catalog.ts"
 import { Readiness } from "../../../services/Readiness.ts"
 import { Toolbox } from "../../../services/Toolbox.ts"
+import { aroundOf } from "../../Around.ts"
 import { asker } from "../../handlers/Asker.ts"
 import type { Options } from "../Channel.ts"
 import * as Agents from "./Agents.ts"
 import type { api } from "./Api.ts"
-import * as Catalog from "./Catalog.ts"
+import * as CatalogShown from "./Catalog.ts"
 import * as Conversations from "./Conversations.ts"
 import * as Executions from "./Executions.ts"
 import * as Invoke from "./Invoke.ts"
 import * as McpServers from "./McpServers.ts"
 import * as Notifications from "./Notifications.ts"
+import * as Personal from "./Personal.ts"
 import * as Schedules from "./Schedules.ts"
 import * as Timing from "./Timing.ts"
+import * as Typed from "./Typed.ts"
 
 type Api = typeof api
 
-const owner = Effect.map(CurrentPrincipal, ({ user_id }) => user_id)
-
-const nothingToReload = new NotFound({
-  code: "reload_disabled",
-  detail: "There is nothing to reload: this server has no definitions of agents as files."
+const reloaded = ({ agents, skills, tools }: Reloaded) => ({
+  status: "ok" as const,
+  agents,
+  tools,
+  skills,
+  message: `There are ${agents} agents, ${tools} tools and ${skills} skills.`
 })
+
+const owner = Effect.map(CurrentPrincipal, ({ user_id }) => user_id)
 
 export const layer = (mounted: Api, options: Options) => {
   const health = HttpApiBuilder.group(
@@ -46,15 +53,33 @@ export const layer = (mounted: Api, options: Options) => {
     mounted,
     "agents",
     (handlers) =>
-      Effect.map(Agents.make(options), ({ get, list, noConfig, noMemory, notPersonal }) =>
-        handlers
-          .handle("list", () => Effect.flatMap(owner, list))
+      Effect.gen(function*() {
+        const shown = yield* Agents.make(options)
+        const personal = yield* Personal.make
+        const { find, get, list, noMemory } = shown
+        const document = yield* Typed.make(mounted, shown, options)
+        /** The caller, and the agent that the path names. */
+        const named = ({ path }: { readonly path: { readonly agent_id: string } }) =>
+          Effect.flatMap(
+            owner,
+            (user_id) => Effect.map(find(user_id, path.agent_id), (agent) => [user_id, agent] as const)
+          )
+        return handlers
+          .handle("document", ({ request }) =>
+            Effect.flatMap(owner, (user_id) => document(user_id, aroundOf(request).base)))
+          .handle("list", () =>
+            Effect.flatMap(owner, list))
           .handle("get", ({ path }) => Effect.flatMap(owner, (user_id) => get(user_id, path.agent_id)))
-          .handle("setup", ({ path }) => Effect.flatMap(owner, (user_id) => notPersonal(user_id, path.agent_id)))
-          .handle("config", ({ path }) => Effect.flatMap(owner, (user_id) => noConfig(user_id, path.agent_id)))
-          .handle("configure", ({ path }) => Effect.flatMap(owner, (user_id) => notPersonal(user_id, path.agent_id)))
-          .handle("unconfigure", ({ path }) => Effect.flatMap(owner, (user_id) => noConfig(user_id, path.agent_id)))
-          .handle("compact", ({ path }) => Effect.flatMap(owner, (user_id) => noMemory(user_id, path.agent_id))))
+          .handle("setup", (request) => Effect.flatMap(named(request), ([, agent]) => personal.schema(agent)))
+          .handle("config", (request) => Effect.flatMap(named(request), (of) => personal.get(...of)))
+          .handle(
+            "configure",
+            (request) =>
+              Effect.flatMap(named(request), ([user_id, agent]) => personal.put(user_id, agent, request.payload))
+          )
+          .handle("unconfigure", (request) => Effect.flatMap(named(request), (of) => personal.remove(...of)))
+          .handle("compact", ({ path }) => Effect.flatMap(owner, (user_id) => noMemory(user_id, path.agent_id)))
+      })
   )
 
   const runs = HttpApiBuilder.group(mounted, "runs", (handlers) =>
@@ -117,7 +142,7 @@ export const layer = (mounted: Api, options: Options) => {
     mounted,
     "catalog",
     (handlers) =>
-      Effect.map(Catalog.make(options.name), ({ skill, skills, tool, tools }) =>
+      Effect.map(CatalogShown.make(options.name), ({ skill, skills, tool, tools }) =>
         handlers
           .handle("tools", () => Effect.flatMap(owner, tools))
           .handle("tool", ({ path }) => Effect.flatMap(owner, (user_id) => tool(user_id, path.tool_id)))
@@ -143,24 +168,27 @@ export const layer = (mounted: Api, options: Options) => {
     mounted,
     "admin",
     (handlers) =>
-      Effect.map(Effect.all([McpServers.make, Notifications.make]), ([servers, notifications]) =>
-        handlers
-          .handle(
-            "notifications",
-            ({ urlParams }) => Effect.flatMap(owner, (user_id) => notifications(user_id, urlParams))
-          )
-          .handle("servers", () => Effect.flatMap(asker, servers.list))
-          .handle("server", ({ path }) => Effect.flatMap(asker, (asker) => servers.get(asker, path.mcp_id)))
-          .handle("addServer", ({ payload }) => Effect.flatMap(asker, (asker) => servers.add(asker, payload)))
-          .handle(
-            "changeServer",
-            ({ path, payload }) => Effect.flatMap(asker, (asker) => servers.change(asker, path.mcp_id, payload))
-          )
-          .handle("removeServer", ({ path }) => Effect.flatMap(asker, (asker) => servers.remove(asker, path.mcp_id)))
-          .handle("testServer", ({ path }) => Effect.flatMap(asker, (asker) => servers.test(asker, path.mcp_id)))
-          .handle("refreshServer", ({ path }) => Effect.flatMap(asker, (asker) => servers.test(asker, path.mcp_id)))
-          .handle("serverTools", ({ path }) => Effect.flatMap(asker, (asker) => servers.tools(asker, path.mcp_id)))
-          .handle("reload", () => nothingToReload))
+      Effect.map(
+        Effect.all([McpServers.make, Notifications.make, Catalog]),
+        ([servers, notifications, catalog]) =>
+          handlers
+            .handle(
+              "notifications",
+              ({ urlParams }) => Effect.flatMap(owner, (user_id) => notifications(user_id, urlParams))
+            )
+            .handle("servers", () => Effect.flatMap(asker, servers.list))
+            .handle("server", ({ path }) => Effect.flatMap(asker, (asker) => servers.get(asker, path.mcp_id)))
+            .handle("addServer", ({ payload }) => Effect.flatMap(asker, (asker) => servers.add(asker, payload)))
+            .handle(
+              "changeServer",
+              ({ path, payload }) => Effect.flatMap(asker, (asker) => servers.change(asker, path.mcp_id, payload))
+            )
+            .handle("removeServer", ({ path }) => Effect.flatMap(asker, (asker) => servers.remove(asker, path.mcp_id)))
+            .handle("testServer", ({ path }) => Effect.flatMap(asker, (asker) => servers.test(asker, path.mcp_id)))
+            .handle("refreshServer", ({ path }) => Effect.flatMap(asker, (asker) => servers.test(asker, path.mcp_id)))
+            .handle("serverTools", ({ path }) => Effect.flatMap(asker, (asker) => servers.tools(asker, path.mcp_id)))
+            .handle("reload", () => Effect.map(catalog.reload, reloaded))
+      )
   )
 
   return Layer.mergeAll(health, agents, runs, executions, sessions, conversations, catalog, schedules, admin).pipe(

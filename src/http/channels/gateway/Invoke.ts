@@ -3,10 +3,10 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Clock, Effect } from "effect"
 import type { Agent } from "../../../domain/Agent.ts"
 import { Accepted } from "../../../domain/Chat.ts"
+import { messagesOf } from "../../../domain/Delegation.ts"
 import { Conflict, Malformed, NotFound } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
-import type { InputMessage } from "../../../domain/Message.ts"
 import { newSession } from "../../../domain/NewSession.ts"
 import { patchSession, type Session } from "../../../domain/Session.ts"
 import { Idempotency } from "../../../services/Idempotency.ts"
@@ -42,15 +42,6 @@ interface Sent {
 }
 
 const wrongStreaming = (detail: string) => new Malformed({ code: "streaming_not_supported", detail })
-
-/** The input stands before the message, and both are found again by their marks. */
-const messagesOf = ({ input, message }: InvokeRequest | ChatRequest): ReadonlyArray<InputMessage> => {
-  const base = { name: "user", role: "user" as const }
-  const said = { ...base, content: message, metadata: { [Executions.part]: "message" } }
-  if (input == null || Object.keys(input).length === 0) return [said]
-  const content = `The input, as JSON:\n${JSON.stringify(input)}`
-  return [{ ...base, content, metadata: { [Executions.part]: "input", input } }, said]
-}
 
 export const make = (agents: Agents, options: Options) =>
   Effect.gen(function*() {
@@ -120,7 +111,9 @@ export const make = (agents: Agents, options: Options) =>
 
     const invoke = Effect.fnUntraced(
       function*(owner: UserId, name: string, key: string | undefined, payload: InvokeRequest) {
-        const isQueued = payload.options?.async === true
+        const agent = yield* agents.answering(owner, name)
+        const front = agents.definitionOf(agent)?.front
+        const isQueued = payload.options?.async ?? front?.execution_mode === "async"
         if (payload.options?.stream === true) {
           return yield* wrongStreaming(
             isQueued
@@ -128,8 +121,9 @@ export const make = (agents: Agents, options: Options) =>
               : "An invocation is not streamed: use POST /agents/{id}/chat, or leave out stream."
           )
         }
-        const agent = yield* agents.answering(owner, name)
-        const output_schema = payload.options?.output_schema ?? undefined
+        yield* agents.checked(owner, agent, payload.input ?? {})
+        // What a call asks for stands above what the program and the agent's file say.
+        const output_schema = payload.options?.output_schema ?? front?.output_schema ?? undefined
         const request = `POST ${options.name}/agents/${agent.id}/invoke`
         const accepted = yield* accept({
           owner,
@@ -165,6 +159,8 @@ export const make = (agents: Agents, options: Options) =>
     const chat = Effect.fnUntraced(
       function*(owner: UserId, name: string, key: string | undefined, payload: ChatRequest) {
         const agent = yield* agents.answering(owner, name)
+        // In a conversation, what is missing may be asked for.
+        if (payload.input != null) yield* agents.checked(owner, agent, payload.input)
         const session = payload.session_id == null ? undefined : yield* sessionOf(owner, agent, payload.session_id)
         const accepted = yield* accept({
           owner,

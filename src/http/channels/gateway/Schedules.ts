@@ -1,5 +1,6 @@
 /** Schedules as this protocol shows them. All of them were made by somebody; those of definitions are not there yet. */
 import { Clock, Effect, Option } from "effect"
+import type { Agent } from "../../../domain/Agent.ts"
 import { Conflict, Malformed, NotFound } from "../../../domain/Errors.ts"
 import type { FireId, UserId } from "../../../domain/Ids.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
@@ -17,6 +18,12 @@ const patience = 5_000
 const lookEvery = "50 millis"
 
 const notFound = (id: string) => NotFound.of("Schedule", id.slice(0, 128))
+
+const taken = (name: string) =>
+  new Conflict({ code: "schedule_conflict", detail: `The agent has a schedule '${name}' already.` })
+
+/** Longest message with its input as JSON, in characters: as long as that of every other schedule. */
+const maxInput = 64 * 1024
 
 const mark = "\n\nThe input, as JSON:\n"
 
@@ -61,11 +68,23 @@ export const make = (agents: Agents) =>
 
     const mine = (owner: UserId, id: string) => Effect.mapError(scheduler.get(owner, id), () => notFound(id))
 
-    const isTaken = (owner: UserId, agent_id: string, name: string) =>
+    /** Whether another schedule of the agent is called so. */
+    const isTaken = (owner: UserId, agent_id: string, name: string, own?: string) =>
       Effect.map(
         Effect.orDie(schedules.list(owner, { limit: maxLimit, cursor: undefined }, { agent_id })),
-        ({ items }) => items.some(({ data }) => data.name === name)
+        ({ items }) => items.some(({ data, id }) => data.name === name && id !== own)
       )
+
+    /** Names of schedules that this process is making. */
+    const making = new Set<string>()
+
+    /** One after the other would wait: the second of two that are made at once is refused. */
+    const alone = <A, E, R>(key: string, name: string, work: Effect.Effect<A, E, R>) =>
+      Effect.suspend((): Effect.Effect<A, E | Conflict, R> => {
+        if (making.has(key)) return taken(name)
+        making.add(key)
+        return Effect.ensuring(work, Effect.sync(() => making.delete(key)))
+      })
 
     /** The run of a fire as soon as it has one; none where it waits for another, or is left out because of it. */
     const begun = Effect.fnUntraced(function*(owner: UserId, fire: FireId) {
@@ -77,6 +96,56 @@ export const make = (agents: Agents) =>
         if (found.status !== "pending" || (yield* Clock.currentTimeMillis) >= until) return null
         yield* Effect.sleep(lookEvery)
       }
+    })
+
+    const created = Effect.fnUntraced(function*(owner: UserId, agent: Agent, request: ScheduleRequest) {
+      const { chat_model_config } = agent.data
+      if (chat_model_config === null && agent.data.code === undefined) return yield* noModel(agent)
+      if (yield* isTaken(owner, agent.id, request.name)) return yield* taken(request.name)
+      const input = inputOf(request)
+      if ((input ?? request.message).length > maxInput) {
+        return yield* new Malformed({
+          code: "schedule_validation_error",
+          detail: `The message and the input have more than ${maxInput} characters together.`
+        })
+      }
+      const planned = scheduler.plan(owner, {
+        name: request.name,
+        description: request.message,
+        agent_id: agent.id,
+        enabled: request.enabled,
+        cron_expression: request.cron_expr,
+        timezone: request.timezone,
+        jitter_seconds: 0,
+        overlap: "skip",
+        missed: "once",
+        missed_grace_seconds: 3_600,
+        missed_limit: 1,
+        chat_model_config,
+        stateful: false,
+        permission_mode: "dont_ask",
+        instructions: request.instructions ?? "",
+        input,
+        keep_sessions: 100
+      })
+      const { add, schedule } = yield* Effect.catchTag(planned, "Invalid", ({ detail, errors }) =>
+        new Malformed({
+          code: "schedule_validation_error",
+          detail: [detail, ...errors?.map(({ message }) => message) ?? []].join(" "),
+          errors
+        }))
+      yield* Effect.uninterruptible(
+        Effect.gen(function*() {
+          yield* add
+          // Another process may have made one at the same moment: then neither stays, and whoever asks again has it.
+          if (!(yield* isTaken(owner, agent.id, request.name, schedule.id))) return
+          yield* Effect.orDie(scheduler.remove(owner, schedule.id))
+          return yield* taken(request.name)
+        })
+      )
+      // The loop must not sleep beyond the first time of a schedule that it has not seen.
+      yield* scheduler.wake
+      return { status: "created" as const, schedule_id: schedule.id }
     })
 
     const enable = (owner: UserId, id: string, enabled: boolean) =>
@@ -96,43 +165,7 @@ export const make = (agents: Agents) =>
         })),
       create: Effect.fnUntraced(function*(owner: UserId, request: ScheduleRequest) {
         const agent = yield* agents.answering(owner, request.agent_id)
-        const { chat_model_config } = agent.data
-        if (chat_model_config === null && agent.data.code === undefined) return yield* noModel(agent)
-        if (yield* isTaken(owner, agent.id, request.name)) {
-          return yield* new Conflict({
-            code: "schedule_conflict",
-            detail: `The agent has a schedule '${request.name}' already.`
-          })
-        }
-        const planned = scheduler.plan(owner, {
-          name: request.name,
-          description: request.message,
-          agent_id: agent.id,
-          enabled: request.enabled,
-          cron_expression: request.cron_expr,
-          timezone: request.timezone,
-          jitter_seconds: 0,
-          overlap: "skip",
-          missed: "once",
-          missed_grace_seconds: 3_600,
-          missed_limit: 1,
-          chat_model_config,
-          stateful: false,
-          permission_mode: "dont_ask",
-          instructions: request.instructions ?? "",
-          input: inputOf(request),
-          keep_sessions: 100
-        })
-        const { add, schedule } = yield* Effect.catchTag(planned, "Invalid", ({ detail, errors }) =>
-          new Malformed({
-            code: "schedule_validation_error",
-            detail: [detail, ...errors?.map(({ message }) => message) ?? []].join(" "),
-            errors
-          }))
-        yield* add
-        // The loop must not sleep beyond the first time of a schedule that it has not seen.
-        yield* scheduler.wake
-        return { status: "created" as const, schedule_id: schedule.id }
+        return yield* alone(`${owner} ${agent.id} ${request.name}`, request.name, created(owner, agent, request))
       }),
       remove: (owner: UserId, id: string) =>
         Effect.as(Effect.zipRight(mine(owner, id), scheduler.remove(owner, id)), {

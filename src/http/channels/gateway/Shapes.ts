@@ -121,7 +121,11 @@ export const AgentInfo = Schema.Struct({
   context_file_count: Schema.Int,
   memory_enabled: Schema.Boolean,
   /** Whether it can answer: it has a model, or is code. */
-  enabled: Schema.Boolean
+  enabled: Schema.Boolean,
+  /** A personal agent is configured by each of its users. */
+  scope: Schema.Literal("global", "personal"),
+  /** It lacks something that you have to tell it first: `POST /agents/{id}/config`. */
+  setup_required: Schema.Boolean
 }).annotations({ identifier: "AgentInfo" })
 export type AgentInfo = typeof AgentInfo.Type
 
@@ -160,7 +164,8 @@ export const ConversationMessage = Schema.Struct({
 export const ToolInfo = Schema.Struct({
   name: Schema.String,
   description: Schema.String,
-  source: Schema.Literal("code", "client"),
+  /** Of the server's code, of the operator's files, or run by a client. */
+  source: Schema.Literal("code", "file", "client"),
   parameters: JsonObject
 }).annotations({ identifier: "ToolInfo" })
 
@@ -264,6 +269,32 @@ export const Health = Schema.Struct({
   /** Tools of the server; agents and skills are each tenant's own, and are not told to everybody. */
   tool_count: Schema.Int
 }).annotations({ identifier: "GatewayHealth" })
+
+export const Config = Schema.Struct({
+  user_id: Schema.String,
+  agent_id: Schema.String,
+  instructions: textOrNull,
+  config_values: JsonObject,
+  /** The names of secrets, each with three asterisks. */
+  secrets: Schema.Record({ key: Schema.String, value: Schema.String }),
+  setup_completed: Schema.Boolean,
+  created_at: Schema.String,
+  updated_at: Schema.String
+}).annotations({ identifier: "GatewayConfig" })
+
+export const Configured = Schema.Struct({
+  user_id: Schema.String,
+  agent_id: Schema.String,
+  setup_completed: Schema.Boolean
+}).annotations({ identifier: "GatewayConfigured" })
+
+export const Reloaded = Schema.Struct({
+  status: Schema.Literal("ok"),
+  agents: Schema.Int,
+  tools: Schema.Int,
+  skills: Schema.Int,
+  message: Schema.String
+}).annotations({ identifier: "GatewayReloaded" })
 
 export const SetupSchema = Schema.Struct({
   agent_id: Schema.String,

@@ -84,6 +84,14 @@ export const make = Effect.gen(function*() {
     out: Sink | undefined
   ) {
     const { from, session } = followed
+    let isTold = !followed.isNew
+    const announce = ({ id: run_id }: Run) => {
+      if (isTold) return
+      isTold = true
+      out?.write(encoder.encode(frame(frames.count, "metadata", { run_id, thread_id: followed.head.thread_id })))
+    }
+    // A client whose connection breaks while the run waits for its turn knows where to come back.
+    if (followed.run.first_seq === null) announce(followed.run)
     const run = yield* begun(session, followed.run, from)
     if (run === undefined) {
       const leg = new Leg(target, out)
@@ -92,15 +100,10 @@ export const make = Effect.gen(function*() {
     }
     frames.begin(yield* before(session, run))
     let after = run.first_seq === null ? from : run.first_seq - 1
-    let isTold = !followed.isNew
     for (;;) {
       const end = from > after ? yield* hub.endAfter(session, run.id, after) : undefined
       frames.isSilent = end !== undefined && end <= from
-      if (!frames.isSilent && !isTold) {
-        isTold = true
-        const about = { run_id: run.id, thread_id: followed.head.thread_id, attempt: run.attempt }
-        out?.write(encoder.encode(frame(frames.count, "metadata", about)))
-      }
+      if (!frames.isSilent) announce(run)
       const leg = new Leg(target, out)
       yield* Effect.scoped(Effect.gen(function*() {
         const sink = out === undefined ? leg : yield* rewriting.streaming(leg, session, run.id)

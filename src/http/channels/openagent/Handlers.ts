@@ -6,6 +6,7 @@ import { CurrentPrincipal } from "../../../domain/Principal.ts"
 import { OwnAgents } from "../../../services/OwnAgents.ts"
 import { Readiness } from "../../../services/Readiness.ts"
 import { Storage } from "../../../services/Storage.ts"
+import { aroundOf } from "../../Around.ts"
 import * as AgentRecords from "../../handlers/AgentRecords.ts"
 import { quoted, warn } from "../../Warnings.ts"
 import type { Options } from "../Channel.ts"
@@ -108,12 +109,12 @@ export const layer = (mounted: typeof api, options: Options) => {
   const system = HttpApiBuilder.group(mounted, "system", (handlers) =>
     Effect.map(Readiness, ({ isReady }) =>
       handlers
-        .handle("root", () =>
+        .handle("root", ({ request }) =>
           Effect.succeed({
             name: "Open Agent API",
             version: "0.7.0",
             status: isReady() ? "ok" : "not_ready",
-            documentation: `/docs/${options.name}`
+            documentation: `${aroundOf(request).base}/docs/${options.name}`
           }))
         .handle("health", () =>
           Effect.sync(() => {
