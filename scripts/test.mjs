@@ -35,7 +35,7 @@ say("Checking ...")
 await Promise.all([
   check("build", () => build({ quiet: true }))
     .then(() => check("types", () => node(tool.tsc, "--noEmit", "-p", "tsconfig.json"))),
-  check("lint", () => node(tool.oxlint, "src", "test", "bench", "examples", "scripts"))
+  check("lint", () => node(tool.oxlint, "src", "test", "bench", "examples", "scripts", "templates"))
     .then(() => check("format", () => node(tool.dprint, "check")))
     .then(() => check("effect", () => node(tool.effect, ...effect)))
     .then(() => check("unused", () => node(tool.knip)))

@@ -11,6 +11,7 @@ import { db } from "./commands/db.ts"
 import { doctor } from "./commands/doctor.ts"
 import { executions, tools } from "./commands/executions.ts"
 import { hubCommand } from "./commands/hub.ts"
+import { init } from "./commands/init.ts"
 import { invoke } from "./commands/invoke.ts"
 import { jobs } from "./commands/jobs.ts"
 import { keys } from "./commands/keys.ts"
@@ -32,6 +33,7 @@ import { workspaces } from "./commands/workspaces.ts"
 const stoa = Command.make("stoa").pipe(Command.withDescription("the open server where agents live"))
 
 const clients = [
+  init,
   chat,
   acp,
   invoke,

@@ -53,8 +53,18 @@ export class Peer {
   #waitingBytes = 0
   /** Wakes whoever waits for a message; undefined while one is answered. */
   #wake: ((message: Buffer) => void) | undefined
+  /** What the newest ping said, until it is answered. */
+  #pinged: Buffer | undefined
   #silent = 0
   #age = 0
+
+  /** One answer for all pings that came together, as RFC 6455 allows in section 5.5.3: thousands may, and each is a packet. */
+  readonly #pong = () => {
+    const pinged = this.#pinged
+    this.#pinged = undefined
+    // Who does not read gets no answer that would lie in memory.
+    if (pinged !== undefined && this.isOpen() && this.unread() === 0) this.#webSocket.pong(pinged, false, ignore)
+  }
 
   constructor(webSocket: WebSocket, socket: Socket, options: PeerOptions) {
     this.#webSocket = webSocket
@@ -65,8 +75,8 @@ export class Peer {
     webSocket.on("pong", () => this.#silent = 0)
     webSocket.on("ping", (data) => {
       this.#silent = 0
-      // Who does not read gets no answer that would lie in memory.
-      if (this.unread() === 0) webSocket.pong(data, false, ignore)
+      if (this.#pinged === undefined) setImmediate(this.#pong)
+      this.#pinged = data
     })
     webSocket.once("close", () => Deferred.unsafeDone(this.#closed, Effect.void))
   }

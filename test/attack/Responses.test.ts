@@ -6,7 +6,9 @@ const model = "agent/Ada"
 
 /** An agent that answers, and a client that reads what it is answered. */
 const begin = async (client: Client) => {
-  const { credential_id } = await client.must("POST", "/credential", { data: { type: "demo_credential" } })
+  // The model takes what is sent here; its own card would refuse it.
+  const models = [{ name: "demo-script", context_size: 16_000_000 }]
+  const { credential_id } = await client.must("POST", "/credential", { data: { type: "demo_credential", models } })
   const chat_model_config = { type: "demo_credential", credential_id, model: "demo-script" }
   await client.must("POST", "/agent", { name: "Ada", chat_model_config })
   const get = async (path: string) => {

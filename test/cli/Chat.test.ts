@@ -10,6 +10,10 @@ import * as Records from "./Records.ts"
 
 const { ended, framesOf, started, text, thinking, toolCall } = Records
 
+interface ChatBody {
+  readonly input: { readonly content: string }
+}
+
 /** A server with an agent and a session, where each stream is answered by the next of `streams`. */
 const talkative = (
   streams: ReadonlyArray<Answer>,
@@ -225,6 +229,64 @@ describe("chat", () => {
       assert.strictEqual((yield* stoa({}, "chat", "hi", "--agent", "assistant", "--url", url)).code, 0)
       const missing = yield* stoa({}, "chat", "hi", "--agent", "no such", "--url", url)
       assert.deepStrictEqual([missing.code, missing.err], [3, "stoa: There is no agent with the id or name no such.\n"])
+    }))
+})
+
+/** An agent that answers with a model of its own, or what a definition says. */
+const withModel = (id: string, name: string, data: object) => {
+  const agent = Records.agent(id)
+  return { ...agent, data: { ...agent.data, name, ...data } }
+}
+
+describe("chat with an agent that the first word names", () => {
+  const replies = () => stream([...started, ...text("Yes"), ended()])
+
+  const among = (agents: ReadonlyArray<object>, count = 1) =>
+    talkative(Array.from({ length: count }, replies), (asked, line) => {
+      if (line === "GET /agent?limit=1000") return json(Records.page("agents", [...agents]))
+      if (line.startsWith("GET /sessions?agent_id=")) return json(Records.page("sessions", []))
+      if (line === "POST /sessions") return json({ session_id: "s1" }, 201)
+      if (line === "GET /credential?limit=1000") return json(Records.page("credentials", [Records.credential("c1")]))
+      return line === "GET /sessions/s1" ? json(Records.session("s1")) : undefined
+    })
+
+  it.scopedLive("says the rest to it, in a session with its own model", () =>
+    Effect.gen(function*() {
+      const ada = withModel("a2", "ada", { chat_model_config: { ...Records.demoModel, model: "demo-script" } })
+      const { asked, url } = yield* among([Records.agent("a1"), ada])
+      assert.strictEqual((yield* stoa({}, "chat", "ada", "hi", "there", "--url", url)).out, "Yes\n")
+      const made = asked.find(({ method, path }) => method === "POST" && path === "/sessions")
+      assert.deepNestedInclude(made?.body, { agent_id: "a2", "chat_model_config.model": "demo-script" })
+      const said = asked.find(({ method, path }) => method === "POST" && path === "/chat")
+      assert.nestedPropertyVal(said?.body, "input.content", "hi there")
+    }))
+
+  it.scopedLive("leaves the model of a definition to the definition", () =>
+    Effect.gen(function*() {
+      const ada = withModel("a2", "ada", { definition: "ada", chat_model_config: Records.demoModel })
+      const { asked, url } = yield* among([ada])
+      assert.strictEqual((yield* stoa({}, "chat", "ada", "hi", "--url", url)).code, 0)
+      const made = asked.find(({ method, path }) => method === "POST" && path === "/sessions")
+      assert.deepNestedInclude(made?.body, { agent_id: "a2", chat_model_config: null })
+    }))
+
+  it.scopedLive("says all words to the default agent where --agent is given, or no agent is called so", () =>
+    Effect.gen(function*() {
+      const ada = withModel("a2", "ada", { chat_model_config: Records.demoModel })
+      const { asked, url } = yield* among([Records.agent("a1"), ada], 2)
+      assert.strictEqual((yield* stoa({}, "chat", "adam", "hi", "--url", url)).code, 0)
+      assert.strictEqual((yield* stoa({}, "chat", "ada", "hi", "--agent", "assistant", "--url", url)).code, 0)
+      const said = asked.filter(({ method, path }) => method === "POST" && path === "/chat")
+      assert.deepStrictEqual(said.map(({ body }) => (body as ChatBody).input.content), ["adam hi", "ada hi"])
+    }))
+
+  it.scopedLive("has nothing to say to it without a text and a terminal", () =>
+    Effect.gen(function*() {
+      const ada = withModel("a2", "ada", { chat_model_config: Records.demoModel })
+      const { lines, url } = yield* among([ada], 2)
+      const ran = yield* stoa({}, "chat", "ada", "--url", url)
+      assert.deepStrictEqual([ran.code, lines()], [2, ["GET /agent?limit=1000"]])
+      assert.strictEqual((yield* stoa({ piped: "hi\n" }, "chat", "ada", "-", "--url", url)).out, "Yes\n")
     }))
 })
 

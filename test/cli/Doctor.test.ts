@@ -139,15 +139,3 @@ describe("doctor, of a database and a vault key", () => {
       assert.deepInclude(yield* look(), { result: "fail" })
     }), 120_000)
 })
-
-describe("db", () => {
-  it.scopedLive("makes no database by looking", () =>
-    Effect.gen(function*() {
-      const data = join(yield* folder, "new")
-      for (const verb of ["status", "upgrade"]) {
-        const { code, out } = yield* stoa({}, "db", verb, "--data-dir", data)
-        assert.strictEqual(code, 0)
-        assert.include(out, "There is no database")
-      }
-    }))
-})

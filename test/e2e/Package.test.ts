@@ -1,25 +1,11 @@
 /** The package as a program elsewhere installs it: packed, in an empty project, with its types. */
 import { assert, describe, it } from "@effect/vitest"
-import { execFile } from "node:child_process"
-import { cp, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises"
+import { cp, readdir, readFile, writeFile } from "node:fs/promises"
 import { basename, dirname, join, relative, resolve } from "node:path"
-import { promisify } from "node:util"
-import { patience } from "../support/Patience.ts"
+import { install, longest, must, pack } from "../support/packed.ts"
 import { temporaryFolder } from "../support/Server.ts"
 
 const root = resolve(import.meta.dirname, "../..")
-const longest = patience(60_000)
-
-const run = promisify(execFile)
-
-/** Runs to the end; what it printed is the failure. */
-const must = async (cwd: string, program: string, ...words: ReadonlyArray<string>) => {
-  const { stderr, stdout } = await run(program, words, { cwd, timeout: longest }).catch(({ stderr, stdout }) => {
-    throw new Error(`${stdout}${stderr}`)
-  })
-  return `${stdout}${stderr}`
-}
-
 const { exports } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
   readonly exports: Readonly<Record<string, string>>
 }
@@ -35,17 +21,6 @@ const nameOf = (source: string): string | undefined => {
     }
   }
   return undefined
-}
-
-/** Installs what `npm pack` makes; the packages that it needs are those of the repository. */
-const install = async (project: string) => {
-  await must(root, "npm", "pack", "--ignore-scripts", "--silent", "--pack-destination", project)
-  const packed = (await readdir(project)).find((file) => file.endsWith(".tgz"))
-  const modules = join(project, "node_modules")
-  await mkdir(join(modules, "stoa"), { recursive: true })
-  await must(project, "tar", "-xzf", packed!, "-C", join(modules, "stoa"), "--strip-components=1")
-  const names = (await readdir(join(root, "node_modules"))).filter((name) => !name.startsWith(".") && name !== "stoa")
-  await Promise.all(names.map((name) => symlink(join(root, "node_modules", name), join(modules, name))))
 }
 
 /** The examples, with the package's names for what they import. */
@@ -70,7 +45,7 @@ describe("The package", () => {
   it("brings all that the examples need, with types, to an empty project", async () => {
     const project = await temporaryFolder()
     try {
-      await install(project.path)
+      await install(await pack(project.path), project.path)
       await copyExamples(project.path)
       await writeFile(
         join(project.path, "package.json"),

@@ -85,6 +85,10 @@ export const startAtTerminal = ([flag, folder, ...args]: ReadonlyArray<string>):
 export const startProgram = (file: string, ...words: ReadonlyArray<string>): Promise<Server> =>
   start([process.execPath, "--import", "tsx", file, ...words], { cwd: resolve(import.meta.dirname, "../..") })
 
+/** The program of a project, once it listens. */
+export const startProject = (folder: string, env: Record<string, string>): Promise<Server> =>
+  start([process.execPath, "--import", "tsx", "app.ts", "serve", "--port", "0"], { cwd: folder, env })
+
 interface StartOptions {
   readonly env?: Record<string, string>
   readonly cwd?: string

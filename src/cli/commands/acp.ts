@@ -1,9 +1,9 @@
 import { Command } from "@effect/cli"
 import { Effect } from "effect"
 import { Readable, Writable } from "node:stream"
+import { agentIdOf } from "../Addressed.ts"
 import { connect, connection } from "../Connection.ts"
 import { optionalText } from "../Inputs.ts"
-import { findAgent } from "./chat.ts"
 
 export const acp = Command.make(
   "acp",
@@ -15,7 +15,7 @@ export const acp = Command.make(
   (options) =>
     Effect.gen(function*() {
       const connected = yield* connect(options)
-      const agent = yield* findAgent(connected, options.agent)
+      const agent = yield* agentIdOf(connected, options.agent)
       // Few commands need the protocol.
       const { serve } = yield* Effect.promise(() => import("../acp/Serve.ts"))
       yield* serve({

@@ -1,26 +1,23 @@
 import { Args, Command, Options } from "@effect/cli"
-import { Effect, Option, Schema, Stream } from "effect"
-import { type Agent, AgentDraft } from "../../domain/Agent.ts"
-import { AgentId, SessionId } from "../../domain/Ids.ts"
-import type { SessionView } from "../../domain/Session.ts"
+import { Effect, Option } from "effect"
+import * as Addressed from "../Addressed.ts"
 import type { Ask } from "../Asking.ts"
 import { turn } from "../Chat.ts"
-import { connect, type Connection, connection } from "../Connection.ts"
-import { exitCodes, explain, misused, notFound } from "../Failed.ts"
-import { decode, optionalText, pathId } from "../Inputs.ts"
-import { modelName, resolve } from "../Model.ts"
-import { all } from "../Paging.ts"
+import { connect, connection } from "../Connection.ts"
+import { exitCodes, explain, misused } from "../Failed.ts"
+import { optionalText } from "../Inputs.ts"
+import { modelName } from "../Model.ts"
 import { dim, Screen } from "../Screen.ts"
 
-/** The agent that is used when none is named. */
-const defaultAgent = "assistant"
-export const defaultModel = "demo:demo-chat"
-
 const options = {
-  agent: optionalText("agent", "ID|NAME", `The agent (default: ${defaultAgent}, made when there is none)`),
+  agent: optionalText("agent", "ID|NAME", `The agent (default: ${Addressed.defaultAgent}, made when there is none)`),
   session: optionalText("session", "ID", "The session (default: the agent's newest)"),
   fresh: Options.boolean("new").pipe(Options.withDescription("Begin a new session")),
-  model: optionalText("model", "PROVIDER:MODEL", `The model (default: the session's, or ${defaultModel})`),
+  model: optionalText(
+    "model",
+    "PROVIDER:MODEL",
+    `The model (default: the session's, its agent's, or ${Addressed.defaultModel})`
+  ),
   quiet: Options.boolean("quiet").pipe(
     Options.withAlias("q"),
     Options.withDescription("Print the reply's text only, without thoughts and tool calls")
@@ -35,88 +32,6 @@ const options = {
   ...connection
 }
 
-/** The newest agent that is called so. */
-const agentNamed = ({ api }: Connection, name: string) =>
-  Stream.runFold(
-    all(Option.none(), (urlParams) =>
-      Effect.map(api.agents.list({ urlParams }), ({ agents, next_cursor }) => ({
-        items: agents.filter(({ data }) => data.name === name),
-        next: next_cursor
-      }))),
-    Option.none<Agent>(),
-    (found, agent) =>
-      Option.exists(found, ({ created_at }) => created_at >= agent.created_at) ? found : Option.some(agent)
-  )
-
-const agentWithId = ({ api }: Connection, id: string) =>
-  Schema.is(AgentId)(id)
-    ? Effect.flatMap(pathId(AgentId, "agent", id), (agent_id) =>
-      Effect.asSome(api.agents.get({ path: { agent_id } })).pipe(
-        Effect.catchTag("Refused", (error) =>
-          error.status === 404 ? Effect.succeedNone : Effect.fail(error))
-      ))
-    : Effect.succeedNone
-
-export const findAgent = Effect.fnUntraced(function*(connected: Connection, wanted: Option.Option<string>) {
-  if (Option.isSome(wanted)) {
-    const byId = yield* agentWithId(connected, wanted.value)
-    const found = Option.isSome(byId) ? byId : yield* agentNamed(connected, wanted.value)
-    return Option.isSome(found)
-      ? found.value.id
-      : yield* notFound(`There is no agent with the id or name ${wanted.value}.`)
-  }
-  const found = yield* agentNamed(connected, defaultAgent)
-  if (Option.isSome(found)) return found.value.id
-  const payload = yield* decode(AgentDraft, { name: defaultAgent })
-  return (yield* connected.api.agents.create({ headers: {}, payload })).agent_id
-})
-
-/** Gives the session the requested model, or the default one if it has none. */
-const withModel = Effect.fnUntraced(
-  function*(connected: Connection, session: SessionView, model: Option.Option<string>) {
-    const current = session.config.chat_model_config
-    if (current !== null && Option.isNone(model)) return session
-    const chat_model_config = yield* resolve(connected, Option.getOrElse(model, () => defaultModel), Option.none())
-    if (modelName(current) === modelName(chat_model_config)) return session
-    return yield* connected.api.sessions.update({
-      path: { session_id: yield* pathId(SessionId, "session", session.id) },
-      urlParams: {},
-      payload: { chat_model_config }
-    })
-  }
-)
-
-const findSession = Effect.fnUntraced(function*(
-  connected: Connection,
-  wanted: {
-    readonly agent: Option.Option<string>
-    readonly session: Option.Option<string>
-    readonly fresh: boolean
-    readonly model: Option.Option<string>
-  }
-) {
-  const { sessions } = connected.api
-  if (Option.isSome(wanted.session)) {
-    const session_id = yield* pathId(SessionId, "session", wanted.session.value)
-    const agent_id = yield* Effect.transposeMapOption(wanted.agent, (agent) => findAgent(connected, Option.some(agent)))
-    const urlParams = Option.isSome(agent_id) ? { agent_id: agent_id.value } : {}
-    return yield* withModel(connected, yield* sessions.get({ path: { session_id }, urlParams }), wanted.model)
-  }
-  const agent_id = yield* findAgent(connected, wanted.agent)
-  const newest = wanted.fresh ? [] : (yield* sessions.list({ urlParams: { agent_id, limit: 1 } })).sessions
-  if (newest[0] !== undefined) return yield* withModel(connected, newest[0], wanted.model)
-  const chat_model_config = yield* resolve(
-    connected,
-    Option.getOrElse(wanted.model, () => defaultModel),
-    Option.none()
-  )
-  const { session_id } = yield* sessions.create({
-    headers: {},
-    payload: { agent_id, chat_model_config }
-  })
-  return yield* sessions.get({ path: { session_id }, urlParams: {} })
-})
-
 type Say = (text: string, ask: Ask) => ReturnType<typeof turn>
 
 const conversationHelp = `  /help            this
@@ -124,6 +39,15 @@ const conversationHelp = `  /help            this
   Ctrl-C           stops the reply; a second time it leaves
 Everything else is said to the agent. More is in stoa chat --help.
 `
+
+const nothingToSay = misused("Nothing to say: give a text, or - to read it from standard input.")
+
+const isInput = (words: ReadonlyArray<string>) => words.length === 1 && words[0] === "-"
+
+const textOfInput = Effect.gen(function*() {
+  const text = (yield* (yield* Screen).input).replace(/\r?\n$/, "")
+  return text.trim() === "" ? yield* nothingToSay : text
+})
 
 /** Runs until /exit or Ctrl-D. A run that fails is reported and does not end the conversation. */
 const converse = Effect.fnUntraced(function*(say: Say) {
@@ -151,8 +75,11 @@ const converse = Effect.fnUntraced(function*(say: Say) {
 export const chat = Command.make(
   "chat",
   {
-    text: Args.text({ name: "text" }).pipe(
-      Args.withDescription("What to say; - reads standard input; without it, a conversation on the terminal"),
+    words: Args.text({ name: "agent|text" }).pipe(
+      Args.withDescription(
+        "An agent's name, if one is called like the first word, and what to say; - reads standard input; without a " +
+          "text, a conversation on the terminal"
+      ),
       Args.repeated
     ),
     ...options
@@ -162,14 +89,15 @@ export const chat = Command.make(
       const screen = yield* Screen
       if (Option.isSome(options.session) && options.fresh) return yield* misused("Give --session or --new, not both.")
       if (options.approve && options.deny) return yield* misused("Give --approve or --deny, not both.")
-      const given = options.text.length === 1 && options.text[0] === "-"
-        ? (yield* screen.input).replace(/\r?\n$/, "")
-        : options.text.join(" ")
-      if (given.trim() === "" && (options.text.length > 0 || !screen.isInteractive)) {
-        return yield* misused("Nothing to say: give a text, or - to read it from standard input.")
-      }
+      const isBlank = options.words.join("").trim() === ""
+      if (isBlank && (options.words.length > 0 || !screen.isInteractive)) return yield* nothingToSay
+      // Before anybody is asked: an empty text makes no session.
+      const early = isInput(options.words) ? yield* textOfInput : undefined
       const connected = yield* connect(options)
-      const session = yield* findSession(connected, options)
+      const { agent, words } = yield* Addressed.addressed(connected, options, options.words)
+      if (words.length === 0 && !screen.isInteractive) return yield* nothingToSay
+      const given = early ?? (isInput(words) ? yield* textOfInput : words.join(" "))
+      const session = yield* Addressed.sessionOf(connected, agent, options)
       const consent = options.approve ? "approve" : options.deny ? "deny" : screen.isInteractive ? "ask" : "nobody"
       const say: Say = (text, ask) =>
         turn(connected, {
@@ -181,14 +109,13 @@ export const chat = Command.make(
           consent,
           ask
         })
-      if (options.text.length > 0) {
+      if (words.length > 0) {
         return yield* say(given, (prompt) =>
           Effect.scoped(Effect.flatMap(screen.conversation, ({ next }) => next(prompt))))
       }
       if (!options.quiet) {
-        const about = `session ${session.id}, ${
-          modelName(session.config.chat_model_config)
-        }; /help tells more, /exit leaves, Ctrl-C stops a reply`
+        const model = modelName(session.config.chat_model_config) || "the model that its agent says"
+        const about = `session ${session.id}, ${model}; /help tells more, /exit leaves, Ctrl-C stops a reply`
         yield* screen.err(`${dim(about, screen.hasColour.err)}\n`)
       }
       yield* converse(say)

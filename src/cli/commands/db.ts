@@ -2,56 +2,19 @@
  * The database itself, without a server. An embedded one has one process at a
  * time: while a server holds it, that server is asked instead.
  */
-import { Command } from "@effect/cli"
-import * as FileSystem from "@effect/platform/FileSystem"
+import { Command, Options } from "@effect/cli"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import type * as SqlClient from "@effect/sql/SqlClient"
-import { Effect, Layer, Option, Redacted, Stream } from "effect"
-import { join } from "node:path"
+import { Effect, Option, Stream } from "effect"
 import { Health } from "../../domain/Health.ts"
 import type { Settings } from "../../domain/Settings.ts"
 import type { MigrationStatus } from "../../layers/Sql/Migrations.ts"
-import type { DatabaseUnreachable } from "../../layers/Sql/pg/Address.ts"
-import type { DatabaseUnfit } from "../../layers/Sql/pg/Reach.ts"
-import type { DataDirUnusable } from "../../layers/Sql/pglite/DataDir.ts"
 import type { DataDirLocked } from "../../layers/Sql/pglite/DirectoryLock.ts"
 import { connect, connection, type ConnectionOptions } from "../Connection.ts"
+import { database, isThere, migrations, nameOf, sqlFailed } from "../db/Database.ts"
 import { failed } from "../Failed.ts"
-import { type Column, output, print, printAll } from "../Output.ts"
+import { confirm, yes } from "../Inputs.ts"
+import { type Column, type Format, output, print, printAll, printRecord } from "../Output.ts"
 import { readSettings, settingsOptions } from "../Server.ts"
-
-// What follows pulls in a whole PostgreSQL, so it is loaded when it is needed.
-const migrations = Effect.promise(() =>
-  Promise.all([import("../../layers/Sql/Migrations.ts"), import("../../layers/Sql/migrations/All.ts")])
-)
-
-/** The database that the settings name. */
-const database = (
-  { data_dir, database_url }: Settings
-): Layer.Layer<SqlClient.SqlClient, DatabaseUnreachable | DatabaseUnfit | DataDirLocked | DataDirUnusable> =>
-  database_url === undefined
-    ? Layer.unwrapEffect(Effect.map(
-      Effect.promise(() => import("../../layers/Sql/pglite/Pglite.ts")),
-      ({ layer }) => layer({ dataDir: data_dir })
-    ))
-    : Layer.unwrapEffect(Effect.map(
-      Effect.promise(() => import("../../layers/Sql/pg/Pg.ts")),
-      ({ layer }) => layer({ url: database_url, maxConnections: 2, isPatient: true })
-    ))
-
-/** Opening an embedded database makes it; looking must not. */
-const isThere = (settings: Settings) =>
-  settings.database_url === undefined
-    ? Effect.flatMap(FileSystem.FileSystem, ({ exists }) =>
-      Effect.orElseSucceed(exists(join(settings.data_dir, "postgres", "PG_VERSION")), () => false))
-    : Effect.succeed(true)
-
-const nameOf = ({ data_dir, database_url }: Settings) => {
-  if (database_url === undefined) return `the embedded database in ${data_dir}`
-  const text = Redacted.value(database_url)
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  return url === undefined ? "PostgreSQL" : `PostgreSQL at ${url.host}${url.pathname}`
-}
 
 const columns: ReadonlyArray<Column<MigrationStatus>> = [
   ["version", ({ id }) => id],
@@ -59,116 +22,165 @@ const columns: ReadonlyArray<Column<MigrationStatus>> = [
   ["applied", ({ appliedAt }) => appliedAt?.toISOString() ?? "pending"]
 ]
 
-/** PostgreSQL's own sentence says more than the library's. */
-const sqlFailed = (error: { readonly cause?: unknown }) =>
-  failed(`The database refused a statement: ${error.cause instanceof Error ? error.cause.message : "unknown"}.`)
-
-const askHolder = (options: ConnectionOptions, locked: DataDirLocked) =>
+/** What is opened here, or the sentence that there is nothing yet. */
+const whenThere = <E, R>(
+  options: { readonly output: Format },
+  settings: Settings,
+  work: Effect.Effect<void, E, R>
+) =>
   Effect.gen(function*() {
-    const { raw, url } = yield* connect(options)
-    const health = yield* Effect.flatMap(raw.get("/health"), HttpClientResponse.schemaBodyJson(Health))
-    return { url, version: health.version, status: health.status, components: health.components }
-  }).pipe(Effect.mapError(() => failed(locked.message)))
+    if (yield* isThere(settings)) return yield* work
+    yield* print(options.output, [], `There is no database in ${settings.data_dir} yet: the first start makes it.\n`)
+  })
 
-const status = Command.make(
-  "status",
-  { ...settingsOptions, ...output, ...connection },
-  (options) =>
+/** Asks the server that holds the database: nobody else can look into it. */
+const holderOf = Effect.fnUntraced(
+  function*(options: ConnectionOptions & { readonly output: Format }, _: DataDirLocked) {
+    const { raw, url } = yield* connect(options)
+    const { components, status, version } = yield* Effect.flatMap(
+      raw.get("/health"),
+      HttpClientResponse.schemaBodyJson(Health)
+    )
+    const parts = Object.entries(components).map(([name, state]) => `${name} ${state}`).join(", ")
+    yield* print(
+      options.output,
+      { held_by: { url, version, status, components } },
+      `In use by the server at ${url}, version ${version}, which keeps it up to date. ` +
+        `Its health: ${status}${parts === "" ? "" : ` (${parts})`}.\n`
+    )
+  },
+  (held, _, { message }) => Effect.mapError(held, () => failed(message))
+)
+
+/** A command that only looks at the steps. */
+const looking = (
+  name: string,
+  description: string,
+  show: (format: Format, steps: ReadonlyArray<MigrationStatus>) => ReturnType<typeof print>
+) =>
+  Command.make(name, { ...settingsOptions, ...output, ...connection }, (options) =>
     Effect.gen(function*() {
       const settings = yield* readSettings(options)
-      if (!(yield* isThere(settings))) {
-        return yield* print(
-          options.output,
-          [],
-          `There is no database in ${settings.data_dir} yet: the first start makes it.\n`
+      const look = Effect.gen(function*() {
+        const { all, status } = yield* migrations
+        return yield* Effect.provide(status(all), database(settings))
+      })
+      yield* whenThere(
+        options,
+        settings,
+        Effect.flatMap(look, (steps) => show(options.output, steps)).pipe(
+          Effect.catchTags({ SqlError: sqlFailed, DataDirLocked: (locked) => holderOf(options, locked) })
         )
-      }
-      const [{ status }, { all }] = yield* migrations
-      yield* Effect.provide(status(all), database(settings)).pipe(
-        Effect.flatMap((steps) => printAll(options.output, columns, Stream.fromIterable(steps))),
-        Effect.catchTags({
-          SqlError: sqlFailed,
-          DataDirLocked: (locked) =>
-            Effect.flatMap(askHolder(options, locked), (holder) => {
-              const parts = Object.entries(holder.components).map(([name, state]) => `${name} ${state}`).join(", ")
-              return print(
-                options.output,
-                { held_by: holder },
-                `In use by the server at ${holder.url}, version ${holder.version}, which keeps it up to date. ` +
-                  `Its health: ${holder.status}${parts === "" ? "" : ` (${parts})`}.\n`
-              )
-            })
-        })
       )
-    })
-).pipe(Command.withDescription("Which versions it has had, and which wait"))
+    })).pipe(Command.withDescription(description))
+
+const status = looking(
+  "status",
+  "Which versions it has had, and which wait",
+  (format, steps) => printAll(format, columns, Stream.fromIterable(steps))
+)
+
+const wasApplied = ({ appliedAt }: MigrationStatus) => appliedAt !== null
+
+const history = looking(
+  "history",
+  "Which versions it has had, the newest first",
+  (format, steps) => printAll(format, columns, Stream.fromIterable(steps.filter(wasApplied).toReversed()))
+)
+
+interface Current {
+  readonly version: number
+  readonly name: string | null
+  readonly applied_at: string | null
+  /** How many steps wait for the next start. */
+  readonly pending: number
+}
+
+const currentColumns: ReadonlyArray<Column<Current>> = [
+  ["version", ({ version }) => version],
+  ["name", ({ name }) => name],
+  ["applied", ({ applied_at }) => applied_at],
+  ["pending", ({ pending }) => pending]
+]
+
+const current = looking("current", "Which version it is at", (format, steps) => {
+  const newest = steps.findLast(wasApplied)
+  return printRecord(format, currentColumns, {
+    version: newest?.id ?? 0,
+    name: newest?.name ?? null,
+    applied_at: newest?.appliedAt?.toISOString() ?? null,
+    pending: steps.filter((step) => !wasApplied(step)).length
+  })
+})
+
+/** The names of the steps that were done, or that there was nothing to do. */
+const printDone = (format: Format, settings: Settings, done: ReadonlyArray<string>, otherwise: string) =>
+  print(
+    format,
+    done,
+    done.length === 0
+      ? `Nothing to do: ${nameOf(settings)} ${otherwise}.\n`
+      : done.map((name) => `${name}\n`).join("")
+  )
 
 const upgrade = Command.make("upgrade", { ...settingsOptions, ...output }, (options) =>
   Effect.gen(function*() {
     const settings = yield* readSettings(options)
-    if (!(yield* isThere(settings))) {
-      return yield* print(
-        options.output,
-        [],
-        `There is no database in ${settings.data_dir} yet: the first start makes it.\n`
+    const work = Effect.gen(function*() {
+      const { all, migrate } = yield* migrations
+      return yield* Effect.provide(migrate(all), database(settings))
+    })
+    yield* whenThere(
+      options,
+      settings,
+      Effect.flatMap(work, (done) => printDone(options.output, settings, done, "is up to date")).pipe(
+        Effect.catchTags({
+          SqlError: sqlFailed,
+          DataDirLocked: ({ message }) => failed(`${message} A server upgrades its database when it starts.`)
+        })
       )
-    }
-    const [{ migrate }, { all }] = yield* migrations
-    const done = yield* Effect.provide(migrate(all), database(settings)).pipe(
-      Effect.catchTags({
-        SqlError: sqlFailed,
-        DataDirLocked: ({ message }) => failed(`${message} A server upgrades its database when it starts.`)
-      })
-    )
-    yield* print(
-      options.output,
-      done,
-      done.length === 0
-        ? `Nothing to do: ${nameOf(settings)} is up to date.\n`
-        : done.map((name) => `${name}\n`).join("")
     )
   })).pipe(Command.withDescription("Bring it to this version; a server does so when it starts"))
 
+/** The newest version that is older than the current one; 0 when there is none. */
+const before = (steps: ReadonlyArray<MigrationStatus>) => steps.filter(wasApplied).at(-2)?.id ?? 0
+
+const downgrade = Command.make(
+  "downgrade",
+  {
+    to: Options.integer("to").pipe(
+      Options.withPseudoName("VERSION"),
+      Options.withDescription("The version that is to be the newest; 0 is an empty database (default: one step back)"),
+      Options.optional
+    ),
+    force: Options.boolean("force").pipe(Options.withDescription("Also where data is lost")),
+    ...yes,
+    ...settingsOptions,
+    ...output
+  },
+  (options) =>
+    Effect.gen(function*() {
+      const settings = yield* readSettings(options)
+      const { force } = options
+      if (force) yield* confirm(`Take ${nameOf(settings)} back, with the data that is lost?`, options.yes)
+      const work = Effect.gen(function*() {
+        const { all, downgrade, downs, status } = yield* migrations
+        const steps = yield* status(all)
+        const to = Option.getOrElse(options.to, () => before(steps))
+        return yield* downgrade(all, downs, { to, force })
+      })
+      yield* whenThere(
+        options,
+        settings,
+        Effect.provide(work, database(settings)).pipe(
+          Effect.flatMap((done) => printDone(options.output, settings, done, "is not newer")),
+          Effect.catchTag("SqlError", sqlFailed)
+        )
+      )
+    })
+).pipe(Command.withDescription("Take steps back, for an older version of Stoa; refused where data would be lost"))
+
 export const db = Command.make("db").pipe(
   Command.withDescription("The database on this machine: its versions"),
-  Command.withSubcommands([status, upgrade])
+  Command.withSubcommands([status, current, history, upgrade, downgrade])
 )
-
-/** Whether the database answers; embedded ones are not opened for that. */
-export const reach = (settings: Settings): Effect.Effect<Option.Option<string>> =>
-  settings.database_url === undefined
-    ? Effect.succeedNone
-    : Effect.scoped(Layer.build(database(settings))).pipe(
-      Effect.as(Option.none<string>()),
-      Effect.catchAll(({ message }) => Effect.succeedSome(message))
-    )
-
-/**
- * Whether the vault's key belongs to the database. None where that cannot be
- * told: no database or no key yet, or a server holds it, which looked itself.
- */
-export const compareKey = (
-  settings: Settings
-): Effect.Effect<Option.Option<boolean>, never, FileSystem.FileSystem> =>
-  Effect.gen(function*() {
-    if (!(yield* isThere(settings))) return Option.none<boolean>()
-    const [{ make }, { matches, open }] = yield* Effect.promise(() =>
-      Promise.all([import("../../layers/Vault/SqlCheck.ts"), import("../../layers/Vault/Checked.ts")])
-    )
-    const vault = yield* open(sourceOf(settings))
-    if (Option.isNone(vault)) return Option.none<boolean>()
-    return yield* Effect.flatMap(make, ({ kept, needs }) =>
-      Effect.flatMap(Effect.zip(kept, needs), ([value, needs]) =>
-        Effect.asSome(matches(vault.value, value, needs)))).pipe(
-        Effect.provide(database(settings))
-      )
-  }).pipe(
-    Effect.scoped,
-    // What is wrong with the key or the database itself has a line of its own.
-    Effect.catchAllCause(() =>
-      Effect.succeedNone
-    )
-  )
-
-const sourceOf = ({ data_dir, vault_key }: Settings) =>
-  vault_key === undefined ? { file: join(data_dir, "vault.key") } : { key: vault_key }

@@ -111,7 +111,7 @@ const vaultKey = Effect.fnUntraced(function*({ data_dir, vault_key }: Settings) 
 
 /** Whether the key is the database's own. Nothing is said where there is nothing to compare, or a server holds it. */
 const vaultMatch = (settings: Settings) =>
-  Effect.promise(() => import("./db.ts")).pipe(
+  Effect.promise(() => import("../db/Looking.ts")).pipe(
     Effect.flatMap(({ compareKey }) => compareKey(settings)),
     Effect.map(Option.map((isRight): Check =>
       isRight
@@ -132,7 +132,7 @@ const database = (settings: Settings) =>
         ? ok("database", `${message}; PostgreSQL is the durable choice`)
         : warn("database", message, "Set STOA_DATABASE_URL: PostgreSQL is the durable choice.")
     })
-    : Effect.promise(() => import("./db.ts")).pipe(
+    : Effect.promise(() => import("../db/Looking.ts")).pipe(
       Effect.flatMap(({ reach }) => reach(settings)),
       Effect.map(Option.match({
         onNone: () => ok("database", "PostgreSQL answers"),

@@ -7,12 +7,10 @@ import { Clock, Deferred, Duration, Effect, Layer, Random, Stream } from "effect
 import type { RunId, SessionId, UserId } from "../../domain/Ids.ts"
 import { type Notice, Peers, type Received } from "../../services/Peers.ts"
 import { Listening } from "../Sql/pg/Listening.ts"
+import { livingText, lockClass } from "../Sql/pg/Living.ts"
 import { Prepared } from "../Sql/Prepared.ts"
 
 const channel = "stoa"
-
-/** The first half of the lock's key: "Stoa". The second is the process. */
-const lockClass = 0x53746f61
 
 /** PostgreSQL takes 8000 bytes less one. All that is sent is ASCII. */
 const maxPayload = 7_900
@@ -43,11 +41,6 @@ const keepalive = "set tcp_keepalives_idle = 4; set tcp_keepalives_interval = 2;
  * such a process keeps its runs.
  */
 const silence = "select set_config(name, '8s', false) from pg_settings where name = 'idle_session_timeout'"
-
-const livingText = `
-  select objid::bigint::text as id from pg_locks
-  where locktype = 'advisory' and classid = ${lockClass} and objsubid = 2 and granted
-    and database = (select oid from pg_database where datname = current_database())`
 
 const notifyText = "select pg_notify($1, payload) from string_to_table($2, e'\\x1f') as payload"
 

@@ -1,5 +1,5 @@
 /**
- * The database's shape, one step per version, forward only. Steps run in one
+ * The database's shape, one step per version. Steps run in one
  * transaction under a lock that every process asks for first: when two start at
  * once, the second finds the work done. Not @effect/sql's Migrator: it creates
  * its table unguarded, turns a failing step into a defect, and does not notice
@@ -42,9 +42,9 @@ export class MigrationFailed extends Data.TaggedError("MigrationFailed")<{
 }
 
 /** Any number, the same in every process and used for nothing else: "stoa" in ASCII. */
-const lockKey = 0x73746f61
+export const lockKey = 0x73746f61
 
-const parse = (migrations: Migrations) => {
+export const parse = (migrations: Migrations) => {
   const steps = Object.entries(migrations).map(([key, run]) => {
     const [, digits, name] = /^(\d+)_(\w+)$/.exec(key) ?? []
     if (digits === undefined || name === undefined) throw new Error(`Migration ${key} is not named like 0001_records`)
@@ -61,13 +61,13 @@ interface Applied {
   readonly applied_at: Date
 }
 
-const readApplied = Effect.gen(function*() {
+export const readApplied = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const [table] = yield* sql<{ readonly there: boolean }>`select to_regclass('stoa_migrations') is not null as there`
   return table?.there === true ? yield* sql<Applied>`select id, name, applied_at from stoa_migrations order by id` : []
 })
 
-const newestOf = (rows: ReadonlyArray<{ readonly id: number }>) => rows.at(-1)?.id ?? 0
+export const newestOf = (rows: ReadonlyArray<{ readonly id: number }>) => rows.at(-1)?.id ?? 0
 
 /** Runs the missing steps, and returns their names. */
 export const migrate = (
