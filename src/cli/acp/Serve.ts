@@ -7,7 +7,7 @@ import {
   PROTOCOL_VERSION,
   RequestError
 } from "@agentclientprotocol/sdk"
-import { Cause, Deferred, Effect, Exit, FiberId, FiberSet, type Option } from "effect"
+import { Cause, Deferred, Effect, Exit, FiberId, FiberSet, Option } from "effect"
 import type { ReadableStream, WritableStream } from "node:stream/web"
 import type { AgentId } from "../../domain/Ids.ts"
 import { Refused } from "../client/Failures.ts"
@@ -49,10 +49,10 @@ const editorOf = (client: AgentContext): Editor => ({
           cancellationSignal: signal,
           stopWaitingOnCancel: true
         }),
-      catch: (error) => error
+      catch: (error) => Option.liftPredicate(error, (error) => error instanceof RequestError)
     }).pipe(
       // An editor that has left has decided nothing: the run waits for whoever comes next.
-      Effect.catchAll((error) => error instanceof RequestError ? Effect.fail(error) : Effect.never)
+      Effect.catchAll(Option.match({ onNone: () => Effect.never, onSome: Effect.fail }))
     )
 })
 

@@ -1,5 +1,5 @@
 /** Asks retrievers within bounds: whatever they do, the run goes on in time, with what the others have found. */
-import { Duration, Effect, Layer } from "effect"
+import { Data, Duration, Effect, Layer } from "effect"
 import { headOf } from "../../domain/Context.ts"
 import { isBlank } from "../../domain/Text.ts"
 import { type Found, type Query, type Retrieved, type Retriever, Retrievers } from "../../services/Retrievers.ts"
@@ -16,14 +16,20 @@ const maxTexts = 64
 const maxText = 16 * 1024
 const maxAll = 64 * 1024
 
-const answerOf = (retriever: Retriever, query: Query): Effect.Effect<Retrieved, unknown> =>
+/** Code of the program broke. */
+class Broken extends Data.TaggedError("Broken")<{ readonly cause: unknown }> {}
+
+const broken = (cause: unknown) => new Broken({ cause })
+
+const answerOf = (retriever: Retriever, query: Query): Effect.Effect<Retrieved, Broken> =>
   Effect.suspend(() => {
     const controller = new AbortController()
     return Effect.suspend(() => {
       const answer = retriever.retrieve(query, controller.signal)
       return Effect.isEffect(answer)
-        ? answer as Effect.Effect<Retrieved, unknown>
-        : Effect.tryPromise(() => Promise.resolve(answer))
+        // @effect-diagnostics-next-line anyUnknownInErrorContext:off -- the program's own code fails with anything
+        ? Effect.mapError(answer, broken)
+        : Effect.tryPromise({ try: () => Promise.resolve(answer), catch: broken })
     }).pipe(Effect.onInterrupt(() => Effect.sync(() => controller.abort())))
   })
 
