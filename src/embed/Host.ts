@@ -17,7 +17,6 @@ import * as ReadinessLocal from "../layers/Readiness/Local.ts"
 import { Fatal, type StorageEnded } from "../services/Fatal.ts"
 import * as Channels from "./Channels.ts"
 import type { Extensions } from "./Extensions.ts"
-import { inTurns } from "./FairScheduler.ts"
 import type { Handle } from "./Fetch.ts"
 import * as Logs from "./Logs.ts"
 import * as Mounting from "./Mounting.ts"
@@ -147,7 +146,7 @@ export const make = async (given: HostSettings = {}, extensions: Extensions = {}
   const scope = Effect.runSync(Scope.make())
   const logged = <A, E>(effect: Effect.Effect<A, E>) => Effect.provide(effect, Logs.layer(settings))
   const exit = await Effect.runPromiseExit(
-    logged(inTurns(Scope.extend(started(settings, given.storage, extensions), scope)))
+    logged(Scope.extend(started(settings, given.storage, extensions), scope))
   )
   if (Exit.isFailure(exit)) {
     await Effect.runPromise(logged(Scope.close(scope, exit)))

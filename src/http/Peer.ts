@@ -4,6 +4,7 @@ import type { Socket } from "node:net"
 import type { RawData, WebSocket } from "ws"
 import { Invalid, LimitReached } from "../domain/Errors.ts"
 import * as BodyLimits from "./middleware/BodyLimits.ts"
+import { inTurn } from "./middleware/InTurns.ts"
 import type { Problem } from "./middleware/Problems.ts"
 
 /** Why a socket is closed, in the words of RFC 6455, section 7.4.1, and of its registry. */
@@ -78,7 +79,8 @@ export class Peer {
       if (this.#pinged === undefined) setImmediate(this.#pong)
       this.#pinged = data
     })
-    webSocket.once("close", () => Deferred.unsafeDone(this.#closed, Effect.void))
+    // Thousands may be lost at once, and each has a fiber that comes to its end then.
+    webSocket.once("close", () => inTurn(() => Deferred.unsafeDone(this.#closed, Effect.void)))
   }
 
   /** The next message. While it is waited for, nothing is being answered. */

@@ -6,7 +6,6 @@ import type { Server as NodeServer } from "node:http"
 import { isLoopback, refusal, type Settings, trustsUserHeader } from "../../domain/Settings.ts"
 import * as Channels from "../../embed/Channels.ts"
 import type { Extensions } from "../../embed/Extensions.ts"
-import { inTurns } from "../../embed/FairScheduler.ts"
 import * as Logs from "../../embed/Logs.ts"
 import * as Preflight from "../../embed/Preflight.ts"
 import { working } from "../../embed/Working.ts"
@@ -113,5 +112,5 @@ export const launch = (settings: Settings, extensions: Extensions = {}) => {
     const channels = yield* channelsOf(settings, extensions)
     yield* probe(settings)
     return yield* serving(channels, stage, yield* Deferred.make<never, StorageEnded>(), looked)
-  }).pipe(Effect.scoped, Effect.provide(Logs.layer(settings)), inTurns)
+  }).pipe(Effect.scoped, Effect.provide(Logs.layer(settings)))
 }
