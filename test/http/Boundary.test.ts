@@ -484,7 +484,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("The boundary", (it) => {
           allow: "POST, OPTIONS",
           "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
           "access-control-allow-headers":
-            "a2a-extensions, a2a-version, accept, authorization, content-type, idempotency-key, last-event-id, prefer, x-api-key, x-request-id, x-session-id, x-user-id"
+            "a2a-extensions, a2a-version, accept, authorization, content-type, idempotency-key, last-event-id, mcp-method, mcp-name, mcp-protocol-version, mcp-session-id, prefer, x-api-key, x-request-id, x-session-id, x-user-id"
         })
       }))
 
