@@ -141,12 +141,16 @@ class EventResponse implements Answering {
   isGone() {
     if (this.#response.writableFinished || this.#response.destroyed) return true
     if (this.unread() < this.#left.bytes) this.#left = { bytes: this.unread(), seconds: lingerSeconds }
-    else if (--this.#left.seconds === 0) this.cut()
+    else if (--this.#left.seconds === 0) this.#break()
     return this.#left.seconds === 0
   }
 
   cut() {
-    if (this.#state === "ended") return
+    // What has ended is still on its way, and comes whole to whoever reads it.
+    if (this.#state !== "ended") this.#break()
+  }
+
+  #break() {
     this.#state = "ended"
     this.#response.destroy()
     this.#onEnd()
