@@ -4,6 +4,7 @@ import type { Agent } from "../../../domain/Agent.ts"
 import { isPublished } from "../../../domain/Channel.ts"
 import { Malformed, NotFound } from "../../../domain/Errors.ts"
 import type { AgentId, UserId } from "../../../domain/Ids.ts"
+import { withoutTrailing } from "../../../domain/Text.ts"
 import { OwnAgents } from "../../../services/OwnAgents.ts"
 import { Storage } from "../../../services/Storage.ts"
 import { everything } from "../../handlers/Everything.ts"
@@ -45,7 +46,7 @@ const inputSchema = {
 
 /** Letters, digits, dashes and underscores, which every client takes. */
 const slugOf = (name: string): string =>
-  name.normalize("NFKD").replaceAll(/[^A-Za-z0-9_-]+/g, "_").replaceAll(/^_+|_+$/g, "").slice(0, maxName)
+  withoutTrailing(name.normalize("NFKD").replaceAll(/[^A-Za-z0-9_-]+/g, "_"), "_").replace(/^_+/, "").slice(0, maxName)
 
 interface Known {
   readonly id: AgentId
