@@ -1,15 +1,9 @@
 /** A run of LangGraph's SDK against the built server, over kill -9. */
 import { assert, describe, it } from "@effect/vitest"
 import { Client } from "@langchain/langgraph-sdk"
+import type { Told } from "../support/langgraph.ts"
 import { patience } from "../support/Patience.ts"
 import { clientOf, startServer, temporaryFolder } from "../support/Server.ts"
-
-interface Told {
-  readonly id?: string | undefined
-  readonly event: string
-  // oxlint-disable-next-line typescript/no-explicit-any -- what a client reads has no types
-  readonly data: any
-}
 
 const wordsIn = (events: ReadonlyArray<Told>): string =>
   events.flatMap(({ data, event }) =>

@@ -3,12 +3,16 @@ import { Effect } from "effect"
 import { mkdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { shop } from "../../examples/own-retriever/Shelf.ts"
+import { RunId, SessionId, UserId } from "../../src/domain/Ids.ts"
 import { longest, startExample } from "../support/Example.ts"
 import { clientOf, temporaryFolder } from "../support/Server.ts"
 
-const query = { owner: "ada", agent: "clerk", session_id: "s", run_id: "r" } as never as Parameters<
-  typeof shop.retrieve
->[0]
+const query = {
+  owner: UserId.make("ada"),
+  agent: "clerk",
+  session_id: SessionId.make("s".repeat(32)),
+  run_id: RunId.make("r".repeat(32))
+}
 
 describe("A program with a retriever of its own", () => {
   it("finds what the input has words of", () => {

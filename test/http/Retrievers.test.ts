@@ -123,8 +123,8 @@ layer(host, { excludeTestServices: true, timeout: patience(60_000) })("An agent 
       assert.include(system, "## first\nfirst\n\n## second\nsecond")
     }))
 
-  it("cannot be given one whose name definitions could not name", () => {
+  it("cannot be given one whose name definitions could not name, or whose patience cannot be read", () => {
     assert.throws(() => Retriever.make({ name: "No name", retrieve: () => [] }))
-    assert.throws(() => Retriever.make({ name: "x", patience: "soon" as never, retrieve: () => [] }))
+    assert.throws(() => Retriever.make({ name: "x", patience: "1e3 seconds", retrieve: () => [] }))
   })
 })

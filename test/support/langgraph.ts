@@ -36,28 +36,31 @@ export const textIn = (values: unknown): string => {
   return messages.at(-1)!.content
 }
 
+/** Headers of one connection, which each of the two has for itself. */
+const ofConnection = new Set(["connection", "content-length", "host", "keep-alive", "transfer-encoding"])
+
+const passedOn = (headers: Iterable<readonly [string, string | ReadonlyArray<string> | undefined]>) =>
+  Object.fromEntries(
+    [...headers].flatMap(([name, value]) => ofConnection.has(name) ? [] : [[name, String(value)] as const])
+  )
+
 /** Passes everything on to the port, and breaks the first connection whose answer has this text. */
 export const cuttingProxy = (port: number, { after }: { readonly after: string }) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
       let cuts = 0
       const server = createServer((request, response) => {
-        const { host: _, ...headers } = request.headers
+        const headers = passedOn(Object.entries(request.headers))
         const chunks: Array<Buffer> = []
         request.on("data", (chunk: Buffer) => chunks.push(chunk))
         request.on("end", () => {
           void (async () => {
             const answer = await fetch(`http://127.0.0.1:${port}${request.url}`, {
               method: request.method!,
-              headers: headers as Record<string, string>,
+              headers,
               body: chunks.length === 0 ? null : Buffer.concat(chunks)
             })
-            const told = Object.fromEntries(
-              [...answer.headers].filter(([name]) =>
-                !["content-length", "connection", "transfer-encoding"].includes(name)
-              )
-            )
-            response.writeHead(answer.status, told)
+            response.writeHead(answer.status, passedOn([...answer.headers]))
             let text = ""
             for await (const bytes of answer.body ?? []) {
               text += Buffer.from(bytes).toString()
@@ -67,8 +70,9 @@ export const cuttingProxy = (port: number, { after }: { readonly after: string }
                 continue
               }
               cuts++
-              // All before the frame has gone out, and half of it.
-              response.write(text.slice(text.length - bytes.length, at + after.length), () => response.destroy())
+              // All up to the frame goes out, the head of the answer included: one that is reset before is no answer at all.
+              response.write(text.slice(text.length - bytes.length, at + after.length))
+              response.socket?.destroySoon()
               return
             }
             response.end()

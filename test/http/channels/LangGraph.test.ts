@@ -263,7 +263,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of LangGraph", 
         }
         const [call] = (resumed.at(-1)!.data as Interrupted).__interrupt__[0]!.value.tool_calls
         assert.deepInclude(call, { name: "pay", args: paid })
-        const results = [{ tool_call_id: call.id, content: "paid" }]
+        const results = [{ tool_call_id: call!.id, content: "paid" }]
         const values = yield* asked(() => client.runs.wait(thread_id, "Ada", { command: { resume: { results } } }))
         assert.match(textIn(values), /^Done: .*paid/s)
         const late = yield* refusal(() => client.runs.wait(thread_id, "Ada", { command: { resume: true } }))
@@ -279,7 +279,7 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of LangGraph", 
       const halted = yield* asked(() =>
         client.runs.wait(thread_id, "Ada", { input: human("call weather {}\nthen\nsay It is \nresults") })
       )
-      const call = (halted as unknown as Interrupted).__interrupt__[0]!.value.tool_calls[0]
+      const call = (halted as unknown as Interrupted).__interrupt__[0]!.value.tool_calls[0]!
       const tool = { type: "tool", tool_call_id: call.id, content: "9 degrees" }
       const values = yield* asked(() => client.runs.wait(thread_id, "Ada", { input: { messages: [tool] } }))
       assert.match(textIn(values), /9 degrees/)
@@ -370,6 +370,11 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of LangGraph", 
 })
 
 interface Interrupted {
-  // oxlint-disable-next-line typescript/no-explicit-any -- what is asked for has no types
-  readonly __interrupt__: ReadonlyArray<{ readonly id: string; readonly value: any }>
+  readonly __interrupt__: ReadonlyArray<{
+    readonly id: string
+    readonly value: {
+      readonly action_requests: ReadonlyArray<object>
+      readonly tool_calls: ReadonlyArray<{ readonly id: string; readonly name: string; readonly args: object }>
+    }
+  }>
 }

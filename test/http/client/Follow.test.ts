@@ -79,18 +79,17 @@ describe("follow", () => {
     assert.deepInclude(await done, { code: "away", status: 404 })
   })
 
-  it("leaves the connection and every pause when its signal is aborted", async () => {
-    for (const body of [{ open: framesOf(started) }, { status: 503, retryAfter: "25" }]) {
-      const leaving = new AbortController()
-      const { asked, done } = following([body], { signal: leaving.signal })
-      // oxlint-disable-next-line eslint/no-await-in-loop -- one after the other
-      await pass(1)
-      leaving.abort()
-      // oxlint-disable-next-line eslint/no-await-in-loop -- one after the other
-      const error = await done
-      assert.instanceOf(error, StoaError)
-      assert.propertyVal(error, "code", "aborted")
-      assert.lengthOf(asked, 1)
-    }
+  it.each([
+    ["an open connection", { open: framesOf(started) }],
+    ["a pause", { status: 503, retryAfter: "25" }]
+  ])("leaves %s when its signal is aborted", async (_, body) => {
+    const leaving = new AbortController()
+    const { asked, done } = following([body], { signal: leaving.signal })
+    await pass(1)
+    leaving.abort()
+    const error = await done
+    assert.instanceOf(error, StoaError)
+    assert.propertyVal(error, "code", "aborted")
+    assert.lengthOf(asked, 1)
   })
 })
