@@ -17,17 +17,20 @@ const aside = `${ownFolder}/aside`
 const kinds = ["dependencies", "devDependencies", "optionalDependencies"]
 const entries = (record = {}) => JSON.stringify(Object.entries(record).toSorted())
 
-/** The lock file is package.json's, so that nothing has to be written to it. */
+/** Each package.json of this repository, by its name in the lock file. */
+const ours = () => [["", json("package.json")], ["dashboard", json("dashboard/package.json") ?? {}]]
+
+/** The lock file is that of each package.json, so that nothing has to be written to it. */
 const isLocked = () => {
-  const wanted = json("package.json")
-  const locks = json("package-lock.json")?.packages?.[""]
-  return locks !== undefined && kinds.every((kind) => entries(locks[kind]) === entries(wanted[kind]))
+  const locks = json("package-lock.json")?.packages
+  return locks !== undefined &&
+    ours().every(([name, wanted]) => kinds.every((kind) => entries(locks[name]?.[kind]) === entries(wanted[kind])))
 }
 
 /** Names what must be installed, and for which Node and machine. */
 const stampOf = () => {
-  const wanted = json("package.json")
-  const hash = createHash("sha256").update(kinds.map((kind) => entries(wanted[kind])).join("\n"))
+  const wanted = ours().flatMap(([, named]) => kinds.map((kind) => entries(named[kind])))
+  const hash = createHash("sha256").update(wanted.join("\n"))
   if (fs.existsSync(at("package-lock.json"))) hash.update(read("package-lock.json"))
   const [major] = process.versions.node.split(".")
   return `${hash.digest("hex")} node-${major} ${process.platform}-${process.arch}`
