@@ -6,6 +6,7 @@ import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { pathToFileURL } from "node:url"
+import * as dashboard from "./dashboard.mjs"
 import { install } from "./install.mjs"
 import { locked } from "./lock.mjs"
 import { at, json, piped, read, root, run, say, seconds, stop, tool } from "./run.mjs"
@@ -45,9 +46,9 @@ const isSource = (file) => /(?<!\.d)\.ts$/.test(file)
 const built = (file) => file.replace(/^src\//, "dist/").replace(/(?<!\.d)\.ts$/, ".js")
 
 /** Names the state of everything a build depends on. */
-const fingerprint = (sources) => {
+const fingerprint = (sources, more = ["tsconfig.json", "tsconfig.build.json", "scripts/ready.mjs"]) => {
   const hash = createHash("sha256")
-  for (const file of [...sources, "tsconfig.json", "tsconfig.build.json", "package-lock.json", "scripts/ready.mjs"]) {
+  for (const file of [...sources, ...more, "package-lock.json"]) {
     if (fs.existsSync(at(file))) hash.update(file).update("\0").update(fs.readFileSync(at(file))).update("\0")
   }
   return hash.digest("hex")
@@ -58,13 +59,33 @@ const isBuilt = (stamp) =>
 
 const done = { code: 0, output: "" }
 
+const dashboardStamp = () =>
+  fingerprint([...dashboard.sourceFolders.flatMap(files), ...dashboard.sourceFiles], ["scripts/dashboard.mjs"])
+
+const buildDashboard = () => {
+  const stamp = dashboardStamp()
+  return dashboard.isBuilt(stamp) ? Promise.resolve(done) : dashboard.build(stamp)
+}
+
+const isAllBuilt = () => isBuilt(fingerprint(serverSources())) && dashboard.isBuilt(dashboardStamp())
+
+const serverSources = () => files("src").filter((file) => !file.endsWith(".tar.br"))
+
 const buildLocked = async (quiet) => {
-  const sources = files("src").filter((file) => !file.endsWith(".tar.br"))
-  const stamp = fingerprint(sources)
   // Another process may have built it while this one waited.
-  if (isBuilt(stamp)) return done
+  if (isAllBuilt()) return done
   const since = performance.now()
   if (!quiet) say("Building ...")
+  const [server, page] = await Promise.all([buildServer(), buildDashboard()])
+  if (server.code !== 0 || page.code !== 0) return server.code === 0 ? page : server
+  if (!quiet) say(`Built in ${seconds(since)}.`)
+  return server
+}
+
+const buildServer = async () => {
+  const sources = serverSources()
+  const stamp = fingerprint(sources)
+  if (isBuilt(stamp)) return done
   fs.rmSync(at(stampFile), { force: true })
   const compiled = await run(process.execPath, [tool.tsc, "-p", "tsconfig.build.json"], { stdio: piped })
   if (compiled.code !== 0) return compiled
@@ -80,22 +101,20 @@ const buildLocked = async (quiet) => {
       isSource(file) ? [built(file), `${built(file)}.map`, built(file).replace(/js$/, "d.ts")] : [built(file)]
     )
   )
-  for (const file of files("dist")) if (!kept.has(file) && !(file in vendored) && file !== snapshot) fs.rmSync(at(file))
+  const isKept = (file) =>
+    kept.has(file) || file in vendored || file === snapshot || file.startsWith(`${dashboard.folder}/`)
+  for (const file of files("dist")) if (!isKept(file)) fs.rmSync(at(file))
   if (!(await pack())) return { code: 1, output: "The empty database could not be packed.\n" }
   if (fs.existsSync(at("dist/cli/main.js"))) fs.chmodSync(at("dist/cli/main.js"), 0o755)
   fs.writeFileSync(at(stampFile), stamp)
-  if (!quiet) say(`Built in ${seconds(since)}.`)
   return compiled
 }
 
 /**
- * Compiles src to dist and copies its other files, if any has changed since the
+ * Compiles src to dist, copies its other files, and builds the dashboard, each if anything of it has changed since the
  * last build. Answers the compiler's exit code and messages.
  */
-export const build = ({ quiet = false } = {}) =>
-  isBuilt(fingerprint(files("src").filter((file) => !file.endsWith(".tar.br"))))
-    ? Promise.resolve(done)
-    : locked(() => buildLocked(quiet))
+export const build = ({ quiet = false } = {}) => isAllBuilt() ? Promise.resolve(done) : locked(() => buildLocked(quiet))
 
 /** Installs and builds, or ends the process. */
 export const ready = async (options) => {
