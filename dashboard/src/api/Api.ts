@@ -16,3 +16,9 @@ export const client: Client.Client = Client.make(options)
 
 /** Every operation of the API, typed: `api.agents.list({ urlParams: { limit: 100 } })`. */
 export const api = apiOf(client)
+
+/** Makes something, as its body is on the wire: what has a default may be left out. */
+export const post = async <Body, Made>(path: string, body: Body): Promise<Made> => {
+  const response = await client.open("POST", path, { body })
+  return response.json() as Promise<Made>
+}

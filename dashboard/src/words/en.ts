@@ -5,5 +5,6 @@ import { credentials } from "./en/credentials.ts"
 import { forms } from "./en/forms.ts"
 import { home } from "./en/home.ts"
 import { models } from "./en/models.ts"
+import { schedules } from "./en/schedules.ts"
 
-export const en = { agents, app, credentials, forms, home, models }
+export const en = { agents, app, credentials, forms, home, models, schedules }
