@@ -17,7 +17,7 @@ const files = (folder) =>
     .map((entry) => path.relative(root, path.join(entry.parentPath ?? entry.path, entry.name)).replaceAll("\\", "/"))
     .toSorted()
 
-const stampFile = "dist/.stamp"
+const done = { code: 0, output: "" }
 
 /** A new database, packed for quick first starts. */
 const snapshot = "dist/layers/Sql/pglite/pglite.tar.br"
@@ -28,24 +28,24 @@ const vendored = { "dist/http/redoc.standalone.js": "node_modules/redoc/bundles/
 /** Names what the packed database is made by: PGlite, and the migrations. */
 const packedBy = () => {
   const hash = createHash("sha256").update(json("node_modules/@electric-sql/pglite/package.json")?.version ?? "")
-  for (const file of [...files("dist/layers/Sql/migrations"), "dist/layers/Sql/pglite/Pack.js"]) {
+  for (const file of [...files("src/layers/Sql/migrations"), "src/layers/Sql/pglite/Pack.ts"]) {
     hash.update(read(file))
   }
   return hash.digest("hex")
 }
 
 const pack = async () => {
-  const packer = at("dist/layers/Sql/pglite/Pack.js")
   const stamp = at("node_modules/.cache/stoa-pglite")
-  if (!fs.existsSync(packer)) return true
   const by = packedBy()
-  if (fs.existsSync(at(snapshot)) && fs.existsSync(stamp) && fs.readFileSync(stamp, "utf8") === by) return true
+  if (fs.existsSync(at(snapshot)) && fs.existsSync(stamp) && fs.readFileSync(stamp, "utf8") === by) return done
   const script =
     "Promise.all([import(process.argv[1]), import(\"effect\")]).then(([{ write }, { Effect }]) => Effect.runPromise(write))"
-  const { code } = await run(process.execPath, ["-e", script, pathToFileURL(packer).href], { stdio: ["ignore", 2, 2] })
+  const packer = pathToFileURL(at("dist/bin/pack.js")).href
+  const { code } = await run(process.execPath, ["-e", script, packer], { stdio: ["ignore", 2, 2] })
+  if (code !== 0) return { code, output: "The new database could not be packed.\n" }
   fs.mkdirSync(path.dirname(stamp), { recursive: true })
-  if (code === 0) fs.writeFileSync(stamp, by)
-  return code === 0
+  fs.writeFileSync(stamp, by)
+  return done
 }
 
 const isSource = (file) => /(?<!\.d)\.ts$/.test(file)
@@ -53,62 +53,107 @@ const isSource = (file) => /(?<!\.d)\.ts$/.test(file)
 /** Where a file of src ends up. */
 const built = (file) => file.replace(/^src\//, "dist/").replace(/(?<!\.d)\.ts$/, ".js")
 
-/** Names the state of everything a build depends on. */
-const fingerprint = (sources) => {
-  const hash = createHash("sha256")
-  for (const file of [...sources, "tsconfig.json", "tsconfig.build.json", "package-lock.json", "scripts/ready.mjs"]) {
-    if (fs.existsSync(at(file))) hash.update(file).update("\0").update(fs.readFileSync(at(file))).update("\0")
-  }
-  return hash.digest("hex")
-}
+const sourceFiles = () => files("src").filter((file) => !file.endsWith(".tar.br"))
 
-const isBuilt = (stamp) =>
-  fs.existsSync(at(stampFile)) && read(stampFile) === stamp && fs.existsSync(at("dist/cli/main.js"))
-
-const done = { code: 0, output: "" }
-
-const buildLocked = async (quiet) => {
-  const sources = files("src").filter((file) => !file.endsWith(".tar.br"))
-  const stamp = fingerprint(sources)
-  // Another process may have built it while this one waited.
-  if (isBuilt(stamp)) return done
-  const since = performance.now()
-  if (!quiet) say("Building ...")
-  fs.rmSync(at(stampFile), { force: true })
-  const compiled = await run(process.execPath, [tool.tsc, "-p", "tsconfig.build.json"], { stdio: piped })
-  if (compiled.code !== 0) return compiled
+const copyOthers = (sources) => {
   for (const file of sources) {
     if (file.endsWith(".ts")) continue
     fs.mkdirSync(path.dirname(at(built(file))), { recursive: true })
     fs.copyFileSync(at(file), at(built(file)))
   }
-  for (const [file, from] of Object.entries(vendored)) fs.copyFileSync(at(from), at(file))
-  // What no source stands for any more goes, so that dist is always what src says.
+  for (const [file, from] of Object.entries(vendored)) {
+    fs.mkdirSync(path.dirname(at(file)), { recursive: true })
+    fs.copyFileSync(at(from), at(file))
+  }
+}
+
+/** What no source stands for any more goes, so that dist is always what src says. */
+const removeOld = (sources) => {
   const kept = new Set(
     sources.flatMap((file) =>
       isSource(file) ? [built(file), `${built(file)}.map`, built(file).replace(/js$/, "d.ts")] : [built(file)]
     )
   )
-  for (const file of files("dist")) if (!kept.has(file) && !(file in vendored) && file !== snapshot) fs.rmSync(at(file))
-  if (!(await pack())) return { code: 1, output: "The new database could not be packed.\n" }
-  if (fs.existsSync(at("dist/cli/main.js"))) fs.chmodSync(at("dist/cli/main.js"), 0o755)
-  fs.writeFileSync(at(stampFile), stamp)
+  for (const file of files("dist")) {
+    if (!kept.has(file) && !(file in vendored) && file !== snapshot && !file.startsWith("dist/bin/")) {
+      fs.rmSync(at(file))
+    }
+  }
+}
+
+/** What is made of the sources, in order. Each is made again when anything that it is made of has changed. */
+const parts = {
+  /** The program that `npm start` runs, and the files that it reads. */
+  program: {
+    stamp: "dist/bin/.stamp",
+    make: async (sources) => {
+      copyOthers(sources)
+      const { bundle } = await import("./bundle.mjs")
+      const bundled = await bundle()
+      return bundled.code === 0 ? pack() : bundled
+    }
+  },
+  /** The modules that other programs import, with their types. */
+  modules: {
+    stamp: "dist/.stamp",
+    make: async (sources) => {
+      const compiled = await run(process.execPath, [tool.tsc, "-p", "tsconfig.build.json"], { stdio: piped })
+      if (compiled.code === 0) removeOld(sources)
+      return compiled
+    }
+  }
+}
+
+/** Names the state of everything a part is made of. */
+const fingerprint = (sources) => {
+  const hash = createHash("sha256")
+  const others = [
+    "tsconfig.json",
+    "tsconfig.build.json",
+    "package-lock.json",
+    "scripts/ready.mjs",
+    "scripts/bundle.mjs"
+  ]
+  for (const file of [...sources, ...others]) {
+    if (fs.existsSync(at(file))) hash.update(file).update("\0").update(fs.readFileSync(at(file))).update("\0")
+  }
+  return hash.digest("hex")
+}
+
+const isMade = ({ stamp }, by) => fs.existsSync(at(stamp)) && read(stamp) === by
+
+const buildLocked = async (wanted, quiet) => {
+  const sources = sourceFiles()
+  const by = fingerprint(sources)
+  // Another process may have built it while this one waited.
+  const missing = wanted.filter((part) => !isMade(part, by))
+  if (missing.length === 0) return done
+  const since = performance.now()
+  if (!quiet) say("Building ...")
+  for (const { make, stamp } of missing) {
+    fs.rmSync(at(stamp), { force: true })
+    const { code, output } = await make(sources)
+    if (code !== 0) return { code, output }
+    fs.writeFileSync(at(stamp), by)
+  }
   if (!quiet) say(`Built in ${seconds(since)}.`)
-  return compiled
+  return done
+}
+
+const made = (wanted, quiet) => {
+  const by = fingerprint(sourceFiles())
+  return wanted.every((part) => isMade(part, by)) ? Promise.resolve(done) : locked(() => buildLocked(wanted, quiet))
 }
 
 /**
- * Compiles src to dist and copies its other files, if any has changed since the
- * last build. Answers the compiler's exit code and messages.
+ * Makes in dist what has changed since the last build. Answers an exit code, and
+ * the messages of what failed.
  */
-export const build = ({ quiet = false } = {}) =>
-  isBuilt(fingerprint(files("src").filter((file) => !file.endsWith(".tar.br"))))
-    ? Promise.resolve(done)
-    : locked(() => buildLocked(quiet))
+export const build = ({ quiet = false } = {}) => made(Object.values(parts), quiet)
 
-/** Installs and builds, or ends the process. */
-export const ready = async (options) => {
+/** Installs, and makes the program, or all that there is to make; or ends the process. */
+export const ready = async ({ all = false, quiet = false } = {}) => {
   await install()
-  const { code, output } = await build(options)
+  const { code, output } = await (all ? build({ quiet }) : made([parts.program], quiet))
   if (code !== 0) stop(`${output}The build failed: see the messages above.`)
 }
