@@ -4,16 +4,13 @@ import { createRequire } from "node:module"
 import * as path from "node:path"
 import { promisify } from "node:util"
 import * as zlib from "node:zlib"
-import { at, piped, read, run } from "./run.mjs"
+import { at, piped, run } from "./run.mjs"
 
 /** What it is made of; of the server's sources, no more than the client. */
 export const sourceFolders = ["dashboard/src", "dashboard/public", "src/http/client"]
 export const sourceFiles = ["dashboard/index.html", "dashboard/vite.config.ts", "dashboard/package.json"]
 
 export const folder = "dist/dashboard"
-const stampFile = `${folder}/.stamp`
-
-export const isBuilt = (stamp) => fs.existsSync(at(stampFile)) && read(stampFile) === stamp
 
 /** Smaller files gain nothing by it. */
 const leastBytes = 1024
@@ -38,13 +35,12 @@ const vite = () =>
   path.join(path.dirname(createRequire(at("dashboard/package.json")).resolve("vite/package.json")), "bin/vite.js")
 
 /** Answers the exit code and the messages. */
-export const build = async (stamp) => {
+export const build = async () => {
   const built = await run(process.execPath, [vite(), "build", "--logLevel", "warn"], {
     cwd: at("dashboard"),
     stdio: piped
   })
   if (built.code !== 0) return built
   await compress()
-  fs.writeFileSync(at(stampFile), stamp)
   return built
 }
