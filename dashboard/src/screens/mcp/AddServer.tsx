@@ -74,7 +74,7 @@ const ByAddress = ({ draft, onChange }: PartProps) => (
 
 const ByCommand = ({ draft, onChange }: PartProps) => (
   <>
-    <Field label={text.command}>
+    <Field label={text.command} about={text.commandAbout}>
       {(tied) => (
         <Input
           {...tied}

@@ -2,7 +2,7 @@ import { useEffect, useRef } from "react"
 import UPlot from "uplot"
 import { useTheme } from "../../app/Theme.ts"
 import { short } from "../../ui/Numbers.ts"
-import { words } from "../../words/words.ts"
+import { language, words } from "../../words/words.ts"
 
 const text = words.usage
 
@@ -27,16 +27,24 @@ const resolved = (name: string): string => {
   return value || colour(name)
 }
 
-const optionsFor = (width: number): UPlot.Options => {
+const dayFormat = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", timeZone: "UTC" })
+
+const dayOf = (seconds: number): string => dayFormat.format(new Date(seconds * 1000))
+
+const optionsFor = (width: number, days: ReadonlyArray<Day>): UPlot.Options => {
   const axis = { stroke: resolved("--muted"), grid: { stroke: resolved("--line"), width: 1 }, ticks: { show: false } }
   const bars = UPlot.paths.bars?.({ size: [0.7, 40] })
-  const series = (label: string, fill: string): UPlot.Series => ({
+  // The bars stand upon each other; the legend says what each of them has.
+  const series = (label: string, fill: string, valueOf: (day: Day) => number): UPlot.Series => ({
     label,
     fill,
     stroke: fill,
     width: 0,
     points: { show: false },
-    value: (_, value) => value === null || value === undefined ? "–" : short(value),
+    value: (_, __, ___, index) => {
+      const day = index === null ? undefined : days[index]
+      return day === undefined ? "–" : short(valueOf(day))
+    },
     ...bars !== undefined && { paths: bars }
   })
   return {
@@ -45,8 +53,16 @@ const optionsFor = (width: number): UPlot.Options => {
     legend: { show: true },
     cursor: { points: { show: false } },
     scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
-    axes: [axis, { ...axis, size: 56, values: (_, values) => values.map(short) }],
-    series: [{}, series(text.input, resolved("--accent")), series(text.output, resolved("--ok"))]
+    axes: [{ ...axis, values: (_, values) => values.map(dayOf) }, {
+      ...axis,
+      size: 56,
+      values: (_, values) => values.map(short)
+    }],
+    series: [
+      { label: text.groups.day, value: (_, value) => value === null || value === undefined ? "–" : dayOf(value) },
+      series(text.input, resolved("--accent"), ({ input }) => input),
+      series(text.output, resolved("--ok"), ({ output }) => output)
+    ]
   }
 }
 
@@ -62,7 +78,7 @@ export const Chart = ({ days }: { readonly days: ReadonlyArray<Day> }) => {
       days.map(({ input, output }) => input + output),
       days.map(({ output }) => output)
     ]
-    const plot = new UPlot(optionsFor(element.clientWidth), data, element)
+    const plot = new UPlot(optionsFor(element.clientWidth, days), data, element)
     const watch = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height }))
     watch.observe(element)
     return () => {

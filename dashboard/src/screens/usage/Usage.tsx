@@ -71,12 +71,17 @@ const useNames = () => {
 const Daily = ({ days, isOfAll }: { readonly days: number; readonly isOfAll: boolean }) => {
   const { data } = useUsage("day", days, isOfAll)
   const points = useMemo(
-    () =>
-      (data?.usage ?? []).map((row) => ({ day: row.day ?? "", input: row.input_tokens, output: row.output_tokens }))
-        .toSorted((a, b) => a.day.localeCompare(b.day)),
-    [data]
+    () => {
+      const known = new Map((data?.usage ?? []).map((row) => [row.day, row]))
+      return Array.from({ length: days }, (_, back) => {
+        const name = new Date(Date.now() - (days - 1 - back) * day).toISOString().slice(0, 10)
+        const row = known.get(name)
+        return { day: name, input: row?.input_tokens ?? 0, output: row?.output_tokens ?? 0 }
+      })
+    },
+    [data, days]
   )
-  return points.length === 0 ? null : (
+  return data === undefined ? null : (
     <Panel title={text.chart}>
       <Chart days={points} />
     </Panel>

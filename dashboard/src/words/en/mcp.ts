@@ -10,6 +10,7 @@ export const mcp = {
     "An MCP server brings tools: issue trackers, databases, browsers, your own programs. Give its address, or the command that starts it in a workspace.",
   kind: "How it is reached",
   kinds: { http: "By an address", stdio: "By a command in the workspace" },
+  commandAbout: "Only an admin can add one that is started by a command.",
   url: "Address",
   headers: "Headers",
   headersAbout: "One a line, such as Authorization: Bearer …",
