@@ -66,6 +66,8 @@ const ScheduleEntry = Schema.Struct({
   users: withDefault(Schema.Array(UserId).pipe(Schema.maxItems(maxNames)), [])
 })
 
+export type ScheduleEntry = typeof ScheduleEntry.Type
+
 const NotificationTarget = Schema.Struct({
   channel: Schema.Literal("slack", "webhook", "email"),
   target: nullable(filled(512)),
@@ -282,6 +284,13 @@ export const fallbackNames = ({ fallback }: { readonly fallback: string | Readon
 
 export const isVisibleTo = ({ front: { enabled, users } }: AgentDefinition, owner: UserId): boolean =>
   enabled && (users === "all" || users.includes(owner))
+
+/** The tenants for whom a schedule runs: those that it names, or else those that its agent names. */
+export const runsFor = (agent: AgentDefinition, { users }: ScheduleEntry): ReadonlyArray<UserId> => {
+  const { front } = agent
+  const named = users.length > 0 ? users : front.users === "all" ? [] : front.users
+  return [...new Set(named)].filter((user) => isVisibleTo(agent, user))
+}
 
 /** The two parts of a model's name. */
 export const modelParts = (name: string): { readonly provider: string; readonly model: string } => {

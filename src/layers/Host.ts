@@ -363,7 +363,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
   Layer.merge(
     Layer.provideMerge(
       Layer.mergeAll(
-        SchedulerClaimed.layer,
+        SchedulerClaimed.layerWith({ ...defaults, ...options }),
         RunHistoryStored.layer,
         SessionArchiveStored.layer,
         waking,
@@ -497,10 +497,12 @@ export const records = (settings: Settings) => {
 /** Where the definitions are, and the names that they may not have. */
 export const definitionsOf = (
   dir: string,
+  { schedule_min_seconds }: Pick<Settings, "schedule_min_seconds">,
   { agents = [], retrievers = [], schemas = {} }: Extensions
 ): CatalogFiles.Options => ({
   dir,
   schemas,
+  schedule_min_seconds,
   taken: {
     agents: agents.map(({ name }) => name),
     tools: new Set(),
@@ -523,7 +525,12 @@ const engineOf = (
   retrievers: extensions.retrievers,
   webhooks: settings.hooks,
   ...settings.definitions_dir !== undefined &&
-    { catalog: CatalogFiles.layer({ ...definitionsOf(settings.definitions_dir, extensions), first: definitions }) },
+    {
+      catalog: CatalogFiles.layer({
+        ...definitionsOf(settings.definitions_dir, settings, extensions),
+        first: definitions
+      })
+    },
   outbound,
   mailer: mailer(settings)
 })

@@ -1,4 +1,4 @@
-import { Context, type Effect } from "effect"
+import { Context, type Effect, type Scope } from "effect"
 import type { Agent } from "../domain/Agent.ts"
 import type { AgentDefinition, DefinitionId, Reloaded, SkillDefinition, ToolFrontMatter } from "../domain/Definition.ts"
 import type { Invalid } from "../domain/Errors.ts"
@@ -61,6 +61,8 @@ export class Catalog extends Context.Tag("stoa/services/Catalog")<Catalog, {
    * fails with all that is wrong, each with its file, its line and what to do.
    */
   readonly reload: Effect.Effect<Reloaded, Invalid>
+  /** Calls back when a book has taken the place of another one here, until the scope closes. */
+  readonly listen: (call: () => void) => Effect.Effect<void, never, Scope.Scope>
 }>() {}
 
 export const emptyBook: Book = { revision: 0, agents: new Map(), tools: new Map(), skills: new Map() }

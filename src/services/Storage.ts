@@ -19,7 +19,7 @@ import { OwnTask } from "../domain/OwnTask.ts"
 import type { Page, PageRequest } from "../domain/Page.ts"
 import { Conversation, StoredResponse } from "../domain/Response.ts"
 import type { Run } from "../domain/Run.ts"
-import { type Schedule, StoredSchedule } from "../domain/Schedule.ts"
+import { isDefined, type Schedule, StoredSchedule } from "../domain/Schedule.ts"
 import { Session } from "../domain/Session.ts"
 import { SessionKey } from "../domain/SessionKey.ts"
 import { Skill, SkillBundle, SkillPiece } from "../domain/Skill.ts"
@@ -128,7 +128,7 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly skillBundles: Collection<SkillBundle, "state">
   readonly skillPieces: Collection<SkillPiece, "bundle">
   /** Where they are, and what is due, is in `ScheduleStore`. */
-  readonly schedules: Collection<Schedule, "agent_id">
+  readonly schedules: Collection<Schedule, "agent_id" | "defined">
   /** Written through `ScheduleStore`. */
   readonly fires: Collection<Fire, "schedule_id" | "status">
   /** Written through `JobStore`. */
@@ -236,7 +236,11 @@ export const tables = {
     references: [{ column: "bundle", table: "skill_bundles" }]
   },
   claims: { name: "claims", columns: [], references: [] },
-  schedules: { name: "schedules", columns: ["agent_id"], references: [{ column: "agent_id", table: "agents" }] },
+  schedules: {
+    name: "schedules",
+    columns: ["agent_id", "defined"],
+    references: [{ column: "agent_id", table: "agents" }]
+  },
   /** Rows of the Memory layer of `ScheduleStore`; the Sql layer has columns of its own. */
   schedule_states: {
     name: "schedule_states",
@@ -468,7 +472,7 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         noun: "Schedule",
         table: tables.schedules,
         schema: StoredSchedule,
-        columns: ({ agent_id }) => ({ agent_id })
+        columns: (schedule) => ({ agent_id: schedule.agent_id, defined: isDefined(schedule) ? "yes" : "no" })
       }),
       fires: makeCollection(driver, undefined, {
         noun: "Fire",

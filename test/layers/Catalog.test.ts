@@ -264,16 +264,44 @@ steps:
     assert.match(await one("tools: [flyer]"), /There is no tool called flyer/)
     assert.match(await one("context: [gone.md]"), /The context gone\.md is not there/)
     assert.match(await one("context: [../../etc/passwd]"), /Expected a path below/)
-    const twice = "{ name: a, cron: '* * * * *', message: x }"
-    const timed = "schedules: [{ name: a, cron: \"* * * * *\", message: y, input: { n: x } }]"
+    const timed = "model: demo/demo-chat\nschedules: [{ name: a, cron: \"* * * * *\", message: y, input: { n: x } }]"
     assert.match(
       await one(`input_schema: { type: object, properties: { n: { type: integer } } }\n${timed}`),
-      /^agents\/ada\/AGENT\.md:3:\d+: The input of the schedule a is not of input_schema: .*integer/
+      /^agents\/ada\/AGENT\.md:4:\d+: The input of the schedule a is not of input_schema: .*integer/
     )
-    assert.match(await one(`schedules: [${twice}, ${twice}]`), /Two schedules are called a/)
     const root = await folderOf(agent("description: x"))
-    const { faults } = await Folder.read(root, { agents: ["ada"], tools: new Set() })
+    const { faults } = await Folder.read(root, { taken: { agents: ["ada"], tools: new Set() } })
     assert.match(sentenceOf(faults[0]!), /The server's program has an agent called ada too/)
+  })
+
+  it("has no schedules that could not run", async () => {
+    const entry = (more: string, cron = "* * * * *") => `{ name: a, cron: "${cron}", message: x${more} }`
+    const one = async (schedules: string, front = "model: demo/demo-chat") =>
+      (await faultsOf(agent(`${front}\nschedules: [${schedules}]`))).join("\n")
+    const users = ", users: [ada]"
+    assert.strictEqual(await one(entry(users)), "")
+    assert.match(
+      await one(entry(users, "* * * *")),
+      /^agents\/ada\/AGENT\.md:3:30: The cron of the schedule a is wrong/
+    )
+    assert.match(await one(entry(users, "0 0 30 2 *")), /It never fires/)
+    assert.match(await one(entry(users, "* * * * * *")), /Fires must be 10 seconds apart/)
+    assert.match(await one(entry(`${users}, timezone: Mars/Base`)), /The timezone of the schedule a is wrong/)
+    assert.match(await one(`${entry(users)}, ${entry(users)}`), /Two schedules are called a/)
+    assert.match(await one(entry(users), "tags: []"), /An agent with schedules has no model/)
+    assert.match(
+      await one(entry(users), "model: demo/demo-chat\nusers: [bob]"),
+      /runs for ada, who does not have the agent/
+    )
+    // Warnings: nothing is wrong, and nothing happens.
+    assert.match(await one(entry("")), /The schedule a runs for nobody\. Name its users, such as `users: \[local\]`/)
+    assert.strictEqual(await one(entry(""), "model: demo/demo-chat\nusers: [bob]"), "")
+    const many = Array.from({ length: 64 }, (_, i) => `{ name: a${i}, cron: "* * * * *", message: x }`)
+    const tenants = Array.from({ length: 200 }, (_, i) => `u${i}`)
+    assert.match(
+      await one(many.join(", "), `model: demo/demo-chat\nusers: [${tenants.join(", ")}]`),
+      /There are 12800 schedules, each counted for each of its users, and may be 10000/
+    )
   })
 
   it("does no harm however it is filled", async () => {

@@ -35,7 +35,7 @@ export const check = Command.make(
       }
       // It is not loaded for the other commands.
       const { check: look } = yield* Effect.promise(() => import("../../layers/Catalog/Files.ts"))
-      const { book, faults } = yield* look({ dir })
+      const { book, faults } = yield* look({ dir, schedule_min_seconds: settings.schedule_min_seconds })
       const errors = faults.filter(({ level }) => level === "error")
       const counts = { agents: book.agents.size, tools: book.tools.size, skills: book.skills.size }
       const screen = yield* Screen

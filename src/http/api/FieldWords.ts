@@ -371,11 +371,16 @@ export const fields: Readonly<Record<string, string>> = {
   "NextFires.clock_changes.text": "What the change does to the schedule.",
   "Run.instructions": "What was added to the agent's system prompt for this run; null for nothing.",
   "ScheduleData.description": "What it is for; also what the agent is told where there is no `input`.",
+  "ScheduleData.definition": "What the operator's definition says of it; left out of schedules that somebody has made.",
+  "ScheduleDefinition.agent": "The name of the agent's definition.",
+  "ScheduleDefinition.enabled": "Whether the definition says that it fires; its user may have paused it all the same.",
+  is_gone: "True when the definition does not say it any more, or not for this user: then it may be deleted.",
   "ScheduleData.input":
     "What the agent is told; `{{time}}`, `{{fire_number}}`, `{{last_outcome}}`, `{{last_time}}`, `{{schedule_name}}` and `{{timezone}}` are filled in. Null means the description.",
   "ScheduleData.started_at": "Before this time it does not fire.",
   "ScheduleData.ended_at": "From this time on it does not fire; null for no end.",
-  "ScheduleData.chat_model_config": "The model that its sessions talk to; null for an agent that is code.",
+  "ScheduleData.chat_model_config":
+    "The model that its sessions talk to; null for an agent that is code, and where a definition says the model.",
   "ScheduleDraft.description": "What it is for; also what the agent is told where there is no `input`.",
   "ScheduleDraft.input":
     "What the agent is told; `{{time}}`, `{{fire_number}}`, `{{last_outcome}}`, `{{last_time}}`, `{{schedule_name}}` and `{{timezone}}` are filled in. Null means the description.",

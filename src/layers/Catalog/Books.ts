@@ -5,6 +5,7 @@ import { type Fault, placeOf, type Reloaded } from "../../domain/Definition.ts"
 import { Invalid } from "../../domain/Errors.ts"
 import type { RunId } from "../../domain/Ids.ts"
 import { type Begun, type Book, type Catalog, emptyBook } from "../../services/Catalog.ts"
+import * as Listeners from "../Listeners.ts"
 import { problemsIn } from "../ValueCheck.ts"
 import type { Folder } from "./Folder.ts"
 
@@ -66,9 +67,11 @@ export const make = (read: Effect.Effect<Folder>): Effect.Effect<Context.Tag.Ser
     // Agents that work are the keys: with the last of them its book goes.
     const pinned = new WeakMap<Agent, Book>()
     const { begun, ended, trim } = beginnings()
+    const replaced = Listeners.make()
     return {
       begun,
       ended,
+      listen: replaced.listen,
       book: () => newest,
       bookOf: (agent) => pinned.get(agent) ?? newest,
       pin: (agent, book) => {
@@ -85,6 +88,7 @@ export const make = (read: Effect.Effect<Folder>): Effect.Effect<Context.Tag.Ser
         if (errors.length > 0) return refused(errors)
         newest = { ...book, revision: newest.revision + 1 }
         trim()
+        replaced.call()
         return Effect.succeed(sizeOf(newest))
       }))
     }

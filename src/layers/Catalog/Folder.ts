@@ -1,5 +1,6 @@
 /** Reads a whole folder of definitions, with all that is wrong in it. */
 import type { Fault } from "../../domain/Definition.ts"
+import { minIntervalSeconds } from "../../domain/Schedule.ts"
 import type { Book } from "../../services/Catalog.ts"
 import * as Agents from "./Agents.ts"
 import { open, whole } from "./Disk.ts"
@@ -18,11 +19,19 @@ export interface Folder {
 
 const inOrder = (a: Fault, b: Fault) => a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1
 
+/** What the folder is held against. */
+export interface Around {
+  readonly taken?: References.Taken
+  /** Schemas that stand above those of the files. */
+  readonly schemas?: Schemas.Schemas
+  /** Shortest time between two fires of a schedule, in seconds. */
+  readonly schedule_min_seconds?: number
+}
+
 /** Never rejects. */
 export const read = async (
   root: string,
-  taken: References.Taken = References.none,
-  schemas: Schemas.Schemas = {}
+  { schedule_min_seconds = minIntervalSeconds, schemas = {}, taken = References.none }: Around = {}
 ): Promise<Folder> => {
   const empty = { agents: new Map(), tools: new Map(), skills: new Map() }
   const faults: Array<Fault> = []
@@ -32,7 +41,7 @@ export const read = async (
       return { book: empty, faults: [whole(root, "This is no folder.", "Name the folder that has agents/ in it.")] }
     }
     const read = {
-      agents: await Agents.read(disk, faults),
+      agents: await Agents.read(disk, faults, schedule_min_seconds),
       tools: await Tools.read(disk, faults),
       skills: await Skills.read(disk, faults)
     }

@@ -5,6 +5,7 @@ import { type AgentDefinition, DefinitionId, type Fault } from "../../domain/Def
 import { delegateTool } from "../../domain/Delegation.ts"
 import type { Book } from "../../services/Catalog.ts"
 import { whole } from "./Disk.ts"
+import * as Schedules from "./Schedules.ts"
 import * as Workflows from "./Workflows.ts"
 
 /** Names that the program has taken already. */
@@ -44,7 +45,7 @@ const isOther = (name: string) => name.startsWith("mcp__") || !Schema.is(Definit
 
 const ofAgent = (agent: AgentDefinition, { agents, skills, tools }: Omit<Book, "revision">, taken: Taken) => {
   const file = fileOf(agent)
-  const { delegates_to, schedules, scope, setup_schema, skills: wanted, tools: choice } = agent.front
+  const { delegates_to, scope, setup_schema, skills: wanted, tools: choice } = agent.front
   const faults: Array<Fault> = []
   for (const name of wanted) if (!skills.has(name)) faults.push(missing(file, "skill", name))
   for (const name of delegates_to) {
@@ -66,9 +67,6 @@ const ofAgent = (agent: AgentDefinition, { agents, skills, tools }: Omit<Book, "
   for (const field of unused(agent)) {
     faults.push(later(file, `The field ${field} has no effect yet.`, "Leave it for later, or take it out."))
   }
-  const names = schedules.map(({ name }) => name)
-  const twice = names.find((name, i) => names.indexOf(name) !== i)
-  if (twice !== undefined) faults.push(whole(file, `Two schedules are called ${twice}.`, "Rename one of them."))
   if (scope === "personal" && setup_schema === null) {
     faults.push(whole(file, "A personal agent has no setup_schema.", "Add one, or make its scope global."))
   }
@@ -126,6 +124,7 @@ export const faultsOf = (book: Omit<Book, "revision">, taken: Taken): ReadonlyAr
   return [
     ...[...agents.values()].flatMap((agent) => ofAgent(agent, book, taken)),
     ...circleFaults(agents),
+    ...Schedules.faultsOf(agents),
     ...[...skills.values()].flatMap(({ front, id }) =>
       front.tools
         .filter((name) => !tools.has(name) && !taken.tools.has(name))

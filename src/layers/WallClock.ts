@@ -1,5 +1,5 @@
 /** What a zone's wall clock shows at a moment, when it shows a given time, and when it changes. Times are in milliseconds. */
-import { timestampOf } from "../../services/Now.ts"
+import { timestampOf } from "../services/Now.ts"
 
 /** Zones whose formatters are kept; the least recently used goes first. */
 const maxZones = 512
