@@ -19,23 +19,32 @@ const files = (folder) =>
 
 const stampFile = "dist/.stamp"
 
-/** An empty database, packed for quick first starts; made once for a version of PGlite. */
+/** A new database, packed for quick first starts. */
 const snapshot = "dist/layers/Sql/pglite/pglite.tar.br"
 
 /** What the server serves of development tools: the one file that it needs of each, so that it runs without them. */
 const vendored = { "dist/http/redoc.standalone.js": "node_modules/redoc/bundles/redoc.standalone.js" }
 
+/** Names what the packed database is made by: PGlite, and the migrations. */
+const packedBy = () => {
+  const hash = createHash("sha256").update(json("node_modules/@electric-sql/pglite/package.json")?.version ?? "")
+  for (const file of [...files("dist/layers/Sql/migrations"), "dist/layers/Sql/pglite/Pack.js"]) {
+    hash.update(read(file))
+  }
+  return hash.digest("hex")
+}
+
 const pack = async () => {
-  const writer = at("dist/layers/Sql/pglite/Snapshot.js")
-  const version = json("node_modules/@electric-sql/pglite/package.json")?.version
+  const packer = at("dist/layers/Sql/pglite/Pack.js")
   const stamp = at("node_modules/.cache/stoa-pglite")
-  if (!fs.existsSync(writer)) return true
-  if (fs.existsSync(at(snapshot)) && fs.existsSync(stamp) && fs.readFileSync(stamp, "utf8") === version) return true
+  if (!fs.existsSync(packer)) return true
+  const by = packedBy()
+  if (fs.existsSync(at(snapshot)) && fs.existsSync(stamp) && fs.readFileSync(stamp, "utf8") === by) return true
   const script =
-    "Promise.all([import(process.argv[1]), import(\"effect\")]).then(([{ write }, { Effect }]) => Effect.runPromise(write()))"
-  const { code } = await run(process.execPath, ["-e", script, pathToFileURL(writer).href], { stdio: ["ignore", 2, 2] })
+    "Promise.all([import(process.argv[1]), import(\"effect\")]).then(([{ write }, { Effect }]) => Effect.runPromise(write))"
+  const { code } = await run(process.execPath, ["-e", script, pathToFileURL(packer).href], { stdio: ["ignore", 2, 2] })
   fs.mkdirSync(path.dirname(stamp), { recursive: true })
-  if (code === 0) fs.writeFileSync(stamp, version)
+  if (code === 0) fs.writeFileSync(stamp, by)
   return code === 0
 }
 
@@ -81,7 +90,7 @@ const buildLocked = async (quiet) => {
     )
   )
   for (const file of files("dist")) if (!kept.has(file) && !(file in vendored) && file !== snapshot) fs.rmSync(at(file))
-  if (!(await pack())) return { code: 1, output: "The empty database could not be packed.\n" }
+  if (!(await pack())) return { code: 1, output: "The new database could not be packed.\n" }
   if (fs.existsSync(at("dist/cli/main.js"))) fs.chmodSync(at("dist/cli/main.js"), 0o755)
   fs.writeFileSync(at(stampFile), stamp)
   if (!quiet) say(`Built in ${seconds(since)}.`)
