@@ -187,7 +187,8 @@ export const definedSchedulesContract = <E>(
           const { root, write } = yield* definitions
           write(entry("daily", user_id))
           const host = yield* process(root)
-          const [{ id }] = (yield* seen(host, user_id, "it is there", ({ length }) => length === 1)) as [ScheduleView]
+          const schedule = (yield* seen(host, user_id, "it is there", ({ length }) => length === 1))[0]!
+          const { id } = schedule
           const scheduler = yield* host.do(Scheduler)
           assert.strictEqual(
             (yield* Effect.flip(scheduler.remove(user_id, id))).code,
@@ -199,7 +200,7 @@ export const definedSchedulesContract = <E>(
           assert.strictEqual((yield* scheduler.change(user_id, id, { enabled: false })).status, "paused")
           yield* scheduler.trigger(user_id, id)
           yield* scheduler.wake
-          const [fire] = yield* host.do(settled({ id, user_id } as ScheduleView, 1))
+          const [fire] = yield* host.do(settled(schedule, 1))
           assert.strictEqual(fire!.status, "completed")
         }))
 
@@ -229,8 +230,8 @@ export const definedSchedulesContract = <E>(
           const [broken] = yield* seen(host, user_id, "it is broken", (all) => all[0]?.status === "broken")
           assert.match(broken!.status_reason!, /you have no credential/)
           const { credentials } = yield* Storage
-          const { items: [credential] } = yield* credentials.host.list(page)
-          yield* credentials.insert({ ...credential!, id: `${credential!.id}-own` as typeof credential.id, user_id })
+          const credential = (yield* credentials.host.list(page)).items[0]!
+          yield* credentials.insert({ ...credential, id: `${credential.id}-own` as typeof credential.id, user_id })
           yield* host.do(reload)
           const [fire] = yield* eventually(
             "a fire has ended well",

@@ -8,8 +8,8 @@ import { all } from "../../src/layers/Sql/migrations/All.ts"
 import { downs } from "../../src/layers/Sql/migrations/Downs.ts"
 import { lockClass } from "../../src/layers/Sql/pg/Living.ts"
 import * as Pg from "../../src/layers/Sql/pg/Pg.ts"
-import { patience } from "../support/Patience.ts"
 import { emptyPglite } from "../support/emptyPglite.ts"
+import { patience } from "../support/Patience.ts"
 import { freshDatabase } from "../support/Postgres.ts"
 
 /** What there is, as PostgreSQL writes it down; the order of columns says nothing. */

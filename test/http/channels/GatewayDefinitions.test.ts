@@ -197,7 +197,7 @@ layer(host, { excludeTestServices: true })("An agent with schemas", (it) => {
       assert.strictEqual((yield* ask("POST", "/schedules/dan:daily/resume")).json.status, "resumed")
       // Another tenant has none, under either of its names.
       const { ask: foreign } = yield* client
-      const [{ id }] = (yield* scheduler.list(user, { limit: 10, cursor: undefined })).items as [{ id: string }]
+      const { id } = (yield* scheduler.list(user, { limit: 10, cursor: undefined })).items[0]!
       for (const name of ["dan:daily", id]) {
         assert.strictEqual((yield* foreign("GET", `/schedules/${name}`)).status, 404)
       }
