@@ -2,6 +2,7 @@
 import { Duration, Effect, Layer, Redacted, type Scope } from "effect"
 import { join } from "node:path"
 import type { Webhook } from "../domain/Hook.ts"
+import type { Receivers } from "../domain/Notification.ts"
 import { defaults, isLoopback, type Settings, trustsUserHeader, workspaceLimits } from "../domain/Settings.ts"
 import type { A2aPushes } from "../services/A2aPushes.ts"
 import type { AgentConfigs } from "../services/AgentConfigs.ts"
@@ -311,6 +312,8 @@ export interface EngineOptions extends
   readonly outbound?: Layer.Layer<Outbound>
   /** Folders and addresses of hubs. */
   readonly hubs?: ReadonlyArray<string>
+  /** Receivers that the notifications of definitions name. */
+  readonly receivers?: Receivers
   /** How e-mails are sent; without it they are not. */
   readonly mailer?: Layer.Layer<Mailer>
 }
@@ -334,7 +337,7 @@ const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...option
       Layer.unwrapEffect(
         Effect.map(
           Effect.all([
-            Noticing.make,
+            Noticing.make(options.receivers ?? []),
             Delivering.make,
             Pushing.updates,
             Pushing.pushing,
@@ -497,12 +500,13 @@ export const records = (settings: Settings) => {
 /** Where the definitions are, and the names that they may not have. */
 export const definitionsOf = (
   dir: string,
-  { schedule_min_seconds }: Pick<Settings, "schedule_min_seconds">,
+  { receivers, schedule_min_seconds, smtp_url }: Pick<Settings, "receivers" | "schedule_min_seconds" | "smtp_url">,
   { agents = [], retrievers = [], schemas = {} }: Extensions
 ): CatalogFiles.Options => ({
   dir,
   schemas,
   schedule_min_seconds,
+  receivers: { names: new Set(receivers.map(({ name }) => name)), mails: smtp_url !== undefined },
   taken: {
     agents: agents.map(({ name }) => name),
     tools: new Set(),

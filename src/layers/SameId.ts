@@ -1,9 +1,13 @@
 import { createHash } from "node:crypto"
 import { AgentId, ScheduleId, type UserId } from "../domain/Ids.ts"
 
+const prefix = "00000000"
+
 /** An id that is the same in each process for the same names. It is in front of all ids that are made of times. */
 export const sameId = (...names: ReadonlyArray<string>): string =>
-  `00000000${createHash("sha256").update(JSON.stringify(names)).digest("hex").slice(0, 24)}`
+  `${prefix}${createHash("sha256").update(JSON.stringify(names)).digest("hex").slice(0, 24)}`
+
+export const isSameId = (id: string): boolean => id.startsWith(prefix)
 
 /** The owner's record of an agent that the operator has defined. */
 export const definedAgentId = (owner: UserId, agent: string): AgentId =>

@@ -304,6 +304,24 @@ steps:
     )
   })
 
+  it("tells nobody of runs who cannot be told", async () => {
+    const reachable = { receivers: { names: new Set(["ops"]), mails: false } }
+    const one = async (target: string) => {
+      const root = await folderOf(agent(`notifications: { on_error: [{ ${target} }] }`))
+      return (await Folder.read(root, reachable)).faults.map(sentenceOf).join("\n")
+    }
+    assert.strictEqual(await one("channel: webhook, target: ops"), "")
+    assert.strictEqual(await one("channel: slack, url: \"https://slack.example/x\""), "")
+    assert.match(await one("channel: webhook, target: obs"), /There is no receiver called obs/)
+    assert.match(await one("channel: webhook"), /Expected a url, or the name of a receiver/)
+    assert.match(await one("channel: webhook, url: \"ftp://x\""), /Expected an address such as/)
+    assert.match(await one("channel: email, target: ada"), /Expected an e-mail address as the target/)
+    assert.match(await one("channel: email, target: ada@example.com"), /this server sends none/)
+    assert.match(await one("channel: slack, target: ops, payload_template: \"{}\""), /of a webhook only/)
+    assert.match(await one("channel: webhook, target: ops, payload_template: \"{{reply}}\""), /is no JSON/)
+    assert.match(await one("channel: pager, target: ops"), /The field notifications/)
+  })
+
   it("does no harm however it is filled", async () => {
     const secret = await folderOf({ secret: "a secret" })
     const root = await folderOf({

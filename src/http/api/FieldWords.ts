@@ -503,6 +503,8 @@ export const fields: Readonly<Record<string, string>> = {
   "NotificationCreated.secret":
     "The fresh secret with which a webhook's messages are signed, here and nowhere else; null for other kinds, and when you gave it.",
   "NotificationDraft.kind": "How one is told.",
+  "NotificationRecord.definition":
+    "The agent whose definition says whom to tell, which cannot be changed here; left out of those that you have made.",
   "NotificationRecord.kind": "How one is told.",
   "NotificationDraft.url": "Where a webhook or Slack is told.",
   "NotificationPatch.url": "Where a webhook or Slack is told.",

@@ -4,6 +4,7 @@ import { minIntervalSeconds } from "../../domain/Schedule.ts"
 import type { Book } from "../../services/Catalog.ts"
 import * as Agents from "./Agents.ts"
 import { open, whole } from "./Disk.ts"
+import * as Notifications from "./Notifications.ts"
 import * as References from "./References.ts"
 import * as Schemas from "./Schemas.ts"
 import * as Skills from "./Skills.ts"
@@ -26,12 +27,14 @@ export interface Around {
   readonly schemas?: Schemas.Schemas
   /** Shortest time between two fires of a schedule, in seconds. */
   readonly schedule_min_seconds?: number
+  /** Who can be told of runs; nothing is said of that without it. */
+  readonly receivers?: Notifications.Reachable
 }
 
 /** Never rejects. */
 export const read = async (
   root: string,
-  { schedule_min_seconds = minIntervalSeconds, schemas = {}, taken = References.none }: Around = {}
+  { receivers, schedule_min_seconds = minIntervalSeconds, schemas = {}, taken = References.none }: Around = {}
 ): Promise<Folder> => {
   const empty = { agents: new Map(), tools: new Map(), skills: new Map() }
   const faults: Array<Fault> = []
@@ -48,7 +51,13 @@ export const read = async (
     const given = Schemas.added(read.agents, schemas)
     const book = { ...read, agents: given.agents }
     // A definition that is broken is not there: who names it is right all the same.
-    if (faults.length === 0) faults.push(...given.faults, ...References.faultsOf(book, taken))
+    if (faults.length === 0) {
+      faults.push(
+        ...given.faults,
+        ...References.faultsOf(book, taken),
+        ...Notifications.faultsOf(book.agents, receivers)
+      )
+    }
     return { book, faults: faults.toSorted(inOrder).slice(0, maxFaults) }
   } catch (cause) {
     const isGone = cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR")

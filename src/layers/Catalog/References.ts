@@ -34,10 +34,9 @@ const later = (file: string, message: string, fix: string): Fault => ({
 })
 
 /** What can be said of an agent and is not heard yet. */
-const unused = ({ front: { mcp_servers, memory, notifications } }: AgentDefinition) => [
+const unused = ({ front: { mcp_servers, memory } }: AgentDefinition) => [
   ...mcp_servers.length > 0 ? ["mcp_servers"] : [],
-  ...memory?.auto_extract === true ? ["memory.auto_extract"] : [],
-  ...notifications === null ? [] : ["notifications"]
+  ...memory?.auto_extract === true ? ["memory.auto_extract"] : []
 ]
 
 /** Tools of MCP servers are not known before a session asks for them, and the server's own are not called as folders are. */

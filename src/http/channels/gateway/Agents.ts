@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import type { Agent } from "../../../domain/Agent.ts"
 import { isPublished } from "../../../domain/Channel.ts"
+import type { NotificationTarget, NotificationTargets } from "../../../domain/Definition.ts"
 import { Conflict, Invalid, NotFound, Unavailable } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
@@ -37,11 +38,25 @@ const setupRequired = ({ data: { name }, id }: Agent) =>
 const isAbout = ({ agent_id, enabled }: Notification, agent: Agent) =>
   enabled && (agent_id === null || agent_id === agent.id)
 
-const toldOf = (notifications: ReadonlyArray<Notification>) => {
-  const of = (event: Notification["events"][number]) =>
-    notifications.filter(({ events }) => events.includes(event)).map(({ kind, target }) => ({ channel: kind, target }))
-  // An execution that takes too long has failed, for those who are told.
-  return { on_complete: of("run.completed"), on_error: of("run.failed"), on_timeout: of("run.failed") }
+/** Of an address the host alone: the rest may be secret. */
+const shownOf = ({ channel, target, url }: NotificationTarget) => ({
+  channel,
+  target: target ?? (url === null ? "" : new URL(url).origin)
+})
+
+/** Whom the owner has told, and whom the operator. */
+const toldOf = (notifications: ReadonlyArray<Notification>, defined: NotificationTargets | null | undefined) => {
+  const of = (event: Notification["events"][number], targets: ReadonlyArray<NotificationTarget> = []) => [
+    ...notifications.filter(({ definition, events }) => definition === undefined && events.includes(event))
+      .map(({ kind, target }) => ({ channel: kind, target })),
+    ...targets.map(shownOf)
+  ]
+  // An execution that takes too long has failed, for those who are told by their owner.
+  return {
+    on_complete: of("run.completed", defined?.on_complete),
+    on_error: of("run.failed", defined?.on_error),
+    on_timeout: of("run.failed", defined?.on_timeout)
+  }
 }
 
 export const make = ({ name: channel }: Pick<Options, "name">) =>
@@ -103,12 +118,14 @@ export const make = ({ name: channel }: Pick<Options, "name">) =>
             model: chat_model_config?.model ?? null,
             schedules: timed.filter(({ agent_id }) => agent_id === agent.id).map(({ data }) => data.name),
             execution_mode: front?.execution_mode ?? "sync",
-            notifications: about.length === 0 ? null : toldOf(about),
+            notifications: about.length === 0 && front?.notifications == null
+              ? null
+              : toldOf(about, front?.notifications),
             input_schema: front?.input_schema ?? null,
             output_schema: front?.output_schema ?? null,
-            retrievers: [],
+            retrievers: front?.retrievers ?? [],
             context_file_count: definition?.layers.reference.length ?? 0,
-            memory_enabled: false,
+            memory_enabled: front?.memory?.enabled ?? false,
             enabled: chat_model_config !== null || code !== undefined,
             scope: front?.scope ?? "global",
             setup_required
