@@ -31,6 +31,7 @@ import { Outbound } from "../services/Outbound.ts"
 import type { OwnAgent, OwnAgents } from "../services/OwnAgents.ts"
 import type { OwnTaskKind, OwnTasks } from "../services/OwnTasks.ts"
 import type { Peers } from "../services/Peers.ts"
+import type { Recall } from "../services/Recall.ts"
 import type { Retriever } from "../services/Retrievers.ts"
 import type { Rooms } from "../services/Rooms.ts"
 import type { Rotation } from "../services/Rotation.ts"
@@ -100,6 +101,9 @@ import * as OwnAgentsStored from "./OwnAgents/Stored.ts"
 import * as OwnTasksWorking from "./OwnTasks/Working.ts"
 import * as PeersMemory from "./Peers/Memory.ts"
 import * as PeersPg from "./Peers/Pg.ts"
+import * as Extracted from "./Recall/Extracted.ts"
+import * as Extracting from "./Recall/Extracting.ts"
+import * as RecallStored from "./Recall/Stored.ts"
 import * as RetrieversAsked from "./Retrievers/Asked.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
 import * as RotationStored from "./Rotation/Stored.ts"
@@ -132,6 +136,7 @@ import * as RequestedTools from "./Toolbox/tools/All.ts"
 import * as ToolboxWithCatalog from "./Toolbox/WithCatalog.ts"
 import * as ToolboxWithDelegation from "./Toolbox/WithDelegation.ts"
 import * as ToolboxWithMcp from "./Toolbox/WithMcp.ts"
+import * as ToolboxWithMemory from "./Toolbox/WithMemory.ts"
 import * as ToolboxWithSkills from "./Toolbox/WithSkills.ts"
 import * as Upkeep from "./Upkeep.ts"
 import * as VaultAesGcm from "./Vault/AesGcm.ts"
@@ -181,6 +186,7 @@ export type Host =
   | Notifier
   | A2aPushes
   | Idempotency
+  | Recall
   | Rotation
 
 export const memory: Layer.Layer<Memories> = Layer.mergeAll(
@@ -288,6 +294,7 @@ const mailer = ({ mail_from, smtp_url }: Settings): Layer.Layer<Mailer> =>
 export interface EngineOptions extends
   Partial<
     & AgentRunnerChosen.Limits
+    & Extracted.Options
     & SchedulesStored.Options
     & SessionHubLocal.Options
     & SessionKeysStored.Options
@@ -325,13 +332,18 @@ const unreachable = Layer.succeed(Outbound, {
 })
 
 /** The log with jobs for what it tells: messages, inputs that are to be sent again, and runs that are to be stopped. */
-const noticed = Delegated.layer.pipe(Layer.provideMerge(Retried.layer), Layer.provideMerge(Noticed.layer))
+const noticed = (options: Extracted.Options) =>
+  Delegated.layer.pipe(
+    Layer.provideMerge(Retried.layer),
+    Layer.provideMerge(Extracted.layerWith(options)),
+    Layer.provideMerge(Noticed.layer)
+  )
 
 /** What is done later, and who is told. It sees the log and the schedules as they are, and the engine sees them with its notices. */
 const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...options }: EngineOptions) =>
   Layer.merge(
     Layer.merge(NotifierLocal.layer, Pushes.layer),
-    options.session_titles === true ? Layer.provideMerge(Titled.layer, noticed) : noticed
+    options.session_titles === true ? Layer.provideMerge(Titled.layer, noticed(options)) : noticed(options)
   ).pipe(
     Layer.provideMerge(
       Layer.unwrapEffect(
@@ -341,14 +353,15 @@ const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...option
             Delivering.make,
             Pushing.updates,
             Pushing.pushing,
-            Titling.make({ ...defaults, ...options })
+            Titling.make({ ...defaults, ...options }),
+            Extracting.make
           ]),
           JobsWorking.layer
         )
       )
     ),
     Layer.provide(Wanting.layer),
-    Layer.provideMerge(DirectCallsLedgered.layer),
+    Layer.provideMerge(Layer.provideMerge(RecallStored.layer, DirectCallsLedgered.layer)),
     Layer.provide(Layer.merge(outbound, mailer))
   )
 
@@ -386,7 +399,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
       )
     ),
     Layer.provideMerge(
-      ToolboxWithDelegation.layer(ToolboxWithCatalog.layer(
+      ToolboxWithDelegation.layer(ToolboxWithMemory.layer(ToolboxWithCatalog.layer(
         ToolboxWithSkills.layer(ToolboxWithMcp.layer(
           ToolboxBuiltIn.layerWith<RequestedTools.Needed | Vault | Models | Scope.Scope>([
             ...RequestedTools.all,
@@ -394,7 +407,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
           ])
         )),
         { ...defaults, ...options }
-      )).pipe(
+      ))).pipe(
         Layer.provideMerge(HubsConfigured.layer(options.hubs ?? [])),
         Layer.provideMerge(
           Layer.mergeAll(
@@ -415,7 +428,12 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(options.workspace ?? workspaceInMemory),
     Layer.provideMerge(AuthComposite.layer(options)),
     Layer.provideMerge(
-      Layer.mergeAll(AgentConfigsStored.layer, ApiKeysStored.layer, IdempotencyStored.layer, RotationStored.layer)
+      Layer.mergeAll(
+        AgentConfigsStored.layer,
+        ApiKeysStored.layer,
+        IdempotencyStored.layer,
+        RotationStored.layer
+      )
     ),
     Layer.provideMerge(CatalogStored.layer),
     Layer.provideMerge(HooksTold.layer),

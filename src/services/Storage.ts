@@ -17,6 +17,7 @@ import { Delivery, Notification } from "../domain/Notification.ts"
 import * as Older from "../domain/Older.ts"
 import { OwnTask } from "../domain/OwnTask.ts"
 import type { Page, PageRequest } from "../domain/Page.ts"
+import { Recollection } from "../domain/Recollection.ts"
 import { Conversation, StoredResponse } from "../domain/Response.ts"
 import type { Run } from "../domain/Run.ts"
 import { isDefined, type Schedule, StoredSchedule } from "../domain/Schedule.ts"
@@ -105,6 +106,8 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly agents: Collection<Agent, never>
   /** What users have told personal agents. A configuration has the id of its agent, and goes with it. */
   readonly agentConfigs: Collection<AgentConfig, "agent_id">
+  /** Written by `Recall`. They go with their agent. */
+  readonly recollections: Collection<Recollection, "agent_id">
   readonly credentials: Collection<Credential, "type">
   readonly sessions: Collection<Session, "agent_id" | "schedule_id">
   /** Written by `SessionKeys`; `kind` is `key`, or `once` for sessions of a single request. A key is never read from a cache. */
@@ -185,6 +188,11 @@ export const tables = {
   agents: { name: "agents", columns: [], references: [] },
   agent_configs: {
     name: "agent_configs",
+    columns: ["agent_id"],
+    references: [{ column: "agent_id", table: "agents" }]
+  },
+  recollections: {
+    name: "recollections",
     columns: ["agent_id"],
     references: [{ column: "agent_id", table: "agents" }]
   },
@@ -375,6 +383,12 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         table: tables.agent_configs,
         schema: AgentConfig,
         columns: ({ id }) => ({ agent_id: id })
+      }),
+      recollections: makeCollection(driver, undefined, {
+        noun: "Recollection",
+        table: tables.recollections,
+        schema: Recollection,
+        columns: ({ agent_id }) => ({ agent_id })
       }),
       credentials: makeCollection(driver, cache, {
         noun: "Credential",

@@ -485,7 +485,7 @@ export const fields: Readonly<Record<string, string>> = {
   delivered_at: "When the receiver took it; null when it did not.",
   "DeliveryRecord.text": "What it says.",
   "Job.kind":
-    "What is to be done: `notice` looks who is told of something, `delivery` sends one message, `task` tells an agent what a background task has brought, `session_title` makes a session's title, `own_task.<name>` does a task of the server's own program.",
+    "What is to be done: `notice` looks who is told of something, `delivery` sends one message, `memory` finds what an agent should remember, `retry` sends an input again whose run has failed, `delegation_stop` stops what a run has handed over, `a2a_update` and `a2a_push` tell clients of A2A, `task` tells an agent what a background task has brought, `session_title` makes a session's title, `own_task.<name>` does a task of the server's own program.",
   "Job.status": "`pending` is to be done or tried again; `done` is over; `dead` was given up.",
   "Job.error": "Why the last attempt failed; null when it did not.",
   "BackgroundTask.status":

@@ -34,10 +34,7 @@ const later = (file: string, message: string, fix: string): Fault => ({
 })
 
 /** What can be said of an agent and is not heard yet. */
-const unused = ({ front: { mcp_servers, memory } }: AgentDefinition) => [
-  ...mcp_servers.length > 0 ? ["mcp_servers"] : [],
-  ...memory?.auto_extract === true ? ["memory.auto_extract"] : []
-]
+const unused = ({ front: { mcp_servers } }: AgentDefinition) => mcp_servers.length > 0 ? ["mcp_servers"] : []
 
 /** Tools of MCP servers are not known before a session asks for them, and the server's own are not called as folders are. */
 const isOther = (name: string) => name.startsWith("mcp__") || !Schema.is(DefinitionId)(name)

@@ -10,10 +10,12 @@ import type { Notification } from "../../../domain/Notification.ts"
 import { maxLimit } from "../../../domain/Page.ts"
 import { Catalog, toolsOf } from "../../../services/Catalog.ts"
 import { OwnAgents } from "../../../services/OwnAgents.ts"
+import { Recall } from "../../../services/Recall.ts"
 import { Storage } from "../../../services/Storage.ts"
 import { Toolbox } from "../../../services/Toolbox.ts"
 import { everything } from "../../handlers/Everything.ts"
 import type { Options } from "../Channel.ts"
+import { noModel } from "../Sessions.ts"
 import * as Personal from "./Personal.ts"
 import type { AgentInfo } from "./Shapes.ts"
 
@@ -37,6 +39,8 @@ const setupRequired = ({ data: { name }, id }: Agent) =>
 
 const isAbout = ({ agent_id, enabled }: Notification, agent: Agent) =>
   enabled && (agent_id === null || agent_id === agent.id)
+
+const noMemory = (detail: string) => new Unavailable({ code: "memory_unavailable", detail })
 
 /** Of an address the host alone: the rest may be secret. */
 const shownOf = ({ channel, target, url }: NotificationTarget) => ({
@@ -66,6 +70,7 @@ export const make = ({ name: channel }: Pick<Options, "name">) =>
     const own = yield* OwnAgents
     const personal = yield* Personal.make
     const catalog = yield* Catalog
+    const recall = yield* Recall
 
     const definitionOf = ({ data: { definition } }: Agent) =>
       definition === undefined ? undefined : catalog.book().agents.get(definition)
@@ -159,12 +164,20 @@ export const make = ({ name: channel }: Pick<Options, "name">) =>
       list: (owner: UserId) => Effect.flatMap(known(owner), (all) => infosOf(owner, all)),
       get: (owner: UserId, name: string) =>
         Effect.flatMap(find(owner, name), (agent) => Effect.map(infosOf(owner, [agent]), ([info]) => info!)),
-      noMemory: (owner: UserId, name: string) =>
-        Effect.flatMap(find(owner, name), ({ data }) =>
-          new Unavailable({
-            code: "memory_unavailable",
-            detail: `The agent '${data.name}' remembers nothing across sessions.`
-          }))
+      /** What the operator has written down of everything is the operator's to shorten. */
+      compact: Effect.fnUntraced(function*(owner: UserId, name: string) {
+        const agent = yield* find(owner, name)
+        if (definitionOf(agent)?.front.memory?.enabled !== true) {
+          return yield* noMemory(`The agent '${agent.data.name}' remembers nothing across sessions.`)
+        }
+        const { chat_model_config } = agent.data
+        if (chat_model_config === null) return yield* noModel(agent)
+        const { count, failed } = yield* recall.compact({ owner, agent_id: agent.id }, chat_model_config)
+        if (count === 0 && failed !== undefined) {
+          return yield* noMemory(`Nothing was compacted, and nothing is lost: ${failed.message}`)
+        }
+        return { agent_id: agent.id, global_compacted: 0, user_compacted: count }
+      })
     }
   })
 

@@ -22,6 +22,7 @@ import { mcpQuestions } from "./0024_mcp_questions.ts"
 import { a2aPushes } from "./0030_a2a_pushes.ts"
 import { definedSchedules } from "./0031_defined_schedules.ts"
 import { agentConfigs } from "./0032_agent_configs.ts"
+import { recollections } from "./0033_recollections.ts"
 import { threads } from "./0038_threads.ts"
 
 /** Every step, for `Migrations.migrate`. */
@@ -49,5 +50,6 @@ export const all: Migrations = {
   "0030_a2a_pushes": a2aPushes,
   "0031_defined_schedules": definedSchedules,
   "0032_agent_configs": agentConfigs,
+  "0033_recollections": recollections,
   "0038_threads": threads
 }

@@ -67,5 +67,6 @@ export const downs: Readonly<Record<string, Down | null>> = {
     loses: ["schedules where id < '00000001'"]
   },
   "0032_agent_configs": tables("agent_configs"),
+  "0033_recollections": tables("recollections"),
   "0038_threads": tables("threads")
 }
