@@ -30,6 +30,7 @@ import { Outbound } from "../services/Outbound.ts"
 import type { OwnAgent, OwnAgents } from "../services/OwnAgents.ts"
 import type { OwnTaskKind, OwnTasks } from "../services/OwnTasks.ts"
 import type { Peers } from "../services/Peers.ts"
+import type { RemoteAgents } from "../services/RemoteAgents.ts"
 import type { Retriever } from "../services/Retrievers.ts"
 import type { Rooms } from "../services/Rooms.ts"
 import type { Rotation } from "../services/Rotation.ts"
@@ -62,7 +63,6 @@ import type { Folder } from "./Catalog/Folder.ts"
 import * as CatalogMemory from "./Catalog/Memory.ts"
 import type { Schemas } from "./Catalog/Schemas.ts"
 import * as CatalogStored from "./Catalog/Stored.ts"
-import * as Delegated from "./Delegation/Delegated.ts"
 import * as DelegationStopping from "./Delegation/Stopping.ts"
 import * as DelegationStored from "./Delegation/Stored.ts"
 import * as DirectCallsLedgered from "./DirectCalls/Ledgered.ts"
@@ -71,6 +71,7 @@ import * as EventLogMemory from "./EventLog/Memory.ts"
 import * as EventLogSql from "./EventLog/Sql.ts"
 import * as FilesMemory from "./Files/Memory.ts"
 import * as FilesSql from "./Files/Sql.ts"
+import * as GivenUp from "./GivenUp.ts"
 import * as HooksChained from "./Hooks/Chained.ts"
 import * as HooksTold from "./Hooks/Noticed.ts"
 import * as HubsConfigured from "./Hubs/Configured.ts"
@@ -99,6 +100,8 @@ import * as OwnAgentsStored from "./OwnAgents/Stored.ts"
 import * as OwnTasksWorking from "./OwnTasks/Working.ts"
 import * as PeersMemory from "./Peers/Memory.ts"
 import * as PeersPg from "./Peers/Pg.ts"
+import * as RemoteCancelling from "./RemoteAgents/Cancelling.ts"
+import * as RemoteAgentsStored from "./RemoteAgents/Stored.ts"
 import * as RetrieversAsked from "./Retrievers/Asked.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
 import * as RotationStored from "./Rotation/Stored.ts"
@@ -131,6 +134,7 @@ import * as RequestedTools from "./Toolbox/tools/All.ts"
 import * as ToolboxWithCatalog from "./Toolbox/WithCatalog.ts"
 import * as ToolboxWithDelegation from "./Toolbox/WithDelegation.ts"
 import * as ToolboxWithMcp from "./Toolbox/WithMcp.ts"
+import * as ToolboxWithRemoteAgents from "./Toolbox/WithRemoteAgents.ts"
 import * as ToolboxWithSkills from "./Toolbox/WithSkills.ts"
 import * as Upkeep from "./Upkeep.ts"
 import * as VaultAesGcm from "./Vault/AesGcm.ts"
@@ -155,6 +159,7 @@ export type Host =
   | Toolbox
   | Elicitations
   | Mcp
+  | RemoteAgents
   | Hooks
   | Skills
   | Hubs
@@ -322,7 +327,7 @@ const unreachable = Layer.succeed(Outbound, {
 })
 
 /** The log with jobs for what it tells: messages, inputs that are to be sent again, and runs that are to be stopped. */
-const noticed = Delegated.layer.pipe(Layer.provideMerge(Retried.layer), Layer.provideMerge(Noticed.layer))
+const noticed = GivenUp.layer.pipe(Layer.provideMerge(Retried.layer), Layer.provideMerge(Noticed.layer))
 
 /** What is done later, and who is told. It sees the log and the schedules as they are, and the engine sees them with its notices. */
 const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...options }: EngineOptions) =>
@@ -338,6 +343,7 @@ const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...option
             Delivering.make,
             Pushing.updates,
             Pushing.pushing,
+            RemoteCancelling.handler,
             Titling.make({ ...defaults, ...options })
           ]),
           JobsWorking.layer
@@ -384,12 +390,12 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     ),
     Layer.provideMerge(
       ToolboxWithDelegation.layer(ToolboxWithCatalog.layer(
-        ToolboxWithSkills.layer(ToolboxWithMcp.layer(
+        ToolboxWithSkills.layer(ToolboxWithRemoteAgents.layer(ToolboxWithMcp.layer(
           ToolboxBuiltIn.layerWith<RequestedTools.Needed | Vault | Models | Scope.Scope>([
             ...RequestedTools.all,
             ...options.tools ?? []
           ])
-        )),
+        ))),
         { ...defaults, ...options }
       )).pipe(
         Layer.provideMerge(HubsConfigured.layer(options.hubs ?? [])),
@@ -397,6 +403,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
           Layer.mergeAll(
             ElicitationsStored.layer,
             McpStored.layer,
+            RemoteAgentsStored.layerWith({ ...defaults, ...options }),
             SchedulesStored.layerWith({ ...defaults, ...options }),
             SkillsStored.layer
           )

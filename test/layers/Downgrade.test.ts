@@ -8,7 +8,7 @@ import { all } from "../../src/layers/Sql/migrations/All.ts"
 import { downs } from "../../src/layers/Sql/migrations/Downs.ts"
 import { lockClass } from "../../src/layers/Sql/pg/Living.ts"
 import * as Pg from "../../src/layers/Sql/pg/Pg.ts"
-import * as Pglite from "../../src/layers/Sql/pglite/Pglite.ts"
+import { emptyPglite } from "../support/emptyPglite.ts"
 import { patience } from "../support/Patience.ts"
 import { freshDatabase } from "../support/Postgres.ts"
 
@@ -104,5 +104,5 @@ const contract = <E>(name: string, connect: () => Promise<Layer.Layer<SqlClient.
     )
   })
 
-contract("Pglite", () => Promise.resolve(Pglite.layer({ dataDir: undefined })))
+contract("Pglite", () => Promise.resolve(emptyPglite))
 contract("Pg", () => freshDatabase().then((url) => Pg.layer({ url: Redacted.make(url) })))

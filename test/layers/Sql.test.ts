@@ -17,6 +17,7 @@ import * as PgliteUpkeep from "../../src/layers/Sql/pglite/Upkeep.ts"
 import { Prepared } from "../../src/layers/Sql/Prepared.ts"
 import { Turns } from "../../src/layers/Sql/Turns.ts"
 import { chaosBefore } from "../support/Chaos.ts"
+import { emptyPglite } from "../support/emptyPglite.ts"
 import { patience } from "../support/Patience.ts"
 import { freshDatabase, type Postgres, startPostgres } from "../support/Postgres.ts"
 
@@ -403,10 +404,10 @@ const migrationsContract = <E>(name: string, connect: () => Promise<Layer.Layer<
 
 const pgFresh = () => freshDatabase().then((url) => Pg.layer({ url: Redacted.make(url) }))
 
-sqlContract("Pglite", Pglite.layer({ dataDir: undefined }))
+sqlContract("Pglite", emptyPglite)
 sqlContract("Pg", Layer.unwrapEffect(Effect.promise(pgFresh)))
 
-migrationsContract("Pglite", () => Promise.resolve(Pglite.layer({ dataDir: undefined })))
+migrationsContract("Pglite", () => Promise.resolve(emptyPglite))
 migrationsContract("Pg", pgFresh)
 
 const temporaryFolder = Effect.acquireRelease(

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { fieldsOf, instructionsField } from "../../domain/AgentConfig.ts"
 import { type AgentDefinition, DefinitionId, type Fault } from "../../domain/Definition.ts"
 import { delegateTool } from "../../domain/Delegation.ts"
+import { allRemote } from "../../domain/RemoteAgent.ts"
 import type { Book } from "../../services/Catalog.ts"
 import { whole } from "./Disk.ts"
 import * as Workflows from "./Workflows.ts"
@@ -39,8 +40,8 @@ const unused = ({ front: { mcp_servers, memory, notifications } }: AgentDefiniti
   ...notifications === null ? [] : ["notifications"]
 ]
 
-/** Tools of MCP servers are not known before a session asks for them, and the server's own are not called as folders are. */
-const isOther = (name: string) => name.startsWith("mcp__") || !Schema.is(DefinitionId)(name)
+/** Tools of MCP servers and of agents elsewhere are not known before a session asks for them, and the server's own are not called as folders are. */
+const isOther = (name: string) => name.startsWith("mcp__") || name === allRemote || !Schema.is(DefinitionId)(name)
 
 const ofAgent = (agent: AgentDefinition, { agents, skills, tools }: Omit<Book, "revision">, taken: Taken) => {
   const file = fileOf(agent)

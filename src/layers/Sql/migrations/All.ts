@@ -21,6 +21,7 @@ import { storedCompletions } from "./0022_stored_completions.ts"
 import { mcpQuestions } from "./0024_mcp_questions.ts"
 import { a2aPushes } from "./0030_a2a_pushes.ts"
 import { agentConfigs } from "./0032_agent_configs.ts"
+import { remoteAgents } from "./0035_remote_agents.ts"
 import { threads } from "./0038_threads.ts"
 
 /** Every step, for `Migrations.migrate`. */
@@ -47,5 +48,6 @@ export const all: Migrations = {
   "0024_mcp_questions": mcpQuestions,
   "0030_a2a_pushes": a2aPushes,
   "0032_agent_configs": agentConfigs,
+  "0035_remote_agents": remoteAgents,
   "0038_threads": threads
 }

@@ -58,5 +58,6 @@ export const downs: Readonly<Record<string, Down | null>> = {
   "0024_mcp_questions": tables("elicitations", "mcp_authorizations"),
   "0030_a2a_pushes": tables("a2a_pushes"),
   "0032_agent_configs": tables("agent_configs"),
+  "0035_remote_agents": tables("remote_calls", "remote_agents"),
   "0038_threads": tables("threads")
 }

@@ -39,6 +39,9 @@ const closeTimeout = Duration.seconds(5)
 
 const startParams = [
   ...PGlite.defaultStartParams,
+  // Half of PostgreSQL's default, because every start touches all of it.
+  "-c",
+  "shared_buffers=64MB",
   // Nothing is kept for a crash longer than until the next checkpoint (PgliteUpkeep).
   "-c",
   "max_wal_size=96MB",
@@ -54,7 +57,7 @@ const create = <E, F>(
   restart: Effect.Effect<void, F>
 ) =>
   Effect.flatMap(
-    PgliteSnapshot.read(),
+    PgliteSnapshot.read,
     Option.match({
       onNone: () => start({}),
       onSome: (snapshot) =>
