@@ -1,4 +1,4 @@
-/** The rows that start and kill the built server itself: `dist/cli/main.js serve`. */
+/** The rows that start and kill the built server itself: `dist/bin/stoa.js serve`. */
 import { type ChildProcess, spawn } from "node:child_process"
 import * as Fs from "node:fs/promises"
 import * as Os from "node:os"
@@ -27,7 +27,7 @@ const serve = async (dataDir: string, databaseUrl: string | undefined): Promise<
   const since = performance.now()
   const server = keep(spawn(
     process.execPath,
-    [Path.join(root, "dist/cli/main.js"), "serve", "--host", "127.0.0.1", "--port", "0", "--data-dir", dataDir],
+    [Path.join(root, "dist/bin/stoa.js"), "serve", "--host", "127.0.0.1", "--port", "0", "--data-dir", dataDir],
     {
       cwd: dataDir,
       env: {

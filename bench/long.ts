@@ -29,7 +29,7 @@ const freePort = () =>
 const folder = await mkdtemp(join(tmpdir(), "stoa-long-"))
 const port = await freePort()
 const url = `http://127.0.0.1:${port}`
-const main = new URL("../dist/cli/main.js", import.meta.url).pathname
+const main = new URL("../dist/bin/stoa.js", import.meta.url).pathname
 const server = spawn(process.execPath, [main, "serve", "--port", String(port), "--data-dir", folder], {
   stdio: "ignore"
 })

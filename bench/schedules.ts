@@ -23,7 +23,7 @@ const kilo = 1024
 const tick = 10
 
 const folder = await mkdtemp(join(tmpdir(), "stoa-schedules-"))
-const main = new URL("../dist/cli/main.js", import.meta.url).pathname
+const main = new URL("../dist/bin/stoa.js", import.meta.url).pathname
 
 const start = async () => {
   const since = performance.now()

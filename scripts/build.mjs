@@ -4,4 +4,4 @@ import { ready } from "./ready.mjs"
 import { followNpm } from "./run.mjs"
 
 followNpm()
-await (process.argv.includes("--install") ? install() : ready())
+await (process.argv.includes("--install") ? install() : ready({ all: true }))

@@ -117,7 +117,7 @@ const running = []
 const proxies = []
 try {
   if (parts.includes("client")) {
-    const { child, url } = await started("client", [join(root, "dist/cli/main.js")])
+    const { child, url } = await started("client", [join(root, "dist/bin/stoa.js")])
     running.push(child)
     const command = `${process.execPath} ${join(import.meta.dirname, "mcp-conformance-client.mjs")}`
     for (const args of asked) {

@@ -83,11 +83,11 @@ const use = async (env) => {
 
 const failed = []
 try {
-  if (!existsSync(join(root, "dist/cli/main.js"))) stop("There is no build: npm run build")
+  if (!existsSync(join(root, "dist/bin/stoa.js"))) stop("There is no build: npm run build")
   await must("npm pack", root, "npm", ["pack", "--ignore-scripts", "--silent", "--pack-destination", work])
   const packed = readdirSync(work).find((file) => file.endsWith(".tgz"))
   await must("stoa init", work, process.execPath, [
-    join(root, "dist/cli/main.js"),
+    join(root, "dist/bin/stoa.js"),
     "init",
     "demo",
     "--package",

@@ -12,6 +12,6 @@ const args = process.argv.slice(2)
 followNpm()
 await ready({ quiet: args[0] !== "serve" })
 
-const main = path.join(root, "dist/cli/main.js")
+const main = path.join(root, "dist/bin/stoa.js")
 process.argv = [process.argv[0], main, ...args]
 await import(pathToFileURL(main).href)

@@ -34,8 +34,9 @@ say("Checking ...")
 // Two chains, one for each heavy program: the types and the build first, the quick ones beside them.
 await Promise.all([
   check("build", () => build({ quiet: true }))
-    .then(() => check("types", () => node(tool.tsc, "--noEmit", "-p", "tsconfig.json"))),
-  check("lint", () => node(tool.oxlint, "src", "test", "bench", "examples", "scripts", "templates"))
+    .then(() => check("types", () => node(tool.tsc, "--noEmit", "-p", "tsconfig.json")))
+    .then(() => check("dashboard", () => node(tool.tsc, "--noEmit", "-p", "dashboard"))),
+  check("lint", () => node(tool.oxlint, "src", "test", "bench", "examples", "scripts", "templates", "dashboard/src"))
     .then(() => check("format", () => node(tool.dprint, "check")))
     .then(() => check("effect", () => node(tool.effect, ...effect)))
     .then(() => check("unused", () => node(tool.knip)))

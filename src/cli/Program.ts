@@ -4,7 +4,7 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { makeRunMain } from "@effect/platform/Runtime"
-import { Effect, Exit, Layer } from "effect"
+import { Cause, Effect, Exit, Layer } from "effect"
 import type { Extensions } from "../embed/Extensions.ts"
 import * as App from "./App.ts"
 import { withoutServer, withServer } from "./Commands.ts"
@@ -62,8 +62,13 @@ const runMain = (isServer: boolean) =>
     process.on("SIGINT", onSignal)
     process.on("SIGTERM", onSignal)
     fiber.addObserver((exit) => {
+      // A command says itself why it fails, so this is the program itself, which could not be loaded.
+      const isBroken = Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)
+      if (isBroken) process.stderr.write(`stoa: ${Cause.pretty(exit.cause)}\n`)
       const code = Exit.isSuccess(exit) && typeof exit.value === "number" ?
         exit.value :
+        isBroken ?
+        exitCodes.failed :
         isServer && received !== undefined ?
         exitCodes.ok :
         received === "SIGTERM"

@@ -50,6 +50,7 @@ const fileVariableOf = (name: SettingName) => `${variableOf(name)}_FILE`
 /** Settings without an option of `stoa serve`: other users can see command lines, and some would not fit into one. */
 export const withoutOption: ReadonlyArray<readonly [variable: string, description: string]> = [
   [variableOf("channels"), "Channels by name, as JSON: {\"chat_completions\": {\"mount\": \"/v1\"}}"],
+  [variableOf("dashboard"), "The dashboard: true, false, or JSON such as {\"title\": \"Our agents\"}"],
   [variableOf("database_url"), "A PostgreSQL to use instead of the embedded database"],
   [variableOf("e2b_api_key"), "The key of the service of sandboxes (STOA_WORKSPACE=e2b)"],
   [
@@ -102,6 +103,7 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   schedule_min_seconds: numberOf,
   retain_days: numberOf,
   channels: jsonOf,
+  dashboard: jsonOf,
   hooks: jsonOf,
   receivers: jsonOf,
   channel_retain_hours: numberOf,

@@ -35,6 +35,10 @@ export type WorkspaceId = typeof WorkspaceId.Type
 export const McpServerId = token.pipe(Schema.brand("McpServerId"))
 export type McpServerId = typeof McpServerId.Type
 
+/** Of an agent elsewhere that is called from here. */
+export const RemoteAgentId = token.pipe(Schema.brand("RemoteAgentId"))
+export type RemoteAgentId = typeof RemoteAgentId.Type
+
 export const ElicitationId = token.pipe(Schema.brand("ElicitationId"))
 export type ElicitationId = typeof ElicitationId.Type
 

@@ -1,6 +1,7 @@
 /** What an operator can choose about a server, and what follows from it. */
 import { Option, Schema, SchemaAST } from "effect"
 import { ChannelSettings } from "./Channel.ts"
+import { DashboardSettings } from "./Dashboard.ts"
 import { defaultFilesMegabytes } from "./File.ts"
 import { Webhooks } from "./Hook.ts"
 import { Receivers } from "./Notification.ts"
@@ -125,6 +126,12 @@ const hooks = Webhooks.annotations({
   description:
     "a list of webhooks, each with a url, a secret (whsec_ and the base64 of 24 to 64 bytes) and points such "
     + "as tool.before, and with or without a name, required (true or false) and timeout (seconds from 0.1 to 10)"
+})
+
+const dashboard = DashboardSettings.annotations({
+  description:
+    "true, false, or any of enabled (true or false), title, subtitle, logo and favicon (paths of pictures) and "
+    + "accent (a colour such as #3b52d4)"
 })
 
 const scheduleMinSeconds = Schema.Number.pipe(Schema.between(0.1, 60)).annotations({
@@ -303,6 +310,8 @@ export const Settings = Schema.Struct({
   channels: Schema.optionalWith(channels, { exact: true, default: () => ({}) }),
   /** Webhooks that are asked or told at points of the server and of its runs. */
   hooks: Schema.optionalWith(hooks, { exact: true, default: () => [] }),
+  /** Whether there is a dashboard, and how it looks. */
+  dashboard: Schema.optionalWith(dashboard, { exact: true, default: () => true }),
   /** How long sessions are kept that a channel made for a single request. */
   channel_retain_hours: Schema.optionalWith(channelRetainHours, { exact: true, default: () => 24 }),
   /** The shortest time between two fires of one schedule. */

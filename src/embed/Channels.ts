@@ -1,10 +1,12 @@
-/** The channels that the settings ask for, and the paths of the program's own. */
+/** The channels and the dashboard that the settings ask for, and the paths of the program's own. */
 import { Either } from "effect"
-import type { Settings } from "../domain/Settings.ts"
+import { dashboardOf } from "../domain/Dashboard.ts"
+import { isLoopback, type Settings } from "../domain/Settings.ts"
 import { all as ownChannels } from "../http/channels/All.ts"
 import type { Mounted } from "../http/channels/Channel.ts"
 import * as Mounts from "../http/channels/Mounts.ts"
 import * as Tasks from "../http/channels/tasks/Tasks.ts"
+import * as Dashboard from "../http/Dashboard.ts"
 import * as Server from "../http/Server.ts"
 import type { Extensions } from "./Extensions.ts"
 
@@ -18,12 +20,21 @@ const namedTwice = ({ agents = [], tasks = [] }: Extensions) => {
   return undefined
 }
 
+/** The dashboard that the settings ask for. */
+export const dashboard = (settings: Settings): Dashboard.Options | undefined => {
+  const choice = dashboardOf(settings.dashboard)
+  if (choice === undefined) return undefined
+  const identity = isLoopback(settings.host) ? "local" : settings.trust_user_header ? "outside" : "key"
+  return { choice, identity }
+}
+
 /** Left is a sentence that says why that cannot be. */
 export const of = (settings: Settings, extensions: Extensions): Either.Either<ReadonlyArray<Mounted>, string> => {
   const twice = namedTwice(extensions)
   if (twice !== undefined) return Either.left(twice)
   const { channels = [], endpoints = [], hooks = [], tasks = [] } = extensions
-  return Mounts.mount([...ownChannels, ...Tasks.channels(tasks), ...endpoints, ...channels], Server.nativeRoutes, {
+  const taken = dashboard(settings) === undefined ? Server.nativeRoutes : [...Server.nativeRoutes, ...Dashboard.routes]
+  return Mounts.mount([...ownChannels, ...Tasks.channels(tasks), ...endpoints, ...channels], taken, {
     settings: settings.channels,
     trusted: settings.trust_user_header,
     hooks

@@ -64,6 +64,7 @@ const started = (settings: Settings, storage: HostSettings["storage"], extension
     const ended = yield* Deferred.make<void, StorageEnded>()
     const server = Server.layer({
       channels: channelsOf(settings, extensions),
+      dashboard: Channels.dashboard(settings),
       loopback: isLoopback(settings.host),
       corsOrigins: settings.cors_origins,
       allowedHosts: settings.allowed_hosts,

@@ -11,6 +11,7 @@ import type { Mounted } from "./channels/Channel.ts"
 import { forwarded } from "./channels/Forward.ts"
 import { documentsAt, none, respondAt } from "./channels/Mounts.ts"
 import type { Connections } from "./Connections.ts"
+import * as Dashboard from "./Dashboard.ts"
 import * as Documents from "./Documents.ts"
 import * as Admin from "./handlers/Admin.ts"
 import * as Agents from "./handlers/Agents.ts"
@@ -56,6 +57,8 @@ export interface Options extends Admission {
   readonly takeUpgrades?: Connections["takeUpgrades"]
   /** Megabytes that the files of one request may have together. */
   readonly maxFilesMegabytes?: number
+  /** The dashboard. There is none without it. */
+  readonly dashboard?: Dashboard.Options | undefined
   /** Other protocols, each at its place. */
   readonly channels?: ReadonlyArray<Mounted>
 }
@@ -125,7 +128,7 @@ const tellOfBounds = ({ counts }: Connections) => {
 
 /** Serves until its scope closes. It takes inputs while `Readiness` says so; whoever closes it ends the streams first. */
 export const layer = (options: Options) => {
-  const { channels = none } = options
+  const { channels = none, dashboard } = options
   const described = [...routesOf(Api), ...channels.flatMap(({ routes }) => routes)]
   const channelDocuments = Documents.ofChannels(channels)
   const answering = Layer.mergeAll(
@@ -142,6 +145,7 @@ export const layer = (options: Options) => {
       routes: [
         ...described,
         ...McpPages.routes,
+        ...dashboard === undefined ? [] : Dashboard.routes,
         ...[...Documents.paths, ...channelDocuments.paths].map((path) => ({ method: "GET", path }))
       ],
       respondAt: respondAt(channels),
@@ -154,7 +158,9 @@ export const layer = (options: Options) => {
       onlyHealth: options.onlyHealth ?? false
     })
     // @effect-diagnostics-next-line anyUnknownInErrorContext:off
-    const served = HttpServer.serve(forwarded(channels)(wholeCardIds(boundary(router.asHttpEffect()))))
+    const inner = dashboard === undefined ? router.asHttpEffect() : Dashboard.leading(router.asHttpEffect())
+    // @effect-diagnostics-next-line anyUnknownInErrorContext:off
+    const served = HttpServer.serve(forwarded(channels)(wholeCardIds(boundary(inner))))
     const { connections } = options
     const socketsAt = methodsOf(described.filter(opensSocket))
     const takeUpgrades = options.takeUpgrades ?? connections?.takeUpgrades
@@ -162,7 +168,15 @@ export const layer = (options: Options) => {
     return connections === undefined ? served : Layer.merge(served, Layer.scopedDiscard(tellOfBounds(connections)))
   }).pipe(
     Layer.unwrapEffect,
-    Layer.provide(Layer.mergeAll(answering, McpPages.layer, Documents.layer, channelDocuments.layer)),
+    Layer.provide(
+      Layer.mergeAll(
+        answering,
+        McpPages.layer,
+        Documents.layer,
+        channelDocuments.layer,
+        dashboard === undefined ? Layer.empty : Dashboard.layer(dashboard)
+      )
+    ),
     Layer.provide(HttpLayerRouter.layer),
     Layer.provide(Layer.succeed(HttpLayerRouter.RouterConfig, routerConfig)),
     HttpMiddleware.withTracerDisabledWhen(() => true)

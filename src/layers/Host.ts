@@ -32,6 +32,7 @@ import type { OwnAgent, OwnAgents } from "../services/OwnAgents.ts"
 import type { OwnTaskKind, OwnTasks } from "../services/OwnTasks.ts"
 import type { Peers } from "../services/Peers.ts"
 import type { Recall } from "../services/Recall.ts"
+import type { RemoteAgents } from "../services/RemoteAgents.ts"
 import type { Retriever } from "../services/Retrievers.ts"
 import type { Rooms } from "../services/Rooms.ts"
 import type { Rotation } from "../services/Rotation.ts"
@@ -64,7 +65,6 @@ import type { Folder } from "./Catalog/Folder.ts"
 import * as CatalogMemory from "./Catalog/Memory.ts"
 import type { Schemas } from "./Catalog/Schemas.ts"
 import * as CatalogStored from "./Catalog/Stored.ts"
-import * as Delegated from "./Delegation/Delegated.ts"
 import * as DelegationStopping from "./Delegation/Stopping.ts"
 import * as DelegationStored from "./Delegation/Stored.ts"
 import * as DirectCallsLedgered from "./DirectCalls/Ledgered.ts"
@@ -73,6 +73,7 @@ import * as EventLogMemory from "./EventLog/Memory.ts"
 import * as EventLogSql from "./EventLog/Sql.ts"
 import * as FilesMemory from "./Files/Memory.ts"
 import * as FilesSql from "./Files/Sql.ts"
+import * as GivenUp from "./GivenUp.ts"
 import * as HooksChained from "./Hooks/Chained.ts"
 import * as HooksTold from "./Hooks/Noticed.ts"
 import * as HubsConfigured from "./Hubs/Configured.ts"
@@ -104,6 +105,8 @@ import * as PeersPg from "./Peers/Pg.ts"
 import * as Extracted from "./Recall/Extracted.ts"
 import * as Extracting from "./Recall/Extracting.ts"
 import * as RecallStored from "./Recall/Stored.ts"
+import * as RemoteCancelling from "./RemoteAgents/Cancelling.ts"
+import * as RemoteAgentsStored from "./RemoteAgents/Stored.ts"
 import * as RetrieversAsked from "./Retrievers/Asked.ts"
 import * as RoomsLocal from "./Rooms/Local.ts"
 import * as RotationStored from "./Rotation/Stored.ts"
@@ -137,6 +140,7 @@ import * as ToolboxWithCatalog from "./Toolbox/WithCatalog.ts"
 import * as ToolboxWithDelegation from "./Toolbox/WithDelegation.ts"
 import * as ToolboxWithMcp from "./Toolbox/WithMcp.ts"
 import * as ToolboxWithMemory from "./Toolbox/WithMemory.ts"
+import * as ToolboxWithRemoteAgents from "./Toolbox/WithRemoteAgents.ts"
 import * as ToolboxWithSkills from "./Toolbox/WithSkills.ts"
 import * as Upkeep from "./Upkeep.ts"
 import * as VaultAesGcm from "./Vault/AesGcm.ts"
@@ -161,6 +165,7 @@ export type Host =
   | Toolbox
   | Elicitations
   | Mcp
+  | RemoteAgents
   | Hooks
   | Skills
   | Hubs
@@ -333,7 +338,7 @@ const unreachable = Layer.succeed(Outbound, {
 
 /** The log with jobs for what it tells: messages, inputs that are to be sent again, and runs that are to be stopped. */
 const noticed = (options: Extracted.Options) =>
-  Delegated.layer.pipe(
+  GivenUp.layer.pipe(
     Layer.provideMerge(Retried.layer),
     Layer.provideMerge(Extracted.layerWith(options)),
     Layer.provideMerge(Noticed.layer)
@@ -353,6 +358,7 @@ const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...option
             Delivering.make,
             Pushing.updates,
             Pushing.pushing,
+            RemoteCancelling.handler,
             Titling.make({ ...defaults, ...options }),
             Extracting.make
           ]),
@@ -400,12 +406,12 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     ),
     Layer.provideMerge(
       ToolboxWithDelegation.layer(ToolboxWithMemory.layer(ToolboxWithCatalog.layer(
-        ToolboxWithSkills.layer(ToolboxWithMcp.layer(
+        ToolboxWithSkills.layer(ToolboxWithRemoteAgents.layer(ToolboxWithMcp.layer(
           ToolboxBuiltIn.layerWith<RequestedTools.Needed | Vault | Models | Scope.Scope>([
             ...RequestedTools.all,
             ...options.tools ?? []
           ])
-        )),
+        ))),
         { ...defaults, ...options }
       ))).pipe(
         Layer.provideMerge(HubsConfigured.layer(options.hubs ?? [])),
@@ -413,6 +419,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
           Layer.mergeAll(
             ElicitationsStored.layer,
             McpStored.layer,
+            RemoteAgentsStored.layerWith({ ...defaults, ...options }),
             SchedulesStored.layerWith({ ...defaults, ...options }),
             SkillsStored.layer
           )

@@ -10,6 +10,8 @@ export class ApiKeys extends Context.Tag("stoa/services/ApiKeys")<ApiKeys, {
   readonly issue: (draft: ApiKeyDraft) => Effect.Effect<IssuedKey>
   /** Whom a presented key speaks for; one error for unknown, wrong, expired and revoked. */
   readonly verify: (key: string) => Effect.Effect<Principal, Unauthenticated>
+  /** The same for a key that was verified before. */
+  readonly principalOf: (id: KeyId) => Effect.Effect<Principal, Unauthenticated>
   /** Whether a key that was verified may still be used. */
   readonly isUsable: (id: KeyId) => Effect.Effect<boolean>
 }>() {}

@@ -1,5 +1,6 @@
 import { Context, type Effect } from "effect"
 import type { Unauthenticated } from "../domain/Errors.ts"
+import type { KeyId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
 
 /** The parts of a request that may say who asks. */
@@ -7,6 +8,8 @@ export interface Presented {
   readonly authorization: string | undefined
   /** The `X-User-ID` header. */
   readonly user_id: string | undefined
+  /** The key that began the session of a browser. */
+  readonly session?: KeyId | undefined
 }
 
 /** Finds the principal of a request. It refuses whatever it cannot verify. */

@@ -18,6 +18,7 @@ import * as Older from "../domain/Older.ts"
 import { OwnTask } from "../domain/OwnTask.ts"
 import type { Page, PageRequest } from "../domain/Page.ts"
 import { Recollection } from "../domain/Recollection.ts"
+import { RemoteAgent, RemoteCall } from "../domain/RemoteAgent.ts"
 import { Conversation, StoredResponse } from "../domain/Response.ts"
 import type { Run } from "../domain/Run.ts"
 import { isDefined, type Schedule, StoredSchedule } from "../domain/Schedule.ts"
@@ -113,6 +114,10 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   /** Written by `SessionKeys`; `kind` is `key`, or `once` for sessions of a single request. A key is never read from a cache. */
   readonly sessionKeys: Collection<SessionKey, "session_id" | "kind">
   readonly a2aPushes: Collection<A2aPush, "session_id" | "run_id">
+  /** Agents elsewhere that are called from here. */
+  readonly remoteAgents: Collection<RemoteAgent, "name">
+  /** Messages to them. `task_id` is empty until it is known. */
+  readonly remoteCalls: Collection<RemoteCall, "session_id" | "run_id" | "agent_id" | "task_id">
   readonly completions: Collection<StoredCompletion, "model">
   readonly threads: Collection<Thread, "kind">
   readonly responses: Collection<StoredResponse, "session_id" | "run_id">
@@ -215,6 +220,12 @@ export const tables = {
   a2a_pushes: {
     name: "a2a_pushes",
     columns: ["session_id", "run_id"],
+    references: [{ column: "session_id", table: "sessions" }]
+  },
+  remote_agents: { name: "remote_agents", columns: ["name"], references: [] },
+  remote_calls: {
+    name: "remote_calls",
+    columns: ["session_id", "run_id", "agent_id", "task_id"],
     references: [{ column: "session_id", table: "sessions" }]
   },
   stored_completions: { name: "stored_completions", columns: ["model"], references: [] },
@@ -413,6 +424,23 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         table: tables.a2a_pushes,
         schema: A2aPush,
         columns: ({ run_id, session_id }) => ({ session_id, run_id })
+      }),
+      remoteAgents: makeCollection(driver, undefined, {
+        noun: "Registered agent",
+        table: tables.remote_agents,
+        schema: RemoteAgent,
+        columns: ({ name }) => ({ name })
+      }),
+      remoteCalls: makeCollection(driver, undefined, {
+        noun: "Call of an agent",
+        table: tables.remote_calls,
+        schema: RemoteCall,
+        columns: ({ agent_id, run_id, session_id, task_id }) => ({
+          session_id,
+          run_id,
+          agent_id,
+          task_id: task_id ?? ""
+        })
       }),
       completions: makeCollection(driver, undefined, {
         noun: "Stored completion",

@@ -64,6 +64,7 @@ describe("Settings", () => {
       watch: false,
       retain_days: 0,
       channels: {},
+      dashboard: true,
       channel_retain_hours: 24,
       keep_alive_seconds: 75,
       log_requests: true,
@@ -132,6 +133,7 @@ describe("Settings", () => {
       STOA_DEFINITIONS_DIR: "/srv/definitions",
       STOA_WATCH: "true",
       STOA_RETAIN_DAYS: "30",
+      STOA_DASHBOARD: "{\"title\": \"Our agents\", \"accent\": \"#007a5a\", \"logo\": \"brand/logo.svg\"}",
       STOA_CHANNELS:
         "{\"chat_completions\":{\"mount\":\"/openai\",\"agent\":\"Ada\",\"idle_hours\":2},\"other\":false}",
       STOA_HOOKS: JSON.stringify([{ url: "https://guard.example/hook", secret, points: ["tool.before"], timeout: 2 }]),
@@ -202,6 +204,7 @@ describe("Settings", () => {
       e2b_internet: true,
       retain_days: 30,
       channels: { chat_completions: { mount: "/openai", agent: "Ada", idle_hours: 2 }, other: false },
+      dashboard: { title: "Our agents", accent: "#007a5a", logo: "brand/logo.svg" },
       channel_retain_hours: 0.5,
       max_connections: 500,
       keep_alive_seconds: 620,
@@ -292,6 +295,13 @@ describe("Settings", () => {
         "{\"a\":{\"mout\":\"/v1\"}}",
         "{\"a\":{\"mount\":\"v1\"}}",
         "{\"a\":{\"mount\":\"/v1/\"}}"
+      ],
+      dashboard: [
+        "hunter2",
+        "{\"titel\": \"x\"}",
+        "{\"accent\": \"red\"}",
+        "{\"logo\": \"/etc/passwd\"}",
+        "{\"title\": \"a\\nb\"}"
       ],
       channel_retain_hours: ["hunter2", "0"],
       max_connections: ["hunter2", "0", "1.5"],

@@ -1,6 +1,6 @@
 /** What the memory of agents promises, over every layer that keeps it. */
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, type Layer } from "effect"
 import { RecollectionId, SessionId, Timestamp } from "../../src/domain/Ids.ts"
 import type { Recollection } from "../../src/domain/Recollection.ts"
 import * as Files from "../../src/layers/Catalog/Files.ts"

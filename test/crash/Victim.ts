@@ -26,7 +26,7 @@ const watchdog = () => {
   return (pid: number | "") => stdin.write(`${pid}\n`)
 }
 
-const main = resolve(import.meta.dirname, "../../dist/cli/main.js")
+const main = resolve(import.meta.dirname, "../../dist/bin/stoa.js")
 
 /** Longest start, in milliseconds. */
 const longest = patience(30_000)

@@ -39,7 +39,7 @@ const isStart = ({ text }: Block) => text.startsWith("npm start ")
 /** Ends at the first command that fails; a request fails when its answer is an error. */
 const preamble = `set -eo pipefail
 curl() { command curl --fail-with-body "$@"; }
-stoa() { "${process.execPath}" dist/cli/main.js "$@"; }
+stoa() { "${process.execPath}" dist/bin/stoa.js "$@"; }
 `
 
 const runScript = (script: string, env: Record<string, string>) =>

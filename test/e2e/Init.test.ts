@@ -73,7 +73,7 @@ describe("A project that stoa init has made", () => {
       const resolved = `file:../${basename(packed)}`
       const lock = { packages: { "node_modules/stoa": { version: "0.1.0", resolved } } }
       await writeFile(join(tools, "node_modules/.package-lock.json"), JSON.stringify(lock))
-      await must(tools, process.execPath, "node_modules/stoa/dist/cli/main.js", "init", "demo")
+      await must(tools, process.execPath, "node_modules/stoa/dist/bin/stoa.js", "init", "demo")
       const demo = join(tools, "demo")
       const manifest = JSON.parse(await readFile(join(demo, "package.json"), "utf8"))
       assert.deepInclude(manifest, { name: "demo", private: true })

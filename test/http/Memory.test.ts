@@ -77,7 +77,7 @@ layer(TestHost.layer({ host: looping }), { excludeTestServices: true, timeout: p
         assert.include((yield* ask("GET", "/v1/agents/ada")).json, { memory_enabled: true })
         // Another agent, and another user of this one, know nothing of it.
         assert.include(yield* calls("bob", "memory_recall", { query: "tea" }), "Nothing of that is remembered.")
-        const [{ id }] = (yield* all("ada")) as readonly [{ readonly id: string }, ...unknown[]]
+        const { id } = (yield* all("ada"))[0]!
         const other = yield* world
         assert.include(yield* other.calls("ada", "memory_recall", { query: "tea" }), "Nothing of that is remembered.")
         assert.include(yield* other.calls("ada", "memory_forget", { id }), "not found")

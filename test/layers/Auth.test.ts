@@ -239,6 +239,10 @@ const fixedKeys = Layer.succeed(
         ? Effect.succeed({ user_id: UserId.make("root"), scopes: ["admin"], key_id: KeyId.make("2") })
         : Effect.fail(new Unauthenticated({ detail: "No such key." }))
     },
+    principalOf: (id) =>
+      id === KeyId.make("1")
+        ? Effect.succeed({ user_id: ada, scopes: ["read"], key_id: id })
+        : Effect.fail(new Unauthenticated({ detail: "No such key." })),
     isUsable: (id) => Effect.succeed(id === KeyId.make("1"))
   })
 )

@@ -135,6 +135,7 @@ const beforeRunFilters = `
   drop table recollections;
   drop index schedules_defined;
   alter table schedules drop column defined;
+  drop table remote_calls, remote_agents;
   drop table threads;
   drop table session_keys;
   drop table stored_completions;

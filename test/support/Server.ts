@@ -7,7 +7,7 @@ import type { AgentEvent } from "../../src/domain/Event.ts"
 import { checkAnswer, checkEvent } from "./agentservice/Checked.ts"
 import { patience } from "./Patience.ts"
 
-const main = resolve(import.meta.dirname, "../../dist/cli/main.js")
+const main = resolve(import.meta.dirname, "../../dist/bin/stoa.js")
 
 /** Longest wait for a server to say where it listens, or to go away, in milliseconds. */
 const longest = patience(60_000)

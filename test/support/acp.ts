@@ -15,7 +15,7 @@ import { tmpdir } from "node:os"
 import { resolve } from "node:path"
 import { Readable, Writable } from "node:stream"
 
-const main = resolve(import.meta.dirname, "../../dist/cli/main.js")
+const main = resolve(import.meta.dirname, "../../dist/bin/stoa.js")
 
 export interface EditorOptions {
   readonly url: string

@@ -84,6 +84,7 @@ export const launch = (settings: Settings, extensions: Extensions = {}) => {
   const server = (channels: ReadonlyArray<Mounted>) =>
     Server.layer({
       channels,
+      dashboard: Channels.dashboard(settings),
       loopback: isLoopback(settings.host),
       corsOrigins: settings.cors_origins,
       allowedHosts: settings.allowed_hosts,

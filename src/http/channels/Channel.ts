@@ -25,6 +25,7 @@ import type { OwnAgents } from "../../services/OwnAgents.ts"
 import type { OwnTasks } from "../../services/OwnTasks.ts"
 import type { Readiness } from "../../services/Readiness.ts"
 import type { Recall } from "../../services/Recall.ts"
+import type { RemoteAgents } from "../../services/RemoteAgents.ts"
 import type { Scheduler } from "../../services/Scheduler.ts"
 import type { SessionArchive } from "../../services/SessionArchive.ts"
 import type { SessionHub } from "../../services/SessionHub.ts"
@@ -56,6 +57,7 @@ export type Services =
   | Models
   | Readiness
   | Recall
+  | RemoteAgents
   | Scheduler
   | SessionArchive
   | OwnAgents

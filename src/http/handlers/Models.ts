@@ -4,13 +4,14 @@ import type { CredentialId } from "../../domain/Ids.ts"
 import { embeddingCardView, type ModelCard } from "../../domain/Model.ts"
 import { Auth } from "../../services/Auth.ts"
 import { Models } from "../../services/Models.ts"
+import { Vault } from "../../services/Vault.ts"
 import { Api } from "../Api.ts"
 import { formOf } from "../FormSchema.ts"
 import { identify } from "../middleware/Authentication.ts"
 
 export const layer = HttpApiBuilder.group(Api, "models", (handlers) =>
   Effect.gen(function*() {
-    const auth = yield* Auth
+    const knowing = { auth: yield* Auth, vault: yield* Vault }
     const { card, cards, embeddingCards } = yield* Models
 
     const drawn = (model: ModelCard): ModelCard => ({ ...model, parameter_schema: formOf(model.parameter_schema) })
@@ -21,7 +22,7 @@ export const layer = HttpApiBuilder.group(Api, "models", (handlers) =>
     const through = (credential_id: CredentialId | undefined) =>
       credential_id === undefined
         ? Effect.succeed(undefined)
-        : Effect.map(identify(auth, "read"), ({ user_id }) => ({ owner: user_id, credential_id }))
+        : Effect.map(identify(knowing, "read"), ({ user_id }) => ({ owner: user_id, credential_id }))
 
     return handlers
       .handle("list", ({ urlParams: { credential_id, provider } }) =>

@@ -3,7 +3,7 @@ import type * as Headers from "@effect/platform/Headers"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Context, Effect, Layer, Option } from "effect"
-import { Forbidden } from "../../domain/Errors.ts"
+import { Forbidden, type Unauthenticated } from "../../domain/Errors.ts"
 import type { Principal, Scope } from "../../domain/Principal.ts"
 import { Auth } from "../../services/Auth.ts"
 import { Vault } from "../../services/Vault.ts"
@@ -12,6 +12,7 @@ import { KeyHeader, RequiredScope } from "../api/Operation.ts"
 import { aroundOf } from "../Around.ts"
 import * as Downloads from "../Downloads.ts"
 import { note } from "../LogNotes.ts"
+import { sessionIn } from "../SessionCookie.ts"
 import type { Described } from "./Methods.ts"
 
 /** What a route asks of whoever uses it. */
@@ -47,15 +48,35 @@ const authorizationIn = (headers: Headers.Headers, keyHeader: string | undefined
   return headers["authorization"] ?? (key === undefined ? undefined : `Bearer ${key.replace(/^Bearer /i, "")}`)
 }
 
+/** What tells who asks. */
+interface Knowing {
+  readonly auth: typeof Auth.Service
+  readonly vault: typeof Vault.Service
+}
+
+/** Who asks: as the program around the server says, or else the key of the request, the session of its cookie, or its header. */
+export const principalIn = (
+  { auth, vault }: Knowing,
+  request: HttpServerRequest.HttpServerRequest,
+  keyHeader?: string
+): Effect.Effect<Principal, Forbidden | Unauthenticated> => {
+  const { principal } = aroundOf(request)
+  if (principal !== undefined) return Effect.succeed(principal)
+  const authorization = authorizationIn(request.headers, keyHeader)
+  const user_id = request.headers["x-user-id"]
+  return authorization !== undefined || request.headers["cookie"] === undefined
+    ? auth.authenticate({ authorization, user_id })
+    : Effect.flatMap(
+      sessionIn(vault, request),
+      (session) => auth.authenticate({ authorization, user_id, session: session?.key_id })
+    )
+}
+
 /** The principal, if it has the scope: for endpoints that need it only sometimes. */
-export const identify = (auth: typeof Auth.Service, scope: Scope, keyHeader?: string) =>
+export const identify = (knowing: Knowing, scope: Scope, keyHeader?: string) =>
   Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
-    const { headers } = request
-    const principal = aroundOf(request).principal ?? (yield* auth.authenticate({
-      authorization: authorizationIn(headers, keyHeader),
-      user_id: headers["x-user-id"]
-    }))
+    const principal = yield* principalIn(knowing, request, keyHeader)
     yield* note({ user_id: principal.user_id })
     if (principal.scopes.includes(scope)) return principal
     return yield* new Forbidden({ code: "scope_missing", detail: `This needs an API key with the scope '${scope}'.` })
@@ -87,7 +108,7 @@ export const layer = (routes: ReadonlyArray<Described>): Layer.Layer<Authenticat
             (principal) => {
               if (principal !== undefined) return Effect.succeed<Principal>(principal)
               const { keyHeader, scope } = askedAt(asks, route)
-              return identify(auth, scope, keyHeader)
+              return identify({ auth, vault }, scope, keyHeader)
             }
           )
       )

@@ -95,6 +95,14 @@ export const make = Effect.gen(function*() {
       yield* mark(found.value, millis)
       return { user_id, scopes, key_id }
     }),
+    principalOf: Effect.fnUntraced(function*(id) {
+      const found = yield* Effect.option(keys.host.get(id))
+      const millis = yield* Clock.currentTimeMillis
+      if (Option.isNone(found) || !isUsable(found.value, timestampOf(millis))) return yield* refused
+      const { id: key_id, scopes, user_id } = found.value
+      yield* mark(found.value, millis)
+      return { user_id, scopes, key_id }
+    }),
     isUsable: Effect.fnUntraced(function*(id) {
       const found = yield* Effect.option(keys.host.get(id))
       const at = timestampOf(yield* Clock.currentTimeMillis)

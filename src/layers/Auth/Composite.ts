@@ -1,5 +1,5 @@
 /**
- * API keys, and the `X-User-ID` header for requests without one. A request with
+ * API keys, sessions that they began, and the `X-User-ID` header for requests without one. A request with
  * an Authorization header is decided by that alone: a wrong key never falls
  * back to what the other header claims.
  */
@@ -13,7 +13,10 @@ export const make = (options: Header.HeaderOptions) =>
   Effect.map(Keys.make, (keys) => {
     const header = Header.make(options)
     return Auth.of({
-      authenticate: (presented) => (presented.authorization === undefined ? header : keys).authenticate(presented),
+      authenticate: (presented) =>
+        (presented.authorization === undefined && presented.session === undefined ? header : keys).authenticate(
+          presented
+        ),
       holds: (principal) => (principal.key_id === null ? header : keys).holds(principal)
     })
   })

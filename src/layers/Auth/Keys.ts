@@ -21,13 +21,18 @@ const actingFor = (principal: Principal, user_id: string): Effect.Effect<Princip
       ? Effect.succeed({ ...principal, user_id })
       : refuse("The API key belongs to another user than X-User-ID names: leave X-User-ID out."))
 
+const verified = (keys: typeof ApiKeys.Service, authorization: string | undefined) => {
+  if (authorization === undefined) return refuse("An API key is required: `Authorization: Bearer <key>`.")
+  const key = bearer.exec(authorization)?.[1]
+  return key === undefined ? refuse("The Authorization header must be `Bearer <key>`.") : keys.verify(key)
+}
+
 export const make = Effect.map(ApiKeys, (keys) =>
   Auth.of({
-    authenticate: Effect.fnUntraced(function*({ authorization, user_id }) {
-      if (authorization === undefined) return yield* refuse("An API key is required: `Authorization: Bearer <key>`.")
-      const key = bearer.exec(authorization)?.[1]
-      if (key === undefined) return yield* refuse("The Authorization header must be `Bearer <key>`.")
-      const principal = yield* keys.verify(key)
+    authenticate: Effect.fnUntraced(function*({ authorization, session, user_id }) {
+      const principal = yield* authorization === undefined && session !== undefined
+        ? keys.principalOf(session)
+        : verified(keys, authorization)
       return user_id === undefined ? principal : yield* actingFor(principal, user_id)
     }),
     holds: ({ key_id }) => key_id === null ? Effect.succeed(false) : keys.isUsable(key_id)

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { fieldsOf, instructionsField } from "../../domain/AgentConfig.ts"
 import { type AgentDefinition, DefinitionId, type Fault } from "../../domain/Definition.ts"
 import { delegateTool } from "../../domain/Delegation.ts"
+import { allRemote } from "../../domain/RemoteAgent.ts"
 import type { Book } from "../../services/Catalog.ts"
 import { whole } from "./Disk.ts"
 import * as Schedules from "./Schedules.ts"
@@ -36,8 +37,8 @@ const later = (file: string, message: string, fix: string): Fault => ({
 /** What can be said of an agent and is not heard yet. */
 const unused = ({ front: { mcp_servers } }: AgentDefinition) => mcp_servers.length > 0 ? ["mcp_servers"] : []
 
-/** Tools of MCP servers are not known before a session asks for them, and the server's own are not called as folders are. */
-const isOther = (name: string) => name.startsWith("mcp__") || !Schema.is(DefinitionId)(name)
+/** Tools of MCP servers and of agents elsewhere are not known before a session asks for them, and the server's own are not called as folders are. */
+const isOther = (name: string) => name.startsWith("mcp__") || name === allRemote || !Schema.is(DefinitionId)(name)
 
 const ofAgent = (agent: AgentDefinition, { agents, skills, tools }: Omit<Book, "revision">, taken: Taken) => {
   const file = fileOf(agent)

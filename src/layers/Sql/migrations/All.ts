@@ -23,6 +23,7 @@ import { a2aPushes } from "./0030_a2a_pushes.ts"
 import { definedSchedules } from "./0031_defined_schedules.ts"
 import { agentConfigs } from "./0032_agent_configs.ts"
 import { recollections } from "./0033_recollections.ts"
+import { remoteAgents } from "./0035_remote_agents.ts"
 import { threads } from "./0038_threads.ts"
 
 /** Every step, for `Migrations.migrate`. */
@@ -51,5 +52,6 @@ export const all: Migrations = {
   "0031_defined_schedules": definedSchedules,
   "0032_agent_configs": agentConfigs,
   "0033_recollections": recollections,
+  "0035_remote_agents": remoteAgents,
   "0038_threads": threads
 }

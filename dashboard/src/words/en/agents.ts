@@ -1,0 +1,45 @@
+/** Texts of the screen of agents. */
+export const agents = {
+  title: "Agents",
+  about: "Who does the work: instructions, a model to think with, and tools to act with.",
+  add: "New agent",
+  emptyTitle: "No agents yet",
+  emptyAbout:
+    "An agent has a name, instructions and a model. Give it tools, and it can act: read and write files, run programs, look things up.",
+  model: "Model",
+  noModel: "No model",
+  tools: "Tools",
+  instructions: "Instructions",
+  instructionsAbout: "What the model is told before everything else.",
+  description: "Description",
+  descriptionAbout: "What it is good for, for people and for other agents.",
+  behaviour: "Behaviour",
+  fixed: "This agent is defined in a file or in code of the operator's. It is changed there.",
+  chat: "Talk to it",
+  toolChoice: "Which tools it has",
+  toolChoices: {
+    default: "The usual ones",
+    all: "All of the server's",
+    none: "None",
+    names: "These alone"
+  },
+  toolNames: "Names of tools, separated by commas",
+  toolNamesAbout:
+    "Such as Bash, Read, Write, Edit, Glob, Grep and WebFetch. Tools of MCP servers and skills come with the workspace.",
+  channels: "Where others may reach it",
+  channelChoices: { all: "Through every channel", none: "Through none: its owner alone", names: "Through these alone" },
+  channelNames: "Names of channels, separated by commas",
+  removeAbout: "Its sessions stay, and can be read. Nobody can talk to it any more.",
+  credential: "Credential",
+  parameters: "Parameters of the model",
+  chooseCredential: "Choose a credential …",
+  chooseModel: "Choose a model …",
+  noCredential: "There is no credential yet.",
+  addCredential: "Add one",
+  fallback: "When that model fails",
+  fallbackAbout: "These are asked one after the other.",
+  addFallback: "Add a fallback",
+  removeFallback: "Remove this fallback",
+  details: "Conversation and rounds",
+  sessions: "Sessions"
+}
