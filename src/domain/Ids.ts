@@ -35,6 +35,10 @@ export type WorkspaceId = typeof WorkspaceId.Type
 export const McpServerId = token.pipe(Schema.brand("McpServerId"))
 export type McpServerId = typeof McpServerId.Type
 
+/** Of an agent elsewhere that is called from here. */
+export const RemoteAgentId = token.pipe(Schema.brand("RemoteAgentId"))
+export type RemoteAgentId = typeof RemoteAgentId.Type
+
 export const ElicitationId = token.pipe(Schema.brand("ElicitationId"))
 export type ElicitationId = typeof ElicitationId.Type
 
@@ -44,6 +48,9 @@ export type SkillId = typeof SkillId.Type
 /** Names the files of a skill as they were added; they do not change. */
 export const SkillBundleId = token.pipe(Schema.brand("SkillBundleId"))
 export type SkillBundleId = typeof SkillBundleId.Type
+
+export const RecollectionId = token.pipe(Schema.brand("RecollectionId"))
+export type RecollectionId = typeof RecollectionId.Type
 
 export const ScheduleId = token.pipe(Schema.brand("ScheduleId"))
 export type ScheduleId = typeof ScheduleId.Type

@@ -62,7 +62,7 @@ export const McpSecrets = Schema.Struct({
 })
 export type McpSecrets = typeof McpSecrets.Type
 
-const headerName = Schema.String.pipe(Schema.pattern(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, {
+export const headerName = Schema.String.pipe(Schema.pattern(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, {
   message: () => "Expected the name of an HTTP header"
 }))
 export const headerValue = Schema.String.pipe(
@@ -81,7 +81,7 @@ export const few = <A, I>(schema: Schema.Schema<Readonly<Record<string, A>>, Rea
 export const maybe = <A, I>(schema: Schema.Schema<A, I>) =>
   Schema.optionalWith(Schema.NullOr(schema), { default: () => null })
 
-const address = Schema.String.pipe(
+export const address = Schema.String.pipe(
   Schema.maxLength(maxUrl),
   Schema.filter((url) => isWebUrl(url) || "Expected an address that begins with https:// or http://", {
     // Hardly any text is an address by chance.

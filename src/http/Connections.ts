@@ -8,7 +8,7 @@ import { createServer as createNodeServer, type IncomingMessage, type Server, ty
 import type { Socket } from "node:net"
 import { capacityOf, descriptorLimit } from "./Descriptors.ts"
 import { makeSweep } from "./Unread.ts"
-import { type AdmitsOrigin, answerBusy, answerUnreadable } from "./Unreadable.ts"
+import { type AdmitsOrigin, answerBusy, answerUnreadable, answerUnserved } from "./Unreadable.ts"
 import * as Upgrades from "./Upgrades.ts"
 
 export interface Options {
@@ -182,6 +182,8 @@ export const createServer = (options: Options): Connections => {
 
   node.on("request", (request, response) => {
     waiting.delete(request.socket)
+    // The server listens before the router is there, and for a moment after it has gone: this listener is then alone.
+    if (node.listenerCount("request") === 1) return answerUnserved(request, admits)
     response.on("error", ignore)
     if (hasBody(request)) response.once("finish", answered)
   })

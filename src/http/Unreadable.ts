@@ -1,10 +1,11 @@
 /**
  * Answers to connections that never reach the router: bytes that are no HTTP
- * request, for the server's `clientError` event, and connections beyond the
- * bound. Node's own answers have no body.
+ * request, for the server's `clientError` event, connections beyond the bound,
+ * and requests while there is no router. Node's own answers have no body.
  */
 import { Predicate } from "effect"
 import { randomBytes } from "node:crypto"
+import type { IncomingMessage } from "node:http"
 import * as Cors from "./middleware/Cors.ts"
 
 interface Socket {
@@ -48,6 +49,14 @@ const busy: Problem = {
   title: "Service Unavailable",
   code: "too_many_connections",
   detail: "The server has as many connections as it can hold. Try again.",
+  retry_after: 1
+}
+
+const unserved: Problem = {
+  status: 503,
+  title: "Service Unavailable",
+  code: "not_serving",
+  detail: "The server is just starting or ending. Try again.",
   retry_after: 1
 }
 
@@ -98,3 +107,7 @@ export const answerUnreadable = (admits: AdmitsOrigin) => (error: Error, socket:
 /** Ends a connection for which there is no room; `bytes` are what has come of its request. */
 export const answerBusy = (socket: Socket, admits: AdmitsOrigin, bytes?: unknown): void =>
   answer(socket, busy, originIn(bytes, admits))
+
+/** Ends the connection of a request that nobody serves. */
+export const answerUnserved = ({ headers: { origin }, socket }: IncomingMessage, admits: AdmitsOrigin): void =>
+  answer(socket, unserved, origin !== undefined && admits(origin) ? origin : undefined)

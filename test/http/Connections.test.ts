@@ -228,6 +228,26 @@ const ask = async (port: number, text: string) => {
 }
 
 describe("Connections", () => {
+  it("answers with 503 what is asked while there is no router, and serves once there is one", async () => {
+    const { node } = Connections.createServer({ maxConnections: 8 })
+    node.listen(0, "127.0.0.1")
+    await once(node, "listening")
+    const { port } = node.address() as AddressInfo
+    try {
+      const early = await client(port, get("/liveness"))
+      early.listen()
+      await until(() => early.seen.isClosed, "the early request is answered")
+      assert.match(early.seen.text, /^HTTP\/1\.1 503 [^]*\r\nRetry-After: 1\r\n[^]*"code":"not_serving"/)
+      node.on("request", (_, response) => response.end("here"))
+      const later = await client(port, get("/liveness"))
+      later.listen()
+      await until(() => later.seen.text.includes("here"), "the later one is served")
+    } finally {
+      node.closeAllConnections()
+      node.close()
+    }
+  }, patience)
+
   it("idle for 75 seconds between two requests, or as long as the operator says", async () => {
     for (const [keepAliveSeconds, seconds] of [[undefined, 75], [620, 620]] as const) {
       const options = { maxConnections: 5, ...(keepAliveSeconds !== undefined && { keepAliveSeconds }) }

@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import { isWorkflow, workflowSkillsOf } from "../../domain/AgentWorkflows.ts"
 import { type AgentDefinition, DefinitionId, type Fault, type SkillDefinition } from "../../domain/Definition.ts"
+import { remotePrefix } from "../../domain/RemoteAgent.ts"
 import { callsOf, promptName } from "../../domain/Workflow.ts"
 import type { Book, ToolDefinition } from "../../services/Catalog.ts"
 
@@ -38,7 +39,7 @@ const at = (skill: SkillDefinition, step: number, message: string, fix: string):
 }
 
 const mayBeThere = (name: string, tools: ReadonlyMap<string, ToolDefinition>, taken: ReadonlySet<string>) =>
-  name === promptName || name.startsWith("mcp__") || tools.has(name) ||
+  name === promptName || name.startsWith("mcp__") || name.startsWith(remotePrefix) || tools.has(name) ||
   // Where nothing is known of the server, what is not called as folders are may be a tool of its own.
   (taken.size === 0 ? !Schema.is(DefinitionId)(name) : taken.has(name))
 

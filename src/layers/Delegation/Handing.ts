@@ -16,7 +16,7 @@ import { now } from "../../services/Now.ts"
 import type { SessionHub } from "../../services/SessionHub.ts"
 import type { Storage } from "../../services/Storage.ts"
 import type { ToolCaller } from "../../services/Toolbox.ts"
-import * as Chain from "./Chain.ts"
+import * as RunsAbove from "../RunsAbove.ts"
 import { Refused } from "./Refused.ts"
 
 /** How often it is tried again while the server does not take inputs: it may be about to stop. */
@@ -49,7 +49,7 @@ export interface HandedOver {
 
 export const make = ({ newId, storage }: Needed) => {
   const { claims, runs, sessions } = storage
-  const chainOf = Chain.above(storage)
+  const chainOf = RunsAbove.above(storage)
   /** One call of a run after the other is counted and accepted. */
   const accepting = new Map<Run["id"], { readonly lock: Effect.Semaphore; users: number }>()
 

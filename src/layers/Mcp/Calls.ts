@@ -14,8 +14,8 @@ import { maxOfCall, requestOf } from "../../domain/Elicitation.ts"
 import type { McpFailed } from "../../services/Mcp.ts"
 import { type McpAsker } from "../../services/Mcp.ts"
 import { monotonic, monotonicMillis } from "../../services/Now.ts"
+import { type Veil, veiledIn } from "../Veil.ts"
 import type { Sdk } from "./Client.ts"
-import { type Veil, veiledIn } from "./Results.ts"
 
 /** How many times a server may answer a call with a question instead of a result, and questions of one such answer. */
 const maxRounds = 16

@@ -17,10 +17,11 @@ import { maxMcpTools, type McpToolDefinition } from "../../domain/McpTool.ts"
 import { type McpAsker, McpFailed, type McpProblem } from "../../services/Mcp.ts"
 import { monotonicMillis } from "../../services/Now.ts"
 import { OutboundRefused } from "../../services/Outbound.ts"
+import { type Veil, veiledIn } from "../Veil.ts"
 import * as Calls from "./Calls.ts"
 import { definitionsOf } from "./Definitions.ts"
 import { areHeadersGood } from "./ParamHeaders.ts"
-import { type Answer, type Veil, veiledIn } from "./Results.ts"
+import type { Answer } from "./Results.ts"
 
 /** Longest time to connect and to list the tools. */
 export const connectTimeout = Duration.seconds(15)

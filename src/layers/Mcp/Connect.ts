@@ -8,11 +8,11 @@ import { McpFailed } from "../../services/Mcp.ts"
 import { Outbound } from "../../services/Outbound.ts"
 import { Vault } from "../../services/Vault.ts"
 import { Workspace, type WorkspaceOf } from "../../services/Workspace.ts"
+import { veilOf } from "../Veil.ts"
 import { maxProgress } from "./Calls.ts"
 import * as Client from "./Client.ts"
 import * as Http from "./Http.ts"
 import type { Authorizations } from "./oauth/Authorizations.ts"
-import { veilOf } from "./Results.ts"
 import * as Stdio from "./Stdio.ts"
 
 /** Usual and longest time for one call. */

@@ -1,6 +1,6 @@
 /**
  * Seals again what Storage holds: credentials, secrets of MCP servers and their tokens, addresses of notifications and of
- * updates of tasks, what users tell personal agents, and answers that are kept for idempotency. Records are compared before
+ * updates of tasks, of agents elsewhere, what users tell personal agents, and answers that are kept for idempotency. Records are compared before
  * they are replaced, so that a change that comes between wins; a change by a process that has not seen the new key yet is
  * found by the next pass.
  */
@@ -35,7 +35,8 @@ interface Batch {
 }
 
 export const make = Effect.gen(function*() {
-  const { a2aPushes, agentConfigs, claims, credentials, mcpAuthorizations, mcpServers, notifications } = yield* Storage
+  const { a2aPushes, agentConfigs, claims, credentials, mcpAuthorizations, mcpServers, notifications, remoteAgents } =
+    yield* Storage
   const vault = yield* Vault
   const scope = yield* Effect.scope
   const mutex = Effect.unsafeMakeSemaphore(1)
@@ -63,6 +64,7 @@ export const make = Effect.gen(function*() {
   const inMcpAuthorizations = inRecords("mcp_authorizations", mcpAuthorizations)
   const inNotifications = inRecords("notifications", notifications)
   const inA2aPushes = inRecords("a2a_pushes", a2aPushes)
+  const inRemoteAgents = inRecords("remote_agents", remoteAgents)
   const inAgentConfigs = inRecords("agent_configs", agentConfigs)
 
   const inClaims = (after: string | undefined): Effect.Effect<Batch> =>
@@ -89,6 +91,7 @@ export const make = Effect.gen(function*() {
       inMcpAuthorizations,
       inNotifications,
       inA2aPushes,
+      inRemoteAgents,
       inAgentConfigs,
       inClaims
     ]

@@ -45,7 +45,7 @@ const say = (route: Route, ids: Readonly<Record<string, string>>, call: TestHost
 
 /** What paths of channels name, each a thing of Ada's. */
 const adasWorld = Effect.gen(function*() {
-  const { call } = yield* Host
+  const { call, url } = yield* Host
   const { agent_id, credential_id, user } = yield* tenant({ client_tools: [{ name: "weather" }], name: "Adas" })
   const { session_id } = (yield* call("POST", "/sessions", { user, body: { agent_id } })).json
   const made = (path: string, body: object) =>
@@ -101,6 +101,10 @@ const adasWorld = Effect.gen(function*() {
     transport: "streamable_http",
     url: "https://adas.example/mcp"
   })
+  const registered = yield* made("/a2a/registry", {
+    url: `${url}/a2a/agents/${agent_id}/.well-known/agent-card.json`,
+    headers: { "x-user-id": user }
+  })
   const { execution_id } = (yield* call("POST", "/v1/agents/Adas%20own/invoke", {
     user,
     body: { message: "say Adas" }
@@ -110,6 +114,7 @@ const adasWorld = Effect.gen(function*() {
     task: sent.json.task.id,
     operation: "message:recall",
     config: "Adas-receiver",
+    registered: registered.id,
     agent_id,
     chat_id: "adas-chat",
     schedule_id,
@@ -130,7 +135,7 @@ const adasWorld = Effect.gen(function*() {
     "*": `agent/${agent_id}`
   }
   const seen = Effect.forEach(
-    ["/agent", "/sessions", "/runs", "/credential", "/schedule", "/v1/admin/mcp-servers"],
+    ["/agent", "/sessions", "/runs", "/credential", "/schedule", "/v1/admin/mcp-servers", "/a2a/registry"],
     (path) => Effect.map(call("GET", path, { user }), ({ text }) => text)
   )
   return { ids, user, seen }

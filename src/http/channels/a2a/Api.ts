@@ -7,6 +7,7 @@ import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
 import { JsonObject } from "../../../domain/Json.ts"
 import { wholeNumber } from "../../../domain/Page.ts"
+import { RemoteAgentDraft, RemoteAgentView } from "../../../domain/RemoteAgent.ts"
 import { Authentication } from "../../api/Authentication.ts"
 import { EventStream } from "../../api/EventStream.ts"
 import { idempotencyKey } from "../../api/IdempotencyKey.ts"
@@ -31,6 +32,7 @@ const query = Schema.Struct(version)
 const agent = { agent: Schema.optional(text) }
 const ofAgent = Schema.Struct(agent)
 const ofTask = Schema.Struct({ ...agent, task: text })
+const ofRegistered = Schema.Struct({ registered: text })
 const ofPush = Schema.Struct({ ...agent, task: text, config: text })
 
 const Status = Schema.Struct({
@@ -168,11 +170,41 @@ class CardsApi extends HttpApiGroup.make("cards")
   .middleware(Authentication)
 {}
 
+class RegistryApi extends HttpApiGroup.make("registry")
+  .add(
+    HttpApiEndpoint.post("register", "/registry").setPayload(RemoteAgentDraft).addSuccess(RemoteAgentView, {
+      status: 201
+    })
+      .annotateContext(operation({
+        scope: "write",
+        summary: "Name an agent elsewhere",
+        description:
+          "Its card is fetched and kept. Agents here that name its tool, or `a2a`, among their `tools` can call it.",
+        example: { url: "https://agents.example.com", name: "weather", headers: { Authorization: "Bearer …" } }
+      }))
+  )
+  .add(
+    HttpApiEndpoint.get("registered", "/registry")
+      .addSuccess(Schema.Struct({ agents: Schema.Array(RemoteAgentView) }))
+      .annotateContext(operation({ scope: "read", summary: "List the agents elsewhere that you have named" }))
+  )
+  .add(
+    HttpApiEndpoint.get("one", "/registry/:registered").setPath(ofRegistered).addSuccess(RemoteAgentView)
+      .annotateContext(operation({ scope: "read", summary: "Read what is kept of one; its secrets are not shown" }))
+  )
+  .add(
+    HttpApiEndpoint.del("forget", "/registry/:registered").setPath(ofRegistered).addSuccess(HttpApiSchema.NoContent)
+      .annotateContext(operation({ scope: "write", summary: "Forget one: its tool is gone" }))
+  )
+  .middleware(Authentication)
+{}
+
 export const api = Problem.ofChannel(
   HttpApi.make("a2a")
     .add(StandingApi)
     .add(AgentApi)
     .add(CardsApi)
+    .add(RegistryApi)
 )
   .annotate(OpenApi.Title, "Stoa: A2A")
   .annotate(OpenApi.Version, "1.0")

@@ -10,6 +10,7 @@ import type { api, wellKnown } from "./Api.ts"
 import * as Cards from "./Cards.ts"
 import type { Write } from "./Encode.ts"
 import { mediaType } from "./Errors.ts"
+import * as Registry from "./Registry.ts"
 import { ListRequest, type PushConfig, type SendRequest } from "./Requests.ts"
 import * as Rpc from "./Rpc.ts"
 import * as Target from "./Target.ts"
@@ -216,7 +217,7 @@ export const layer = (mounted: typeof api, options: Options) => {
       )
   )
 
-  return Layer.mergeAll(standing, agent, cards)
+  return Layer.mergeAll(standing, agent, cards, Registry.layer(mounted))
 }
 
 /** The card at the root, which says where the rest is. */

@@ -1,9 +1,9 @@
 /** The runs above one: that which has handed it its work, the one above that, and so on. */
 import { type Context, Effect, Option } from "effect"
-import { maxDelegationDepth } from "../../domain/Delegation.ts"
-import type { UserId } from "../../domain/Ids.ts"
-import type { Run } from "../../domain/Run.ts"
-import type { Storage } from "../../services/Storage.ts"
+import { maxDelegationDepth } from "../domain/Delegation.ts"
+import type { UserId } from "../domain/Ids.ts"
+import type { Run } from "../domain/Run.ts"
+import type { Storage } from "../services/Storage.ts"
 
 /** Most runs that are gone through: each delegation may have been woken by tasks of its own some times. */
 const maxSteps = 64
