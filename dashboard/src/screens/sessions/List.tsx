@@ -130,7 +130,7 @@ const List = () => {
             {
               title: words.app.name,
               cell: ({ config, id }) => (
-                <span className="inline-flex max-w-96 items-center gap-2">
+                <span className="inline-flex max-w-96 items-center gap-2 align-middle">
                   <MessageSquare aria-hidden className="size-3.5 shrink-0 text-muted" />
                   <span dir="auto" className="truncate">{plain(config.name) || id}</span>
                 </span>
