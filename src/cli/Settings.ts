@@ -34,7 +34,14 @@ export const variableOf = (name: SettingName) => `STOA_${name.toUpperCase()}`
 const flagOf = (name: SettingName) => `--${name.replaceAll("_", "-")}`
 
 /** Settings that may be given as a file: `STOA_VAULT_KEY_FILE`. */
-const secrets = ["database_url", "e2b_api_key", "hooks", "smtp_url", "vault_key"] as const satisfies ReadonlyArray<
+const secrets = [
+  "database_url",
+  "e2b_api_key",
+  "hooks",
+  "receivers",
+  "smtp_url",
+  "vault_key"
+] as const satisfies ReadonlyArray<
   SettingName
 >
 
@@ -49,6 +56,10 @@ export const withoutOption: ReadonlyArray<readonly [variable: string, descriptio
   [
     variableOf("hooks"),
     "Webhooks that are asked and told of runs, as JSON: [{\"url\": …, \"secret\": …, \"points\": …}]"
+  ],
+  [
+    variableOf("receivers"),
+    "Receivers that notifications of definitions name, as JSON: [{\"name\": …, \"url\": …, \"secret\": …}]"
   ],
   [variableOf("smtp_url"), "A mail server for notifications: smtps://user:password@host"],
   [variableOf("vault_key"), "The vault's keys, newest first (default: a key file in the data folder)"],
@@ -94,6 +105,7 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   channels: jsonOf,
   dashboard: jsonOf,
   hooks: jsonOf,
+  receivers: jsonOf,
   channel_retain_hours: numberOf,
   max_connections: numberOf,
   keep_alive_seconds: numberOf,

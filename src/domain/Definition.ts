@@ -4,6 +4,7 @@ import { AgentTools } from "./Agent.ts"
 import { AgentChannels } from "./Channel.ts"
 import { UserId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
+import { MailAddress, NotificationKind } from "./Notification.ts"
 import { OutputSchema } from "./OutputSchema.ts"
 import { isBlank } from "./Text.ts"
 
@@ -66,17 +67,39 @@ const ScheduleEntry = Schema.Struct({
   users: withDefault(Schema.Array(UserId).pipe(Schema.maxItems(maxNames)), [])
 })
 
+export type ScheduleEntry = typeof ScheduleEntry.Type
+
+/** Whom to tell: an address, or a receiver of the operator's settings by its name. */
 const NotificationTarget = Schema.Struct({
-  channel: Schema.Literal("slack", "webhook", "email"),
+  channel: NotificationKind,
+  /** The address of an e-mail, or the name of a receiver. */
   target: nullable(filled(512)),
+  url: nullable(
+    filled(2_048).pipe(
+      Schema.pattern(/^https?:\/\/[^\s#]+$/, { message: () => "Expected an address such as https://example.com/hook" }),
+      Schema.filter((url) => URL.canParse(url) || "Expected an address such as https://example.com/hook")
+    )
+  ),
+  /** The text of a message. */
   template: nullable(filled(4_000)),
-  url: nullable(filled(2_048)),
+  /** The body of a webhook: JSON with variables in its texts. */
   payload_template: nullable(filled(4_000))
-})
+}).annotations({ parseOptions: { onExcessProperty: "error" } }).pipe(
+  Schema.filter(({ channel, payload_template, target, url }) => {
+    if (payload_template !== null && channel !== "webhook") return "Expected payload_template of a webhook only"
+    if (channel === "email") {
+      return url === null && Schema.is(MailAddress)(target) || "Expected an e-mail address as the target, and no url"
+    }
+    return (url === null) !== (target === null) || "Expected a url, or the name of a receiver as the target"
+  })
+)
+export type NotificationTarget = typeof NotificationTarget.Type
 
 const targets = withDefault(Schema.Array(NotificationTarget).pipe(Schema.maxItems(8)), [])
 
 const NotificationTargets = Schema.Struct({ on_complete: targets, on_error: targets, on_timeout: targets })
+  .annotations({ parseOptions: { onExcessProperty: "error" } })
+export type NotificationTargets = typeof NotificationTargets.Type
 
 const MemoryChoice = Schema.Struct({
   enabled: withDefault(Schema.Boolean, false),
@@ -282,6 +305,13 @@ export const fallbackNames = ({ fallback }: { readonly fallback: string | Readon
 
 export const isVisibleTo = ({ front: { enabled, users } }: AgentDefinition, owner: UserId): boolean =>
   enabled && (users === "all" || users.includes(owner))
+
+/** The tenants for whom a schedule runs: those that it names, or else those that its agent names. */
+export const runsFor = (agent: AgentDefinition, { users }: ScheduleEntry): ReadonlyArray<UserId> => {
+  const { front } = agent
+  const named = users.length > 0 ? users : front.users === "all" ? [] : front.users
+  return [...new Set(named)].filter((user) => isVisibleTo(agent, user))
+}
 
 /** The two parts of a model's name. */
 export const modelParts = (name: string): { readonly provider: string; readonly model: string } => {

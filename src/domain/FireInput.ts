@@ -1,6 +1,32 @@
 /** What an agent is told by a fire: the schedule's text with its variables. */
 import type { Fire } from "./Fire.ts"
+import type { JsonObject } from "./Json.ts"
+import { isObject } from "./JsonSchema.ts"
 import type { Schedule } from "./Schedule.ts"
+
+const mark = "\n\nThe input, as JSON:\n"
+
+/** A message with the input that belongs to it; null where there is none. */
+export const withInput = (message: string, input: JsonObject | null | undefined): string | null =>
+  input == null || Object.keys(input).length === 0 ? null : `${message}${mark}${JSON.stringify(input)}`
+
+const jsonOf = (text: string): JsonObject => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : {}
+  } catch {
+    return {}
+  }
+}
+
+/** The message and the input that it was made of. */
+export const partsOf = ({ description, input }: Schedule["data"]) => {
+  if (input === null) return { message: description, input: {} }
+  const begins = `${description}${mark}`
+  return input.startsWith(begins)
+    ? { message: description, input: jsonOf(input.slice(begins.length)) }
+    : { message: input, input: {} }
+}
 
 /** What the variables of a text say. */
 export interface Variables {

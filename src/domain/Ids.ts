@@ -49,6 +49,9 @@ export type SkillId = typeof SkillId.Type
 export const SkillBundleId = token.pipe(Schema.brand("SkillBundleId"))
 export type SkillBundleId = typeof SkillBundleId.Type
 
+export const RecollectionId = token.pipe(Schema.brand("RecollectionId"))
+export type RecollectionId = typeof RecollectionId.Type
+
 export const ScheduleId = token.pipe(Schema.brand("ScheduleId"))
 export type ScheduleId = typeof ScheduleId.Type
 

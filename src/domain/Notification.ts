@@ -23,7 +23,7 @@ const name = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(200))
 const events = Schema.Array(NotificationEvent).pipe(Schema.minItems(1), Schema.maxItems(5))
 const template = Schema.String.pipe(Schema.maxLength(4_000))
 const url = Schema.String.pipe(Schema.maxLength(2_048))
-const address = Schema.String.pipe(
+export const MailAddress = Schema.String.pipe(
   Schema.pattern(/^[^\s@<>,;:"()[\]\\\u0000-\u001f]{1,64}@[A-Za-z0-9.-]{1,253}$/, {
     message: () => "Expected an e-mail address such as ada@example.com"
   })
@@ -41,6 +41,23 @@ const scope = {
   session_id: Schema.NullOr(SessionId)
 }
 
+/** Most named receivers of a server. */
+const maxReceivers = 64
+
+/** Receivers that definitions name, with what is secret of them: the operator's settings say where they are. */
+export const Receivers = Schema.Array(
+  Schema.Struct({
+    name: Schema.String.pipe(Schema.pattern(/^[\w.-]{1,64}$/)),
+    url: Schema.Redacted(url.pipe(Schema.pattern(/^https?:\/\/[^\s#]+$/), Schema.filter((url) => URL.canParse(url)))),
+    /** What a webhook's messages are signed with. */
+    secret: Schema.optional(Schema.Redacted(secret))
+  }).annotations({ parseOptions: { onExcessProperty: "error" } })
+).pipe(
+  Schema.maxItems(maxReceivers),
+  Schema.filter((all) => new Set(all.map(({ name }) => name)).size === all.length || "Expected each name once")
+)
+export type Receivers = typeof Receivers.Type
+
 const record = {
   id: NotificationId,
   user_id: UserId,
@@ -56,7 +73,9 @@ const record = {
   /** Why the server has switched it off. */
   disabled_reason: Schema.NullOr(Schema.String),
   /** Where its messages go, without what is secret: no query of an address, and no path of Slack's. */
-  target: Schema.String
+  target: Schema.String,
+  /** The agent whose definition says it; left out of those that somebody has made. */
+  definition: Schema.optionalWith(Schema.String, { exact: true })
 }
 
 /** As it is stored: the whole address, and what messages are signed with, are sealed. */
@@ -83,7 +102,7 @@ const draft = {
   name,
   kind: NotificationKind,
   url: Schema.optional(url),
-  to: Schema.optional(address),
+  to: Schema.optional(MailAddress),
   secret: Schema.optional(secret),
   events: Schema.optional(events),
   agent_id: Schema.optional(scope.agent_id),

@@ -59,6 +59,16 @@ const time = Schema.String.pipe(
   })
 )
 
+/** What a definition says of a schedule that stands in it. */
+const DefinedIn = Schema.Struct({
+  /** The name of the agent's definition. */
+  agent: Schema.String,
+  /** Whether it says that the schedule fires. Its owner may have paused it all the same. */
+  enabled: Schema.Boolean,
+  /** It does not say so any more, or not for this owner: the schedule has ended, and may be removed. */
+  is_gone: Schema.Boolean
+}).annotations({ identifier: "ScheduleDefinition" })
+
 /** When it fires. One of `cron_expression`, `interval_seconds` and `once_at` is set; the other two are empty. */
 export const Timing = Schema.Struct({
   /** Five or six fields, where six begin with seconds, or a name such as `@daily`; empty for the other kinds. */
@@ -89,7 +99,7 @@ const ScheduleData = Schema.Struct({
   missed_limit: Schema.Int,
   /** How long a fire may wait behind another before it is given up; null is without end. */
   expires_after_seconds: Schema.NullOr(Schema.Number),
-  /** Null for an agent that is code. */
+  /** Null for an agent that is code, and where a definition says the model. */
   chat_model_config: Schema.NullOr(ChatModelConfig),
   /** One session for all fires, in which the context grows; else a session for each. */
   stateful: Schema.Boolean,
@@ -101,8 +111,10 @@ const ScheduleData = Schema.Struct({
   output_schema: Schema.NullOr(JsonObject),
   /** How many sessions of a stateless schedule are kept: the newest. */
   keep_sessions: Schema.Int,
-  source: Schema.Literal("USER", "AGENT"),
-  source_session_id: Schema.NullOr(Schema.String)
+  source: Schema.Literal("USER", "AGENT", "DEFINITION"),
+  source_session_id: Schema.NullOr(Schema.String),
+  /** Only where the source is a definition. */
+  definition: Schema.optionalWith(DefinedIn, { exact: true })
 }).annotations({ identifier: "ScheduleData" })
 export type ScheduleData = typeof ScheduleData.Type
 
@@ -150,6 +162,9 @@ export const StoredSchedule = Schema.Struct({
   ...Schedule.fields,
   data: ScheduleData.annotations({ decodingFallback: () => Either.right(unreadable) })
 })
+
+/** Whether a definition says what it is. */
+export const isDefined = ({ data: { definition } }: Schedule): boolean => definition?.is_gone === false
 
 export const isReadable = ({ data }: Schedule): boolean => data !== unreadable
 

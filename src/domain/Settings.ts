@@ -4,6 +4,7 @@ import { ChannelSettings } from "./Channel.ts"
 import { DashboardSettings } from "./Dashboard.ts"
 import { defaultFilesMegabytes } from "./File.ts"
 import { Webhooks } from "./Hook.ts"
+import { Receivers } from "./Notification.ts"
 import { minIntervalSeconds } from "./Schedule.ts"
 import { Isolation, type WorkspaceLimits } from "./Workspace.ts"
 
@@ -212,6 +213,12 @@ const titleModels = Schema.Array(titleModel).annotations({
   description: "a list of models such as openai_credential:gpt-5-nano, each behind the type of its credential"
 })
 
+const receivers = Receivers.annotations({
+  description:
+    "a list of receivers, each with a name, a url, and with or without a secret (whsec_ and the base64 of 24 "
+    + "to 64 bytes)"
+})
+
 const smtpUrl = Schema.Redacted(Schema.String.pipe(Schema.pattern(/^smtps?:\/\/\S{1,2048}$/))).annotations({
   description: "a URL such as smtps://user:password@mail.example.com"
 })
@@ -323,6 +330,8 @@ export const Settings = Schema.Struct({
   session_titles: Schema.optionalWith(sessionTitles, { exact: true, default: () => false }),
   /** The models that write titles, by the type of the session's credential; without one the session's own does. */
   session_title_models: Schema.optionalWith(titleModels, { exact: true, default: () => [] }),
+  /** Receivers that the notifications of definitions name. */
+  receivers: Schema.optionalWith(receivers, { exact: true, default: () => [] }),
   /** A mail server for notifications; without it none go out by e-mail. */
   smtp_url: Schema.optionalWith(smtpUrl, { exact: true }),
   /** Who these mails are from. */

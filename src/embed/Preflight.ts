@@ -95,7 +95,7 @@ export const check = (settings: Settings, extensions: Extensions = {}) =>
   Effect.gen(function*() {
     const defined = settings.definitions_dir === undefined
       ? undefined
-      : yield* definitions(Host.definitionsOf(settings.definitions_dir, extensions))
+      : yield* definitions(Host.definitionsOf(settings.definitions_dir, settings, extensions))
     if (settings.models_dir !== undefined) yield* modelsDir(settings.models_dir)
     yield* dataDir(settings.data_dir)
     if (settings.workspace_dir !== undefined) yield* dataDir(settings.workspace_dir)

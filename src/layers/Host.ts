@@ -2,6 +2,7 @@
 import { Duration, Effect, Layer, Redacted, type Scope } from "effect"
 import { join } from "node:path"
 import type { Webhook } from "../domain/Hook.ts"
+import type { Receivers } from "../domain/Notification.ts"
 import { defaults, isLoopback, type Settings, trustsUserHeader, workspaceLimits } from "../domain/Settings.ts"
 import type { A2aPushes } from "../services/A2aPushes.ts"
 import type { AgentConfigs } from "../services/AgentConfigs.ts"
@@ -30,6 +31,7 @@ import { Outbound } from "../services/Outbound.ts"
 import type { OwnAgent, OwnAgents } from "../services/OwnAgents.ts"
 import type { OwnTaskKind, OwnTasks } from "../services/OwnTasks.ts"
 import type { Peers } from "../services/Peers.ts"
+import type { Recall } from "../services/Recall.ts"
 import type { RemoteAgents } from "../services/RemoteAgents.ts"
 import type { Retriever } from "../services/Retrievers.ts"
 import type { Rooms } from "../services/Rooms.ts"
@@ -100,6 +102,9 @@ import * as OwnAgentsStored from "./OwnAgents/Stored.ts"
 import * as OwnTasksWorking from "./OwnTasks/Working.ts"
 import * as PeersMemory from "./Peers/Memory.ts"
 import * as PeersPg from "./Peers/Pg.ts"
+import * as Extracted from "./Recall/Extracted.ts"
+import * as Extracting from "./Recall/Extracting.ts"
+import * as RecallStored from "./Recall/Stored.ts"
 import * as RemoteCancelling from "./RemoteAgents/Cancelling.ts"
 import * as RemoteAgentsStored from "./RemoteAgents/Stored.ts"
 import * as RetrieversAsked from "./Retrievers/Asked.ts"
@@ -134,6 +139,7 @@ import * as RequestedTools from "./Toolbox/tools/All.ts"
 import * as ToolboxWithCatalog from "./Toolbox/WithCatalog.ts"
 import * as ToolboxWithDelegation from "./Toolbox/WithDelegation.ts"
 import * as ToolboxWithMcp from "./Toolbox/WithMcp.ts"
+import * as ToolboxWithMemory from "./Toolbox/WithMemory.ts"
 import * as ToolboxWithRemoteAgents from "./Toolbox/WithRemoteAgents.ts"
 import * as ToolboxWithSkills from "./Toolbox/WithSkills.ts"
 import * as Upkeep from "./Upkeep.ts"
@@ -185,6 +191,7 @@ export type Host =
   | Notifier
   | A2aPushes
   | Idempotency
+  | Recall
   | Rotation
 
 export const memory: Layer.Layer<Memories> = Layer.mergeAll(
@@ -292,6 +299,7 @@ const mailer = ({ mail_from, smtp_url }: Settings): Layer.Layer<Mailer> =>
 export interface EngineOptions extends
   Partial<
     & AgentRunnerChosen.Limits
+    & Extracted.Options
     & SchedulesStored.Options
     & SessionHubLocal.Options
     & SessionKeysStored.Options
@@ -316,6 +324,8 @@ export interface EngineOptions extends
   readonly outbound?: Layer.Layer<Outbound>
   /** Folders and addresses of hubs. */
   readonly hubs?: ReadonlyArray<string>
+  /** Receivers that the notifications of definitions name. */
+  readonly receivers?: Receivers
   /** How e-mails are sent; without it they are not. */
   readonly mailer?: Layer.Layer<Mailer>
 }
@@ -327,31 +337,37 @@ const unreachable = Layer.succeed(Outbound, {
 })
 
 /** The log with jobs for what it tells: messages, inputs that are to be sent again, and runs that are to be stopped. */
-const noticed = GivenUp.layer.pipe(Layer.provideMerge(Retried.layer), Layer.provideMerge(Noticed.layer))
+const noticed = (options: Extracted.Options) =>
+  GivenUp.layer.pipe(
+    Layer.provideMerge(Retried.layer),
+    Layer.provideMerge(Extracted.layerWith(options)),
+    Layer.provideMerge(Noticed.layer)
+  )
 
 /** What is done later, and who is told. It sees the log and the schedules as they are, and the engine sees them with its notices. */
 const notifying = ({ mailer = MailerOff.layer, outbound = unreachable, ...options }: EngineOptions) =>
   Layer.merge(
     Layer.merge(NotifierLocal.layer, Pushes.layer),
-    options.session_titles === true ? Layer.provideMerge(Titled.layer, noticed) : noticed
+    options.session_titles === true ? Layer.provideMerge(Titled.layer, noticed(options)) : noticed(options)
   ).pipe(
     Layer.provideMerge(
       Layer.unwrapEffect(
         Effect.map(
           Effect.all([
-            Noticing.make,
+            Noticing.make(options.receivers ?? []),
             Delivering.make,
             Pushing.updates,
             Pushing.pushing,
             RemoteCancelling.handler,
-            Titling.make({ ...defaults, ...options })
+            Titling.make({ ...defaults, ...options }),
+            Extracting.make
           ]),
           JobsWorking.layer
         )
       )
     ),
     Layer.provide(Wanting.layer),
-    Layer.provideMerge(DirectCallsLedgered.layer),
+    Layer.provideMerge(Layer.provideMerge(RecallStored.layer, DirectCallsLedgered.layer)),
     Layer.provide(Layer.merge(outbound, mailer))
   )
 
@@ -369,7 +385,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
   Layer.merge(
     Layer.provideMerge(
       Layer.mergeAll(
-        SchedulerClaimed.layer,
+        SchedulerClaimed.layerWith({ ...defaults, ...options }),
         RunHistoryStored.layer,
         SessionArchiveStored.layer,
         waking,
@@ -389,7 +405,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
       )
     ),
     Layer.provideMerge(
-      ToolboxWithDelegation.layer(ToolboxWithCatalog.layer(
+      ToolboxWithDelegation.layer(ToolboxWithMemory.layer(ToolboxWithCatalog.layer(
         ToolboxWithSkills.layer(ToolboxWithRemoteAgents.layer(ToolboxWithMcp.layer(
           ToolboxBuiltIn.layerWith<RequestedTools.Needed | Vault | Models | Scope.Scope>([
             ...RequestedTools.all,
@@ -397,7 +413,7 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
           ])
         ))),
         { ...defaults, ...options }
-      )).pipe(
+      ))).pipe(
         Layer.provideMerge(HubsConfigured.layer(options.hubs ?? [])),
         Layer.provideMerge(
           Layer.mergeAll(
@@ -419,7 +435,12 @@ export const engine = <E, R>(parts: Layer.Layer<Memories | Vault | Models, E, R>
     Layer.provideMerge(options.workspace ?? workspaceInMemory),
     Layer.provideMerge(AuthComposite.layer(options)),
     Layer.provideMerge(
-      Layer.mergeAll(AgentConfigsStored.layer, ApiKeysStored.layer, IdempotencyStored.layer, RotationStored.layer)
+      Layer.mergeAll(
+        AgentConfigsStored.layer,
+        ApiKeysStored.layer,
+        IdempotencyStored.layer,
+        RotationStored.layer
+      )
     ),
     Layer.provideMerge(CatalogStored.layer),
     Layer.provideMerge(HooksTold.layer),
@@ -504,10 +525,13 @@ export const records = (settings: Settings) => {
 /** Where the definitions are, and the names that they may not have. */
 export const definitionsOf = (
   dir: string,
+  { receivers, schedule_min_seconds, smtp_url }: Pick<Settings, "receivers" | "schedule_min_seconds" | "smtp_url">,
   { agents = [], retrievers = [], schemas = {} }: Extensions
 ): CatalogFiles.Options => ({
   dir,
   schemas,
+  schedule_min_seconds,
+  receivers: { names: new Set(receivers.map(({ name }) => name)), mails: smtp_url !== undefined },
   taken: {
     agents: agents.map(({ name }) => name),
     tools: new Set(),
@@ -530,7 +554,12 @@ const engineOf = (
   retrievers: extensions.retrievers,
   webhooks: settings.hooks,
   ...settings.definitions_dir !== undefined &&
-    { catalog: CatalogFiles.layer({ ...definitionsOf(settings.definitions_dir, extensions), first: definitions }) },
+    {
+      catalog: CatalogFiles.layer({
+        ...definitionsOf(settings.definitions_dir, settings, extensions),
+        first: definitions
+      })
+    },
   outbound,
   mailer: mailer(settings)
 })

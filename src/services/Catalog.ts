@@ -1,5 +1,6 @@
-import { Context, type Effect } from "effect"
+import { Context, type Effect, type Scope } from "effect"
 import type { Agent } from "../domain/Agent.ts"
+import type { OpenConfig } from "../domain/AgentConfig.ts"
 import type { AgentDefinition, DefinitionId, Reloaded, SkillDefinition, ToolFrontMatter } from "../domain/Definition.ts"
 import type { Invalid } from "../domain/Errors.ts"
 import type { RunId, UserId } from "../domain/Ids.ts"
@@ -33,6 +34,10 @@ export interface Begun {
   readonly data: Agent["data"]
   /** When that was, in milliseconds. */
   readonly millis: number
+  /** What the user had told a personal agent. */
+  readonly config: OpenConfig | undefined
+  /** What it remembered of the user, what mattered most first. */
+  readonly recollections: ReadonlyArray<string>
 }
 
 /** The agents, tools and skills that the operator has defined. */
@@ -41,13 +46,15 @@ export class Catalog extends Context.Tag("stoa/services/Catalog")<Catalog, {
   readonly book: () => Book
   /** The book by which this very agent works: the one that it was pinned to, or else the newest. */
   readonly bookOf: (agent: Agent) => Book
-  /** The agent works by this book as long as it is the same object, whatever is read meanwhile. */
-  readonly pin: (agent: Agent, book: Book) => void
+  /** What the user had told this very agent when it was pinned; undefined where it is not pinned, or is not personal. */
+  readonly configOf: (agent: Agent) => OpenConfig | undefined
+  /** The agent works by this as long as it is the same object, whatever is read or told meanwhile. */
+  readonly pin: (agent: Agent, by: Pick<Begun, "book" | "config">) => void
   /**
    * What the run has begun with; `now` where it begins just now. It is known for as long as this process lives, within
    * bounds: of the oldest ones it is forgotten, and they go on by the newest book.
    */
-  readonly begun: (run: RunId, now: () => Begun) => Begun
+  readonly begun: <E>(run: RunId, now: Effect.Effect<Begun, E>) => Effect.Effect<Begun, E>
   /** The run has come to its end. */
   readonly ended: (run: RunId) => void
   /** What is wrong with an input of the owner's, in words: nothing when it is what the agent asks for by its `input_schema`. */
@@ -61,6 +68,8 @@ export class Catalog extends Context.Tag("stoa/services/Catalog")<Catalog, {
    * fails with all that is wrong, each with its file, its line and what to do.
    */
   readonly reload: Effect.Effect<Reloaded, Invalid>
+  /** Calls back when a book has taken the place of another one here, until the scope closes. */
+  readonly listen: (call: () => void) => Effect.Effect<void, never, Scope.Scope>
 }>() {}
 
 export const emptyBook: Book = { revision: 0, agents: new Map(), tools: new Map(), skills: new Map() }

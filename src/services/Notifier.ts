@@ -25,9 +25,11 @@ export class Notifier extends Context.Tag("stoa/services/Notifier")<Notifier, {
     owner: UserId,
     id: string,
     patch: NotificationPatch
-  ) => Effect.Effect<Notification, NotFound | Invalid>
+  ) => Effect.Effect<Notification, NotFound | Invalid | Conflict>
+  /** Removes it with its deliveries. One that a definition says can be neither removed, changed nor tested. */
+  readonly remove: (owner: UserId, id: string) => Effect.Effect<void, NotFound | Conflict>
   /** Sends a message that says it is a test, also when the notification is switched off. */
-  readonly test: (owner: UserId, id: string) => Effect.Effect<Delivery, NotFound>
+  readonly test: (owner: UserId, id: string) => Effect.Effect<Delivery, NotFound | Conflict>
   /** Sends a message once more, with the same bytes and the same id. `Conflict` while it is being tried. */
   readonly resend: (owner: UserId, id: string, delivery: string) => Effect.Effect<Delivery, NotFound | Conflict>
 }>() {}

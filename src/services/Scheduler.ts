@@ -13,8 +13,11 @@ import type { Schedules } from "./Schedules.ts"
 export class Scheduler extends Context.Tag("stoa/services/Scheduler")<
   Scheduler,
   typeof Schedules.Service & {
-    /** Removes it with its history and its sessions; what runs in these is stopped first. */
-    readonly remove: (owner: UserId, id: string) => Effect.Effect<void, NotFound | Unavailable>
+    /**
+     * Removes it with its history and its sessions; what runs in these is stopped first. One that a definition says can
+     * not be removed.
+     */
+    readonly remove: (owner: UserId, id: string) => Effect.Effect<void, NotFound | Conflict | Unavailable>
     /** Lets it fire now, beside its times, also while it is paused. Part of the caller's transaction. */
     readonly trigger: (owner: UserId, id: string) => Effect.Effect<Fire, NotFound | Conflict>
     /** Newest first. */
@@ -32,7 +35,7 @@ export class Scheduler extends Context.Tag("stoa/services/Scheduler")<
     ) => Effect.Effect<Page<Session>, NotFound | Malformed>
     /** Looks at once whether there is something to do. */
     readonly wake: Effect.Effect<void>
-    /** Does what is due, until it is interrupted. One in each process. */
+    /** Does what is due, and follows what the operator has defined, until it is interrupted. One in each process. */
     readonly run: Effect.Effect<never>
   }
 >() {}

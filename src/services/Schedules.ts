@@ -1,6 +1,6 @@
 import { Context, type Effect } from "effect"
 import type { Conflict, Invalid, LimitReached, Malformed, NotFound } from "../domain/Errors.ts"
-import type { AgentId, UserId } from "../domain/Ids.ts"
+import type { AgentId, ScheduleId, UserId } from "../domain/Ids.ts"
 import type { Page, PageRequest } from "../domain/Page.ts"
 import type {
   NextFires,
@@ -28,6 +28,8 @@ export interface Author {
 export class Schedules extends Context.Tag("stoa/services/Schedules")<Schedules, {
   /** Checks a draft. `Invalid` names the field: an unreadable time, a foreign agent or credential, a model that does not exist. */
   readonly plan: (owner: UserId, draft: ScheduleDraft, author?: Author) => Effect.Effect<Planned, Invalid>
+  /** The id of the owner's schedule of this name that the agent's definition says, or would. */
+  readonly defined: (owner: UserId, agent: string, name: string) => ScheduleId
   readonly get: (owner: UserId, id: string) => Effect.Effect<ScheduleView, NotFound>
   /** Oldest first; those of one agent, or all. */
   readonly list: (

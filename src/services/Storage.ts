@@ -17,10 +17,11 @@ import { Delivery, Notification } from "../domain/Notification.ts"
 import * as Older from "../domain/Older.ts"
 import { OwnTask } from "../domain/OwnTask.ts"
 import type { Page, PageRequest } from "../domain/Page.ts"
+import { Recollection } from "../domain/Recollection.ts"
 import { RemoteAgent, RemoteCall } from "../domain/RemoteAgent.ts"
 import { Conversation, StoredResponse } from "../domain/Response.ts"
 import type { Run } from "../domain/Run.ts"
-import { type Schedule, StoredSchedule } from "../domain/Schedule.ts"
+import { isDefined, type Schedule, StoredSchedule } from "../domain/Schedule.ts"
 import { Session } from "../domain/Session.ts"
 import { SessionKey } from "../domain/SessionKey.ts"
 import { Skill, SkillBundle, SkillPiece } from "../domain/Skill.ts"
@@ -108,6 +109,8 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly agents: Collection<Agent, never>
   /** What users have told personal agents. A configuration has the id of its agent, and goes with it. */
   readonly agentConfigs: Collection<AgentConfig, "agent_id">
+  /** Written by `Recall`. They go with their agent. */
+  readonly recollections: Collection<Recollection, "agent_id">
   readonly credentials: Collection<Credential, "type">
   readonly sessions: Collection<Session, "agent_id" | "schedule_id">
   /** Written by `SessionKeys`; `kind` is `key`, or `once` for sessions of a single request. A key is never read from a cache. */
@@ -135,7 +138,7 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   readonly skillBundles: Collection<SkillBundle, "state">
   readonly skillPieces: Collection<SkillPiece, "bundle">
   /** Where they are, and what is due, is in `ScheduleStore`. */
-  readonly schedules: Collection<Schedule, "agent_id">
+  readonly schedules: Collection<Schedule, "agent_id" | "defined">
   /** Written through `ScheduleStore`. */
   readonly fires: Collection<Fire, "schedule_id" | "status">
   /** Written through `JobStore`. */
@@ -195,6 +198,11 @@ export const tables = {
     columns: ["agent_id"],
     references: [{ column: "agent_id", table: "agents" }]
   },
+  recollections: {
+    name: "recollections",
+    columns: ["agent_id"],
+    references: [{ column: "agent_id", table: "agents" }]
+  },
   credentials: { name: "credentials", columns: ["type"], references: [] },
   sessions: {
     name: "sessions",
@@ -249,7 +257,11 @@ export const tables = {
     references: [{ column: "bundle", table: "skill_bundles" }]
   },
   claims: { name: "claims", columns: [], references: [] },
-  schedules: { name: "schedules", columns: ["agent_id"], references: [{ column: "agent_id", table: "agents" }] },
+  schedules: {
+    name: "schedules",
+    columns: ["agent_id", "defined"],
+    references: [{ column: "agent_id", table: "agents" }]
+  },
   /** Rows of the Memory layer of `ScheduleStore`; the Sql layer has columns of its own. */
   schedule_states: {
     name: "schedule_states",
@@ -387,6 +399,12 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         schema: AgentConfig,
         columns: ({ id }) => ({ agent_id: id })
       }),
+      recollections: makeCollection(driver, undefined, {
+        noun: "Recollection",
+        table: tables.recollections,
+        schema: Recollection,
+        columns: ({ agent_id }) => ({ agent_id })
+      }),
       credentials: makeCollection(driver, cache, {
         noun: "Credential",
         table: tables.credentials,
@@ -500,7 +518,7 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         noun: "Schedule",
         table: tables.schedules,
         schema: StoredSchedule,
-        columns: ({ agent_id }) => ({ agent_id })
+        columns: (schedule) => ({ agent_id: schedule.agent_id, defined: isDefined(schedule) ? "yes" : "no" })
       }),
       fires: makeCollection(driver, undefined, {
         noun: "Fire",

@@ -31,6 +31,7 @@ describe("Settings", () => {
       allowed_hosts: [],
       outbound_hosts: [],
       hooks: [],
+      receivers: [],
       hubs: [],
       max_files_mb: 20,
       drain_seconds: 10,
@@ -85,7 +86,7 @@ describe("Settings", () => {
 
   it("are all understood in the environment", () => {
     const secret = `whsec_${"A".repeat(32)}`
-    const { database_url, hooks, smtp_url, vault_key, ...rest } = settings({}, {
+    const { database_url, hooks, receivers, smtp_url, vault_key, ...rest } = settings({}, {
       STOA_HOST: "0.0.0.0",
       STOA_PORT: "0",
       STOA_DATA_DIR: "/var/lib/stoa",
@@ -107,6 +108,7 @@ describe("Settings", () => {
       STOA_MODEL_IDLE_SECONDS: "0.5",
       STOA_PARKED_HOURS: "0",
       STOA_SCHEDULE_MIN_SECONDS: "0.5",
+      STOA_RECEIVERS: JSON.stringify([{ name: "ops", url: "https://ops.example/hook", secret }]),
       STOA_SMTP_URL: "smtps://u:p@mail.example",
       STOA_SESSION_TITLES: "1",
       STOA_SESSION_TITLE_MODELS: "openai_credential:gpt-5-nano, ollama_credential:qwen3:4b",
@@ -218,7 +220,11 @@ describe("Settings", () => {
       hooks.map(({ secret, url, ...more }) => ({ ...more, url: Redacted.value(url), secret: Redacted.value(secret) })),
       [{ url: "https://guard.example/hook", secret, points: ["tool.before"], timeout: 2 }]
     )
-    assert.notInclude(JSON.stringify(hooks), "guard.example")
+    assert.notInclude(JSON.stringify([hooks, receivers]), ".example")
+    assert.deepEqual<unknown>(
+      receivers.map(({ name, secret, url }) => [name, Redacted.value(url), secret && Redacted.value(secret)]),
+      [["ops", "https://ops.example/hook", secret]]
+    )
     assert.strictEqual(Redacted.value(smtp_url!), "smtps://u:p@mail.example")
     assert.strictEqual(Redacted.value(vault_key!), "k")
   })

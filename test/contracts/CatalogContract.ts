@@ -53,7 +53,7 @@ export const contract = (name: string, subject: Effect.Effect<Subject>) => {
       const before = catalog.book()
       const working = {} as Agent
       const other = {} as Agent
-      catalog.pin(working, before)
+      catalog.pin(working, { book: before, config: undefined })
       yield* write("bob", "You are Bob.")
       yield* catalog.reload
       assert.strictEqual(catalog.bookOf(working), before)
@@ -65,20 +65,27 @@ export const contract = (name: string, subject: Effect.Effect<Subject>) => {
       const { catalog, write } = yield* subject
       yield* write("ada", "You are Ada.")
       yield* catalog.reload
-      const now = (millis: number) => () => ({ book: catalog.book(), data: {} as Agent["data"], millis })
+      const now = (millis: number) =>
+        Effect.sync(() => ({
+          book: catalog.book(),
+          data: {} as Agent["data"],
+          millis,
+          config: undefined,
+          recollections: []
+        }))
       const [run, other] = ["run", "other"].map((id) => RunId.make(id))
-      const first = catalog.begun(run!, now(1))
-      catalog.begun(other!, now(1))
+      const first = yield* catalog.begun(run!, now(1))
+      yield* catalog.begun(other!, now(1))
       for (let i = 0; i < 8; i++) {
         yield* catalog.reload
-        assert.strictEqual(catalog.begun(run!, now(2)), first)
-        catalog.begun(`between-${i}` as RunId, now(2))
+        assert.strictEqual(yield* catalog.begun(run!, now(2)), first)
+        yield* catalog.begun(`between-${i}` as RunId, now(2))
       }
       catalog.ended(other!)
-      assert.strictEqual(catalog.begun(other!, now(3)).book, catalog.book())
+      assert.strictEqual((yield* catalog.begun(other!, now(3))).book, catalog.book())
       yield* catalog.reload
-      catalog.begun("last" as RunId, now(4))
+      yield* catalog.begun("last" as RunId, now(4))
       yield* catalog.reload
-      assert.notStrictEqual(catalog.begun(run!, now(5)), first)
+      assert.notStrictEqual(yield* catalog.begun(run!, now(5)), first)
     }))
 }

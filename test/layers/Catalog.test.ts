@@ -264,16 +264,62 @@ steps:
     assert.match(await one("tools: [flyer]"), /There is no tool called flyer/)
     assert.match(await one("context: [gone.md]"), /The context gone\.md is not there/)
     assert.match(await one("context: [../../etc/passwd]"), /Expected a path below/)
-    const twice = "{ name: a, cron: '* * * * *', message: x }"
-    const timed = "schedules: [{ name: a, cron: \"* * * * *\", message: y, input: { n: x } }]"
+    const timed = "model: demo/demo-chat\nschedules: [{ name: a, cron: \"* * * * *\", message: y, input: { n: x } }]"
     assert.match(
       await one(`input_schema: { type: object, properties: { n: { type: integer } } }\n${timed}`),
-      /^agents\/ada\/AGENT\.md:3:\d+: The input of the schedule a is not of input_schema: .*integer/
+      /^agents\/ada\/AGENT\.md:4:\d+: The input of the schedule a is not of input_schema: .*integer/
     )
-    assert.match(await one(`schedules: [${twice}, ${twice}]`), /Two schedules are called a/)
     const root = await folderOf(agent("description: x"))
-    const { faults } = await Folder.read(root, { agents: ["ada"], tools: new Set() })
+    const { faults } = await Folder.read(root, { taken: { agents: ["ada"], tools: new Set() } })
     assert.match(sentenceOf(faults[0]!), /The server's program has an agent called ada too/)
+  })
+
+  it("has no schedules that could not run", async () => {
+    const entry = (more: string, cron = "* * * * *") => `{ name: a, cron: "${cron}", message: x${more} }`
+    const one = async (schedules: string, front = "model: demo/demo-chat") =>
+      (await faultsOf(agent(`${front}\nschedules: [${schedules}]`))).join("\n")
+    const users = ", users: [ada]"
+    assert.strictEqual(await one(entry(users)), "")
+    assert.match(
+      await one(entry(users, "* * * *")),
+      /^agents\/ada\/AGENT\.md:3:30: The cron of the schedule a is wrong/
+    )
+    assert.match(await one(entry(users, "0 0 30 2 *")), /It never fires/)
+    assert.match(await one(entry(users, "* * * * * *")), /Fires must be 10 seconds apart/)
+    assert.match(await one(entry(`${users}, timezone: Mars/Base`)), /The timezone of the schedule a is wrong/)
+    assert.match(await one(`${entry(users)}, ${entry(users)}`), /Two schedules are called a/)
+    assert.match(await one(entry(users), "tags: []"), /An agent with schedules has no model/)
+    assert.match(
+      await one(entry(users), "model: demo/demo-chat\nusers: [bob]"),
+      /runs for ada, who does not have the agent/
+    )
+    // Warnings: nothing is wrong, and nothing happens.
+    assert.match(await one(entry("")), /The schedule a runs for nobody\. Name its users, such as `users: \[local\]`/)
+    assert.strictEqual(await one(entry(""), "model: demo/demo-chat\nusers: [bob]"), "")
+    const many = Array.from({ length: 64 }, (_, i) => `{ name: a${i}, cron: "* * * * *", message: x }`)
+    const tenants = Array.from({ length: 200 }, (_, i) => `u${i}`)
+    assert.match(
+      await one(many.join(", "), `model: demo/demo-chat\nusers: [${tenants.join(", ")}]`),
+      /There are 12800 schedules, each counted for each of its users, and may be 10000/
+    )
+  })
+
+  it("tells nobody of runs who cannot be told", async () => {
+    const reachable = { receivers: { names: new Set(["ops"]), mails: false } }
+    const one = async (target: string) => {
+      const root = await folderOf(agent(`notifications: { on_error: [{ ${target} }] }`))
+      return (await Folder.read(root, reachable)).faults.map(sentenceOf).join("\n")
+    }
+    assert.strictEqual(await one("channel: webhook, target: ops"), "")
+    assert.strictEqual(await one("channel: slack, url: \"https://slack.example/x\""), "")
+    assert.match(await one("channel: webhook, target: obs"), /There is no receiver called obs/)
+    assert.match(await one("channel: webhook"), /Expected a url, or the name of a receiver/)
+    assert.match(await one("channel: webhook, url: \"ftp://x\""), /Expected an address such as/)
+    assert.match(await one("channel: email, target: ada"), /Expected an e-mail address as the target/)
+    assert.match(await one("channel: email, target: ada@example.com"), /this server sends none/)
+    assert.match(await one("channel: slack, target: ops, payload_template: \"{}\""), /of a webhook only/)
+    assert.match(await one("channel: webhook, target: ops, payload_template: \"{{reply}}\""), /is no JSON/)
+    assert.match(await one("channel: pager, target: ops"), /The field notifications/)
   })
 
   it("does no harm however it is filled", async () => {

@@ -132,6 +132,9 @@ const beforeRunFilters = `
   drop table own_tasks;
   drop table a2a_pushes;
   drop table agent_configs;
+  drop table recollections;
+  drop index schedules_defined;
+  alter table schedules drop column defined;
   drop table remote_calls, remote_agents;
   drop table threads;
   drop table session_keys;

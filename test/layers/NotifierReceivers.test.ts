@@ -1,6 +1,7 @@
 /** Receivers of messages that are away, slow or endless, by the clock of the test. */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Duration, Effect, Fiber, Layer, Redacted, TestClock } from "effect"
+import * as CatalogMemory from "../../src/layers/Catalog/Memory.ts"
 import * as Host from "../../src/layers/Host.ts"
 import * as JobsWorking from "../../src/layers/Jobs/Working.ts"
 import * as MailerOff from "../../src/layers/Mailer/Off.ts"
@@ -25,11 +26,11 @@ const hostWith = (fetch: typeof globalThis.fetch) =>
     Layer.build(
       NotifierLocal.layer.pipe(
         Layer.provideMerge(
-          Layer.unwrapEffect(Effect.map(Effect.all([Noticing.make, Delivering.make]), JobsWorking.layer))
+          Layer.unwrapEffect(Effect.map(Effect.all([Noticing.make([]), Delivering.make]), JobsWorking.layer))
         ),
         Layer.provide(Wanting.layer),
         Layer.provide(Layer.merge(Layer.succeed(Outbound, { fetch, forbids: () => false }), MailerOff.layer)),
-        Layer.provideMerge(Layer.merge(Host.memory, vault))
+        Layer.provideMerge(Layer.mergeAll(Host.memory, vault, CatalogMemory.layer))
       )
     ),
     (context) => ({ do: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provide(effect, context), context })

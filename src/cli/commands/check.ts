@@ -34,8 +34,10 @@ export const check = Command.make(
         )
       }
       // It is not loaded for the other commands.
-      const { check: look } = yield* Effect.promise(() => import("../../layers/Catalog/Files.ts"))
-      const { book, faults } = yield* look({ dir })
+      const [{ check: look }, { definitionsOf }] = yield* Effect.promise(() =>
+        Promise.all([import("../../layers/Catalog/Files.ts"), import("../../layers/Host.ts")])
+      )
+      const { book, faults } = yield* look(definitionsOf(dir, settings, {}))
       const errors = faults.filter(({ level }) => level === "error")
       const counts = { agents: book.agents.size, tools: book.tools.size, skills: book.skills.size }
       const screen = yield* Screen

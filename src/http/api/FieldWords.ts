@@ -371,11 +371,16 @@ export const fields: Readonly<Record<string, string>> = {
   "NextFires.clock_changes.text": "What the change does to the schedule.",
   "Run.instructions": "What was added to the agent's system prompt for this run; null for nothing.",
   "ScheduleData.description": "What it is for; also what the agent is told where there is no `input`.",
+  "ScheduleData.definition": "What the operator's definition says of it; left out of schedules that somebody has made.",
+  "ScheduleDefinition.agent": "The name of the agent's definition.",
+  "ScheduleDefinition.enabled": "Whether the definition says that it fires; its user may have paused it all the same.",
+  is_gone: "True when the definition does not say it any more, or not for this user: then it may be deleted.",
   "ScheduleData.input":
     "What the agent is told; `{{time}}`, `{{fire_number}}`, `{{last_outcome}}`, `{{last_time}}`, `{{schedule_name}}` and `{{timezone}}` are filled in. Null means the description.",
   "ScheduleData.started_at": "Before this time it does not fire.",
   "ScheduleData.ended_at": "From this time on it does not fire; null for no end.",
-  "ScheduleData.chat_model_config": "The model that its sessions talk to; null for an agent that is code.",
+  "ScheduleData.chat_model_config":
+    "The model that its sessions talk to; null for an agent that is code, and where a definition says the model.",
   "ScheduleDraft.description": "What it is for; also what the agent is told where there is no `input`.",
   "ScheduleDraft.input":
     "What the agent is told; `{{time}}`, `{{fire_number}}`, `{{last_outcome}}`, `{{last_time}}`, `{{schedule_name}}` and `{{timezone}}` are filled in. Null means the description.",
@@ -480,7 +485,7 @@ export const fields: Readonly<Record<string, string>> = {
   delivered_at: "When the receiver took it; null when it did not.",
   "DeliveryRecord.text": "What it says.",
   "Job.kind":
-    "What is to be done: `notice` looks who is told of something, `delivery` sends one message, `task` tells an agent what a background task has brought, `session_title` makes a session's title, `own_task.<name>` does a task of the server's own program.",
+    "What is to be done: `notice` looks who is told of something, `delivery` sends one message, `memory` finds what an agent should remember, `retry` sends an input again whose run has failed, `delegation_stop` stops what a run has handed over, `a2a_update` and `a2a_push` tell clients of A2A, `task` tells an agent what a background task has brought, `session_title` makes a session's title, `own_task.<name>` does a task of the server's own program.",
   "Job.status": "`pending` is to be done or tried again; `done` is over; `dead` was given up.",
   "Job.error": "Why the last attempt failed; null when it did not.",
   "BackgroundTask.status":
@@ -498,6 +503,8 @@ export const fields: Readonly<Record<string, string>> = {
   "NotificationCreated.secret":
     "The fresh secret with which a webhook's messages are signed, here and nowhere else; null for other kinds, and when you gave it.",
   "NotificationDraft.kind": "How one is told.",
+  "NotificationRecord.definition":
+    "The agent whose definition says whom to tell, which cannot be changed here; left out of those that you have made.",
   "NotificationRecord.kind": "How one is told.",
   "NotificationDraft.url": "Where a webhook or Slack is told.",
   "NotificationPatch.url": "Where a webhook or Slack is told.",

@@ -54,7 +54,7 @@ export class NotificationsApi extends HttpApiGroup.make("notifications")
   )
   .add(
     HttpApiEndpoint.patch("update")`/notification/${id}`.setPayload(NotificationPatch).addSuccess(NotificationRecord)
-      .addError(Problem.NotFound)
+      .addError(Problem.NotFound).addError(Problem.Conflict)
       .annotateContext(operation({
         scope: "write",
         summary: "Change a notification",
@@ -64,7 +64,7 @@ export class NotificationsApi extends HttpApiGroup.make("notifications")
       }))
   )
   .add(
-    HttpApiEndpoint.del("remove")`/notification/${id}`.addError(Problem.NotFound)
+    HttpApiEndpoint.del("remove")`/notification/${id}`.addError(Problem.NotFound).addError(Problem.Conflict)
       .annotateContext(operation({
         scope: "write",
         summary: "Delete a notification",
@@ -72,7 +72,9 @@ export class NotificationsApi extends HttpApiGroup.make("notifications")
       }))
   )
   .add(
-    HttpApiEndpoint.post("test")`/notification/${id}/test`.addSuccess(Sent).addError(Problem.NotFound)
+    HttpApiEndpoint.post("test")`/notification/${id}/test`.addSuccess(Sent).addError(Problem.NotFound).addError(
+      Problem.Conflict
+    )
       .annotateContext(operation({
         scope: "write",
         summary: "Send a test message",

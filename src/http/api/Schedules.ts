@@ -81,11 +81,13 @@ export class SchedulesApi extends HttpApiGroup.make("schedules")
       }))
   )
   .add(
-    HttpApiEndpoint.del("remove")`/schedule/${id}`.addError(Problem.NotFound)
+    HttpApiEndpoint.del("remove")`/schedule/${id}`.addError(Problem.NotFound).addError(Problem.Conflict)
       .annotateContext(operation({
         scope: "write",
         summary: "Delete a schedule",
-        description: "Its history and the sessions that it made go with it; what runs in them is stopped first."
+        description:
+          "Its history and the sessions that it made go with it; what runs in them is stopped first. One that "
+          + "the operator's definitions say is 409 `cannot_delete_workspace_schedule`: it can be paused."
       }))
   )
   .add(

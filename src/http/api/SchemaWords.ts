@@ -162,6 +162,7 @@ export const schemas: Readonly<Record<string, string>> = {
   ScheduleCreated: "The new schedule.",
   ScheduleData: "When an agent works on its own, and what it is told then.",
   ScheduleDraft: "A schedule to create. One of `cron_expression`, `interval_seconds` and `once_at` is given.",
+  ScheduleDefinition: "What the operator's definition says of a schedule that it brings.",
   ScheduleList: "A page of schedules.",
   SchedulePatch: "Changes of a schedule; what is left out stays as it is.",
   ScheduleSessionList: "A page of the sessions that a schedule made.",

@@ -24,6 +24,7 @@ import type { Models } from "../../services/Models.ts"
 import type { OwnAgents } from "../../services/OwnAgents.ts"
 import type { OwnTasks } from "../../services/OwnTasks.ts"
 import type { Readiness } from "../../services/Readiness.ts"
+import type { Recall } from "../../services/Recall.ts"
 import type { RemoteAgents } from "../../services/RemoteAgents.ts"
 import type { Scheduler } from "../../services/Scheduler.ts"
 import type { SessionArchive } from "../../services/SessionArchive.ts"
@@ -55,6 +56,7 @@ export type Services =
   | Mcp
   | Models
   | Readiness
+  | Recall
   | RemoteAgents
   | Scheduler
   | SessionArchive

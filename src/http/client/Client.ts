@@ -3,19 +3,20 @@
  * iterables of events. It needs nothing but `fetch`, so it runs in browsers too.
  */
 import type { AgentDraft, AgentView } from "../../domain/Agent.ts"
-import type { ChatRequest, ConfirmInput, ExternalInput } from "../../domain/Chat.ts"
+import type { ChatRequest } from "../../domain/Chat.ts"
 import type { JsonObject } from "../../domain/Json.ts"
 import type { Message } from "../../domain/Message.ts"
-import type { Run } from "../../domain/Run.ts"
+import type { Run, RunStatus } from "../../domain/Run.ts"
 import type { SessionDraft, SessionListItem, SessionView } from "../../domain/Session.ts"
+import { type Answer, answerOf } from "./Answer.ts"
 import { follow, type Seen } from "./Follow.ts"
 import * as Requests from "./Requests.ts"
 import type { Calling, Query } from "./Requests.ts"
 import { belongsTo, collecting, ended, endsRun, isOver, type Reply, type RunRef } from "./Run.ts"
-import { send } from "./Sending.ts"
+import { newKey, send } from "./Sending.ts"
 import { StoaError } from "./StoaError.ts"
 
-export type { Calling, Reply, RunRef, Seen }
+export type { Answer, Calling, Reply, RunRef, Seen }
 /** @public What `make` takes. */
 export type { ClientOptions } from "./Requests.ts"
 export { StoaError }
@@ -33,18 +34,24 @@ export interface Ask extends Omit<Input, "agent_id" | "session_id" | "input"> {
   readonly idempotency_key?: string | undefined
 }
 
-/** For the calls of a reply that waits: whether they may run, each or all of them; or what the client's own tools said. */
-export type Answer =
-  | { readonly approve: boolean | Readonly<Record<string, boolean>> }
-  | { readonly results: Readonly<Record<string, ExternalResult>> }
-
-type ExternalResult = string | Omit<(typeof ExternalInput.Encoded)["execution_results"][number], "id">
-
 export interface Listing extends Calling {
   /** 1 to 1000. */
   readonly limit?: number
   /** The `next_cursor` of the page before. */
   readonly cursor?: string
+}
+
+/** All that is given narrows the list; `q` is a text in the name or in what was said. */
+export interface SessionListing extends Listing {
+  readonly agent_id?: string | undefined
+  readonly q?: string | undefined
+}
+
+/** All that is given narrows the list. */
+export interface RunListing extends Listing {
+  readonly agent_id?: string | undefined
+  readonly session_id?: string | undefined
+  readonly status?: RunStatus | undefined
 }
 
 /** On the last page there is no cursor. */
@@ -58,39 +65,6 @@ const inputOf = (input: Ask["input"]): Input["input"] => typeof input === "strin
 const newest = 20
 
 const nowhere = () => new StoaError("unexpected_answer", "The run has ended, and its reply is nowhere.")
-
-const wantsPermission = ({ waiting_for }: Reply) => waiting_for === "user_confirmation"
-
-const answerOf = (reply: Reply, answer: Answer): typeof ConfirmInput.Encoded | typeof ExternalInput.Encoded => {
-  const reply_id = reply.message.id
-  const isConfirming = "approve" in answer
-  if (reply.status !== "waiting" || wantsPermission(reply) !== isConfirming) {
-    throw new StoaError(
-      "misused",
-      reply.status !== "waiting"
-        ? "The reply waits for no answer."
-        : `The reply waits for ${isConfirming ? "results, not for a permission" : "a permission, not for results"}.`
-    )
-  }
-  if (isConfirming) {
-    const { approve } = answer
-    return {
-      type: "USER_CONFIRM_RESULT",
-      reply_id,
-      confirm_results: reply.calls.map(({ id }) => ({
-        confirmed: typeof approve === "boolean" ? approve : approve[id] ?? false,
-        tool_call: { id }
-      }))
-    }
-  }
-  return {
-    type: "EXTERNAL_EXECUTION_RESULT",
-    reply_id,
-    execution_results: Object.entries(answer.results).map(([id, result]) =>
-      typeof result === "string" ? { id, output: result, state: "success" } : { id, ...result }
-    )
-  }
-}
 
 export const make = (options: Requests.ClientOptions) => {
   const requests = Requests.make(options)
@@ -123,7 +97,7 @@ export const make = (options: Requests.ClientOptions) => {
     const place = await placed({ agent_id, idempotency_key, session_id }, calling)
     const accepted = await send(requests, { ...more, ...place, input: inputOf(input) }, {
       ...calling,
-      key: idempotency_key ?? globalThis.crypto.randomUUID()
+      key: idempotency_key ?? newKey()
     })
     return { ...accepted, agent_id: place.agent_id } satisfies RunRef
   }
@@ -253,7 +227,7 @@ export const make = (options: Requests.ClientOptions) => {
       get: (session_id: string, calling?: Calling) =>
         asked<SessionView>("GET", at("sessions", session_id), { ...calling }),
       /** Newest first. */
-      list: ({ agent_id, q, signal, ...listing }: Listing & { readonly agent_id?: string; readonly q?: string } = {}) =>
+      list: ({ agent_id, q, signal, ...listing }: SessionListing = {}) =>
         asked<Paged<{ readonly sessions: ReadonlyArray<SessionListItem> }>>("GET", "/sessions", {
           query: { ...page(listing), agent_id, q },
           signal
@@ -261,8 +235,11 @@ export const make = (options: Requests.ClientOptions) => {
       remove: async (session_id: string, calling?: Calling): Promise<void> => {
         await asked("DELETE", at("sessions", session_id), { ...calling })
       },
-      /** The newest messages, oldest first; `cursor` goes back. */
-      messages: (session_id: string, listing: Listing = {}) => transcript(session_id, page(listing), listing),
+      /** The newest messages, or the newest of those before one; oldest first. `cursor` goes back. */
+      messages: (
+        session_id: string,
+        { before, signal, ...listing }: Listing & { readonly before?: string | undefined } = {}
+      ) => transcript(session_id, { ...page(listing), before }, { signal }),
       /** Stops what runs in the session. */
       interrupt: async (session_id: string, calling?: Calling): Promise<void> => {
         await asked("POST", at("sessions", session_id, "interrupt"), { ...calling })
@@ -272,12 +249,15 @@ export const make = (options: Requests.ClientOptions) => {
     runs: {
       get: (run_id: string, calling?: Calling) => asked<Run>("GET", at("runs", run_id), { ...calling }),
       /** Newest first. */
-      list: ({ session_id, signal, ...listing }: Listing & { readonly session_id?: string } = {}) =>
+      list: ({ agent_id, session_id, signal, status, ...listing }: RunListing = {}) =>
         asked<Paged<{ readonly runs: ReadonlyArray<Run> }>>("GET", "/runs", {
-          query: { ...page(listing), session_id },
+          query: { ...page(listing), agent_id, session_id, status },
           signal
         })
     },
+
+    /** The server's address, as requests have it. */
+    url: requests.url,
 
     /** Any request, for what has no method here: `apiOf` of `stoa/client/Operations` makes typed operations of it. */
     open: requests.open

@@ -81,8 +81,10 @@ export interface FollowOptions {
   readonly after?: number | undefined
   /** Whether the server has just answered, so that one that is not there is waited for. */
   readonly isExpected: boolean
+  /** A connection is open: the server has read the session's state, and sends what comes after it. */
+  readonly onOpen?: (() => void) | undefined
   /** The connection is lost and will be made again. */
-  readonly onLost?: (() => void) | undefined
+  readonly onLost?: ((error: StoaError) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -92,7 +94,7 @@ const lost = (url: string, cause?: unknown) =>
 /** Never ends by itself; rejects with a `StoaError`. */
 export async function* follow(
   { open, url }: Pick<Requests, "open" | "url">,
-  { after, isExpected, onLost, session, signal }: FollowOptions
+  { after, isExpected, onLost, onOpen, session, signal }: FollowOptions
 ): AsyncGenerator<Seen, never, undefined> {
   let last = after
   let wasThere = isExpected
@@ -108,6 +110,7 @@ export async function* follow(
       wasThere = true
       isOpen = true
       since = performance.now()
+      onOpen?.()
       if (body !== null) {
         for await (const frame of frames(body, silence, signal)) {
           const seen = read(frame)
@@ -125,7 +128,7 @@ export async function* follow(
     if (!isPassing(error) || (!wasThere && error.status === undefined)) throw error
     if (isOpen && performance.now() - since > steady) attempts = 0
     attempts++
-    if (attempts === 1) onLost?.()
+    if (attempts === 1) onLost?.(error)
     if (attempts > maxAttempts) throw error
     await pause(pauseBefore(attempts, error), signal)
   }

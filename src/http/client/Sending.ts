@@ -9,6 +9,12 @@ import { asStoaError } from "./StoaError.ts"
 const maxSends = 8
 const sendTimeout = 60_000
 
+/** A key that no other input has. Pages without TLS have no `randomUUID`. */
+export const newKey = (): string =>
+  Array.from(globalThis.crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(
+    ""
+  )
+
 export interface SendOptions {
   /** 1 to 255 characters; the same key with the same input gives the same run. */
   readonly key: string

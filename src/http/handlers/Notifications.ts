@@ -61,7 +61,7 @@ export const layer = HttpApiBuilder.group(Api, "notifications", (handlers) =>
       .handle(
         "remove",
         ({ path }) =>
-          Effect.flatMap(owner, (user_id) => notifications.remove(user_id, path.notification_id))
+          Effect.flatMap(owner, (user_id) => notifier.remove(user_id, path.notification_id))
       )
       .handle("test", ({ path }) =>
         Effect.flatMap(owner, (user_id) =>

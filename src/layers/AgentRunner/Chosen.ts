@@ -8,6 +8,7 @@ import { Catalog } from "../../services/Catalog.ts"
 import type { Files } from "../../services/Files.ts"
 import type { Models } from "../../services/Models.ts"
 import type { OwnAgents } from "../../services/OwnAgents.ts"
+import { Recall } from "../../services/Recall.ts"
 import { Retrievers } from "../../services/Retrievers.ts"
 import type { Toolbox } from "../../services/Toolbox.ts"
 import type { Workspace } from "../../services/Workspace.ts"
@@ -21,7 +22,7 @@ export const make = Effect.fnUntraced(function*(limits: Limits) {
   const loop = yield* Loop.make(limits)
   const code = yield* Code.make(limits)
   const catalog = yield* Catalog
-  const defined = Defined.make(catalog, yield* Retrievers, yield* AgentConfigs)
+  const defined = Defined.make(catalog, yield* Retrievers, yield* AgentConfigs, yield* Recall)
   return AgentRunner.of({
     run: (request, out) => {
       const { code: ofCode, definition } = request.agent.data
@@ -46,5 +47,5 @@ export const layer = (
 ): Layer.Layer<
   AgentRunner,
   never,
-  AgentConfigs | BackgroundTasks | Catalog | Files | Models | OwnAgents | Toolbox | Workspace
+  AgentConfigs | BackgroundTasks | Catalog | Files | Models | OwnAgents | Recall | Toolbox | Workspace
 > => Layer.effect(AgentRunner, make(limits))

@@ -9,8 +9,9 @@ import type * as Reply from "../../domain/Reply.ts"
 import type { Run } from "../../domain/Run.ts"
 import type { AgentConfigs } from "../../services/AgentConfigs.ts"
 import type { ReplyRequest } from "../../services/AgentRunner.ts"
-import type { Book, Catalog } from "../../services/Catalog.ts"
+import type { Begun, Book, Catalog } from "../../services/Catalog.ts"
 import { timestampOf } from "../../services/Now.ts"
+import type { Recall } from "../../services/Recall.ts"
 import type { Found, Query, Retrievers } from "../../services/Retrievers.ts"
 import { codeGone, setupRequired } from "./Endings.ts"
 
@@ -43,12 +44,18 @@ const toldOf = (config: OpenConfig | undefined) => {
   ]
 }
 
+const filled = (text: string | undefined) => text === undefined || text === "" ? [] : [text]
+
 /** The share of what is remembered that a tenant's own has, where there is something of everything too. */
 const ownShare = 0.6
 
-const memoryOf = ({ front: { memory }, layers: { memory: { all, of } } }: AgentDefinition, { user_id }: Run) => {
+const memoryOf = (
+  { front: { memory }, layers: { memory: { all, of } } }: AgentDefinition,
+  { user_id }: Run,
+  recollections: ReadonlyArray<string>
+) => {
   const most = memory?.max_injected_chars ?? 0
-  const whole = of.get(user_id) ?? ""
+  const whole = [...filled(of.get(user_id)), ...recollections.map((line) => `- ${line}`)].join("\n")
   const own = headOf(whole, Math.max(Math.floor(ownShare * most), most - all.length))
   const common = headOf(all, most - own.length)
   if (own === "" && common === "") return []
@@ -104,7 +111,7 @@ export const promptOf = (
   run: Run,
   millis: number,
   found: ReadonlyArray<Found> = [],
-  config?: OpenConfig
+  { config, recollections = [] }: Partial<Pick<Begun, "config" | "recollections">> = {}
 ) =>
   [
     dayOf(millis),
@@ -113,7 +120,7 @@ export const promptOf = (
     ...toldOf(config),
     ...instructionsOf(run),
     ...guidanceOf(definition),
-    ...memoryOf(definition, run),
+    ...memoryOf(definition, run, recollections),
     ...referenceOf(definition),
     ...retrievedOf(found),
     ...skillsOf(definition, book)
@@ -123,28 +130,54 @@ export const promptOf = (
 export const make = (
   catalog: Context.Tag.Service<Catalog>,
   retrievers: typeof Retrievers.Service,
-  configs: Context.Tag.Service<AgentConfigs>
-) =>
-  Effect.fnUntraced(function*(
+  configs: Context.Tag.Service<AgentConfigs>,
+  recall: Context.Tag.Service<Recall>
+) => {
+  /** The lines that fit into the prompt. */
+  const remembered = Effect.fnUntraced(function*({ agent, run }: ReplyRequest, { front: { memory } }: AgentDefinition) {
+    if (memory?.enabled !== true) return []
+    const lines: Array<string> = []
+    let left = memory.max_injected_chars
+    for (const { content } of yield* recall.all({ owner: run.user_id, agent_id: agent.id })) {
+      if (left <= 0) break
+      lines.push(content)
+      left -= content.length
+    }
+    return lines
+  })
+
+  /** What a run begins with that begins now. */
+  const beginning = Effect.fnUntraced(function*(
     request: ReplyRequest,
     name: string
-  ): Effect.fn.Return<ReplyRequest, Reply.Ending> {
-    const { agent, run, session } = request
-    const millis = yield* Clock.currentTimeMillis
-    // A run that has waited goes on with what it began with, whatever was read meanwhile.
-    const begun = catalog.begun(run.id, () => ({ book: catalog.book(), data: agent.data, millis }))
-    const { book, data } = begun
+  ): Effect.fn.Return<Begun, Reply.Ending> {
+    const { agent, run } = request
+    const book = catalog.book()
     const definition = book.agents.get(name)
     if (definition === undefined || !isVisibleTo(definition, run.user_id)) return yield* Effect.fail(codeGone(name))
     const isPersonal = definition.front.scope === "personal"
     const config = isPersonal ? yield* configs.open(run.user_id, { agent, definition }) : undefined
     if (isPersonal && config === undefined) return yield* Effect.fail(setupRequired(name))
+    const recollections = yield* remembered(request, definition)
+    return { book, data: agent.data, millis: yield* Clock.currentTimeMillis, config, recollections }
+  })
+
+  return Effect.fnUntraced(function*(
+    request: ReplyRequest,
+    name: string
+  ): Effect.fn.Return<ReplyRequest, Reply.Ending> {
+    const { agent, run, session } = request
+    // A run that has waited goes on with what it began with, whatever was read or told meanwhile.
+    const begun = yield* catalog.begun(run.id, beginning(request, name))
+    const { book, data } = begun
+    const definition = book.agents.get(name)
+    if (definition === undefined || !isVisibleTo(definition, run.user_id)) return yield* Effect.fail(codeGone(name))
     const query = queryOf(request, name)
     // Nothing is looked up for a run that a task has woken: nobody has asked anything.
     const found = query.text === "" ? [] : yield* retrievers.find(definition.front.retrievers, query)
-    const system_prompt = promptOf(definition, book, run, begun.millis, found, config)
+    const system_prompt = promptOf(definition, book, run, begun.millis, found, begun)
     const working: Agent = { ...agent, data: { ...data, system_prompt } }
-    catalog.pin(working, book)
+    catalog.pin(working, begun)
     const defined: ReplyRequest = {
       ...request,
       agent: working,
@@ -155,3 +188,4 @@ export const make = (
     }
     return defined
   })
+}

@@ -2,8 +2,9 @@
 import { Either } from "effect"
 import { type AgentDefinition, AgentFrontMatter, type DefinitionId, type Fault } from "../../domain/Definition.ts"
 import { type Disk, gathering, Refused, whole } from "./Disk.ts"
-import { fault, type Read, reader } from "./FrontMatter.ts"
+import { reader } from "./FrontMatter.ts"
 import { forEach, idsIn } from "./Names.ts"
+import * as Schedules from "./Schedules.ts"
 
 export const folder = "agents"
 
@@ -70,39 +71,11 @@ const memoryOf = async (disk: Disk, own: string, { memory }: AgentFrontMatter) =
   return { all: await read(`${own}/MEMORY.md`), of }
 }
 
-/** Schedules whose input is not what the agent works on: nobody is there then who could be asked for more. */
-const misfitsOf = async (
-  file: string,
-  { input_schema, schedules }: AgentFrontMatter,
-  placeOf: Read<AgentFrontMatter>["placeOf"]
-): Promise<ReadonlyArray<Fault>> => {
-  const given = schedules.flatMap(({ input, name }, i) => Object.keys(input).length > 0 ? [{ i, input, name }] : [])
-  if (input_schema === null || given.length === 0) return []
-  const { Validator } = await import("@cfworker/json-schema")
-  const validator = new Validator(input_schema, "2020-12")
-  const problemWith = (input: unknown): string | undefined => {
-    try {
-      return validator.validate(input).errors.at(-1)?.error
-    } catch {
-      // A pattern that is none is found when something is held against it.
-      return "The schema cannot be used."
-    }
-  }
-  return given.flatMap(({ i, input, name }) => {
-    const problem = problemWith(input)
-    return problem === undefined ? [] : [fault(
-      file,
-      placeOf(["schedules", i, "input"]),
-      `The input of the schedule ${name} is not of input_schema: ${problem}`,
-      "Correct one of them."
-    )]
-  })
-}
-
 const agentOf = async (
   disk: Disk,
   id: DefinitionId,
-  shared: ReadonlyArray<string>
+  shared: ReadonlyArray<string>,
+  minSeconds: number
 ): Promise<Either.Either<AgentDefinition, ReadonlyArray<Fault>>> => {
   const own = `${folder}/${id}`
   const file = `${own}/AGENT.md`
@@ -113,8 +86,8 @@ const agentOf = async (
   const read = decode(file, main.text)
   if (Either.isLeft(read)) return Either.left(read.left)
   const { body, front, placeOf } = read.right
-  const misfits = await misfitsOf(file, front, placeOf)
-  if (misfits.length > 0) return Either.left(misfits)
+  const wrong = await Schedules.faultsIn(file, front, placeOf, minSeconds)
+  if (wrong.length > 0) return Either.left(wrong)
   if (body === "") {
     throw new Refused(whole(file, "The agent is told nothing.", "Write below the front matter who it is."))
   }
@@ -134,14 +107,21 @@ const agentOf = async (
   return Either.right({ id, front, layers })
 }
 
-export const read = async (disk: Disk, faults: Array<Fault>): Promise<ReadonlyMap<string, AgentDefinition>> => {
+/** `minSeconds` is the shortest time between two fires of a schedule. */
+export const read = async (
+  disk: Disk,
+  faults: Array<Fault>,
+  minSeconds: number
+): Promise<ReadonlyMap<string, AgentDefinition>> => {
   const shared = await gathering(
     faults,
     async () => filled([await textOf(disk, `${folder}/AGENTS.md`), await textOf(disk, `${folder}/BEHAVIOR.md`)])
   ) ?? []
   const agents = new Map<string, AgentDefinition>()
   const ids = await idsIn(disk, folder, faults)
-  for (const [id, agent] of await forEach(ids, (id) => gathering(faults, () => agentOf(disk, id, shared)))) {
+  for (
+    const [id, agent] of await forEach(ids, (id) => gathering(faults, () => agentOf(disk, id, shared, minSeconds)))
+  ) {
     if (agent === undefined) continue
     if (Either.isRight(agent)) agents.set(id, agent.right)
     else faults.push(...agent.left)

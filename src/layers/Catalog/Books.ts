@@ -5,6 +5,7 @@ import { type Fault, placeOf, type Reloaded } from "../../domain/Definition.ts"
 import { Invalid } from "../../domain/Errors.ts"
 import type { RunId } from "../../domain/Ids.ts"
 import { type Begun, type Book, type Catalog, emptyBook } from "../../services/Catalog.ts"
+import * as Listeners from "../Listeners.ts"
 import { problemsIn } from "../ValueCheck.ts"
 import type { Folder } from "./Folder.ts"
 
@@ -44,15 +45,16 @@ const beginnings = () => {
 
   return {
     trim,
-    begun: (run: RunId, now: () => Begun): Begun => {
-      const before = known.get(run)
-      if (before !== undefined) return before
-      const [oldest] = known.keys()
-      if (known.size >= maxRuns && oldest !== undefined) known.delete(oldest)
-      const begun = now()
-      known.set(run, begun)
-      return begun
-    },
+    begun: <E>(run: RunId, now: Effect.Effect<Begun, E>): Effect.Effect<Begun, E> =>
+      Effect.suspend(() => {
+        const before = known.get(run)
+        if (before !== undefined) return Effect.succeed(before)
+        return Effect.tap(now, (begun) => {
+          const [oldest] = known.keys()
+          if (known.size >= maxRuns && oldest !== undefined) known.delete(oldest)
+          known.set(run, begun)
+        })
+      }),
     ended: (run: RunId) => {
       known.delete(run)
     }
@@ -64,15 +66,18 @@ export const make = (read: Effect.Effect<Folder>): Effect.Effect<Context.Tag.Ser
   Effect.map(Effect.makeSemaphore(1), (lock) => {
     let newest = emptyBook
     // Agents that work are the keys: with the last of them its book goes.
-    const pinned = new WeakMap<Agent, Book>()
+    const pinned = new WeakMap<Agent, Pick<Begun, "book" | "config">>()
     const { begun, ended, trim } = beginnings()
+    const replaced = Listeners.make()
     return {
       begun,
       ended,
+      listen: replaced.listen,
       book: () => newest,
-      bookOf: (agent) => pinned.get(agent) ?? newest,
-      pin: (agent, book) => {
-        pinned.set(agent, book)
+      bookOf: (agent) => pinned.get(agent)?.book ?? newest,
+      configOf: (agent) => pinned.get(agent)?.config,
+      pin: (agent, by) => {
+        pinned.set(agent, by)
       },
       problemsIn: (owner, { front: { input_schema } }, value) =>
         input_schema === null ? Effect.succeed([]) : Effect.catchTag(
@@ -85,6 +90,7 @@ export const make = (read: Effect.Effect<Folder>): Effect.Effect<Context.Tag.Ser
         if (errors.length > 0) return refused(errors)
         newest = { ...book, revision: newest.revision + 1 }
         trim()
+        replaced.call()
         return Effect.succeed(sizeOf(newest))
       }))
     }

@@ -4,24 +4,19 @@ import { sentenceOf } from "../../domain/Definition.ts"
 import { Catalog } from "../../services/Catalog.ts"
 import * as Books from "./Books.ts"
 import * as Folder from "./Folder.ts"
-import type { Taken } from "./References.ts"
-import type { Schemas } from "./Schemas.ts"
 
-export interface Options {
+export interface Options extends Folder.Around {
   readonly dir: string
-  readonly taken?: Taken
   /** What was read of it just now: the first time that is taken, and nothing is read again. */
   readonly first?: Folder.Folder | undefined
-  /** Schemas that stand above those of the files. */
-  readonly schemas?: Schemas
 }
 
-export const make = Effect.fnUntraced(function*({ dir, first, schemas, taken }: Options) {
+export const make = Effect.fnUntraced(function*({ dir, first, ...around }: Options) {
   let known = first
   const catalog = yield* Books.make(Effect.suspend(() => {
     const looked = known
     known = undefined
-    return looked === undefined ? Effect.promise(() => Folder.read(dir, taken, schemas)) : Effect.succeed(looked)
+    return looked === undefined ? Effect.promise(() => Folder.read(dir, around)) : Effect.succeed(looked)
   }))
   // Who starts a server has looked before; what has broken since is told, and mended by a reload.
   yield* Effect.catchAll(catalog.reload, ({ errors = [] }) =>
@@ -34,8 +29,10 @@ export const make = Effect.fnUntraced(function*({ dir, first, schemas, taken }: 
 export const layer = (options: Options): Layer.Layer<Catalog> => Layer.effect(Catalog, make(options))
 
 /** All that is wrong in a folder, a sentence each. */
-export const check = (options: Options): Effect.Effect<Folder.Folder & { readonly problems: ReadonlyArray<string> }> =>
+export const check = (
+  { dir, ...around }: Options
+): Effect.Effect<Folder.Folder & { readonly problems: ReadonlyArray<string> }> =>
   Effect.map(
-    Effect.promise(() => Folder.read(options.dir, options.taken, options.schemas)),
+    Effect.promise(() => Folder.read(dir, around)),
     (folder) => ({ ...folder, problems: folder.faults.map(sentenceOf) })
   )

@@ -6,6 +6,7 @@ import { delegateTool } from "../../domain/Delegation.ts"
 import { allRemote } from "../../domain/RemoteAgent.ts"
 import type { Book } from "../../services/Catalog.ts"
 import { whole } from "./Disk.ts"
+import * as Schedules from "./Schedules.ts"
 import * as Workflows from "./Workflows.ts"
 
 /** Names that the program has taken already. */
@@ -34,18 +35,14 @@ const later = (file: string, message: string, fix: string): Fault => ({
 })
 
 /** What can be said of an agent and is not heard yet. */
-const unused = ({ front: { mcp_servers, memory, notifications } }: AgentDefinition) => [
-  ...mcp_servers.length > 0 ? ["mcp_servers"] : [],
-  ...memory?.auto_extract === true ? ["memory.auto_extract"] : [],
-  ...notifications === null ? [] : ["notifications"]
-]
+const unused = ({ front: { mcp_servers } }: AgentDefinition) => mcp_servers.length > 0 ? ["mcp_servers"] : []
 
 /** Tools of MCP servers and of agents elsewhere are not known before a session asks for them, and the server's own are not called as folders are. */
 const isOther = (name: string) => name.startsWith("mcp__") || name === allRemote || !Schema.is(DefinitionId)(name)
 
 const ofAgent = (agent: AgentDefinition, { agents, skills, tools }: Omit<Book, "revision">, taken: Taken) => {
   const file = fileOf(agent)
-  const { delegates_to, schedules, scope, setup_schema, skills: wanted, tools: choice } = agent.front
+  const { delegates_to, scope, setup_schema, skills: wanted, tools: choice } = agent.front
   const faults: Array<Fault> = []
   for (const name of wanted) if (!skills.has(name)) faults.push(missing(file, "skill", name))
   for (const name of delegates_to) {
@@ -67,9 +64,6 @@ const ofAgent = (agent: AgentDefinition, { agents, skills, tools }: Omit<Book, "
   for (const field of unused(agent)) {
     faults.push(later(file, `The field ${field} has no effect yet.`, "Leave it for later, or take it out."))
   }
-  const names = schedules.map(({ name }) => name)
-  const twice = names.find((name, i) => names.indexOf(name) !== i)
-  if (twice !== undefined) faults.push(whole(file, `Two schedules are called ${twice}.`, "Rename one of them."))
   if (scope === "personal" && setup_schema === null) {
     faults.push(whole(file, "A personal agent has no setup_schema.", "Add one, or make its scope global."))
   }
@@ -127,6 +121,7 @@ export const faultsOf = (book: Omit<Book, "revision">, taken: Taken): ReadonlyAr
   return [
     ...[...agents.values()].flatMap((agent) => ofAgent(agent, book, taken)),
     ...circleFaults(agents),
+    ...Schedules.faultsOf(agents),
     ...[...skills.values()].flatMap(({ front, id }) =>
       front.tools
         .filter((name) => !tools.has(name) && !taken.tools.has(name))

@@ -11,7 +11,7 @@ export const invalid = (path: string, message: string): Invalid =>
 /** Random bytes of a fresh secret. */
 const secretBytes = 32
 
-const freshSecret = Effect.sync(() =>
+export const freshSecret = Effect.sync(() =>
   `whsec_${Buffer.from(globalThis.crypto.getRandomValues(new Uint8Array(secretBytes))).toString("base64")}`
 )
 
@@ -52,6 +52,10 @@ const refuseOthers = (kind: NotificationKind, given: Given) => {
   return name === undefined ? Effect.void : Effect.fail(invalid(name, `Expected nothing here: the kind is ${kind}`))
 }
 
+/** What may be shown of an address: Slack's path is what lets one write there. */
+export const shownOf = (kind: NotificationKind, url: URL): string =>
+  kind === "slack" ? url.origin : `${url.origin}${url.pathname}`
+
 /** What is given, over what there is already. */
 export const check = Effect.fnUntraced(function*(
   { mailer, outbound }: { readonly mailer: typeof Mailer.Service; readonly outbound: typeof Outbound.Service },
@@ -72,11 +76,8 @@ export const check = Effect.fnUntraced(function*(
     return { target: { to }, shown: to } satisfies Checked
   }
   const url = yield* checkUrl(outbound, given.url ?? before.url)
-  return kind === "slack"
-    // Slack's path is what lets one write there.
-    ? { target: { url: url.href }, shown: url.origin } satisfies Checked
-    : {
-      target: { url: url.href, secret: given.secret ?? before.secret ?? (yield* freshSecret) },
-      shown: `${url.origin}${url.pathname}`
-    } satisfies Checked
+  const target = kind === "slack"
+    ? { url: url.href }
+    : { url: url.href, secret: given.secret ?? before.secret ?? (yield* freshSecret) }
+  return { target, shown: shownOf(kind, url) } satisfies Checked
 })

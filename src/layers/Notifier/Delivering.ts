@@ -7,15 +7,14 @@ import {
   type DeliveryStatus,
   maxAttempts,
   type Notification,
-  type NotificationKind,
-  Target
+  type NotificationKind
 } from "../../domain/Notification.ts"
 import { done, type JobHandler, type Outcome } from "../../services/Jobs.ts"
 import { timestampOf } from "../../services/Now.ts"
 import { Storage } from "../../services/Storage.ts"
-import { Vault } from "../../services/Vault.ts"
 import * as Email from "./Email.ts"
 import { deliveryKind } from "./Noticing.ts"
+import * as Sealed from "./Sealed.ts"
 import type { Sender, Sent } from "./Sender.ts"
 import * as Slack from "./Slack.ts"
 import * as Webhook from "./Webhook.ts"
@@ -39,13 +38,6 @@ const timeout = Duration.minutes(1)
 const Payload = Schema.Struct({ delivery_id: DeliveryId })
 const decodePayload = Schema.decodeUnknownOption(Payload)
 
-export const Sealed = Schema.parseJson(Target)
-
-export const sealedFor = ({ id, user_id }: Pick<Notification, "id" | "user_id">) => ({
-  owner: user_id,
-  record: `notifications/${id}`
-})
-
 const unreadable: Sent = {
   result: "refused",
   status: null,
@@ -59,7 +51,7 @@ const results = { delivered: "done", failed: "again", refused: "dead" } as const
 
 export const make = Effect.gen(function*() {
   const { deliveries, notifications } = yield* Storage
-  const vault = yield* Vault
+  const { open } = yield* Sealed.make
   const senders: Record<NotificationKind, Sender> = {
     webhook: yield* Webhook.make,
     slack: yield* Slack.make,
@@ -67,13 +59,10 @@ export const make = Effect.gen(function*() {
   }
 
   const send = (notification: Notification, delivery: Delivery): Effect.Effect<Sent> =>
-    vault.open(notification.sealed, sealedFor(notification)).pipe(
-      Effect.flatMap(Schema.decode(Sealed)),
-      Effect.matchEffect({
-        onFailure: () => Effect.succeed(unreadable),
-        onSuccess: (target) => senders[notification.kind](delivery, target)
-      })
-    )
+    Effect.matchEffect(open(notification), {
+      onFailure: () => Effect.succeed(unreadable),
+      onSuccess: (target) => senders[notification.kind](delivery, target)
+    })
 
   /** One that a receiver has no use for any more is switched off, unless its owner has changed it meanwhile. */
   const switchOff = ({ id, updated_at, user_id }: Notification) =>

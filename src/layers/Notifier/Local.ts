@@ -1,5 +1,5 @@
 /** Notifications as their owners make, change and try them. */
-import { Clock, Effect, Layer, Schema } from "effect"
+import { Clock, Effect, Layer } from "effect"
 import { Conflict, type Invalid, LimitReached, NotFound } from "../../domain/Errors.ts"
 import { DeliveryId, NotificationId, type UserId } from "../../domain/Ids.ts"
 import {
@@ -7,8 +7,7 @@ import {
   type Delivery,
   maxNotifications,
   type Notification,
-  type NotificationDraft,
-  type Target
+  type NotificationDraft
 } from "../../domain/Notification.ts"
 import { Jobs } from "../../services/Jobs.ts"
 import { JobStore } from "../../services/JobStore.ts"
@@ -18,10 +17,10 @@ import { Notifier } from "../../services/Notifier.ts"
 import { timestampOf } from "../../services/Now.ts"
 import { Outbound } from "../../services/Outbound.ts"
 import { Storage } from "../../services/Storage.ts"
-import { Vault } from "../../services/Vault.ts"
+import type { Vault } from "../../services/Vault.ts"
 import { check, invalid } from "./Checking.ts"
-import { Sealed, sealedFor } from "./Delivering.ts"
-import { deliveryOf, jobOf } from "./Noticing.ts"
+import { deliveryOf, jobOf, ownIn } from "./Noticing.ts"
+import * as Sealed from "./Sealed.ts"
 import { Wanting } from "./Wanting.ts"
 
 type Scope = Pick<NotificationDraft, "agent_id" | "schedule_id" | "session_id">
@@ -30,7 +29,7 @@ export const make = Effect.gen(function*() {
   const storage = yield* Storage
   const jobs = yield* JobStore
   const { wake } = yield* Jobs
-  const vault = yield* Vault
+  const { opened, seal } = yield* Sealed.make
   const wanting = yield* Wanting
   const newId = yield* NewId
   const reach = { mailer: yield* Mailer, outbound: yield* Outbound }
@@ -46,17 +45,20 @@ export const make = Effect.gen(function*() {
       session_id == null ? Effect.void : inBody("session_id", storage.sessions.get(owner, session_id))
     ], { discard: true })
 
-  const seal = (notification: Pick<Notification, "id" | "user_id">, target: Target) =>
-    Effect.flatMap(Effect.orDie(Schema.encode(Sealed)(target)), (text) => vault.seal(text, sealedFor(notification)))
-
-  /** What cannot be opened any more must be given again. */
-  const opened = (notification: Notification): Effect.Effect<Target> =>
-    vault.open(notification.sealed, sealedFor(notification)).pipe(
-      Effect.flatMap(Schema.decode(Sealed)),
-      Effect.orElseSucceed((): Target => ({}))
-    )
+  const own = ownIn(storage)
 
   const now = Effect.map(Clock.currentTimeMillis, timestampOf)
+
+  /** One that the owner has made. */
+  const mine = (owner: UserId, id: string) =>
+    Effect.flatMap(
+      storage.notifications.get(owner, id),
+      (found): Effect.Effect<Notification, Conflict> =>
+        found.definition === undefined ? Effect.succeed(found) : new Conflict({
+          code: "notification_defined",
+          detail: `The notification is defined by the operator, in agents/${found.definition}/AGENT.md.`
+        })
+    )
 
   /** It is sent beside the jobs that there were for it. */
   const queue = (delivery: Delivery) =>
@@ -90,7 +92,7 @@ export const make = Effect.gen(function*() {
         sealed: yield* seal({ id, user_id: owner }, target)
       }
       const add = Effect.gen(function*() {
-        const { total } = yield* Effect.orDie(storage.notifications.list(owner, { limit: 1, cursor: undefined }))
+        const total = (yield* own(owner)).length
         if (total >= maxNotifications) {
           return yield* new LimitReached({
             code: "too_many_notifications",
@@ -103,7 +105,7 @@ export const make = Effect.gen(function*() {
     }),
     added: wanting.add,
     change: Effect.fnUntraced(function*(owner, id, { secret, to, url, ...patch }) {
-      const before = yield* storage.notifications.get(owner, id)
+      const before = yield* mine(owner, id)
       yield* checkScope(patch, owner)
       const isMoved = secret !== undefined || to !== undefined || url !== undefined
       const moved = isMoved
@@ -125,8 +127,9 @@ export const make = Effect.gen(function*() {
         updated_at: at
       }))
     }),
+    remove: (owner, id) => Effect.zipRight(mine(owner, id), storage.notifications.remove(owner, id)),
     test: Effect.fnUntraced(function*(owner, id) {
-      const notification = yield* storage.notifications.get(owner, id)
+      const notification = yield* mine(owner, id)
       const millis = yield* Clock.currentTimeMillis
       const delivery = deliveryOf(notification, DeliveryId.make(newId.record(millis)), {
         event: "test",

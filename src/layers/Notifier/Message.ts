@@ -72,7 +72,7 @@ const details = (subject: Subject): string => {
 /** The names of the variables, as in `{{reply}}`, with or without blanks inside. Other braces stay as they are. */
 const pattern = /\{\{ ?(event|agent_name|outcome|reply|error|time|run_id|session_id|schedule_name) ?\}\}/g
 
-const filled = (template: string, subject: Subject): string => {
+const filled = (template: string, subject: Subject, written: (value: string) => string = (value) => value): string => {
   const variables: Readonly<Record<string, string>> = {
     event: subject.event,
     agent_name: agentName(subject),
@@ -84,8 +84,17 @@ const filled = (template: string, subject: Subject): string => {
     session_id: subject.run?.session_id ?? "",
     schedule_name: subject.schedule?.data.name ?? ""
   }
-  return template.replace(pattern, (_, name: string) => variables[name]!)
+  return template.replace(pattern, (_, name: string) => written(variables[name]!))
 }
+
+/** What a definition says of a message beside its text. */
+export interface Words {
+  /** The body: JSON with variables in its texts. */
+  readonly body?: string | undefined
+}
+
+/** A value as it stands in a text of JSON, without its quotes. */
+const inJson = (value: string) => JSON.stringify(value).slice(1, -1)
 
 /** The body follows the Standard Webhooks specification: `type`, `timestamp`, `data`. */
 const bodyOf = (notification: Notification, subject: Subject, text: string): string => {
@@ -119,10 +128,15 @@ const bodyOf = (notification: Notification, subject: Subject, text: string): str
 
 export const messageOf = (
   notification: Notification,
-  subject: Subject
+  subject: Subject,
+  { body }: Words
 ): Pick<Delivery, "subject" | "text" | "body"> => {
   const title = cut(headline(subject).replace(/\s+/g, " "), 200)
   const own = [title, details(subject)].filter((part) => part !== "").join("\n\n")
   const text = cut(notification.template === null ? own : filled(notification.template, subject), maxText)
-  return { subject: title, text, body: bodyOf(notification, subject, text) }
+  return {
+    subject: title,
+    text,
+    body: body === undefined ? bodyOf(notification, subject, text) : filled(body, subject, inJson)
+  }
 }

@@ -7,11 +7,13 @@ import type { Fire } from "../../domain/Fire.ts"
 import { type Job, newJob } from "../../domain/Job.ts"
 import { eventOf } from "../../domain/Notification.ts"
 import type { Run } from "../../domain/Run.ts"
+import { Catalog, emptyBook } from "../../services/Catalog.ts"
 import { EventLog, type LogBatch } from "../../services/EventLog.ts"
 import { Jobs } from "../../services/Jobs.ts"
 import { JobStore } from "../../services/JobStore.ts"
 import { ScheduleStore } from "../../services/ScheduleStore.ts"
 import { Storage } from "../../services/Storage.ts"
+import { isSameId } from "../SameId.ts"
 import { noticeKind } from "./Noticing.ts"
 import { jobOfRun } from "./Pushing.ts"
 import { Wanting } from "./Wanting.ts"
@@ -31,16 +33,30 @@ const isMissed = ({ run_id, status }: Fire) =>
 const noticeOfFire = (fire: Fire): Job =>
   newJob(`${fire.id}.missed`, fire.user_id, noticeKind, { event: "schedule.missed", fire_id: fire.id }, fire.updated_at)
 
-const noticed = (wanting: typeof Wanting.Service) => (batch: LogBatch): LogBatch => {
-  if (wanting.isEmpty() || batch.runs.length === 0) return batch
-  const jobs = batch.runs.flatMap((run) => wanting.has(run.user_id) ? [...noticeOfRun(run), ...jobOfRun(run)] : [])
+const noticed = (wanting: typeof Wanting.Service, isDefined: (run: Run) => boolean) => (batch: LogBatch): LogBatch => {
+  if (batch.runs.length === 0) return batch
+  const jobs = batch.runs.flatMap((run) =>
+    wanting.has(run.user_id) ? [...noticeOfRun(run), ...jobOfRun(run)] : isDefined(run) ? noticeOfRun(run) : []
+  )
   return jobs.length === 0 ? batch : { ...batch, jobs: [...batch.jobs ?? [], ...jobs] }
+}
+
+/** Whether the operator may want to be told of the run: it is of an agent that some definition says, and some say whom to tell. */
+const isNotifying = (catalog: typeof Catalog.Service) => {
+  let known = { book: emptyBook, isTold: false }
+  return ({ agent_id }: Run): boolean => {
+    const book = catalog.book()
+    if (known.book !== book) {
+      known = { book, isTold: [...book.agents.values()].some(({ front }) => front.notifications !== null) }
+    }
+    return known.isTold && isSameId(agent_id)
+  }
 }
 
 const eventLog = Effect.gen(function*() {
   const log = yield* EventLog
   const { wake } = yield* Jobs
-  const withNotices = noticed(yield* Wanting)
+  const withNotices = noticed(yield* Wanting, isNotifying(yield* Catalog))
   return EventLog.of({
     ...log,
     append: (batch) => {
@@ -83,5 +99,5 @@ const scheduleStore = Effect.gen(function*() {
 export const layer: Layer.Layer<
   EventLog | ScheduleStore,
   never,
-  EventLog | ScheduleStore | Jobs | JobStore | Storage | Wanting
+  Catalog | EventLog | ScheduleStore | Jobs | JobStore | Storage | Wanting
 > = Layer.merge(Layer.effect(EventLog, eventLog), Layer.effect(ScheduleStore, scheduleStore))

@@ -4,13 +4,14 @@ import type { NotFound } from "../../domain/Errors.ts"
 import type { Fire } from "../../domain/Fire.ts"
 import { DeliveryId, FireId, RunId, type Timestamp, type UserId } from "../../domain/Ids.ts"
 import { type Job, newJob } from "../../domain/Job.ts"
-import { type Delivery, type Notification, NotificationEvent } from "../../domain/Notification.ts"
+import { type Delivery, type Notification, NotificationEvent, type Receivers } from "../../domain/Notification.ts"
 import type { Run } from "../../domain/Run.ts"
 import { EventLog } from "../../services/EventLog.ts"
 import { done, type JobHandler } from "../../services/Jobs.ts"
 import { JobStore } from "../../services/JobStore.ts"
 import { Storage } from "../../services/Storage.ts"
-import { messageOf, type Subject } from "./Message.ts"
+import * as Defined from "./Defined.ts"
+import { messageOf, type Subject, type Words } from "./Message.ts"
 
 export const noticeKind = "notice"
 export const deliveryKind = "delivery"
@@ -38,7 +39,8 @@ export const jobOf = ({ id, user_id }: Delivery, name: string, at: Timestamp): J
 export const deliveryOf = (
   notification: Notification,
   id: DeliveryId,
-  subject: Subject
+  subject: Subject,
+  words: Words = {}
 ): Delivery => {
   const { at, event, fire, run, schedule } = subject
   return {
@@ -58,9 +60,22 @@ export const deliveryOf = (
     attempts: [],
     next_attempt_at: at,
     delivered_at: null,
-    ...messageOf(notification, subject)
+    ...messageOf(notification, subject, words)
   }
 }
+
+/** Those that the owner has made. */
+export const ownIn = ({ notifications }: Pick<typeof Storage.Service, "notifications">) =>
+  Effect.fnUntraced(function*(owner: UserId) {
+    const found: Array<Notification> = []
+    let cursor: string | undefined
+    do {
+      const page = yield* Effect.orDie(notifications.list(owner, { limit: batch, cursor }))
+      found.push(...page.items.filter(({ definition }) => definition === undefined))
+      cursor = page.next_cursor ?? undefined
+    } while (cursor !== undefined)
+    return found
+  })
 
 const isAbout = (notification: Notification, { event, fire, run, schedule }: Subject): boolean => {
   const { agent_id, enabled, events, schedule_id, session_id } = notification
@@ -70,8 +85,10 @@ const isAbout = (notification: Notification, { event, fire, run, schedule }: Sub
     && (session_id === null || session_id === run?.session_id)
 }
 
-export const make = Effect.gen(function*() {
+export const make = Effect.fnUntraced(function*(receivers: Receivers) {
   const storage = yield* Storage
+  const defined = yield* Defined.make(receivers)
+  const own = ownIn(storage)
   const log = yield* EventLog
   const jobs = yield* JobStore
 
@@ -114,17 +131,6 @@ export const make = Effect.gen(function*() {
     } satisfies Subject
   })
 
-  const all = Effect.fnUntraced(function*(owner: UserId) {
-    const found: Array<Notification> = []
-    let cursor: string | undefined
-    do {
-      const page = yield* Effect.orDie(storage.notifications.list(owner, { limit: batch, cursor }))
-      found.push(...page.items)
-      cursor = page.next_cursor ?? undefined
-    } while (cursor !== undefined)
-    return found
-  })
-
   const handler: JobHandler = {
     kind: noticeKind,
     timeout: Duration.seconds(30),
@@ -140,9 +146,10 @@ export const make = Effect.gen(function*() {
         : undefined
       // Its session or its schedule was deleted meanwhile: there is nothing to tell.
       if (subject === undefined) return done
-      const wanted = (yield* all(owner)).filter((notification) => isAbout(notification, subject))
-      const deliveries = wanted.map((notification) =>
-        deliveryOf(notification, DeliveryId.make(`${id}.${notification.id}`), subject)
+      const wanted = (yield* own(owner)).filter((notification) => isAbout(notification, subject))
+      const all = [...wanted.map((notification) => ({ notification })), ...yield* defined(owner, subject)]
+      const deliveries = all.map(({ notification, ...rest }) =>
+        deliveryOf(notification, DeliveryId.make(`${id}.${notification.id}`), subject, rest)
       )
       if (deliveries.length === 0) return done
       return {

@@ -1,6 +1,5 @@
 /** Agents of the program, and those that the operator has defined, with a record of each in the storage of every owner who asks for agents. */
 import { Clock, Effect, Layer, Schema } from "effect"
-import { createHash } from "node:crypto"
 import { type Agent, AgentDraft } from "../../domain/Agent.ts"
 import { isVisibleTo } from "../../domain/Definition.ts"
 import { AgentId, type UserId } from "../../domain/Ids.ts"
@@ -8,14 +7,13 @@ import { type Book, Catalog } from "../../services/Catalog.ts"
 import { timestampOf } from "../../services/Now.ts"
 import { type OwnAgent, OwnAgents } from "../../services/OwnAgents.ts"
 import { Storage } from "../../services/Storage.ts"
+import { definedAgentId, sameId } from "../SameId.ts"
 
 /** Owners whose records are known to be there, and records that are made at the same time. */
 const maxKnown = 10_000
 const concurrency = 8
 
-/** The same for each process. It is in front of all ids that are made of times. */
-const idOf = (owner: UserId, ...name: ReadonlyArray<string>) =>
-  AgentId.make(`00000000${createHash("sha256").update(JSON.stringify([owner, ...name])).digest("hex").slice(0, 24)}`)
+const idOf = (owner: UserId, name: string) => AgentId.make(sameId(owner, name))
 
 const draft = Schema.decodeSync(AgentDraft)
 
@@ -55,7 +53,7 @@ export const make = (agents: ReadonlyArray<OwnAgent>) =>
         return Effect.forEach(
           visible,
           ({ id }) =>
-            ensureOne(owner, idOf(owner, "definition", id), () => ({
+            ensureOne(owner, definedAgentId(owner, id), () => ({
               ...draft({ name: id, system_prompt: "" }),
               definition: id
             })),

@@ -5,7 +5,7 @@ import { Invalid } from "../../domain/Errors.ts"
 import type { FieldProblem } from "../../domain/Errors.ts"
 import type { ScheduleData, ScheduleDraft, SchedulePatch, Timing, TimingInput } from "../../domain/Schedule.ts"
 import type { Author } from "../../services/Schedules.ts"
-import * as Slots from "./Slots.ts"
+import * as Slots from "../Slots.ts"
 
 export const invalid = ({ message, path }: typeof FieldProblem.Type): Invalid =>
   new Invalid({ detail: `${path}: ${message}`, errors: [{ path, message }] })

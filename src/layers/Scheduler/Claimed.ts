@@ -1,10 +1,13 @@
 /** Schedules with their fires, and the loop that claims what is due. */
 import { Effect, Layer } from "effect"
+import { Conflict } from "../../domain/Errors.ts"
 import type { Fire } from "../../domain/Fire.ts"
 import { FireId, type ScheduleId, type UserId } from "../../domain/Ids.ts"
-import { isReadable } from "../../domain/Schedule.ts"
+import { isDefined, minIntervalSeconds, type Schedule } from "../../domain/Schedule.ts"
+import type { Catalog } from "../../services/Catalog.ts"
 import { NewId } from "../../services/NewId.ts"
 import { timestampOf } from "../../services/Now.ts"
+import type { OwnAgents } from "../../services/OwnAgents.ts"
 import type { Peers } from "../../services/Peers.ts"
 import type { Rooms } from "../../services/Rooms.ts"
 import { Scheduler } from "../../services/Scheduler.ts"
@@ -12,19 +15,29 @@ import { Schedules } from "../../services/Schedules.ts"
 import { ScheduleStore } from "../../services/ScheduleStore.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
-import { unreadable } from "./Stored.ts"
+import * as Defined from "./Defined.ts"
+import { type Options, usable } from "./Stored.ts"
 import * as Ticking from "./Ticking.ts"
 
 /** Sessions of a schedule that are read together when it is removed. */
 const removeBatch = 50
 
-export const make = Effect.gen(function*() {
+/** It would be there again after the next start. */
+const lasting = ({ data: { definition, name } }: Schedule) =>
+  new Conflict({
+    code: "cannot_delete_workspace_schedule",
+    detail:
+      `The schedule '${name}' is defined by the operator, in agents/${definition?.agent}/AGENT.md. It can be paused.`
+  })
+
+export const make = Effect.fnUntraced(function*(options: Options) {
   const storage = yield* Storage
   const store = yield* ScheduleStore
   const schedules = yield* Schedules
   const hub = yield* SessionHub
   const newId = yield* NewId
   const { run, wake } = yield* Ticking.make
+  const follow = yield* Defined.make(options)
 
   /** Removes the sessions that its fires made. */
   const forgetSessions = Effect.fnUntraced(function*(owner: UserId, schedule_id: ScheduleId) {
@@ -45,6 +58,7 @@ export const make = Effect.gen(function*() {
     change: (owner, id, patch) => Effect.zipLeft(schedules.change(owner, id, patch), wake),
     remove: Effect.fnUntraced(function*(owner, id) {
       const schedule = yield* storage.schedules.get(owner, id)
+      if (isDefined(schedule)) return yield* lasting(schedule)
       // No new session may be made while those that are there go.
       yield* store.put({ id: schedule.id, owner, status: "paused", reason: null, slot: null, next: null })
       yield* forgetSessions(owner, schedule.id)
@@ -53,8 +67,7 @@ export const make = Effect.gen(function*() {
       yield* forgetSessions(owner, schedule.id)
     }),
     trigger: Effect.fnUntraced(function*(owner, id) {
-      const schedule = yield* storage.schedules.get(owner, id)
-      if (!isReadable(schedule)) return yield* unreadable
+      const schedule = yield* Effect.flatMap(storage.schedules.get(owner, id), usable)
       const now = yield* store.now
       const at = timestampOf(now)
       const fire: Fire = {
@@ -94,12 +107,13 @@ export const make = Effect.gen(function*() {
       return yield* storage.sessions.list(owner, page, { schedule_id: schedule.id }, "newest")
     }),
     wake,
-    run
+    run: Effect.raceFirst(run, follow)
   })
 })
 
-export const layer: Layer.Layer<
-  Scheduler,
-  never,
-  Storage | ScheduleStore | Schedules | SessionHub | Rooms | Peers
-> = Layer.effect(Scheduler, make)
+type Needed = Catalog | OwnAgents | Peers | Rooms | Schedules | ScheduleStore | SessionHub | Storage
+
+export const layerWith = (options: Options): Layer.Layer<Scheduler, never, Needed> =>
+  Layer.effect(Scheduler, make(options))
+
+export const layer: Layer.Layer<Scheduler, never, Needed> = layerWith({ schedule_min_seconds: minIntervalSeconds })

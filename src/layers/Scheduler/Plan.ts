@@ -5,7 +5,7 @@ import type { FireId } from "../../domain/Ids.ts"
 import type { Schedule, ScheduleStatus } from "../../domain/Schedule.ts"
 import { timestampOf } from "../../services/Now.ts"
 import type { Advance, Due } from "../../services/ScheduleStore.ts"
-import * as Slots from "./Slots.ts"
+import * as Slots from "../Slots.ts"
 
 /** A slot that is claimed later than this, in milliseconds, was missed; its schedule says what becomes of it. */
 export const missedAfter = 60_000

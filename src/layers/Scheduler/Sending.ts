@@ -15,8 +15,8 @@ import { Rooms } from "../../services/Rooms.ts"
 import { ScheduleStore } from "../../services/ScheduleStore.ts"
 import { SessionHub } from "../../services/SessionHub.ts"
 import { Storage } from "../../services/Storage.ts"
+import * as WallClock from "../WallClock.ts"
 import { missedAfter } from "./Plan.ts"
-import * as WallClock from "./WallClock.ts"
 
 /** How long one fire may take to be sent, and how long it stays with this process. */
 export const sendTimeout = Duration.seconds(10)
@@ -217,7 +217,9 @@ export const make = Effect.gen(function*() {
     if (failure._tag === "LimitReached") return yield* end(fire, "skipped", failure.detail)
     // A session that was deleted on the way is made anew.
     const isHere = Effect.isSuccess(storage.sessions.get(fire.user_id, session_id))
-    if (!isBroken(failure) || (failure._tag === "NotFound" && !(yield* isHere))) {
+    // Another process, which has read the definitions later than this one, may know the agent.
+    const isLate = failure.code === "agent_undefined" && schedule.data.definition !== undefined
+    if (isLate || !isBroken(failure) || (failure._tag === "NotFound" && !(yield* isHere))) {
       return yield* store.postpone(fire.id, refusedPause)
     }
     const { code, detail: message } = failure

@@ -9,6 +9,7 @@ import {
   minIntervalSeconds,
   type NextFires,
   type Schedule,
+  type SchedulePatch,
   type ScheduleState,
   type ScheduleView
 } from "../../domain/Schedule.ts"
@@ -18,9 +19,10 @@ import { timestampOf } from "../../services/Now.ts"
 import { type Author, Schedules } from "../../services/Schedules.ts"
 import { ScheduleStore } from "../../services/ScheduleStore.ts"
 import { Storage } from "../../services/Storage.ts"
+import { definedScheduleId } from "../SameId.ts"
+import * as Slots from "../Slots.ts"
 import * as Changing from "./Changing.ts"
 import { placeOf } from "./Plan.ts"
-import * as Slots from "./Slots.ts"
 
 export interface Options {
   /** Shortest time between two fires of one schedule, in seconds. */
@@ -43,10 +45,33 @@ const viewOf = (schedule: Schedule, state: ScheduleState | undefined): ScheduleV
   ...(isReadable(schedule) && state !== undefined ? state : lost)
 })
 
-export const unreadable = new Conflict({
+const unreadable = new Conflict({
   code: "schedule_unreadable",
   detail: "The schedule cannot be read. Delete it."
 })
+
+const gone = new Conflict({
+  code: "schedule_undefined",
+  detail: "The schedule is not defined any more, or not for you. It can only be removed."
+})
+
+/** Of what a definition says, its owner may change whether it fires. */
+const refusalOf = ({ data: { definition, name } }: Schedule, patch: SchedulePatch): Conflict | undefined => {
+  if (definition === undefined) return undefined
+  if (definition.is_gone) return gone
+  const isMore = Object.entries(patch).some(([field, value]) => field !== "enabled" && value !== undefined)
+  return isMore
+    ? new Conflict({
+      code: "schedule_defined",
+      detail: `The schedule '${name}' is defined by the operator, in agents/${definition.agent}/AGENT.md: `
+        + "you may pause it, resume it and trigger it."
+    })
+    : undefined
+}
+
+/** Whether the schedule may fire: it can be read, and the operator has not taken it back. */
+export const usable = (schedule: Schedule): Effect.Effect<Schedule, Conflict> =>
+  !isReadable(schedule) ? unreadable : schedule.data.definition?.is_gone === true ? gone : Effect.succeed(schedule)
 
 const nothing = (timezone: string): NextFires => ({ timezone, next: [], clock_changes: [] })
 
@@ -101,6 +126,7 @@ export const make = Effect.fnUntraced(function*({ schedule_min_seconds }: Option
       })
       return { schedule, add }
     }),
+    defined: definedScheduleId,
     get: (owner, id) => Effect.flatMap(storage.schedules.get(owner, id), view),
     list: Effect.fnUntraced(function*(owner, page, of) {
       const { items, ...rest } = yield* storage.schedules.list(owner, page, of)
@@ -116,6 +142,8 @@ export const make = Effect.fnUntraced(function*({ schedule_min_seconds }: Option
       const after = yield* storage.transaction(Effect.gen(function*() {
         // Read again inside: another change may have come in between, and this one adds to it.
         const current = yield* storage.schedules.get(owner, id)
+        const refusal = refusalOf(current, patch)
+        if (refusal !== undefined) return yield* refusal
         const data = yield* Changing.patched(current.data, patch, now, schedule_min_seconds)
         const changed = yield* storage.schedules.modify(owner, id, (schedule) => ({
           ...schedule,

@@ -134,6 +134,8 @@ const make = (
   /** What the caller has told a personal agent. */
   const configOf = ({ agent, session: { user_id } }: ToolCaller) =>
     Effect.suspend(() => {
+      const pinned = catalog.configOf(agent)
+      if (pinned !== undefined) return Effect.succeed(pinned)
       const definition = catalog.bookOf(agent).agents.get(agent.data.definition ?? "")
       return definition?.front.scope === "personal"
         ? configs.open(user_id, { agent, definition })

@@ -9,6 +9,9 @@ import type { UserId } from "../../../src/domain/Ids.ts"
 import * as Files from "../../../src/layers/Catalog/Files.ts"
 import * as Hosts from "../../../src/layers/Host.ts"
 import { ApiKeys } from "../../../src/services/ApiKeys.ts"
+import { Catalog } from "../../../src/services/Catalog.ts"
+import { Scheduler } from "../../../src/services/Scheduler.ts"
+import { eventually } from "../../support/live.ts"
 import { tenant } from "../../support/openai.ts"
 import * as TestHost from "../../support/TestHost.ts"
 
@@ -61,12 +64,12 @@ const host = TestHost.layer({
 layer(host, { excludeTestServices: true })("An agent with schemas", (it) => {
   const client = Effect.gen(function*() {
     const { call } = yield* TestHost.TestHost
-    const { key } = yield* tenant()
+    const { key, user } = yield* tenant()
     const headers = { authorization: `Bearer ${key}` }
     const ask = (method: string, path: string, body?: unknown) =>
       call(method, `/v1${path}`, { headers, ...body !== undefined && { body } })
     const invoke = (name: string, given: object) => ask("POST", `/agents/${name}/invoke`, given)
-    return { ask, call, invoke }
+    return { ask, call, invoke, user }
   })
 
   it.effect("is shown with what its file says, and its tools and skills beside it", () =>
@@ -151,6 +154,61 @@ layer(host, { excludeTestServices: true })("An agent with schemas", (it) => {
       assert.notProperty(schemas, "Input_eve")
       assert.isUndefined((yield* call("GET", "/docs/gateway.json")).json.paths["/v1/agents/ada/invoke"])
       assert.property(json.paths, "/v1/agents/{agent_id}/invoke")
+    }))
+
+  it.scoped("has schedules of its file, which are paused and triggered here, and never deleted", () =>
+    Effect.gen(function*() {
+      const scheduler = yield* Scheduler
+      yield* Effect.forkScoped(scheduler.run)
+      const { ask, user } = yield* client
+      write(
+        "agents/dan/AGENT.md",
+        "---\nmodel: demo/demo-script\nschedules: [{ name: daily, cron: \"0 9 * * *\", message: say Morning, "
+          + `input: { city: Kiel }, instructions: Be brief., users: [${user}] }]\n---\nYou are Dan.`
+      )
+      yield* (yield* Catalog).reload
+      const [listed] = yield* eventually(
+        "it is there",
+        Effect.map(ask("GET", "/schedules"), ({ json }) => json),
+        ({ length }) => length === 1
+      )
+      assert.deepInclude(listed, {
+        id: "dan:daily",
+        name: "daily",
+        source: "workspace",
+        enabled: true,
+        timezone: "UTC"
+      })
+      const shown = yield* ask("GET", "/schedules/dan:daily")
+      assert.deepInclude(shown.json, { message: "say Morning", instructions: "Be brief.", input: { city: "Kiel" } })
+      assert.deepStrictEqual((yield* ask("GET", "/agents/dan")).json.schedules, ["daily"])
+      const deleted = yield* ask("DELETE", "/schedules/dan:daily")
+      assert.deepStrictEqual([deleted.status, deleted.json.error.code], [400, "cannot_delete_workspace_schedule"])
+      assert.strictEqual((yield* ask("POST", "/schedules/dan:daily/pause")).json.status, "paused")
+      assert.strictEqual((yield* ask("GET", "/schedules/dan:daily")).json.enabled, false)
+      const triggered = yield* ask("POST", "/schedules/dan:daily/trigger")
+      assert.strictEqual(triggered.status, 202, triggered.text)
+      const done = yield* eventually(
+        "it has ended",
+        Effect.map(ask("GET", `/executions/${triggered.json.execution_id}`), ({ json }) => json),
+        ({ status }) => status === "completed"
+      )
+      assert.match(done.result.raw_text, /^Morning/)
+      assert.strictEqual((yield* ask("POST", "/schedules/dan:daily/resume")).json.status, "resumed")
+      // Another tenant has none, under either of its names.
+      const { ask: foreign } = yield* client
+      const { id } = (yield* scheduler.list(user, { limit: 10, cursor: undefined })).items[0]!
+      for (const name of ["dan:daily", id]) {
+        assert.strictEqual((yield* foreign("GET", `/schedules/${name}`)).status, 404)
+      }
+      rmSync(join(root, "agents/dan"), { recursive: true })
+      yield* (yield* Catalog).reload
+      yield* eventually(
+        "it is gone",
+        Effect.map(ask("GET", "/schedules"), ({ json }) => json),
+        ({ length }) => length === 0
+      )
+      assert.strictEqual((yield* ask("GET", "/schedules/dan:daily")).status, 404)
     }))
 
   it.effect("is another one after a reload, for which a key needs the scope admin", () =>

@@ -16,6 +16,7 @@ const sizeOf = async (program: string) => {
     format: "esm",
     minify: true,
     write: false,
+    external: ["react"],
     logLevel: "silent"
   })
   return gzipSync(outputFiles[0]!.contents).length
@@ -25,5 +26,12 @@ describe("The client", () => {
   it("is loaded by a browser in 8 KiB", async () => {
     const size = await sizeOf(`export { make } from "./http/client/Client.ts"`)
     assert.isBelow(size, 8 * 1024)
+  }, patience(30_000))
+
+  it("is loaded with the stores and the hooks in 12 KiB, React aside", async () => {
+    const size = await sizeOf(
+      `export { make } from "./http/client/Client.ts"; export * from "./http/client/React.ts"`
+    )
+    assert.isBelow(size, 12 * 1024)
   }, patience(30_000))
 })

@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import type { Agent } from "../../../domain/Agent.ts"
 import { isPublished } from "../../../domain/Channel.ts"
+import type { NotificationTarget, NotificationTargets } from "../../../domain/Definition.ts"
 import { Conflict, Invalid, NotFound, Unavailable } from "../../../domain/Errors.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
@@ -9,10 +10,12 @@ import type { Notification } from "../../../domain/Notification.ts"
 import { maxLimit } from "../../../domain/Page.ts"
 import { Catalog, toolsOf } from "../../../services/Catalog.ts"
 import { OwnAgents } from "../../../services/OwnAgents.ts"
+import { Recall } from "../../../services/Recall.ts"
 import { Storage } from "../../../services/Storage.ts"
 import { Toolbox } from "../../../services/Toolbox.ts"
 import { everything } from "../../handlers/Everything.ts"
 import type { Options } from "../Channel.ts"
+import { noModel } from "../Sessions.ts"
 import * as Personal from "./Personal.ts"
 import type { AgentInfo } from "./Shapes.ts"
 
@@ -37,11 +40,27 @@ const setupRequired = ({ data: { name }, id }: Agent) =>
 const isAbout = ({ agent_id, enabled }: Notification, agent: Agent) =>
   enabled && (agent_id === null || agent_id === agent.id)
 
-const toldOf = (notifications: ReadonlyArray<Notification>) => {
-  const of = (event: Notification["events"][number]) =>
-    notifications.filter(({ events }) => events.includes(event)).map(({ kind, target }) => ({ channel: kind, target }))
-  // An execution that takes too long has failed, for those who are told.
-  return { on_complete: of("run.completed"), on_error: of("run.failed"), on_timeout: of("run.failed") }
+const noMemory = (detail: string) => new Unavailable({ code: "memory_unavailable", detail })
+
+/** Of an address the host alone: the rest may be secret. */
+const shownOf = ({ channel, target, url }: NotificationTarget) => ({
+  channel,
+  target: target ?? (url === null ? "" : new URL(url).origin)
+})
+
+/** Whom the owner has told, and whom the operator. */
+const toldOf = (notifications: ReadonlyArray<Notification>, defined: NotificationTargets | null | undefined) => {
+  const of = (event: Notification["events"][number], targets: ReadonlyArray<NotificationTarget> = []) => [
+    ...notifications.filter(({ definition, events }) => definition === undefined && events.includes(event))
+      .map(({ kind, target }) => ({ channel: kind, target })),
+    ...targets.map(shownOf)
+  ]
+  // An execution that takes too long has failed, for those who are told by their owner.
+  return {
+    on_complete: of("run.completed", defined?.on_complete),
+    on_error: of("run.failed", defined?.on_error),
+    on_timeout: of("run.failed", defined?.on_timeout)
+  }
 }
 
 export const make = ({ name: channel }: Pick<Options, "name">) =>
@@ -51,6 +70,7 @@ export const make = ({ name: channel }: Pick<Options, "name">) =>
     const own = yield* OwnAgents
     const personal = yield* Personal.make
     const catalog = yield* Catalog
+    const recall = yield* Recall
 
     const definitionOf = ({ data: { definition } }: Agent) =>
       definition === undefined ? undefined : catalog.book().agents.get(definition)
@@ -103,12 +123,14 @@ export const make = ({ name: channel }: Pick<Options, "name">) =>
             model: chat_model_config?.model ?? null,
             schedules: timed.filter(({ agent_id }) => agent_id === agent.id).map(({ data }) => data.name),
             execution_mode: front?.execution_mode ?? "sync",
-            notifications: about.length === 0 ? null : toldOf(about),
+            notifications: about.length === 0 && front?.notifications == null
+              ? null
+              : toldOf(about, front?.notifications),
             input_schema: front?.input_schema ?? null,
             output_schema: front?.output_schema ?? null,
-            retrievers: [],
+            retrievers: front?.retrievers ?? [],
             context_file_count: definition?.layers.reference.length ?? 0,
-            memory_enabled: false,
+            memory_enabled: front?.memory?.enabled ?? false,
             enabled: chat_model_config !== null || code !== undefined,
             scope: front?.scope ?? "global",
             setup_required
@@ -142,12 +164,20 @@ export const make = ({ name: channel }: Pick<Options, "name">) =>
       list: (owner: UserId) => Effect.flatMap(known(owner), (all) => infosOf(owner, all)),
       get: (owner: UserId, name: string) =>
         Effect.flatMap(find(owner, name), (agent) => Effect.map(infosOf(owner, [agent]), ([info]) => info!)),
-      noMemory: (owner: UserId, name: string) =>
-        Effect.flatMap(find(owner, name), ({ data }) =>
-          new Unavailable({
-            code: "memory_unavailable",
-            detail: `The agent '${data.name}' remembers nothing across sessions.`
-          }))
+      /** What the operator has written down of everything is the operator's to shorten. */
+      compact: Effect.fnUntraced(function*(owner: UserId, name: string) {
+        const agent = yield* find(owner, name)
+        if (definitionOf(agent)?.front.memory?.enabled !== true) {
+          return yield* noMemory(`The agent '${agent.data.name}' remembers nothing across sessions.`)
+        }
+        const { chat_model_config } = agent.data
+        if (chat_model_config === null) return yield* noModel(agent)
+        const { count, failed } = yield* recall.compact({ owner, agent_id: agent.id }, chat_model_config)
+        if (count === 0 && failed !== undefined) {
+          return yield* noMemory(`Nothing was compacted, and nothing is lost: ${failed.message}`)
+        }
+        return { agent_id: agent.id, global_compacted: 0, user_compacted: count }
+      })
     }
   })
 

@@ -82,8 +82,13 @@ class AgentsApi extends HttpApiGroup.make("agents")
       .annotateContext(operation({ scope: "write", summary: "Delete your configuration of a personal agent" }))
   )
   .add(
-    HttpApiEndpoint.post("compact")`/agents/${agent}/memory/compact`.addSuccess(Requests.ConfigRequest)
-      .annotateContext(operation({ scope: "write", summary: "Compact what an agent remembers" }))
+    HttpApiEndpoint.post("compact")`/agents/${agent}/memory/compact`.addSuccess(Shapes.Compacted)
+      .annotateContext(operation({
+        scope: "write",
+        summary: "Compact what an agent remembers of you",
+        description:
+          "A model sums up what matters least, where there are more than 100 things. What it could not sum up stays."
+      }))
   )
   .middleware(Authentication)
   .middleware(Timing)

@@ -56,7 +56,7 @@ export const layer = (mounted: Api, options: Options) => {
       Effect.gen(function*() {
         const shown = yield* Agents.make(options)
         const personal = yield* Personal.make
-        const { find, get, list, noMemory } = shown
+        const { compact, find, get, list } = shown
         const document = yield* Typed.make(mounted, shown, options)
         /** The caller, and the agent that the path names. */
         const named = ({ path }: { readonly path: { readonly agent_id: string } }) =>
@@ -78,7 +78,7 @@ export const layer = (mounted: Api, options: Options) => {
               Effect.flatMap(named(request), ([user_id, agent]) => personal.put(user_id, agent, request.payload))
           )
           .handle("unconfigure", (request) => Effect.flatMap(named(request), (of) => personal.remove(...of)))
-          .handle("compact", ({ path }) => Effect.flatMap(owner, (user_id) => noMemory(user_id, path.agent_id)))
+          .handle("compact", ({ path }) => Effect.flatMap(owner, (user_id) => compact(user_id, path.agent_id)))
       })
   )
 

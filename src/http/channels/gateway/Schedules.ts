@@ -1,10 +1,9 @@
-/** Schedules as this protocol shows them. All of them were made by somebody; those of definitions are not there yet. */
+/** Schedules as this protocol shows them: those of definitions, which are its workspace, and all that were made by somebody. */
 import { Clock, Effect, Option } from "effect"
 import type { Agent } from "../../../domain/Agent.ts"
 import { Conflict, Malformed, NotFound } from "../../../domain/Errors.ts"
+import { partsOf, withInput } from "../../../domain/FireInput.ts"
 import type { FireId, UserId } from "../../../domain/Ids.ts"
-import type { JsonObject } from "../../../domain/Json.ts"
-import { isObject } from "../../../domain/JsonSchema.ts"
 import { maxLimit } from "../../../domain/Page.ts"
 import type { Schedule, ScheduleView } from "../../../domain/Schedule.ts"
 import { Scheduler } from "../../../services/Scheduler.ts"
@@ -25,48 +24,45 @@ const taken = (name: string) =>
 /** Longest message with its input as JSON, in characters: as long as that of every other schedule. */
 const maxInput = 64 * 1024
 
-const mark = "\n\nThe input, as JSON:\n"
+/** A schedule of a definition is called as there: what it is called elsewhere says nothing. */
+const nameOf = ({ data: { definition, name }, id }: Schedule): string =>
+  definition === undefined ? id : `${definition.agent}:${name}`
 
-/** What the agent is told, and the message and the input that it was made of. */
-const inputOf = ({ input, message }: ScheduleRequest) =>
-  input == null || Object.keys(input).length === 0 ? null : `${message}${mark}${JSON.stringify(input)}`
+/** What is defined no more is shown elsewhere, where its history is. */
+const isThere = ({ data }: Schedule) => data.definition?.is_gone !== true
 
-const jsonOf = (text: string): JsonObject => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : {}
-  } catch {
-    return {}
+const infoOf = (schedule: ScheduleView) => {
+  const { agent_id, created_at, data, last_fire_at, next_fire_at } = schedule
+  return {
+    id: nameOf(schedule),
+    agent_id,
+    name: data.name,
+    cron_expr: data.cron_expression,
+    enabled: data.enabled,
+    timezone: data.timezone,
+    source: data.definition === undefined ? "admin" as const : "workspace" as const,
+    next_run_at: next_fire_at,
+    last_run_at: last_fire_at,
+    created_at
   }
 }
-
-const partsOf = ({ description, input }: Schedule["data"]) => {
-  if (input === null) return { message: description, input: {} }
-  const begins = `${description}${mark}`
-  return input.startsWith(begins)
-    ? { message: description, input: jsonOf(input.slice(begins.length)) }
-    : { message: input, input: {} }
-}
-
-const infoOf = ({ agent_id, created_at, data, id, last_fire_at, next_fire_at }: ScheduleView) => ({
-  id,
-  agent_id,
-  name: data.name,
-  cron_expr: data.cron_expression,
-  enabled: data.enabled,
-  timezone: data.timezone,
-  source: "admin" as const,
-  next_run_at: next_fire_at,
-  last_run_at: last_fire_at,
-  created_at
-})
 
 export const make = (agents: Agents) =>
   Effect.gen(function*() {
     const scheduler = yield* Scheduler
     const { fires, schedules } = yield* Storage
 
-    const mine = (owner: UserId, id: string) => Effect.mapError(scheduler.get(owner, id), () => notFound(id))
+    /** The id of what a path names. */
+    const idOf = (owner: UserId, named: string): string => {
+      const [, agent, name] = /^([^:]{1,64}):([^:]{1,128})$/.exec(named) ?? []
+      return agent === undefined || name === undefined ? named : scheduler.defined(owner, agent, name)
+    }
+
+    const mine = (owner: UserId, id: string) =>
+      scheduler.get(owner, idOf(owner, id)).pipe(
+        Effect.filterOrFail(isThere),
+        Effect.mapError(() => notFound(id))
+      )
 
     /** Whether another schedule of the agent is called so. */
     const isTaken = (owner: UserId, agent_id: string, name: string, own?: string) =>
@@ -102,7 +98,7 @@ export const make = (agents: Agents) =>
       const { chat_model_config } = agent.data
       if (chat_model_config === null && agent.data.code === undefined) return yield* noModel(agent)
       if (yield* isTaken(owner, agent.id, request.name)) return yield* taken(request.name)
-      const input = inputOf(request)
+      const input = withInput(request.message, request.input)
       if ((input ?? request.message).length > maxInput) {
         return yield* new Malformed({
           code: "schedule_validation_error",
@@ -149,13 +145,13 @@ export const make = (agents: Agents) =>
     })
 
     const enable = (owner: UserId, id: string, enabled: boolean) =>
-      Effect.zipRight(mine(owner, id), scheduler.change(owner, id, { enabled }))
+      Effect.flatMap(mine(owner, id), (schedule) => scheduler.change(owner, schedule.id, { enabled }))
 
     return {
       list: (owner: UserId) =>
         Effect.map(
           Effect.orDie(scheduler.list(owner, { limit: maxLimit, cursor: undefined })),
-          ({ items }) => items.map(infoOf)
+          ({ items }) => items.filter(isThere).map(infoOf)
         ),
       get: (owner: UserId, id: string) =>
         Effect.map(mine(owner, id), (schedule) => ({
@@ -168,17 +164,18 @@ export const make = (agents: Agents) =>
         return yield* alone(`${owner} ${agent.id} ${request.name}`, request.name, created(owner, agent, request))
       }),
       remove: (owner: UserId, id: string) =>
-        Effect.as(Effect.zipRight(mine(owner, id), scheduler.remove(owner, id)), {
-          status: "deleted" as const,
-          schedule_id: id
-        }),
+        mine(owner, id).pipe(
+          Effect.flatMap((schedule) => scheduler.remove(owner, schedule.id)),
+          // The protocol's own status.
+          Effect.catchTag("Conflict", ({ code, detail }) => new Malformed({ code, detail })),
+          Effect.as({ status: "deleted" as const, schedule_id: id })
+        ),
       pause: (owner: UserId, id: string) =>
         Effect.as(enable(owner, id, false), { status: "paused" as const, schedule_id: id }),
       resume: (owner: UserId, id: string) =>
         Effect.as(enable(owner, id, true), { status: "resumed" as const, schedule_id: id }),
       trigger: Effect.fnUntraced(function*(owner: UserId, id: string) {
-        yield* mine(owner, id)
-        const fire = yield* scheduler.trigger(owner, id)
+        const fire = yield* scheduler.trigger(owner, (yield* mine(owner, id)).id)
         yield* scheduler.wake
         return {
           status: "triggered" as const,

@@ -178,6 +178,14 @@ export const SkillInfo = Schema.Struct({
   step_count: Schema.Int
 }).annotations({ identifier: "SkillInfo" })
 
+export const Compacted = Schema.Struct({
+  agent_id: Schema.String,
+  /** Always 0: what is remembered of everything is the operator's. */
+  global_compacted: Schema.Int,
+  /** How many things that the agent remembers of you others stand for now. */
+  user_compacted: Schema.Int
+}).annotations({ identifier: "MemoryCompacted" })
+
 const schedule = {
   id: Schema.String,
   agent_id: Schema.String,

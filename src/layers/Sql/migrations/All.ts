@@ -20,7 +20,9 @@ import { ownTasks } from "./0021_own_tasks.ts"
 import { storedCompletions } from "./0022_stored_completions.ts"
 import { mcpQuestions } from "./0024_mcp_questions.ts"
 import { a2aPushes } from "./0030_a2a_pushes.ts"
+import { definedSchedules } from "./0031_defined_schedules.ts"
 import { agentConfigs } from "./0032_agent_configs.ts"
+import { recollections } from "./0033_recollections.ts"
 import { remoteAgents } from "./0035_remote_agents.ts"
 import { threads } from "./0038_threads.ts"
 
@@ -47,7 +49,9 @@ export const all: Migrations = {
   "0022_stored_completions": storedCompletions,
   "0024_mcp_questions": mcpQuestions,
   "0030_a2a_pushes": a2aPushes,
+  "0031_defined_schedules": definedSchedules,
   "0032_agent_configs": agentConfigs,
+  "0033_recollections": recollections,
   "0035_remote_agents": remoteAgents,
   "0038_threads": threads
 }

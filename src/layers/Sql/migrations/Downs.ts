@@ -57,7 +57,17 @@ export const downs: Readonly<Record<string, Down | null>> = {
   "0022_stored_completions": tables("stored_completions"),
   "0024_mcp_questions": tables("elicitations", "mcp_authorizations"),
   "0030_a2a_pushes": tables("a2a_pushes"),
+  // Ids that no time begins are those of definitions. Older versions cannot read such schedules; newer ones make them anew.
+  "0031_defined_schedules": {
+    statements: [
+      "delete from schedules where id < '00000001'",
+      "drop index schedules_defined",
+      "alter table schedules drop column defined"
+    ],
+    loses: ["schedules where id < '00000001'"]
+  },
   "0032_agent_configs": tables("agent_configs"),
+  "0033_recollections": tables("recollections"),
   "0035_remote_agents": tables("remote_calls", "remote_agents"),
   "0038_threads": tables("threads")
 }

@@ -10,10 +10,10 @@
  */
 import { Cron } from "croner"
 import { DateTime, Either } from "effect"
-import type { FieldProblem } from "../../domain/Errors.ts"
-import type { Timestamp } from "../../domain/Ids.ts"
-import type { NextFires, Timing, TimingInput } from "../../domain/Schedule.ts"
-import { timestampOf } from "../../services/Now.ts"
+import type { FieldProblem } from "../domain/Errors.ts"
+import type { Timestamp } from "../domain/Ids.ts"
+import type { NextFires, Timing, TimingInput } from "../domain/Schedule.ts"
+import { timestampOf } from "../services/Now.ts"
 import * as WallClock from "./WallClock.ts"
 
 type Problem = typeof FieldProblem.Type

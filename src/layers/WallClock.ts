@@ -1,5 +1,5 @@
 /** What a zone's wall clock shows at a moment, when it shows a given time, and when it changes. Times are in milliseconds. */
-import { timestampOf } from "../../services/Now.ts"
+import { timestampOf } from "../services/Now.ts"
 
 /** Zones whose formatters are kept; the least recently used goes first. */
 const maxZones = 512
@@ -44,7 +44,7 @@ const wallOf = (zone: string, at: number): number => {
 }
 
 /** How far the zone's clock is ahead of UTC. */
-export const offsetOf = (zone: string, at: number): number => wallOf(zone, at) - Math.floor(at / 1000) * 1000
+const offsetOf = (zone: string, at: number): number => wallOf(zone, at) - Math.floor(at / 1000) * 1000
 
 const day = 86_400_000
 
@@ -111,7 +111,7 @@ export const readTime = (text: string, zone: string): number | undefined => {
 const two = (value: number) => String(value).padStart(2, "0")
 
 /** `+02:00` */
-export const offsetText = (offset: number): string => {
+const offsetText = (offset: number): string => {
   const minutes = Math.round(Math.abs(offset) / 60_000)
   return `${offset < 0 ? "-" : "+"}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`
 }
