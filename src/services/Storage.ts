@@ -99,6 +99,8 @@ export interface Collection<A extends Owned, Columns extends string> {
       limit: number
     ) => Effect.Effect<{ readonly items: ReadonlyArray<A>; readonly next: string | undefined }>
     readonly modify: (id: string, f: (record: A) => A) => Effect.Effect<A, NotFound>
+    /** Who has any, after this owner, in their order, at most `limit`. Its cost does not grow with what each has. */
+    readonly owners: (after: string | undefined, limit: number) => Effect.Effect<ReadonlyArray<UserId>>
   }
 }
 
@@ -371,6 +373,8 @@ export interface Driver {
   readonly remove: (table: Table, owner: string, id: string) => Effect.Effect<boolean>
   /** Removes at most `limit` rows that were made before, the oldest first, and answers how many. */
   readonly removeBefore: (table: Table, created_at: string, limit: number) => Effect.Effect<number>
+  /** Owners of rows, after this one, in their order. */
+  readonly owners: (table: Table, after: string, limit: number) => Effect.Effect<ReadonlyArray<string>>
   readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 

@@ -292,6 +292,17 @@ export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | 
         assert.strictEqual((yield* credentials.host.scan(undefined, 1)).items.length, 1)
       }))
 
+    it.effect("tells who has records of a kind, each once, a few at a time", () =>
+      Effect.gen(function*() {
+        const { credentials } = yield* Storage
+        const before = yield* credentials.host.owners(undefined, 10_000)
+        const owners = [freshOwner(), freshOwner(), freshOwner()].toSorted()
+        for (const owner of [...owners, ...owners.toReversed()]) yield* credentials.insert(credentialOf(owner))
+        assert.deepStrictEqual(yield* credentials.host.owners(undefined, 10_000), [...before, ...owners].toSorted())
+        assert.deepStrictEqual(yield* credentials.host.owners(owners[0], 1), owners.slice(1, 2))
+        assert.deepStrictEqual(yield* credentials.host.owners("~", 10), [])
+      }))
+
     it.effect(
       "ends a page at so many bytes, and gives a record alone that is larger by itself",
       () =>
