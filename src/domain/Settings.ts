@@ -4,7 +4,7 @@ import { ChannelSettings } from "./Channel.ts"
 import { DashboardSettings } from "./Dashboard.ts"
 import { defaultFilesMegabytes } from "./File.ts"
 import { Webhooks } from "./Hook.ts"
-import { Receivers } from "./Notification.ts"
+import { Receivers } from "./Receivers.ts"
 import { minIntervalSeconds } from "./Schedule.ts"
 import { Isolation, type WorkspaceLimits } from "./Workspace.ts"
 
