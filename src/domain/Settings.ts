@@ -5,7 +5,7 @@ import { DashboardSettings } from "./Dashboard.ts"
 import { maxDelegationDepth, usualDelegationDepth } from "./Delegation.ts"
 import { defaultFilesMegabytes } from "./File.ts"
 import { Webhooks } from "./Hook.ts"
-import { Receivers } from "./Notification.ts"
+import { Receivers } from "./Receivers.ts"
 import { minIntervalSeconds } from "./Schedule.ts"
 import { Isolation, type WorkspaceLimits } from "./Workspace.ts"
 
@@ -40,6 +40,14 @@ const allowedHosts = Schema.Array(Schema.String.pipe(Schema.pattern(/^([a-z0-9._
   .annotations({
     description: "a list of host names such as stoa.example.com, lower case, each with or without a port"
   })
+
+const publicUrl = Schema.String.pipe(
+  Schema.pattern(
+    /^https?:\/\/(?:[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?(?:\/[A-Za-z0-9._~-]{1,64}){0,8}$/
+  )
+).annotations({
+  description: "an address such as https://stoa.example.com, lower case, without a slash at its end"
+})
 
 /** `name`, `name:port`, an address with or without a port, or a range such as 10.1.0.0/16. */
 const isOutboundHost = (text: string): boolean => {
@@ -258,6 +266,8 @@ export const Settings = Schema.Struct({
   cors_origins: Schema.optionalWith(corsOrigins, { exact: true, default: () => [] }),
   /** Names that requests may be addressed to, beside loopback. */
   allowed_hosts: Schema.optionalWith(allowedHosts, { exact: true, default: () => [] }),
+  /** Where others reach this server; without it where a request has found it, by plain HTTP. */
+  public_url: Schema.optionalWith(publicUrl, { exact: true }),
   /** Private hosts that tenants' credentials may name. Without them only public addresses may be reached, and loopback if the server listens there. */
   outbound_hosts: Schema.optionalWith(outboundHosts, { exact: true, default: () => [] }),
   /** Hubs of MCP servers and skills, which tenants may install from: folders with hub.yaml, and addresses of JSON. */

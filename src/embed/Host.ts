@@ -68,6 +68,7 @@ const started = (settings: Settings, storage: HostSettings["storage"], extension
       loopback: isLoopback(settings.host),
       corsOrigins: settings.cors_origins,
       allowedHosts: settings.allowed_hosts,
+      publicUrl: settings.public_url,
       logRequests: settings.log_requests,
       maxFilesMegabytes: settings.max_files_mb,
       takeUpgrades: (wanted) => {

@@ -5,7 +5,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect, Layer } from "effect"
 import type { McpAuthorizationReturn } from "../domain/McpAuthorization.ts"
 import { Mcp, type McpCallback } from "../services/Mcp.ts"
-import { aroundOf } from "./Around.ts"
+import { publicUrl } from "./PublicUrl.ts"
 
 const callbackPath = "/mcp/authorize/callback"
 const clientPath = "/mcp/authorize/client.json"
@@ -20,15 +20,9 @@ export const routes: ReadonlyArray<{ readonly method: string; readonly path: `/$
 /** Longest text that an authorization server sends a person back with. */
 const maxText = 4_096
 
-/** Where the request has found this server; a proxy says whether that was by TLS. */
 export const callback: Effect.Effect<McpCallback, never, HttpServerRequest.HttpServerRequest> = Effect.map(
-  HttpServerRequest.HttpServerRequest,
-  (request) => {
-    const { headers } = request
-    const scheme = headers["x-forwarded-proto"]?.split(",")[0]?.trim() === "https" ? "https" : "http"
-    const base = `${scheme}://${headers["host"] ?? "localhost"}${aroundOf(request).base}`
-    return { redirect: `${base}${callbackPath}`, metadata: `${base}${clientPath}` }
-  }
+  publicUrl,
+  (base) => ({ redirect: `${base}${callbackPath}`, metadata: `${base}${clientPath}` })
 )
 
 const entities: Readonly<Record<string, string>> = {

@@ -43,6 +43,7 @@ import * as Boundary from "./middleware/Boundary.ts"
 import { wholeCardIds } from "./middleware/CardIds.ts"
 import type { Admission } from "./middleware/Hosts.ts"
 import { type Described, methodsOf, routerConfig, routesOf } from "./middleware/Methods.ts"
+import { PublicUrl } from "./PublicUrl.ts"
 import { Sse } from "./Sse.ts"
 import { WebSockets } from "./WebSockets.ts"
 
@@ -55,6 +56,8 @@ export interface Options extends Admission {
   readonly connections?: Connections
   /** Is told which URLs open WebSockets; that of the connections without it. */
   readonly takeUpgrades?: Connections["takeUpgrades"]
+  /** Where this server is reached, when it is not where requests say that they have found it. */
+  readonly publicUrl?: string | undefined
   /** Megabytes that the files of one request may have together. */
   readonly maxFilesMegabytes?: number
   /** The dashboard. There is none without it. */
@@ -160,7 +163,9 @@ export const layer = (options: Options) => {
     // @effect-diagnostics-next-line anyUnknownInErrorContext:off
     const inner = dashboard === undefined ? router.asHttpEffect() : Dashboard.leading(router.asHttpEffect())
     // @effect-diagnostics-next-line anyUnknownInErrorContext:off
-    const served = HttpServer.serve(forwarded(channels)(wholeCardIds(boundary(inner))))
+    const known = Effect.provideService(inner, PublicUrl, { url: options.publicUrl })
+    // @effect-diagnostics-next-line anyUnknownInErrorContext:off
+    const served = HttpServer.serve(forwarded(channels)(wholeCardIds(boundary(known))))
     const { connections } = options
     const socketsAt = methodsOf(described.filter(opensSocket))
     const takeUpgrades = options.takeUpgrades ?? connections?.takeUpgrades

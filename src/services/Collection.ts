@@ -1,7 +1,7 @@
 /** Lifts rows into owned records: codec, ownership, pages and a cache, once for all nouns. */
 import { type Clock, Context, Duration, Effect, ParseResult, Schema } from "effect"
 import { Conflict, NotFound } from "../domain/Errors.ts"
-import type { UserId } from "../domain/Ids.ts"
+import { UserId } from "../domain/Ids.ts"
 import { cursorAfter, keyOfCursor, pageBytes, type PageRequest } from "../domain/Page.ts"
 import { monotonic } from "./Now.ts"
 import type { Collection, Driver, Order, Owned, Row, RowFilter, Table } from "./Storage.ts"
@@ -234,7 +234,9 @@ export const makeCollection = <A extends Owned, I extends object, Columns extend
               next: rows.length < limit ? undefined : rows.at(-1)?.id
             }))
         ),
-      modify: (id, f) => modify(id, undefined, f)
+      modify: (id, f) => modify(id, undefined, f),
+      owners: (after, limit) =>
+        Effect.map(driver.owners(table, after ?? "", limit), (owners) => owners.map((owner) => UserId.make(owner)))
     }
   }
 }

@@ -95,6 +95,7 @@ describe("Settings", () => {
       STOA_TRUST_USER_HEADER: "true",
       STOA_CORS_ORIGINS: "https://a.example, http://localhost:3000,",
       STOA_ALLOWED_HOSTS: "a.example,[::1]:8000",
+      STOA_PUBLIC_URL: "https://a.example:8443/stoa",
       STOA_OUTBOUND_HOSTS: "ollama.internal:11434, 10.1.0.0/16,gpu,10.0.0.7,10.0.0.7:80,[fd00::1]:80,fd00::/8,fd00::1",
       STOA_HUBS: "/srv/hub,https://hub.example.com/hub.json",
       STOA_MAX_FILES_MB: "5",
@@ -159,6 +160,7 @@ describe("Settings", () => {
       trust_user_header: true,
       cors_origins: ["https://a.example", "http://localhost:3000"],
       allowed_hosts: ["a.example", "[::1]:8000"],
+      public_url: "https://a.example:8443/stoa",
       outbound_hosts: [
         "ollama.internal:11434",
         "10.1.0.0/16",
@@ -262,6 +264,7 @@ describe("Settings", () => {
       trust_user_header: ["hunter2", "yes"],
       cors_origins: ["*", "hunter2", "https://hunter2/path", "https://*.hunter2"],
       allowed_hosts: ["hunter2/x", "*"],
+      public_url: ["hunter2", "https://hunter2/", "https://hunter2?a=b", "ftp://hunter2", "https://u:p@hunter2"],
       hubs: ["hunter2\0"],
       outbound_hosts: [
         "http://hunter2",

@@ -92,7 +92,13 @@ const oneOfEach = Effect.gen(function*() {
     updated_at: session.updated_at,
     model: "agent/Ada",
     metadata: { topic: "porch" },
-    completion: { id: `chatcmpl-${session.id}` },
+    completion: { id: `chatcmpl-${session.id}` }
+  })
+  const completionMessages = yield* storage.completionMessages.insert({
+    id: completion.id,
+    user_id: owner,
+    created_at: session.created_at,
+    updated_at: session.updated_at,
     messages: [{ role: "user", content: "hi" }]
   })
   const response = yield* storage.responses.insert(responseOf(run))
@@ -124,6 +130,7 @@ const oneOfEach = Effect.gen(function*() {
     check("Conversation", storage.conversations, conversation),
     check("Run", storage.runs, run),
     check("Session key", storage.sessionKeys, sessionKey),
+    check("Messages of a stored completion", storage.completionMessages, completionMessages),
     check("Stored completion", storage.completions, completion),
     check("Elicitation", storage.elicitations, elicitation),
     check("Session", storage.sessions, session),
@@ -290,6 +297,17 @@ export const storageContract = <E>(name: string, backend: Layer.Layer<Storage | 
         assert.deepStrictEqual(yield* ids(third!, 10), { ids: [fourth!, fifth!], next: undefined })
         assert.deepStrictEqual(yield* ids(fifth!, 10), { ids: [], next: undefined })
         assert.strictEqual((yield* credentials.host.scan(undefined, 1)).items.length, 1)
+      }))
+
+    it.effect("tells who has records of a kind, each once, a few at a time", () =>
+      Effect.gen(function*() {
+        const { credentials } = yield* Storage
+        const before = yield* credentials.host.owners(undefined, 10_000)
+        const owners = [freshOwner(), freshOwner(), freshOwner()].toSorted()
+        for (const owner of [...owners, ...owners.toReversed()]) yield* credentials.insert(credentialOf(owner))
+        assert.deepStrictEqual(yield* credentials.host.owners(undefined, 10_000), [...before, ...owners].toSorted())
+        assert.deepStrictEqual(yield* credentials.host.owners(owners[0], 1), owners.slice(1, 2))
+        assert.deepStrictEqual(yield* credentials.host.owners("~", 10), [])
       }))
 
     it.effect(

@@ -41,6 +41,7 @@ const makeStore = () => {
       }),
     remove: () => Effect.succeed(false),
     removeBefore: () => Effect.succeed(0),
+    owners: () => Effect.succeed([]),
     transaction: (effect) => effect
   }
   return { rows, counts, slow, layer: Layer.effect(Storage, fromDriver(driver, Duration.hours(1))) }

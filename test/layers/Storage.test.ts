@@ -36,6 +36,7 @@ const counted = Effect.gen(function*() {
     count: () => Effect.succeed(0),
     modify: () => Effect.as(Effect.void, undefined),
     removeBefore: () => Effect.succeed(0),
+    owners: () => Effect.succeed([]),
     transaction: (effect) => effect
   }
   return { ...yield* fromDriver(driver, Duration.infinity), finds: () => finds }

@@ -44,6 +44,7 @@ const driver: Driver = {
   modify: () => Effect.succeed(undefined),
   remove: () => Effect.succeed(false),
   removeBefore: () => Effect.succeed(0),
+  owners: () => Effect.succeed([]),
   transaction: (effect) => effect
 }
 

@@ -3,7 +3,7 @@ import { useSuspenseQuery } from "@tanstack/react-query"
 import { refusalOf } from "stoa/client/Requests.ts"
 import type { DashboardSession } from "stoa/domain/Dashboard.ts"
 import { ownUrl } from "../app/Place.ts"
-import { identified } from "./Identity.ts"
+import { forgetUser, identified } from "./Identity.ts"
 
 type Session = DashboardSession
 
@@ -34,9 +34,11 @@ export const useSession = (): Session => {
 }
 
 export const signIn = async (key: string): Promise<void> => {
+  forgetUser()
   await asked("POST", { key })
 }
 
 export const signOut = async (): Promise<void> => {
+  forgetUser()
   await asked("DELETE")
 }

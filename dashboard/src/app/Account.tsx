@@ -1,6 +1,6 @@
-import { BookOpen, CircleUserRound, KeyRound, LogOut, UserRoundPen } from "lucide-react"
+import { BookOpen, CircleUserRound, KeyRound, LogOut, UserRoundPen, UserRoundX } from "lucide-react"
 import { useState } from "react"
-import { changeUser, localUser } from "../api/Identity.ts"
+import { changeUser, chosenUser } from "../api/Identity.ts"
 import { useChange } from "../api/Queries.ts"
 import { signOut, useSession } from "../api/Session.ts"
 import { Button } from "../ui/Button.tsx"
@@ -17,13 +17,13 @@ import { changeTheme, themes, useTheme } from "./Theme.ts"
 const userPattern = "[A-Za-z0-9._@\\-]{1,128}"
 
 const ChangeUser = ({ onClose }: { readonly onClose: () => void }) => {
-  const [user, setUser] = useState(localUser())
+  const [user, setUser] = useState(chosenUser() ?? "")
   return (
     <Dialog
       isOpen
       onClose={onClose}
       title={words.app.changeUser}
-      about={words.app.changeUserAbout}
+      about={useConfig().identity === "local" ? words.app.changeUserAbout : words.app.actForAbout}
       actions={
         <>
           <Button onClick={onClose}>{words.app.cancel}</Button>
@@ -57,7 +57,7 @@ const ChangeUser = ({ onClose }: { readonly onClose: () => void }) => {
 
 /** Who asks, and what belongs to the reader alone. */
 export const Account = () => {
-  const { expires_at, user_id } = useSession()
+  const { expires_at, scopes, user_id } = useSession()
   const { identity } = useConfig()
   const theme = useTheme()
   const [isChanging, setChanging] = useState(false)
@@ -79,13 +79,16 @@ export const Account = () => {
           onChange: (value) => changeTheme(themes.find((theme) => theme === value) ?? "system")
         }}
         items={[
-          ...identity === "local"
+          ...identity === "local" || (identity === "key" && scopes.includes("admin"))
             ? [{
               label: words.app.changeUser,
               icon: UserRoundPen,
               isFirstOfGroup: true,
               onSelect: () => setChanging(true)
             }]
+            : [],
+          ...identity !== "local" && chosenUser() !== undefined
+            ? [{ label: words.app.stopActing, icon: UserRoundX, onSelect: () => changeUser(undefined) }]
             : [],
           ...expires_at !== null
             ? [{ label: words.app.signOut, icon: LogOut, isFirstOfGroup: true, onSelect: () => leave.mutate() }]

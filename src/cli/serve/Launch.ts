@@ -88,6 +88,7 @@ export const launch = (settings: Settings, extensions: Extensions = {}) => {
       loopback: isLoopback(settings.host),
       corsOrigins: settings.cors_origins,
       allowedHosts: settings.allowed_hosts,
+      publicUrl: settings.public_url,
       logRequests: settings.log_requests,
       onlyHealth: settings.worker_only,
       maxFilesMegabytes: settings.max_files_mb,

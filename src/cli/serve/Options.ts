@@ -57,6 +57,9 @@ export const options = {
   allowed_hosts: Options.optional(
     text("allowed_hosts", "HOSTS", "Names that requests may be addressed to, separated by commas")
   ),
+  public_url: Options.optional(
+    text("public_url", "URL", "Where others reach this server, such as https://stoa.example.com")
+  ),
   outbound_hosts: Options.optional(
     text("outbound_hosts", "HOSTS", "Inner hosts and ranges that credentials may name, separated by commas")
   ),
@@ -210,6 +213,7 @@ export const read = Effect.fnUntraced(function*(flags: Flags) {
       trust_user_header: Option.getOrUndefined(flags.trust_user_header),
       cors_origins: list(flags.cors_origins),
       allowed_hosts: list(flags.allowed_hosts),
+      public_url: Option.getOrUndefined(flags.public_url),
       outbound_hosts: list(flags.outbound_hosts),
       hubs: list(flags.hubs),
       max_files_mb: Option.getOrUndefined(flags.max_files_mb),

@@ -8,7 +8,7 @@ import { Peers } from "../../services/Peers.ts"
 import { type Collection, type Owned, Storage } from "../../services/Storage.ts"
 import { supervise } from "../Supervise.ts"
 
-/** Records that are read together, and the pause between two looks at all of them. */
+/** Owners that are read together, and the pause between two looks at all of them. */
 const batch = 500
 const lookEvery = Duration.minutes(1)
 
@@ -28,14 +28,11 @@ export const make = Effect.gen(function*() {
   /** All owners of records of one kind. */
   const ownersIn = <A extends Owned, Columns extends string>({ host }: Collection<A, Columns>) =>
     Effect.gen(function*() {
-      let after: string | undefined
+      let after: UserId | undefined
       do {
-        const page: { readonly items: ReadonlyArray<A>; readonly next: string | undefined } = yield* host.scan(
-          after,
-          batch
-        )
-        for (const { user_id } of page.items) owners.add(user_id)
-        after = page.next
+        const found: ReadonlyArray<UserId> = yield* host.owners(after, batch)
+        for (const owner of found) owners.add(owner)
+        after = found.length < batch ? undefined : found.at(-1)
       } while (after !== undefined)
     })
 

@@ -7,6 +7,7 @@ import { Conflict, Gone, Invalid, NotFound, type Unavailable } from "../../domai
 import { defaultFilesMegabytes } from "../../domain/File.ts"
 import type { BlockId, MessageId, RunId, UserId } from "../../domain/Ids.ts"
 import { acceptMessage, type Message } from "../../domain/Message.ts"
+import { pageBytes } from "../../domain/Page.ts"
 import type { Origin, Run } from "../../domain/Run.ts"
 import type { Session, SessionStatus } from "../../domain/Session.ts"
 import { namedTwice } from "../../domain/Tool.ts"
@@ -75,9 +76,6 @@ const sameName = (name: string, request: ChatRequest) => {
       errors: [{ path: `tools.${place}.name`, message: `Another tool of the agent is called '${name}'.` }]
     })
 }
-
-/** How many messages are read at a time to find one. */
-const olderMessages = 200
 
 /** How many, and bytes of them, where it is one of the newest. */
 const newest = { limit: 16, bytes: 1024 * 1024 }
@@ -301,12 +299,10 @@ export const make = Effect.fnUntraced(function*({ max_files_mb }: Options) {
 
   /** Finds a message that is too old to be in the room. */
   const placed = Effect.fnUntraced(function*(session: Session, id: MessageId) {
-    for (let offset = 0;; offset += olderMessages) {
-      const messages = yield* log.messages(session.id, { offset, limit: olderMessages })
-      const found = messages.find(({ message }) => message.id === id)
-      if (found !== undefined) return found.message
-      if (messages.length === 0) return undefined
-    }
+    const seq = yield* log.placeOf(session.id, id)
+    if (seq === undefined) return undefined
+    const { messages } = yield* log.older(session.id, seq + 1, { limit: 1, bytes: pageBytes })
+    return messages.find(({ message }) => message.id === id)?.message
   })
 
   /** Waits until a run has ended or is parked, and returns it. A room that dies ends its streams, but not the run. */

@@ -106,6 +106,11 @@ const driver = (store: Store): Driver => {
         for (const row of old) store.drop(table, row)
         return old.length
       }),
+    owners: (table, after, limit) =>
+      store.run(() =>
+        [...new Set(store.rows(table.name).where({}).map(({ owner }) => owner))].filter((owner) => owner > after)
+          .toSorted((a, b) => a < b ? -1 : 1).slice(0, limit)
+      ),
     transaction: (effect) => store.transaction(effect)
   }
 }

@@ -119,6 +119,15 @@ const removeBeforeText = ({ name }: Table) =>
     select id from ${name} where created_at < $1::timestamptz order by created_at limit $2 for update skip locked
   ) returning id`
 
+/** From one owner to the next by an index that begins with them: the rows between are not read. */
+const ownersText = ({ name }: Table) =>
+  `with recursive found (owner) as (
+    (select owner from ${name} where owner > $1 order by owner limit 1)
+    union all
+    select (select next.owner from ${name} next where next.owner > found.owner order by next.owner limit 1)
+    from found where found.owner is not null
+  ) select owner from found where owner is not null limit $2`
+
 /** Between ids that are joined to one parameter; no id has it. */
 const separator = "\x1f"
 
@@ -268,6 +277,11 @@ export const driver = Effect.gen(function*() {
       Effect.map(
         orDie(execute(removeBeforeText(table), [created_at, limit], { isLong: true })),
         (rows) => rows.length
+      ),
+    owners: (table, after, limit) =>
+      Effect.map(
+        orDie(execute<{ readonly owner: string }>(ownersText(table), [text(after), limit])),
+        (rows) => rows.map(({ owner }) => owner)
       ),
     transaction
   } satisfies Driver

@@ -305,4 +305,68 @@ layer(TestHost.layer(), { excludeTestServices: true })("A client of A2A", (it) =
       assert.strictEqual(failed.json.result.task.status.state, "TASK_STATE_FAILED", failed.text)
       assert.isNotEmpty(failed.json.result.task.status.message.parts[0].text)
     }))
+
+  it.effect("gets lists in pages that are not too large", () =>
+    Effect.gen(function*() {
+      const { rest } = yield* world()
+      const long = "x".repeat(250_000)
+      const many = 20
+      for (let i = 0; i < many; i++) {
+        const { status } = yield* rest("POST", "/message:send", {
+          message: message(`say ${long}`, { messageId: `m${i}` })
+        })
+        assert.strictEqual(status, 200)
+      }
+      const seen: Array<string> = []
+      let token = ""
+      do {
+        const { json, text } = yield* rest("GET", `/tasks?pageSize=100&includeArtifacts=true&pageToken=${token}`)
+        assert.isBelow(text.length, 4.5 * 1024 * 1024)
+        assert.isNotEmpty(json.tasks)
+        for (const task of json.tasks) {
+          assert.strictEqual(task.artifacts[0].parts[0].text, long)
+          seen.push(task.id)
+        }
+        token = json.nextPageToken
+      } while (token !== "")
+      assert.strictEqual(new Set(seen).size, many)
+      assert.lengthOf(seen, many)
+    }))
 })
+
+const wellKnown = "/.well-known/agent-card.json"
+
+const addressesOf = (card: { readonly supportedInterfaces: ReadonlyArray<{ readonly url: string }> }) =>
+  new Set(card.supportedInterfaces.map(({ url }) => url))
+
+layer(TestHost.layer(), { excludeTestServices: true })("A card", (it) => {
+  it.effect("says by which address it was found, and believes no header about it", () =>
+    Effect.gen(function*() {
+      const { call, url } = yield* Host
+      const headers = {
+        "x-forwarded-proto": "https",
+        "x-forwarded-host": "evil.example",
+        forwarded: "host=evil.example"
+      }
+      const { json } = yield* call("GET", wellKnown, { headers })
+      assert.deepStrictEqual(addressesOf(json), new Set([`${url}/a2a`]))
+    }))
+})
+
+layer(TestHost.layer({ publicUrl: "https://stoa.example.com/agents" }), { excludeTestServices: true })(
+  "A card of a server whose operator has named its address",
+  (it) => {
+    it.effect("says that one", () =>
+      Effect.gen(function*() {
+        const { call } = yield* Host
+        const { user } = yield* tenant()
+        for (const place of [wellKnown, `/a2a/agents/Ada${wellKnown}`]) {
+          const { json } = yield* call("GET", place, { user })
+          const [address = ""] = addressesOf(json)
+          assert.isTrue(address.startsWith("https://stoa.example.com/agents/a2a"), address)
+        }
+        const { json } = yield* call("GET", "/mcp/authorize/client.json")
+        assert.strictEqual(json.client_id, "https://stoa.example.com/agents/mcp/authorize/client.json")
+      }))
+  }
+)

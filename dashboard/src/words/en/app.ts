@@ -16,6 +16,8 @@ export const app = {
   changeUser: "Change user …",
   changeUserAbout:
     "This server listens on this machine only, and believes whom you say you are. Each user has agents, sessions and keys of its own.",
+  actForAbout: "Your key is an admin's: it may act for any tenant, in this tab and until you stop.",
+  stopActing: "Be yourself again",
   user: "User",
   tagline: "The open server where agents live",
   signIn: "Sign in",
@@ -54,6 +56,7 @@ export const app = {
   copy: "Copy",
   copied: "Copied.",
   dismiss: "Dismiss",
+  done: "done",
   yes: "Yes",
   no: "No",
   none: "None",

@@ -15,15 +15,6 @@ const inputModes = ["text/plain", json, "image/png", "image/jpeg", "image/gif", 
 /** Seconds for which a card may be kept. */
 const maxAge = 60
 
-/** Where the request has found this server; a proxy says whether that was by TLS. */
-export const baseOf: Effect.Effect<string, never, HttpServerRequest.HttpServerRequest> = Effect.map(
-  HttpServerRequest.HttpServerRequest,
-  ({ headers }) => {
-    const isSecure = headers["x-forwarded-proto"]?.split(",")[0]?.trim() === "https"
-    return `${isSecure ? "https" : "http"}://${headers["host"] ?? "localhost"}`
-  }
-)
-
 interface Skill {
   readonly id: string
   readonly name: string

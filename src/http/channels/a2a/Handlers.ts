@@ -4,6 +4,7 @@ import { Effect, Layer } from "effect"
 import { NotFound } from "../../../domain/Errors.ts"
 import type { JsonObject } from "../../../domain/Json.ts"
 import { CurrentPrincipal } from "../../../domain/Principal.ts"
+import { publicUrl } from "../../PublicUrl.ts"
 import type { Options } from "../Channel.ts"
 import { decode } from "../Decoding.ts"
 import type { api, wellKnown } from "./Api.ts"
@@ -66,7 +67,7 @@ const handling = (options: Options) =>
     /** Who asks, and which agent the address names. */
     const callerOf = Effect.fnUntraced(function*({ headers, path }: Said) {
       const { user_id: owner } = yield* CurrentPrincipal
-      const base = yield* Cards.baseOf
+      const base = yield* publicUrl
       const agent = path.agent === undefined ? undefined : yield* target.named(owner, path.agent)
       const caller: Tasks.Asking = { owner, agent, base, idempotencyKey: headers["idempotency-key"] }
       return caller
@@ -228,6 +229,6 @@ export const wellKnownLayer = (mounted: typeof wellKnown, mount: string, { card 
     (handlers) =>
       handlers.handle(
         "card",
-        () => Effect.flatMap(Cards.baseOf, (base) => Cards.answer(Cards.ofServer(`${base}${mount}`, card), "public"))
+        () => Effect.flatMap(publicUrl, (base) => Cards.answer(Cards.ofServer(`${base}${mount}`, card), "public"))
       )
   )

@@ -1,6 +1,7 @@
 /** Pages of tasks, newest first. */
 import { Effect } from "effect"
 import { taskStateOf } from "../../../domain/A2aPush.ts"
+import { cursorAfter, pageBytes } from "../../../domain/Page.ts"
 import type { Run } from "../../../domain/Run.ts"
 import { SessionKeys } from "../../../services/SessionKeys.ts"
 import { Storage } from "../../../services/Storage.ts"
@@ -59,17 +60,27 @@ export const make = ({ name: channel }: Options) =>
         (wanted === undefined || taskStateOf(run) === wanted) &&
         (session === undefined || contextOf(run) === contextId) &&
         (after === undefined || Date.parse(run.ended_at ?? run.updated_at) > after)
-      const tasks = yield* Effect.forEach(page.items.filter(fits), (run) =>
-        Effect.gen(function*() {
-          const reply = includeArtifacts === true
-            ? yield* Effect.flatMap(sessions.get(owner, run.session_id), (session) => replyOf({ run, session }))
-            : undefined
-          const shown = { historyLength: historyLength ?? 0, withArtifacts: includeArtifacts === true }
-          return taskOf(headOf({ base }, run), run, reply, shown)
-        }))
+      const shown = { historyLength: historyLength ?? 0, withArtifacts: includeArtifacts === true }
+      const tasks: Array<Task> = []
+      let next = page.next_cursor
+      let bytes = 0
+      for (const [i, run] of page.items.entries()) {
+        if (!fits(run)) continue
+        const reply = includeArtifacts === true
+          ? yield* Effect.flatMap(sessions.get(owner, run.session_id), (session) => replyOf({ run, session }))
+          : undefined
+        const task = taskOf(headOf({ base }, run), run, reply, shown)
+        bytes += JSON.stringify(task).length
+        // A page ends before it is too large; a task that is larger comes alone.
+        if (tasks.length > 0 && bytes > pageBytes) {
+          next = cursorAfter(page.items[i - 1]!.id)
+          break
+        }
+        tasks.push(task)
+      }
       const answer: TaskPage = {
         tasks,
-        nextPageToken: page.next_cursor ?? "",
+        nextPageToken: next ?? "",
         pageSize: limit,
         totalSize: page.total
       }

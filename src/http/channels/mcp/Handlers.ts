@@ -7,7 +7,7 @@ import { Storage } from "../../../services/Storage.ts"
 import { isSameOrigin } from "../../middleware/Hosts.ts"
 import { detailOf, internal, isProblem } from "../../middleware/Problems.ts"
 import { ResponseHeaders } from "../../middleware/ResponseHeaders.ts"
-import { baseOf } from "../a2a/Cards.ts"
+import { publicUrl } from "../../PublicUrl.ts"
 import type { Options } from "../Channel.ts"
 import type { api } from "./Api.ts"
 import type { Asking, Contents, Context, Sdk } from "./Asking.ts"
@@ -81,7 +81,7 @@ export const layer = <R>(mounted: typeof api, contents: Contents<R>, options: Op
       const asked = (headers: Asking["headers"], sdk: Sdk) =>
         Effect.gen(function*() {
           const { user_id: owner } = yield* CurrentPrincipal
-          return { owner, headers, base: yield* baseOf, run: yield* runner(sdk) }
+          return { owner, headers, base: yield* publicUrl, run: yield* runner(sdk) }
         })
 
       const sentBy = Effect.fnUntraced(function*(

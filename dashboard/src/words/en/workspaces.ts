@@ -1,0 +1,31 @@
+/** Texts of the screen of workspaces. */
+export const workspaces = {
+  title: "Workspaces",
+  about: "Folders in which agents work: their files, and the programs that they run.",
+  emptyTitle: "No workspaces yet",
+  emptyAbout:
+    "A workspace is made when an agent first needs a file or a program. Talk to an agent that has tools, and it appears here.",
+  agent: "Agent",
+  isolation: "Shared by",
+  isolations: { agent: "all sessions of the agent", user: "all of your agents", session: "one session" },
+  used: "Last used",
+  size: "Size",
+  files: "Files",
+  open: "Files",
+  chooseSession: "Session",
+  upload: "Upload",
+  uploaded: (name: string) => `${name} is there.`,
+  download: "Download",
+  removeFile: "Delete",
+  emptyFolder: "This folder is empty.",
+  up: "The folder above",
+  modified: "Changed",
+  truncated: "Not all of this folder is shown.",
+  binary: "This file is no text. Download it to see it.",
+  tooLarge: (size: string) => `This file has ${size}: download it to see it.`,
+  chooseFile: "Choose a file to see it.",
+  branch: "Branch",
+  removeAbout: "All of its files are deleted.",
+  folder: "Folder",
+  root: "workspace"
+}
