@@ -13,10 +13,9 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 /** Longest wait for something on the page, in milliseconds. */
 const soon = patience(10_000)
 
-interface Violation {
-  readonly id: string
-  readonly nodes: ReadonlyArray<{ readonly html: string; readonly failureSummary: string }>
-}
+/** What axe has against the page, a line for each: what, where, and why. In the page, so as a text. */
+const looking = `axe.run({ resultTypes: ["violations"] }).then(({ violations }) =>
+  violations.map(({ id, nodes }) => id + ": " + nodes[0].html + " " + nodes[0].failureSummary))`
 
 describe.skipIf(!isThere)("The dashboard in a browser", { timeout: patience(120_000) }, () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>
@@ -53,14 +52,7 @@ describe.skipIf(!isThere)("The dashboard in a browser", { timeout: patience(120_
 
   const violations = async (): Promise<ReadonlyArray<string>> => {
     await page.evaluate(axe)
-    const found = await page.evaluate(async () => {
-      const { axe } = globalThis as unknown as {
-        readonly axe: { readonly run: (options: object) => Promise<{ readonly violations: ReadonlyArray<Violation> }> }
-      }
-      const { violations } = await axe.run({ resultTypes: ["violations"] })
-      return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`)
-    })
-    return found
+    return page.evaluate<ReadonlyArray<string>>(looking)
   }
 
   it("leads a newcomer from the first page to an agent that works by the clock", async () => {
@@ -101,14 +93,14 @@ describe.skipIf(!isThere)("The dashboard in a browser", { timeout: patience(120_
     await open("/")
     await heading("Home")
     await page.keyboard.press("Tab")
-    assert.strictEqual(await page.evaluate(() => document.activeElement?.textContent), "Skip to the content")
+    assert.strictEqual(await page.evaluate("document.activeElement.textContent"), "Skip to the content")
     await page.keyboard.press("Control+k")
     await page.getByRole("combobox").waitFor()
     await page.keyboard.type("credent")
     await page.keyboard.press("Enter")
     await heading("Credentials")
     // The focus is where the reading begins.
-    assert.strictEqual(await page.evaluate(() => document.activeElement?.id), "content")
+    assert.strictEqual(await page.evaluate("document.activeElement.id"), "content")
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     await heading("Add a credential")
@@ -140,7 +132,7 @@ describe.skipIf(!isThere)("The dashboard in a browser", { timeout: patience(120_
     await press("Sign in")
     await page.getByRole("button", { name: "Account: admin" }).waitFor()
     const links = page.getByRole("navigation", { name: "Screens" }).getByRole("link")
-    const paths = await links.evaluateAll((all) => all.map((link) => link.getAttribute("href")!))
+    const paths = await Promise.all((await links.all()).map(async (link) => (await link.getAttribute("href"))!))
     assert.isAbove(paths.length, 12)
     const more = [
       "/dashboard/credentials/new?type=openai_credential",
@@ -149,13 +141,13 @@ describe.skipIf(!isThere)("The dashboard in a browser", { timeout: patience(120_
     ]
     const found: Array<string> = []
     for (const theme of ["light", "dark"]) {
-      await page.evaluate((theme) => localStorage.setItem("stoa.theme", theme), theme)
+      await page.evaluate(`localStorage.setItem("stoa.theme", "${theme}")`)
       for (const path of new Set([...paths, ...more])) {
         await page.goto(server.url + path)
         await page.getByRole("heading", { level: 1 }).waitFor()
-        await page.waitForFunction(() => document.querySelector("main [role=status]") === null)
+        await page.waitForFunction("document.querySelector('main [role=status]') === null")
         // What appears does so slowly, and has other colours meanwhile.
-        await page.waitForFunction(() => document.getAnimations().every(({ playState }) => playState !== "running"))
+        await page.waitForFunction("document.getAnimations().every(({ playState }) => playState !== 'running')")
         found.push(...(await violations()).map((violation) => `${path} in ${theme}: ${violation}`))
       }
     }
