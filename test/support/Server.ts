@@ -63,7 +63,7 @@ export const startServer = (args: ReadonlyArray<string>, options: StartOptions =
       main,
       "serve",
       "--port",
-      "0",
+      String(options.port ?? 0),
       ...args
     ],
     options
@@ -92,6 +92,8 @@ export const startProject = (folder: string, env: Record<string, string>): Promi
 interface StartOptions {
   readonly env?: Record<string, string>
   readonly cwd?: string
+  /** A free one without it. */
+  readonly port?: number
   /** Files and sockets that it may have open. */
   readonly descriptors?: number | undefined
 }

@@ -19,7 +19,17 @@ const textIn = (node: unknown): string => {
   return ""
 }
 
+const Heading = ({ children }: { readonly children?: ReactNode }) => <h2>{children}</h2>
+const Smaller = ({ children }: { readonly children?: ReactNode }) => <p className="font-semibold">{children}</p>
+
 const components: Components = {
+  // The levels of a model are not those of the page.
+  h1: Heading,
+  h2: Heading,
+  h3: Smaller,
+  h4: Smaller,
+  h5: Smaller,
+  h6: Smaller,
   a: ({ children, href }) =>
     isWeb(href)
       ? <a href={href} target="_blank" rel="noopener noreferrer nofollow" title={href}>{children}</a>

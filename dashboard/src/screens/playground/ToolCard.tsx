@@ -57,7 +57,7 @@ const Output = ({ result }: { readonly result: ToolResultBlock }) => {
 
 const Part = ({ children, title }: { readonly title: string; readonly children: React.ReactNode }) => (
   <div className="border-t border-line px-3 py-2">
-    <h4 className="mb-1 text-xs font-medium text-muted">{title}</h4>
+    <p className="mb-1 text-xs font-medium text-muted">{title}</p>
     {children}
   </div>
 )
