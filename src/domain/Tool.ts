@@ -39,7 +39,18 @@ export const namedTwice = (tools: ReadonlyArray<{ readonly name: string }>): Rea
   return [...twice]
 }
 
-export const ClientTools = Schema.Array(ClientTool).pipe(Schema.maxItems(maxClientTools))
+/** Most characters of all tools of one declaration, as JSON: they go with each call of the model, and may be kept. */
+const maxToolsSize = 1024 * 1024
+
+/** For lists of tools, in the words of any protocol. */
+export const areSmall = <A extends ReadonlyArray<object>, I>(tools: Schema.Schema<A, I>) =>
+  tools.pipe(
+    Schema.filter((all) =>
+      JSON.stringify(all).length <= maxToolsSize || `Expected tools of at most ${maxToolsSize} characters in all`
+    )
+  )
+
+export const ClientTools = areSmall(Schema.Array(ClientTool).pipe(Schema.maxItems(maxClientTools)))
 
 const problemOf = (tools: ReadonlyArray<ClientTool>) => {
   const [name] = namedTwice(tools)

@@ -29,14 +29,10 @@ onEach("A long exchange", (target) => {
   it("is gone on from six times at once, counted, and read", async () => {
     const client = target().client("long")
     const { ask } = await begin(client)
-    const user = (content: unknown) => [{ role: "user", content }]
-    let last = await ask({ input: user([...long(1_500), { type: "input_text", text: "\nsay begun" }]) })
-    for (const _ of six.slice(2)) {
-      last = await ask({
-        previous_response_id: last.id,
-        input: user([...long(1_500), { type: "input_text", text: "\nsay x" }])
-      })
-    }
+    // The model answers what was said last.
+    const user = (say: string) => [{ role: "user", content: long(1_500) }, { role: "user", content: say }]
+    let last = await ask({ input: user("say begun") })
+    for (const _ of six.slice(2)) last = await ask({ previous_response_id: last.id, input: user("say x") })
     await ask({ previous_response_id: last.id, input: "say first" })
     await target().unharmed(async () => {
       await Promise.all(six.map(() => ask({ previous_response_id: last.id, input: "context" })))
@@ -73,14 +69,14 @@ onEach("A long exchange", (target) => {
     }, { within: 60_000 })
   })
 
-  it("is a response that repeats megabytes of its request", async () => {
+  it("is a response that repeats a megabyte of its request", async () => {
     const client = target().client("echo")
     const { ask, get } = await begin(client)
     const tools = Array.from({ length: 60 }, (_, i) => ({
       type: "function",
       name: `tool_${i}`,
-      description: "d".repeat(16_000),
-      parameters: { type: "object", properties: {}, description: "p".repeat(60_000) }
+      description: "d".repeat(8_000),
+      parameters: { type: "object", properties: {}, description: "p".repeat(8_000) }
     }))
     const { id } = await ask({ input: "say x", tools, instructions: "i".repeat(200_000) })
     await target().unharmed(async () => {

@@ -7,8 +7,11 @@ import { keys } from "../screens/keys/screen.ts"
 import { mcp } from "../screens/mcp/screen.ts"
 import { models } from "../screens/models/screen.ts"
 import { notifications } from "../screens/notifications/screen.ts"
+import { playground } from "../screens/playground/screen.ts"
+import { runs } from "../screens/runs/screen.ts"
 import { schedules } from "../screens/schedules/screen.ts"
 import { server } from "../screens/server/screen.ts"
+import { sessions } from "../screens/sessions/screen.ts"
 import { skills } from "../screens/skills/screen.ts"
 import { tenants } from "../screens/tenants/screen.ts"
 import { usage } from "../screens/usage/screen.ts"
@@ -17,6 +20,9 @@ import type { Screen } from "./Screen.ts"
 
 export const screens: ReadonlyArray<Screen> = [
   home,
+  playground,
+  sessions,
+  runs,
   agents,
   schedules,
   credentials,

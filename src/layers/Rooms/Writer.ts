@@ -20,7 +20,7 @@ const retryTo = 1_000
 const triesTogether = 4
 
 /** About the most characters of frames in a flush: encoding and writing more would block the event loop. */
-const maxFlushSize = 4 * 1024 * 1024
+const maxFlushSize = 1024 * 1024
 
 /** When something has waited for so long with nothing written, new inputs are refused. In milliseconds. */
 const maxWait = 1_000

@@ -46,6 +46,14 @@ layer(TestHost.layer(), { excludeTestServices: true })("A response that is refus
       yield* refused(() => client.responses.create({ model, conversation, input: "say x", ...wrong }))
       const image = { type: "input_image" as const, image_url: "data:image/png;base64,AAAA", detail: "auto" as const }
       yield* refused(() => client.responses.create({ model, input: [{ role: "user", content: [image] }] }))
+      const tools = Array.from({ length: 20 }, (_, i) => ({
+        ...weather,
+        name: `weather_${i}`,
+        parameters: { type: "object", description: "d".repeat(60_000) }
+      }))
+      const refusal = yield* refused(() => client.responses.create({ model, input: "say x", tools }))
+      assert.deepInclude(refusal, { status: 400, param: "tools" })
+      assert.include(refusal.message, "1048576 characters in all")
       assert.strictEqual(yield* sessionsLeft(user), 0)
     }))
 

@@ -176,15 +176,21 @@ const results = (reply: Message | undefined): string =>
     )
   )
 
-/** Each word with the blanks behind it; those at the beginning go with the first. Blanks alone are nothing. */
-const byWord = (text: string): ReadonlyArray<string> => {
-  const said = text.trimStart()
-  const [first, ...others] = said.match(/\S+\s*/g) ?? []
-  return first === undefined ? [] : [text.slice(0, text.length - said.length) + first, ...others]
+/**
+ * Each word with the blanks behind it; those at the beginning go with the first. Blanks alone are nothing. One is found
+ * at a time: a text may have a million.
+ */
+function* byWord(text: string): Generator<string> {
+  const words = /\S+\s*/g
+  for (let from = 0, found = words.exec(text); found !== null; found = words.exec(text)) {
+    yield text.slice(from, words.lastIndex)
+    from = words.lastIndex
+  }
 }
 
-const byLength = (text: string, length: number): ReadonlyArray<string> =>
-  Array.from({ length: Math.ceil(text.length / length) }, (_, i) => text.slice(i * length, (i + 1) * length))
+function* byLength(text: string, length: number): Generator<string> {
+  for (let from = 0; from < text.length; from += length) yield text.slice(from, from + length)
+}
 
 /** The parts of one model call. What is open at a `fail` stays open, as when a stream breaks. */
 export function* steps(instructions: ReadonlyArray<Instruction>, given: Given): Generator<Step, void> {
@@ -196,12 +202,14 @@ export function* steps(instructions: ReadonlyArray<Instruction>, given: Given): 
     if (open !== undefined) yield open
     open = undefined
   }
-  function* write(type: "text" | "thinking", deltas: ReadonlyArray<string>): Generator<Step> {
-    if (deltas.length === 0) return
-    yield* end()
-    const block = `${++blocks}`
-    open = { type: "block_end", block }
+  function* write(type: "text" | "thinking", deltas: Iterable<string>): Generator<Step> {
+    let block: string | undefined
     for (const delta of deltas) {
+      if (block === undefined) {
+        yield* end()
+        block = `${++blocks}`
+        open = { type: "block_end", block }
+      }
       output += words(delta)
       yield { type, block, delta }
     }

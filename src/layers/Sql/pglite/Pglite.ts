@@ -42,6 +42,9 @@ const startParams = [
   // Half of PostgreSQL's default, because every start touches all of it.
   "-c",
   "shared_buffers=64MB",
+  // A new segment of the log would be filled with 16 MB of zeros first, within the one statement that needs it.
+  "-c",
+  "wal_init_zero=off",
   // Nothing is kept for a crash longer than until the next checkpoint (PgliteUpkeep).
   "-c",
   "max_wal_size=96MB",

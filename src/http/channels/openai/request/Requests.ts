@@ -1,6 +1,7 @@
 /** What OpenAI's clients send. Fields of which we know that they cannot be served are named here, so that they are refused and not left out. */
 import { Schema } from "effect"
 import { JsonObject } from "../../../../domain/Json.ts"
+import { areSmall } from "../../../../domain/Tool.ts"
 
 /** Most messages of a request, parts of one, tools, texts that end an answer, answers to one request, and prompts. */
 export const maxMessages = 2_048
@@ -192,7 +193,7 @@ export const ChatRequest = Schema.Struct({
   response_format: optional(ResponseFormat),
   store: optional(Schema.Boolean),
   tool_choice: optional(ToolChoice),
-  tools: optional(Schema.Array(FunctionTool).pipe(Schema.maxItems(maxTools))),
+  tools: optional(areSmall(Schema.Array(FunctionTool).pipe(Schema.maxItems(maxTools)))),
   verbosity: optional(Schema.String)
 }).annotations({ identifier: "CreateChatCompletionRequest" })
 export type ChatRequest = typeof ChatRequest.Type

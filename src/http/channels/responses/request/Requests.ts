@@ -1,6 +1,7 @@
 /** What clients of the Responses API send. Fields that cannot be served are named, so that they are refused and not left out. */
 import { Schema } from "effect"
 import { JsonObject } from "../../../../domain/Json.ts"
+import { areSmall } from "../../../../domain/Tool.ts"
 import { InputItem, optional } from "./ItemSchemas.ts"
 
 /** Most items of a request, tools, values to include, and items that are added to a conversation at once. */
@@ -83,7 +84,7 @@ const context = {
   })),
   text: optional(Schema.Struct({ format: optional(Format), verbosity: optional(Schema.String) })),
   tool_choice: optional(ToolChoice),
-  tools: optional(Schema.Array(Tool).pipe(Schema.maxItems(maxTools))),
+  tools: optional(areSmall(Schema.Array(Tool).pipe(Schema.maxItems(maxTools)))),
   truncation: optional(Schema.Literal("auto", "disabled"))
 }
 
