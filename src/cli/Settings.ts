@@ -8,6 +8,7 @@ import { Data, Effect, Either, Option, Schema } from "effect"
 import { dirname, join } from "node:path"
 import { LineCounter, parseDocument } from "yaml"
 import { expectationOf, type SettingName, settingNames, Settings, type SettingsInput } from "../domain/Settings.ts"
+import { distance } from "../domain/Text.ts"
 
 /** One sentence for each thing that is wrong. */
 export class SettingsRefused extends Data.TaggedError("SettingsRefused")<{
@@ -94,6 +95,7 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   drain_seconds: numberOf,
   run_seconds: numberOf,
   tool_seconds: numberOf,
+  delegation_depth: numberOf,
   handler_threads: numberOf,
   background_seconds: numberOf,
   task_seconds: numberOf,
@@ -121,21 +123,6 @@ const fromText: { readonly [Name in SettingName]?: (text: string) => unknown } =
   log_requests: (text) => truths.get(text.toLowerCase()) ?? text,
   worker_only: (text) => truths.get(text.toLowerCase()) ?? text,
   accept_new_vault_key: (text) => truths.get(text.toLowerCase()) ?? text
-}
-
-/** Edits between two words: insert, remove, replace, or swap two neighbours. */
-const distance = (a: string, b: string): number => {
-  const rows: Array<Array<number>> = [Array.from({ length: b.length + 1 }, (_, j) => j)]
-  const at = (i: number, j: number) => rows[i]?.[j] ?? Infinity
-  for (let i = 1; i <= a.length; i++) {
-    rows[i] = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const swapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? at(i - 2, j - 2) + 1 : Infinity
-      const replaced = at(i - 1, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      rows[i]![j] = Math.min(at(i - 1, j) + 1, at(i, j - 1) + 1, replaced, swapped)
-    }
-  }
-  return at(a.length, b.length)
 }
 
 /** Longest name that is compared with the known ones. */

@@ -5,8 +5,9 @@ import type { InputMessage } from "./Message.ts"
 /** The tool by which agents hand work over. */
 export const delegateTool = "delegate_to_agent"
 
-/** How many agents may stand above one that was handed work, and how often one run may hand work over. */
-export const maxDelegationDepth = 3
+/** How many agents may stand above one that was handed work, at most and as it comes; and how often one run may hand work over. */
+export const maxDelegationDepth = 10
+export const usualDelegationDepth = 3
 export const maxDelegations = 32
 
 /** Longest message that is handed over, in characters, and longest answer that comes back. */

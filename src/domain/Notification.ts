@@ -28,7 +28,8 @@ export const MailAddress = Schema.String.pipe(
     message: () => "Expected an e-mail address such as ada@example.com"
   })
 )
-const secret = Schema.String.pipe(
+/** What a webhook's messages are signed with. */
+export const WebhookSecret = Schema.String.pipe(
   Schema.pattern(/^whsec_[A-Za-z0-9+/]{32,86}={0,2}$/, {
     message: () => "Expected whsec_ and the base64 of 24 to 64 bytes"
   })
@@ -40,23 +41,6 @@ const scope = {
   schedule_id: Schema.NullOr(ScheduleId),
   session_id: Schema.NullOr(SessionId)
 }
-
-/** Most named receivers of a server. */
-const maxReceivers = 64
-
-/** Receivers that definitions name, with what is secret of them: the operator's settings say where they are. */
-export const Receivers = Schema.Array(
-  Schema.Struct({
-    name: Schema.String.pipe(Schema.pattern(/^[\w.-]{1,64}$/)),
-    url: Schema.Redacted(url.pipe(Schema.pattern(/^https?:\/\/[^\s#]+$/), Schema.filter((url) => URL.canParse(url)))),
-    /** What a webhook's messages are signed with. */
-    secret: Schema.optional(Schema.Redacted(secret))
-  }).annotations({ parseOptions: { onExcessProperty: "error" } })
-).pipe(
-  Schema.maxItems(maxReceivers),
-  Schema.filter((all) => new Set(all.map(({ name }) => name)).size === all.length || "Expected each name once")
-)
-export type Receivers = typeof Receivers.Type
 
 const record = {
   id: NotificationId,
@@ -103,7 +87,7 @@ const draft = {
   kind: NotificationKind,
   url: Schema.optional(url),
   to: Schema.optional(MailAddress),
-  secret: Schema.optional(secret),
+  secret: Schema.optional(WebhookSecret),
   events: Schema.optional(events),
   agent_id: Schema.optional(scope.agent_id),
   schedule_id: Schema.optional(scope.schedule_id),

@@ -2,9 +2,10 @@
 import { Option, Schema, SchemaAST } from "effect"
 import { ChannelSettings } from "./Channel.ts"
 import { DashboardSettings } from "./Dashboard.ts"
+import { maxDelegationDepth, usualDelegationDepth } from "./Delegation.ts"
 import { defaultFilesMegabytes } from "./File.ts"
 import { Webhooks } from "./Hook.ts"
-import { Receivers } from "./Notification.ts"
+import { Receivers } from "./Receivers.ts"
 import { minIntervalSeconds } from "./Schedule.ts"
 import { Isolation, type WorkspaceLimits } from "./Workspace.ts"
 
@@ -99,6 +100,10 @@ const runSeconds = Schema.Number.pipe(Schema.between(0, 86_400)).annotations({
 
 const toolSeconds = Schema.Number.pipe(Schema.between(0.1, 86_400)).annotations({
   description: "seconds from 0.1 to 86400"
+})
+
+const delegationDepth = Schema.Int.pipe(Schema.between(0, maxDelegationDepth)).annotations({
+  description: `a number of agents from 0 to ${maxDelegationDepth}, where 0 lets no agent hand work on`
 })
 
 const handlerThreads = Schema.Int.pipe(Schema.between(1, 1_000)).annotations({
@@ -303,6 +308,8 @@ export const Settings = Schema.Struct({
   run_seconds: Schema.optionalWith(runSeconds, { exact: true, default: () => 3_600 }),
   /** How long one tool call may take. */
   tool_seconds: Schema.optionalWith(toolSeconds, { exact: true, default: () => 300 }),
+  /** How many agents may stand above one that was handed work. */
+  delegation_depth: Schema.optionalWith(delegationDepth, { exact: true, default: () => usualDelegationDepth }),
   /** How many handlers of tools in the definitions run at once: half of them of one tool, a quarter for one tenant. */
   handler_threads: Schema.optionalWith(handlerThreads, { exact: true, default: () => 32 }),
   /** How long one tool call may take until it goes on in the background; never with 0. */

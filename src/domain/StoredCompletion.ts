@@ -1,4 +1,4 @@
-/** An answer of the chat completions channel that its client wanted to be kept, with what it was an answer to. */
+/** An answer of the chat completions channel that its client wanted to be kept, and what it was an answer to. */
 import { Schema } from "effect"
 import { Timestamp, UserId } from "./Ids.ts"
 import { JsonObject } from "./Json.ts"
@@ -14,6 +14,18 @@ export const StoredCompletion = Schema.Struct({
   metadata: Schema.Record({ key: Schema.String, value: Schema.String }),
   /** The answer as it went out. */
   completion: JsonObject,
-  messages: Schema.Array(JsonObject)
+  /** Only those that were written before they had a record of their own. */
+  messages: Schema.optional(Schema.Array(JsonObject))
 })
 export interface StoredCompletion extends Schema.Schema.Type<typeof StoredCompletion> {}
+
+/** What it was an answer to: megabytes, which a list of answers does not read. */
+export const CompletionMessages = Schema.Struct({
+  /** The answer's. */
+  id: Schema.String,
+  user_id: UserId,
+  created_at: Timestamp,
+  updated_at: Timestamp,
+  messages: Schema.Array(JsonObject)
+})
+export interface CompletionMessages extends Schema.Schema.Type<typeof CompletionMessages> {}

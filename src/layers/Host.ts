@@ -2,7 +2,7 @@
 import { Duration, Effect, Layer, Redacted, type Scope } from "effect"
 import { join } from "node:path"
 import type { Webhook } from "../domain/Hook.ts"
-import type { Receivers } from "../domain/Notification.ts"
+import type { Receivers } from "../domain/Receivers.ts"
 import { defaults, isLoopback, type Settings, trustsUserHeader, workspaceLimits } from "../domain/Settings.ts"
 import type { A2aPushes } from "../services/A2aPushes.ts"
 import type { AgentConfigs } from "../services/AgentConfigs.ts"

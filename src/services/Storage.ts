@@ -25,7 +25,7 @@ import { isDefined, type Schedule, StoredSchedule } from "../domain/Schedule.ts"
 import { Session } from "../domain/Session.ts"
 import { SessionKey } from "../domain/SessionKey.ts"
 import { Skill, SkillBundle, SkillPiece } from "../domain/Skill.ts"
-import { StoredCompletion } from "../domain/StoredCompletion.ts"
+import { CompletionMessages, StoredCompletion } from "../domain/StoredCompletion.ts"
 import { Thread } from "../domain/Thread.ts"
 import { InTransaction, makeCache, makeCollection, transactionOver } from "./Collection.ts"
 
@@ -121,6 +121,8 @@ export class Storage extends Context.Tag("stoa/services/Storage")<Storage, {
   /** Messages to them. `task_id` is empty until it is known. */
   readonly remoteCalls: Collection<RemoteCall, "session_id" | "run_id" | "agent_id" | "task_id">
   readonly completions: Collection<StoredCompletion, "model">
+  /** They go with their answer, whose id they have. */
+  readonly completionMessages: Collection<CompletionMessages, "completion_id">
   readonly threads: Collection<Thread, "kind">
   readonly responses: Collection<StoredResponse, "session_id" | "run_id">
   /** `session_id` is empty before the first answer. */
@@ -231,6 +233,11 @@ export const tables = {
     references: [{ column: "session_id", table: "sessions" }]
   },
   stored_completions: { name: "stored_completions", columns: ["model"], references: [] },
+  completion_messages: {
+    name: "completion_messages",
+    columns: ["completion_id"],
+    references: [{ column: "completion_id", table: "stored_completions" }]
+  },
   threads: { name: "threads", columns: ["kind"], references: [] },
   responses: {
     name: "responses",
@@ -451,6 +458,12 @@ export const fromDriver = (driver: Driver, ttl: Duration.Duration): Effect.Effec
         table: tables.stored_completions,
         schema: StoredCompletion,
         columns: ({ model }) => ({ model })
+      }),
+      completionMessages: makeCollection(driver, undefined, {
+        noun: "Messages of a stored completion",
+        table: tables.completion_messages,
+        schema: CompletionMessages,
+        columns: ({ id }) => ({ completion_id: id })
       }),
       threads: makeCollection(driver, undefined, {
         noun: "Thread",

@@ -92,7 +92,13 @@ const oneOfEach = Effect.gen(function*() {
     updated_at: session.updated_at,
     model: "agent/Ada",
     metadata: { topic: "porch" },
-    completion: { id: `chatcmpl-${session.id}` },
+    completion: { id: `chatcmpl-${session.id}` }
+  })
+  const completionMessages = yield* storage.completionMessages.insert({
+    id: completion.id,
+    user_id: owner,
+    created_at: session.created_at,
+    updated_at: session.updated_at,
     messages: [{ role: "user", content: "hi" }]
   })
   const response = yield* storage.responses.insert(responseOf(run))
@@ -124,6 +130,7 @@ const oneOfEach = Effect.gen(function*() {
     check("Conversation", storage.conversations, conversation),
     check("Run", storage.runs, run),
     check("Session key", storage.sessionKeys, sessionKey),
+    check("Messages of a stored completion", storage.completionMessages, completionMessages),
     check("Stored completion", storage.completions, completion),
     check("Elicitation", storage.elicitations, elicitation),
     check("Session", storage.sessions, session),

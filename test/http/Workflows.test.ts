@@ -3,8 +3,11 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import type { BlockId } from "../../src/domain/Ids.ts"
+import { textOf } from "../../src/domain/MessageText.ts"
 import * as Files from "../../src/layers/Catalog/Files.ts"
 import * as Host from "../../src/layers/Host.ts"
+import type { ModelCall } from "../../src/services/Hooks.ts"
 import { definitions } from "../support/definitions.ts"
 import { eventually } from "../support/live.ts"
 import { tenant } from "../support/openai.ts"
@@ -97,6 +100,12 @@ skill(
   - { name: twice, tool: double, input: { value: $.steps.number.output.n } }
   - { name: fails, prompt: fail upstream Out of order }`
 )
+for (const [name, prompt] of [["mends", "say Seven"], ["never", "say Never"]]) {
+  skill(
+    name!,
+    `steps: [{ name: number, prompt: ${prompt}, output_schema: { type: object, properties: { n: { type: integer } }, required: [n] } }]`
+  )
+}
 skill(
   "hangs",
   "steps: [{ name: first, tool: hang, input: { note: hangs } }, { name: second, tool: count, input: { note: never } }]"
@@ -110,10 +119,26 @@ const step = (_: unknown, i: number) => `  - { name: s${i}, tools: [${ten}], inp
 skill("many", ["steps:", ...Array.from({ length: 60 }, step)].join("\n"))
 write(
   "agents/worker/AGENT.md",
-  "---\nmodel: demo/demo-script\nskills: [quote, stops, goes_on, lost, buys, slow, outer, asks, hangs, says, many]\ntools: [Calculate]\n---\nYou work."
+  "---\nmodel: demo/demo-script\nskills: [quote, stops, goes_on, lost, buys, slow, outer, asks, hangs, says, many, mends, never]\ntools: [Calculate]\n---\nYou work."
 )
 
-const host = TestHost.layer({ host: Host.over(Host.memory, { catalog: Files.layer({ dir: root }) }) })
+/** The demo model understands no correction: this one says what it would have made of it. */
+const corrected = {
+  name: "corrected",
+  "model.before": ({ messages }: ModelCall) => {
+    const [first, , why] = messages
+    if (why === undefined || !textOf(why.content).startsWith("Your answer does not fit.")) return undefined
+    corrections.push(textOf(why.content))
+    return textOf(first!.content).includes("Seven")
+      ? { messages: [{ ...why, content: [{ type: "text" as const, id: "b1" as BlockId, text: "json {\"n\": 7}" }] }] }
+      : undefined
+  }
+}
+const corrections: Array<string> = []
+
+const host = TestHost.layer({
+  host: Host.over(Host.memory, { catalog: Files.layer({ dir: root }), hooks: [corrected] })
+})
 
 interface Block {
   readonly type: string
@@ -283,6 +308,18 @@ layer(host, { excludeTestServices: true })("A workflow", (it) => {
       )
       const { json } = yield* call("GET", `/runs/${run.id}/timeline`, { user })
       assert.isAtLeast(json.steps.filter(({ type }: { type: string }) => type === "model_call").length, 4)
+    }))
+
+  it.effect("tells its model once why an answer does not fit", () =>
+    Effect.gen(function*() {
+      const { say } = yield* world
+      const mended = yield* say("call mends {}\nthen\nsay over")
+      assert.deepStrictEqual(outputOf(mended.content, "mends"), [["success", "{\"n\":7}"]])
+      assert.lengthOf(corrections, 1)
+      assert.include(corrections[0], "The answer is not JSON.")
+      const failed = yield* say("call never {}\nthen\nsay over")
+      assert.include(outputOf(failed.content, "never")[0]?.[1], "The model's answer is not of the step's schema.")
+      assert.lengthOf(corrections, 2)
     }))
 
   it.effect("goes on beside others of the same answer, and their prompts do not mix", () =>

@@ -262,6 +262,8 @@ steps:
     assert.match(await one("delegates_to: [eve]"), /There is no agent called eve/)
     assert.match(await one("delegates_to: [ada]"), /hands work to itself/)
     assert.match(await one("tools: [flyer]"), /There is no tool called flyer/)
+    assert.match(await one("tools: [CurentTime]"), /CurentTime, unless .* brings it\. Did you mean CurrentTime\?/)
+    assert.strictEqual(await one("tools: [CurrentTime, Dice, mcp__a__read, delegate_to_agent, memory_save]"), "")
     assert.match(await one("context: [gone.md]"), /The context gone\.md is not there/)
     assert.match(await one("context: [../../etc/passwd]"), /Expected a path below/)
     const timed = "model: demo/demo-chat\nschedules: [{ name: a, cron: \"* * * * *\", message: y, input: { n: x } }]"

@@ -138,7 +138,7 @@ const beforeRunFilters = `
   drop table remote_calls, remote_agents;
   drop table threads;
   drop table session_keys;
-  drop table stored_completions;
+  drop table completion_messages, stored_completions;
   drop table responses, conversations;
   drop table compactions;
   drop table deliveries, notifications, jobs;

@@ -1,9 +1,11 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import { Cause, DateTime, Effect, Exit, Fiber, Logger, Schema, TestClock } from "effect"
 import { type Agent, AgentDraft } from "../../src/domain/Agent.ts"
 import { AgentId, SessionId, Timestamp, ToolCallId, UserId, WorkspaceId } from "../../src/domain/Ids.ts"
 import { permissionContext } from "../../src/domain/Permission.ts"
+import { serverTools } from "../../src/domain/ServerTools.ts"
 import type { Session } from "../../src/domain/Session.ts"
+import * as Host from "../../src/layers/Host.ts"
 import * as ToolboxBuiltIn from "../../src/layers/Toolbox/BuiltIn.ts"
 import { type BuiltInTool, define, ToolFailed } from "../../src/layers/Toolbox/BuiltInTool.ts"
 import { Toolbox, type ToolCaller, type ToolPart } from "../../src/services/Toolbox.ts"
@@ -373,5 +375,17 @@ describe("A built-in tool", () => {
       const fiber = yield* Effect.fork(hanging)
       yield* Effect.yieldNow()
       assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(fiber)))
+    }))
+})
+
+layer(Host.layerMemory, { excludeTestServices: true })("The server's own tools", (it) => {
+  it.effect("are those that definitions are held against", () =>
+    Effect.gen(function*() {
+      const { all, knows } = yield* Toolbox
+      const names = all.map(({ name }) => name)
+      assert.includeMembers([...serverTools], names)
+      // One that only workspaces with skills bring is not among all.
+      assert.deepStrictEqual(serverTools.filter((name) => !names.includes(name)), ["Skill"])
+      assert.isTrue(serverTools.every(knows))
     }))
 })

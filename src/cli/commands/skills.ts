@@ -1,12 +1,14 @@
 import { Args, Command, Options } from "@effect/cli"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { Effect, Option, Schema, Stream } from "effect"
 import { SessionId } from "../../domain/Ids.ts"
 import { LibrarySkill, type LibrarySkillRecord, type WorkspaceSkill } from "../../domain/Skill.ts"
 import { maxPackedBytes, maxSkillFiles } from "../../domain/SkillFiles.ts"
 import { connect, type Connection, connection } from "../Connection.ts"
 import { failed, misused } from "../Failed.ts"
+import { mountOf } from "../Gateway.ts"
 import { confirm, decode, optionalText, yes } from "../Inputs.ts"
 import { named } from "../Named.ts"
 import { type Column, output, printAll, printRecord } from "../Output.ts"
@@ -15,6 +17,21 @@ const ofLibrary: ReadonlyArray<Column<LibrarySkill>> = [
   ["id", ({ id }) => id],
   ["name", ({ name }) => name],
   ["shared", ({ shared }) => shared, 1],
+  ["description", ({ description }) => description]
+]
+
+const DefinedSkill = Schema.Struct({ id: Schema.String, name: Schema.String, description: Schema.String })
+
+interface Listed extends Pick<LibrarySkill, "name" | "description" | "shared"> {
+  readonly id: string
+  readonly from: "library" | "definition"
+}
+
+const ofAll: ReadonlyArray<Column<Listed>> = [
+  ["id", ({ id }) => id],
+  ["name", ({ name }) => name],
+  ["from", ({ from }) => from, 1],
+  ["shared", ({ shared }) => shared, 2],
   ["description", ({ description }) => description]
 ]
 
@@ -49,15 +66,28 @@ const sessionOf = (id: string) => Effect.map(decode(SessionId, id), (session_id)
 const inLibrary = ({ api }: Connection, text: string) =>
   Effect.flatMap(api.skills.library(), (skills) => named("skill", skills, text))
 
+/** Those of the operator's definitions, which the Agent Gateway's API lists, where it is served. */
+const defined = (server: Connection) =>
+  mountOf(server).pipe(
+    Effect.flatMap((mount) => server.http.get(`${mount}/skills`)),
+    Effect.flatMap(HttpClientResponse.schemaBodyJson(Schema.Array(DefinedSkill))),
+    Effect.map((skills) => skills.map((skill) => ({ ...skill, shared: true, from: "definition" as const }))),
+    Effect.catchTag("Failed", () => Effect.succeed([]))
+  )
+
 const list = Command.make("list", { session, ...common }, (options) =>
   Effect.gen(function*() {
-    const { api } = yield* connect(options)
+    const connected = yield* connect(options)
+    const { api } = connected
     if (Option.isNone(options.session)) {
-      return yield* printAll(options.output, ofLibrary, Stream.fromIterable(yield* api.skills.library()))
+      const library = (yield* api.skills.library()).map((skill) => ({ ...skill, from: "library" as const }))
+      return yield* printAll(options.output, ofAll, Stream.fromIterable([...library, ...yield* defined(connected)]))
     }
     const urlParams = yield* sessionOf(options.session.value)
     yield* printAll(options.output, ofWorkspace, Stream.fromIterable(yield* api.skills.inWorkspace({ urlParams })))
-  })).pipe(Command.withDescription("List the skills of your library, or of a session's workspace"))
+  })).pipe(
+    Command.withDescription("List the skills of your library and of the definitions, or of a session's workspace")
+  )
 
 const show = Command.make("show", { skill: nameOrId, session, ...common }, (options) =>
   Effect.gen(function*() {

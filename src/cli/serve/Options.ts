@@ -108,6 +108,7 @@ export const options = {
   drain_seconds: number("drain_seconds", "SECONDS", "How long runs may go on after a request to stop", 10),
   run_seconds: number("run_seconds", "SECONDS", "How long a run may work; 0 is without end", 3600),
   tool_seconds: number("tool_seconds", "SECONDS", "How long one tool call may take", 300),
+  delegation_depth: number("delegation_depth", "COUNT", "How often work may be handed on from agent to agent", 3),
   handler_threads: number("handler_threads", "COUNT", "How many handlers of tools in the definitions run at once", 32),
   background_seconds: number(
     "background_seconds",
@@ -239,6 +240,7 @@ export const read = Effect.fnUntraced(function*(flags: Flags) {
       drain_seconds: Option.getOrUndefined(flags.drain_seconds),
       run_seconds: Option.getOrUndefined(flags.run_seconds),
       tool_seconds: Option.getOrUndefined(flags.tool_seconds),
+      delegation_depth: Option.getOrUndefined(flags.delegation_depth),
       handler_threads: Option.getOrUndefined(flags.handler_threads),
       background_seconds: Option.getOrUndefined(flags.background_seconds),
       task_seconds: Option.getOrUndefined(flags.task_seconds),

@@ -1,9 +1,10 @@
 /** A step of a workflow that asks the model: one call, without tools and without what was said before. */
 import { Effect } from "effect"
 import type { SkillStep } from "../../domain/Definition.ts"
-import type { BlockId } from "../../domain/Ids.ts"
+import { BlockId, MessageId } from "../../domain/Ids.ts"
 import { isObject } from "../../domain/JsonSchema.ts"
 import type { Message, ToolCallBlock } from "../../domain/Message.ts"
+import type { ChatModelConfig } from "../../domain/Model.ts"
 import { noUsage } from "../../domain/UsageSum.ts"
 import type { Out, ReplyRequest } from "../../services/AgentRunner.ts"
 import { type ModelPart, Models } from "../../services/Models.ts"
@@ -17,6 +18,9 @@ import * as Output from "./Output.ts"
 type Finish = Extract<ModelPart, { readonly type: "finish" }>
 
 const usualSystem = "You do one step of a workflow. Answer with its result alone."
+
+/** How often the model is asked for an answer of the step's schema: when it does not fit, it is told why once. */
+const maxTries = 2
 
 /** Longest answer, in characters. */
 const maxAnswer = 256 * 1024
@@ -46,29 +50,28 @@ export const make = Effect.gen(function*() {
   const hookedModel = yield* HookedModel.make
   const newId = yield* NewId
 
-  const message = Effect.map(now, (at) => (text: string): Message => ({
-    id: newId.short() as string as Message["id"],
+  const message = Effect.map(now, (at) => (role: "user" | "assistant", text: string): Message => ({
+    id: MessageId.make(newId.short()),
     name: "workflow",
-    role: "user",
-    content: [{ type: "text", id: newId.short() as BlockId, text }],
+    role,
+    content: [{ type: "text", id: BlockId.make(newId.short()), text }],
     metadata: {},
     created_at: at,
     finished_at: at,
     usage: null
   }))
 
-  /** Never fails: what a model or a hook refuses is the step's failure. */
-  return Effect.fnUntraced(
-    function*({ agent, run, session }: ReplyRequest, out: Out, step: SkillStep, { input }: ToolCallBlock) {
-      const config = session.config.chat_model_config
-      const given: unknown = JSON.parse(input)
-      if (config === null || !isObject(given)) return failed("The session has no model.")
+  /** Asks the model once. Answers with its text, or why it is none. */
+  const asking = (
+    { agent, run, session }: ReplyRequest,
+    out: Out,
+    config: ChatModelConfig,
+    { output_schema }: SkillStep,
+    system: string
+  ) =>
+    Effect.fnUntraced(function*(messages: ReadonlyArray<Message>) {
       const meter = Meter.make({ out, reply_id: out.reply().id, clock: yield* Effect.clock, purpose: "workflow" })
-      const hooked = yield* hookedModel({ run }, config, "workflow", {
-        messages: [(yield* message)(messageOf(given))],
-        system: textIn(given["system_prompt"]) || usualSystem,
-        tools: []
-      })
+      const hooked = yield* hookedModel({ run }, config, "workflow", { messages, system, tools: [] })
       let text = ""
       let finish: Finish = { type: "finish", reason: "other", usage: noUsage }
       meter.begin(config)
@@ -80,7 +83,7 @@ export const make = Effect.gen(function*() {
           system: hooked.system,
           messages: hooked.messages,
           tools: [],
-          ...(step.output_schema !== null && { output: { schema: step.output_schema } })
+          ...(output_schema !== null && { output: { schema: output_schema } })
         }, (part) => {
           if (part.type === "retry") meter.retry()
           else if (part.type === "switch") meter.switch(part)
@@ -106,13 +109,32 @@ export const make = Effect.gen(function*() {
       const why = stops[finish.reason]
       if (why !== undefined) return failed(why)
       if (text.length > maxAnswer) return failed(`The model's answer has more than ${maxAnswer} characters.`)
-      if (step.output_schema === null) return { state: "success" as const, text }
-      const checked = yield* Output.check(session.user_id, step.output_schema, {
-        content: [{ type: "text", id: newId.short() as BlockId, text }]
-      })
-      return "value" in checked
-        ? { state: "success" as const, text: JSON.stringify(checked.value) }
-        : failed(`The model's answer is not of the step's schema. ${checked.problems.join(" ")}`)
+      return { state: "success", text } satisfies Answer
+    })
+
+  /** Never fails: what a model or a hook refuses is the step's failure. */
+  return Effect.fnUntraced(
+    function*(request: ReplyRequest, out: Out, step: SkillStep, { input }: ToolCallBlock) {
+      const { session } = request
+      const config = session.config.chat_model_config
+      const given: unknown = JSON.parse(input)
+      if (config === null || !isObject(given)) return failed("The session has no model.")
+      const ask = asking(request, out, config, step, textIn(given["system_prompt"]) || usualSystem)
+      const made = yield* message
+      const messages = [made("user", messageOf(given))]
+      for (let tries = 1;; tries++) {
+        const answer = yield* ask(messages)
+        if (answer.state === "error" || step.output_schema === null) return answer
+        const { text } = answer
+        const checked = yield* Output.check(session.user_id, step.output_schema, made("assistant", text))
+        if ("value" in checked) return { state: "success" as const, text: JSON.stringify(checked.value) }
+        const problems = checked.problems.join(" ")
+        if (tries === maxTries) return failed(`The model's answer is not of the step's schema. ${problems}`)
+        messages.push(
+          made("assistant", text === "" ? "(nothing)" : text),
+          made("user", `Your answer does not fit. ${problems} Answer again, with the right JSON and nothing else.`)
+        )
+      }
     },
     Effect.catchTags({
       ModelFailed: ({ message }) => Effect.succeed(failed(`The model has not answered: ${message}`)),

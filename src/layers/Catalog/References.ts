@@ -4,6 +4,8 @@ import { fieldsOf, instructionsField } from "../../domain/AgentConfig.ts"
 import { type AgentDefinition, DefinitionId, type Fault } from "../../domain/Definition.ts"
 import { delegateTool } from "../../domain/Delegation.ts"
 import { allRemote } from "../../domain/RemoteAgent.ts"
+import { serverTools } from "../../domain/ServerTools.ts"
+import { distance } from "../../domain/Text.ts"
 import type { Book } from "../../services/Catalog.ts"
 import { whole } from "./Disk.ts"
 import * as Schedules from "./Schedules.ts"
@@ -37,6 +39,15 @@ const later = (file: string, message: string, fix: string): Fault => ({
 /** What can be said of an agent and is not heard yet. */
 const unused = ({ front: { mcp_servers } }: AgentDefinition) => mcp_servers.length > 0 ? ["mcp_servers"] : []
 
+/** Longest name that is compared with others, and how many letters it may differ by. */
+const maxCompared = 64
+const maxEdits = 2
+
+const nearestOf = (name: string, known: ReadonlyArray<string>): string | undefined =>
+  name.length > maxCompared
+    ? undefined
+    : known.find((one) => distance(name.toLowerCase(), one.toLowerCase()) <= Math.min(maxEdits, one.length / 3))
+
 /** Tools of MCP servers and of agents elsewhere are not known before a session asks for them, and the server's own are not called as folders are. */
 const isOther = (name: string) => name.startsWith("mcp__") || name === allRemote || !Schema.is(DefinitionId)(name)
 
@@ -51,7 +62,17 @@ const ofAgent = (agent: AgentDefinition, { agents, skills, tools }: Omit<Book, "
   }
   if (typeof choice !== "string") {
     for (const name of choice) {
-      if (!tools.has(name) && !taken.tools.has(name) && !isOther(name)) faults.push(missing(file, "tool", name))
+      if (tools.has(name) || taken.tools.has(name) || serverTools.includes(name)) continue
+      const near = nearestOf(name, [...tools.keys(), ...serverTools])
+      if (!isOther(name)) faults.push(missing(file, "tool", name))
+      // The server's program may bring it: here nobody knows.
+      else if (near !== undefined) {
+        faults.push(later(
+          file,
+          `There is no tool called ${name}, unless the server's program brings it.`,
+          `Did you mean ${near}?`
+        ))
+      }
     }
   }
   for (const name of agent.front.retrievers.filter((name) => taken.retrievers?.has(name) !== true)) {

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto"
 import type { Agent } from "../../domain/Agent.ts"
 import { Accepted, type ChatRequest } from "../../domain/Chat.ts"
 import type { Claim } from "../../domain/Claim.ts"
-import { maxDelegationDepth, maxDelegations, messagesOf } from "../../domain/Delegation.ts"
+import { maxDelegations, messagesOf } from "../../domain/Delegation.ts"
 import type { Unavailable } from "../../domain/Errors.ts"
 import { newSession } from "../../domain/NewSession.ts"
 import type { PermissionMode } from "../../domain/Permission.ts"
@@ -47,7 +47,8 @@ export interface HandedOver {
   readonly accepted: Accepted
 }
 
-export const make = ({ newId, storage }: Needed) => {
+/** `depth` is how many agents may stand above one that is handed work. */
+export const make = ({ newId, storage }: Needed, depth: number) => {
   const { claims, runs, sessions } = storage
   const chainOf = RunsAbove.above(storage)
   /** One call of a run after the other is counted and accepted. */
@@ -79,9 +80,9 @@ export const make = ({ newId, storage }: Needed) => {
 
   const check = Effect.fnUntraced(function*(run: Run, target: Agent) {
     const chain = yield* chainOf(run.user_id, run)
-    if (chain.length > maxDelegationDepth) {
+    if (chain.length > depth) {
       return yield* new Refused({
-        message: `Work is handed on at most ${maxDelegationDepth} times, and this was: do it yourself.`
+        message: `Work is handed on at most ${depth} times, and this was: do it yourself.`
       })
     }
     if (chain.some(({ agent_id }) => agent_id === target.id)) {

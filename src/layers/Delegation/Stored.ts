@@ -52,14 +52,14 @@ const returned = (name: string, run: Run, reply: Message): Returned => {
   return succeeded(text === "" ? `The agent '${name}' is done and has said nothing.` : text)
 }
 
-export type Options = Pick<Settings, "tool_seconds">
+export type Options = Pick<Settings, "delegation_depth" | "tool_seconds">
 
-export const make = Effect.fnUntraced(function*({ tool_seconds }: Options) {
+export const make = Effect.fnUntraced(function*({ delegation_depth, tool_seconds }: Options) {
   const storage = yield* Storage
   const needed = { storage, catalog: yield* Catalog, ownAgents: yield* OwnAgents, newId: yield* NewId }
   const hubLater = yield* Deferred.make<typeof SessionHub.Service>()
   const { delegates, find } = Delegates.make(needed)
-  const handOver = Handing.make(needed)
+  const handOver = Handing.make(needed, delegation_depth)
   const patience = Duration.seconds(tool_seconds * share)
 
   /** Completes when the session has a question that a person has to answer. */

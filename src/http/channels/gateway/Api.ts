@@ -129,8 +129,9 @@ class ExecutionsApi extends HttpApiGroup.make("executions")
       .annotateContext(operation({
         scope: "read",
         summary: "List executions",
-        description: "Newest first, of all that ran for you, whatever started it. Filters combine. Results are left "
-          + "out: read one for that."
+        description:
+          "Newest first, of all that ran for you, whatever started it. Filters combine; `before` is the id of the "
+          + "last one of the page before. Results are left out: read one for that."
       }))
   )
   .add(

@@ -5,6 +5,7 @@ import { Conflict, NotFound } from "../../../domain/Errors.ts"
 import type { SessionId, UserId } from "../../../domain/Ids.ts"
 import { isObject } from "../../../domain/JsonSchema.ts"
 import { textOf } from "../../../domain/MessageText.ts"
+import { cursorAfter } from "../../../domain/Page.ts"
 import type { Run } from "../../../domain/Run.ts"
 import { SessionHub } from "../../../services/SessionHub.ts"
 import { Storage } from "../../../services/Storage.ts"
@@ -141,20 +142,24 @@ export const make = Effect.gen(function*() {
       readonly agent_id?: string | undefined
       readonly session_id?: string | undefined
       readonly root_execution_id?: string | undefined
+      readonly before?: string | undefined
       readonly limit: number
     }
   ) {
-    const { agent_id, limit, root_execution_id, session_id } = query
+    const { agent_id, before, limit, root_execution_id, session_id } = query
     const where = { ...(agent_id !== undefined && { agent_id }), ...(session_id !== undefined && { session_id }) }
     if (root_execution_id === undefined) {
-      const { items } = yield* Effect.orDie(runs.list(owner, { limit, cursor: undefined }, where, "newest"))
+      const { items } = yield* Effect.orDie(
+        runs.list(owner, { limit, cursor: before && cursorAfter(before) }, where, "newest")
+      )
       return yield* Effect.forEach(items, (run) => shown(run), { concurrency })
     }
     const root = yield* Effect.option(runs.get(owner, root_execution_id))
     if (root._tag === "None") return []
     const wanted = (yield* tree.below(root.value)).filter((run) =>
       (agent_id === undefined || run.agent_id === agent_id) &&
-      (session_id === undefined || run.session_id === session_id)
+      (session_id === undefined || run.session_id === session_id) &&
+      (before === undefined || run.id < before)
     )
     return yield* Effect.forEach(wanted.toReversed().slice(0, limit), (run) => shown(run), { concurrency })
   })

@@ -1,5 +1,6 @@
 /** What this protocol's clients send. */
 import { Schema } from "effect"
+import { RunId } from "../../../domain/Ids.ts"
 import { JsonObject } from "../../../domain/Json.ts"
 import { OutputSchema } from "../../../domain/OutputSchema.ts"
 import { queryInteger } from "../../../domain/Page.ts"
@@ -47,6 +48,8 @@ export const ExecutionsQuery = Schema.Struct({
   agent_id: Schema.optional(token),
   session_id: Schema.optional(token),
   root_execution_id: Schema.optional(token),
+  /** Only those that were made before this one. */
+  before: Schema.optional(RunId),
   limit: queryInteger(1, 500, 50)
 })
 

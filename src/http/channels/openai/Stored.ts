@@ -64,10 +64,17 @@ const listOf = (data: ReadonlyArray<JsonObject>, has_more: boolean): JsonObject 
 })
 
 export const make = Effect.gen(function*() {
-  const { completions, transaction } = yield* Storage
+  const { completionMessages, completions, transaction } = yield* Storage
   const { isWithdrawn, withdraw } = yield* Idempotency
 
   const get = (owner: UserId, id: string) => Effect.mapError(completions.get(owner, id), () => notFound(id))
+
+  const messagesOf = (owner: UserId, id: string) =>
+    Effect.flatMap(get(owner, id), ({ messages = [] }) =>
+      completionMessages.get(owner, id).pipe(
+        Effect.map((stored) => stored.messages),
+        Effect.orElseSucceed(() => messages)
+      ))
 
   return {
     /** Refuses before anything is asked of a model. */
@@ -82,16 +89,15 @@ export const make = Effect.gen(function*() {
       Effect.gen(function*() {
         const now = timestampOf(yield* Clock.currentTimeMillis)
         const { id } = completion
-        yield* completions.insert({
-          id,
-          user_id: owner,
-          created_at: now,
-          updated_at: now,
-          model: typeof completion["model"] === "string" ? completion["model"] : "",
-          metadata,
-          completion,
-          messages: messages.map((message, i) => messageOf(message, `${id}-${i}`))
-        })
+        const record = { id, user_id: owner, created_at: now, updated_at: now }
+        const model = typeof completion["model"] === "string" ? completion["model"] : ""
+        yield* transaction(Effect.zipRight(
+          completions.insert({ ...record, model, metadata, completion }),
+          completionMessages.insert({
+            ...record,
+            messages: messages.map((message, i) => messageOf(message, `${id}-${i}`))
+          })
+        ))
         // It was deleted, and its request has come again with its key.
         if (yield* isWithdrawn(owner, id)) yield* completions.remove(owner, id)
       }).pipe(
@@ -103,7 +109,7 @@ export const make = Effect.gen(function*() {
     get: (owner: UserId, id: string) => Effect.map(get(owner, id), shown),
 
     messages: (owner: UserId, id: string, { after, limit, order }: Page) =>
-      Effect.map(get(owner, id), ({ messages }) => {
+      Effect.map(messagesOf(owner, id), (messages) => {
         const all = order === "asc" ? messages : messages.toReversed()
         const start = after === undefined ? 0 : all.findIndex((message) => message["id"] === after) + 1
         return listOf(all.slice(start, start + limit), start + limit < all.length)

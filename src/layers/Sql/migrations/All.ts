@@ -24,6 +24,7 @@ import { definedSchedules } from "./0031_defined_schedules.ts"
 import { agentConfigs } from "./0032_agent_configs.ts"
 import { recollections } from "./0033_recollections.ts"
 import { remoteAgents } from "./0035_remote_agents.ts"
+import { completionMessages } from "./0036_completion_messages.ts"
 import { threads } from "./0038_threads.ts"
 
 /** Every step, for `Migrations.migrate`. */
@@ -53,5 +54,6 @@ export const all: Migrations = {
   "0032_agent_configs": agentConfigs,
   "0033_recollections": recollections,
   "0035_remote_agents": remoteAgents,
+  "0036_completion_messages": completionMessages,
   "0038_threads": threads
 }

@@ -69,5 +69,6 @@ export const downs: Readonly<Record<string, Down | null>> = {
   "0032_agent_configs": tables("agent_configs"),
   "0033_recollections": tables("recollections"),
   "0035_remote_agents": tables("remote_calls", "remote_agents"),
+  "0036_completion_messages": tables("completion_messages"),
   "0038_threads": tables("threads")
 }

@@ -1,0 +1,28 @@
+/** The names of the server's own tools, for those who look at definitions without a server. */
+export const serverTools: ReadonlyArray<string> = [
+  "Bash",
+  "Calculate",
+  "CurrentTime",
+  "Edit",
+  "Glob",
+  "Grep",
+  "Pause",
+  "Read",
+  "ScheduleCreate",
+  "ScheduleList",
+  "ScheduleStop",
+  "ScheduleView",
+  "SessionHistory",
+  "Skill",
+  "TaskCreate",
+  "TaskList",
+  "TaskUpdate",
+  "ToolStop",
+  "ToolView",
+  "WebFetch",
+  "Write",
+  "delegate_to_agent",
+  "memory_forget",
+  "memory_recall",
+  "memory_save"
+]
