@@ -17,10 +17,14 @@ const url = "https://weather.example"
 
 const vault = VaultAesGcm.layer({ keys: [Redacted.make(new Uint8Array(32).fill(7))] })
 
-const over = <A, E>(remote: Pick<Played, "outbound">, work: Effect.Effect<A, E, RemoteAgents | Storage>) =>
+const over = <A, E>(
+  remote: Pick<Played, "outbound">,
+  work: Effect.Effect<A, E, RemoteAgents | Storage>,
+  tool_seconds = 20
+) =>
   Effect.provide(
     work,
-    RemoteAgentsStored.layerWith({ tool_seconds: 20 }).pipe(
+    RemoteAgentsStored.layerWith({ tool_seconds }).pipe(
       Layer.provide(Layer.merge(remote.outbound, vault)),
       Layer.provideMerge(Host.memory)
     )
@@ -40,7 +44,7 @@ const refusedWith = (card: unknown, headers: Readonly<Record<string, string>> = 
 }
 
 /** What comes of one call. */
-const calledWith = (remote: Played, args: object = { message: "Will it rain?" }, headers = {}) =>
+const calledWith = (remote: Played, args: object = { message: "Will it rain?" }, headers = {}, tool_seconds = 20) =>
   over(
     remote,
     Effect.gen(function*() {
@@ -53,7 +57,8 @@ const calledWith = (remote: Played, args: object = { message: "Will it rain?" },
       const [one] = yield* all(agent.user_id)
       const answer = yield* call({ agent, session, run }, { tool: remoteToolOf(one!), call: "c1", ...args })
       return { ...answer, asked: remote.asked, text: answer?.text ?? "" }
-    })
+    }),
+    tool_seconds
   )
 
 const body = (text: string, contentType = "application/json") =>
@@ -233,6 +238,30 @@ layer(Layer.empty, { excludeTestServices: true, timeout: patience(60_000) })("Ag
         assert.strictEqual(text, "Rain.")
         assert.deepStrictEqual(asked.map(({ method }) => method), ["SendStreamingMessage", "GetTask"])
       }
+    }))
+
+  it.effect("are left when they say nothing, and their connection is closed", () =>
+    Effect.gen(function*() {
+      const remote = played()
+      remote.card = cardAt(agentUrl, { capabilities: { streaming: true } })
+      let closed = false
+      remote.answer = ({ signal }) =>
+        new Response(
+          new ReadableStream<Uint8Array>({
+            start: (controller) => {
+              controller.enqueue(new TextEncoder().encode(": ping\n\n"))
+              signal?.addEventListener("abort", () => {
+                closed = true
+                controller.error(new Error("aborted"))
+              })
+            }
+          }),
+          { headers: { "content-type": "text/event-stream" } }
+        )
+      const { isFailed, text } = yield* calledWith(remote, { message: "Will it rain?" }, {}, 1)
+      assert.isTrue(isFailed)
+      assert.include(text, "has not answered in time")
+      assert.isTrue(closed)
     }))
 
   it.effect("are spoken to by REST, where their card has it", () =>

@@ -9,6 +9,7 @@ export interface Asked {
   readonly headers: Headers
   readonly method: string
   readonly params: Json
+  readonly signal: AbortSignal | null | undefined
 }
 
 export interface Played {
@@ -61,7 +62,7 @@ export const played = (): Played => {
         const url = String(input)
         if (url.endsWith(".json")) return Response.json(self.card)
         const { id, method = init.method, params } = init.body == null ? {} : JSON.parse(String(init.body)) as Json
-        const one: Asked = { url, headers: new Headers(init.headers), method, params }
+        const one: Asked = { url, headers: new Headers(init.headers), method, params, signal: init.signal }
         asked.push(one)
         const result = self.answer(one)
         if (result instanceof Response) return result

@@ -16,6 +16,8 @@ import { belongsTo, collecting, ended, endsRun, isOver, type Reply, type RunRef 
 import { newKey, send } from "./Sending.ts"
 import { StoaError } from "./StoaError.ts"
 
+/** @public The text of a message's content, without thoughts, calls and results. */
+export { textOf } from "../../domain/MessageText.ts"
 export type { Answer, Calling, Reply, RunRef, Seen }
 /** @public What `make` takes. */
 export type { ClientOptions } from "./Requests.ts"

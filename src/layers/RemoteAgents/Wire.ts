@@ -1,5 +1,5 @@
 /** One request to an agent, by JSON-RPC or by REST, as its card has it. */
-import { Effect, Schema, Stream } from "effect"
+import { Effect, Option, Schema, Stream } from "effect"
 import type { RemoteAgent, RemoteSecrets } from "../../domain/RemoteAgent.ts"
 import { Outbound, OutboundRefused } from "../../services/Outbound.ts"
 import { type Veil, veiledIn, veilOf } from "../Veil.ts"
@@ -108,6 +108,19 @@ const refusedBy = async (address: Address, response: Response) => {
   return failure(address, `has refused it: ${why}`, passing.has(response.status))
 }
 
+/**
+ * The events of a stream. Whoever leaves ends the request, by which the iterator ends: told to end itself, it would first
+ * wait for the next event, which may never come.
+ */
+const eventsIn = <E>(response: Response, failed: (cause: unknown) => E): Stream.Stream<unknown, E> => {
+  const events = eventsOf(response)
+  return Stream.repeatEffectOption(
+    Effect.tryPromise({ try: () => events.next(), catch: (cause) => Option.some(failed(cause)) }).pipe(
+      Effect.flatMap(({ done, value }) => done === true ? Effect.fail(Option.none()) : Effect.succeed(value))
+    )
+  )
+}
+
 export const make = Effect.map(Outbound, ({ fetch }) => {
   const open = async (address: Address, what: Ask, signal: AbortSignal) => {
     const { init, url } = requestOf(address, what)
@@ -139,7 +152,7 @@ export const make = Effect.map(Outbound, ({ fetch }) => {
         })
         const isStream = /^text\/event-stream\b/i.test(response.headers.get("content-type") ?? "")
         const bodies = isStream
-          ? Stream.fromAsyncIterable(eventsOf(response), (cause) => unreached(address, cause))
+          ? eventsIn(response, (cause) => unreached(address, cause))
           : Stream.fromEffect(Effect.tryPromise({
             try: () => jsonOf(response, maxAnswer),
             catch: (cause) => unreached(address, cause)

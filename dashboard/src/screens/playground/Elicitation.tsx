@@ -30,9 +30,9 @@ export const Elicitation = ({ question }: { readonly question: Question }) => {
   return (
     <section
       aria-label={text.asks}
-      className="appears mx-auto mt-2 w-[calc(100%-2rem)] max-w-3xl rounded-lg border border-warn bg-panel p-4 shadow-(--shadow)"
+      className="appears mx-auto mt-2 w-[calc(100%-2rem)] max-w-[45rem] rounded-lg border border-warn bg-panel p-4 shadow-(--shadow)"
     >
-      <h3 className="font-semibold">{text.asks}</h3>
+      <h2 className="font-semibold">{text.asks}</h2>
       <p dir="auto" className="mb-3 text-sm whitespace-pre-wrap">{plain(message.slice(0, 8_192))}</p>
       {schema !== null && (
         <div className="mb-3">

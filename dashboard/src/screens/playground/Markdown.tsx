@@ -1,13 +1,13 @@
 /** What a model writes. It is a stranger's text: no HTML of it is one, no address of it is called, and none runs. */
 import { ExternalLink } from "lucide-react"
-import { memo, useMemo } from "react"
+import { Component, memo, type ReactNode, useMemo } from "react"
 import Reader, { type Components } from "react-markdown"
 import gfm from "remark-gfm"
 import { CodeBlock } from "../../ui/CodeBlock.tsx"
 import { LongText } from "../../ui/LongText.tsx"
 import { plain } from "../../ui/Plain.ts"
 import { words } from "../../words/words.ts"
-import { maxPiece, piecesOf } from "./Pieces.ts"
+import { isReadable, piecesOf } from "./Pieces.ts"
 
 const text = words.chat
 
@@ -19,7 +19,17 @@ const textIn = (node: unknown): string => {
   return ""
 }
 
+const Heading = ({ children }: { readonly children?: ReactNode }) => <h2>{children}</h2>
+const Smaller = ({ children }: { readonly children?: ReactNode }) => <p className="font-semibold">{children}</p>
+
 const components: Components = {
+  // The levels of a model are not those of the page.
+  h1: Heading,
+  h2: Heading,
+  h3: Smaller,
+  h4: Smaller,
+  h5: Smaller,
+  h6: Smaller,
   a: ({ children, href }) =>
     isWeb(href)
       ? <a href={href} target="_blank" rel="noopener noreferrer nofollow" title={href}>{children}</a>
@@ -53,23 +63,49 @@ const components: Components = {
 
 const plugins = [gfm]
 
-const Piece = memo(({ piece }: { readonly piece: string }) =>
-  piece.length > maxPiece
-    ? <LongText text={piece} label={text.message} />
-    : <Reader remarkPlugins={plugins} components={components}>{piece}</Reader>
+const AsItIs = ({ source }: { readonly source: string }) => (
+  <LongText text={source} label={text.message} className="font-sans text-sm" />
 )
 
-/** Pieces that are shown: beyond them the rest is shown as it is. */
+/** What a reader breaks on is shown as it is, and does not take the page with it. */
+class Safe
+  extends Component<{ readonly source: string; readonly children: ReactNode }, { readonly isBroken: boolean }>
+{
+  override state = { isBroken: false }
+
+  static getDerivedStateFromError() {
+    return { isBroken: true }
+  }
+
+  override render() {
+    return this.state.isBroken ? <AsItIs source={this.props.source} /> : this.props.children
+  }
+}
+
+const Piece = memo(({ piece }: { readonly piece: string }) => (
+  <Safe source={piece}>
+    <Reader remarkPlugins={plugins} components={components}>{piece}</Reader>
+  </Safe>
+))
+
+/** What is read as Markdown of one text: so many characters, in so many pieces. What comes behind is shown as it is. */
+const maxRead = 200_000
 const maxPieces = 400
 
 export const Markdown = memo(({ source }: { readonly source: string }) => {
-  const pieces = useMemo(() => piecesOf(plain(source.slice(0, maxPiece * 10))), [source])
-  const shown = pieces.slice(0, maxPieces)
-  const rest = pieces.slice(maxPieces).join("") + source.slice(maxPiece * 10)
+  const { read, rest } = useMemo(() => {
+    const pieces = piecesOf(plain(source.slice(0, maxRead)))
+    return {
+      read: pieces.slice(0, maxPieces).map((piece) => ({ piece, isReadable: isReadable(piece) })),
+      rest: pieces.slice(maxPieces).join("") + source.slice(maxRead)
+    }
+  }, [source])
   return (
     <div dir="auto" className="markdown">
-      {shown.map((piece, place) => <Piece key={place} piece={piece} />)}
-      {rest !== "" && <LongText text={rest} label={text.message} />}
+      {read.map(({ isReadable, piece }, place) =>
+        isReadable ? <Piece key={place} piece={piece} /> : <AsItIs key={place} source={piece} />
+      )}
+      {rest !== "" && <AsItIs source={rest} />}
     </div>
   )
 })

@@ -30,9 +30,9 @@ const Card = ({ about, children, title }: {
 }) => (
   <section
     aria-label={title}
-    className="appears mx-auto mt-2 w-[calc(100%-2rem)] max-w-3xl rounded-lg border border-warn bg-panel p-4 shadow-(--shadow)"
+    className="appears mx-auto mt-2 w-[calc(100%-2rem)] max-w-[45rem] rounded-lg border border-warn bg-panel p-4 shadow-(--shadow)"
   >
-    <h3 className="font-semibold">{title}</h3>
+    <h2 className="font-semibold">{title}</h2>
     <p className="mb-3 text-xs text-muted">{about}</p>
     {children}
   </section>

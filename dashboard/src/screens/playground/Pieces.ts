@@ -1,9 +1,39 @@
 /** Markdown in pieces that can be read one by one: of a text that grows, only the last piece is read again. */
 
 /** Longest piece, in characters, that is read as Markdown; more of it is shown as it is. */
-export const maxPiece = 20_000
+const maxPiece = 20_000
+
+/** Most characters of a piece that may mean something in Markdown: readers take the square of their number in the worst case. */
+const maxMarks = 1_000
+
+/** Quotes within quotes; readers call themselves for each. */
+const maxDepth = 50
+
+const marks = new Set("[]*_`~!<&@\n")
 
 const fence = /^ {0,3}(`{3,}|~{3,})/
+
+/** One block of code and nothing else, closed or not: nothing in it means anything. */
+const isCode = (piece: string): boolean => {
+  const mark = fence.exec(piece)?.[1]
+  if (mark === undefined) return false
+  const close = piece.indexOf(`\n${mark}`)
+  return close < 0 || piece.slice(close + 1).trim() === mark
+}
+
+/** Whether it is read as Markdown in no time. */
+export const isReadable = (piece: string): boolean => {
+  if (piece.length > maxPiece) return false
+  if (isCode(piece)) return true
+  let count = 0
+  let depth = 0
+  for (const letter of piece) {
+    if (marks.has(letter) && ++count > maxMarks) return false
+    depth = letter === ">" ? depth + 1 : letter === "\n" ? 0 : depth
+    if (depth > maxDepth) return false
+  }
+  return true
+}
 
 /** Cuts at empty lines outside of fences. What belongs together stays together: a list's items, a quote. */
 export const piecesOf = (text: string): ReadonlyArray<string> => {

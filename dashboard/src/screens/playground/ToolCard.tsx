@@ -57,7 +57,7 @@ const Output = ({ result }: { readonly result: ToolResultBlock }) => {
 
 const Part = ({ children, title }: { readonly title: string; readonly children: React.ReactNode }) => (
   <div className="border-t border-line px-3 py-2">
-    <h4 className="mb-1 text-xs font-medium text-muted">{title}</h4>
+    <p className="mb-1 text-xs font-medium text-muted">{title}</p>
     {children}
   </div>
 )
@@ -73,10 +73,7 @@ export const ToolCard = memo(({ call, result }: ToolCardProps) => {
   const { icon: Icon, tone } = looks[state]
   const isMoving = Icon === LoaderCircle
   return (
-    <details
-      className="group rounded-lg border border-line bg-panel"
-      open={state === "asking" || state === "submitted" || undefined}
-    >
+    <details className="group rounded-lg border border-line bg-panel">
       <summary className="flex min-w-0 items-center gap-2 px-3 py-2 text-sm select-none">
         <ChevronRight aria-hidden className="size-3.5 shrink-0 text-muted transition-transform group-open:rotate-90" />
         <span className="shrink-0 font-mono text-xs font-semibold">{plain(call.name)}</span>

@@ -1,7 +1,7 @@
 /** Inputs that are on their way, and those that wait for the run before them. */
 import { Clock, X } from "lucide-react"
+import { textOf } from "stoa/client/Client.ts"
 import type { LiveSession } from "stoa/client/React.ts"
-import { textOf } from "stoa/domain/MessageText.ts"
 import { useChange } from "../../api/Queries.ts"
 import { IconButton } from "../../ui/Button.tsx"
 import { plain } from "../../ui/Plain.ts"

@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from "@tanstack/react-query"
 import { Activity, Ban } from "lucide-react"
-import { textOf } from "stoa/domain/MessageText.ts"
+import { textOf } from "stoa/client/Client.ts"
 import { client } from "../../api/Api.ts"
 import { useAgents } from "../../api/Lists.ts"
 import { useChange } from "../../api/Queries.ts"

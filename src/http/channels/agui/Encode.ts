@@ -7,8 +7,12 @@ import { isObject } from "../../../domain/JsonSchema.ts"
 import { endsStream } from "../../../domain/RunOf.ts"
 import { detailOf, type Problem } from "../../middleware/Problems.ts"
 import type { Encoder } from "../Channel.ts"
+import { openText, openThought, textKey, thoughtKey } from "./Blocks.ts"
+import { Frames } from "./Frames.ts"
+import { type FileEvent, Gathered, type ResultEvent } from "./Gathered.ts"
 import { callerId, callId, resultId, textId } from "./Ids.ts"
-import { contentOf, fileOf, type Interrupt, interruptOf, type Part, protocolVersion, Usages } from "./Shapes.ts"
+import { lackOf, outcomeOf } from "./Outcome.ts"
+import { contentOf, type Interrupt, interruptOf, protocolVersion, Usages } from "./Shapes.ts"
 import { State } from "./State.ts"
 
 export interface Head {
@@ -26,24 +30,15 @@ export interface Head {
 /** Events of our own that are nothing to a client, or are told in another way. */
 const untold = new Set(["run_queued", "user_message", "run_parked", "state_updated", "agent_state"])
 
-/** What an answer lacks that is not whole. */
-const lackOf = (event: Extract<AgentEvent, { readonly type: "REPLY_END" }>): string | undefined =>
-  event.finished_reason === "exceed_max_iters"
-    ? "max_iterations"
-    : ["max_tokens", "content_filter", "refusal"].find((reason) => reason === event.stop_reason)
-
 export class Stream implements Encoder {
   readonly #head: Head
   readonly #usages = new Usages()
   readonly #state: State
-  #frames = ""
+  readonly #frames = new Frames()
+  readonly #gathered = new Gathered()
   #isBegun: boolean
-  /** What is open, with the frames that end it, in the order in which it was begun. */
-  readonly #open = new Map<string, string>()
   /** The message to which calls belong that come now. */
   #carrier: string | undefined
-  readonly #results = new Map<string, Array<Part>>()
-  readonly #files = new Map<string, { readonly media_type: string; data: string; url: string | undefined }>()
   /** What waits for somebody, by its call: each is asked about by an event of its own, and some are answered before others. */
   readonly #interrupts = new Map<string, Interrupt>()
   readonly #pending = new Set<string>()
@@ -59,13 +54,13 @@ export class Stream implements Encoder {
     this.#begin()
     this.#take(event)
     if (endsStream(event)) this.#finish(event.type === "REPLY_END" ? event : undefined)
-    return this.#flush()
+    return this.#frames.flush()
   }
 
   /** A part of the run that ended with a question: it has been answered since, and the run went on. */
   goOn(): string {
-    this.#close()
-    return this.#flush()
+    this.#frames.close()
+    return this.#frames.flush()
   }
 
   /** The calls that the run waits for, as clients know them. */
@@ -75,31 +70,21 @@ export class Stream implements Encoder {
 
   readonly failed = (problem: Problem): string => {
     this.#begin()
-    this.#close()
+    this.#frames.close()
     const { isOld, runId, threadId } = this.#head
     const usage = this.#usages.told()
     const used = usage.length > 0 && { usage }
     if (problem.code === "cancelled" && !isOld) {
-      this.#emit({ type: "RUN_FINISHED", threadId, runId, outcome: { type: "cancelled" }, ...used })
-    } else this.#emit({ type: "RUN_ERROR", message: detailOf(problem), code: problem.code, ...used })
-    return this.#flush()
-  }
-
-  #flush(): string {
-    const frames = this.#frames
-    this.#frames = ""
-    return frames
-  }
-
-  #emit(event: object) {
-    this.#frames += `data: ${JSON.stringify(event)}\n\n`
+      this.#frames.emit({ type: "RUN_FINISHED", threadId, runId, outcome: { type: "cancelled" }, ...used })
+    } else this.#frames.emit({ type: "RUN_ERROR", message: detailOf(problem), code: problem.code, ...used })
+    return this.#frames.flush()
   }
 
   #begin() {
     if (this.#isBegun) return
     this.#isBegun = true
     const { isOld, parentRunId, runId, threadId } = this.#head
-    this.#emit({
+    this.#frames.emit({
       type: "RUN_STARTED",
       threadId,
       runId,
@@ -108,72 +93,47 @@ export class Stream implements Encoder {
     })
   }
 
-  /** Begins something unless it is open. */
-  #start(key: string, begins: ReadonlyArray<object>, ends: ReadonlyArray<object>) {
-    if (this.#open.has(key)) return
-    for (const event of begins) this.#emit(event)
-    this.#open.set(key, ends.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(""))
-  }
-
-  #end(key: string) {
-    this.#frames += this.#open.get(key) ?? ""
-    this.#open.delete(key)
-  }
-
-  #close() {
-    for (const key of this.#open.keys()) this.#end(key)
-  }
-
   #text(block: string) {
-    const messageId = textId(block)
-    this.#carrier = messageId
-    this.#start(
-      `text ${block}`,
-      [{ type: "TEXT_MESSAGE_START", messageId, role: "assistant" }],
-      [{ type: "TEXT_MESSAGE_END", messageId }]
-    )
-  }
-
-  #thought(block: string) {
-    const messageId = textId(block)
-    this.#start(
-      `thought ${block}`,
-      [
-        { type: "REASONING_START", messageId },
-        { type: "REASONING_MESSAGE_START", messageId, role: "reasoning" }
-      ],
-      [{ type: "REASONING_MESSAGE_END", messageId }, { type: "REASONING_END", messageId }]
-    )
+    this.#carrier = textId(block)
+    openText(this.#frames, block)
   }
 
   #take(event: AgentEvent) {
     switch (event.type) {
       case "MODEL_CALL_START":
         this.#usages.begin(event.model_name, event.provider)
-        return this.#start(
+        return this.#frames.start(
           "step",
           [{ type: "STEP_STARTED", stepName: event.purpose ?? "model" }],
           [{ type: "STEP_FINISHED", stepName: event.purpose ?? "model" }]
         )
       case "MODEL_CALL_END":
         this.#usages.add(event)
-        return this.#end("step")
+        return this.#frames.end("step")
       case "TEXT_BLOCK_START":
         return this.#text(event.block_id)
       case "TEXT_BLOCK_DELTA":
         if (event.delta === "") return
         this.#text(event.block_id)
-        return this.#emit({ type: "TEXT_MESSAGE_CONTENT", messageId: textId(event.block_id), delta: event.delta })
+        return this.#frames.emit({
+          type: "TEXT_MESSAGE_CONTENT",
+          messageId: textId(event.block_id),
+          delta: event.delta
+        })
       case "TEXT_BLOCK_END":
-        return this.#end(`text ${event.block_id}`)
+        return this.#frames.end(textKey(event.block_id))
       case "THINKING_BLOCK_START":
-        return this.#thought(event.block_id)
+        return openThought(this.#frames, event.block_id)
       case "THINKING_BLOCK_DELTA":
         if (event.delta === "") return
-        this.#thought(event.block_id)
-        return this.#emit({ type: "REASONING_MESSAGE_CONTENT", messageId: textId(event.block_id), delta: event.delta })
+        openThought(this.#frames, event.block_id)
+        return this.#frames.emit({
+          type: "REASONING_MESSAGE_CONTENT",
+          messageId: textId(event.block_id),
+          delta: event.delta
+        })
       case "THINKING_BLOCK_END":
-        return this.#end(`thought ${event.block_id}`)
+        return this.#frames.end(thoughtKey(event.block_id))
       case "TOOL_CALL_START":
       case "TOOL_CALL_DELTA":
       case "TOOL_CALL_END":
@@ -211,10 +171,10 @@ export class Stream implements Encoder {
   ) {
     const toolCallId = callId(event.reply_id, event.tool_call_id)
     const key = `call ${toolCallId}`
-    if (event.type === "TOOL_CALL_END") return this.#end(key)
+    if (event.type === "TOOL_CALL_END") return this.#frames.end(key)
     if (event.type === "TOOL_CALL_START") {
       this.#carrier ??= callerId(event.reply_id, event.tool_call_id)
-      return this.#start(
+      return this.#frames.start(
         key,
         [{
           type: "TOOL_CALL_START",
@@ -225,32 +185,22 @@ export class Stream implements Encoder {
         [{ type: "TOOL_CALL_END", toolCallId }]
       )
     }
-    if (event.delta !== "" && this.#open.has(key)) {
-      this.#emit({ type: "TOOL_CALL_ARGS", toolCallId, delta: event.delta })
+    if (event.delta !== "" && this.#frames.isOpen(key)) {
+      this.#frames.emit({ type: "TOOL_CALL_ARGS", toolCallId, delta: event.delta })
     }
   }
 
-  #result(
-    event: Extract<
-      AgentEvent,
-      { readonly type: "TOOL_RESULT_START" | "TOOL_RESULT_TEXT_DELTA" | "TOOL_RESULT_DATA_DELTA" | "TOOL_RESULT_END" }
-    >
-  ) {
+  #result(event: ResultEvent) {
     const toolCallId = callId(event.reply_id, event.tool_call_id)
     this.#carrier = undefined
-    if (event.type === "TOOL_RESULT_START") return
-    const parts = this.#results.get(toolCallId) ?? []
-    if (event.type === "TOOL_RESULT_TEXT_DELTA") parts.push({ type: "text", text: event.delta })
-    if (event.type === "TOOL_RESULT_DATA_DELTA") parts.push(fileOf(event))
-    this.#results.set(toolCallId, parts)
-    if (event.type !== "TOOL_RESULT_END" || event.state === "running") return
-    this.#results.delete(toolCallId)
+    const parts = this.#gathered.result(toolCallId, event)
+    if (parts === undefined || event.type !== "TOOL_RESULT_END") return
     this.#interrupts.delete(toolCallId)
     this.#pending.delete(toolCallId)
     // The call has to be whole before its result.
-    this.#end(`call ${toolCallId}`)
+    this.#frames.end(`call ${toolCallId}`)
     if (this.#head.answered.has(toolCallId)) return
-    this.#emit({
+    this.#frames.emit({
       type: "TOOL_CALL_RESULT",
       messageId: resultId(event.reply_id, event.tool_call_id),
       toolCallId,
@@ -260,51 +210,39 @@ export class Stream implements Encoder {
     })
   }
 
-  #file(
-    event: Extract<AgentEvent, { readonly type: "DATA_BLOCK_START" | "DATA_BLOCK_DELTA" | "DATA_BLOCK_END" }>
-  ) {
-    const { block_id } = event
-    if (event.type === "DATA_BLOCK_START") {
-      this.#files.set(block_id, { media_type: event.media_type, data: "", url: undefined })
-      return
+  #file(event: FileEvent) {
+    const file = this.#gathered.file(event)
+    if (file !== undefined) {
+      this.#frames.emit({ type: "CUSTOM", name: "stoa.file", value: { id: event.block_id, ...file } })
     }
-    const file = this.#files.get(block_id)
-    if (file === undefined) return
-    if (event.type === "DATA_BLOCK_DELTA") {
-      file.data += event.data
-      file.url = event.url ?? file.url
-      return
-    }
-    this.#files.delete(block_id)
-    this.#emit({ type: "CUSTOM", name: "stoa.file", value: { id: block_id, ...fileOf(file) } })
   }
 
   #custom(event: Extract<AgentEvent, { readonly type: "CUSTOM" }>) {
     const name: string = event.name
     if (event.name === "state_updated") {
-      for (const told of this.#state.set("tasks", event.value.tasks_context.tasks)) this.#emit(told)
+      for (const told of this.#state.set("tasks", event.value.tasks_context.tasks)) this.#frames.emit(told)
     }
     if (event.name === "agent_state") {
-      for (const told of this.#state.set("agent", event.value.state)) this.#emit(told)
+      for (const told of this.#state.set("agent", event.value.state)) this.#frames.emit(told)
     }
     if (untold.has(name)) return
-    this.#emit({ type: "CUSTOM", name: `stoa.${name}`, value: isObject(event.value) ? event.value : {} })
+    this.#frames.emit({ type: "CUSTOM", name: `stoa.${name}`, value: isObject(event.value) ? event.value : {} })
   }
 
   /** The run ends here with the question that it has asked. */
   parked(): string {
     this.#finish(undefined)
-    return this.#flush()
+    return this.#frames.flush()
   }
 
   #finish(event: Extract<AgentEvent, { readonly type: "REPLY_END" }> | undefined) {
-    this.#close()
+    this.#frames.close()
     const lack = event && lackOf(event)
-    if (lack !== undefined) this.#emit({ type: "CUSTOM", name: "stoa.incomplete", value: { reason: lack } })
+    if (lack !== undefined) this.#frames.emit({ type: "CUSTOM", name: "stoa.incomplete", value: { reason: lack } })
     const { isOld, runId, threadId } = this.#head
     const usage = this.#usages.told()
     const result = event?.structured_output ?? undefined
-    this.#emit({
+    this.#frames.emit({
       type: "RUN_FINISHED",
       threadId,
       runId,
@@ -314,9 +252,3 @@ export class Stream implements Encoder {
     })
   }
 }
-
-/** A run that waits for a person has an interrupt; one that waits for the client's tools is done as far as anybody here can say. */
-export const outcomeOf = (interrupts: ReadonlyArray<Interrupt>, pending: ReadonlyArray<string>, isOld: boolean) =>
-  interrupts.length > 0
-    ? { type: "interrupt" as const, interrupts }
-    : { type: "success" as const, ...(pending.length > 0 && !isOld && { pendingToolCallIds: pending }) }
