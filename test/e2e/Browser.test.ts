@@ -3,27 +3,13 @@
  * may send, read and follow. Needs Chromium; `CHROMIUM` names it if it is elsewhere.
  */
 import { assert } from "@effect/vitest"
-import { existsSync } from "node:fs"
 import { createServer, type Server as HttpServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { type Browser, chromium, type Page } from "playwright-core"
+import type { Browser, Page } from "playwright-core"
 import { afterAll, beforeAll, describe, it } from "vitest"
+import { isThere, launch } from "../support/browser.ts"
 import { patience } from "../support/Patience.ts"
 import { clientOf, type Server, startServer, temporaryFolder } from "../support/Server.ts"
-
-const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium"
-const isThere = existsSync(executablePath)
-if (!isThere) console.warn(`The tests of a browser are left out: there is no Chromium at ${executablePath}.`)
-
-const flags = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync"
-]
 
 /** Serves an empty page, so that scripts have its origin. */
 const emptyPages = () =>
@@ -56,7 +42,7 @@ describe.skipIf(!isThere)("A page in a browser", { timeout: patience(120_000) },
     const [started, served, launched] = await Promise.all([
       startServer(["--data-dir", folder.path]),
       emptyPages(),
-      chromium.launch({ executablePath, headless: true, args: flags })
+      launch()
     ])
     server = started
     pages = served

@@ -15,10 +15,10 @@ export type ModelCard = Answer<"models", "get">
 /** Most that one page of a list holds. */
 const whole = { urlParams: { limit: 1_000 } }
 
-export const agentsQuery = { queryKey: ["agents"], queryFn: () => api.agents.list(whole) }
-export const credentialsQuery = { queryKey: ["credentials"], queryFn: () => api.credentials.list(whole) }
-export const schedulesQuery = { queryKey: ["schedules"], queryFn: () => api.schedules.list(whole) }
-export const providersQuery = {
+const agentsQuery = { queryKey: ["agents"], queryFn: () => api.agents.list(whole) }
+const credentialsQuery = { queryKey: ["credentials"], queryFn: () => api.credentials.list(whole) }
+const schedulesQuery = { queryKey: ["schedules"], queryFn: () => api.schedules.list(whole) }
+const providersQuery = {
   queryKey: ["credential-schemas"],
   queryFn: () => api.credentials.schemas(),
   staleTime: Infinity

@@ -24,7 +24,7 @@ const panels = { light: 0.87, dark: 0.012 }
 const contrast = (a: number, b: number) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
 
 /** The colour itself where it can be read on the panels of the theme, or one between it and black or white that can. */
-export const readable = (accent: string, theme: keyof typeof panels): string => {
+const readable = (accent: string, theme: keyof typeof panels): string => {
   const channels = [1, 3, 5].map((at) => Number.parseInt(accent.slice(at, at + 2), 16))
   const end = theme === "light" ? 0 : 255
   for (let step = 0; step <= 20; step++) {

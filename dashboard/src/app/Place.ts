@@ -2,7 +2,7 @@
 const loaded = new URL(document.baseURI)
 
 /** Ends with a slash: `https://example.com/ai/dashboard/`. Files of the dashboard itself are below it. */
-export const dashboardUrl = new URL(".", loaded).href
+const dashboardUrl = new URL(".", loaded).href
 
 /** `/ai/dashboard`: what the addresses of screens begin with. */
 export const basepath = new URL(dashboardUrl).pathname.replace(/\/$/, "")

@@ -43,7 +43,7 @@ export type Kind =
 const isNull = (schema: JsonSchema) => schema.type === "null" || schema.const === null
 
 /** The schema without the null that it also allows: nothing is what an empty field stands for. */
-export const withoutNull = (schema: JsonSchema): JsonSchema => {
+const withoutNull = (schema: JsonSchema): JsonSchema => {
   const { anyOf, ...rest } = schema
   const some = anyOf?.filter((one) => !isNull(one)) ?? []
   return some.length === 1 ? { ...some[0], ...rest } : schema

@@ -84,11 +84,12 @@ export const ModelPicker = ({ isShort = false, onChange, value }: ModelPickerPro
         </Field>
         <Field label={text.model}>
           {(tied) =>
-            names.length > 0 || value === null
+            // Where no model is known, one can be named all the same.
+            names.length > 0 || value === null || data === undefined
               ? (
                 <Select
                   {...tied}
-                  disabled={value === null}
+                  disabled={value === null || data === undefined}
                   value={value?.model ?? ""}
                   placeholder={text.chooseModel}
                   options={names.map((name) => ({ value: name, label: labelOf(name) }))}

@@ -24,7 +24,7 @@ export const CodeBlock = ({ className = "", label = words.app.details, text }: C
   </div>
 )
 
-export const CopyButton = ({ className = "", text }: { readonly text: string; readonly className?: string }) => {
+const CopyButton = ({ className = "", text }: { readonly text: string; readonly className?: string }) => {
   const [isCopied, setCopied] = useState(false)
   const copy = async () => {
     await navigator.clipboard.writeText(text)

@@ -1,6 +1,7 @@
 /** What a start prints: at length for a person at a terminal, one line for a log, and never a key into a log. */
 import { Effect, Option } from "effect"
 import { resolve } from "node:path"
+import { dashboardOf } from "../../domain/Dashboard.ts"
 import type { Session } from "../../domain/Session.ts"
 import { type Settings, trustsUserHeader } from "../../domain/Settings.ts"
 import { Workspace } from "../../services/Workspace.ts"
@@ -24,6 +25,7 @@ const banner = (
   [
     `Stoa ${version} listens on ${url}`,
     "",
+    ...(dashboardOf(settings.dashboard) === undefined ? [] : [`  Browser  ${url}/dashboard`]),
     `  Docs     ${url}/docs`,
     settings.database_url === undefined
       ? `  Data     ${

@@ -43,7 +43,7 @@ const Preview = ({ draft }: { readonly draft: Draft }) => {
   })
   return (
     <div className="flex flex-col gap-2 rounded-md bg-sunken p-3" aria-live="polite">
-      <h3 className="text-xs font-medium text-muted">{text.nextFires}</h3>
+      <h2 className="text-xs font-medium text-muted">{text.nextFires}</h2>
       {error !== null
         ? <p className="text-sm text-bad">{sentenceOf(error)}</p>
         : data !== undefined && <Fires {...data} />}
