@@ -40,11 +40,12 @@ const Folded = (
 
 interface BlockProps {
   readonly block: ContentBlock
-  readonly results: ReadonlyMap<string, ToolResultBlock>
+  /** What came of it, where it is a call. */
+  readonly result: ToolResultBlock | undefined
   readonly isLast: boolean
 }
 
-const Block = memo(({ block, isLast, results }: BlockProps) => {
+const Block = memo(({ block, isLast, result }: BlockProps) => {
   switch (block.type) {
     case "text":
       return block.text === "" ? null : <Markdown source={block.text} />
@@ -65,7 +66,7 @@ const Block = memo(({ block, isLast, results }: BlockProps) => {
         </Folded>
       )
     case "tool_call":
-      return <ToolCard call={block} result={results.get(block.id)} />
+      return <ToolCard call={block} result={result} />
     case "tool_result":
       return null
   }
@@ -156,7 +157,7 @@ export const Said = memo(({ isLive, message, session_id }: SaidProps) => {
               <Block
                 key={`${block.type} ${block.id}`}
                 block={block}
-                results={results}
+                result={block.type === "tool_call" ? results.get(block.id) : undefined}
                 isLast={isLive && place === content.length - 1}
               />
             )
