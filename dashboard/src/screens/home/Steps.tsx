@@ -30,7 +30,7 @@ const useSteps = (hasKilled: boolean, onKilled: () => void): ReadonlyArray<Step>
   const runs = useRecentRuns().data?.runs ?? []
   const isReal = (type: string | undefined) => type !== undefined && type !== demo
   return [
-    { name: "talk", to: "/playground", isDone: runs.length > 0 },
+    { name: "talk", to: "/chat", isDone: runs.length > 0 },
     { name: "key", to: "/credentials/new", isDone: credentials.some((one) => isReal(typeOf(one))) },
     {
       name: "model",
@@ -45,7 +45,7 @@ const useSteps = (hasKilled: boolean, onKilled: () => void): ReadonlyArray<Step>
     { name: "schedule", to: "/schedules/new", isDone: schedules.length > 0 },
     {
       name: "kill",
-      to: "/playground",
+      to: "/chat",
       isDone: hasKilled,
       more: !hasKilled && (
         <div className="mt-2 flex flex-col gap-2">
