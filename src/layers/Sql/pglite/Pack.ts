@@ -51,6 +51,8 @@ export const write = Effect.scoped(Effect.gen(function*() {
   yield* Effect.provide(migrate(migrations.all), Pglite.layer({ dataDir: folder }))
   yield* Effect.promise(async () => {
     const unfinished = new URL(`${Snapshot.file.href}.${process.pid}`)
+    // The joined program may be made before the modules, in whose folder this is.
+    await Fs.mkdir(new URL(".", Snapshot.file), { recursive: true })
     await Fs.writeFile(unfinished, await compress(await dump(folder)))
     await Fs.rename(unfinished, Snapshot.file)
   })
