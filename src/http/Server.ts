@@ -2,7 +2,7 @@
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpServer from "@effect/platform/HttpServer"
-import { Context, Effect, Layer, Option, Schedule } from "effect"
+import { Context, Effect, identity, Layer, Option, Schedule } from "effect"
 import { defaultFilesMegabytes } from "../domain/File.ts"
 import { Api } from "./Api.ts"
 import { OpensSocket, TakesBytes, TakesFiles } from "./api/Operation.ts"
@@ -160,12 +160,10 @@ export const layer = (options: Options) => {
       logRequests: options.logRequests ?? false,
       onlyHealth: options.onlyHealth ?? false
     })
-    // @effect-diagnostics-next-line anyUnknownInErrorContext:off
-    const inner = dashboard === undefined ? router.asHttpEffect() : Dashboard.leading(router.asHttpEffect())
-    // @effect-diagnostics-next-line anyUnknownInErrorContext:off
-    const known = Effect.provideService(inner, PublicUrl, { url: options.publicUrl })
-    // @effect-diagnostics-next-line anyUnknownInErrorContext:off
-    const served = HttpServer.serve(forwarded(channels)(wholeCardIds(boundary(known))))
+    const known = Effect.provideService(PublicUrl, { url: options.publicUrl })
+    const led = dashboard === undefined ? identity : Dashboard.leading
+    // @effect-diagnostics-next-line anyUnknownInErrorContext:off -- whatever a route fails with, the boundary answers
+    const served = HttpServer.serve(forwarded(channels)(wholeCardIds(boundary(known(led(router.asHttpEffect()))))))
     const { connections } = options
     const socketsAt = methodsOf(described.filter(opensSocket))
     const takeUpgrades = options.takeUpgrades ?? connections?.takeUpgrades

@@ -1,7 +1,7 @@
 /** What agents of the operator's remember of their users. */
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
-import { RecollectionId, type UserId } from "../../src/domain/Ids.ts"
+import { RecollectionId, Timestamp, type UserId } from "../../src/domain/Ids.ts"
 import { maxRecollections } from "../../src/domain/Recollection.ts"
 import * as Files from "../../src/layers/Catalog/Files.ts"
 import * as Host from "../../src/layers/Host.ts"
@@ -149,7 +149,7 @@ layer(TestHost.layer({ host: looping }), { excludeTestServices: true, timeout: p
         const { ask, idOf, user } = yield* world
         const agent_id = yield* idOf("bob")
         const { recollections } = yield* Storage
-        const at = "2020-01-01T00:00:00.000Z" as never
+        const at = Timestamp.make("2020-01-01T00:00:00.000Z")
         yield* Effect.forEach(Array.from({ length: 120 }), (_, i) =>
           recollections.insert({
             id: RecollectionId.make(freshId()),

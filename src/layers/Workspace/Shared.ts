@@ -62,12 +62,11 @@ interface State {
   isGone: boolean
 }
 
-export const keyOf = (owner: UserId, isolation: Isolation, { agent_id, workspace_id }: WorkspaceOf): WorkspaceKey => {
-  const of = isolation === "agent" ? agent_id : isolation === "session" ? workspace_id : ""
-  return WorkspaceKey.make(
-    createHash("sha256").update(JSON.stringify([owner, isolation, of])).digest("hex").slice(0, 32)
-  )
-}
+const hashed = (owner: UserId, isolation: Isolation, of: string) =>
+  WorkspaceKey.make(createHash("sha256").update(JSON.stringify([owner, isolation, of])).digest("hex").slice(0, 32))
+
+export const keyOf = (owner: UserId, isolation: Isolation, { agent_id, workspace_id }: WorkspaceOf): WorkspaceKey =>
+  hashed(owner, isolation, isolation === "agent" ? agent_id : isolation === "session" ? workspace_id : "")
 
 const tooMany = (whose: string) =>
   new LimitReached({
@@ -353,7 +352,7 @@ export const make = Effect.fnUntraced(function*(backend: Backend, { idle, isolat
     remove: (owner, id) => Effect.flatMap(find(owner, id), () => destroy(owner, id)),
     agentRemoved: (owner, agent_id) =>
       isolation === "agent"
-        ? destroy(owner, keyOf(owner, isolation, { agent_id, workspace_id: "" as never }))
+        ? destroy(owner, hashed(owner, isolation, agent_id))
         : Effect.void,
     sessionRemoved: Effect.fnUntraced(function*(owner, session, of, isUsed) {
       const key = keyOf(owner, isolation, of)
