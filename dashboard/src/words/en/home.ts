@@ -12,7 +12,7 @@ export const home = {
   about: "How the server is, what runs, and what comes next.",
   health: "Health",
   components,
-  states: { ok: "well", not_ready: "not ready", disabled: "off" },
+  states: { ok: "healthy", not_ready: "not ready", disabled: "off" },
   version: (version: string) => `Version ${version}`,
   active: "Active runs",
   activeAbout: (waiting: number) => waiting === 0 ? "none waits for a person" : `${waiting} wait for a person`,

@@ -28,7 +28,7 @@ export const mcp = {
   needs: "needs authorization",
   authorized: "authorized",
   tools: "Tools",
-  healthy: "well",
+  healthy: "healthy",
   unhealthy: "not reached",
   refresh: "Connect anew",
   changed: (count: number) => count === 1 ? "1 tool has changed" : `${count} tools have changed`,
