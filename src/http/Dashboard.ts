@@ -39,9 +39,12 @@ const forLong = "public, max-age=31536000, immutable"
 /** The same file as a proxy or a browser has it may be shown again when the server says that it is the same. */
 const asked = "no-cache"
 
-const takes = (accepted: string | undefined, coding: string) =>
-  accepted?.split(",").some((part) => new RegExp(`^\\s*${coding}\\s*(;\\s*q=(?!0(\\.0+)?\\s*$).*)?$`).test(part)) ===
-    true
+/** Whether a header `Accept-Encoding` names the coding, and not with a weight of 0. */
+const takes = (accepted: string, coding: string) =>
+  accepted.toLowerCase().split(",").some((part) => {
+    const [name, ...parameters] = part.split(";").map((text) => text.trim())
+    return name === coding && !parameters.some((text) => text.startsWith("q=") && Number(text.slice(2)) === 0)
+  })
 
 const serve = Effect.fnUntraced(function*(
   { headers }: HttpServerRequest.HttpServerRequest,
@@ -51,7 +54,7 @@ const serve = Effect.fnUntraced(function*(
   // The boundary says of every answer what it varies with.
   const always = yield* ResponseHeaders
   always["vary"] = [always["vary"], "Accept-Encoding"].join(", ")
-  const accepted = headers["accept-encoding"]
+  const accepted = headers["accept-encoding"] ?? ""
   const [bytes, coding] = br !== undefined && takes(accepted, "br")
     ? [br, "br"] as const
     : gzip !== undefined && takes(accepted, "gzip")

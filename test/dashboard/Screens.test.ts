@@ -112,14 +112,15 @@ describe.skipIf(!isThere)("The dashboard in a browser", { timeout: patience(120_
 
   it("says that the server is away, and goes on by itself when it is back", async () => {
     await open("/agents")
-    await heading("Agents")
+    const agent = page.getByRole("link", { name: "Reporter" })
+    await agent.waitFor()
     const port = Number(new URL(server.url).port)
     await server.kill("SIGKILL")
     await page.getByText("The server does not answer.").waitFor({ timeout: patience(30_000) })
-    assert.isTrue(await page.getByRole("link", { name: "Reporter" }).isVisible())
+    assert.isTrue(await agent.isVisible())
     server = await startServer(args(), { port })
     await page.getByText("The server does not answer.").waitFor({ state: "detached" })
-    await page.getByRole("link", { name: "Reporter" }).click()
+    await agent.click()
     await heading("Reporter")
   })
 

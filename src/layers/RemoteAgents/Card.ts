@@ -3,6 +3,7 @@ import { Duration, Effect, ParseResult, Schema } from "effect"
 import { Invalid } from "../../domain/Errors.ts"
 import { maxUrl } from "../../domain/McpConfig.ts"
 import type { RemoteAgent } from "../../domain/RemoteAgent.ts"
+import { withoutTrailing } from "../../domain/Text.ts"
 import { Outbound, OutboundRefused } from "../../services/Outbound.ts"
 import { veiledIn } from "../Veil.ts"
 import { jsonOf, maxCard, Unreadable } from "./Reading.ts"
@@ -129,7 +130,7 @@ export const read = (place: URL, headers: Readonly<Record<string, string>>) =>
       )
     }
     const result: Read = {
-      url: spoken.url.replace(/\/+$/, ""),
+      url: withoutTrailing(spoken.url, "/"),
       binding: spoken.protocolBinding,
       tenant: spoken.tenant ?? null,
       streams: card.capabilities.streaming === true,
