@@ -50,6 +50,16 @@ describe.skipIf(!isThere)("The dashboard in a browser", { timeout: patience(120_
   const heading = (name: string) => page.getByRole("heading", { name, level: 1 }).waitFor()
   const press = (name: string) => page.getByRole("button", { name, exact: true }).first().click()
 
+  /** Asks again and again: the page's policy keeps out what would watch the expression from within it. */
+  const comesTrue = async (expression: string) => {
+    const end = Date.now() + soon
+    while (!(await page.evaluate<boolean>(expression))) {
+      if (Date.now() > end) throw new Error(`Never came true: ${expression}`)
+      // oxlint-disable-next-line eslint/no-await-in-loop -- asked again and again
+      await page.waitForTimeout(50)
+    }
+  }
+
   const violations = async (): Promise<ReadonlyArray<string>> => {
     await page.evaluate(axe)
     return page.evaluate<ReadonlyArray<string>>(looking)
@@ -146,9 +156,9 @@ describe.skipIf(!isThere)("The dashboard in a browser", { timeout: patience(120_
       for (const path of new Set([...paths, ...more])) {
         await page.goto(server.url + path)
         await page.getByRole("heading", { level: 1 }).waitFor()
-        await page.waitForFunction("document.querySelector('main [role=status]') === null")
+        await comesTrue("document.querySelector('main [role=status]') === null")
         // What appears does so slowly, and has other colours meanwhile.
-        await page.waitForFunction("document.getAnimations().every(({ playState }) => playState !== 'running')")
+        await comesTrue("document.getAnimations().every(({ playState }) => playState !== 'running')")
         found.push(...(await violations()).map((violation) => `${path} in ${theme}: ${violation}`))
       }
     }

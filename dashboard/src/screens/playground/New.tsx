@@ -81,6 +81,7 @@ const New = () => {
             agents.length === 0
               ? (
                 <div className="mx-auto flex w-full max-w-3xl flex-1 flex-col justify-center p-6">
+                  <h1 className="mb-4 text-xl font-semibold tracking-tight">{text.newTitle}</h1>
                   <Empty icon={Bot} title={text.noAgentTitle} action={add}>{text.noAgentAbout}</Empty>
                 </div>
               )
