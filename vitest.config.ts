@@ -24,7 +24,7 @@ export default defineConfig({
     pool: "forks",
     // As many at least as at most: one that ends because it is idle, just when all are ended, fails the whole.
     poolOptions: { forks: { minForks: 3, maxForks: 3, isolate: false } },
-    testTimeout: patience(30_000),
+    testTimeout: patience(60_000),
     hookTimeout: patience(120_000)
   }
 })
