@@ -3,7 +3,7 @@ import { assert } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import type { Browser, Page } from "playwright-core"
-import { afterAll, beforeAll, describe, it } from "vitest"
+import { afterAll, beforeAll, describe, it, vi } from "vitest"
 import { isThere, launch } from "../support/browser.ts"
 import { patience } from "../support/Patience.ts"
 import { adminKey, type Server, startServer, temporaryFolder } from "../support/Server.ts"
@@ -50,15 +50,9 @@ describe.skipIf(!isThere)("The dashboard in a browser", { timeout: patience(120_
   const heading = (name: string) => page.getByRole("heading", { name, level: 1 }).waitFor()
   const press = (name: string) => page.getByRole("button", { name, exact: true }).first().click()
 
-  /** Asks again and again: the page's policy keeps out what would watch the expression from within it. */
-  const comesTrue = async (expression: string) => {
-    const end = Date.now() + soon
-    while (!(await page.evaluate<boolean>(expression))) {
-      if (Date.now() > end) throw new Error(`Never came true: ${expression}`)
-      // oxlint-disable-next-line eslint/no-await-in-loop -- asked again and again
-      await page.waitForTimeout(50)
-    }
-  }
+  /** Asked from outside: the page's policy keeps out what would watch the expression from within it. */
+  const comesTrue = (expression: string) =>
+    vi.waitUntil(() => page.evaluate<boolean>(expression), { timeout: soon, interval: 50 })
 
   const violations = async (): Promise<ReadonlyArray<string>> => {
     await page.evaluate(axe)
